@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Apache Airflow provider for Kling AI (可灵) video generation."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host can do. One line per profile, each with its source; a host that we do not know is a gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+#: Base addresses by region (Kling docs, authentication page). A key works in its own region only.
+REGIONS = {
+    "global": "https://api-singapore.klingai.com",
+    "china": "https://api-beijing.klingai.com",
+}
+
+
+class Lock(StrEnum):
+    """What Kling's ``external_task_id`` is worth for one model on one host."""
+
+    #: A second create with the same id is refused, so the id is a lock.
+    LOCKED = "locked"
+    #: The id goes along, but nobody has seen a second create refused.
+    CARRIED = "carried"
+    #: The id is not taken.
+    NONE = "none"
+
+
+#: Models for which a refused duplicate was observed or documented (live probes 2026-09, options page).
+_LOCKED_MODELS = frozenset(
+    {
+        "kling-3.0-turbo",
+        "kling-3.0",
+        "kling-3.0-omni",
+        "kling-o1",
+        "kling-2.6",
+        "kling-2.5-turbo",
+        "kling-v1",
+        "kling-v1-5",
+        "kling-v1-6",
+        "kling-v2-master",
+        "kling-v2-1",
+        "kling-v2-1-master",
+    }
+)
+
+
+def takes_external_id(model: str) -> bool:
+    """Kling 4.0 refuses ``external_task_id`` and ``callback_url`` (a gateway's pages, November 2026)."""
+    return not model.startswith("kling-4.0")
+
+
+@dataclass(frozen=True, slots=True)
+class HostProfile:
+    """One kind of host."""
+
+    name: str
+    #: The API design that the host speaks unless the connection says otherwise.
+    api: str
+    #: Refuses duplicate external ids (for the models above).
+    locks: bool = False
+    #: Carries external ids at all.
+    external_ids: bool = False
+    #: Finds tasks by external id.
+    finds: bool = False
+    #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
+    task_reads: bool = False
+    #: ``/account/costs``.
+    account: bool = False
+    #: Uses other status words than Kling, in any case.
+    lax_words: bool = True
+
+    def lock(self, model: str) -> Lock:
+        if not takes_external_id(model) or not self.external_ids:
+            return Lock.NONE
+        return Lock.LOCKED if self.locks and model in _LOCKED_MODELS else Lock.CARRIED
+
+    def seen_by(self, *, api_key: bool) -> HostProfile:
+        """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
+        if self.task_reads and not api_key:
+            return replace(self, task_reads=False)
+        return self
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        # Vendor documentation and live probes of August and September 2026.
+        HostProfile(
+            "kling",
+            "standard",
+            locks=True,
+            external_ids=True,
+            finds=True,
+            task_reads=True,
+            account=True,
+            lax_words=False,
+        ),
+        # Any host that we do not know: create and read by id, nothing else. The id is sent, nobody checks it.
+        HostProfile("gateway", "legacy", external_ids=True),
+        # QuantumNous/new-api, relay/channel/task/kling: submit and read by id; external ids are dropped.
+        HostProfile("new-api", "legacy"),
+        # The DMXAPI page's own example: submit and read by id; external_task_id is among its parameters.
+        HostProfile("dmxapi", "legacy", external_ids=True),
+        # CometAPI docs: native body and envelope, no list documented.
+        HostProfile("cometapi", "legacy", external_ids=True),
+    )
+}
+
+_KNOWN_HOSTS = {
+    "klingai.com": "kling",
+    "dmxapi.cn": "dmxapi",
+    "dmxapi.com": "dmxapi",
+    "cometapi.com": "cometapi",
+}
+
+
+def profile_name(base_url: str) -> str:
+    """The profile of an address; any host that is not in the table is a ``gateway``."""
+    host = (urlsplit(base_url).hostname or "").lower()
+    for domain, name in _KNOWN_HOSTS.items():
+        if host == domain or host.endswith("." + domain):
+            return name
+    return "gateway"

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a request, in words for its author: field, what was found, what to write."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """``field`` is dotted (``camera_control.config.pan``), empty where the whole request is meant."""
+
+    field: str
+    found: Any
+    message: str
+
+    def __str__(self) -> str:
+        found = "" if self.found is None or not self.field else f" {_short(self.found)}"
+        return f"{self.field}{found}: {self.message}" if self.field else self.message
+
+
+class InvalidRequest(ValueError):  # noqa: N818 - reads as what it says at every raise
+    """A request that was refused before anything was sent. ``problems`` holds all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in problems))
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """``" Did you mean 'duration'?"`` where something is near, else nothing."""
+    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = None) -> Problem:
+    if hint is not None:
+        return Problem(key, found, hint)
+    names = [name for name in known if name != "type"]
+    near = suggest(key, names)
+    return Problem(key, found, f"no such key.{near or ' Allowed: ' + ', '.join(names) + '.'}")
+
+
+def from_pydantic(error: ValidationError) -> list[Problem]:
+    """pydantic's findings in our words."""
+    problems = []
+    for item in error.errors(include_url=False):
+        field = ".".join(str(part) for part in item["loc"])
+        context = item.get("ctx") or {}
+        match item["type"]:
+            case "literal_error":
+                allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+                message = f"is one of: {allowed}.{suggest(str(item['input']), allowed.split(', '))}"
+            case "int_parsing" | "int_type" | "int_from_float":
+                message = "is a whole number"
+            case "float_parsing" | "float_type":
+                message = "is a number"
+            case "bool_parsing" | "bool_type":
+                message = "is true or false"
+            case "string_type":
+                message = "is text"
+            case "extra_forbidden":
+                message = "no such key"
+            case "missing":
+                problems.append(Problem(field, None, "is missing"))
+                continue
+            case "greater_than_equal":
+                message = f"is {context['ge']} or more"
+            case "less_than_equal":
+                message = f"is {context['le']} or less"
+            case "string_too_long":
+                message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
+            case "string_pattern_mismatch":
+                message = _PATTERNS.get(field, "has characters that are not allowed here")
+            case "value_error":
+                message = str(context["error"])
+            case _:
+                message = item["msg"]
+        problems.append(Problem(field, item["input"], message))
+    return problems
+
+
+_PATTERNS = {
+    "aspect_ratio": 'is written like "16:9"',
+    "callback_url": "is an http or https address",
+    "external_task_id": "is 1 to 128 letters, digits, dots, colons, dashes and underscores",
+    "model": "is a model's name such as kling-3.0",
+}
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user asks for, checked before money is spent.
+
+One vocabulary for both API designs: the standard API's names, plus what only the legacy API has. Legacy
+spellings (``model_name``, ``mode``, ``sound``, ``image``, ``image_tail``) are translated here, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from kling_provider.api.models import canonical, known_model
+from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, unknown_key
+from kling_provider.api.rules import broken_rules
+from kling_provider.api.spelling import translate
+
+
+def _text_of_number(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _aspect(value: Any) -> Any:
+    # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
+    if isinstance(value, int) and not isinstance(value, bool):
+        minutes, seconds = divmod(value, 60)
+        raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
+    return value
+
+
+def _audio(value: Any) -> Any:
+    # YAML 1.1 reads off and on as booleans.
+    if isinstance(value, bool):
+        return "native" if value else "off"
+    if isinstance(value, str):
+        return {"on": "native"}.get(value.lower(), value.lower())
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_text_of_number)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CameraConfig(_Part):
+    """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
+
+    horizontal: float = Field(0, ge=-10, le=10)
+    vertical: float = Field(0, ge=-10, le=10)
+    pan: float = Field(0, ge=-10, le=10)
+    tilt: float = Field(0, ge=-10, le=10)
+    roll: float = Field(0, ge=-10, le=10)
+    zoom: float = Field(0, ge=-10, le=10)
+
+
+class CameraControl(_Part):
+    """Legacy API, v1 models. ``config`` goes with ``simple`` only."""
+
+    type: Literal["simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward"]
+    config: CameraConfig | None = None
+
+
+class Element(_Part):
+    """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
+
+    element_id: Text
+    id: str | None = None
+
+
+class Voice(_Part):
+    """A stored voice; ``id`` is its name in the prompt (standard API)."""
+
+    voice_id: Text
+    id: str | None = None
+
+
+class Shot(_Part):
+    """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
+
+    index: int = Field(ge=1, le=6)
+    prompt: str = Field(max_length=512)
+    duration: int = Field(ge=1)
+
+
+class Point(_Part):
+    """Pixels from the bottom left."""
+
+    x: int
+    y: int
+
+
+class DynamicMask(_Part):
+    """A motion brush: where, and along which path (2 to 77 points)."""
+
+    mask: str
+    trajectories: list[Point] = Field(min_length=2, max_length=77)
+
+
+class VideoRequest(BaseModel):
+    """The fields that both kinds share. ``None`` means: not sent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    # Ours: never sent to Kling as such.
+    name: Text | None = Field(None, min_length=1, max_length=200)
+    take: int = Field(0, ge=0)
+    adopt: str | None = None
+
+    # Both dialects.
+    prompt: Text | None = None
+    model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    duration: int = Field(5, ge=1, le=600)
+    resolution: Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)] = "720p"
+    audio: Annotated[Literal["off", "native"] | None, BeforeValidator(_audio)] = None
+    multi_shot: bool | None = None
+    watermark: bool = False
+    elements: list[Element] = []
+    voices: list[Voice] = []
+    callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
+
+    # Legacy only.
+    negative_prompt: Text | None = Field(None, max_length=2500)
+    cfg_scale: float | None = Field(None, ge=0, le=1)
+    camera_control: CameraControl | None = None
+    shot_type: Literal["customize", "intelligence"] | None = None
+    multi_prompt: list[Shot] = []
+
+    @field_validator("model")
+    @classmethod
+    def _one_spelling(cls, value: str) -> str:
+        return canonical(value)
+
+    @property
+    def sound(self) -> str | None:
+        """``native``, ``off``, or ``None`` where the model has no switch."""
+        model = known_model(self.model)
+        if self.audio is not None or (model and not model.sound_field):
+            return self.audio
+        return "off"
+
+    @property
+    def one_shot(self) -> bool | None:
+        """``multi_shot`` as sent: ``False`` unless asked (Kling's own default is ``True``)."""
+        model = known_model(self.model)
+        if self.multi_shot is not None or (model and not model.multi_shot):
+            return self.multi_shot
+        return False
+
+
+class TextToVideo(VideoRequest):
+    """A video from words. ``prompt`` may be missing only where ``multi_prompt`` tells the shots."""
+
+    type: Literal["text_to_video"] = "text_to_video"
+    aspect_ratio: Annotated[str, BeforeValidator(_aspect)] = Field("16:9", pattern=r"^\d{1,2}:\d{1,2}$")
+
+
+class ImageToVideo(VideoRequest):
+    """A video from a first frame; its shape is the picture's. Images: https, base64, or a path."""
+
+    type: Literal["image_to_video"] = "image_to_video"
+    first_frame: str | None = Field(None, min_length=1)
+    last_frame: str | None = Field(None, min_length=1)
+    static_mask: str | None = Field(None, min_length=1)
+    dynamic_masks: list[DynamicMask] = Field([], max_length=6)
+
+
+Request = TextToVideo | ImageToVideo
+KINDS: dict[str, type[TextToVideo] | type[ImageToVideo]] = {
+    "text_to_video": TextToVideo,
+    "image_to_video": ImageToVideo,
+}
+#: Fields that hold an image: address, base64, or a path that a worker reads just before the call.
+IMAGE_FIELDS = ("first_frame", "last_frame", "static_mask")
+
+
+def parse_request(data: Mapping[str, Any]) -> Request:
+    """Read one request in our vocabulary or the legacy one.
+
+    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
+
+    :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
+    """
+    if not isinstance(data, Mapping):
+        raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
+    kind = data.get("type") or "text_to_video"
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise InvalidRequest([Problem("type", kind, f"is one of: {', '.join(KINDS)}")])
+    fields, problems = translate({key: value for key, value in data.items() if value is not None})
+    other = next(cls for cls in KINDS.values() if cls is not model)
+    for key in [key for key in fields if key not in model.model_fields]:
+        hint = None
+        if key in other.model_fields:
+            hint = f"belongs to type {other.model_fields['type'].default}, not {kind}"
+            if key == "aspect_ratio":
+                hint += ": an image's video has the shape of its first frame"
+        problems.append(unknown_key(key, fields.pop(key), model.model_fields, hint))
+    request: Request | None = None
+    try:
+        request = model.model_validate(fields)
+    except ValidationError as error:
+        problems += from_pydantic(error)
+    if request is not None:
+        problems += broken_rules(request)
+    if problems or request is None:
+        raise InvalidRequest(problems)
+    return request

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Legacy names -> our vocabulary. Two spellings of one thing in one request are an error, not a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kling_provider.api.problems import Problem
+
+_MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
+
+
+def _mode(value: Any) -> Any:
+    if isinstance(value, str) and value.lower() in _MODES:
+        return _MODES[value.lower()]
+    raise ValueError("is one of: std (720p), pro (1080p), 4k")
+
+
+def _sound(value: Any) -> Any:
+    if value in (True, False):
+        return "native" if value else "off"
+    if isinstance(value, str) and value.lower() in ("on", "off"):
+        return "native" if value.lower() == "on" else "off"
+    raise ValueError("is on or off")
+
+
+def _watermark(value: Any) -> Any:
+    if isinstance(value, Mapping) and set(value) == {"enabled"}:
+        return value["enabled"]
+    raise ValueError("is {'enabled': true or false}, or write watermark: true")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_LEGACY: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "model_name": ("model", _same),
+    "mode": ("resolution", _mode),
+    "sound": ("audio", _sound),
+    "image": ("first_frame", _same),
+    "image_tail": ("last_frame", _same),
+    "element_list": ("elements", _same),
+    "voice_list": ("voices", _same),
+    "watermark_info": ("watermark", _watermark),
+}
+
+#: Parts of a wire body that people paste in; each would reach Kling nowhere.
+_WIRE = {
+    "settings": "is a part of Kling's body; write its keys directly: resolution, aspect_ratio, duration, audio",
+    "options": "is a part of Kling's body; write callback_url, external_task_id, watermark directly",
+    "contents": "is a part of Kling's body; write prompt, first_frame, last_frame, elements, voices directly",
+    "n": "Kling makes one video per task; ask for more with variants in a prompt file, or with take",
+    "seed": "Kling takes no seed; raise take for another film of the same prompt",
+}
+
+
+def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The same request in our names, and what could not be translated."""
+    fields: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in data.items():
+        if key in _WIRE:
+            problems.append(Problem(key, None, _WIRE[key]))
+        elif key in _LEGACY:
+            ours, convert = _LEGACY[key]
+            if ours in data:
+                problems.append(Problem(key, value, f"is the legacy name of {ours}; write only one of them"))
+                continue
+            try:
+                fields[ours] = convert(value)
+            except ValueError as error:
+                problems.append(Problem(key, value, str(error)))
+        else:
+            fields[str(key)] = value
+    return fields, problems
+
+
+def legacy_names() -> tuple[str, ...]:
+    """The legacy spellings that :func:`translate` takes."""
+    return tuple(_LEGACY)

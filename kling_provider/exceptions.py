@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong, by who can mend it.
+
+Permanent ones also subclass Airflow's ``AirflowFailException``, so that no retry is spent on them. Every
+one says whether a task exists at Kling (``task_state``), because that decides what a retry may do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from kling_provider.api.codes import Answer, Kind, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kling_provider.api.problems import Problem
+
+
+class KlingError(AirflowException):
+    """Base of all. ``code`` and ``request_id`` are Kling's, for its support.
+
+    :param task_state: ``none`` (no task, nothing billed), ``exists``, or ``may_exist``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: int | str | None = None,
+        request_id: str | None = None,
+        http_status: int | None = None,
+        task_state: TaskState = TaskState.NONE,
+        kling_task_id: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.request_id = request_id
+        self.http_status = http_status
+        self.task_state = task_state
+        self.kling_task_id = kling_task_id
+        self.retry_after = retry_after
+
+
+class KlingAuthError(KlingError, AirflowFailException):
+    """The credential, the region, the kind of key, the permission or the IP list (1000-1004, 1103, 1304)."""
+
+
+class KlingBalanceError(KlingError, AirflowFailException):
+    """Arrears, or no units left (1100-1102)."""
+
+
+class KlingRequestError(KlingError, AirflowFailException):
+    """The request is wrong, by our check before the call or by Kling's (1200-1203)."""
+
+    problems: Sequence[Problem] = ()
+
+
+class KlingModerationError(KlingError, AirflowFailException):
+    """Refused for what it shows, at the call (1300, 1301) or while rendering."""
+
+
+class KlingRateLimitError(KlingError):
+    """Too many requests (1302)."""
+
+
+class KlingConcurrencyError(KlingError):
+    """No free slot (1303). Operators wait for one; only users of the hook see this."""
+
+
+class KlingServerError(KlingError):
+    """Kling or the way to it failed (5000-5002, 5xx, network, unreadable answers)."""
+
+
+class KlingSubmitUnknown(KlingError, AirflowFailException):
+    """A paid call may have made a task that nobody can look up; sending again could pay twice."""
+
+
+class KlingDuplicateUnknown(KlingSubmitUnknown):
+    """Kling says that our external id exists, and finds no task under it."""
+
+
+class KlingTaskNotFound(KlingError, AirflowFailException):
+    """Kling does not know the task: another account or region, or older than 30 days."""
+
+
+class KlingTaskFailed(KlingError):
+    """Kling made the task and could not finish it. The retry of a submit is the next attempt."""
+
+
+class KlingTaskFailedFinally(KlingTaskFailed, AirflowFailException):
+    """The same where a retry could not help: in a sensor or download, or under the user's own id."""
+
+
+class KlingTimeout(KlingError):
+    """The deadline passed. The task goes on at Kling and bills; a clear adopts it."""
+
+
+_ADVICE = {
+    1000: "Check the key in the connection's password.",
+    1001: "The connection has no password: put the API key there.",
+    1002: (
+        "Check that the key is whole and belongs to this region (extra region: global or china), and that "
+        "access key and secret key are used with the legacy API only."
+    ),
+    1003: "The clock of this machine is wrong by more than Kling allows.",
+    1004: "The clock of this machine is wrong by more than Kling allows.",
+    1103: "This account may not use this model or API: open it in Kling's console.",
+    1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
+    1100: "The account is suspended: see Kling's console.",
+    1101: "The account is in arrears: top up in Kling's console.",
+    1102: "No units left of this kind: top up or buy a pack in Kling's console.",
+}
+
+_CLASSES: dict[Kind, type[KlingError]] = {
+    Kind.AUTH: KlingAuthError,
+    Kind.TOKEN_TIME: KlingAuthError,
+    Kind.BALANCE: KlingBalanceError,
+    Kind.INVALID: KlingRequestError,
+    Kind.MODERATION: KlingModerationError,
+    Kind.RATE_LIMIT: KlingRateLimitError,
+    Kind.NO_SLOT: KlingConcurrencyError,
+    Kind.SERVER: KlingServerError,
+    Kind.UNREADABLE: KlingServerError,
+}
+
+
+def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
+    """The exception for an answer that is no success.
+
+    :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
+    :param creating: the call was a create, so the text says whether anything was made.
+    """
+    said = answer.message or "no readable answer"
+    where = f"code {answer.code}" if answer.code is not None else f"HTTP {answer.http_status}"
+    if answer.http_status is None:
+        where = "no answer"
+    text = f"Could not {doing}: {said} ({where})."
+    advice = _ADVICE.get(answer.code) if isinstance(answer.code, int) else None
+    if advice is None and answer.kind is Kind.AUTH:
+        advice = "Check the key in the connection's password."
+    if advice is None and answer.http_status in (404, 405) and answer.code is None:
+        advice = "This address has no such path: check the connection's host (and its path prefix) and api."
+    if advice:
+        text += f" {advice}"
+    state = TaskState.NONE
+    if creating:
+        state = answer.task_state
+        text += (
+            " Nothing was made, nothing is billed."
+            if state is TaskState.NONE
+            else " A task may exist at Kling and may be billed."
+        )
+    return _CLASSES[answer.kind](
+        text,
+        code=answer.code,
+        request_id=answer.request_id,
+        http_status=answer.http_status,
+        task_state=state,
+        retry_after=answer.retry_after,
+    )
