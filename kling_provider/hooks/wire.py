@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How both hooks reach a host, without sending anything.
+
+``KlingHook`` (requests) and ``KlingAsyncHook`` (aiohttp) share every decision that a server could notice:
+which of the connection's extras are headers and which are options, proxy and certificates, the
+``Authorization`` header. Which call reads what, and what its answer means, is in :mod:`.reads`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+
+from kling_provider.api.auth import AccessKey, Credential
+from kling_provider.exceptions import KlingRequestError
+
+#: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 60.0
+
+#: What HttpHook takes out of a connection's extras; all others it sends as headers.
+_HTTP_OPTIONS = (
+    "stream",
+    "cert",
+    "proxies",
+    "proxy",
+    "timeout",
+    "verify",
+    "verify_ssl",
+    "allow_redirects",
+    "max_redirects",
+    "trust_env",
+    "check_response",
+    "srv_lookup",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """``http_extras`` of a connection, read: the user's own headers, and how to reach the host.
+
+    ``proxies`` is in requests' form (``{"https": "http://proxy:3128", "no_proxy": "…"}``); ``verify`` is a
+    flag or the path of a CA bundle; ``cert`` the path of a client certificate, or of certificate and key.
+    Both timeouts are in seconds.
+    """
+
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    proxies: dict[str, str] | None = field(default=None, repr=False)
+    verify: bool | str = True
+    cert: str | tuple[str, str] | None = None
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
+    #: Whether proxies and CA bundle of the environment count. Never netrc.
+    trust_env: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one address is reached, the environment's settings included. ``proxy`` may carry a password."""
+
+    proxy: str | None = field(repr=False)
+    verify: bool | str
+    cert: str | tuple[str, str] | None
+
+
+def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
+    """Split HttpHook's extras into options and headers, as HttpHook does, with values made text.
+
+    ``allow_redirects``, ``max_redirects``, ``check_response``, ``stream`` and ``srv_lookup`` are read by
+    nobody: they would make a paid call repeat itself, or go to a host that the connection does not name.
+
+    :raises KlingRequestError: naming the extra whose value cannot be used (never the value: it may be secret).
+    """
+    options = {name: http_extras.get(name) for name in _HTTP_OPTIONS}
+    connect, read = _timeouts(options["timeout"])
+    verify = options["verify"] if options["verify"] is not None else options["verify_ssl"]
+    proxies = options["proxies"] if options["proxies"] is not None else options["proxy"]
+    return HttpOptions(
+        headers={
+            str(name): _header(str(name), value)
+            for name, value in http_extras.items()
+            if name not in _HTTP_OPTIONS and value is not None
+        },
+        proxies=_proxies(proxies),
+        verify=_flag(verify, True) if not isinstance(verify, str) else _flag_or_path(verify),
+        cert=_cert(options["cert"]),
+        connect_timeout=connect,
+        read_timeout=read,
+        trust_env=_flag(options["trust_env"], True),
+    )
+
+
+def route_to(url: str, options: HttpOptions) -> Route:
+    """Proxy, CA bundle and client certificate for one address, by requests' own rules.
+
+    ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and their like count; the connection's own settings
+    come first. Imports requests (200 ms): call it in a thread where a loop runs.
+    """
+    from requests import Session
+    from requests.utils import prepend_scheme_if_needed, select_proxy
+
+    with Session() as session:
+        session.trust_env = options.trust_env
+        merged = session.merge_environment_settings(
+            url, dict(options.proxies or {}), False, options.verify, options.cert
+        )
+    proxy = select_proxy(url, dict(merged["proxies"]))
+    return Route(
+        proxy=prepend_scheme_if_needed(proxy, "http") if proxy else None,  # type: ignore[no-untyped-call]
+        verify=True if merged["verify"] is None else merged["verify"],
+        cert=merged["cert"],
+    )
+
+
+def auth_header(credential: Credential, *, skew: float | None = None) -> str:
+    """The value of ``Authorization``. A JWT that was made here is masked in logs.
+
+    Signing imports PyJWT and masking talks to the supervisor: call it in a thread where a loop runs.
+
+    :param skew: after a 1003 or 1004, what :func:`skew_from` read: sign again by the server's clock.
+    """
+    token = credential.token(skew=skew)
+    if isinstance(credential, AccessKey):
+        _mask(token)
+    return f"Bearer {token}"
+
+
+def skew_from(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server's clock is ahead of ours, by its ``Date`` header; ``None`` without one."""
+    try:
+        theirs = parsedate_to_datetime(headers["Date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if theirs.tzinfo is None:
+        theirs = theirs.replace(tzinfo=UTC)
+    return theirs.timestamp() - time.time()
+
+
+@lru_cache(maxsize=64)
+def _mask(token: str) -> None:
+    """Once per token: each call is a message to the supervisor."""
+    from airflow.sdk.log import mask_secret
+
+    mask_secret(token)
+
+
+def _header(name: str, value: Any) -> str:
+    if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
+        raise KlingRequestError(
+            f"Connection extra {name!r} holds more than one value: extras that HttpHook does not know are sent "
+            "as HTTP headers, one text each."
+        )
+    text = str(value).strip()
+    if not name.isascii() or not name.isprintable() or not text.isprintable() or " " in name or ":" in name:
+        raise KlingRequestError(
+            f"Connection extra {name!r} cannot be sent as an HTTP header: line breaks and the like are not allowed."
+        )
+    return text
+
+
+def _timeouts(value: Any) -> tuple[float, float]:
+    """One number for both, or ``[connect, read]`` as requests takes it."""
+    if value is None:
+        return CONNECT_TIMEOUT, READ_TIMEOUT
+    pair = value if isinstance(value, list | tuple) else (value, value)
+    try:
+        connect, read = (float(part) for part in pair)
+    except (TypeError, ValueError):
+        connect = read = 0.0
+    if not (0 < connect < float("inf") and 0 < read < float("inf")):
+        raise KlingRequestError(
+            "Connection extra 'timeout' is a number of seconds above 0, or [connect, read]."
+        )
+    return connect, read
+
+
+def _proxies(value: Any) -> dict[str, str] | None:
+    if not value:
+        return None
+    if isinstance(value, str):
+        return {"http": value, "https": value}
+    if isinstance(value, Mapping) and all(isinstance(item, str) for item in (*value, *value.values())):
+        return dict(value)
+    raise KlingRequestError(
+        'Connection extra \'proxies\' is an address or a mapping such as {"https": "http://proxy:3128"}.'
+    )
+
+
+def _cert(value: Any) -> str | tuple[str, str] | None:
+    if not value:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return value[0], value[1]
+    raise KlingRequestError("Connection extra 'cert' is a path, or [certificate, key].")
+
+
+def _flag(value: Any, default: bool) -> bool:
+    if value is None:
+        return default
+    if isinstance(value, str):
+        return value.strip().lower() not in ("false", "0", "no", "off", "")
+    return bool(value)
+
+
+def _flag_or_path(value: str) -> bool | str:
+    """Extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
+    if value.strip().lower() in ("true", "1", "yes", "on", "false", "0", "no", "off", ""):
+        return _flag(value, True)
+    return value

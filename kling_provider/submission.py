@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exactly-once submission: given what is known and each answer, what now. A class without I/O.
+
+:meth:`Submission.steps` is a generator: it yields what to do (:data:`Step`) and is sent what came of it, so
+that hook, operators and tests can drive the same decisions. What fails is thrown into it.
+
+Two worlds:
+
+* **with a lock** Kling refuses a second create with our id, so after any doubt we look up, and where nothing
+  is found send again *with the same id*;
+* **without one** an intent is stored before the call and closed after it. A call whose end is unknown is
+  never repeated: we stop and say how to go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.hosts import Lock
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import (
+    KlingDuplicateUnknown,
+    KlingError,
+    KlingModerationError,
+    KlingServerError,
+    KlingSubmitUnknown,
+    KlingTaskFailed,
+    KlingTaskFailedFinally,
+    KlingTaskNotFound,
+    error_for,
+)
+from kling_provider.identity import Identity
+
+#: Seconds before each look after an answer that leaves doubt. A task was visible at once in 152 of 152
+#: live reads; the waits are for the create that is still on its way.
+LOOKS = (0.0, 1.0, 3.0)
+#: The same where Kling says "already exists" and shows nothing: up to 60 s.
+DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
+#: Seconds before a create is sent again after 1302 (unless the answer says), and after doubt with a lock.
+BACKOFF = (2.0, 5.0, 12.0)
+#: A longer ``Retry-After`` is left to Airflow's own retry.
+LONGEST_WAIT = 30.0
+
+
+class Record(TypedDict, total=False):
+    """What is remembered of one task instance between its tries (JSON)."""
+
+    identity: str
+    external_task_id: str | None
+    attempt: int
+    #: ``open`` (sent, end unknown), ``created``, ``not_created``.
+    state: str
+    kling_task_id: str | None
+    #: The host repeated our external id; where it did not, there is no lock.
+    echoed: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Look these external ids up -> ``dict[str, list[KlingTask]]``; unknown ones are missing."""
+
+    external_task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read one task -> :class:`KlingTask`, or ``None`` where Kling does not know it."""
+
+    kling_task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The paid call -> :class:`Sent`."""
+
+    external_task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Keep this record -> nothing. Where it cannot be kept, raise."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so many seconds -> nothing."""
+
+    seconds: float
+
+
+Step = Find | Read | Send | Store | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a create: the answer, and the task where it named one."""
+
+    answer: Answer
+    task: KlingTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """There is a task. ``adopted`` means that it was there before and nothing was paid now."""
+
+    task: KlingTask
+    external_task_id: str | None
+    attempt: int
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoSlot:
+    """The account has no free slot (1303); nothing was made. Wait, then submit with ``resume``."""
+
+    external_task_id: str | None
+    attempt: int
+
+
+Outcome = Submitted | NoSlot
+Steps = Generator[Step, Any, Outcome]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """One try to have one intended video made.
+
+    :param lock: what the external id is worth at this host for this model.
+    :param finds: the host finds tasks by external id. ``batch``: up to 20 in one call.
+    :param look_first: look before sending (every try but the first of scope ``run``).
+    :param record: what an earlier try of this task instance left.
+    :param adopt: a Kling task id to take over instead of making one.
+    :param resubmit: the user accepts that a doubtful call is sent again (``on_ambiguous="resubmit"``).
+    :param newcomer: a first try in a run that was cleared, of a mapped task: without a lock nobody knows
+        whether its prompt was paid at another map index.
+    :param resume: the external id of this try, after a wait for a slot.
+    :param what: the request in a few words, for messages.
+    """
+
+    identity: Identity
+    lock: Lock
+    finds: bool
+    batch: bool = True
+    look_first: bool = False
+    record: Record | None = None
+    adopt: str | None = None
+    resubmit: bool = False
+    newcomer: bool = False
+    resume: str | None = None
+    what: str = "the video"
+    host: str = "Kling"
+
+    def steps(self) -> Steps:
+        """Run to an :data:`Outcome`, or raise a :class:`KlingError`."""
+        if self.adopt:
+            return (yield from self._adopt(self.adopt))
+        locked = self.lock is Lock.LOCKED
+        record = self.record if self.record and self.record.get("identity") == self.identity.key else None
+        if record is not None and record.get("echoed") is False:
+            # The host was seen to ignore our id: whatever its profile says, the id protects nothing here.
+            locked = False
+        if record is not None and record.get("kling_task_id"):
+            known = yield from self._recorded(record)
+            if known is not None:
+                return known
+            return (yield from self._create(int(record.get("attempt") or 0) + 1, locked))
+        if not locked:
+            return (yield from self._unlocked(record))
+        resumed = self.identity.attempt_of(self.resume) if self.resume else None
+        if resumed is not None and not self.look_first:
+            return (yield from self._create(resumed, locked))
+        if self.look_first or self.resume:
+            best, attempt = yield from self._current()
+            if best is not None and best.status is not TaskStatus.FAILED:
+                return (yield from self._take_over(best, attempt))
+            return (yield from self._create(attempt + 1 if best else 0, locked))
+        return (yield from self._create(0, locked))
+
+    # -- before the call ------------------------------------------------------------------------------------
+
+    def _adopt(self, kling_task_id: str) -> Steps:
+        task: KlingTask | None = yield Read(kling_task_id)
+        if task is None:
+            raise KlingTaskNotFound(
+                f"There is no task {kling_task_id} at {self.host} to adopt: check the id, its account and region, "
+                "and that it is younger than 30 days. Nothing was sent.",
+                kling_task_id=kling_task_id,
+            )
+        return (yield from self._take_over(task, 0))
+
+    def _recorded(self, record: Record) -> Generator[Step, Any, Submitted | None]:
+        """The task that an earlier try made; ``None`` where it failed and the next attempt may be made."""
+        kling_task_id = str(record["kling_task_id"])
+        attempt = int(record.get("attempt") or 0)
+        task: KlingTask | None = yield Read(kling_task_id)
+        if task is None:
+            raise KlingTaskNotFound(
+                f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {self.what}, "
+                f"and {self.host} no longer knows it (older than 30 days, or another account). Nothing was sent. "
+                f"For a new, paid video raise take (now {self.identity.take}).",
+                kling_task_id=kling_task_id,
+                task_state=TaskState.MAY_EXIST,
+            )
+        if task.status is TaskStatus.FAILED:
+            return None
+        return Submitted(task, record.get("external_task_id"), attempt, adopted=True)
+
+    def _unlocked(self, record: Record | None) -> Steps:
+        """No lock: what the record says, or a stop."""
+        if self.resubmit:
+            return (yield from self._create(0, locked=False))
+        if self.record is not None and record is None and self.record.get("state") != "not_created":
+            raise self._stop(
+                f"this task instance already sent another request at {self.record.get('at')} "
+                f"(Kling task {self.record.get('kling_task_id') or 'unknown'})"
+            )
+        if record is not None and record.get("state") == "open":
+            external = record.get("external_task_id")
+            if self.finds and external:
+                found = yield from self._look(external, LOOKS)
+                if found is not None:
+                    return (yield from self._take_over(found, int(record.get("attempt") or 0)))
+            raise self._stop(f"an earlier try sent it at {record.get('at')} and its end is unknown")
+        if self.newcomer and self.record is None:
+            raise self._stop(
+                "this run was cleared and this mapped instance is new in it, so its request may have been "
+                "paid at another map index"
+            )
+        return (yield from self._create(0, locked=False))
+
+    def _current(self) -> Generator[Step, Any, tuple[KlingTask | None, int]]:
+        """The task of the highest attempt that Kling knows, and that attempt."""
+        ids = [self.identity.external_task_id(n) for n in range(self.identity.attempts)]
+        best: tuple[KlingTask | None, int] = (None, -1)
+        for group in [ids] if self.batch else [[one] for one in ids]:
+            found: dict[str, list[KlingTask]] = yield Find(tuple(group))
+            for external, tasks in found.items():
+                attempt = ids.index(external)
+                if tasks and attempt > best[1]:
+                    best = (_best(tasks), attempt)
+            if not found:
+                break
+        return best
+
+    # -- the call -------------------------------------------------------------------------------------------
+
+    def _create(self, attempt: int, locked: bool) -> Steps:
+        if attempt >= self.identity.attempts:
+            if self.identity.own is not None:
+                raise KlingTaskFailedFinally(
+                    f"The task under your external_task_id {self.identity.own} failed at {self.host}, and an id can "
+                    "be used once only. Nothing was sent: choose another external_task_id, or leave it out.",
+                    task_state=TaskState.EXISTS,
+                )
+            raise KlingTaskFailedFinally(
+                f"Kling failed {attempt} attempts for {self.what}. Nothing more is sent: change the request, or "
+                f"raise take (now {self.identity.take}).",
+                task_state=TaskState.EXISTS,
+            )
+        external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
+        doubt = False
+        for pause in (*BACKOFF, None):
+            if not locked:
+                yield Store(self._record(external, attempt, "open"))
+            sent: Sent = yield Send(external)
+            answer = sent.answer
+            if answer.ok and sent.task is not None:
+                return (yield from self._created(sent.task, external, attempt))
+            unclear = answer.ok or answer.task_state is not TaskState.NONE
+            if not unclear and not locked:
+                yield Store(self._record(external, attempt, "not_created"))
+            if not unclear and answer.code == 1201 and external:
+                return (yield from self._refused_1201(answer, external, attempt, doubt))
+            if unclear or (doubt and answer.kind is Kind.NO_SLOT):
+                # A 1303 after doubt may well be our own task that fills the slot.
+                found = yield from self._after_doubt(external, answer)
+                if found is not None:
+                    return (yield from self._take_over(found, attempt))
+            if answer.kind is Kind.NO_SLOT and not unclear:
+                return NoSlot(external, attempt)
+            if not locked and unclear:
+                if self.resubmit and pause is not None:
+                    yield Wait(pause)
+                    continue
+                raise self._stop(
+                    f"the call was sent at {_now()} and its answer does not say whether a task was made "
+                    f"({_said(answer)})"
+                )
+            doubt = doubt or unclear
+            again = unclear or answer.kind is Kind.RATE_LIMIT
+            if not again or pause is None:
+                raise self._failed(answer, doubt)
+            yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
+        raise AssertionError("unreachable")
+
+    def _created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
+        echoed = external is not None and task.external_task_id == external
+        record = self._record(external, attempt, "created")
+        yield Store({**record, "kling_task_id": task.kling_task_id, "echoed": echoed})
+        return Submitted(task, external, attempt, adopted=False)
+
+    def _take_over(self, task: KlingTask, attempt: int) -> Steps:
+        """A task that was there before. What it came to is for the caller, who reads its status."""
+        external = task.external_task_id or None
+        record = self._record(external, attempt, "created")
+        yield Store({**record, "kling_task_id": task.kling_task_id})
+        return Submitted(task, external, attempt, adopted=True)
+
+    def _refused_1201(self, answer: Answer, external: str, attempt: int, doubt: bool) -> Steps:
+        """1201 says "duplicate" by its text alone: the look-up decides, whatever the text says.
+
+        :param doubt: an earlier call of this very try may have made the task that is found.
+        """
+        if not self.finds:
+            if answer.duplicate:
+                raise self._unknown_duplicate(answer, external)
+            raise error_for(answer, self._doing, creating=True)
+        found = yield from self._look(external, DUPLICATE_LOOKS if answer.duplicate else (0.0,))
+        if found is None:
+            if answer.duplicate:
+                raise self._unknown_duplicate(answer, external)
+            raise error_for(answer, self._doing, creating=True)
+        if found.status is TaskStatus.FAILED and self.identity.own is None and not doubt:
+            return (yield from self._create(attempt + 1, locked=self.lock is Lock.LOCKED))
+        return (yield from self._take_over(found, attempt))
+
+    def _after_doubt(
+        self, external: str | None, answer: Answer
+    ) -> Generator[Step, Any, KlingTask | None]:
+        if not (self.finds and external):
+            return None
+        try:
+            return (yield from self._look(external, LOOKS))
+        except KlingServerError as error:
+            raise KlingServerError(
+                f"Could not {self._doing} ({_said(answer)}), and the look-up after it failed too: {error} A task may "
+                "exist at Kling and may be billed. The retry looks first and adopts it.",
+                code=answer.code,
+                request_id=answer.request_id,
+                http_status=answer.http_status,
+                task_state=TaskState.MAY_EXIST,
+            ) from None
+
+    def _look(self, external: str, waits: Sequence[float]) -> Generator[Step, Any, KlingTask | None]:
+        for seconds in waits:
+            if seconds:
+                yield Wait(seconds)
+            found: dict[str, list[KlingTask]] = yield Find((external,))
+            if tasks := found.get(external):
+                return _best(tasks)
+        return None
+
+    # -- words ----------------------------------------------------------------------------------------------
+
+    @property
+    def _doing(self) -> str:
+        return f"create {self.what} at {self.host}"
+
+    def _record(self, external: str | None, attempt: int, state: str) -> Record:
+        return {
+            "identity": self.identity.key,
+            "external_task_id": external,
+            "attempt": attempt,
+            "state": state,
+            "kling_task_id": None,
+            "at": _now(),
+        }
+
+    def _failed(self, answer: Answer, doubt: bool) -> KlingError:
+        if doubt and answer.task_state is TaskState.NONE:
+            answer = replace(answer, task_state=TaskState.MAY_EXIST)
+        error = error_for(answer, self._doing, creating=True)
+        if error.task_state is TaskState.MAY_EXIST:
+            error.args = (f"{error} The retry looks first and adopts it, or sends again with the same id.",)
+        return error
+
+    def _stop(self, why: str) -> KlingSubmitUnknown:
+        return KlingSubmitUnknown(
+            f"Not sent: {self.host} has no lock against paying twice for this model, and {why}. Look for it there "
+            f"({self.what}): if the task exists, put its id into the request as adopt and clear this task; if not, "
+            'set on_ambiguous="resubmit" and clear it.',
+            task_state=TaskState.MAY_EXIST,
+        )
+
+    def _unknown_duplicate(self, answer: Answer, external: str) -> KlingDuplicateUnknown:
+        return KlingDuplicateUnknown(
+            f"{self.host} says that {external} already exists, and shows no task under it: it was paid earlier and "
+            f"is forgotten (30 days), or belongs to another product. Nothing was made now. For a new, paid video of "
+            f"{self.what} raise take (now {self.identity.take}).",
+            code=answer.code,
+            request_id=answer.request_id,
+            http_status=answer.http_status,
+            task_state=TaskState.MAY_EXIST,
+        )
+
+
+def failure_of(task: KlingTask, *, final: bool, advice: str) -> KlingError:
+    """The exception for a task that Kling failed.
+
+    :param final: a retry cannot help here (sensor, download, the user's own id).
+    :param advice: what the person, or the retry, does next.
+    """
+    reason = task.message or "no reason given"
+    billed = "; ".join(f"{item.amount} {item.charge_type or 'unit'}" for item in task.billing) or "not said"
+    text = f"Kling failed task {task.kling_task_id}: {reason} (billed: {billed}). "
+    if task.moderated:
+        text += "That is moderation: change the prompt or the pictures. A clear makes the next attempt."
+        return KlingModerationError(text, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
+    kind = KlingTaskFailedFinally if final else KlingTaskFailed
+    return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
+
+
+def _best(tasks: Sequence[KlingTask]) -> KlingTask:
+    """Several tasks under one id (a host without a lock): succeeded before running before failed."""
+    order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
+    return min(tasks, key=lambda task: order.get(task.status, 1))
+
+
+def _said(answer: Answer) -> str:
+    if answer.code is not None and answer.code != 0:
+        return f"code {answer.code}: {answer.message}"
+    return answer.message or f"HTTP {answer.http_status}"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
