@@ -75,6 +75,10 @@ class KlingServerError(KlingError):
     """Kling or the way to it failed (5000-5002, 5xx, network, unreadable answers)."""
 
 
+class KlingStorageError(KlingError):
+    """A file could not be read or written: no space, no permission, no such store. Nothing paid is lost."""
+
+
 class KlingSubmitUnknown(KlingError, AirflowFailException):
     """A paid call may have made a task that nobody can look up; sending again could pay twice."""
 

@@ -14,7 +14,7 @@ Two worlds:
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypedDict
@@ -331,9 +331,7 @@ class Submission:
             return (yield from self._create(attempt + 1, locked=self.lock is Lock.LOCKED))
         return (yield from self._take_over(found, attempt))
 
-    def _after_doubt(
-        self, external: str | None, answer: Answer
-    ) -> Generator[Step, Any, KlingTask | None]:
+    def _after_doubt(self, external: str | None, answer: Answer) -> Generator[Step, Any, KlingTask | None]:
         if not (self.finds and external):
             return None
         try:
@@ -431,3 +429,19 @@ def _said(answer: Answer) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def drive(steps: Steps, do: Callable[[Step], Any]) -> Outcome:
+    """Run ``steps`` with ``do`` carrying each of them out; a :class:`KlingError` of it is thrown into them."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = do(step)
+            except KlingError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome

@@ -109,9 +109,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
     if succeeded and code == 0:
         return Answer(Kind.OK, http_status, 0, message, request_id, data if data is not None else envelope)
     if succeeded and code is None and any(key in envelope for key in ("data", "id", "task_id")):
-        return Answer(
-            Kind.OK, http_status, None, message, request_id, data if data is not None else envelope
-        )
+        return Answer(Kind.OK, http_status, None, message, request_id, data if data is not None else envelope)
     if isinstance(code, int) and code in _KINDS:
         kind = _KINDS[code]
         # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408

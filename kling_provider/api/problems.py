@@ -25,7 +25,7 @@ class Problem:
         return f"{self.field}{found}: {self.message}" if self.field else self.message
 
 
-class InvalidRequest(ValueError):  # noqa: N818 - reads as what it says at every raise
+class InvalidRequest(ValueError):
     """A request that was refused before anything was sent. ``problems`` holds all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -45,7 +45,11 @@ def _shape(request: Request) -> list[Problem]:
         total = sum(shot.duration for shot in request.multi_prompt)
         if total != request.duration:
             found.append(
-                Problem("multi_prompt", None, f"its shots last {total} s; their sum is the duration, {request.duration}")
+                Problem(
+                    "multi_prompt",
+                    None,
+                    f"its shots last {total} s; their sum is the duration, {request.duration}",
+                )
             )
     camera = request.camera_control
     if camera is not None:
@@ -53,7 +57,9 @@ def _shape(request: Request) -> list[Problem]:
             moves = [] if camera.config is None else [v for v in camera.config.model_dump().values() if v]
             if len(moves) != 1:
                 found.append(
-                    Problem("camera_control.config", None, "type simple takes exactly one value that is not zero")
+                    Problem(
+                        "camera_control.config", None, "type simple takes exactly one value that is not zero"
+                    )
                 )
         elif camera.config is not None:
             found.append(Problem("camera_control.config", None, "goes with type simple only; leave it out"))
@@ -67,7 +73,9 @@ def _has_frame(request: Request) -> bool:
 def _frames(request: ImageToVideo) -> list[Problem]:
     found = []
     if not request.first_frame:
-        what = "last_frame never stands alone" if request.last_frame else "image_to_video starts from a picture"
+        what = (
+            "last_frame never stands alone" if request.last_frame else "image_to_video starts from a picture"
+        )
         found.append(Problem("first_frame", None, f"is missing: {what}"))
     groups = {
         "last_frame": request.last_frame is not None,
@@ -105,7 +113,11 @@ def _of_model(request: Request, model: Model) -> list[Problem]:
     if request.audio == "native" and model.name == "kling-2.6" and request.resolution != "1080p":
         bad("resolution", request.resolution, "kling-2.6 with native audio takes 1080p only")
     if request.multi_shot and not model.multi_shot:
-        bad("multi_shot", True, f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0")
+        bad(
+            "multi_shot",
+            True,
+            f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0",
+        )
     if len(request.elements) > model.elements:
         bad("elements", None, f"{model.name} takes {model.elements or 'no'} elements")
     if len(request.voices) > model.voices:

@@ -80,3 +80,8 @@ def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 def legacy_names() -> tuple[str, ...]:
     """The legacy spellings that :func:`translate` takes."""
     return tuple(_LEGACY)
+
+
+def ours(name: str) -> str:
+    """Our name of a key in either spelling; a key that nobody knows stays as it is."""
+    return _LEGACY[name][0] if name in _LEGACY else name

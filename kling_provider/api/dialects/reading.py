@@ -35,7 +35,7 @@ _GATEWAY_WORDS = {
 }
 
 
-class UnreadableTask(ValueError):  # noqa: N818 - a fact about data, mapped to an exception by the hook
+class UnreadableTask(ValueError):
     """The data is no task: no id, or not an object."""
 
 

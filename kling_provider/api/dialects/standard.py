@@ -56,9 +56,13 @@ class StandardDialect:
             found.append(Problem("voices", None, "the standard API takes voices with image_to_video only"))
         for part, items in (("elements", request.elements), ("voices", request.voices)):
             if part == "elements" and any(item.id is None for item in items):
-                found.append(Problem("elements", None, "need an id each, the name that the prompt uses (@id)"))
+                found.append(
+                    Problem("elements", None, "need an id each, the name that the prompt uses (@id)")
+                )
         if request.elements and request.type == "text_to_video":
-            found.append(Problem("elements", None, "the standard API takes elements with image_to_video only"))
+            found.append(
+                Problem("elements", None, "the standard API takes elements with image_to_video only")
+            )
         if not takes_external_id(request.model):
             for field in ("external_task_id", "callback_url"):
                 if getattr(request, field):

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# A fresh machine needs Python 3.11 or later (with venv) and make. Everything else lands in this folder.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+NEWEST := 3.3
+FLOOR := 3.1.8
+
+# python3 if it is new enough, else the first newer one; PYTHON=python3.12 chooses.
+IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c '$(IN_RANGE)' 2>/dev/null && { echo "$$python"; break; }; done)
+# The stamp carries the Python version, so that another PYTHON makes the environment anew.
+VERSION := $(shell "$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+
+VENV := .venv
+VENV_FLOOR := .venv-$(FLOOR)
+STAMP := $(VENV)/.installed-$(VERSION)
+STAMP_FLOOR := $(VENV_FLOOR)/.installed-$(VERSION)
+BIN := $(VENV)/bin
+# Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
+PYTEST := python -m pytest -n 2 --dist loadgroup
+
+# $(call install,folder,constraints file,extras)
+define install
+	@test -n "$(VERSION)" || { echo "This needs Python 3.11, 3.12 or 3.13. Found: $$(python3 --version 2>&1). \
+	Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(IN_RANGE)' || { echo "$(PYTHON) is Python $(VERSION); this needs 3.11, 3.12 or 3.13." >&2; exit 1; }
+	@test -x $(1)/bin/python && $(1)/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")' \
+		|| "$(PYTHON)" -m venv --clear $(1)
+	@echo "Installing into $(1) (Python $(VERSION), $(2)); the first time takes a minute or two ..."
+	@$(1)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(2) --editable '.[$(3)]'
+	@rm -f $(1)/.installed-*
+	@touch $@
+endef
+
+# $(call pin,name,airflow,extras)
+define pin
+	@echo "Resolving $(2) ..."
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT \
+		&& "$(PYTHON)" -m venv "$$folder" \
+		&& "$$folder/bin/python" -m pip --disable-pip-version-check install --quiet '$(2)' --editable '.[$(3)]' \
+		&& { echo "# Made by make constraints. One file serves Python 3.11 to 3.13."; \
+			"$$folder/bin/python" -m pip freeze --exclude-editable; } > "$$folder/pins" \
+		&& mv "$$folder/pins" constraints/airflow-$(1).txt
+endef
+
+.PHONY: help demo up test check clean constraints install
+
+help:  ## What this Makefile can do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+install: $(STAMP)  ## Only install, into .venv
+
+$(STAMP): pyproject.toml constraints/airflow-$(NEWEST).txt
+	$(call install,$(VENV),constraints/airflow-$(NEWEST).txt,dev)
+
+$(STAMP_FLOOR): pyproject.toml constraints/airflow-$(FLOOR).txt
+	$(call install,$(VENV_FLOOR),constraints/airflow-$(FLOOR).txt,test)
+
+demo: $(STAMP)  ## Prompt files in, videos out, on a whole Airflow against the sandbox; then everything stops
+	@$(BIN)/python -m demo.run
+
+up: $(STAMP)  ## The same set-up, left running for the browser until Ctrl-C
+	@$(BIN)/python -m demo.up
+
+test: $(STAMP) $(STAMP_FLOOR)  ## All tests on Airflow 3.3, and what depends on the version on 3.1.8 too
+	@echo "== Airflow $(FLOOR): what depends on the version"
+	@$(VENV_FLOOR)/bin/$(PYTEST) -m airflow_version
+	@echo "== Airflow $(NEWEST): everything"
+	@$(BIN)/$(PYTEST)
+
+check: $(STAMP)  ## Format, lint, types, import rules, unit tests
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/$(PYTEST) -q -m 'not stack' $(wildcard tests/unit tests/contract)
+
+constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
+	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev)
+	$(call pin,$(FLOOR),apache-airflow==$(FLOOR),test)
+
+clean:  ## Remove what these commands made: environments, caches, the demo's videos
+	rm -rf .venv .venv-* .cache demo-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer of ``/account/costs`` -> the account's packs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+#: ``Trial-Video-100Units-5Con-1Months``: 5 tasks in flight (seen live). The page's own example has no such part.
+_CONCURRENCY = re.compile(r"(?<![0-9A-Za-z])(\d{1,4})Con(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One resource pack. Quantities are units; what remains may lag by hours."""
+
+    name: str
+    status: str
+    total: Decimal | None = None
+    remaining: Decimal | None = None
+
+    @property
+    def concurrency(self) -> int | None:
+        """Tasks in flight per model that the pack allows, where its name tells; never an image pack's."""
+        found = None if "image" in self.name.lower() else _CONCURRENCY.search(self.name)
+        return int(found[1]) or None if found else None
+
+
+def parse_account(data: Any) -> tuple[Pack, ...]:
+    """The packs; none where the account has none (Kling then leaves the key out)."""
+    infos = data.get("resource_pack_subscribe_infos") if isinstance(data, Mapping) else None
+    return tuple(
+        Pack(
+            name=str(info.get("resource_pack_name") or ""),
+            status=str(info.get("status") or ""),
+            total=_number(info.get("total_quantity")),
+            remaining=_number(info.get("remaining_quantity")),
+        )
+        for info in (infos if isinstance(infos, list) else ())
+        if isinstance(info, Mapping)
+    )
+
+
+def concurrency_of(packs: Iterable[Pack]) -> int | None:
+    """The account's limit per model: the highest of its active packs, not their sum (concurrency page)."""
+    return max(
+        (pack.concurrency for pack in packs if pack.status == "online" and pack.concurrency), default=None
+    )
+
+
+def units_left(packs: Iterable[Pack]) -> Decimal:
+    """Video units of all active packs together."""
+    return sum(
+        (
+            pack.remaining
+            for pack in packs
+            if pack.status == "online" and pack.remaining is not None and "image" not in pack.name.lower()
+        ),
+        Decimal(0),
+    )
+
+
+def _number(value: Any) -> Decimal | None:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None

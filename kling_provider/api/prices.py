@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a video costs before it is made: Kling's list price (kling-api.md section 6), per second of video.
+
+Units are Kling's video units. An account's real cost may differ: packs have discounts, gateways have prices of
+their own. What the list does not name has no price here, and says so: a guess would be worse than none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Literal
+
+from kling_provider.api.models import canonical, known_model
+from kling_provider.api.requests import Request
+
+#: The vendor's price page that the table was read from.
+LIST_DATE = date(2026, 9, 20)
+#: One video unit in US dollars on that page.
+USD_PER_UNIT = Decimal("0.14")
+
+#: What a second is billed as: silent, with native sound, with a stored voice, from a reference video.
+Column = Literal["off", "native", "voice", "video"]
+
+_Cells = dict[Column, dict[str, str]]
+
+_LIST: dict[str, _Cells] = {
+    "kling-3.0-turbo": {"native": {"720p": "0.8", "1080p": "1.0"}},
+    "kling-3.0": {
+        "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
+        "native": {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
+    },
+    "kling-3.0-omni": {
+        "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
+        "native": {"720p": "0.8", "1080p": "1.0", "4k": "3.0"},
+        "video": {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
+    },
+    "kling-o1": {
+        "off": {"720p": "0.6", "1080p": "0.8"},
+        "video": {"720p": "0.9", "1080p": "1.2"},
+    },
+    "kling-2.6": {
+        "off": {"720p": "0.3", "1080p": "0.5"},
+        "native": {"1080p": "1.0"},
+        "voice": {"1080p": "1.2"},
+    },
+    "kling-2.5-turbo": {"off": {"720p": "0.3", "1080p": "0.5"}},
+}
+
+#: Retired models that live on at gateways, by third parties' lists. v2-master has no mode, so one price.
+_THIRD_PARTY: dict[str, _Cells] = {
+    "kling-v1-6": {"off": {"720p": "0.4", "1080p": "0.7"}},
+    "kling-v2-1": {"off": {"720p": "0.4", "1080p": "0.7"}},
+    "kling-v2-master": {"off": {"720p": "2.0", "1080p": "2.0"}},
+}
+
+#: Dollars, not units: Kling 4.0 is known from gateways' pages only (November 2026).
+_GATEWAY_USD: dict[str, _Cells] = {
+    "kling-4.0": {
+        "native": {"720p": "0.157", "1080p": "0.235"},
+        "video": {"720p": "0.094", "1080p": "0.141"},
+    },
+    "kling-4.0-flash": {"native": {"720p": "0.094"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """``units`` and ``usd`` are ``None`` where nobody states them; ``basis`` says where they come from or why not."""
+
+    units: Decimal | None
+    usd: Decimal | None
+    basis: str
+
+    @property
+    def known(self) -> bool:
+        return self.units is not None
+
+    def as_text(self) -> str:
+        """For a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
+        if self.usd is None:
+            return f"unknown price ({self.basis})"
+        dollars = f"about ${self.usd.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
+        if self.units is None:
+            return f"unknown units ({dollars} {self.basis})"
+        return f"{_plain(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
+
+
+def estimate(request: Request) -> Price:
+    """The list price of ``request``. Adopted tasks and failed ones are not considered."""
+    return price(request.model, request.resolution, request.duration, column=_column(request))
+
+
+def price(model: str, resolution: str, seconds: int, *, column: Column = "off") -> Price:
+    """The list price of ``seconds`` of video.
+
+    :param model: in either spelling.
+    :param column: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.
+    """
+    model = canonical(model)
+    if cell := _cell(_LIST, model, column, resolution):
+        return _in_units(cell * seconds, f"at the list price of {LIST_DATE}")
+    if cell := _cell(_THIRD_PARTY, model, column, resolution):
+        return _in_units(cell * seconds, "by third parties' lists, the model is retired")
+    if cell := _cell(_GATEWAY_USD, model, column, resolution):
+        return Price(None, cell * seconds, "at a gateway's price of November 2026, Kling's own is not known")
+    if not any(model in table for table in (_LIST, _THIRD_PARTY, _GATEWAY_USD)):
+        return Price(None, None, f"model {model} is not in the price list of {LIST_DATE}")
+    return Price(None, None, f"the price list of {LIST_DATE} has no {model} {resolution} {_WORDS[column]}")
+
+
+_WORDS: dict[Column, str] = {
+    "off": "without sound",
+    "native": "with native audio",
+    "voice": "with a stored voice",
+    "video": "with a reference video",
+}
+
+
+def _column(request: Request) -> Column:
+    model = known_model(request.model)
+    if request.voices:
+        return "voice"
+    return "native" if request.sound == "native" or (model and model.always_audio) else "off"
+
+
+def _cell(table: dict[str, _Cells], model: str, column: Column, resolution: str) -> Decimal | None:
+    text = table.get(model, {}).get(column, {}).get(resolution)
+    return None if text is None else Decimal(text)
+
+
+def _in_units(units: Decimal, basis: str) -> Price:
+    return Price(units, units * USD_PER_UNIT, basis)
+
+
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``@task.kling``: a function that returns a request, or only its prompt, becomes a generated video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    SET_DURING_EXECUTION,
+    DecoratedOperator,
+    context_merge,
+    determine_kwargs,
+    task_decorator_factory,
+)
+
+from kling_provider.operators.kling import KlingGenerateOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import TaskDecorator
+
+#: Where the request waits while the task is deferred: the function runs once per try.
+_REQUEST = "kling_request"
+
+
+class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
+    """What ``@task.kling`` makes of a function.
+
+    The function returns a request (a mapping) or a prompt (text). It runs at every try, and the request is
+    part of what is paid once: a function that returns something else each time (a language model) belongs
+    into a task of its own, whose XCom the video's task takes.
+    """
+
+    template_fields: Sequence[str] = (
+        *DecoratedOperator.template_fields,
+        "destination",
+        "filename",
+        "kling_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
+    custom_operator_name = "@task.kling"
+
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        op_args: Collection[Any] | None = None,
+        op_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            python_callable=python_callable,
+            op_args=op_args,
+            op_kwargs=op_kwargs,
+            request=SET_DURING_EXECUTION,
+            **kwargs,
+        )
+
+    def execute(self, context: Context) -> Any:
+        context_merge(context, self.op_kwargs)
+        arguments = determine_kwargs(self.python_callable, self.op_args, context)
+        returned = self.python_callable(*self.op_args, **arguments)
+        # What the function returned is data: it is not rendered again.
+        self.request = {"prompt": returned} if isinstance(returned, str) else returned
+        context["ti"].xcom_push(key=_REQUEST, value=self.request)
+        return super().execute(context)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        self.request = context["ti"].xcom_pull(
+            key=_REQUEST, task_ids=self.task_id, map_indexes=context["ti"].map_index
+        )
+        return super().resume_execution(next_method, next_kwargs, context)
+
+
+def kling_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+    """Turn a function into a :class:`KlingDecoratedOperator`; takes the parameters of Generate."""
+    return task_decorator_factory(
+        python_callable=python_callable,
+        decorated_operator_class=KlingDecoratedOperator,
+        **kwargs,
+    )

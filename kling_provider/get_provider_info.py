@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Airflow reads about this provider. It is read often, so it imports no more than the form's data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NAME = "Kling AI"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The provider's parts, in the shape of Airflow's ``provider_info.schema.json``."""
+    from kling_provider.hooks.form import CONN_FIELDS, ui_field_behaviour
+
+    behaviour = ui_field_behaviour()
+    return {
+        "package-name": "airflow-provider-kling",
+        "name": _NAME,
+        "description": "Video generation with Kling AI (可灵), each video paid once.",
+        "integrations": [
+            {
+                "integration-name": _NAME,
+                "external-doc-url": "https://kling.ai/document-api/",
+                "tags": ["service"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "kling",
+                "hook-class-name": "kling_provider.hooks.kling.KlingHook",
+                "hook-name": "Kling",
+                "ui-field-behaviour": {
+                    "hidden-fields": behaviour["hidden_fields"],
+                    "relabeling": behaviour["relabeling"],
+                    "placeholders": behaviour["placeholders"],
+                },
+                "conn-fields": CONN_FIELDS,
+            }
+        ],
+        "hooks": [{"integration-name": _NAME, "python-modules": ["kling_provider.hooks.kling"]}],
+        "operators": [{"integration-name": _NAME, "python-modules": ["kling_provider.operators.kling"]}],
+        "sensors": [{"integration-name": _NAME, "python-modules": ["kling_provider.sensors.kling"]}],
+        "triggers": [{"integration-name": _NAME, "python-modules": ["kling_provider.triggers.kling"]}],
+        "extra-links": [
+            "kling_provider.links.kling.KlingVideoLink",
+            "kling_provider.links.kling.KlingConsoleLink",
+        ],
+        "task-decorators": [
+            {"class-name": "kling_provider.decorators.kling.kling_task", "name": "kling"},
+        ],
+    }

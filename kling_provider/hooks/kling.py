@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``KlingHook``: Kling's API for operators, and for people who write their own tasks.
+
+On providers-http's ``HttpHook``, so its proxies, TLS settings and header extras work. ``KlingAsyncHook``
+(aiohttp, reads only) is offered here too, and imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook, Connection
+from airflow.providers.http.hooks.http import HttpHook
+from requests import PreparedRequest, Session
+from requests import Request as HttpRequest
+from requests.auth import AuthBase
+from requests.exceptions import RequestException
+
+from kling_provider.api.account import Pack, parse_account, units_left
+from kling_provider.api.calls import HttpCall
+from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.dialects import standard
+from kling_provider.api.dialects.reading import UnreadableTask, parse_task
+from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.requests import Request, VideoRequest, parse_request
+from kling_provider.exceptions import (
+    KlingError,
+    KlingRateLimitError,
+    KlingRequestError,
+    KlingServerError,
+    error_for,
+)
+from kling_provider.hooks import reads
+from kling_provider.hooks.connection import KlingConnection
+from kling_provider.hooks.failures import no_answer
+from kling_provider.hooks.form import connection_form_widgets, ui_field_behaviour
+from kling_provider.hooks.wire import auth_header, skew_from, split_extras
+
+if TYPE_CHECKING:
+    from kling_provider.api.tasks import KlingTask
+    from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
+
+Parsed = TypeVar("Parsed")
+
+#: Reads are tried so often, with growing pauses, before a fault is passed on.
+_READ_TRIES = 5
+
+
+class _Bearer(AuthBase):
+    """An auth object of our own: without one ``requests`` would let a netrc file override the key."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = self._token
+        return request
+
+
+class KlingHook(HttpHook):
+    """Calls Kling.
+
+    :param kling_conn_id: the connection, of type ``kling``.
+    """
+
+    conn_name_attr = "kling_conn_id"
+    default_conn_name = "kling_default"
+    conn_type = "kling"
+    hook_name = "Kling"
+
+    def __init__(self, kling_conn_id: str = default_conn_name) -> None:
+        super().__init__(http_conn_id=kling_conn_id)
+        self.kling_conn_id = kling_conn_id
+
+    # The form of Airflow 3.1; later ones read the same from provider info without importing this module.
+    get_connection_form_widgets = staticmethod(connection_form_widgets)
+    get_ui_field_behaviour = staticmethod(ui_field_behaviour)
+
+    @cached_property
+    def connection(self) -> KlingConnection:
+        """What the connection means."""
+        return KlingConnection.parse(BaseHook.get_connection(self.kling_conn_id))
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> Connection:
+        """The connection as ``HttpHook`` may see it: an address and its own extras.
+
+        No login (it would become Basic auth), no password, none of our extras (it would send them as
+        headers), and header values made text (others make it fail).
+        """
+        ours = KlingConnection.parse(BaseHook.get_connection(conn_id))
+        options = split_extras(ours.http_extras)
+        extra = {key: value for key, value in ours.http_extras.items() if key not in options.headers}
+        extra.pop("srv_lookup", None)  # it would send the key to a host that the connection does not name
+        return Connection(
+            conn_id=conn_id,
+            conn_type="http",
+            host=ours.base_url,
+            extra=json.dumps({**extra, "verify": options.verify, **options.headers}),
+        )
+
+    # -- requests -------------------------------------------------------------------------------------------
+
+    def request(self, data: Mapping[str, Any] | Request) -> Request:
+        """Check a request, also against what this connection's API design would drop silently.
+
+        :raises KlingRequestError: with every problem; nothing was sent.
+        """
+        try:
+            request = data if isinstance(data, VideoRequest) else parse_request(data)
+            problems = self.connection.dialect.dropped(request)
+            if problems:
+                raise InvalidRequest(problems)
+        except InvalidRequest as invalid:
+            error = KlingRequestError(f"The request is wrong, nothing was sent: {invalid}")
+            error.problems = invalid.problems
+            raise error from None
+        return request
+
+    def submit(self, request: Mapping[str, Any] | Request, *, external_task_id: str | None) -> KlingTask:
+        """One paid call. Images are addresses or base64 here.
+
+        It is sent once and never repeated: after an error with ``task_state`` ``may_exist`` look the id up
+        with :meth:`find` before you send again. ``KlingSubmitOperator`` does all of that for you.
+
+        :param external_task_id: Kling refuses a second task with the same id (where the model has a lock).
+        :raises KlingError: by Kling's error table.
+        """
+        answer, task = self.create(self.request(request), external_task_id=external_task_id)
+        if task is None:
+            raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
+        return task
+
+    def create(self, request: Request, *, external_task_id: str | None) -> tuple[Answer, KlingTask | None]:
+        """The paid call as data: the answer, and the task where it names one. Never raises for an answer."""
+        # A session of its own: a kept-alive connection that died would leave doubt where there is none.
+        with self.get_conn() as session:
+            answer = self._send(session, self.connection.dialect.create(request, external_task_id))
+        if not answer.ok:
+            return answer, None
+        try:
+            return answer, parse_task(answer.data, lax_words=self.connection.profile.lax_words)
+        except UnreadableTask:
+            return answer, None
+
+    # -- reads ----------------------------------------------------------------------------------------------
+
+    def get_task(self, kling_task_id: str, *, type: str = "text_to_video") -> KlingTask:
+        """One task.
+
+        :param type: the kind of request that made it (legacy reads are bound to a path).
+        :raises KlingTaskNotFound: where the host does not know it.
+        """
+        call = reads.call_to_read(self.connection, type, kling_task_id)
+        return self._read(
+            call,
+            lambda answer: reads.read_one(self.connection, answer, kling_task_id),
+        )
+
+    def get_tasks(
+        self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
+    ) -> dict[str, KlingTask]:
+        """Many tasks by id, 20 in a call; ids that Kling does not know are missing."""
+        if not self.connection.profile.task_reads:
+            return {one: self.get_task(one, type=type) for one in kling_task_ids}
+        return {
+            task.kling_task_id: task
+            for group in _groups(kling_task_ids)
+            for task in self._read_many(standard.read_tasks(group), f"read {len(group)} tasks")
+        }
+
+    def find(
+        self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
+    ) -> dict[str, list[KlingTask]]:
+        """Tasks by external id; ids that Kling does not know are missing.
+
+        :raises KlingRequestError: where the host cannot look external ids up.
+        """
+        self._needs(self.connection.profile.finds, "finds no tasks by external id")
+        found: dict[str, list[KlingTask]] = {}
+        if self.connection.profile.task_reads:
+            for group in _groups(external_task_ids):
+                for task in self._read_many(standard.find_tasks(group), f"look {len(group)} ids up"):
+                    if task.external_task_id in group:
+                        found.setdefault(task.external_task_id, []).append(task)
+            return found
+        for external in external_task_ids:
+            call = reads.call_to_find(self.connection, type, external)
+            tasks = self._read(call, lambda a, e=external: reads.read_found(self.connection, a, e))
+            if tasks:
+                found[external] = tasks
+        return found
+
+    def list_tasks(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        status: Sequence[str] = (),
+    ) -> list[KlingTask]:
+        """The account's tasks of a window (Kling's default: the last 30 days), all pages.
+
+        :raises KlingRequestError: where the host or the credential has no list.
+        """
+        self._needs(
+            self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
+        )
+        tasks: list[KlingTask] = []
+        cursor = None
+        while True:
+            call = standard.list_tasks(since, until, statuses=status, cursor=cursor)
+            page, cursor = self._read(
+                call, lambda a: reads.read_page(a, f"list tasks at {self.connection.host}")
+            )
+            tasks += page
+            if cursor is None:
+                return tasks
+
+    def account(self) -> tuple[Pack, ...]:
+        """The account's resource packs (units; the remaining ones may lag).
+
+        :raises KlingRequestError: where the host has no such read.
+        """
+        self._needs(self.connection.profile.account, "does not tell what the account has")
+        now = datetime.now(UTC)
+        answer = self._answer(standard.account_costs(now - timedelta(days=365), now))
+        if not answer.ok:
+            raise error_for(answer, f"read the account at {self.connection.host}")
+        return parse_account(answer.data)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """A free read, and in words what is wrong."""
+        try:
+            return self._test()
+        except KlingError as error:
+            return False, str(error)
+
+    # -- within ---------------------------------------------------------------------------------------------
+
+    def _test(self) -> tuple[bool, str]:
+        connection = self.connection
+        host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
+        if connection.profile.task_reads:
+            call = standard.read_tasks(["0"])
+        else:
+            call = connection.dialect.read("text_to_video", "0")
+        answer = self._answer(call)
+        envelope = answer.code is not None
+        if not answer.ok and not (answer.not_found and envelope):
+            raise error_for(answer, f"read from {host}")
+        if not connection.profile.account:
+            return True, f"{host} answers and takes the key."
+        try:
+            left = units_left(self.account())
+        except KlingError as error:
+            return False, str(error)
+        return True, f"{host} takes the key; the account has {left.normalize():f} video units left."
+
+    def _needs(self, able: bool, cannot: str) -> None:
+        if not able:
+            raise KlingRequestError(f"{self.connection.host} {cannot}.")
+
+    def _read_many(self, call: HttpCall, doing: str) -> list[KlingTask]:
+        text = f"{doing} at {self.connection.host}"
+        return self._read(call, lambda answer: reads.read_many(self.connection, answer, text))
+
+    def _read(self, call: HttpCall, parse: Callable[[Answer], Parsed]) -> Parsed:
+        """A read, tried again after faults of the server or the way: it costs nothing."""
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+        retrying = Retrying(
+            stop=stop_after_attempt(_READ_TRIES),
+            wait=wait_exponential_jitter(initial=1, max=15),
+            retry=retry_if_exception_type((KlingServerError, KlingRateLimitError)),
+            reraise=True,
+        )
+        return retrying(lambda: parse(self._answer(call)))
+
+    def _answer(self, call: HttpCall) -> Answer:
+        return self._send(self._session, call)
+
+    @cached_property
+    def _session(self) -> Session:
+        return self.get_conn()
+
+    def _send(self, session: Session, call: HttpCall) -> Answer:
+        """One call, without redirects and without any library's retry."""
+        answer, headers = self._send_once(session, call, skew=None)
+        if answer.kind is Kind.TOKEN_TIME and (skew := skew_from(headers)) is not None:
+            # The token came too early or too late: nothing was made. Once more, by the server's clock.
+            answer, _ = self._send_once(session, call, skew=skew)
+        return answer
+
+    def _send_once(
+        self, session: Session, call: HttpCall, *, skew: float | None
+    ) -> tuple[Answer, Mapping[str, str]]:
+        options = split_extras(self.connection.http_extras)
+        session.auth = _Bearer(auth_header(self.connection.credential, skew=skew))
+        prepared = session.prepare_request(
+            HttpRequest(call.method, self.connection.base_url + call.path, params=call.params, json=call.json)
+        )
+        settings = session.merge_environment_settings(
+            prepared.url, session.proxies, False, session.verify, session.cert
+        )
+        try:
+            response = session.send(
+                prepared,
+                timeout=(options.connect_timeout, options.read_timeout),
+                allow_redirects=False,
+                **settings,
+            )
+        except RequestException as error:
+            return no_answer(error), {}
+        if 300 <= response.status_code < 400:
+            return Answer(
+                Kind.UNREADABLE,
+                response.status_code,
+                message="the host answered with a redirect, which is never followed: check the connection's host",
+                task_state=TaskState.MAY_EXIST,
+            ), response.headers
+        return read_answer(response.status_code, response.headers, response.content), response.headers
+
+
+def _groups(ids: Sequence[str]) -> list[list[str]]:
+    unique = list(dict.fromkeys(ids))
+    return [unique[start : start + standard.MAX_IDS] for start in range(0, len(unique), standard.MAX_IDS)]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "KlingAsyncHook":
+        from kling_provider.hooks.asynchronous import KlingAsyncHook
+
+        return KlingAsyncHook
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One task instance's paid job: carries out what :class:`~kling_provider.submission.Submission` decides.
+
+Imported by the operators when they run, never at DAG-parse time: it needs ``requests``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from kling_provider.api.hosts import Lock
+from kling_provider.api.prices import estimate
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingRequestError, KlingTaskNotFound
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.identity import SCOPES, Identity, PayOncePer
+from kling_provider.records import records_of
+from kling_provider.storage import resolve_images
+from kling_provider.submission import (
+    Find,
+    Outcome,
+    Read,
+    Send,
+    Sent,
+    Step,
+    Store,
+    Submission,
+    Submitted,
+    Wait,
+    drive,
+)
+
+log = logging.getLogger(__name__)
+
+
+class Job:
+    """What one task instance intends to have made, and how far that is.
+
+    :param data: the request as the user wrote it.
+    :param sidecar: finished videos leave a sidecar where this job looks first (Generate with a destination).
+    :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: Mapping[str, Any],
+        data: Mapping[str, Any],
+        kling_conn_id: str,
+        pay_once_per: PayOncePer,
+        on_ambiguous: str,
+        sidecar: bool,
+    ) -> None:
+        ti, dag_run = context["ti"], context["dag_run"]
+        self.hook = KlingHook(kling_conn_id)
+        connection = self.hook.connection
+        self.request = self.hook.request(data)
+        #: What goes over the wire, with images as addresses or base64; and what stands for each image.
+        self.wire, self._images, self.shown_images = resolve_images(self.request, api=connection.api)
+        self.lock = connection.profile.lock(self.request.model)
+        self.identity = Identity.of(
+            self.request,
+            pay_once_per=pay_once_per,
+            namespace=connection.namespace,
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=ti.map_index,
+            images=self._images,
+        )
+        self._check_scope(pay_once_per, sidecar)
+        self._resubmit = on_ambiguous == "resubmit"
+        self._first_try = ti.try_number <= 1
+        self._look_first = not self._first_try or pay_once_per != "run"
+        self._newcomer = self._first_try and ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        self._records = records_of(context, locked=self.lock is Lock.LOCKED)
+
+    @property
+    def name(self) -> str:
+        """The request in a few words, for messages."""
+        if self.request.name:
+            return f"video {self.request.name!r}"
+        prompt = " ".join((self.request.prompt or "").split())
+        return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+
+    @cached_property
+    def shown(self) -> dict[str, Any]:
+        """The request for logs, XCom and sidecars: images by path and sha256, never their bytes."""
+        return {
+            **self.request.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+            "type": self.request.type,
+            **self.shown_images,
+        }
+
+    def submit(self, resume: str | None = None) -> Outcome:
+        """Have the video made, or find that it is.
+
+        :param resume: the external id of this try, after a wait for a slot.
+        """
+        profile = self.hook.connection.profile
+        # A first try with a lock has nothing to remember: Kling refuses what it made before.
+        remembers = self._look_first or self.lock is not Lock.LOCKED
+        submission = Submission(
+            identity=self.identity,
+            lock=self.lock,
+            finds=profile.finds,
+            batch=profile.task_reads,
+            look_first=self._look_first,
+            record=self._records.load() if remembers else None,
+            adopt=(self.request.adopt or "").strip() or None,
+            resubmit=self._resubmit,
+            newcomer=self._newcomer,
+            resume=resume,
+            what=self.name,
+            host=self.hook.connection.host,
+        )
+        outcome = drive(submission.steps(), self._do)
+        if isinstance(outcome, Submitted) and outcome.adopted:
+            self._tell_adopted(outcome.task)
+        return outcome
+
+    def _do(self, step: Step) -> Any:
+        match step:
+            case Find(external_task_ids):
+                return self.hook.find(external_task_ids, type=self.request.type)
+            case Read(kling_task_id):
+                try:
+                    return self.hook.get_task(kling_task_id, type=self.request.type)
+                except KlingTaskNotFound:
+                    return None
+            case Send(external_task_id):
+                return self._send(external_task_id)
+            case Store(record):
+                return self._records.store(record)
+            case Wait(seconds):
+                log.info("Next look in %.0f s.", seconds)
+                return time.sleep(seconds)
+
+    def _send(self, external_task_id: str | None) -> Sent:
+        log.info(
+            "Sending %s to %s (external id %s): %s",
+            self.name,
+            self.hook.connection.host,
+            external_task_id or "none",
+            estimate(self.request).as_text(),
+        )
+        answer, task = self.hook.create(self.wire, external_task_id=external_task_id)
+        if task is not None:
+            log.info("Kling made task %s.", task.kling_task_id)
+        else:
+            log.info("Kling answered: %s (code %s).", answer.message or "nothing readable", answer.code)
+        return Sent(answer, task)
+
+    def _tell_adopted(self, task: KlingTask) -> None:
+        made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
+        log.info(
+            "Kling task %s%s adopted, nothing paid; it is %s. For another video of this prompt raise take (now %d).",
+            task.kling_task_id,
+            made,
+            task.status_word or task.status,
+            self.request.take,
+        )
+
+    def _check_scope(self, pay_once_per: PayOncePer, sidecar: bool) -> None:
+        if pay_once_per not in SCOPES:
+            raise KlingRequestError(f"pay_once_per is one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
+        if pay_once_per == "run" or self.lock is Lock.LOCKED or (pay_once_per == "dag" and sidecar):
+            return
+        way = (
+            "or use KlingGenerateOperator with a destination, whose saved files are the memory then"
+            if pay_once_per == "dag"
+            else "or pay_once_per='dag' with KlingGenerateOperator and a destination"
+        )
+        raise KlingRequestError(
+            f"pay_once_per={pay_once_per!r} needs a host that refuses duplicates, and {self.hook.connection.host} does "
+            f"not for {self.request.model}: nothing was sent. Take pay_once_per='run', {way}."
+        )

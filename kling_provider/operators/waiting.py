@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How operators and the sensor wait: what a trigger's event means, and the same waits within a worker.
+
+Imported when a task runs, never at DAG-parse time.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import (
+    KlingError,
+    KlingRequestError,
+    KlingServerError,
+    KlingTaskNotFound,
+    KlingTimeout,
+)
+from kling_provider.polling.watch import Watch
+from kling_provider.submission import NoSlot, failure_of
+
+if TYPE_CHECKING:
+    from kling_provider.hooks.kling import KlingHook
+    from kling_provider.operators.job import Job
+
+log = logging.getLogger(__name__)
+
+#: No trigger fires earlier after its defer: Airflow would fail the task (#66374).
+FIRST_LOOK = 10.0
+
+_RETRY_MAKES_NEXT = (
+    "The retry (or a clear) has the next attempt made; Kling says whether this one was billed."
+)
+_CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt made. A retry here cannot help."
+
+
+def raise_if_failed(task: KlingTask, *, own_id: bool) -> None:
+    """For tasks that submit: a retry is the next attempt, except under the user's own external id."""
+    if task.status is TaskStatus.FAILED:
+        advice = (
+            "Choose another external_task_id: an id can be used once only." if own_id else _RETRY_MAKES_NEXT
+        )
+        raise failure_of(task, final=own_id, advice=advice)
+
+
+def raise_if_failed_finally(task: KlingTask) -> None:
+    """For tasks that only wait or save: a retry cannot help."""
+    if task.status is TaskStatus.FAILED:
+        raise failure_of(task, final=True, advice=_CLEAR_SUBMIT)
+
+
+def finished_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
+    """A task that must have succeeded by now: what a download starts from.
+
+    :raises KlingTaskFailedFinally: where Kling failed it.
+    :raises KlingServerError: where it is still running.
+    """
+    task = read_task(hook, kling_task_id, type)
+    raise_if_failed_finally(task)
+    if task.status is not TaskStatus.SUCCEEDED:
+        raise KlingServerError(
+            f"Kling task {task.kling_task_id} is {task.status_word or task.status}, so there is nothing to save yet. "
+            "Put a KlingTaskSensor before this task; the retry looks again.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=task.kling_task_id,
+        )
+    return task
+
+
+def read_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
+    """Read a task whose id came from the user or from XCom."""
+    if not isinstance(kling_task_id, str | int) or not str(kling_task_id).strip():
+        raise KlingRequestError(
+            f"kling_task_id is the id of one Kling task, as text; found {kling_task_id!r}. Take the output of "
+            "KlingSubmitOperator."
+        )
+    return hook.get_task(str(kling_task_id).strip(), type=type)
+
+
+def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask:
+    """What the trigger's event says, checked by a read of this worker's own (and for a fresh link).
+
+    :raises KlingTimeout: where the deadline passed and the task still runs.
+    """
+    kling_task_id = str(event["kling_task_id"])
+    task = hook.get_task(kling_task_id, type=type)
+    if task.status.ended:
+        return task
+    if event.get("status") == "timeout":
+        now = time.time()
+        verdict = Watch(kling_task_id=kling_task_id, deadline=now, since=now).saw(task, now)
+        if verdict.error is not None:
+            raise verdict.error
+    raise KlingServerError(
+        str(
+            event.get("message")
+            or f"The wait for Kling task {kling_task_id} ended while it is {task.status_word}."
+        )
+        + " The retry adopts it and pays nothing.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=kling_task_id,
+    )
+
+
+def wait_for_task_here(
+    hook: KlingHook, task: KlingTask, type: str, deadline: float, poll_interval: float
+) -> KlingTask:
+    """Wait within this worker, by the same rules as the trigger.
+
+    :raises KlingError: where the wait ended without an end of the task.
+    """
+    watch = Watch(
+        kling_task_id=task.kling_task_id,
+        deadline=deadline,
+        since=time.time(),
+        poll_interval=poll_interval,
+        spread=random.random(),  # noqa: S311 - jitter
+    )
+    told = 0.0
+    while True:
+        now = time.time()
+        try:
+            verdict = watch.saw(hook.get_task(task.kling_task_id, type=type), now)
+        except KlingTaskNotFound:
+            verdict = watch.missed(now)
+        except KlingError as error:
+            verdict = watch.failed(error, now)
+        if verdict.error is not None:
+            raise verdict.error
+        if verdict.final and verdict.task is not None:
+            return verdict.task
+        if now - told >= 30:
+            log.info("Kling task %s: %s.", task.kling_task_id, watch.progress(now))
+            told = now
+        time.sleep(verdict.delay)
+
+
+def queue_entry(
+    job: Job, refused: NoSlot, context: Mapping[str, Any], before: Mapping[str, Any], patience: float
+) -> dict[str, Any]:
+    """A place in the queue for a slot: the slot trigger's arguments. A refusal keeps the old place."""
+    now = time.time()
+    queued_at = float(before.get("queued_at") or now)
+    return {
+        "kling_conn_id": job.hook.kling_conn_id,
+        "external_task_id": refused.external_task_id,
+        "model": job.request.model,
+        "dag_id": context["ti"].dag_id,
+        "queued_at": queued_at,
+        "refusals": int(before.get("refusals") or 0) + 1,
+        "slot_deadline": queued_at + patience,
+        "first_look": now + FIRST_LOOK,
+    }
+
+
+def slot_error(event: Mapping[str, Any], job: Job) -> KlingError | None:
+    """The exception for a slot event that is not "room"."""
+    if event.get("status") == "room":
+        return None
+    if event.get("status") == "timeout":
+        return KlingTimeout(
+            f"No free slot for {job.name} within slot_timeout: nothing was made, nothing is billed. A retry or a "
+            "clear queues again. More slots: a larger pack, or fewer videos at once."
+        )
+    return KlingServerError(
+        f"The wait for a free slot failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
+        "billed; the retry queues again."
+    )
+
+
+def wait_for_slot_here(queue: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Wait within this worker, a little longer after each refusal, then try again."""
+    pause = FIRST_LOOK * min(4.0, 1.5 ** (int(queue["refusals"]) - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    left = float(queue["slot_deadline"]) - time.time()
+    if left <= 0:
+        return {**queue, "status": "timeout"}
+    time.sleep(min(pause, left))
+    return {**queue, "status": "room"}

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for one video: given this read, what now. No I/O, no clock.
+
+The trigger, the sensor's poke mode and the operators' wait in the worker all decide here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import (
+    KlingError,
+    KlingServerError,
+    KlingTaskNotFound,
+    KlingTimeout,
+)
+
+#: Seconds between reads, unless the caller says otherwise.
+POLL_INTERVAL = 10.0
+#: A wait that has lasted so many seconds is read at so many times the interval: what took ten minutes will not
+#: be over in the next ten seconds.
+_PACES = ((3600.0, 6), (600.0, 2))
+#: Seconds of nothing but failed reads that a wait survives. By time, not by count: an outage lasts as long for a
+#: short interval as for a long one.
+FAULT_BUDGET = 600.0
+#: The same once the deadline has passed; ends before the net of ``defer(timeout=deadline + 10 minutes)`` strikes.
+LATE_FAULT_BUDGET = 300.0
+#: The longest pause between two tries of a failing read.
+_MAX_BACKOFF = 60.0
+#: Consecutive reads without the id before it counts as unknown (reads were up to date in 152 of 152 live tries).
+MISSES = 3
+#: Consecutive reads with a status word that nobody documents.
+UNKNOWN_WORDS = 12
+
+
+class State(StrEnum):
+    """What a wait has come to. All but ``wait`` are final."""
+
+    WAIT = "wait"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    #: The deadline has passed, and a read after it found the task still running.
+    TIMEOUT = "timeout"
+    #: Kling does not know the id.
+    LOST = "lost"
+    #: Nobody can tell how it stands: reads failed for too long, or a status word is unknown.
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``delay`` (seconds until the next read) belongs to ``wait``; ``error`` to ``timeout``, ``lost`` and
+    ``error``, ready to be raised; ``task`` is there where the last read showed one."""
+
+    state: State
+    delay: float = 0.0
+    task: KlingTask | None = None
+    error: KlingError | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.state is not State.WAIT
+
+
+class Watch:
+    """One wait for one task. All times are epochs in seconds.
+
+    :param deadline: when to give up; ``None`` waits for ever. Only a read after it gives up.
+    :param since: when the wait began, for the pace of reads.
+    :param poll_interval: seconds between reads; longer once a wait has lasted ten minutes, and an hour.
+    :param spread: 0 to 1, stretches the pauses after failed reads, so that clients of one outage do not come
+        back all at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        kling_task_id: str,
+        deadline: float | None,
+        since: float,
+        poll_interval: float = POLL_INTERVAL,
+        spread: float = 0.0,
+    ) -> None:
+        self.kling_task_id = kling_task_id
+        self.deadline = deadline
+        self.poll_interval = poll_interval
+        self._since = since
+        self._spread = spread
+        self._task: KlingTask | None = None
+        self._misses = 0
+        self._unknown = 0
+        self._faults = 0
+        self._failing_since: float | None = None
+        self._fault: KlingError | None = None
+
+    def saw(self, task: KlingTask, now: float) -> Verdict:
+        """A read showed the task."""
+        self._task = task
+        self._answered()
+        self._misses = 0
+        if task.status is TaskStatus.SUCCEEDED:
+            return Verdict(State.SUCCEEDED, task=task)
+        if task.status is TaskStatus.FAILED:
+            return Verdict(State.FAILED, task=task)
+        self._unknown = self._unknown + 1 if task.status is TaskStatus.UNKNOWN else 0
+        if self._late(now):
+            return self._timeout()
+        if self._unknown >= UNKNOWN_WORDS:
+            return Verdict(State.ERROR, task=task, error=self._unknown_word(task))
+        return self._wait(now)
+
+    def missed(self, now: float) -> Verdict:
+        """A read was answered, and the answer did not know the id."""
+        self._answered()
+        self._misses += 1
+        if self._misses >= MISSES:
+            return Verdict(
+                State.LOST,
+                error=KlingTaskNotFound(
+                    f"Kling does not know task {self.kling_task_id} ({self._misses} reads in a row): it belongs to "
+                    "another account or region (or, on the legacy API, to another type), or it is older than 30 "
+                    "days.",
+                    kling_task_id=self.kling_task_id,
+                ),
+            )
+        return self._wait(now)
+
+    def failed(self, error: KlingError, now: float) -> Verdict:
+        """A read failed. Errors that a person can mend (a rotated key) have the same time as outages."""
+        self._faults += 1
+        self._fault = error
+        if self._failing_since is None:
+            self._failing_since = now
+        lasted = now - self._failing_since
+        if lasted >= FAULT_BUDGET or (
+            self._late(now) and lasted > 0 and now >= (self.deadline or 0.0) + LATE_FAULT_BUDGET
+        ):
+            return Verdict(State.ERROR, task=self._task, error=self._given_up(error, lasted))
+        backoff = min(
+            self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(_MAX_BACKOFF, self.poll_interval)
+        )
+        pause = max(backoff * (1.0 + 0.25 * self._spread), error.retry_after or 0.0)
+        return Verdict(State.WAIT, delay=min(pause, FAULT_BUDGET), task=self._task)
+
+    def progress(self, now: float) -> str:
+        """How it stands, for a log line: ``"processing, made 42 s ago"``."""
+        if self._task is None:
+            said = "not read yet"
+        else:
+            made = self._task.created_at.timestamp() if self._task.created_at else self._since
+            said = f"{self._task.status_word or self._task.status}, made {max(0, round(now - made))} s ago"
+        if self._misses:
+            said += ", unknown to Kling in the last read"
+        if self._fault is not None and self._failing_since is not None:
+            said += f"; reads fail for {max(0, round(now - self._failing_since))} s now ({self._fault})"
+        return said
+
+    def _answered(self) -> None:
+        self._faults = 0
+        self._failing_since = None
+        self._fault = None
+
+    def _late(self, now: float) -> bool:
+        return self.deadline is not None and now >= self.deadline
+
+    def _wait(self, now: float) -> Verdict:
+        age = now - self._since
+        delay = self.poll_interval * next((times for limit, times in _PACES if age >= limit), 1)
+        if self.deadline is not None and now < self.deadline:
+            # The last read falls on the deadline, neither before nor a whole interval after it.
+            delay = min(delay, self.deadline - now)
+        return Verdict(State.WAIT, delay=delay, task=self._task)
+
+    def _timeout(self) -> Verdict:
+        word = self._task.status_word if self._task else ""
+        return Verdict(
+            State.TIMEOUT,
+            task=self._task,
+            error=KlingTimeout(
+                f"Task {self.kling_task_id} is still {word or 'running'} at Kling at the end of the time to wait. It "
+                "goes on there and will be billed when it succeeds. Clear this task (or let it retry) to wait "
+                "again: that adopts it and pays nothing.",
+                task_state=TaskState.EXISTS,
+                kling_task_id=self.kling_task_id,
+            ),
+        )
+
+    def _unknown_word(self, task: KlingTask) -> KlingError:
+        return KlingServerError(
+            f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a word that its documentation "
+            f"does not know, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
+            "console. Clear this task (or let it retry) to wait again: that adopts it and pays nothing.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=self.kling_task_id,
+        )
+
+    def _given_up(self, error: KlingError, lasted: float) -> KlingError:
+        """The same kind of error, so that what retries cannot mend is not retried."""
+        return type(error)(
+            f"Task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
+            "Kling and is billed when it succeeds. Clear this task (or let it retry) when reads work again: that "
+            "adopts it and pays nothing.",
+            code=error.code,
+            request_id=error.request_id,
+            http_status=error.http_status,
+            task_state=TaskState.EXISTS,
+            kling_task_id=self.kling_task_id,
+        )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prompt files -> requests.
+
+A folder, with its subfolders, or one file. What a file holds depends on its suffix:
+
+* ``.md``: one prompt. The body is the prompt, the YAML head between two ``---`` lines the other keys. Without
+  a head the whole file is the prompt.
+* ``.yaml``, ``.yml``, ``.json``: a mapping (one prompt); a list of mappings, or of plain texts; or
+  ``{defaults: {…}, prompts: […]}``, whose defaults are for this file.
+* ``.jsonl``: one mapping per line.
+* ``.csv``: a header of keys, one prompt per row; an empty cell is not given. Comma, semicolon or tab.
+* ``.txt``: one prompt per line; empty lines and lines that begin with ``#`` are skipped.
+
+Files with another suffix, ``README`` files and everything hidden (a name that begins with a dot) are passed
+over. All text is UTF-8. Entries come in the order of their files' paths, then as they stand in the file.
+
+**Defaults.** ``defaults.yaml`` in a folder is for all entries in it and below; the inner one wins, then the
+file's own defaults, then the entry. A default that an entry's ``type`` does not have is left out.
+
+**Names.** A file with one prompt is called by its path without suffix. An entry of a file with several has a
+``name``, or is called ``<file>/<first words>-<8 hex of what it asks for>``: so a row that is inserted before
+others renames none of them. Names are unique, upper and lower case being the same.
+
+**Several films of one entry.** ``variants: 3`` makes takes 0, 1 and 2 of the same name (raising it to 4 pays for
+one more). ``matrix: {aspect_ratio: ["16:9", "9:16"]}`` makes one entry per combination, called
+``<name>/16x9`` and ``<name>/9x16``; a value that is added renames none of the others.
+
+**Pictures.** A relative ``first_frame``, ``last_frame`` or ``static_mask`` lies beside the file that names it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["load_prompts"]
+
+
+def load_prompts(
+    path: str | os.PathLike[str],
+    *,
+    conn_id: str | None = None,
+    only: Sequence[str] | str | None = None,
+    values: Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Read prompt files: requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
+
+    Works at parse time, in a task of one's own, and as one: ``task(load_prompts)("dags/prompts")``.
+
+    :param path: a folder or a file; a text with ``://`` is an Airflow ``ObjectStoragePath``. A relative one
+        is looked for, in a task, beside the DAG's file and in each folder above it, nearest first; then in the
+        current directory; then in the DAGs folder and the folder that holds it.
+    :param conn_id: a ``kling`` connection. When it is given, what its API design would silently drop is a
+        problem as well.
+    :param only: names, or one text of names with commas between, as run parameters come; ``*`` and ``?``
+        match. Nothing at all means every entry. One of several takes is ``<name>.take<n>``.
+    :param values: fills ``{{ }}`` in all texts except names, with Jinja in its sandbox. Without it braces
+        stay as they are.
+    :raises KlingRequestError: with every problem of the folder at once (``problems``), each with file, line,
+        key, what was found and what is allowed. Nothing was sent.
+    :return: mappings that are JSON all through, in the order above.
+    """
+    # Here and not above: DAG files import this module each time they are parsed.
+    from kling_provider.prompts.loading import load
+
+    return load(path, conn_id=conn_id, only=only, values=values)

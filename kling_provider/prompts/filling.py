@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``{{ }}`` in prompts: Jinja in its sandbox, where a name that nobody gave is an error."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from kling_provider.api.problems import suggest
+
+
+class NotFilled(ValueError):
+    """Everything that is wrong with one text, as (line in it, message)."""
+
+    def __init__(self, problems: list[tuple[int, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(message for _, message in problems))
+
+
+class Filler:
+    """Fills texts with ``values``. What comes out is data: braces in a value are never looked at again."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+        self._jinja = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+
+    def fill(self, text: str) -> str:
+        """
+        :raises NotFilled: with all unknown names of ``text`` at once.
+        """
+        try:
+            return self._jinja.from_string(text).render(self._values)
+        except TemplateSyntaxError as error:
+            raise NotFilled([(error.lineno, f"cannot be filled: {error.message}")]) from None
+        except UndefinedError as error:
+            raise NotFilled(
+                self._unknown(text) or [(_line(error), f"cannot be filled: {error.message}")]
+            ) from None
+        except Exception as error:  # noqa: BLE001 - what an expression of the author raises is the author's to mend
+            raise NotFilled([(_line(error), f"cannot be filled: {type(error).__name__}: {error}")]) from None
+
+    def _unknown(self, text: str) -> list[tuple[int, str]]:
+        tree = self._jinja.parse(text)
+        missing = meta.find_undeclared_variables(tree) - self._values.keys() - self._jinja.globals.keys()
+        lines = {name.name: name.lineno for name in reversed(list(tree.find_all(nodes.Name)))}
+        known = ", ".join(sorted(self._values)) or "none"
+        return [
+            (lines[name], f"values has no {name!r}.{suggest(name, self._values) or f' Known: {known}.'}")
+            for name in sorted(missing, key=lambda name: (lines[name], name))
+        ]
+
+
+def _line(error: BaseException) -> int:
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == "<template>"), 1)

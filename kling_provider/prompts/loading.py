@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A path -> requests, or everything that is wrong with the files there."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.problems import InvalidRequest, Problem
+from kling_provider.api.requests import IMAGE_FIELDS, Request, parse_request
+from kling_provider.api.spelling import ours
+from kling_provider.prompts import naming
+from kling_provider.prompts.choosing import chosen
+from kling_provider.prompts.finding import File, find_files, refused
+from kling_provider.prompts.pictures import absolute
+from kling_provider.prompts.problems import Finding, PromptProblem, error_of
+from kling_provider.prompts.reading import Document, Part, Reader
+from kling_provider.prompts.settings import Film, Settings, Value, films_of, settings_of
+
+if TYPE_CHECKING:
+    from kling_provider.api.dialects import Dialect
+    from kling_provider.prompts.filling import Filler
+
+#: What ``values`` never changes: what an entry is called and what it is.
+_NOT_FILLED = ("name", "type")
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    conn_id: str | None,
+    only: Sequence[str] | str | None,
+    values: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
+    """See :func:`kling_provider.prompts.load_prompts`."""
+    if values is not None and not isinstance(values, Mapping):
+        raise refused(f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}")
+    loading = _Loading(_dialect(conn_id), _filler(values))
+    made = loading.made(find_files(path))
+    if loading.findings:
+        raise error_of(loading.findings, str(path))
+    wanted = chosen([(each.request["name"], each.label) for each in made], only)
+    return [each.request for number, each in enumerate(made) if number in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A finished request, and where its entry stands."""
+
+    request: dict[str, Any]
+    label: str
+    named: bool
+    file: str
+    line: int | None
+
+    @property
+    def place(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+@dataclass(slots=True)
+class _Loading:
+    dialect: Dialect | None
+    filler: Filler | None
+    findings: list[Finding] = field(default_factory=list)
+
+    def made(self, files: list[File]) -> list[_Made]:
+        defaults = self._folder_defaults(files)
+        made: list[_Made] = []
+        for file in files:
+            if file.is_defaults:
+                continue
+            document = self._read(file)
+            above = [defaults[folder] for folder in _folders_of(file) if folder in defaults]
+            if document.defaults is not None:
+                above.append(document.defaults)
+            for own in document.entries:
+                made += self._entry(own, document, above)
+        self._find_twins(made)
+        return made
+
+    def _read(self, file: File) -> Document:
+        problems: list[PromptProblem] = []
+        document = Reader(file, problems).read()
+        self.findings += [Finding(problem, file.shown) for problem in problems]
+        return document
+
+    def _folder_defaults(self, files: list[File]) -> dict[str, Part]:
+        found: dict[str, Part] = {}
+        for file in files:
+            if not file.is_defaults:
+                continue
+            problems: list[PromptProblem] = []
+            folder = _folders_of(file)[-1]
+            if folder in found:
+                wrong = f"its folder has {found[folder].shown} as well; keep one of them"
+                problems.append(PromptProblem("", None, wrong, file.shown))
+            elif part := Reader(file, problems).read_defaults():
+                found[folder] = part
+            self.findings += [Finding(problem, file.shown) for problem in problems]
+        return found
+
+    def _entry(self, own: Part, document: Document, above: Sequence[Part]) -> Iterator[_Made]:
+        settings = settings_of(own, above)
+        films, problems = films_of(settings, own)
+        self._report(problems, settings, own)
+        name = self._name(settings, own, document)
+        for film in films:
+            full = naming.of_combination(name, film.chosen) if film.chosen and name else name
+            if film.chosen and full and (wrong := naming.wrong_with(full)):
+                self._report([Problem("matrix", full, f"its name {wrong}")], settings, own)
+            data = self._data(film, own)
+            data["name"] = full  # nothing, where it cannot be one: that has been said
+            if film.more_takes:
+                _raise_take(data, film.more_takes)
+            request = self._checked(data, film, own)
+            if request is not None and full is not None:
+                mapping = {"name": full, "type": request.type} | request.model_dump(
+                    mode="json", exclude_unset=True
+                )
+                label = naming.label(full, request.take)
+                named = "name" in settings or not document.several
+                yield _Made(mapping, label, named, own.shown, own.lines.at(()))
+
+    def _name(self, settings: Settings, own: Part, document: Document) -> str | None:
+        """The name before a matrix adds to it; ``None`` where it cannot be one."""
+        given = settings.get("name")
+        if given is not None and (
+            isinstance(given.value, bool) or not isinstance(given.value, str | int | float)
+        ):
+            self._report([Problem("name", given.value, "is text")], settings, own)
+            return None
+        if given is not None:
+            name = str(given.value)
+        elif document.several:
+            plain = {key: value.value for key, value in settings.items()}
+            name = naming.by_content(document.file.stem, plain)
+        else:
+            name = document.file.stem
+        if wrong := naming.wrong_with(name):
+            self._report([Problem("name", name, wrong)], settings, own)
+            return None
+        return name
+
+    def _data(self, film: Film, own: Part) -> dict[str, Any]:
+        data = {}
+        for key, value in film.settings.items():
+            content = (
+                value.value if key in _NOT_FILLED else self._filled(value.value, key, film.settings, own)
+            )
+            if ours(key) in IMAGE_FIELDS and isinstance(content, str) and content.strip():
+                try:
+                    content = absolute(content.strip(), value.part.folder)
+                except ValueError as error:
+                    self._report([Problem(key, content, str(error))], film.settings, own)
+            elif key == "prompt" and isinstance(content, str):
+                # The same prompt is the same in every form of file, some of which end it with a line break.
+                content = content.strip()
+            data[key] = content
+        return data
+
+    def _filled(self, value: Any, key: str, settings: Settings, own: Part) -> Any:
+        if isinstance(value, Mapping):
+            return {name: self._filled(item, key, settings, own) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self._filled(item, key, settings, own) for item in value]
+        if not isinstance(value, str):
+            return value
+        text = value
+        if self.filler is not None:
+            from kling_provider.prompts.filling import NotFilled
+
+            try:
+                text = self.filler.fill(value)
+            except NotFilled as error:
+                for line, message in error.problems:
+                    self._report([Problem(key, None, message)], settings, own, line_of_prompt=line)
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if bad := sorted(
+            {sign for sign in text if sign not in "\n\t" and unicodedata.category(sign) in ("Cc", "Cs")}
+        ):
+            signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad)
+            self._report([Problem(key, None, f"has characters that are no text: {signs}")], settings, own)
+        return text
+
+    def _checked(self, data: dict[str, Any], film: Film, own: Part) -> Request | None:
+        try:
+            request = parse_request(data)
+        except InvalidRequest as error:
+            self._report(error.problems, film.settings, own)
+            return None
+        if self.dialect is not None:
+            self._report(self.dialect.dropped(request), film.settings, own)
+        return request
+
+    def _find_twins(self, made: list[_Made]) -> None:
+        """One name, one file; one external id, one task."""
+        labels: dict[str, _Made] = {}
+        ids: dict[str, _Made] = {}
+        for each in made:
+            other = labels.setdefault(naming.same(each.label), each)
+            if other is not each:
+                if each.named or other.named:
+                    wrong = f"{each.label!r} is the name of {other.place} as well; names are unique, whatever their case"
+                else:
+                    wrong = f"asks for the same as {other.place}; give each a name, or one of them a take"
+                self._twin(each, "name", wrong)
+            if own_id := each.request.get("external_task_id"):
+                other = ids.setdefault(own_id, each)
+                if other is not each:
+                    self._twin(each, "external_task_id", f"{own_id!r} is that of {other.place} as well")
+
+    def _twin(self, made: _Made, field: str, message: str) -> None:
+        self.findings.append(Finding(PromptProblem(field, None, message, made.file, made.line), made.file))
+
+    def _report(
+        self, problems: Sequence[Problem], settings: Settings, own: Part, *, line_of_prompt: int = 1
+    ) -> None:
+        for problem in problems:
+            origin = _origin(problem.field, settings, own)
+            line = origin.part.lines.at(origin.keys)
+            if line is not None and origin.part.body and problem.field == "prompt":
+                line += line_of_prompt - 1
+            found = PromptProblem(problem.field, problem.found, problem.message, origin.part.shown, line)
+            self.findings.append(Finding(found, own.shown))
+
+
+def _origin(field: str, settings: Settings, own: Part) -> Value:
+    """Where the value of a (dotted) field was written: in either spelling, in the entry or in its defaults."""
+    head, *rest = [field] if field in settings else field.split(".")
+    for key, value in settings.items():
+        if key == head or ours(key) == head:
+            below = tuple(int(part) if part.isdigit() else part for part in rest)
+            return Value(value.value, value.part, (*value.keys, *below))
+    return Value(None, own, ())
+
+
+def _folders_of(file: File) -> list[str]:
+    """The folders around a file, outermost first: ``["", "a", "a/b"]``."""
+    parents = [str(parent) for parent in PurePosixPath(file.relative).parents]
+    return ["" if parent == "." else parent for parent in reversed(parents)]
+
+
+def _raise_take(data: dict[str, Any], more: int) -> None:
+    try:
+        data["take"] = int(str(data.get("take", 0))) + more
+    except ValueError:
+        return  # no number: what is wrong with it is said where the request is checked
+
+
+def _dialect(conn_id: str | None) -> Dialect | None:
+    if conn_id is None:
+        return None
+    from airflow.sdk import BaseHook
+
+    from kling_provider.hooks.connection import KlingConnection
+
+    return KlingConnection.parse(BaseHook.get_connection(conn_id)).dialect
+
+
+def _filler(values: Mapping[str, Any] | None) -> Filler | None:
+    if values is None:
+        return None
+    from kling_provider.prompts.filling import Filler
+
+    return Filler(values)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an entry is called: its label in the UI, its file, and a part of its identity.
+
+A name must not change because something else did. So it is never an index: an entry that has none and shares
+its file with others is called by what it asks for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from kling_provider.api.models import canonical
+from kling_provider.api.requests import KINDS
+from kling_provider.api.spelling import translate
+
+_MAX_NAME = 200
+#: File systems end at 255 bytes, and a file's name gets ``.take12.mp4.json`` and a temporary ending as well.
+_MAX_PART_BYTES = 200
+_MAX_WORDS = 40
+
+#: Changing one of these asks for the same video, or for another take of it.
+_NOT_CONTENT = frozenset({"name", "take", "adopt", "variants", "matrix", "callback_url", "external_task_id"})
+
+
+def wrong_with(name: str) -> str | None:
+    """Why ``name`` cannot be the name of a file; ``None`` where it can."""
+    if not name:
+        return "is empty"
+    if len(name) > _MAX_NAME:
+        return f"is at most {_MAX_NAME} characters (has {len(name)})"
+    for sign in name:
+        if sign == "\\" or unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp"):
+            return f"has a character that file names must not have (U+{ord(sign):04X})"
+    for part in name.split("/"):
+        if part in ("", ".", ".."):
+            return "is words with / between, without . or .. and without a / at its ends"
+        if part != part.strip() or part.endswith("."):
+            return "has a part that begins or ends with a space, or ends with a dot"
+        if len(part.encode()) > _MAX_PART_BYTES:
+            return f"has a part of more than {_MAX_PART_BYTES} bytes"
+    return None
+
+
+def by_content(stem: str, fields: Mapping[str, Any]) -> str:
+    """``ideas/a-red-panda-brews-1f3a9c02``: the file, the first words, and a hash of what is asked for.
+
+    Both spellings, numbers as text, and defaults that are written out give the same name.
+    """
+    asked, _ = translate({key: value for key, value in fields.items() if value is not None})
+    kind = KINDS.get(str(asked.get("type", "")), KINDS["text_to_video"])
+    if isinstance(asked.get("model"), str):
+        asked["model"] = canonical(asked["model"])
+    content = {}
+    for key, value in asked.items():
+        field = kind.model_fields.get(key)
+        if key not in _NOT_CONTENT and (field is None or _plain(value) != _plain(field.default)):
+            content[key] = _plain(value)
+    words = str(asked.get("prompt") or "") or str(asked.get("first_frame") or "").rpartition("/")[2]
+    return f"{stem}/{'-'.join(filter(None, (_words(words), _hash(content))))}"
+
+
+def of_combination(name: str, values: Mapping[str, Any]) -> str:
+    """``red-panda/9x16-kling-2.6``: one entry of a matrix."""
+    return f"{name}/{'-'.join(_value_word(key, value) for key, value in values.items())}"
+
+
+def label(name: str, take: int) -> str:
+    """What files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
+    return f"{name}.take{take}" if take else name
+
+
+def same(name: str) -> str:
+    """Equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _value_word(key: str, value: Any) -> str:
+    text = _plain(value)
+    if not isinstance(text, str):
+        return f"{key}-{_hash(text)}"
+    word = re.sub(r"[^\w.-]+", "-", text.replace(":", "x")).strip("-.")
+    if not word or len(word) > _MAX_WORDS or len(word.encode()) > 2 * _MAX_WORDS:
+        return "-".join(filter(None, (_words(text), _hash(text))))
+    # 5 or true says nothing without its key.
+    return f"{key}-{word}" if re.fullmatch(r"[\d.-]+|true|false", word) else word
+
+
+def _words(text: str) -> str:
+    found = ""
+    for word in re.findall(r"\w+", unicodedata.normalize("NFC", text).lower()):
+        longer = f"{found}-{word}" if found else word[:_MAX_WORDS]
+        if len(longer) > _MAX_WORDS or len(longer.encode()) > 2 * _MAX_WORDS:
+            break
+        found = longer
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _hash(value: Any) -> str:
+    return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:8]

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where something stands in a prompt file, and what is wrong with it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from kling_provider.api.problems import Problem
+from kling_provider.exceptions import KlingRequestError
+
+#: The way to a value in a document: ``("prompts", 2, "duration")``.
+Keys = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptProblem(Problem):
+    """A problem with its place; as text the whole line: ``prompts/a.md:4: duration 99: …``."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {Problem.__str__(self)}"
+
+
+class Lines:
+    """The line of each key of a document, found out only when somebody asks (that is, when it is wrong)."""
+
+    def __init__(self, find: Callable[[], Mapping[Keys, int]]) -> None:
+        self._find = find
+
+    @cached_property
+    def _known(self) -> Mapping[Keys, int]:
+        return self._find()
+
+    def at(self, keys: Keys) -> int | None:
+        """The line of the value at ``keys``, or of the nearest thing around it."""
+        while keys not in self._known and keys:
+            keys = keys[:-1]
+        return self._known.get(keys)
+
+    def under(self, *keys: str | int) -> Lines:
+        """The lines of a part of the document."""
+        size = len(keys)
+        return Lines(lambda: {path[size:]: line for path, line in self._known.items() if path[:size] == keys})
+
+
+def one_line(line: int | None) -> Lines:
+    """The lines of something that stands in one line, or in a file as a whole."""
+    return Lines(lambda: {} if line is None else {(): line})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem, and the file of the entry that met it (another one where defaults are to blame)."""
+
+    problem: PromptProblem
+    reader: str
+
+
+def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
+    """One exception for all: a summary, then one line each. What several entries inherit is said once."""
+    readers: dict[str, tuple[PromptProblem, list[str]]] = {}
+    for finding in findings:
+        _, files = readers.setdefault(str(finding.problem), (finding.problem, []))
+        if finding.reader not in files:
+            files.append(finding.reader)
+    problems = [_with_readers(problem, files) for problem, files in readers.values()]
+    problems.sort(key=lambda problem: (problem.file, problem.line or 0))
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    lines = "\n".join(str(problem) for problem in problems)
+    error = KlingRequestError(f"{count} in {where}, nothing was sent:\n{lines}")
+    error.problems = tuple(problems)
+    return error
+
+
+def _with_readers(problem: PromptProblem, files: list[str]) -> PromptProblem:
+    """A default may be right for one entry and wrong for another, so its problem names who met it."""
+    if problem.file in files:
+        return problem
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return replace(problem, message=f"{problem.message} (for {files[0]}{more})")

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""YAML with the line of every key, and without what prompt files have no use for.
+
+Read from PyYAML's nodes, by its safe loader in pure Python: libyaml's would end the whole process on a file of
+many opening brackets. Duplicate keys (PyYAML silently takes the last), aliases that contain themselves, tags and
+merge keys are problems.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import yaml
+
+from kling_provider.prompts.problems import Keys
+
+#: Keys whose value is text: ``name: 007`` and ``adopt: 930831534075682845`` mean what is written.
+_TEXTS = frozenset(
+    {"name", "prompt", "negative_prompt", "adopt", "external_task_id", "element_id", "voice_id", "id"}
+)
+_TAG = "tag:yaml.org,2002:"
+_AS_TEXT = frozenset({"str", "timestamp", "value"})
+_NUMBERS = frozenset({"int", "float", "bool"})
+#: Far more than prompts need; a few nested aliases could stand for billions.
+_MAX_NODES = 100_000
+
+
+class YamlText:
+    """One document: its ``value``, the ``lines`` of its keys, and ``problems`` as (line, key, message)."""
+
+    def __init__(self, text: str, *, first_line: int = 1) -> None:
+        self.value: Any = None
+        self.lines: dict[Keys, int] = {}
+        self.problems: list[tuple[int, str, str]] = []
+        self._first = first_line
+        self._nodes = 0
+        self._around: list[yaml.Node] = []
+        try:
+            self._loader = yaml.SafeLoader(text)
+            node = self._loader.get_single_node()
+            self.value = None if node is None else self._read(node, ())
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            self._bad(mark.line if mark else 0, "", f"cannot be read as YAML: {_words(error)}")
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position)
+            self._bad(line, "", f"has a character that YAML does not allow: U+{_code(error.character):04X}")
+        except RecursionError:
+            self._bad(0, "", "cannot be read as YAML: it is nested too deeply")
+        except (ValueError, OverflowError):  # PyYAML's chr() of "\\UFFFFFFFF"
+            self._bad(0, "", "cannot be read as YAML: it has an escape that is no character")
+
+    def _bad(self, line: int, key: str, message: str) -> None:
+        self.problems.append((line + self._first, key, message))
+
+    def _read(self, node: yaml.Node, path: Keys) -> Any:
+        line = node.start_mark.line
+        self.lines.setdefault(path, line + self._first)
+        self._nodes += 1
+        if self._nodes > _MAX_NODES:
+            raise yaml.MarkedYAMLError(problem="its aliases stand for too much", problem_mark=node.start_mark)
+        if any(node is other for other in self._around):
+            raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
+        kind = node.tag.removeprefix(_TAG)
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, kind, path)
+        if kind != ("map" if isinstance(node, yaml.MappingNode) else "seq"):
+            self._bad(line, _dotted(path), f"the tag {node.tag} is not read here")
+            return None
+        self._around.append(node)
+        try:
+            if isinstance(node, yaml.MappingNode):
+                return self._mapping(node, path)
+            return [self._read(item, (*path, index)) for index, item in enumerate(node.value)]
+        finally:
+            self._around.pop()
+
+    def _scalar(self, node: yaml.ScalarNode, kind: str, path: Keys) -> Any:
+        text: str = node.value
+        if kind == "null":
+            return None
+        if kind in _AS_TEXT or (kind in _NUMBERS and path and path[-1] in _TEXTS):
+            return text
+        if kind in _NUMBERS:
+            try:
+                number = self._loader.construct_object(node)
+            except ValueError:  # 0x_, or more digits than Python reads
+                return text
+            return text if isinstance(number, float) and not math.isfinite(number) else number
+        self._bad(node.start_mark.line, _dotted(path), f"the tag {node.tag} is not read here")
+        return None
+
+    def _mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._bad(line, _dotted(path), "has a key that is no word")
+                continue
+            # A key that YAML takes for a number or a boolean (no, 1) is the word that was written.
+            key: str = key_node.value
+            if key_node.tag == f"{_TAG}merge":
+                self._bad(line, key, "merge keys are not read here; write defaults")
+                continue
+            if key in first:
+                self._bad(line, key, f"stands here twice (first in line {first[key] + self._first})")
+                continue
+            first[key] = line
+            self.lines[*path, key] = line + self._first
+            found[key] = self._read(value_node, (*path, key))
+        return found
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "unknown reason"
+    if "another document" in problem:
+        return "it has several documents, with --- between; write a list instead"
+    if "'\\t'" in problem:
+        return "it has a tab where YAML wants spaces"
+    return problem if error.context is None else f"{problem}, {error.context}"
+
+
+def _code(character: object) -> int:
+    return character if isinstance(character, int) else ord(str(character))
+
+
+def _dotted(path: Keys) -> str:
+    return ".".join(map(str, path))

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a task instance keeps its :class:`~kling_provider.submission.Record` between tries.
+
+Airflow 3.3 has a task state store, which survives retries and clears and shows in the task's Storage tab.
+Before it, an Airflow Variable stands in, only where the record is the only memory there is (no lock).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Protocol, cast
+
+from kling_provider.compat import never_expire, task_state_store
+from kling_provider.submission import Record
+
+log = logging.getLogger(__name__)
+
+_KEY = "kling"
+
+
+class Records(Protocol):
+    """One task instance's memory."""
+
+    def load(self) -> Record | None:
+        """What an earlier try stored."""
+
+    def store(self, record: Record) -> None:
+        """Keep it. A failure raises where the record is all that protects against paying twice."""
+
+
+def records_of(context: Mapping[str, Any], *, locked: bool) -> Records:
+    """The memory of the task instance in ``context``.
+
+    :param locked: Kling itself refuses duplicates, so that a record is a convenience.
+    """
+    store = task_state_store(context)
+    if store is not None:
+        return _StateStore(store, needed=not locked)
+    return _Variables(context, locked=locked)
+
+
+class _StateStore:
+    def __init__(self, store: Any, *, needed: bool) -> None:
+        self._store = store
+        self._needed = needed
+
+    def load(self) -> Record | None:
+        value = self._store.get(_KEY)
+        return cast("Record", value) if isinstance(value, dict) else None
+
+    def store(self, record: Record) -> None:
+        try:
+            self._store.set(_KEY, dict(record), retention=never_expire())
+        except Exception:
+            # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
+            if self._needed:
+                raise
+            log.warning("The record of this submission could not be stored; a retry looks the task up.")
+
+
+class _Variables:
+    """A Variable per task instance: ``kling_record_`` and a hash, as names are limited to 250 characters."""
+
+    def __init__(self, context: Mapping[str, Any], *, locked: bool) -> None:
+        ti = context["ti"]
+        where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
+        self._name = "kling_record_" + sha256(json.dumps(where).encode()).hexdigest()[:32]
+        self._where = "{}, run {}, task {}, map index {}".format(*where)
+        self._locked = locked
+
+    def load(self) -> Record | None:
+        from airflow.sdk import Variable
+
+        value = Variable.get(self._name, default=None, deserialize_json=True)
+        return cast("Record", value) if isinstance(value, dict) else None
+
+    def store(self, record: Record) -> None:
+        if self._locked and record.get("echoed") is not False:
+            return  # Kling itself remembers
+        from airflow.sdk import Variable
+
+        Variable.set(
+            self._name,
+            dict(record),
+            description=f"Kling: what was paid for {self._where}. Delete it only with its run.",
+            serialize_json=True,
+        )

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One sandbox without its socket: what every request is answered, and the faults around it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from kling_provider.sandbox import gateway
+from kling_provider.sandbox.auth import Gatekeeper
+from kling_provider.sandbox.callbacks import Courier
+from kling_provider.sandbox.errors import Refusal
+from kling_provider.sandbox.faults import Faults, Rule
+from kling_provider.sandbox.films import Films
+from kling_provider.sandbox.ledger import Ledger
+from kling_provider.sandbox.links import Signer
+from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.tasks import milliseconds
+from kling_provider.sandbox.wire import Answer, Request, html, refusal
+from kling_provider.sandbox.work import Work
+from kling_provider.sandbox.world import World
+
+
+class App:
+    """State and rules of one sandbox; :meth:`handle` may be called from many threads."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.world = World(options)
+        self.films = Films(options.state_dir, options.film_cache_mb * 1024 * 1024)
+        self.faults = Faults(options.seed)
+        self.ledger = Ledger()
+        self.signer = Signer()
+        self.gatekeeper = Gatekeeper(
+            self.world.accounts,
+            region=options.region,
+            open_gateway=options.gateway and options.api_key is None,
+        )
+        self.address = ""
+        """Set by the server: ``http://127.0.0.1:43121``."""
+        self.close_port: Callable[[float], None] = lambda seconds: None
+        """Set by the server: refuse connections for so many seconds."""
+        self.courier = Courier(self)
+        self._account_reads: dict[str, float] = {}
+        self._account_lock = threading.Lock()
+
+    def clock_on_wire(self) -> float:
+        """The time that the host believes it is, for its Date header and the check of tokens."""
+        now = self.world.clock()
+        rule = self.faults.standing("skewed_clock", {}, now)
+        return now + (float(rule["seconds"]) if rule else 0.0)
+
+    def base(self, request: Request) -> str:
+        """Where links point: the address by which the caller reached us."""
+        host = request.header("Host")
+        return f"http://{host}" if host else self.address
+
+    def throttle_account(self, name: str) -> None:
+        """The documented limit of ``/account/costs``, where the options ask for it."""
+        if self.options.account_qps <= 0:
+            return
+        now = self.world.clock()
+        with self._account_lock:
+            if now - self._account_reads.get(name, 0.0) < 1 / self.options.account_qps:
+                raise Refusal(1302)
+            self._account_reads[name] = now
+
+    def reset(self) -> None:
+        """As freshly started: no tasks, no counts, no rules, full packs. Keys and options stay."""
+        self.faults.replace([], self.world.clock())
+        self.world.clear()
+        self.ledger.clear()
+        self.films.clear()
+
+    def stats(self) -> dict[str, object]:
+        """What ``GET /_sandbox/stats`` answers."""
+        return {
+            "now": milliseconds(self.world.clock()),
+            **self.ledger.figures(),
+            **self.world.figures(),
+            "films_rendered": self.films.rendered,
+        }
+
+    def close(self) -> None:
+        self.courier.close()
+        self.films.close()
+
+    def handle(self, work: Work) -> Answer:
+        """Do the work of one API request, with what the faults add, and note it."""
+        received = self.world.clock()
+        answer = self._faulty(work, received) if self.faults.armed else self._plain(work)
+        self.ledger.record(work.request, answer, work.note, received_ms=milliseconds(received))
+        return answer
+
+    def _plain(self, work: Work) -> Answer:
+        if work.operation == "create":
+            work.subjects()  # fills the note
+        return self._run(work)
+
+    def _run(self, work: Work) -> Answer:
+        try:
+            answer = work.run()
+            work.note.code = 0
+        except Refusal as error:
+            work.note.code = error.code
+            if "already exists" in error.message:
+                work.note.word = "duplicate"
+            if self.options.gateway:
+                return gateway.refused(self.options, error, read=work.operation == "read")
+            return refusal(error)
+        return answer
+
+    def _faulty(self, work: Work, now: float) -> Answer:
+        subjects, operation = work.subjects(), work.operation
+        before, delay = self.faults.draw("before", operation, subjects, now)
+        if before is not None:
+            work.note.fault = before.name
+            answer = self._instead(before)
+            answer.delay += delay
+            return answer
+        if operation == "create":
+            answer = self._run(work)
+            after, late = self.faults.draw(
+                "after", operation, subjects, now, slow_only=work.note.task_id is None
+            )
+        else:
+            after, late = self.faults.draw("after", operation, subjects, now)
+            work.rule = after
+            answer = self._run(work)
+        if after is not None:
+            work.note.fault = after.name
+            answer = self._changed(answer, after)
+        elif late:
+            work.note.fault = "slow"
+        answer.delay += delay + late
+        return answer
+
+    def _instead(self, rule: Rule) -> Answer:
+        """What a fault answers in the place of the work."""
+        codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
+        if rule.name == "answer_lost_before":
+            return Answer(drop=True)
+        if rule.name in ("html_502", "status_408", "outage"):
+            return self._proxy_page(rule)
+        if rule.name == "redirect":
+            location = rule["location"] or f"{self.address}/_sandbox/redirected"
+            answer = html(int(rule["status"]), "Moved")
+            answer.headers.append(("Location", str(location)))
+            return answer
+        code = codes.get(rule.name) or int(rule["code"])
+        answer = refusal(Refusal(code, rule.parameters.get("message")))
+        return _with_retry_after(answer, rule)
+
+    def _proxy_page(self, rule: Rule) -> Answer:
+        if rule.name == "status_408":
+            return html(408, "Request Time-out")
+        status = int(rule["status"])
+        return _with_retry_after(html(status, {503: "Service Unavailable"}.get(status, "Bad Gateway")), rule)
+
+    def _changed(self, answer: Answer, rule: Rule) -> Answer:
+        """What a fault makes of the answer to work that was done."""
+        if rule.name == "answer_lost_after":
+            return Answer(drop=True)
+        if rule.name in ("answer_cut", "cut_download"):
+            answer.cut = float(rule["at"])
+        elif rule.name == "error_after":
+            return refusal(Refusal(int(rule["code"])))
+        elif rule.name in ("html_502", "status_408"):
+            return self._proxy_page(rule)
+        elif rule.name == "missing_id":
+            data = answer.payload.get("data", answer.payload)
+            for key in ("id", "task_id"):
+                data.pop(key, None)
+        elif rule.name == "wrong_code_shape" and isinstance(answer.payload, dict):
+            answer.payload["code"] = rule["code"]
+        return answer
+
+
+def _with_retry_after(answer: Answer, rule: Rule) -> Answer:
+    seconds = rule.parameters.get("retry_after")
+    if seconds is not None:
+        answer.headers.append(("Retry-After", str(seconds)))
+    return answer

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store of rendered films: each is made when first fetched, once, and kept while there is room."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from kling_provider.sandbox.tasks import Task
+
+AT_ONCE = 2
+"""Renders side by side; more would only take each other's time."""
+
+
+class Films:
+    """
+    Films on disk, oldest use thrown away first.
+
+    :param folder: parent of the store's own folder, which is removed by :meth:`close`; default: the system's.
+    :param limit: bytes that may be kept.
+    """
+
+    def __init__(self, folder: Path | None, limit: int) -> None:
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=folder))
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._making: dict[str, threading.Lock] = {}
+        self._kept: dict[str, int] = {}
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self.rendered = 0
+
+    def path(self, task: Task, *, watermark: bool = False) -> Path:
+        """The film of a task, rendered now if it is not there. Two callers at once render once."""
+        name = f"{task.id}{'-watermark' if watermark else ''}.mp4"
+        path = self._folder / name
+        with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making:
+            if not path.exists():
+                with self._slots:
+                    self._render(task, path, watermark)
+            self._touch(name, path.stat().st_size)
+        return path
+
+    def _render(self, task: Task, path: Path, watermark: bool) -> None:
+        from kling_provider.sandbox import film  # the drawing libraries are heavy: only now
+
+        unfinished = path.with_suffix(".part")
+        film.render(task, unfinished, picture=_picture(task), watermark=watermark)
+        unfinished.rename(path)
+        with self._lock:
+            self.rendered += 1
+
+    def _touch(self, name: str, size: int) -> None:
+        with self._lock:
+            self._kept.pop(name, None)
+            self._kept[name] = size
+            while sum(self._kept.values()) > self._limit and len(self._kept) > 1:
+                oldest = next(iter(self._kept))
+                del self._kept[oldest]
+                # whoever is reading it keeps the open file
+                (self._folder / oldest).unlink(missing_ok=True)
+
+    def clear(self) -> None:
+        with self._lock:
+            for name in self._kept:
+                (self._folder / name).unlink(missing_ok=True)
+            self._kept.clear()
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _picture(task: Task) -> bytes | None:
+    image = task.order.image
+    if image is None:
+        return None
+    if image.sample_query is not None:
+        return sample(image.sample_query)
+    return image.data
+
+
+def sample(query: str) -> bytes:
+    """The sandbox's own picture for ``w``, ``h`` (bounded) and ``seed`` of a query."""
+    from kling_provider.sandbox import film
+
+    values = parse_qs(query)
+
+    def side(key: str, default: int) -> int:
+        text = values.get(key, [""])[0]
+        return min(4096, max(1, int(text))) if text.isascii() and text.isdigit() else default
+
+    return film.sample_picture(side("w", 1280), side("h", 720), values.get("seed", ["1"])[0])

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The writing in a film: the prompt in a dark band below, facts above, prepared once for all frames."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from PIL import Image, ImageDraw, ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+#: Fonts of common systems with characters that Pillow's own lacks (Chinese above all).
+WIDE_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansSC-Regular.otf",
+    "wqy-microhei.ttc",
+    "wqy-zenhei.ttc",
+    "DroidSansFallbackFull.ttf",
+    "PingFang.ttc",
+    "msyh.ttc",
+    "Arial Unicode.ttf",
+    "DejaVuSans.ttf",
+)
+
+
+@lru_cache(maxsize=64)
+def _font(size: int, wide: bool) -> Font:
+    for name in WIDE_FONTS if wide else ():
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def font(size: int, text: str) -> Font:
+    """A font for ``text``: Pillow's own where it has the characters."""
+    return _font(max(8, size), any(ord(character) > 0x24F for character in text if character != "·"))
+
+
+def wrap(text: str, face: Font, width: float, lines: int) -> list[str]:
+    """Break at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
+    result: list[str] = []
+    line = ""
+    for word in text.split():
+        candidate = f"{line} {word}".strip()
+        if face.getlength(candidate) <= width:
+            line = candidate
+            continue
+        if line:
+            result.append(line)
+        while face.getlength(word) > width:
+            cut = next(n for n in range(len(word), 0, -1) if n == 1 or face.getlength(word[:n]) <= width)
+            result.append(word[:cut])
+            word = word[cut:]
+        line = word
+    if line:
+        result.append(line)
+    if len(result) > lines:
+        result = [*result[: lines - 1], result[lines - 1][:-1].rstrip() + "…"]
+    return result
+
+
+class Overlay:
+    """Masks for shade and writing, at full size for luma and half size for chroma."""
+
+    def __init__(self, shade: Image.Image, ink: Image.Image) -> None:
+        self._layers = []
+        for mask, colour in ((shade, (20, 128, 128)), (ink, (235, 128, 128))):
+            box = mask.getbbox()
+            if box is None:
+                continue
+            left, top, right, bottom = (
+                box[0] // 2 * 2,
+                box[1] // 2 * 2,
+                -(-box[2] // 2) * 2,
+                -(-box[3] // 2) * 2,
+            )
+            part = mask.crop((left, top, right, bottom))
+            small = part.resize((part.width // 2, part.height // 2))
+            self._layers.append((part, small, (left, top), colour))
+
+    def draw(self, canvas: Image.Image, number: int) -> None:
+        for part, small, (left, top), colour in self._layers:
+            if number == 0:
+                canvas.paste(colour[0], (left, top), part)
+            else:
+                canvas.paste(colour[number], (left // 2, top // 2), small)
+
+
+def captions(width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool) -> Overlay:
+    """The writing of one film."""
+    unit = min(width, height) / 720
+    shade, ink = Image.new("L", (width, height)), Image.new("L", (width, height))
+    dark, light = ImageDraw.Draw(shade), ImageDraw.Draw(ink)
+    margin = 36 * unit
+    face, small = font(round(34 * unit), prompt), font(round(22 * unit), facts + name)
+    lines = wrap(prompt, face, width - 2 * margin, 5 if width >= height else 8)
+    line_height, small_height = 44 * unit, 30 * unit
+    top = height - margin - small_height - line_height * len(lines) - 10 * unit
+    fade = int(40 * unit)
+    for step in range(fade):  # a band that fades in, so that bright pictures keep the writing readable
+        dark.line((0, top - fade + step, width, top - fade + step), fill=int(130 * step / max(1, fade)))
+    dark.rectangle((0, top, width, height), fill=130)
+    for index, line in enumerate(lines):
+        light.text((margin, top + 6 * unit + index * line_height), line, fill=255, font=face)
+    light.text((margin, height - margin - small_height + 4 * unit), name, fill=170, font=small)
+    dark.rectangle((0, 0, width, 78 * unit), fill=90)
+    light.text((margin, 28 * unit), facts, fill=225, font=small)
+    if badge:
+        light.text(
+            (width * 0.5, 120 * unit),
+            "KLING SANDBOX",
+            fill=150,
+            font=font(round(30 * unit), "K"),
+            anchor="ma",
+        )
+    return Overlay(shade, ink)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can be set when a sandbox starts; the command line and :class:`Sandbox` share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHOICES = {
+    "profile": ("kling", "gateway"),
+    "shape": ("dmxapi", "new-api", "new-api-video"),
+    "region": ("global", "china"),
+    "pack": ("trial", "plain", "none"),
+}
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Defaults suit a demonstration: a 90 s render takes 3 s."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    port_file: Path | None = None
+    profile: str = "kling"
+    shape: str = "dmxapi"
+    prefix: str | None = None
+    region: str = "global"
+    time_scale: float = 30.0
+    render_seconds: float = 90.0
+    concurrency: int = 5
+    units: float = 1000.0
+    pack: str = "trial"
+    api_key: str | None = None
+    access_key: str = "ak-kling-sandbox"
+    secret_key: str = "sandbox-secret-key-that-guards-nothing"
+    webhook_secret: str | None = None
+    latency: float = 0.0
+    account_qps: float = 0.0
+    seed: int = 1
+    state_dir: Path | None = None
+    film_cache_mb: int = 512
+
+    def __post_init__(self) -> None:
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.time_scale <= 0 or self.render_seconds < 0:
+            raise ValueError("time_scale must be above 0 and render_seconds not below it")
+        self.state_dir = Path(self.state_dir) if self.state_dir is not None else None
+        self.port_file = Path(self.port_file) if self.port_file is not None else None
+
+    @property
+    def gateway(self) -> bool:
+        return self.profile == "gateway"
+
+    @property
+    def path_prefix(self) -> str:
+        """Gateways put ``/kling`` before the native paths; Kling has no prefix."""
+        given = self.prefix if self.prefix is not None else ("/kling" if self.gateway else "")
+        return "/" + given.strip("/") if given.strip("/") else ""
+
+    @property
+    def key(self) -> str:
+        """The key of the first account."""
+        return self.api_key or ("sk-kling-sandbox" if self.gateway else "api-key-kling-sandbox")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
+
+A web framework would hide what the faults need most: closing a connection before, in the middle of, or instead of
+an answer, and a port that refuses connections for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import socketserver
+import sys
+import threading
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from kling_provider.sandbox import control, routes
+from kling_provider.sandbox.app import App
+from kling_provider.sandbox.wire import Answer, Request, html
+
+CHUNK = 256 * 1024
+LARGEST_BODY = 256 * 1024 * 1024
+IDLE = 75.0
+"""Seconds after which a connection without requests is closed."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection and writes their answers."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = IDLE
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        self.server.closed(self.connection)
+        super().finish()
+
+    def do_GET(self) -> None:
+        self._exchange()
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are in ``/_sandbox/requests``."""
+
+    def _exchange(self) -> None:
+        request = self._read()
+        app = self.server.app
+        if request is None:
+            answer = html(411, "Length Required")
+            self.close_connection = True
+        elif request.path == "/" or request.path.startswith("/_sandbox/"):
+            answer = control.answer(app, request)
+        else:
+            if app.options.latency:
+                time.sleep(app.options.latency)
+            answer = routes.answer(app, request)
+        if answer.delay:
+            time.sleep(answer.delay)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._write(answer)
+
+    def _read(self) -> Request | None:
+        """The request; None where its body has no stated length, which no client of Kling's needs."""
+        length = self.headers.get("Content-Length") or "0"
+        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
+            return None
+        path, _, query = self.path.partition("?")
+        return Request(
+            method=self.command,
+            path=path,
+            query=query,
+            headers=list(self.headers.items()),
+            body=self.rfile.read(int(length)),
+        )
+
+    def _write(self, answer: Answer) -> None:
+        if answer.drop:
+            self.close_connection = True
+            return
+        body = b"" if answer.file else answer.content()
+        first, last = answer.span or (0, answer.file.stat().st_size - 1 if answer.file else 0)
+        length = last - first + 1 if answer.file else len(body)
+        try:
+            reason = HTTPStatus(answer.status).phrase
+        except ValueError:
+            reason = ""
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason}",
+            f"Date: {formatdate(self.server.app.clock_on_wire(), usegmt=True)}",
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {length}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        to_send = length
+        if answer.cut is not None:
+            to_send = int(length * answer.cut)
+            self.close_connection = True
+        if self.command == "HEAD":
+            self.wfile.write(head)
+        elif answer.file is None:
+            self.wfile.write(head + body[:to_send])
+        else:
+            self.wfile.write(head)
+            with answer.file.open("rb") as film:
+                film.seek(first)
+                while to_send > 0 and (chunk := film.read(min(CHUNK, to_send))):
+                    self.wfile.write(chunk)
+                    to_send -= len(chunk)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Accepts connections; the port can be closed for a while."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 512
+
+    def __init__(self, app: App, host: str, port: int) -> None:
+        self.app = app
+        self._open: dict[socket.socket, int] = {}
+        self._open_lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._port_closed = threading.Event()
+        self._reopen_at = 0.0
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Handler)
+        self.port: int = self.socket.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        app.address = f"http://{shown}:{self.port}"
+        app.close_port = self.close_port
+
+    def run(self) -> None:
+        """Serve until :meth:`stop`, also across a closed port."""
+        while not self._stopping.is_set():
+            self.serve_forever(poll_interval=0.05)
+            self.socket.close()
+            self._drop_connections()
+            self._port_closed.set()
+            if not self._stopping.wait(max(0.0, self._reopen_at - time.monotonic())):
+                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.server_bind()
+                self.server_activate()
+
+    def close_port(self, seconds: float) -> None:
+        """Refuse connections for a while; the connection that asks for it gets its answer."""
+        self._reopen_at = time.monotonic() + seconds
+        self._port_closed.clear()
+        with self._open_lock:
+            for connection in [one for one, thread in self._open.items() if thread == threading.get_ident()]:
+                del self._open[connection]
+        self.shutdown()
+        self._port_closed.wait()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.shutdown()
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._open_lock:
+            self._open[connection] = threading.get_ident()
+
+    def closed(self, connection: socket.socket) -> None:
+        with self._open_lock:
+            self._open.pop(connection, None)
+
+    def _drop_connections(self) -> None:
+        with self._open_lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is a bug and shows its traceback."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work behind each reading endpoint: authorise, check, ask the world, shape the answer."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from kling_provider.sandbox import gateway, legacy, standard
+from kling_provider.sandbox.accounts import Account
+from kling_provider.sandbox.errors import invalid
+from kling_provider.sandbox.faults import Facets, Rule
+from kling_provider.sandbox.fields import Fields
+from kling_provider.sandbox.ledger import Note
+from kling_provider.sandbox.tasks import Task, milliseconds
+from kling_provider.sandbox.wire import Answer, Request, success
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.app import App
+
+MOST_IDS = 20
+LIST_DEFAULT, LIST_MOST = 100, 500
+MONTH_MS = 30 * 86_400_000
+
+
+class Work:
+    """One request at one endpoint."""
+
+    operation: ClassVar[str] = "other"
+    legacy_auth: ClassVar[bool] = False
+
+    def __init__(self, app: App, request: Request, route: str) -> None:
+        self.app = app
+        self.request = request
+        self.note = Note(operation=self.operation, route=route)
+        self.rule: Rule | None = None
+        """The fault that changes this answer, for reads and lists."""
+
+    def subjects(self) -> Sequence[Facets]:
+        """What a fault rule can match on."""
+        return []
+
+    def run(self) -> Answer:
+        raise NotImplementedError
+
+    def admit(self) -> Account:
+        account = self.app.gatekeeper.admit(
+            self.request.header("Authorization"), legacy=self.legacy_auth, now=self.app.clock_on_wire()
+        )
+        self.note.account = account.name
+        return account
+
+    def sign(self, task: Task, watermark: bool) -> str:
+        expires = None
+        if self.rule is not None and self.rule.name == "expired_link" and self._ruled(task):
+            expires = math.floor(self.app.world.clock() + float(self.rule["seconds"]))
+        return self.app.signer.link(self.app.base(self.request), task, watermark=watermark, expires=expires)
+
+    def echo(self, task: Task) -> bool:
+        if self.app.options.gateway:
+            return False
+        now = self.app.world.clock()
+        return self.app.faults.standing("external_id_not_echoed", task.facets(), now) is None
+
+    def status(self, task: Task) -> str | None:
+        if self.rule is not None and self.rule.name == "unknown_status" and self._ruled(task):
+            return str(self.rule["status"])
+        return None
+
+    def _ruled(self, task: Task) -> bool:
+        assert self.rule is not None
+        return self.rule.fits(task.facets())
+
+    def answer_of(
+        self, shape: Callable[..., dict[str, Any]], tasks: Sequence[Task], now: float
+    ) -> list[dict[str, Any]]:
+        return [shape(task, now, self.sign, echo=self.echo(task), status=self.status(task)) for task in tasks]
+
+
+class TasksRead(Work):
+    """``GET /tasks``: up to 20 tasks of either standard, by one kind of id."""
+
+    operation = "read"
+
+    def _ids(self, name: str) -> list[str]:
+        return [part for part in self.request.parameters().get(name, "").split(",") if part]
+
+    def subjects(self) -> Sequence[Facets]:
+        ids, external_ids = self._ids("task_ids"), self._ids("external_task_ids")
+        world = self.app.world
+        known = [task.facets() for task in map(world.task, ids) if task is not None]
+        for account in world.accounts:
+            known += [task.facets() for task in world.by_external_ids(account, external_ids)]
+        asked: list[Facets] = [{"task_id": value} for value in ids]
+        return [*known, *asked, *({"external_task_id": value} for value in external_ids)]
+
+    def run(self) -> Answer:
+        account = self.admit()
+        ids, external_ids = self._ids("task_ids"), self._ids("external_task_ids")
+        if not ids and not external_ids:
+            raise invalid("task_ids or external_task_ids is required")  # observed
+        if len(ids) + len(external_ids) > MOST_IDS:
+            raise invalid("task_ids and external_task_ids cannot exceed 20 in total")  # observed
+        if ids and external_ids:
+            raise invalid("only one of task_ids and external_task_ids can be set")
+        world = self.app.world
+        found = world.by_ids(account, ids) if ids else world.by_external_ids(account, external_ids)
+        return success(self.answer_of(standard.task_answer, found, world.clock()))
+
+
+class TasksList(Work):
+    """``POST /tasks``: the account's tasks of a window, newest first, page by page."""
+
+    operation = "list"
+
+    def run(self) -> Answer:
+        account, fields = self.admit(), Fields(self.request.json())
+        now = self.app.world.clock()
+        limit = fields.whole("limit")
+        limit = LIST_DEFAULT if limit is None else max(1, limit)
+        if limit > LIST_MOST:
+            raise invalid(f"limit cannot exceed {LIST_MOST}")
+        wanted = self._filters(fields)
+        cursor = fields.text("cursor")
+        before: int | None = None
+        if cursor is not None:
+            start, end, before = _opened(cursor)
+        else:
+            end = _moment(fields, "end_time") or milliseconds(now)
+            start = _moment(fields, "start_time") or end - MONTH_MS
+            if start > end:
+                raise invalid("start_time must be before end_time")
+        found = [
+            task
+            for task in self.app.world.listed(account)
+            if start <= milliseconds(task.created) <= end
+            and (before is None or int(task.id) < before)
+            and all(check(task, now) for check in wanted)
+        ]
+        page = found[:limit]
+        if not page:
+            return success({"count": 0, "has_more": False})  # recorded: no other keys
+        return success(
+            {
+                "result": self.answer_of(standard.task_answer, page, now),
+                "count": len(page),
+                "next_cursor": _sealed(start, end, page[-1].id),
+                "has_more": len(found) > limit,
+            }
+        )
+
+    def _filters(self, fields: Fields) -> list[Callable[[Task, float], bool]]:
+        """Values of one filter are alternatives, different filters must all fit."""
+        checks: list[Callable[[Task, float], bool]] = []
+        for index, entry in enumerate(fields.items("filters")):
+            one = Fields(entry, f"filters[{index}]")
+            values = [str(value) for value in one.items("values")]
+            match one.text("key"):
+                case "status":
+                    checks.append(lambda task, now, values=values: task.state(now) in values)  # type: ignore[misc]
+                case "product_type":
+                    checks.append(lambda task, now, values=values: "video" in values)  # type: ignore[misc]
+                case _:
+                    raise invalid(f"{one.name('key')} must be one of status, product_type")
+        return checks
+
+
+class LegacyRead(Work):
+    """``GET /v1/videos/{kind}/{id}``; the id may be a task's or an external one."""
+
+    operation = "read"
+    legacy_auth = True
+
+    def __init__(self, app: App, request: Request, route: str, product: str, value: str) -> None:
+        super().__init__(app, request, route)
+        self.product, self.value = product, value
+
+    def subjects(self) -> Sequence[Facets]:
+        world = self.app.world
+        task = world.task(self.value)
+        known = [task.facets()] if task else []
+        for account in world.accounts:
+            known += [task.facets() for task in world.by_external_ids(account, [self.value])]
+        return [*known, {"task_id": self.value}, {"external_task_id": self.value}]
+
+    def run(self) -> Answer:
+        account, app = self.admit(), self.app
+        task = app.world.by_legacy_path(
+            account, self.product, self.value, by_external=not app.options.gateway
+        )
+        now = app.world.clock()
+        native = success(self.answer_of(legacy.task_answer, [task], now)[0])
+        return gateway.fetched(app.options, task, native, now) if app.options.gateway else native
+
+
+class LegacyList(Work):
+    """``GET /v1/videos/{kind}?pageNum=&pageSize=``: tasks that this path made, newest first."""
+
+    operation = "list"
+    legacy_auth = True
+
+    def __init__(self, app: App, request: Request, route: str, product: str) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+
+    def run(self) -> Answer:
+        account = self.admit()
+        number, size = self._number("pageNum", 1, 1000), self._number("pageSize", 30, 500)
+        own = [
+            task
+            for task in self.app.world.listed(account)
+            if task.order.dialect == "legacy" and task.order.product == self.product
+        ]
+        page = own[(number - 1) * size : number * size]
+        return success(self.answer_of(legacy.task_answer, page, self.app.world.clock()))
+
+    def _number(self, name: str, default: int, most: int) -> int:
+        text = self.request.parameters().get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise invalid(f"{name} must be between 1 and {most}")
+        return int(text)
+
+
+class AccountCosts(Work):
+    """``GET /account/costs``: the packs, in an envelope within the envelope."""
+
+    operation = "account"
+    legacy_auth = True
+
+    def run(self) -> Answer:
+        account, now_ms = self.admit(), milliseconds(self.app.world.settle())
+        values = self.request.parameters()
+        times = [values.get("start_time", ""), values.get("end_time", "")]
+        if not all(time.isascii() and time.isdigit() for time in times):
+            raise invalid("start_time and end_time are required")
+        start, end = int(times[0]), int(times[1])
+        if start > end:
+            raise invalid("start_time must be before end_time")
+        self.app.throttle_account(account.name)
+        data: dict[str, Any] = {"code": 0, "msg": "success"}
+        packs = [
+            pack.as_wire(now_ms)
+            for pack in account.packs
+            if pack.bought_ms <= end and pack.invalid_ms >= start
+        ]
+        name = values.get("resource_pack_name")
+        packs = [pack for pack in packs if name in (None, "", pack["resource_pack_name"])]
+        if packs:  # recorded: without a pack the key is absent
+            data["resource_pack_subscribe_infos"] = packs
+        return success(data)
+
+
+def _moment(fields: Fields, key: str) -> int | None:
+    """Milliseconds; a number and its text were both accepted (observed)."""
+    value = fields.raw.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    return fields.whole(key)
+
+
+def _sealed(start: int, end: int, last: str) -> str:
+    return base64.urlsafe_b64encode(f"{start}.{end}.{last}".encode()).decode()
+
+
+def _opened(cursor: str) -> tuple[int, int, int]:
+    try:
+        start, end, last = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
+        return int(start), int(end), int(last)
+    except ValueError:
+        raise invalid("cursor is invalid") from None

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One result link -> checked bytes in a local file.
+
+The API key never travels here: results lie on other hosts than the API. Links are signed, so no text, log
+line or exception shows more of one than its host.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask, Output
+from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
+from kling_provider.hooks.failures import no_answer
+from kling_provider.hooks.wire import HttpOptions, split_extras
+from kling_provider.storage.links import hide_queries_in_debug_logs, host_of
+from kling_provider.storage.media import defect
+from kling_provider.storage.stores import still_there
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+    from tenacity import RetryCallState
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5
+_CHUNK = 256 * 1024
+#: 15 minutes of 4k at a high bit rate; Kling's longest films are 30 seconds.
+LARGEST = 4 * 1024**3
+
+#: These say "later", everything else that is not 200 says "not with this link".
+_LATER = frozenset((408, 425, 429))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """``host`` is where the bytes came from."""
+
+    size: int
+    sha256: str
+    host: str
+
+
+class _Transient(Exception):  # noqa: N818 - a reason to try again
+    """The way or the server failed; the link may be good."""
+
+
+class _DeadLink(Exception):  # noqa: N818 - a fact about a link
+    """This link will not give the file; a fresh one may."""
+
+
+def fetch(
+    task: KlingTask,
+    index: int,
+    file: BinaryIO,
+    *,
+    refresh: Callable[[], KlingTask],
+    http_extras: Mapping[str, Any],
+) -> Fetched:
+    """Download output ``index`` of ``task`` into ``file``, whole and checked.
+
+    Cuts, time-outs and 5xx are tried again with growing pauses. A dead link (403, 404, 410, …) is replaced
+    once by a fresh one.
+
+    :param refresh: reads the task again.
+    :raises KlingServerError: a retry may get it, at no cost.
+    :raises KlingTaskNotFound: it is gone from Kling for good.
+    """
+    hide_queries_in_debug_logs()
+    options = split_extras(http_extras)
+    with _session(options) as session:
+        try:
+            return _fetch_patiently(session, options, task.outputs[index], file)
+        except _DeadLink as dead:
+            log.info("The link of Kling task %s is dead (%s); asking for a fresh one", task.kling_task_id, dead)
+        except _Transient as fault:
+            reason = str(fault)
+            raise _unavailable(task, reason) from None
+        fresh = refresh()
+        try:
+            return _fetch_patiently(session, options, _same(fresh, task.outputs[index], index), file)
+        except _DeadLink as dead:
+            reason = f"also a fresh link is refused: {dead}"
+        except _Transient as fault:
+            reason = str(fault)
+    expires = fresh.expires_at or task.expires_at
+    if expires is not None and expires <= datetime.now(UTC):
+        raise KlingTaskNotFound(
+            f"The video of Kling task {task.kling_task_id} is gone: Kling kept it until {expires:%Y-%m-%d}. It was "
+            "paid for. For a new one raise take.",
+            kling_task_id=task.kling_task_id,
+        )
+    raise _unavailable(task, reason)
+
+
+def _unavailable(task: KlingTask, reason: str) -> KlingServerError:
+    return KlingServerError(
+        f"Could not download the video: {reason}. {still_there(task.kling_task_id, task.expires_at)} "
+        "A retry or a clear of this task downloads it again at no cost.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=task.kling_task_id,
+    )
+
+
+def _same(task: KlingTask, wanted: Output, index: int) -> Output:
+    """The same output in a fresh answer: by its id, else by its place."""
+    for output in task.outputs:
+        if wanted.id is not None and output.id == wanted.id:
+            return output
+    return task.outputs[index] if index < len(task.outputs) else Output(wanted.type)
+
+
+def _session(options: HttpOptions) -> Session:
+    """Without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
+    import requests
+
+    class Anonymous(requests.Session):
+        def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
+            """requests would ask netrc here, at every redirect."""
+
+    session = Anonymous()
+    session.auth = _no_auth  # with one that does nothing, requests does not ask netrc
+    session.trust_env = options.trust_env
+    session.headers["Accept-Encoding"] = "identity"  # so that Content-Length counts the file's own bytes
+    return session
+
+
+def _no_auth(request: Any) -> Any:
+    return request
+
+
+def _fetch_patiently(session: Session, options: HttpOptions, output: Output, file: BinaryIO) -> Fetched:
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+    retrying = Retrying(
+        stop=stop_after_attempt(_TRIES),
+        wait=wait_exponential_jitter(initial=0.5, max=10, jitter=0.5),
+        retry=retry_if_exception_type(_Transient),
+        before_sleep=_say,
+        reraise=True,
+    )
+    return retrying(_fetch_once, session, options, output, file)
+
+
+def _say(state: RetryCallState) -> None:
+    fault = state.outcome.exception() if state.outcome else None
+    wait = state.next_action.sleep if state.next_action else 0
+    log.warning("Download attempt %d of %d: %s; again in %.1f s", state.attempt_number, _TRIES, fault, wait)
+
+
+def _fetch_once(session: Session, options: HttpOptions, output: Output, file: BinaryIO) -> Fetched:
+    url = output.url or ""
+    if not url.lower().startswith(("http://", "https://")):
+        raise _DeadLink("the task names an address that is no web address" if url else "the task names no address")
+    host = host_of(url)
+    with _open(session, options, url) as response:
+        if response.status_code in _LATER or response.status_code >= 500:
+            raise _Transient(f"{host} answered {response.status_code}")
+        if response.status_code != 200:
+            raise _DeadLink(f"{host} answered {response.status_code}")
+        size, digest = _stream(response, file, host)
+        kind = response.headers.get("Content-Type", "unknown type")
+    if (wrong := defect(output.type, file, size)) is not None:
+        raise _Transient(f"what {host} sent is no whole {output.type}: {wrong} ({size} bytes, {kind})")
+    return Fetched(size, digest, host)
+
+
+def _open(session: Session, options: HttpOptions, url: str) -> Response:
+    """Redirects are followed, to http and https only (requests knows nothing else)."""
+    from requests import exceptions
+
+    try:
+        return session.get(
+            url,
+            stream=True,
+            timeout=(options.connect_timeout, options.read_timeout),
+            proxies=dict(options.proxies or {}),
+            verify=options.verify,
+        )
+    except (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.TooManyRedirects):
+        dead = _DeadLink(f"{host_of(url)} redirects to where nothing can be fetched")
+    except exceptions.RequestException as error:
+        raise _Transient(f"{host_of(url)}: {no_answer(error).message}") from None
+    except OSError as error:
+        # requests looks for the CA bundle before it connects.
+        raise _Transient(f"the connection's extra verify cannot be used: {error}") from None
+    raise dead
+
+
+def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
+    """Size and sha256 of what came. Errors of ``file`` pass through."""
+    from requests import exceptions
+
+    stated = response.headers.get("Content-Length", "")
+    expected = int(stated) if stated.isdecimal() and "Content-Encoding" not in response.headers else None
+    _not_too_large(expected or 0, host)
+    file.seek(0)
+    file.truncate()
+    size, digest = 0, sha256()
+    try:
+        for chunk in response.iter_content(_CHUNK):
+            size += len(chunk)
+            _not_too_large(size, host)
+            digest.update(chunk)
+            file.write(chunk)
+    except exceptions.RequestException:
+        raise _Transient(f"the download from {host} was cut after {size} of {stated or 'unknown'} bytes") from None
+    file.flush()
+    if expected is not None and size != expected:
+        raise _Transient(f"the download from {host} was cut after {size} of {expected} bytes")
+    return size, digest.hexdigest()
+
+
+def _not_too_large(size: int, host: str) -> None:
+    if size > LARGEST:
+        raise _DeadLink(f"{host} sends more than {LARGEST // 1024**3} GiB, which is no video of Kling's")

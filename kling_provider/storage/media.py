@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether bytes are what they should be: a whole MP4, a picture, a sound. A few header fields, no decoder."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, NamedTuple
+
+#: A film in fragments has two boxes per fragment; more boxes than this are no film.
+_MOST_BOXES = 100_000
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8\xff"
+#: JPEG markers that carry the size (SOF0-SOF15 without DHT, JPG and DAC).
+_JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+class Picture(NamedTuple):
+    """``kind`` is ``png`` or ``jpeg``; sides in pixels."""
+
+    kind: str
+    width: int
+    height: int
+
+
+def defect(kind: str, file: BinaryIO, size: int) -> str | None:
+    """Why a downloaded file is not whole, or ``None``.
+
+    :param kind: an output's type: ``video``, ``image`` or ``audio``; other types are not looked into.
+    :param file: can be read and sought; its position changes.
+    """
+    if size == 0:
+        return "it is empty"
+    if kind == "video":
+        return _video_defect(file, size)
+    file.seek(0)
+    start = file.read(16)
+    if kind == "image":
+        known = start.startswith((_PNG, _JPEG)) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+        return None if known else "it is no png, jpg or webp"
+    if kind == "audio":
+        frame = start[0] == 0xFF and len(start) > 1 and start[1] & 0xE0 == 0xE0
+        known = frame or start.startswith((b"ID3", b"RIFF")) or start[4:8] == b"ftyp"
+        return None if known else "it is no mp3, wav or m4a"
+    return None
+
+
+def _video_defect(file: BinaryIO, size: int) -> str | None:
+    """Walks the boxes of ISO/IEC 14496-12: they must fill the file to its last byte."""
+    position = 0
+    payload: dict[bytes, int] = {}
+    for _ in range(_MOST_BOXES):
+        if position == size:
+            break
+        file.seek(position)
+        head = file.read(16)
+        length, kind, header = int.from_bytes(head[:4]), head[4:8], 8
+        if length == 1:  # 64 bits follow
+            length, header = int.from_bytes(head[8:16]), 16
+        elif length == 0:  # to the end of the file
+            length = size - position
+        if position == 0 and kind != b"ftyp":
+            return "it is no MP4"
+        if len(head) < header or length < header or position + length > size:
+            return f"it is cut, or damaged, at byte {position} of {size}"
+        payload[kind] = payload.get(kind, 0) + length - header
+        position += length
+    missing = [kind.decode() for kind in (b"moov", b"mdat") if not payload.get(kind)]
+    if missing or position != size:
+        return f"it is an MP4 without {' and '.join(missing) or 'an end'}"
+    return None
+
+
+def picture(data: bytes) -> Picture | None:
+    """What a png or jpg says about itself; ``None`` for anything else, and where the header is cut."""
+    if data.startswith(_PNG) and data[12:16] == b"IHDR" and len(data) >= 24:
+        return Picture("png", int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+    if data.startswith(_JPEG):
+        return _jpeg(data)
+    return None
+
+
+def _jpeg(data: bytes) -> Picture | None:
+    position = 2
+    while position + 9 <= len(data):
+        if data[position] != 0xFF:
+            return None
+        marker = data[position + 1]
+        if marker == 0xFF:  # filling
+            position += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD7:  # no length
+            position += 2
+        elif marker in _JPEG_SIZES:
+            height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
+            return Picture("jpeg", int.from_bytes(width), int.from_bytes(height))
+        else:
+            position += 2 + int.from_bytes(data[position + 2 : position + 4])
+    return None

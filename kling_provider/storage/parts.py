@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Temporary files of downloads. Each is locked while its process lives, so dead ones can be told and removed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+#: Where a file system has no locks, a part that nobody has touched for an hour is dead.
+_DEAD_AFTER = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``file`` is open for reading and writing."""
+
+    file: BinaryIO
+    path: Path
+
+    def sync(self) -> None:
+        """To the disk, not only to the kernel."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+@contextmanager
+def part_file(folder: Path, prefix: str, *, private: bool = False) -> Iterator[Part]:
+    """A new file ``{prefix}{random}`` in ``folder``, gone afterwards unless it was renamed.
+
+    Files with this prefix whose process died are removed first, so they do not pile up.
+
+    :param private: for nobody else's eyes (a folder that is shared with other users).
+    """
+    _remove_dead(folder, prefix)
+    path, descriptor = _create(folder, prefix, 0o600 if private else 0o666)
+    try:
+        with open(descriptor, "w+b", closefd=False) as file:
+            yield Part(file, path)
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)  # also ends the lock
+
+
+def _create(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
+    while True:
+        path = folder / f"{prefix}{secrets.token_hex(4)}"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            _lock(descriptor)
+        except OSError:
+            return path, descriptor  # no locks here
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        # Somebody who cleaned up took it for dead in the moment before it was locked.
+        os.close(descriptor)
+
+
+def _remove_dead(folder: Path, prefix: str) -> None:
+    with os.scandir(folder) as entries:
+        found = [folder / entry.name for entry in entries if entry.name.startswith(prefix)]
+    for path in found:
+        try:
+            # For writing, because some network file systems lock nothing else.
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            continue  # gone by now, or another user's
+        try:
+            if _dead(descriptor):
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
+def _dead(descriptor: int) -> bool:
+    try:
+        _lock(descriptor)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return time.time() - os.fstat(descriptor).st_mtime > _DEAD_AFTER
+    return True
+
+
+def _lock(descriptor: int) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

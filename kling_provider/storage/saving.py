@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A finished task -> a file and its sidecar, whatever dies in between."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingServerError, KlingStorageError
+from kling_provider.storage.download import fetch
+from kling_provider.storage.parts import Part
+from kling_provider.storage.sidecar import (
+    Origin,
+    SavedFile,
+    Sidecar,
+    describe,
+    intact,
+    look,
+    refuse_taken,
+    sidecar_path,
+    taken,
+)
+from kling_provider.storage.stores import still_there, store_of, telling
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+log = logging.getLogger(__name__)
+
+
+def save_output(
+    task: KlingTask,
+    path: ObjectStoragePath,
+    *,
+    origin: Origin,
+    index: int = 0,
+    replace: bool = False,
+    refresh: Callable[[], KlingTask],
+    http_extras: Mapping[str, Any] | None = None,
+) -> SavedFile:
+    """Save one output of a finished task at ``path``, with its sidecar beside it.
+
+    It appears only when it is complete and checked. Where it is already there and right, nothing is
+    downloaded.
+
+    :param path: the video file, as :func:`destination_path` and :func:`file_name` give it.
+    :param index: which of the task's outputs.
+    :param replace: a file that is somebody else's may go.
+    :param refresh: reads the task again; called once, when the link is dead.
+    :param http_extras: the connection's (``KlingConnection.http_extras``): its proxies, TLS and timeouts
+        count, its headers and client certificate are for the API alone.
+    :raises KlingRequestError: where the place is another video's.
+    :raises KlingServerError: the download failed; a retry repeats it at no cost.
+    :raises KlingStorageError: the file could not be written; the same.
+    :raises KlingTaskNotFound: the video is gone from Kling.
+    """
+    if index >= len(task.outputs):
+        raise KlingServerError(
+            f"Kling task {task.kling_task_id} is finished and names no result. It was billed; a retry reads it again.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=task.kling_task_id,
+        )
+    store = store_of(path)
+    with telling(f"save {path}", kling_task_id=task.kling_task_id, until=task.expires_at):
+        if (there := _already_there(task, path, origin, replace=replace)) is not None:
+            return _saved(path, there, reused=True)
+        started = time.monotonic()
+        with store.part(path) as part:
+            fetched = fetch(task, index, part.file, refresh=refresh, http_extras=http_extras or {})
+            sidecar = describe(task, index, origin, size=fetched.size, sha256=fetched.sha256)
+            there = _place(task, path, part, sidecar, origin, replace=replace)
+    if there is not None:
+        return _saved(path, there, reused=True)
+    log.info(
+        "Saved %s: %d bytes from %s in %.1f s",
+        path,
+        fetched.size,
+        fetched.host,
+        time.monotonic() - started,
+    )
+    return _saved(path, sidecar, reused=False)
+
+
+def _saved(path: ObjectStoragePath, sidecar: Sidecar, *, reused: bool) -> SavedFile:
+    if reused:
+        log.info("%s is there already and right (Kling task %s)", path, sidecar.kling_task_id)
+    return SavedFile(str(path), str(sidecar_path(path)), sidecar, reused)
+
+
+def _already_there(
+    task: KlingTask, path: ObjectStoragePath, origin: Origin, *, replace: bool
+) -> Sidecar | None:
+    """The sidecar where this very task is saved; ``None`` where it may be saved now."""
+    found = look(path)
+    if found.sidecar is not None and found.sidecar.kling_task_id == task.kling_task_id and intact(path, found):
+        return found.sidecar
+    if not replace and (why := taken(path, found, origin.identity, task.kling_task_id)) is not None:
+        raise refuse_taken(path, why, task)
+    return None
+
+
+def _place(
+    task: KlingTask,
+    path: ObjectStoragePath,
+    part: Part,
+    sidecar: Sidecar,
+    origin: Origin,
+    *,
+    replace: bool,
+) -> Sidecar | None:
+    """Puts the finished part and its sidecar in their places, or finds that somebody else just did.
+
+    The order, so that a kill between any two steps neither loses a file of others nor blocks our own retry:
+    what may go is removed; then the *sidecar* appears, already with the size and sha256 of the part, and
+    claims the name for this identity; then the file. A sidecar without its file is "not saved", and of our
+    own identity, so the retry goes on from there. The other order would leave a file of which nobody knows
+    whose it is. Neither step ever replaces a thing that it did not see: sidecar and file are made as new.
+    """
+    store, beside = store_of(path), sidecar_path(path)
+    data = sidecar.model_dump_json(indent=2).encode() + b"\n"
+    for _ in range(5):
+        there = _already_there(task, path, origin, replace=replace)
+        if there is not None:
+            return there
+        found = look(path)
+        try:
+            if found.size is not None:
+                store.remove(path)
+            store.write(beside, data, new=not found.sidecar_there)
+            store.publish(part, path)
+        except FileExistsError:
+            continue  # another task was quicker: look whose it is
+        return None
+    raise KlingStorageError(
+        f"Could not save {path}: others keep writing there. {still_there(task.kling_task_id, task.expires_at)} "
+        "A retry downloads it again at no cost.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=task.kling_task_id,
+    )

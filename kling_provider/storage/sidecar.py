@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sidecar: ``<file>.json``, which says whose video a file is, what it cost and what it was made from.
+
+"Saved" means: a sidecar names the video, and its file is there and is the one that the sidecar describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import file_digest
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import Billing, KlingTask
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.storage.images import shown_request
+from kling_provider.storage.media import defect
+from kling_provider.storage.stores import may_write, still_there, store_of, telling
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Who wants a video and from what: the part of a sidecar that is known before there is a task.
+
+    :param identity: what makes it the same video, whatever the attempt (``Identity.key``). For a task that is
+        known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.
+    :param request: the mapping as its author wrote it; images and links are made presentable here.
+    :param images: per image field, what :func:`resolve_images` gave for it.
+    """
+
+    identity: str
+    type: str
+    external_task_id: str | None = None
+    name: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    take: int = 0
+    request: Mapping[str, Any] | None = field(default=None, repr=False)
+    images: Mapping[str, str] = field(default_factory=dict)
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+
+
+class Sidecar(BaseModel):
+    """What ``<file>.json`` holds. Times are ISO 8601 in UTC, amounts decimal text, ``duration`` seconds.
+
+    It carries no key, no bytes of images and no signed link.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    version: int
+    identity: str
+    kling_task_id: str
+    external_task_id: str | None = None
+    name: str | None = None
+    type: str
+    prompt: str | None = None
+    model: str | None = None
+    take: int = 0
+    request: dict[str, Any] | None = None
+    output_type: str
+    output_id: str | None = None
+    duration: float | None = None
+    bytes: int
+    sha256: str
+    billing: list[dict[str, Any]] = []
+    created_at: str | None = None
+    finished_at: str | None = None
+    expires_at: str | None = None
+    saved_at: str | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """A video that is where it should be. ``reused``: it was there already, nothing was downloaded."""
+
+    file: str
+    sidecar_file: str
+    sidecar: Sidecar
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at a place. ``size`` of the file: ``None`` is nothing there, -1 is no file."""
+
+    size: int | None
+    sidecar: Sidecar | None
+    sidecar_there: bool
+
+
+def sidecar_path(path: ObjectStoragePath) -> ObjectStoragePath:
+    """Where the sidecar of a video file is."""
+    beside: ObjectStoragePath = path.parent / f"{path.name}.json"
+    return beside
+
+
+def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str) -> Sidecar:
+    """The sidecar of one output of ``task``."""
+    output = task.outputs[index]
+    return Sidecar(
+        version=_VERSION,
+        identity=origin.identity,
+        kling_task_id=task.kling_task_id,
+        external_task_id=task.external_task_id or origin.external_task_id,
+        name=origin.name,
+        type=origin.type,
+        prompt=origin.prompt,
+        model=origin.model,
+        take=origin.take,
+        request=None if origin.request is None else shown_request(origin.request, origin.images),
+        output_type=output.type,
+        output_id=output.id,
+        duration=output.duration,
+        bytes=size,
+        sha256=sha256,
+        billing=billing_facts(task.billing),
+        created_at=moment(task.created_at),
+        finished_at=moment(task.finished_at),
+        expires_at=moment(task.expires_at),
+        saved_at=moment(datetime.now(UTC)),
+        dag_id=origin.dag_id,
+        run_id=origin.run_id,
+        task_id=origin.task_id,
+        map_index=origin.map_index,
+    )
+
+
+def read_sidecar(path: ObjectStoragePath) -> Sidecar | None:
+    """The sidecar of the video file ``path``; ``None`` where there is none, or a file that is none of ours.
+
+    :raises KlingStorageError: where it cannot be read.
+    """
+    with telling(f"read {sidecar_path(path)}"):
+        return look(path).sidecar
+
+
+def find_saved(path: ObjectStoragePath, identity: str) -> Sidecar | None:
+    """The sidecar of this identity (any attempt) whose file is intact: what needs no call at all.
+
+    Intact: the size is right, and for files on disk the sha256 as well.
+
+    :param path: the video file, as :func:`file_name` names it.
+    :raises KlingStorageError: where the place cannot be read.
+    """
+    with telling(f"look for {path}"):
+        found = look(path)
+        if found.sidecar is not None and found.sidecar.identity == identity and intact(path, found):
+            return found.sidecar
+    return None
+
+
+def check_free(path: ObjectStoragePath, identity: str, *, replace: bool = False) -> None:
+    """Whether a video of ``identity`` may be saved at ``path``; asked before anything is paid.
+
+    Free is a place where nothing is, or where the sidecar is of the same identity. A file without a sidecar
+    is somebody else's, and so is one that was changed after it was saved and is still a whole video.
+
+    :param replace: whatever is there may go.
+    :raises KlingRequestError: saying what is there and what to write instead.
+    :raises KlingStorageError: where the place cannot be read, or not written (local disk).
+    """
+    with telling(f"write {path}"):
+        may_write(path)
+        why = None if replace else taken(path, look(path), identity)
+    if why is not None:
+        raise KlingRequestError(
+            f"{path} {why} It is not overwritten: add the run's date to destination (such as "
+            "…/{{ dag_run.run_after | ds }}/), or set replace=True. Nothing was sent, nothing is billed."
+        )
+
+
+def refuse_taken(path: ObjectStoragePath, why: str, task: KlingTask) -> KlingRequestError:
+    """The same after the payment: another job was quicker, or nobody had looked."""
+    return KlingRequestError(
+        f"{path} {why} It is not overwritten. {still_there(task.kling_task_id, task.expires_at)} Set "
+        "replace=True or another destination, and clear this task: it is downloaded at no further cost.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=task.kling_task_id,
+    )
+
+
+def look(path: ObjectStoragePath) -> Found:
+    """Reads what stands at ``path``. Raises what the store raises."""
+    store, beside = store_of(path), sidecar_path(path)
+    sidecar = None
+    if (size := store.size(beside)) is not None and size > 0:
+        try:
+            sidecar = Sidecar.model_validate_json(store.read(beside))
+        except ValidationError:
+            sidecar = None
+    return Found(size=store.size(path), sidecar=sidecar, sidecar_there=size is not None)
+
+
+def intact(path: ObjectStoragePath, found: Found) -> bool:
+    """Whether the file is the one that its sidecar describes."""
+    if found.sidecar is None or found.size != found.sidecar.bytes:
+        return False
+    store = store_of(path)
+    if not store.near:
+        return True
+    with store.open(path) as file:
+        return file_digest(file, "sha256").hexdigest() == found.sidecar.sha256
+
+
+def taken(
+    path: ObjectStoragePath, found: Found, identity: str, kling_task_id: str | None = None
+) -> str | None:
+    """Whose the place is, in words that follow its path, or ``None`` where it is ours or nobody's.
+
+    :param kling_task_id: the same Kling task is ours too, whatever name it is wanted under.
+    """
+    sidecar = found.sidecar
+    if found.size == -1:
+        return "is there and is no file."
+    if sidecar is None:
+        if found.sidecar_there:
+            return "has a .json file beside it that is none of ours."
+        return None if found.size is None else "is there and was not saved by this provider (it has no sidecar)."
+    if sidecar.identity != identity and sidecar.kling_task_id != kling_task_id:
+        by = ", ".join(
+            f"{label} {value}"
+            for label, value in (
+                ("DAG", sidecar.dag_id),
+                ("run", sidecar.run_id),
+                ("task", sidecar.task_id),
+                ("Kling task", sidecar.kling_task_id),
+            )
+            if value
+        )
+        return f"belongs to another video (saved {sidecar.saved_at}; {by})."
+    if found.size is None or intact(path, found):
+        return None
+    with store_of(path).open(path) as file:
+        if defect(sidecar.output_type, file, found.size) is None:
+            return "was changed after it was saved, and is a whole video still."
+    return None  # broken: it is made again
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def billing_facts(billing: tuple[Billing, ...]) -> list[dict[str, Any]]:
+    """What a task cost, as JSON: units and money are separate entries, amounts text without exponent."""
+    return [
+        {"charge_type": one.charge_type, "amount": _plain(one.amount), "currency": one.currency}
+        for one in billing
+    ]
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount, "f")

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading and writing single files below an ``ObjectStoragePath``, so that each appears whole or not at all.
+
+Paths are used through their ``fs`` only: other methods of an ``ObjectStoragePath`` without a connection id
+go past Airflow's own file system on 3.3 (to one without credentials).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from kling_provider.api.codes import TaskState
+from kling_provider.exceptions import KlingError, KlingStorageError
+from kling_provider.storage.links import without_queries
+from kling_provider.storage.parts import Part, part_file
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+#: Stores where an object appears when its upload is complete, and not before.
+_WHOLE_UPLOADS = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "wasb", "wasbs"))
+
+#: File systems without hard links say one of these.
+_NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+
+_WORDS = {
+    errno.ENOSPC: "there is no space left on that disk",
+    errno.EDQUOT: "the quota of that disk is used up",
+    errno.EFBIG: "the file is larger than this process may write",
+    errno.EACCES: "this worker's user may not do that there",
+    errno.EPERM: "this worker's user may not do that there",
+    errno.EROFS: "that disk is read-only",
+    errno.ENOTDIR: "a file stands where a folder should be",
+    errno.EISDIR: "a folder stands where the file should be",
+}
+
+
+class Store(Protocol):
+    """One kind of place. Errors are the store's own; :func:`telling` puts them into words."""
+
+    #: Whether reading a whole file to compare it costs next to nothing.
+    near: bool
+
+    def size(self, path: ObjectStoragePath) -> int | None:
+        """Bytes of the file; ``None`` where nothing is there, -1 where something is that is no file."""
+
+    def read(self, path: ObjectStoragePath) -> bytes: ...
+
+    def open(self, path: ObjectStoragePath) -> BinaryIO:
+        """For reading and seeking."""
+
+    def remove(self, path: ObjectStoragePath) -> None: ...
+
+    def part(self, path: ObjectStoragePath) -> Any:
+        """A context manager: a local temporary file (:class:`Part`) that :meth:`publish` turns into ``path``."""
+
+    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+        """The file appears, whole.
+
+        :raises FileExistsError: where one is there already.
+        """
+
+    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        """A small file, whole. With ``new`` it must not be there yet (``FileExistsError``)."""
+
+
+class LocalStore:
+    """The worker's disk, or one that is mounted there."""
+
+    near = True
+
+    def size(self, path: ObjectStoragePath) -> int | None:
+        place = _local(path)
+        if not os.path.lexists(place):
+            return None
+        return place.stat().st_size if place.is_file() else -1
+
+    def read(self, path: ObjectStoragePath) -> bytes:
+        return _local(path).read_bytes()
+
+    def open(self, path: ObjectStoragePath) -> BinaryIO:
+        return _local(path).open("rb")
+
+    def remove(self, path: ObjectStoragePath) -> None:
+        _local(path).unlink(missing_ok=True)
+
+    @contextmanager
+    def part(self, path: ObjectStoragePath) -> Iterator[Part]:
+        place = _local(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with part_file(place.parent, f".{place.name}.part-") as part:
+            yield part
+
+    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+        place = _local(path)
+        part.sync()
+        try:
+            os.link(part.path, place)  # unlike a rename, never over something
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if os.path.lexists(place):
+                raise FileExistsError(errno.EEXIST, "is there already", str(place)) from None
+            part.path.rename(place)
+        _sync_folder(place.parent)
+
+    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        with self.part(path) as part:
+            part.file.write(data)
+            if new:
+                self.publish(part, path)
+            else:
+                part.sync()
+                part.path.replace(_local(path))
+                _sync_folder(part.path.parent)
+
+
+class RemoteStore:
+    """An object store, or a file server: what is published was complete and checked on local disk before."""
+
+    near = False
+
+    def size(self, path: ObjectStoragePath) -> int | None:
+        path.fs.invalidate_cache()  # a listing from before a long wait may lie
+        try:
+            info = path.fs.info(path.path)
+        except FileNotFoundError:
+            return None
+        return int(info["size"]) if info.get("type") == "file" and info.get("size") is not None else -1
+
+    def read(self, path: ObjectStoragePath) -> bytes:
+        return bytes(path.fs.cat_file(path.path))
+
+    def open(self, path: ObjectStoragePath) -> BinaryIO:
+        file: BinaryIO = path.fs.open(path.path, "rb")
+        return file
+
+    def remove(self, path: ObjectStoragePath) -> None:
+        if self.size(path) is not None:
+            path.fs.rm_file(path.path)
+
+    @contextmanager
+    def part(self, path: ObjectStoragePath) -> Iterator[Part]:
+        with part_file(Path(gettempdir()), ".kling-download.part-", private=True) as part:
+            yield part
+
+    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+        part.sync()
+        self._must_be_free(path)
+        with self._target(path) as target:
+            path.fs.put_file(str(part.path), target)
+        if (arrived := self.size(path)) != (size := part.path.stat().st_size):
+            self.remove(path)
+            raise OSError(errno.EIO, f"{size} bytes were sent and {arrived} arrived")
+
+    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        if new:
+            self._must_be_free(path)
+        with self._target(path) as target:
+            path.fs.pipe_file(target, data)
+
+    def _must_be_free(self, path: ObjectStoragePath) -> None:
+        if self.size(path) is not None:
+            raise FileExistsError(errno.EEXIST, "is there already", str(path))
+
+    @contextmanager
+    def _target(self, path: ObjectStoragePath) -> Iterator[str]:
+        """Where to upload to: the file itself, or beside it where a half upload would be seen.
+
+        The name beside is always the same one, so that what a killed worker left is written over.
+        """
+        if path.protocol in _WHOLE_UPLOADS:
+            yield path.path
+            return
+        folder = path.parent.path
+        path.fs.makedirs(folder, exist_ok=True)
+        beside = f"{folder.rstrip('/')}/.{path.name}.part"
+        try:
+            yield beside
+            self.remove(path)
+            path.fs.mv(beside, path.path)
+        except BaseException:
+            if path.fs.exists(beside):
+                path.fs.rm_file(beside)
+            raise
+
+
+_LOCAL, _REMOTE = LocalStore(), RemoteStore()
+
+
+def store_of(path: ObjectStoragePath) -> Store:
+    return _LOCAL if path.protocol in ("", "file", "local") else _REMOTE
+
+
+@contextmanager
+def telling(
+    doing: str, *, kling_task_id: str | None = None, until: datetime | None = None
+) -> Iterator[None]:
+    """Turns what a store raises into :class:`KlingStorageError`.
+
+    :param kling_task_id: the finished task whose result is being saved; without one nothing was paid yet.
+    """
+    try:
+        yield
+        return
+    except KlingError:
+        raise
+    except OSError as error:
+        reason = _WORDS.get(error.errno or 0) or without_queries(error.strerror or error)
+    except Exception as error:  # noqa: BLE001 - every object store raises classes of its own
+        reason = f"{type(error).__name__}: {without_queries(error)[:300]}"
+    text = f"Could not {doing}: {reason}."
+    if kling_task_id is None:
+        raise KlingStorageError(f"{text} Nothing was sent, nothing is billed.") from None
+    raise KlingStorageError(
+        f"{text} {still_there(kling_task_id, until)} Mend that and clear the task, or let it retry: "
+        "it is downloaded again at no cost.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=kling_task_id,
+    ) from None
+
+
+def still_there(kling_task_id: str, until: datetime | None) -> str:
+    """What every failure after the payment says."""
+    when = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
+    return f"The video is paid for and stays at Kling{when} (task {kling_task_id})."
+
+
+def may_write(path: ObjectStoragePath) -> None:
+    """Asks the local disk, before anything is paid, whether the file could be made. Object stores: nothing.
+
+    :raises OSError: where not.
+    """
+    if store_of(path) is not _LOCAL:
+        return
+    folder = _local(path).parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, "may not be written", str(folder))
+
+
+def _local(path: ObjectStoragePath) -> Path:
+    return Path(path.path)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name survives a power cut only when its folder is on disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot
+            raise
+    finally:
+        os.close(descriptor)

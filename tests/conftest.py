@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test gets: a throw-away Airflow home, made before anything imports Airflow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Airflow reads its home, its configuration and its connections while it is imported, and what the developer's
+# shell says about them must not reach a test. Every xdist worker imports this file and gets a home of its own.
+for _name in list(os.environ):
+    if _name.startswith(("AIRFLOW_", "KLING_")) and _name != "KLING_CAPTURES":
+        del os.environ[_name]
+_HOME = Path(tempfile.mkdtemp(prefix="kling-tests-"))
+os.environ.update(
+    {
+        "AIRFLOW_HOME": str(_HOME),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(_HOME / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME / 'airflow.db'}",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(_HOME / "logs"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "tests-only-secret-of-sixty-four-characters-0123456789abcdef012345",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # A netrc file or a proxy of the machine must not change what is sent to loopback.
+        "NETRC": os.devnull,
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+    }
+)
+(_HOME / "dags").mkdir()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """The throw-away AIRFLOW_HOME of this test process."""
+    return _HOME
+
+
+@pytest.fixture(scope="session")
+def metadata_db(airflow_home: Path) -> Path:
+    """A migrated metadata database (SQLite) in this process's home, for tests that cannot do without one."""
+    from demo.stack.database import migrated_sqlite
+
+    database = airflow_home / "airflow.db"
+    migrated_sqlite(database)
+    return database
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The recorded wire data: ``KLING_CAPTURES``, else ``../shared/captures`` beside the checkout."""
+    folder = Path(os.environ.get("KLING_CAPTURES") or REPOSITORY.parent / "shared" / "captures")
+    if not any(folder.glob("*.json")):
+        pytest.skip(f"NO CAPTURES: no recorded wire data in {folder}; set KLING_CAPTURES to their folder")
+    return folder
