@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exactly-once submission, driven through all orders of answers, losses and restarts.
+
+The state machine has no I/O, so here it runs against the sandbox's own rules (its ``World``: duplicates,
+limits, states) on a clock that stands still unless moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.hosts import Lock
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import (
+    KlingDuplicateUnknown,
+    KlingError,
+    KlingRateLimitError,
+    KlingRequestError,
+    KlingServerError,
+    KlingSubmitUnknown,
+    KlingTaskFailedFinally,
+    KlingTaskNotFound,
+)
+from kling_provider.identity import Identity
+from kling_provider.sandbox.errors import Refusal
+from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.tasks import Order
+from kling_provider.sandbox.world import Fate, World
+from kling_provider.submission import (
+    Find,
+    NoSlot,
+    Outcome,
+    Read,
+    Record,
+    Send,
+    Sent,
+    Step,
+    Store,
+    Submission,
+    Submitted,
+    Wait,
+    drive,
+)
+
+IDENTITY = Identity(
+    namespace="", dag_id="films", scope={"per": "run", "run": "r"}, fingerprint={"prompt": "A red panda"}
+)
+
+
+class Killed(BaseException):
+    """The worker died here."""
+
+
+@dataclass
+class Kling:
+    """The sandbox's world behind the machine's steps, and what befalls each call.
+
+    ``fates``: one per create, then none: ``ok``, ``lost_after``, ``lost_before``, ``5000_after``,
+    ``5000_before``, ``1302``, ``1303``, ``refused`` (no connection), ``killed_before``, ``killed_after``,
+    ``fails`` (Kling makes the task and fails it).
+    """
+
+    locked: bool = True
+    finds: bool = True
+    fates: list[str] = field(default_factory=list)
+    read_fates: list[bool] = field(default_factory=list)
+    record: Record | None = None
+    #: Creates that may have made a task as far as the client could know, in order, with whether they did.
+    sent: list[str] = field(default_factory=list)
+    waited: float = 0.0
+    now: float = 1_790_000_000.0
+
+    def __post_init__(self) -> None:
+        self.world = World(Options(concurrency=50), clock=lambda: self.now)
+        self.account = self.world.account()
+
+    def submission(self, **how: Any) -> Submission:
+        lock = Lock.LOCKED if self.locked else (Lock.CARRIED if self.finds else Lock.NONE)
+        return Submission(
+            **{"identity": IDENTITY, "lock": lock, "finds": self.finds, "record": self.record, **how}
+        )
+
+    def run(self, **how: Any) -> Outcome:
+        return drive(self.submission(**how).steps(), self.do)
+
+    def do(self, step: Step) -> Any:
+        match step:
+            case Wait(seconds):
+                self.waited += seconds
+                self.now += seconds
+            case Store(record):
+                self.record = record
+            case Find(externals):
+                self._maybe_down()
+                found = self.world.by_external_ids(self.account, externals)
+                answer: dict[str, list[KlingTask]] = {}
+                for task in found:
+                    answer.setdefault(str(task.order.external_id), []).append(self._read(task))
+                return answer
+            case Read(kling_task_id):
+                self._maybe_down()
+                tasks = self.world.by_ids(self.account, [kling_task_id])
+                return self._read(tasks[0]) if tasks else None
+            case Send(external):
+                return self._send(external)
+        return None
+
+    def _maybe_down(self) -> None:
+        if self.read_fates and self.read_fates.pop(0):
+            raise KlingServerError("reads are down")
+
+    def _send(self, external: str | None) -> Sent:
+        fate = self.fates.pop(0) if self.fates else "ok"
+        if fate == "killed_before":
+            raise Killed
+        if fate == "refused":
+            return Sent(Answer(Kind.UNREADABLE, message="refused", task_state=TaskState.NONE))
+        if fate in ("1302", "1303"):
+            kind = Kind.RATE_LIMIT if fate == "1302" else Kind.NO_SLOT
+            return Sent(Answer(kind, 429, int(fate), "wait", task_state=TaskState.NONE))
+        self.sent.append(fate)
+        lost = Answer(Kind.UNREADABLE, message="lost")
+        broken = Answer(Kind.SERVER, 500, 5000, "internal")
+        if fate in ("lost_before", "5000_before"):
+            return Sent(lost if fate == "lost_before" else broken)
+        order = Order(
+            dialect="standard",
+            product="text-to-video",
+            model="kling-3.0",
+            model_name="kling-3.0",
+            prompt="A red panda",
+            duration=5,
+            resolution="720p",
+            aspect_ratio="16:9",
+            sound=False,
+            kind="silent",
+            external_id=external,
+        )
+        failing = fate == "fails"
+        try:
+            task = self.world.create(
+                self.account,
+                order,
+                fate=lambda: Fate(message="Something went wrong" if failing else None),
+                locked=self.locked,
+            )
+        except Refusal as refusal:
+            return Sent(Answer(Kind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE))
+        if failing:
+            self.now += 3600
+        if fate == "killed_after":
+            raise Killed
+        if fate == "lost_after":
+            return Sent(lost)
+        if fate == "5000_after":
+            return Sent(broken)
+        return Sent(Answer(Kind.OK, 200, 0, task_state=TaskState.MAY_EXIST), self._read(task))
+
+    def _read(self, task: Any) -> KlingTask:
+        return KlingTask(
+            kling_task_id=task.id,
+            status=TaskStatus(task.state(self.now)),
+            status_word=task.state(self.now),
+            message=task.message,
+            external_task_id=task.order.external_id if self.finds else None,
+        )
+
+    @property
+    def tasks(self) -> list[Any]:
+        return list(self.world.all())
+
+    @property
+    def good(self) -> int:
+        """Tasks that were or will be billed."""
+        return sum(task.state(self.now) != "failed" for task in self.tasks)
+
+
+FATES = st.lists(
+    st.sampled_from(
+        [
+            "ok",
+            "lost_after",
+            "lost_before",
+            "5000_after",
+            "5000_before",
+            "1302",
+            "1303",
+            "refused",
+            "killed_before",
+            "killed_after",
+            "fails",
+        ]
+    ),
+    max_size=12,
+)
+
+
+def live_through(kling: Kling, tries: int, *, forget_record: bool) -> None:
+    """As many tries as Airflow would make: each looks first but the first one, a wait for a slot resumes."""
+    for number in range(tries):
+        resume = None
+        try:
+            for _ in range(3):
+                outcome = kling.run(look_first=number > 0, resume=resume)
+                if isinstance(outcome, Submitted):
+                    break
+                resume = outcome.external_task_id
+        except (KlingError, Killed):
+            pass
+        if forget_record:
+            kling.record = None
+
+
+@given(FATES, st.lists(st.booleans(), max_size=12), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_with_a_lock_at_most_one_live_task(fates: list[str], reads: list[bool], forget: bool) -> None:
+    """Also where every record is lost, and where reads fail: Kling's memory is enough."""
+    kling = Kling(fates=fates, read_fates=reads)
+    live_through(kling, 6, forget_record=forget)
+    assert kling.good <= 1
+    ids = [task.order.external_id for task in kling.tasks]
+    assert len(ids) == len(set(ids))
+    # At last, on a good day: exactly one, and it is adopted where it was there.
+    kling.fates, kling.read_fates, there = [], [], kling.good
+    outcome = kling.run(look_first=True)
+    assert isinstance(outcome, Submitted)
+    assert outcome.adopted is bool(there)
+    assert kling.good == 1
+
+
+@given(FATES, st.lists(st.booleans(), max_size=12), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_without_a_lock_no_second_create_after_doubt(
+    fates: list[str], reads: list[bool], finds: bool
+) -> None:
+    """Nothing is sent after a call whose end is unknown, by whoever it was sent."""
+    kling = Kling(locked=False, finds=finds, fates=fates, read_fates=reads)
+    live_through(kling, 6, forget_record=False)
+    doubtful = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
+    doubts = [number for number, fate in enumerate(kling.sent) if fate in doubtful]
+    if not finds:
+        assert doubts in ([], [len(kling.sent) - 1])
+    assert kling.good <= 1
+
+
+def test_the_first_try_sends_at_once_and_asks_nothing() -> None:
+    steps = Kling().submission().steps()
+    assert isinstance(next(steps), Send)
+
+
+def test_lost_answer_is_adopted_not_paid_again() -> None:
+    kling = Kling(fates=["lost_after"])
+    outcome = kling.run()
+    assert isinstance(outcome, Submitted)
+    assert outcome.adopted
+    assert len(kling.tasks) == 1
+
+
+def test_lost_before_sends_again_with_the_same_id() -> None:
+    kling = Kling(fates=["lost_before", "5000_before"])
+    outcome = kling.run()
+    assert isinstance(outcome, Submitted)
+    assert not outcome.adopted
+    assert outcome.external_task_id == IDENTITY.external_task_id(0)
+    assert len(kling.sent) == 3
+
+
+def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
+    kling = Kling(fates=["5000_before"] * 9)
+    with pytest.raises(KlingServerError, match=r"may exist.*retry looks first") as caught:
+        kling.run()
+    assert caught.value.task_state is TaskState.MAY_EXIST
+    assert kling.waited < 60
+
+
+def test_a_1303_after_doubt_looks_before_it_waits() -> None:
+    """Our own task may be what fills the last slot."""
+    kling = Kling(fates=["lost_before", "1303"])
+    assert isinstance(kling.run(), NoSlot)
+    kling = Kling(fates=["lost_before", "1303"])
+    twin = Kling(fates=[])
+    twin.world = kling.world
+    calls: list[Step] = []
+
+    def do(step: Step) -> Any:
+        calls.append(step)
+        if isinstance(step, Send) and len([c for c in calls if isinstance(c, Send)]) == 2:
+            twin.do(Send(step.external_task_id))  # the first create arrives late
+        return kling.do(step)
+
+    outcome = drive(kling.submission().steps(), do)
+    assert isinstance(outcome, Submitted)
+    assert outcome.adopted
+
+
+def test_a_failed_task_makes_the_next_attempt() -> None:
+    kling = Kling(fates=["fails"])
+    first = kling.run()
+    second = kling.run(look_first=True)
+    assert isinstance(first, Submitted)
+    assert isinstance(second, Submitted)
+    assert (first.attempt, second.attempt) == (0, 1)
+    assert [task.order.external_id for task in kling.tasks] == [IDENTITY.external_task_id(n) for n in (0, 1)]
+
+
+def test_twenty_failed_attempts_are_the_end() -> None:
+    kling = Kling(fates=["fails"] * 20)
+    for number in range(20):
+        kling.run(look_first=number > 0)
+    with pytest.raises(KlingTaskFailedFinally, match="20 attempts"):
+        kling.run(look_first=True)
+    assert len(kling.tasks) == 20
+
+
+def test_one_by_one_look_ups_find_the_same() -> None:
+    kling = Kling(fates=["fails", "fails"])
+    kling.run()
+    kling.run(look_first=True)
+    kling.record = None
+    third = kling.run(look_first=True, batch=False)
+    assert isinstance(third, Submitted)
+    assert third.attempt == 2
+
+
+def test_an_own_id_has_one_attempt() -> None:
+    own = Identity(namespace="", dag_id="d", scope={}, fingerprint={}, own="mine")
+    kling = Kling(fates=["fails"])
+    kling.run(identity=own)
+    with pytest.raises(KlingTaskFailedFinally, match="mine"):
+        kling.run(identity=own, look_first=True)
+
+
+def test_1201_with_another_text_is_a_wrong_request() -> None:
+    kling = Kling()
+
+    def do(step: Step) -> Any:
+        if isinstance(step, Send):
+            return Sent(Answer(Kind.INVALID, 400, 1201, "prompt is required", task_state=TaskState.NONE))
+        return kling.do(step)
+
+    with pytest.raises(KlingRequestError, match="prompt is required"):
+        drive(kling.submission().steps(), do)
+
+
+def test_already_exists_and_never_found_stops_after_a_minute() -> None:
+    kling = Kling()
+    text = "External_task_id x already exists"
+
+    def do(step: Step) -> Any:
+        if isinstance(step, Send):
+            kling.sent.append("refused")
+            return Sent(Answer(Kind.INVALID, 400, 1201, text, task_state=TaskState.NONE))
+        return kling.do(step)
+
+    with pytest.raises(KlingDuplicateUnknown, match="take"):
+        drive(kling.submission().steps(), do)
+    assert kling.sent == ["refused"]
+    assert 55 <= kling.waited <= 65
+
+
+def test_1302_backs_off_and_leaves_the_rest_to_airflow() -> None:
+    kling = Kling(fates=["1302", "1302"])
+    assert isinstance(kling.run(), Submitted)
+    kling = Kling(fates=["1302"] * 9)
+    with pytest.raises(KlingRateLimitError):
+        kling.run()
+    assert kling.tasks == []
+
+
+class TestWithoutALock:
+    def test_a_kill_after_the_call_stops_the_retry_with_the_facts(self) -> None:
+        kling = Kling(locked=False, finds=False, fates=["killed_after"])
+        with pytest.raises(Killed):
+            kling.run()
+        with pytest.raises(KlingSubmitUnknown, match="adopt") as caught:
+            kling.run(look_first=True)
+        assert caught.value.task_state is TaskState.MAY_EXIST
+        assert len(kling.tasks) == 1
+
+    def test_adopt_goes_on(self) -> None:
+        kling = Kling(locked=False, finds=False, fates=["killed_after"])
+        with pytest.raises(Killed):
+            kling.run()
+        outcome = kling.run(look_first=True, adopt=kling.tasks[0].id)
+        assert isinstance(outcome, Submitted)
+        assert outcome.adopted
+        again = kling.run(look_first=True)
+        assert isinstance(again, Submitted)
+        assert again.task.kling_task_id == kling.tasks[0].id
+
+    def test_adopting_what_is_not_there_sends_nothing(self) -> None:
+        kling = Kling(locked=False, finds=False)
+        with pytest.raises(KlingTaskNotFound, match="Nothing was sent"):
+            kling.run(adopt="123")
+        assert kling.sent == []
+
+    def test_resubmit_is_the_users_word(self) -> None:
+        kling = Kling(locked=False, finds=False, fates=["killed_after"])
+        with pytest.raises(Killed):
+            kling.run()
+        assert isinstance(kling.run(look_first=True, resubmit=True), Submitted)
+        assert len(kling.tasks) == 2
+
+    def test_a_definite_refusal_may_be_sent_again(self) -> None:
+        kling = Kling(locked=False, finds=False, fates=["refused"])
+        with pytest.raises(KlingServerError):
+            kling.run()
+        assert isinstance(kling.run(look_first=True), Submitted)
+
+    def test_another_request_at_this_instance_is_a_stop(self) -> None:
+        kling = Kling(locked=False, finds=False)
+        kling.run()
+        other = Identity(namespace="", dag_id="films", scope={}, fingerprint={"prompt": "other"})
+        with pytest.raises(KlingSubmitUnknown, match="another request"):
+            kling.run(identity=other, look_first=True)
+
+    def test_a_new_instance_in_a_cleared_run_is_a_stop(self) -> None:
+        kling = Kling(locked=False, finds=False)
+        with pytest.raises(KlingSubmitUnknown, match="cleared"):
+            kling.run(newcomer=True)
+        assert kling.sent == []
+
+    def test_a_finished_one_is_read_and_delivered(self) -> None:
+        kling = Kling(locked=False, finds=False)
+        kling.run()
+        kling.now += 3600
+        outcome = kling.run(look_first=True)
+        assert isinstance(outcome, Submitted)
+        assert outcome.adopted
+        assert outcome.task.status is TaskStatus.SUCCEEDED
+
+
+def test_a_host_that_ignores_ids_although_its_profile_says_otherwise_has_no_lock() -> None:
+    """The first answer shows it: from then on the record protects, not the id."""
+    kling = Kling(locked=False, finds=False)
+    first = kling.run(lock=Lock.LOCKED, finds=True)
+    assert isinstance(first, Submitted)
+    assert kling.record is not None
+    assert kling.record["echoed"] is False
+    again = kling.run(lock=Lock.LOCKED, finds=True, look_first=True)
+    assert isinstance(again, Submitted)
+    assert again.task.kling_task_id == first.task.kling_task_id
