@@ -17,7 +17,7 @@ from demo.films import differences, read_film
 from demo.playground import REPOSITORY, VIDEOS, playground
 from demo.progress import Progress, sentence, stages
 from demo.stack import AirflowApi, AirflowStack, StackError
-from demo.stack.processes import ended_by_signals
+from demo.stopping import ended_by_signals
 
 DAG_ID = "kling_prompt_files"
 TASK_ID = "video"

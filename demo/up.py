@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
 from demo.playground import REPOSITORY, TIME_SCALE, VIDEOS, playground
 from demo.stack import StackError
-from demo.stack.processes import ended_by_signals
+from demo.stopping import ended_by_signals
 
 TEXT = """
 Airflow   {airflow}
@@ -43,8 +42,7 @@ def main() -> None:
             ),
             flush=True,
         )
-        parent = os.getppid()
-        while os.getppid() == parent:  # a make that was killed leaves nobody to press Ctrl-C
+        while True:
             stack.check()
             time.sleep(1)
 

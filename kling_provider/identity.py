@@ -49,9 +49,10 @@ def fingerprint(request: Request, images: Mapping[str, str] | None = None) -> di
     """
     fields = request.model_dump(exclude=set(_NOT_THE_VIDEO), exclude_none=True)
     fields["audio"], fields["multi_shot"] = request.sound, request.one_shot
-    for field in IMAGE_FIELDS:
-        if images and field in images:
-            fields[field] = images[field]
+    images = images or {}
+    fields |= {field: images[field] for field in IMAGE_FIELDS if field in images}
+    for number, mask in enumerate(fields.get("dynamic_masks", ())):
+        mask["mask"] = images.get(f"dynamic_masks.{number}.mask", mask["mask"])
     if request.camera_control is not None:
         fields["camera_control"] = request.camera_control.model_dump(exclude_defaults=True)
     return {

@@ -71,9 +71,9 @@ def from_pydantic(error: ValidationError) -> list[Problem]:
                 problems.append(Problem(field, None, "is missing"))
                 continue
             case "greater_than_equal":
-                message = f"is {context['ge']} or more"
+                message = f"is {context['ge']:g} or more"
             case "less_than_equal":
-                message = f"is {context['le']} or less"
+                message = f"is {context['le']:g} or less"
             case "string_too_long":
                 message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
             case "string_pattern_mismatch":

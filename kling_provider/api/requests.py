@@ -209,8 +209,21 @@ def parse_request(data: Mapping[str, Any]) -> Request:
         request = model.model_validate(fields)
     except ValidationError as error:
         problems += from_pydantic(error)
+        problems += _rules_of_the_rest(model, fields, {str(item["loc"][0]) for item in error.errors()})
     if request is not None:
         problems += broken_rules(request)
     if problems or request is None:
         raise InvalidRequest(problems)
     return request
+
+
+def _rules_of_the_rest(
+    kind: type[TextToVideo] | type[ImageToVideo], fields: Mapping[str, Any], wrong: set[str]
+) -> list[Problem]:
+    """What the model says to fields that are well-formed, so that its author hears of all at once."""
+    if "model" in wrong:
+        return []
+    # Other rules compare fields, and would speak of defaults where the wrong ones stood.
+    on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
+    rest = kind.model_validate({key: value for key, value in fields.items() if key not in wrong})
+    return [problem for problem in broken_rules(rest) if problem.field in on_their_own]

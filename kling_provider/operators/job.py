@@ -19,7 +19,7 @@ from kling_provider.exceptions import KlingRequestError, KlingTaskNotFound
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.records import records_of
-from kling_provider.storage import resolve_images
+from kling_provider.storage import resolve_images, shown_request
 from kling_provider.submission import (
     Find,
     Outcome,
@@ -59,8 +59,9 @@ class Job:
         self.hook = KlingHook(kling_conn_id)
         connection = self.hook.connection
         self.request = self.hook.request(data)
-        #: What goes over the wire, with images as addresses or base64; and what stands for each image.
-        self.wire, self._images, self.shown_images = resolve_images(self.request, api=connection.api)
+        # What goes over the wire, with images as addresses or base64; and what stands for each image.
+        self.wire, self.images = resolve_images(self.request, api=connection.api)
+        self._data = data
         self.lock = connection.profile.lock(self.request.model)
         self.identity = Identity.of(
             self.request,
@@ -70,7 +71,7 @@ class Job:
             task_id=ti.task_id,
             run_id=ti.run_id,
             map_index=ti.map_index,
-            images=self._images,
+            images=self.images,
         )
         self._check_scope(pay_once_per, sidecar)
         self._resubmit = on_ambiguous == "resubmit"
@@ -90,11 +91,7 @@ class Job:
     @cached_property
     def shown(self) -> dict[str, Any]:
         """The request for logs, XCom and sidecars: images by path and sha256, never their bytes."""
-        return {
-            **self.request.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
-            "type": self.request.type,
-            **self.shown_images,
-        }
+        return shown_request(self._data, self.images)
 
     def submit(self, resume: str | None = None) -> Outcome:
         """Have the video made, or find that it is.

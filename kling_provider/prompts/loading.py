@@ -19,7 +19,7 @@ from kling_provider.prompts.finding import File, find_files, refused
 from kling_provider.prompts.pictures import absolute
 from kling_provider.prompts.problems import Finding, PromptProblem, error_of
 from kling_provider.prompts.reading import Document, Part, Reader
-from kling_provider.prompts.settings import Film, Settings, Value, films_of, settings_of
+from kling_provider.prompts.settings import Film, Settings, Value, films_of, kind_of, settings_of
 
 if TYPE_CHECKING:
     from kling_provider.api.dialects import Dialect
@@ -49,17 +49,20 @@ def load(
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A finished request, and where its entry stands."""
+    """A request (finished, unless something is wrong with it), and where its entry stands."""
 
     request: dict[str, Any]
     label: str
     named: bool
-    file: str
-    line: int | None
+    own: Part
+
+    @property
+    def line(self) -> int | None:
+        return self.own.lines.at(("name",))
 
     @property
     def place(self) -> str:
-        return self.file if self.line is None else f"{self.file}:{self.line}"
+        return self.own.shown if self.line is None else f"{self.own.shown}:{self.line}"
 
 
 @dataclass(slots=True)
@@ -115,16 +118,17 @@ class _Loading:
                 self._report([Problem("matrix", full, f"its name {wrong}")], settings, own)
             data = self._data(film, own)
             data["name"] = full  # nothing, where it cannot be one: that has been said
-            if film.more_takes:
-                _raise_take(data, film.more_takes)
+            take = _number(data.get("take", 0))
+            if take is not None and film.more_takes:
+                data["take"] = take = take + film.more_takes
             request = self._checked(data, film, own)
-            if request is not None and full is not None:
-                mapping = {"name": full, "type": request.type} | request.model_dump(
-                    mode="json", exclude_unset=True
+            if full is not None:
+                yield _Made(
+                    request=_mapping(request) if request is not None else data,
+                    label=naming.label(full, film.more_takes if take is None else take),
+                    named="name" in settings or not document.several,
+                    own=own,
                 )
-                label = naming.label(full, request.take)
-                named = "name" in settings or not document.several
-                yield _Made(mapping, label, named, own.shown, own.lines.at(()))
 
     def _name(self, settings: Settings, own: Part, document: Document) -> str | None:
         """The name before a matrix adds to it; ``None`` where it cannot be one."""
@@ -148,11 +152,13 @@ class _Loading:
 
     def _data(self, film: Film, own: Part) -> dict[str, Any]:
         data = {}
+        type_ = film.settings.get("type")
+        pictures = kind_of(type_ and type_.value).model_fields.keys() & set(IMAGE_FIELDS)
         for key, value in film.settings.items():
             content = (
                 value.value if key in _NOT_FILLED else self._filled(value.value, key, film.settings, own)
             )
-            if ours(key) in IMAGE_FIELDS and isinstance(content, str) and content.strip():
+            if ours(key) in pictures and isinstance(content, str) and content.strip():
                 try:
                     content = absolute(content.strip(), value.part.folder)
                 except ValueError as error:
@@ -211,11 +217,12 @@ class _Loading:
                 self._twin(each, "name", wrong)
             if own_id := each.request.get("external_task_id"):
                 other = ids.setdefault(own_id, each)
-                if other is not each:
+                if other.own is not each.own:  # else its variants and matrix were refused
                     self._twin(each, "external_task_id", f"{own_id!r} is that of {other.place} as well")
 
     def _twin(self, made: _Made, field: str, message: str) -> None:
-        self.findings.append(Finding(PromptProblem(field, None, message, made.file, made.line), made.file))
+        file = made.own.shown
+        self.findings.append(Finding(PromptProblem(field, None, message, file, made.line), file))
 
     def _report(
         self, problems: Sequence[Problem], settings: Settings, own: Part, *, line_of_prompt: int = 1
@@ -245,11 +252,17 @@ def _folders_of(file: File) -> list[str]:
     return ["" if parent == "." else parent for parent in reversed(parents)]
 
 
-def _raise_take(data: dict[str, Any], more: int) -> None:
+def _mapping(request: Request) -> dict[str, Any]:
+    """What was given, in our vocabulary, and what every request says: its name and its type."""
+    given = request.model_dump(mode="json", exclude_unset=True)
+    return {"name": request.name, "type": request.type} | given
+
+
+def _number(take: Any) -> int | None:
     try:
-        data["take"] = int(str(data.get("take", 0))) + more
+        return int(str(take))
     except ValueError:
-        return  # no number: what is wrong with it is said where the request is checked
+        return None  # what is wrong with it is said where the request is checked
 
 
 def _dialect(conn_id: str | None) -> Dialect | None:

@@ -38,7 +38,7 @@ def wrong_with(name: str) -> str | None:
             return f"has a character that file names must not have (U+{ord(sign):04X})"
     for part in name.split("/"):
         if part in ("", ".", ".."):
-            return "is words with / between, without . or .. and without a / at its ends"
+            return "has no . or .. as a part, and no / at its ends"
         if part != part.strip() or part.endswith("."):
             return "has a part that begins or ends with a space, or ends with a dot"
         if len(part.encode()) > _MAX_PART_BYTES:

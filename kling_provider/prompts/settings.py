@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kling_provider.api.problems import Problem, suggest, unknown_key
-from kling_provider.api.requests import KINDS
+from kling_provider.api.requests import KINDS, Request
 from kling_provider.api.spelling import legacy_names, ours
 from kling_provider.prompts.problems import Keys
 from kling_provider.prompts.reading import Part
@@ -38,7 +38,7 @@ Settings = dict[str, Value]
 
 def settings_of(own: Part, defaults: Sequence[Part]) -> Settings:
     """What ``own`` says, and what it leaves out as its defaults say it (outermost first)."""
-    kind = KINDS.get(str(own.data.get("type") or _inherited(defaults, "type")), KINDS["text_to_video"])
+    kind = kind_of(own.data.get("type") or _inherited(defaults, "type"))
     elsewhere = {key for other in KINDS.values() for key in other.model_fields} - set(kind.model_fields)
     found: Settings = {}
     for part in (*defaults, own):
@@ -53,6 +53,11 @@ def settings_of(own: Part, defaults: Sequence[Part]) -> Settings:
                 del found[same]
             found[key] = Value(value, part, (key,))
     return found
+
+
+def kind_of(type_: object) -> type[Request]:
+    """The kind of a ``type``; one that does not exist is said to be wrong elsewhere."""
+    return KINDS.get(str(type_), KINDS["text_to_video"])
 
 
 def _inherited(defaults: Sequence[Part], key: str) -> Any:

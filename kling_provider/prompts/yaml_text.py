@@ -89,7 +89,7 @@ class YamlText:
                 return text
             return text if isinstance(number, float) and not math.isfinite(number) else number
         self._bad(node.start_mark.line, _dotted(path), f"the tag {node.tag} is not read here")
-        return None
+        return text
 
     def _mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from kling_provider.sandbox import gateway
@@ -116,8 +117,9 @@ class App:
         if before is not None:
             work.note.fault = before.name
             answer = self._instead(before)
-            answer.delay += delay
+            answer.delay = delay
             return answer
+        time.sleep(delay)  # the work itself is late
         if operation == "create":
             answer = self._run(work)
             after, late = self.faults.draw(
@@ -130,9 +132,9 @@ class App:
         if after is not None:
             work.note.fault = after.name
             answer = self._changed(answer, after)
-        elif late:
+        elif late or delay:
             work.note.fault = "slow"
-        answer.delay += delay + late
+        answer.delay = late
         return answer
 
     def _instead(self, rule: Rule) -> Answer:

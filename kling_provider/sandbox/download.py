@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -38,9 +39,9 @@ class Download(Work):
         if task is None or task.state(now) != "succeeded":
             return _xml(404, "NoSuchKey")
         self.note.external_task_id, self.note.model = task.order.external_id, task.order.model
-        path = self.app.films.path(task, watermark="-watermark" in self.request.path)
-        size = path.stat().st_size
-        answer = Answer(file=path, content_type="video/mp4", headers=[("Accept-Ranges", "bytes")])
+        film = self.app.films.open(task, watermark="-watermark" in self.request.path)
+        size = os.fstat(film.fileno()).st_size
+        answer = Answer(file=film, content_type="video/mp4", headers=[("Accept-Ranges", "bytes")])
         answer.headers.append(("ETag", f'"{task.output_id}"'))
         wanted = self.request.header("Range")
         match = RANGE.fullmatch(wanted) if wanted else None
@@ -48,6 +49,7 @@ class Download(Work):
             return answer
         first, last = _span(match[1], match[2], size)
         if first >= size or first > last:
+            film.close()
             return Answer(
                 status=416, headers=[("Content-Range", f"bytes */{size}")], content_type="text/plain"
             )

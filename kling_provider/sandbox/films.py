@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import parse_qs
 
 from kling_provider.sandbox.tasks import Task
@@ -24,9 +25,8 @@ class Films:
     """
 
     def __init__(self, folder: Path | None, limit: int) -> None:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=folder))
+        self._parent = folder
+        self._made: Path | None = None
         self._limit = limit
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
@@ -34,18 +34,32 @@ class Films:
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self.rendered = 0
 
-    def path(self, task: Task, *, watermark: bool = False) -> Path:
+    @property
+    def _folder(self) -> Path:
+        """Made with the first film, so that a sandbox without films leaves no trace."""
+        with self._lock:
+            if self._made is None:
+                if self._parent is not None:
+                    self._parent.mkdir(parents=True, exist_ok=True)
+                self._made = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=self._parent))
+            return self._made
+
+    def open(self, task: Task, *, watermark: bool = False) -> BinaryIO:
         """The film of a task, rendered now if it is not there. Two callers at once render once."""
         name = f"{task.id}{'-watermark' if watermark else ''}.mp4"
         path = self._folder / name
         with self._lock:
             making = self._making.setdefault(name, threading.Lock())
         with making:
-            if not path.exists():
-                with self._slots:
-                    self._render(task, path, watermark)
-            self._touch(name, path.stat().st_size)
-        return path
+            while True:
+                try:
+                    film = path.open("rb")
+                except FileNotFoundError:
+                    with self._slots:
+                        self._render(task, path, watermark)
+                else:
+                    self._touch(name, path)
+                    return film
 
     def _render(self, task: Task, path: Path, watermark: bool) -> None:
         from kling_provider.sandbox import film  # the drawing libraries are heavy: only now
@@ -56,24 +70,26 @@ class Films:
         with self._lock:
             self.rendered += 1
 
-    def _touch(self, name: str, size: int) -> None:
+    def _touch(self, name: str, path: Path) -> None:
         with self._lock:
-            self._kept.pop(name, None)
-            self._kept[name] = size
+            size = self._kept.pop(name, None)
+            self._kept[name] = path.stat().st_size if size is None and path.exists() else size or 0
             while sum(self._kept.values()) > self._limit and len(self._kept) > 1:
                 oldest = next(iter(self._kept))
                 del self._kept[oldest]
                 # whoever is reading it keeps the open file
-                (self._folder / oldest).unlink(missing_ok=True)
+                path.with_name(oldest).unlink(missing_ok=True)
 
     def clear(self) -> None:
         with self._lock:
             for name in self._kept:
-                (self._folder / name).unlink(missing_ok=True)
+                assert self._made is not None
+                (self._made / name).unlink(missing_ok=True)
             self._kept.clear()
 
     def close(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
 
 
 def _picture(task: Task) -> bytes | None:

@@ -9,11 +9,13 @@ an answer, and a port that refuses connections for a while.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import socketserver
 import sys
 import threading
 import time
+import traceback
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -55,20 +57,32 @@ class Handler(BaseHTTPRequestHandler):
 
     def _exchange(self) -> None:
         request = self._read()
-        app = self.server.app
         if request is None:
             answer = html(411, "Length Required")
             self.close_connection = True
-        elif request.path == "/" or request.path.startswith("/_sandbox/"):
-            answer = control.answer(app, request)
         else:
-            if app.options.latency:
-                time.sleep(app.options.latency)
-            answer = routes.answer(app, request)
+            try:
+                answer = self._answer(self.server.app, request)
+            except Exception:  # noqa: BLE001  (a bug must not look like a lost answer)
+                text = traceback.format_exc()
+                sys.stderr.write(text)
+                answer = Answer(
+                    status=500, body=f"Bug in the sandbox:\n{text}".encode(), content_type="text/plain"
+                )
         if answer.delay:
             time.sleep(answer.delay)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._write(answer)
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._write(answer)
+        finally:
+            if answer.file is not None:
+                answer.file.close()
+
+    def _answer(self, app: App, request: Request) -> Answer:
+        if request.path == "/" or request.path.startswith("/_sandbox/"):
+            return control.answer(app, request)
+        time.sleep(app.options.latency)
+        return routes.answer(app, request)
 
     def _read(self) -> Request | None:
         """The request; None where its body has no stated length, which no client of Kling's needs."""
@@ -89,8 +103,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = b"" if answer.file else answer.content()
-        first, last = answer.span or (0, answer.file.stat().st_size - 1 if answer.file else 0)
-        length = last - first + 1 if answer.file else len(body)
+        first, length = 0, len(body)
+        if answer.file is not None:
+            first, last = answer.span or (0, os.fstat(answer.file.fileno()).st_size - 1)
+            length = last - first + 1
         try:
             reason = HTTPStatus(answer.status).phrase
         except ValueError:
@@ -115,11 +131,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(head + body[:to_send])
         else:
             self.wfile.write(head)
-            with answer.file.open("rb") as film:
-                film.seek(first)
-                while to_send > 0 and (chunk := film.read(min(CHUNK, to_send))):
-                    self.wfile.write(chunk)
-                    to_send -= len(chunk)
+            answer.file.seek(first)
+            while to_send > 0 and (chunk := answer.file.read(min(CHUNK, to_send))):
+                self.wfile.write(chunk)
+                to_send -= len(chunk)
 
 
 class Server(socketserver.ThreadingTCPServer):

@@ -6,8 +6,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
 from kling_provider.sandbox.errors import Refusal
@@ -47,7 +46,8 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json; charset=utf-8"
     headers: list[tuple[str, str]] = field(default_factory=list)
-    file: Path | None = None
+    file: BinaryIO | None = None
+    """Closed by whoever sends it."""
     span: tuple[int, int] | None = None
     """First and last byte of ``file``; None: all of it."""
     delay: float = 0.0

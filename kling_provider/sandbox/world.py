@@ -100,14 +100,14 @@ class World:
                 raise invalid(f"External_task_id {order.external_id} already exists")  # observed
             if account.remaining(milliseconds(now)) <= 0:
                 raise Refusal(1102)
-            live = [
-                task
-                for task in self._unsettled.values()
-                if task.account == account.name and task.order.model == order.model
-            ]
-            if len(live) >= account.limit(milliseconds(now)):
+            live = sum(self._shares_limit(task, account, order.model) for task in self._unsettled.values())
+            if live >= account.limit(milliseconds(now)):
                 raise Refusal(1303)
             return self._make(account, order, fate(), now)
+
+    @staticmethod
+    def _shares_limit(task: Task, account: Account, model: str) -> bool:
+        return task.account == account.name and task.order.model == model
 
     def _taken(self, account: Account, external_id: str, now: float) -> bool:
         """Account-wide, over all products, and for failed originals as well."""
@@ -142,8 +142,8 @@ class World:
         if order.external_id is not None:
             self._by_external.setdefault((account.name, order.external_id), []).append(task)
         self.peak_live = max(self.peak_live, len(self._unsettled))
-        same_model = sum(other.order.model == order.model for other in self._unsettled.values())
-        self.peak_live_by_model[order.model] = max(same_model, self.peak_live_by_model.get(order.model, 0))
+        beside = sum(self._shares_limit(other, account, order.model) for other in self._unsettled.values())
+        self.peak_live_by_model[order.model] = max(beside, self.peak_live_by_model.get(order.model, 0))
         return task
 
     def _next_id(self, now: float) -> str:

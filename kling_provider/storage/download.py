@@ -47,11 +47,11 @@ class Fetched:
     host: str
 
 
-class _Transient(Exception):  # noqa: N818 - a reason to try again
+class _Transient(Exception):
     """The way or the server failed; the link may be good."""
 
 
-class _DeadLink(Exception):  # noqa: N818 - a fact about a link
+class _DeadLink(Exception):
     """This link will not give the file; a fresh one may."""
 
 
@@ -74,34 +74,26 @@ def fetch(
     """
     hide_queries_in_debug_logs()
     options = split_extras(http_extras)
+    wanted = task.outputs[index]
     with _session(options) as session:
-        try:
-            return _fetch_patiently(session, options, task.outputs[index], file)
-        except _DeadLink as dead:
-            log.info("The link of Kling task %s is dead (%s); asking for a fresh one", task.kling_task_id, dead)
-        except _Transient as fault:
-            reason = str(fault)
-            raise _unavailable(task, reason) from None
-        fresh = refresh()
-        try:
-            return _fetch_patiently(session, options, _same(fresh, task.outputs[index], index), file)
-        except _DeadLink as dead:
-            reason = f"also a fresh link is refused: {dead}"
-        except _Transient as fault:
-            reason = str(fault)
-    expires = fresh.expires_at or task.expires_at
-    if expires is not None and expires <= datetime.now(UTC):
+        got = _try(session, options, wanted, file)
+        if isinstance(got, _DeadLink):
+            log.info(
+                "The link of Kling task %s is dead (%s); asking for a fresh one", task.kling_task_id, got
+            )
+            task = refresh()
+            got = _try(session, options, _same(task, wanted, index), file)
+    if isinstance(got, Fetched):
+        return got
+    expires = task.expires_at
+    if isinstance(got, _DeadLink) and expires is not None and expires <= datetime.now(UTC):
         raise KlingTaskNotFound(
             f"The video of Kling task {task.kling_task_id} is gone: Kling kept it until {expires:%Y-%m-%d}. It was "
             "paid for. For a new one raise take.",
             kling_task_id=task.kling_task_id,
         )
-    raise _unavailable(task, reason)
-
-
-def _unavailable(task: KlingTask, reason: str) -> KlingServerError:
-    return KlingServerError(
-        f"Could not download the video: {reason}. {still_there(task.kling_task_id, task.expires_at)} "
+    raise KlingServerError(
+        f"Could not download the video: {got}. {still_there(task.kling_task_id, task.expires_at)} "
         "A retry or a clear of this task downloads it again at no cost.",
         task_state=TaskState.EXISTS,
         kling_task_id=task.kling_task_id,
@@ -135,7 +127,10 @@ def _no_auth(request: Any) -> Any:
     return request
 
 
-def _fetch_patiently(session: Session, options: HttpOptions, output: Output, file: BinaryIO) -> Fetched:
+def _try(
+    session: Session, options: HttpOptions, output: Output, file: BinaryIO
+) -> Fetched | _DeadLink | _Transient:
+    """One link, with patience. Faults are returned: raised on, they would carry requests' text with the link."""
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
     retrying = Retrying(
@@ -145,7 +140,10 @@ def _fetch_patiently(session: Session, options: HttpOptions, output: Output, fil
         before_sleep=_say,
         reraise=True,
     )
-    return retrying(_fetch_once, session, options, output, file)
+    try:
+        return retrying(_fetch_once, session, options, output, file)
+    except (_DeadLink, _Transient) as fault:
+        return fault
 
 
 def _say(state: RetryCallState) -> None:
@@ -157,7 +155,9 @@ def _say(state: RetryCallState) -> None:
 def _fetch_once(session: Session, options: HttpOptions, output: Output, file: BinaryIO) -> Fetched:
     url = output.url or ""
     if not url.lower().startswith(("http://", "https://")):
-        raise _DeadLink("the task names an address that is no web address" if url else "the task names no address")
+        raise _DeadLink(
+            "the task names an address that is no web address" if url else "the task names no address"
+        )
     host = host_of(url)
     with _open(session, options, url) as response:
         if response.status_code in _LATER or response.status_code >= 500:
@@ -198,7 +198,11 @@ def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
     from requests import exceptions
 
     stated = response.headers.get("Content-Length", "")
-    expected = int(stated) if stated.isdecimal() and "Content-Encoding" not in response.headers else None
+    expected = (
+        int(stated)
+        if stated.isdecimal() and response.headers.get("Content-Encoding", "identity") == "identity"
+        else None
+    )
     _not_too_large(expected or 0, host)
     file.seek(0)
     file.truncate()
@@ -210,7 +214,9 @@ def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
             digest.update(chunk)
             file.write(chunk)
     except exceptions.RequestException:
-        raise _Transient(f"the download from {host} was cut after {size} of {stated or 'unknown'} bytes") from None
+        raise _Transient(
+            f"the download from {host} was cut after {size} of {stated or 'unknown'} bytes"
+        ) from None
     file.flush()
     if expected is not None and size != expected:
         raise _Transient(f"the download from {host} was cut after {size} of {expected} bytes")

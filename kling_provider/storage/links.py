@@ -27,7 +27,29 @@ _GRANT_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-tos-", "x-cos-", "x-obs-")
 _CONTENT = frozenset({"x-oss-process", "x-tos-process", "x-cos-process", "x-obs-process"})
 #: Azure's names are short words that mean other things elsewhere: they count beside their ``sig`` only.
 _AZURE = frozenset(
-    ("sv sr st se sp spr sip ss srt sdd si ses skoid sktid skt ske sks skv saoid suoid scid").split()
+    [
+        "sv",
+        "sr",
+        "st",
+        "se",
+        "sp",
+        "spr",
+        "sip",
+        "ss",
+        "srt",
+        "sdd",
+        "si",
+        "ses",
+        "skoid",
+        "sktid",
+        "skt",
+        "ske",
+        "sks",
+        "skv",
+        "saoid",
+        "suoid",
+        "scid",
+    ]
 )
 
 _QUERY = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*")
@@ -72,9 +94,7 @@ def hide_queries_in_debug_logs() -> None:
 class _HideQueries(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args
-            )
+            record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 

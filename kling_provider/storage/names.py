@@ -7,7 +7,6 @@ import re
 from hashlib import sha256
 from string import Formatter
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingRequestError
@@ -96,15 +95,23 @@ def destination_path(destination: str, conn_id: str | None = None) -> ObjectStor
     if not separator:
         if not text.startswith("/"):
             what = f"{text!r} is a relative path" if text else "is empty"
-            raise _bad_destination(f"{what}; write an absolute one such as /opt/airflow/videos, or s3://bucket/videos")
+            raise _bad_destination(
+                f"{what}; write an absolute one such as /opt/airflow/videos, or s3://bucket/videos"
+            )
         scheme, rest, text = "file", text, f"file://{text}"
     user, _, place = rest.rpartition("@") if "@" in rest.partition("/")[0] else ("", "", rest)
     if ":" in user:
-        raise _bad_destination("holds credentials; put them into a connection and name it in destination_conn_id")
+        raise _bad_destination(
+            "holds credentials; put them into a connection and name it in destination_conn_id"
+        )
     if scheme in ("http", "https"):
-        raise _bad_destination("is a web address, where nothing can be written; take a path or s3://, gs://, abfs://")
+        raise _bad_destination(
+            "is a web address, where nothing can be written; take a path or s3://, gs://, abfs://"
+        )
     if scheme == "file" and not place.startswith("/"):
-        raise _bad_destination(f"{destination!r} has no absolute path; write file:///{place} if that is what you mean")
+        raise _bad_destination(
+            f"{destination!r} has no absolute path; write file:///{place} if that is what you mean"
+        )
     if not place.strip("/") and scheme != "file":
         raise _bad_destination(f"{destination!r} names no bucket")
     try:
@@ -117,12 +124,6 @@ def destination_path(destination: str, conn_id: str | None = None) -> ObjectStor
             "apache-airflow-providers-microsoft-azure"
         ) from None
     return path
-
-
-def scheme_of(address: str) -> str:
-    """``""`` for a plain path; a drive letter is none either."""
-    scheme = urlsplit(address).scheme
-    return scheme if "://" in address else ""
 
 
 def _filled(pattern: str, template: str, values: dict[str, str]) -> tuple[str, set[str]]:

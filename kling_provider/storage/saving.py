@@ -14,6 +14,7 @@ from kling_provider.exceptions import KlingServerError, KlingStorageError
 from kling_provider.storage.download import fetch
 from kling_provider.storage.parts import Part
 from kling_provider.storage.sidecar import (
+    Found,
     Origin,
     SavedFile,
     Sidecar,
@@ -66,7 +67,7 @@ def save_output(
         )
     store = store_of(path)
     with telling(f"save {path}", kling_task_id=task.kling_task_id, until=task.expires_at):
-        if (there := _already_there(task, path, origin, replace=replace)) is not None:
+        if (there := _settled(task, path, look(path), origin, replace=replace)) is not None:
             return _saved(path, there, reused=True)
         started = time.monotonic()
         with store.part(path) as part:
@@ -91,12 +92,15 @@ def _saved(path: ObjectStoragePath, sidecar: Sidecar, *, reused: bool) -> SavedF
     return SavedFile(str(path), str(sidecar_path(path)), sidecar, reused)
 
 
-def _already_there(
-    task: KlingTask, path: ObjectStoragePath, origin: Origin, *, replace: bool
+def _settled(
+    task: KlingTask, path: ObjectStoragePath, found: Found, origin: Origin, *, replace: bool
 ) -> Sidecar | None:
     """The sidecar where this very task is saved; ``None`` where it may be saved now."""
-    found = look(path)
-    if found.sidecar is not None and found.sidecar.kling_task_id == task.kling_task_id and intact(path, found):
+    if (
+        found.sidecar is not None
+        and found.sidecar.kling_task_id == task.kling_task_id
+        and intact(path, found)
+    ):
         return found.sidecar
     if not replace and (why := taken(path, found, origin.identity, task.kling_task_id)) is not None:
         raise refuse_taken(path, why, task)
@@ -121,12 +125,11 @@ def _place(
     whose it is. Neither step ever replaces a thing that it did not see: sidecar and file are made as new.
     """
     store, beside = store_of(path), sidecar_path(path)
-    data = sidecar.model_dump_json(indent=2).encode() + b"\n"
+    data = sidecar.model_dump_json(indent=2, fallback=str).encode() + b"\n"
     for _ in range(5):
-        there = _already_there(task, path, origin, replace=replace)
-        if there is not None:
-            return there
         found = look(path)
+        if (there := _settled(task, path, found, origin, replace=replace)) is not None:
+            return there
         try:
             if found.size is not None:
                 store.remove(path)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from hashlib import file_digest
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 _VERSION = 1
+#: Bytes; a larger .json is none of ours.
+_LARGEST = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +202,7 @@ def look(path: ObjectStoragePath) -> Found:
     """Reads what stands at ``path``. Raises what the store raises."""
     store, beside = store_of(path), sidecar_path(path)
     sidecar = None
-    if (size := store.size(beside)) is not None and size > 0:
+    if (size := store.size(beside)) is not None and 0 < size <= _LARGEST:
         try:
             sidecar = Sidecar.model_validate_json(store.read(beside))
         except ValidationError:
@@ -213,11 +214,7 @@ def intact(path: ObjectStoragePath, found: Found) -> bool:
     """Whether the file is the one that its sidecar describes."""
     if found.sidecar is None or found.size != found.sidecar.bytes:
         return False
-    store = store_of(path)
-    if not store.near:
-        return True
-    with store.open(path) as file:
-        return file_digest(file, "sha256").hexdigest() == found.sidecar.sha256
+    return store_of(path).same_bytes(path, found.sidecar.sha256)
 
 
 def taken(
@@ -233,7 +230,9 @@ def taken(
     if sidecar is None:
         if found.sidecar_there:
             return "has a .json file beside it that is none of ours."
-        return None if found.size is None else "is there and was not saved by this provider (it has no sidecar)."
+        return (
+            None if found.size is None else "is there and was not saved by this provider (it has no sidecar)."
+        )
     if sidecar.identity != identity and sidecar.kling_task_id != kling_task_id:
         by = ", ".join(
             f"{label} {value}"

@@ -12,12 +12,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import file_digest
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from kling_provider.api.codes import TaskState
-from kling_provider.exceptions import KlingError, KlingStorageError
+from kling_provider.exceptions import KlingStorageError
 from kling_provider.storage.links import without_queries
 from kling_provider.storage.parts import Part, part_file
 
@@ -37,6 +38,7 @@ _WORDS = {
     errno.EACCES: "this worker's user may not do that there",
     errno.EPERM: "this worker's user may not do that there",
     errno.EROFS: "that disk is read-only",
+    errno.EEXIST: "a file stands where a folder should be",
     errno.ENOTDIR: "a file stands where a folder should be",
     errno.EISDIR: "a folder stands where the file should be",
 }
@@ -45,9 +47,6 @@ _WORDS = {
 class Store(Protocol):
     """One kind of place. Errors are the store's own; :func:`telling` puts them into words."""
 
-    #: Whether reading a whole file to compare it costs next to nothing.
-    near: bool
-
     def size(self, path: ObjectStoragePath) -> int | None:
         """Bytes of the file; ``None`` where nothing is there, -1 where something is that is no file."""
 
@@ -55,6 +54,9 @@ class Store(Protocol):
 
     def open(self, path: ObjectStoragePath) -> BinaryIO:
         """For reading and seeking."""
+
+    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+        """Whether a file of the right size is the right one, as far as that can be asked cheaply."""
 
     def remove(self, path: ObjectStoragePath) -> None: ...
 
@@ -74,8 +76,6 @@ class Store(Protocol):
 class LocalStore:
     """The worker's disk, or one that is mounted there."""
 
-    near = True
-
     def size(self, path: ObjectStoragePath) -> int | None:
         place = _local(path)
         if not os.path.lexists(place):
@@ -87,6 +87,10 @@ class LocalStore:
 
     def open(self, path: ObjectStoragePath) -> BinaryIO:
         return _local(path).open("rb")
+
+    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+        with _local(path).open("rb") as file:
+            return file_digest(file, "sha256").hexdigest() == sha256
 
     def remove(self, path: ObjectStoragePath) -> None:
         _local(path).unlink(missing_ok=True)
@@ -125,26 +129,31 @@ class LocalStore:
 class RemoteStore:
     """An object store, or a file server: what is published was complete and checked on local disk before."""
 
-    near = False
-
     def size(self, path: ObjectStoragePath) -> int | None:
-        path.fs.invalidate_cache()  # a listing from before a long wait may lie
         try:
-            info = path.fs.info(path.path)
+            with _as_os_error():
+                path.fs.invalidate_cache()  # a listing from before a long wait may lie
+                info = path.fs.info(path.path)
         except FileNotFoundError:
             return None
         return int(info["size"]) if info.get("type") == "file" and info.get("size") is not None else -1
 
     def read(self, path: ObjectStoragePath) -> bytes:
-        return bytes(path.fs.cat_file(path.path))
+        with _as_os_error():
+            return bytes(path.fs.cat_file(path.path))
 
     def open(self, path: ObjectStoragePath) -> BinaryIO:
-        file: BinaryIO = path.fs.open(path.path, "rb")
+        with _as_os_error():
+            file: BinaryIO = path.fs.open(path.path, "rb")
         return file
+
+    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+        return True  # comparing would download it again
 
     def remove(self, path: ObjectStoragePath) -> None:
         if self.size(path) is not None:
-            path.fs.rm_file(path.path)
+            with _as_os_error():
+                path.fs.rm_file(path.path)
 
     @contextmanager
     def part(self, path: ObjectStoragePath) -> Iterator[Part]:
@@ -154,7 +163,7 @@ class RemoteStore:
     def publish(self, part: Part, path: ObjectStoragePath) -> None:
         part.sync()
         self._must_be_free(path)
-        with self._target(path) as target:
+        with _as_os_error(), self._target(path) as target:
             path.fs.put_file(str(part.path), target)
         if (arrived := self.size(path)) != (size := part.path.stat().st_size):
             self.remove(path)
@@ -163,7 +172,7 @@ class RemoteStore:
     def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
         if new:
             self._must_be_free(path)
-        with self._target(path) as target:
+        with _as_os_error(), self._target(path) as target:
             path.fs.pipe_file(target, data)
 
     def _must_be_free(self, path: ObjectStoragePath) -> None:
@@ -192,6 +201,19 @@ class RemoteStore:
             raise
 
 
+@contextmanager
+def _as_os_error() -> Iterator[None]:
+    """Object stores raise classes of their own, which share nothing but ``Exception``."""
+    try:
+        yield
+        return
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        reason = f"{type(error).__name__}: {without_queries(error)[:300]}"
+    raise OSError(errno.EIO, reason) from None
+
+
 _LOCAL, _REMOTE = LocalStore(), RemoteStore()
 
 
@@ -200,9 +222,7 @@ def store_of(path: ObjectStoragePath) -> Store:
 
 
 @contextmanager
-def telling(
-    doing: str, *, kling_task_id: str | None = None, until: datetime | None = None
-) -> Iterator[None]:
+def telling(doing: str, *, kling_task_id: str | None = None, until: datetime | None = None) -> Iterator[None]:
     """Turns what a store raises into :class:`KlingStorageError`.
 
     :param kling_task_id: the finished task whose result is being saved; without one nothing was paid yet.
@@ -210,12 +230,8 @@ def telling(
     try:
         yield
         return
-    except KlingError:
-        raise
     except OSError as error:
         reason = _WORDS.get(error.errno or 0) or without_queries(error.strerror or error)
-    except Exception as error:  # noqa: BLE001 - every object store raises classes of its own
-        reason = f"{type(error).__name__}: {without_queries(error)[:300]}"
     text = f"Could not {doing}: {reason}."
     if kling_task_id is None:
         raise KlingStorageError(f"{text} Nothing was sent, nothing is billed.") from None

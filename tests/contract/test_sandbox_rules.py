@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kling_provider.sandbox import Sandbox
+from kling_provider.sandbox.models import MODELS
 from tests.contract.sandbox_client import Client, png, refused
 
 
@@ -277,3 +278,30 @@ def test_units_are_taken_at_success(
     billing = [{"charge_type": "unit", "amount": amount, "package_type": "video"}]
     assert client.task(task_id)["billing"] == billing
     assert Decimal(client.sandbox.stats()["units"]["default"]["spent"]) == Decimal(amount)
+
+
+def test_whatever_is_taken_has_a_price(client: Client) -> None:
+    taken = 0
+    for model in MODELS.values():
+        for product in model.products:
+            for resolution in ("720p", "1080p", "4k"):
+                for audio in ("off", "native", "original"):
+                    settings = {"resolution": resolution, "audio": audio}
+                    contents = [
+                        {"type": "prompt", "text": "x"},
+                        {"type": "first_frame", "url": "https://x.example/a"},
+                    ]
+                    body = {"prompt": "x", "contents": contents, "settings": settings}
+                    answer = client.post(f"/{product}/{model.name}", body)
+                    assert answer.status_code in (200, 400), answer.text
+                    taken += answer.status_code == 200
+    for name in ("kling-v3", "kling-v2-6", "kling-v2-5-turbo"):
+        for mode in ("std", "pro", "4k"):
+            for sound in ("on", "off"):
+                answer = client.legacy(model_name=name, mode=mode, sound=sound)
+                assert answer.status_code in (200, 400), answer.text
+                taken += answer.status_code == 200
+    client.sandbox.advance(120)
+    stats = client.sandbox.stats()
+    assert stats["tasks"]["succeeded"] == taken > 40
+    assert Decimal(stats["units"]["default"]["spent"]) > 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.prices import LIST_DATE, USD_PER_UNIT, estimate, price
+from kling_provider.api.prices import LIST_DATE, USD_PER_UNIT, Column, estimate, price
 from kling_provider.api.requests import parse_request
 
 #: Kling's price page of 2026-09-20, written down once more: units of one second.
@@ -97,7 +97,7 @@ def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
         if settings is None:  # images, avatars, voices: not priced by the second of a video request
             continue
         model = task["endpoint"].rsplit("/", 1)[1]
-        column = "native" if settings.get("audio", "native") == "native" else "off"
+        column: Column = "native" if settings.get("audio", "native") == "native" else "off"
         (billed,) = task["billing"]
         found = price(model, settings["resolution"], settings["duration"], column=column)
         assert found.units == Decimal(billed["amount"]), task["id"]

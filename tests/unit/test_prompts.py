@@ -258,15 +258,15 @@ class TestFolders:
             "from kling_provider.prompts import load_prompts\n"
             "@dag(schedule=None)\n"
             "def films():\n"
-            '    task(load_prompts)("prompts", only="{{ dag.dag_id and None }}")\n'
+            '    task(load_prompts)("prompts")\n'
             "the_dag = films()\n"
         )
-        from airflow.sdk.definitions._internal.contextmanager import set_current_context
+        from airflow.sdk.execution_time.context import set_current_context
 
         space: dict[str, Any] = {"__file__": str(dag_file)}
         exec(compile(dag_file.read_text(), str(dag_file), "exec"), space)  # as Airflow's parser does
         the_dag = space["the_dag"]
-        with set_current_context({"dag": the_dag}):  # type: ignore[typeddict-item]
+        with set_current_context({"dag": the_dag}):
             operator = the_dag.get_task("load_prompts")
             assert names(operator.python_callable(*operator.op_args)) == ["new"]
 
@@ -479,4 +479,4 @@ def test_a_module_that_costs_a_dag_file_nothing() -> None:
         "import kling_provider.prompts; print(*sorted(set(sys.modules) - before))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split()[-2:] == ["kling_provider", "kling_provider.prompts"]
+    assert set(done.stdout.split()) <= {"kling_provider", "kling_provider.prompts"}

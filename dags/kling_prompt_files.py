@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""### Prompt files in, videos out
+
+Every prompt in `prompts/` becomes a video, one mapped task instance per prompt. A run pays for what is new or
+changed (`pay_once_per="dag"`); everything else is delivered as it is. Raise `take` in a file for another film
+of the same prompt. Run with `only` (names, separated by commas; `*` allowed) to make some of them.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.configuration import AIRFLOW_HOME
+from airflow.sdk import DAG, Param, task
+
+from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.prompts import load_prompts
+
+VIDEOS = os.environ.get("KLING_VIDEOS", f"{AIRFLOW_HOME}/kling-videos")
+
+with DAG(
+    "kling_prompt_files",
+    schedule="@daily",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
+    params={"only": Param("", type=["string", "null"], description="Names of prompts; empty makes all.")},
+    doc_md=__doc__,
+    tags=["kling"],
+):
+    prompts = task(load_prompts)(
+        str(Path(__file__).parent / "prompts"), conn_id="kling_default", only="{{ params.only }}"
+    )
+    KlingGenerateOperator.partial(
+        task_id="video",
+        pay_once_per="dag",
+        destination=VIDEOS,
+        map_index_template="{{ task.request.name }}",
+    ).expand(request=prompts)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Save what a finished Kling task made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from kling_provider.links.kling import KlingConsoleLink, KlingVideoLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class KlingDownloadOperator(BaseOperator):
+    """Saves what a finished Kling task made; free, and not repeated where the file is there and right.
+
+    XCom: the result, as of :class:`KlingGenerateOperator`.
+
+    :param kling_task_id: the finished task. (templated)
+    :param destination: a folder, or an ``ObjectStoragePath`` such as ``s3://bucket/videos``. (templated)
+    :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id}``. (templated)
+    :param type: the kind of request that made the task; legacy reads are bound to it. (templated)
+    :param request: the request, which brings name and prompt into result and sidecar. (templated)
+    :param destination_conn_id: the connection of the storage.
+    :param replace: write over a file of another video.
+    :param kling_conn_id: the connection. (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "kling_task_id",
+        "destination",
+        "filename",
+        "type",
+        "request",
+        "kling_conn_id",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
+    operator_extra_links = (KlingVideoLink(), KlingConsoleLink())
+    ui_color = "#e7f6ef"
+
+    def __init__(
+        self,
+        *,
+        kling_task_id: str,
+        destination: str,
+        filename: str = "{name}",
+        type: str | None = None,
+        request: Mapping[str, Any] | None = None,
+        destination_conn_id: str | None = None,
+        replace: bool = False,
+        kling_conn_id: str = "kling_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kling_task_id = kling_task_id
+        self.destination = destination
+        self.filename = filename
+        self.type = type
+        self.request = request
+        self.destination_conn_id = destination_conn_id
+        self.replace = replace
+        self.kling_conn_id = kling_conn_id
+
+    def execute(self, context: Context) -> Any:
+        from kling_provider.hooks.kling import KlingHook
+        from kling_provider.operators.saving import Place, Saving, result_of
+        from kling_provider.operators.waiting import finished_task
+
+        hook = KlingHook(self.kling_conn_id)
+        request = hook.request(self.request) if self.request else None
+        kind = self.type or (request.type if request else "text_to_video")
+        task = finished_task(hook, self.kling_task_id, kind)
+        place = Place(
+            destination=self.destination,
+            conn_id=self.destination_conn_id,
+            filename=self.filename,
+            replace=self.replace,
+        )
+        saving = Saving.of_task(hook, task.kling_task_id, kind, request, self.request, place, context)
+        return result_of(task, request, type=kind, files=saving.save(task))

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a task instance's video goes, and the result that it pushes.
+
+Imported when a task runs, never at DAG-parse time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.tasks import KlingTask
+from kling_provider.storage import (
+    SUFFIXES,
+    Origin,
+    SavedFile,
+    check_free,
+    destination_path,
+    file_name,
+    find_saved,
+    result,
+    save_output,
+    saved_result,
+)
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests import Request
+    from kling_provider.hooks.kling import KlingHook
+    from kling_provider.operators.job import Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A destination as the user wrote it."""
+
+    destination: str
+    conn_id: str | None
+    filename: str
+    replace: bool
+
+
+class Saving:
+    """Saves the outputs of one Kling task for one task instance."""
+
+    def __init__(
+        self,
+        hook: KlingHook,
+        place: Place,
+        origin: Origin,
+        context: Mapping[str, Any],
+        *,
+        type: str,
+        model: str | None,
+    ) -> None:
+        self._hook = hook
+        self._place = place
+        self._origin = origin
+        self._type = type
+        ti = context["ti"]
+        self._names: dict[str, Any] = {
+            "name": origin.name,
+            "take": origin.take,
+            "type": type,
+            "model": model or "",
+            "run_id": ti.run_id,
+            "task_id": ti.task_id,
+            "map_index": ti.map_index,
+        }
+
+    @classmethod
+    def of_job(cls, job: Job, data: Mapping[str, Any], place: Place, context: Mapping[str, Any]) -> Saving:
+        """For a task that submits: its identity is known before the call."""
+        request = job.request
+        origin = _origin(job.identity.key, request, data, job.images, request.type, context)
+        return cls(job.hook, place, origin, context, type=request.type, model=request.model)
+
+    @classmethod
+    def of_task(
+        cls,
+        hook: KlingHook,
+        kling_task_id: str,
+        type: str,
+        request: Request | None,
+        data: Mapping[str, Any] | None,
+        place: Place,
+        context: Mapping[str, Any],
+    ) -> Saving:
+        """For a download: the Kling task is all that says whose video it is."""
+        origin = _origin(f"kling:{kling_task_id}", request, data, {}, type, context)
+        return cls(hook, place, origin, context, type=type, model=request.model if request else None)
+
+    def delivered(self) -> dict[str, Any] | None:
+        """The result of a video that is saved already; otherwise ``None``, and the place is free.
+
+        :raises KlingRequestError: where it is another video's; nothing was sent.
+        """
+        path = self._path(0, 1, "video")
+        saved = None if self._place.replace else find_saved(path, self._origin.identity)
+        if saved is not None:
+            return saved_result(saved, path)
+        check_free(path, self._origin.identity, replace=self._place.replace)
+        return None
+
+    def save(self, task: KlingTask) -> dict[int, SavedFile]:
+        """Save every output of ``task``, with its sidecar."""
+        return {
+            index: save_output(
+                task,
+                self._path(index, len(task.outputs), output.type),
+                origin=self._origin,
+                index=index,
+                replace=self._place.replace,
+                refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
+                http_extras=self._hook.connection.http_extras,
+            )
+            for index, output in enumerate(task.outputs)
+        }
+
+    def _path(self, index: int, outputs: int, output_type: str) -> Any:
+        name = file_name(
+            self._place.filename, **self._names, index=index, outputs=outputs, suffix=SUFFIXES[output_type]
+        )
+        return destination_path(self._place.destination, self._place.conn_id) / name
+
+
+def result_of(
+    task: KlingTask,
+    request: Request | None,
+    *,
+    type: str,
+    adopted: bool | None = None,
+    external_task_id: str | None = None,
+    files: Mapping[int, SavedFile] | None = None,
+) -> dict[str, Any]:
+    """The XCom of Generate, Sensor and Download: one JSON object."""
+    return result(
+        task,
+        name=request.name if request else None,
+        type=type,
+        prompt=request.prompt if request else None,
+        model=request.model if request else None,
+        take=request.take if request else 0,
+        adopted=adopted,
+        external_task_id=external_task_id,
+        files=files,
+    )
+
+
+def _origin(
+    identity: str,
+    request: Request | None,
+    data: Mapping[str, Any] | None,
+    images: Mapping[str, str],
+    type: str,
+    context: Mapping[str, Any],
+) -> Origin:
+    ti = context["ti"]
+    return Origin(
+        identity=identity,
+        type=type,
+        name=request.name if request else None,
+        prompt=request.prompt if request else None,
+        model=request.model if request else None,
+        take=request.take if request else 0,
+        request=data,
+        images=images,
+        dag_id=ti.dag_id,
+        run_id=ti.run_id,
+        task_id=ti.task_id,
+        map_index=ti.map_index,
+    )

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One read for many who wait for videos on one connection.
+
+Everybody's reads fall on ticks of the wall clock, so that those of one tick become calls of up to 20 ids. Where
+very many wait, one list of what is still in flight answers for most of them, and only the rest is read by id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from contextvars import Context
+from dataclasses import dataclass, field
+from typing import Any
+
+from kling_provider.api.dialects.standard import MAX_IDS
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import (
+    KlingAuthError,
+    KlingError,
+    KlingRequestError,
+    KlingServerError,
+    KlingTaskNotFound,
+)
+from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.polling.reader import Reader
+from kling_provider.polling.slots import Running
+from kling_provider.polling.watch import Verdict, Watch
+
+log = logging.getLogger(__name__)
+
+#: Calls at the same time.
+_AT_ONCE = 8
+#: From so many ids in one tick on, a list of what is in flight is fewer calls: one or two pages of 500 (other
+#: clients' tasks are in it, too), and a batch for those that have ended.
+_LIST_FROM = 3 * MAX_IDS
+_LIST_PAGES = 2
+#: Ticks are aligned on the wall clock, at another place in every process.
+_PHASE = random.random()  # noqa: S311 - spreads load, keeps no secret
+#: The longest sleep: the wall clock may be set while we sleep.
+_NAP = 30.0
+#: Seconds between two warnings about failing reads.
+_QUIET = 30.0
+
+#: Kling's words for a task that holds a slot.
+IN_FLIGHT = ("submitted", "processing")
+
+#: Type and id: legacy reads are bound to the type.
+Key = tuple[str, str]
+
+
+@dataclass(eq=False)
+class Waiter:
+    """Somebody who waits for a video."""
+
+    watch: Watch
+    type: str
+    #: Epoch of the next read.
+    due: float
+    verdict: asyncio.Future[Verdict]
+    external_task_id: str | None = None
+    model: str | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.type, self.watch.kling_task_id
+
+
+@dataclass(eq=False)
+class Poller:
+    """Reads as long as anybody waits; :attr:`on_idle` is called when the last one has left."""
+
+    reader: Reader
+    on_idle: Callable[[], None]
+    _waiters: dict[Key, list[Waiter]] = field(default_factory=dict)
+    _reading: set[Key] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _loop: asyncio.Task[None] | None = None
+    _warned_at: float = -math.inf
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+
+    @property
+    def idle(self) -> bool:
+        return not self._waiters
+
+    def join(
+        self,
+        watch: Watch,
+        *,
+        type: str,
+        first_look: float,
+        external_task_id: str | None = None,
+        model: str | None = None,
+    ) -> Waiter:
+        """Wait for a video, read for the first time on the first tick after ``first_look`` (epoch)."""
+        due = _tick_from(max(first_look, time.time()), watch.poll_interval)
+        if watch.deadline is not None:
+            due = min(due, max(first_look, watch.deadline))
+        waiter = Waiter(watch, type, due, asyncio.get_running_loop().create_future(), external_task_id, model)
+        self._waiters.setdefault(waiter.key, []).append(waiter)
+        self._wake.set()
+        if self._loop is None or self._loop.done():
+            self._loop = self._start(self._run())
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Wait no longer. Safe at any moment, from a cancelled task as well: it awaits nothing."""
+        others = self._waiters.get(waiter.key, [])
+        if waiter in others:
+            others.remove(waiter)
+        if not others:
+            self._waiters.pop(waiter.key, None)
+        if self.idle:
+            self._loop = None
+            for task in self._tasks:
+                task.cancel()
+            self.on_idle()
+
+    def running(self) -> list[Running]:
+        """What is waited for and, as far as is known, still runs."""
+        return [
+            Running(waiters[0].watch.kling_task_id, waiters[0].external_task_id, waiters[0].model)
+            for waiters in self._waiters.values()
+            if not waiters[0].verdict.done()
+        ]
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return start_apart(work, self._tasks)
+
+    async def _run(self) -> None:
+        while not self.idle:
+            now = time.time()
+            waiting = [
+                waiter
+                for key, waiters in self._waiters.items()
+                if key not in self._reading
+                for waiter in waiters
+                if not waiter.verdict.done()
+            ]
+            if due := {waiter.key for waiter in waiting if waiter.due <= now}:
+                self._reading |= due
+                self._start(self._read(due))
+                continue
+            pause = min((waiter.due - now for waiter in waiting), default=_NAP)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(min(pause, _NAP)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _read(self, keys: set[Key]) -> None:
+        """One tick. Whatever happens in it, the next one comes."""
+        began = time.time()
+        try:
+            hook = await self.reader.hook()
+            connection = await hook.connection()
+            if connection.profile.task_reads:
+                await self._read_shared(hook, keys)
+            else:
+                await asyncio.gather(*(self._read_one(hook, key) for key in keys))
+        except KlingError as error:
+            self._failed(self._unsettled(keys, began), error)
+        except Exception:
+            log.exception("A tick failed; the next one comes.")
+            inside = KlingServerError("the read failed inside this provider, see the triggerer's log")
+            self._failed(self._unsettled(keys, began), inside)
+        finally:
+            self._reading -= keys
+            self._wake.set()
+
+    async def _read_shared(self, hook: KlingAsyncHook, keys: set[Key]) -> None:
+        keys_of: dict[str, list[Key]] = {}
+        for key in keys:
+            keys_of.setdefault(key[1], []).append(key)
+        if len(keys_of) >= _LIST_FROM:
+            await self._read_list(hook, keys_of)
+        ids = list(keys_of)
+        batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+        await asyncio.gather(*(self._read_batch(hook, batch, keys_of) for batch in batches))
+
+    async def _read_list(self, hook: KlingAsyncHook, keys_of: dict[str, list[Key]]) -> None:
+        """Settle those that a list shows in flight; the others are left for a read by id."""
+        try:
+            listed = await hook.list_tasks(statuses=IN_FLIGHT, max_pages=_LIST_PAGES)
+        except KlingError as error:
+            log.info("No list, reading by id: %s", error)
+            return
+        for task in listed:
+            if task.status.running:
+                self._saw(keys_of.pop(task.kling_task_id, ()), task)
+
+    async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
+        try:
+            async with self._gate:
+                found = await hook.get_tasks(ids)
+        except KlingRequestError as error:
+            if error.code is not None and len(ids) > 1:
+                # One id that Kling refuses must not hold up the other nineteen.
+                middle = len(ids) // 2
+                await self._read_batch(hook, ids[:middle], keys_of)
+                await self._read_batch(hook, ids[middle:], keys_of)
+            else:
+                self._failed([key for one in ids for key in keys_of[one]], error)
+        except KlingError as error:
+            self._failed([key for one in ids for key in keys_of[one]], error)
+        else:
+            for one in ids:
+                self._saw(keys_of[one], found.get(one))
+
+    async def _read_one(self, hook: KlingAsyncHook, key: Key) -> None:
+        kind, kling_task_id = key
+        try:
+            async with self._gate:
+                task = await hook.get_task(kling_task_id, kind)
+        except KlingTaskNotFound as error:
+            if error.code is not None:
+                self._saw([key], None)
+            else:
+                # A bare 404 is a proxy without its server rather than Kling's word about an id.
+                self._failed([key], error)
+        except KlingError as error:
+            self._failed([key], error)
+        else:
+            self._saw([key], task)
+
+    def _saw(self, keys: Iterable[Key], task: KlingTask | None) -> None:
+        if task is None:
+            self.reader.doubt()
+            self._settle(keys, lambda watch, now: watch.missed(now))
+        else:
+            self._settle(keys, lambda watch, now: watch.saw(task, now))
+
+    def _failed(self, keys: Iterable[Key], error: KlingError) -> None:
+        keys = list(keys)
+        if isinstance(error, KlingAuthError | KlingTaskNotFound):
+            self.reader.doubt()
+        if time.monotonic() - self._warned_at >= _QUIET:
+            self._warned_at = time.monotonic()
+            log.warning("Could not read %d of the tasks that are waited for: %s", len(keys), error)
+        self._settle(keys, lambda watch, now: watch.failed(error, now), error.retry_after or 0.0)
+
+    def _settle(
+        self, keys: Iterable[Key], decide: Callable[[Watch, float], Verdict], at_least: float = 0.0
+    ) -> None:
+        now = time.time()
+        for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
+            if waiter.verdict.done():
+                continue
+            verdict = decide(waiter.watch, now)
+            if verdict.final:
+                waiter.verdict.set_result(verdict)
+            elif verdict.delay < waiter.watch.poll_interval:
+                waiter.due = now + verdict.delay  # the deadline does not wait for a tick
+            else:
+                # From the tick that this read belongs to, so that the time it took does not add up.
+                after = max(waiter.due + verdict.delay, now + at_least)
+                waiter.due = _tick_from(after, waiter.watch.poll_interval)
+
+    def _unsettled(self, keys: Iterable[Key], began: float) -> list[Key]:
+        """Those that the tick did not get to: they are still due."""
+        return [key for key in keys if any(waiter.due <= began for waiter in self._waiters.get(key, ()))]
+
+
+def start_apart(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
+    """Start shared work, kept alive by ``tasks``, in an empty context: its log lines belong to no task instance,
+    least of all to whichever came first."""
+    task = asyncio.get_running_loop().create_task(work, context=Context())
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
+
+
+def _tick_from(at: float, interval: float) -> float:
+    """The first tick at or after a time."""
+    phase = _PHASE * interval
+    return math.ceil((at - phase) / interval - 1e-6) * interval + phase

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One hook for all who wait, renewed when the connection may have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from typing import TYPE_CHECKING
+
+from kling_provider.api.auth import AccessKey
+from kling_provider.exceptions import KlingError, KlingServerError
+from kling_provider.hooks.asynchronous import KlingAsyncHook
+
+if TYPE_CHECKING:
+    from kling_provider.hooks.connection import KlingConnection
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which the connection is read again without a reason.
+_MAX_AGE = 300.0
+#: Seconds between two readings that do have one (a 401, an unknown id).
+_MIN_AGE = 5.0
+
+
+class Reader:
+    """Hands out the hook.
+
+    Waits outlive connections: a key is rotated, a host corrected while a hundred tasks wait. So the Airflow
+    connection is read again every few minutes, and soon after an answer that a changed connection would explain.
+    """
+
+    def __init__(self, kling_conn_id: str) -> None:
+        self.kling_conn_id = kling_conn_id
+        self._hook: KlingAsyncHook | None = None
+        #: The next one, while its connection is read; whoever comes after a cancelled caller goes on with it.
+        self._fresh: KlingAsyncHook | None = None
+        self._read_at = -math.inf
+        self._doubtful = False
+        self._lock = asyncio.Lock()
+
+    def doubt(self) -> None:
+        """The last answer may be the connection's fault."""
+        self._doubtful = True
+
+    async def hook(self) -> KlingAsyncHook:
+        """The hook to use for the next calls, its connection read and its session open.
+
+        :raises KlingError: where the connection cannot be read and none was read before.
+        """
+        async with self._lock:
+            age = time.monotonic() - self._read_at
+            if self._hook is None or age >= (_MIN_AGE if self._doubtful else _MAX_AGE):
+                await self._renew()
+            assert self._hook is not None
+            return self._hook
+
+    async def close(self) -> None:
+        """Close the sessions. A caller that comes in the meantime gets a new one."""
+        hooks = [hook for hook in (self._hook, self._fresh) if hook is not None]
+        self._hook = self._fresh = None
+        for hook in hooks:
+            await hook.close()
+
+    async def _renew(self) -> None:
+        fresh = self._fresh = self._fresh or KlingAsyncHook(self.kling_conn_id)
+        try:
+            connection = await fresh.connection()
+        except Exception as why:
+            if self._hook is None and isinstance(why, KlingError):
+                raise
+            reason = f"Connection {self.kling_conn_id!r} could not be read: {type(why).__name__}."
+            if self._hook is None:
+                raise KlingServerError(reason) from None
+            log.warning("%s Going on with what it was.", reason)
+            self._read_at, self._doubtful = time.monotonic(), False
+            return
+        old, self._hook, self._fresh = self._hook, fresh, None
+        self._read_at, self._doubtful = time.monotonic(), False
+        if old is not None and _same(await old.connection(), connection):
+            self._hook = old
+            await fresh.close()
+        elif old is not None:
+            log.info("Connection %s has changed: reading with the new one.", self.kling_conn_id)
+            await old.close()
+
+
+def _same(one: KlingConnection, other: KlingConnection) -> bool:
+    return _facts(one) == _facts(other)
+
+
+def _facts(connection: KlingConnection) -> tuple[object, ...]:
+    credential = connection.credential
+    return (
+        connection.base_url,
+        connection.api,
+        connection.profile,
+        connection.max_concurrency,
+        connection.http_extras,
+        # Two access keys with the same secret are equal, whatever tokens they have made.
+        (credential.access_key, credential.secret_key) if isinstance(credential, AccessKey) else credential,
+    )

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a request: address, base64 or file -> what goes over the wire, and what stands for it elsewhere.
+
+The bytes are read on the worker just before the paid call. Logs, XCom, records and sidecars carry path and
+sha256 only.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests import IMAGE_FIELDS, Request
+from kling_provider.api.spelling import translate
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.storage.links import unsigned
+from kling_provider.storage.media import picture
+from kling_provider.storage.stores import store_of, telling
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+#: kling-api.md section 9: MB of a picture by API design, its sides in pixels, and their ratio either way.
+_LIMIT_MB = {"legacy": 10, "standard": 50}
+_SHORTEST_SIDE = 300
+_WIDEST = 2.5
+
+#: Shorter texts are paths. A real picture of 300 pixels is longer by far, a path is not.
+_SHORTEST_INLINE = 200
+#: Longer ones are no paths (PATH_MAX).
+_LONGEST_PATH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One picture of a request.
+
+    ``wire`` is for Kling alone: an address, or base64 without the ``data:`` prefix (the legacy API refuses
+    it). ``identity`` is ``sha256:<hex>`` of the bytes, or the address without signature. ``shown`` is for
+    people.
+    """
+
+    wire: str = field(repr=False)
+    identity: str
+    shown: str
+
+
+class _Refused(Exception):
+    """In words that follow the field's name."""
+
+
+def load_image(value: str, *, field: str = "image", base: str | None = None, api: str = "standard") -> Image:
+    """Read and check one picture.
+
+    :param value: an http or https address (not fetched: Kling does that), base64 of a jpg or png with or
+        without ``data:``, or a file: a path on the worker or an ``ObjectStoragePath`` (``s3://conn@bucket/…``).
+    :param field: the request's field, for messages.
+    :param base: the folder that a relative path begins in.
+    :param api: ``standard`` (up to 50 MB) or ``legacy`` (10 MB).
+    :raises KlingRequestError: naming field, finding and what to write.
+    :raises KlingStorageError: where the store does not answer; a retry may help.
+    """
+    try:
+        return _load(value, base, api)
+    except _Refused as refused:
+        problems = [Problem(field, None, str(refused))]
+    raise _wrong(problems)
+
+
+def resolve_images(
+    request: Request, *, base: str | None = None, api: str = "standard"
+) -> tuple[Request, dict[str, str]]:
+    """A copy of ``request`` with its pictures ready for the wire, and what stands for each in an identity.
+
+    :returns: the copy, and per image field (``first_frame``, ``dynamic_masks.0.mask``, …) the ``identity``
+        of its :class:`Image`. Signatures and expiry of addresses are not in it, so a link that was signed
+        anew is the same picture.
+    :raises KlingRequestError: with every wrong picture (``problems``); nothing was sent.
+    :raises KlingStorageError: where a store does not answer.
+    """
+    identities: dict[str, str] = {}
+    changed: dict[str, Any] = {}
+    problems: list[Problem] = []
+
+    def load(where: str, value: str) -> str:
+        try:
+            image = _load(value, base, api)
+        except _Refused as refused:
+            problems.append(Problem(where, None, str(refused)))
+            return value
+        identities[where] = image.identity
+        return image.wire
+
+    for name in IMAGE_FIELDS:
+        if (value := getattr(request, name, None)) is not None:
+            changed[name] = load(name, value)
+    if request.type == "image_to_video" and request.dynamic_masks:
+        changed["dynamic_masks"] = [
+            mask.model_copy(update={"mask": load(f"dynamic_masks.{number}.mask", mask.mask)})
+            for number, mask in enumerate(request.dynamic_masks)
+        ]
+    if problems:
+        raise _wrong(problems)
+    return (request.model_copy(update=changed) if changed else request), identities
+
+
+def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The mapping as its author wrote it, fit for logs, XCom and sidecars.
+
+    Paths gain the sha256 of what was read, base64 becomes its sha256, addresses lose user and signature.
+
+    :param images: what :func:`resolve_images` gave, if anything was read yet.
+    """
+    images = images or {}
+    shown: dict[str, Any] = {}
+    for key, value in request.items():
+        if key == "dynamic_masks" and isinstance(value, list):
+            shown[key] = [
+                {**mask, "mask": _shown(mask["mask"], images.get(f"dynamic_masks.{number}.mask"))}
+                if isinstance(mask, Mapping) and isinstance(mask.get("mask"), str)
+                else mask
+                for number, mask in enumerate(value)
+            ]
+        elif isinstance(value, str) and (ours := _our_name(key)) in (*IMAGE_FIELDS, "callback_url"):
+            shown[key] = _shown(value, images.get(ours))
+        else:
+            shown[key] = value
+    return shown
+
+
+def _our_name(key: str) -> str:
+    """``first_frame`` for the legacy ``image``."""
+    fields, _ = translate({key: ""})
+    return next(iter(fields), key)
+
+
+def _shown(value: str, identity: str | None) -> str:
+    if _is_web(value):
+        try:
+            return unsigned(value)
+        except ValueError:
+            return "an address that cannot be read"
+    try:
+        inline = _inline(value)
+    except _Refused:
+        return "base64 that cannot be read"
+    if inline is not None:
+        return f"base64 (sha256 {sha256(inline).hexdigest()[:12]})"
+    return _with_hash(value, identity) if identity else value
+
+
+def _with_hash(path: str, identity: str) -> str:
+    return f"{path} (sha256 {identity.removeprefix('sha256:')[:12]})"
+
+
+def _load(value: str, base: str | None, api: str) -> Image:
+    value = value.strip()
+    if _is_web(value):
+        try:
+            address = unsigned(value)
+        except ValueError:
+            raise _Refused("is an address that cannot be read") from None
+        return Image(wire=value, identity=address, shown=address)
+    data = _inline(value)
+    if data is not None:
+        _check(data, api, "the base64")
+        shown = "base64"
+    else:
+        shown = value
+        data = _read(value, base, api)
+        _check(data, api, value)
+    identity = f"sha256:{sha256(data).hexdigest()}"
+    return Image(wire=base64.b64encode(data).decode(), identity=identity, shown=_with_hash(shown, identity))
+
+
+def _is_web(value: str) -> bool:
+    return value.lower().startswith(("http://", "https://"))
+
+
+def _inline(value: str) -> bytes | None:
+    """The bytes of base64; ``None`` where the text is a path.
+
+    A jpg's base64 begins with ``/9j/``, like a path does, so the picture's own first bytes decide.
+    """
+    if value[:5].lower() == "data:":
+        head, comma, text = value.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise _Refused("is a data: address without base64; write data:image/png;base64,…")
+        data = _decoded(text)
+        if data is None:
+            raise _Refused("is a data: address whose base64 is damaged")
+        return data
+    if len(value) < _SHORTEST_INLINE:
+        return None
+    data = _decoded(value)
+    if len(value) <= _LONGEST_PATH:
+        return data if data is not None and picture(data) is not None else None
+    if data is None:
+        raise _Refused("is too long for a path, and its base64 is damaged")
+    return data
+
+
+def _decoded(text: str) -> bytes | None:
+    compact = "".join(text.split())
+    try:
+        return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+    except (ValueError, binascii.Error):
+        return None
+
+
+def _read(value: str, base: str | None, api: str) -> bytes:
+    path = _path(value, base)
+    with telling(f"read {path}"):
+        store = store_of(path)
+        size = store.size(path)
+        if size is None or size < 0:
+            raise _Refused(f"there is no file {path}")
+        _not_too_large(size, api, str(path))
+        return store.read(path)
+
+
+def _path(value: str, base: str | None) -> ObjectStoragePath:
+    from airflow.sdk import ObjectStoragePath
+
+    text = value
+    if "://" not in value and not value.startswith("/"):
+        if not base:
+            raise _Refused(
+                f"{value!r} is a relative path, and nothing says where it begins; write an absolute one, an https "
+                "address, or s3://bucket/…"
+            )
+        text = f"{base.rstrip('/')}/{value}"
+    if "://" not in text:
+        text = f"file://{text}"
+    try:
+        path = ObjectStoragePath(text)
+        _ = path.fs
+    except (ValueError, ImportError) as error:
+        raise _Refused(f"{value!r} cannot be read here: {error}") from None
+    return path
+
+
+def _check(data: bytes, api: str, what: str) -> None:
+    _not_too_large(len(data), api, what)
+    found = picture(data)
+    if found is None:
+        raise _Refused(f"{what} is no jpg or png")
+    sides = f"{found.width}x{found.height}"
+    if min(found.width, found.height) < _SHORTEST_SIDE:
+        raise _Refused(f"{what} has {sides} pixels; Kling takes {_SHORTEST_SIDE} or more on each side")
+    if max(found.width, found.height) > _WIDEST * min(found.width, found.height):
+        raise _Refused(f"{what} has {sides} pixels; Kling takes ratios from 1:2.5 to 2.5:1")
+
+
+def _not_too_large(size: int, api: str, what: str) -> None:
+    limit = _LIMIT_MB[api]
+    if size > limit * 1024 * 1024:
+        raise _Refused(f"{what} has {size / 1024 / 1024:.1f} MB; the {api} API takes {limit}")
+
+
+def _wrong(problems: list[Problem]) -> KlingRequestError:
+    error = KlingRequestError(
+        f"The request is wrong, nothing was sent: {'; '.join(str(problem) for problem in problems)}"
+    )
+    error.problems = problems
+    return error

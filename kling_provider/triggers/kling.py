@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What waits in the triggerer: for a video, and for a free slot. Both only read; neither can cost anything.
+
+The triggerer imports this module inside its event loop, so it imports nothing heavy; what reads is imported in a
+thread. Arguments have defaults and unknown ones are ignored, because during a rolling upgrade a trigger may be
+loaded by an older or newer version than the one that made it. They are kept in the database as plain text: no
+key, no header, no link.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+#: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
+#: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
+FIRST_LOOK = 10.0
+
+
+class KlingTaskTrigger(BaseTrigger):
+    """Fires once, when a video is done or will not be.
+
+    The event: ``{"kling_task_id", "status", "message"}``; ``status`` is ``succeeded``, ``failed``, ``timeout``
+    (a read after the deadline found it running), ``lost`` (Kling does not know it) or ``error`` (reads failed for
+    ten minutes, or an unknown status word); ``message`` is absent where there is none. No link: whoever resumes
+    reads the task once more and gets a fresh one.
+
+    :param kling_conn_id: the Airflow connection.
+    :param kling_task_id: the task at Kling.
+    :param type: the kind of request that made it; the legacy API reads by it.
+    :param deadline: epoch; ``None`` waits for ever.
+    :param first_look: epoch before which it neither reads nor fires; default: 10 s from now.
+    :param poll_interval: seconds between reads.
+    :param external_task_id: with ``model``, lets the queue for slots count this task for its model.
+    :param model: see ``external_task_id``.
+    """
+
+    def __init__(
+        self,
+        *,
+        kling_conn_id: str = "kling_default",
+        kling_task_id: str = "",
+        type: str = "text_to_video",
+        deadline: float | None = None,
+        first_look: float | None = None,
+        poll_interval: float = 10.0,
+        external_task_id: str | None = None,
+        model: str | None = None,
+        **_ignored: Any,
+    ) -> None:
+        super().__init__()
+        self.kling_conn_id = kling_conn_id
+        self.kling_task_id = kling_task_id
+        self.type = type
+        self.deadline = deadline
+        self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
+        self.poll_interval = poll_interval
+        self.external_task_id = external_task_id
+        self.model = model
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "kling_conn_id": self.kling_conn_id,
+            "kling_task_id": self.kling_task_id,
+            "type": self.type,
+            "deadline": self.deadline,
+            "first_look": self.first_look,
+            "poll_interval": self.poll_interval,
+            "external_task_id": self.external_task_id,
+            "model": self.model,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await _import("kling_provider.polling.waiting")
+        from kling_provider.polling.waiting import wait_for_video
+        from kling_provider.polling.watch import Watch
+
+        verdict = await wait_for_video(
+            self.kling_conn_id,
+            Watch(
+                kling_task_id=self.kling_task_id,
+                deadline=self.deadline,
+                since=self.first_look,
+                poll_interval=self.poll_interval,
+            ),
+            type=self.type,
+            first_look=self.first_look,
+            external_task_id=self.external_task_id,
+            model=self.model,
+            say=self.log.info,
+        )
+        event = {"kling_task_id": self.kling_task_id, "status": verdict.state.value}
+        if verdict.error is not None:
+            event["message"] = str(verdict.error)
+        elif verdict.task is not None and verdict.task.message:
+            event["message"] = verdict.task.message
+        yield TriggerEvent(event)
+
+    async def on_kill(self) -> None:
+        """Says what goes on. Airflow calls it also when a trigger is merely moved, and Kling has no cancel."""
+        self.log.info(
+            "Nobody waits for task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
+            "to adopt it, which pays nothing.",
+            self.kling_task_id,
+        )
+
+
+class KlingSlotTrigger(BaseTrigger):
+    """Fires once, when a task that was refused for lack of a slot (1303) may try again. It sends nothing.
+
+    The event: ``{"external_task_id", "status", "queued_at", "message"}``; ``status`` is ``room``, ``timeout`` or
+    ``error`` (with a ``message``). Pass ``queued_at`` on to the next trigger if the try is refused again: it is
+    the place in the queue.
+
+    The queue belongs to the triggerer process. Several triggerers have one each; they may then wake more tasks
+    than there is room for, and Kling's refusal sends the surplus back to their places.
+
+    :param kling_conn_id: the Airflow connection; who shares it shares the queue.
+    :param external_task_id: of the try that was refused.
+    :param model: Kling's limit is per model, and so is the queue.
+    :param dag_id: DAGs take turns.
+    :param queued_at: epoch of this try's first refusal; default: now.
+    :param refusals: how often it was refused, for the log.
+    :param slot_deadline: epoch of ``timeout``; default: 24 h from now.
+    :param first_look: epoch before which it does not fire; default: 10 s from now.
+    """
+
+    def __init__(
+        self,
+        *,
+        kling_conn_id: str = "kling_default",
+        external_task_id: str | None = None,
+        model: str = "",
+        dag_id: str = "",
+        queued_at: float | None = None,
+        refusals: int = 1,
+        slot_deadline: float | None = None,
+        first_look: float | None = None,
+        **_ignored: Any,
+    ) -> None:
+        super().__init__()
+        now = time.time()
+        self.kling_conn_id = kling_conn_id
+        self.external_task_id = external_task_id
+        self.model = model
+        self.dag_id = dag_id
+        self.queued_at = now if queued_at is None else queued_at
+        self.refusals = refusals
+        self.slot_deadline = now + 86_400.0 if slot_deadline is None else slot_deadline
+        self.first_look = now + FIRST_LOOK if first_look is None else first_look
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "kling_conn_id": self.kling_conn_id,
+            "external_task_id": self.external_task_id,
+            "model": self.model,
+            "dag_id": self.dag_id,
+            "queued_at": self.queued_at,
+            "refusals": self.refusals,
+            "slot_deadline": self.slot_deadline,
+            "first_look": self.first_look,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        await _import("kling_provider.polling.waiting")
+        from kling_provider.exceptions import KlingError
+        from kling_provider.polling.slots import Entry
+        from kling_provider.polling.waiting import wait_for_turn
+
+        entry = Entry(
+            # The place is as good a name as any where the model takes no external id.
+            ticket=self.external_task_id or f"{self.dag_id} {self.queued_at!r}",
+            external_task_id=self.external_task_id,
+            model=self.model,
+            dag_id=self.dag_id,
+            queued_at=self.queued_at,
+            not_before=self.first_look,
+        )
+        event: dict[str, Any] = {"external_task_id": self.external_task_id, "queued_at": self.queued_at}
+        try:
+            came = await wait_for_turn(
+                self.kling_conn_id, entry, deadline=self.slot_deadline, say=self.log.info
+            )
+            event["status"] = "room" if came else "timeout"
+        except KlingError as error:
+            event |= {"status": "error", "message": str(error)}
+        yield TriggerEvent(event)
+
+    async def on_kill(self) -> None:
+        """Says what there is: nothing. Airflow calls it also when a trigger is merely moved."""
+        self.log.info("Nobody waits for a free slot here any more. Nothing was made, nothing is billed.")
+
+
+async def _import(module: str) -> None:
+    """aiohttp alone takes 250 ms, in which the triggerer's loop would serve nobody."""
+    await asyncio.to_thread(importlib.import_module, module)
