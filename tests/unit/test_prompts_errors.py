@@ -379,6 +379,15 @@ class TestPaths:
         ):
             load_prompts("dags/prompts")
 
+    def test_only_empty_files(self) -> None:
+        write("a.csv", "name,prompt\n")
+        write("b.txt", "# later\n")
+        write("c.jsonl", "")
+        with pytest.raises(
+            KlingRequestError, match="There are no prompts in dags/prompts: its files are empty"
+        ):
+            load_prompts("dags/prompts")
+
     @pytest.mark.parametrize("name", ["a.png", "defaults.yaml"])
     def test_a_file_that_holds_no_prompts(self, name: str) -> None:
         write(name, "")

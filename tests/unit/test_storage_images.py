@@ -125,9 +125,7 @@ def test_addresses_stand_for_themselves_without_what_grants_access(address: str,
     assert address == expected or address not in repr(image)
 
 
-def test_what_is_no_picture_is_refused_with_the_field_and_what_to_write(
-    tmp_path: Path, png: bytes
-) -> None:
+def test_what_is_no_picture_is_refused_with_the_field_and_what_to_write(tmp_path: Path, png: bytes) -> None:
     (tmp_path / "text.png").write_text("no picture" * 100)
     (tmp_path / "small.png").write_bytes(drawn(299, 400))
     (tmp_path / "flat.jpg").write_bytes(drawn(1000, 399, "JPEG"))
@@ -239,9 +237,7 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
     kind=st.sampled_from(["PNG", "JPEG"]),
     progressive=st.booleans(),
 )
-def test_sides_are_read_as_pillow_writes_them(
-    width: int, height: int, kind: str, progressive: bool
-) -> None:
+def test_sides_are_read_as_pillow_writes_them(width: int, height: int, kind: str, progressive: bool) -> None:
     from PIL import Image as Pillow
 
     target = io.BytesIO()
