@@ -72,7 +72,7 @@ test: $(STAMP) $(STAMP_FLOOR)  ## All tests on Airflow 3.3, and what depends on 
 	@$(BIN)/$(PYTEST)
 
 check: $(STAMP)  ## Format, lint, types, import rules, unit tests
-	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache

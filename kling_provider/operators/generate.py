@@ -89,21 +89,26 @@ class KlingGenerateOperator(KlingSubmitOperator):
                 deadline=deadline,
                 first_look=time.time() + waiting.FIRST_LOOK,
                 poll_interval=self.poll_interval,
-                adopted=done.adopted,
+                external_task_id=done.external_task_id,
+                model=job.request.model,
             ),
             method_name="resume_task",
+            kwargs={"adopted": done.adopted},
             timeout=timedelta(seconds=max(0.0, deadline - time.time())) + NET,
         )
         raise AssertionError("unreachable: defer raises")
 
-    def resume_task(self, context: Context, event: dict[str, Any]) -> Any:
-        """The task trigger's event; the worker reads the task once more, for a fresh link and the truth."""
+    def resume_task(self, context: Context, event: dict[str, Any], adopted: bool = False) -> Any:
+        """The task trigger's event; the worker reads the task once more, for a fresh link and the truth.
+
+        :param adopted: has a default because ``airflow dags test`` passes the event alone.
+        """
         from kling_provider.operators.waiting import confirmed
 
         def body(job: Job) -> Any:
             task = confirmed(job.hook, event, job.request.type)
             self._tell(context, job, task, task.external_task_id)
-            return self._deliver(job, task, bool(event.get("adopted")), context)
+            return self._deliver(job, task, adopted, context)
 
         return self._guarded(context, body)
 

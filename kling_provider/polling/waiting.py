@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from kling_provider.polling.desk import Desk
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.reader import Reader
+from kling_provider.polling.slots import Entry
+from kling_provider.polling.watch import Verdict, Watch
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0

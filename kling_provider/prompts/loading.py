@@ -43,6 +43,8 @@ def load(
     made = loading.made(find_files(path))
     if loading.findings:
         raise error_of(loading.findings, str(path))
+    if not made:
+        raise refused(f"there are no prompts in {path}: its files are empty")
     wanted = chosen([(each.request["name"], each.label) for each in made], only)
     return [each.request for number, each in enumerate(made) if number in wanted]
 

@@ -27,8 +27,8 @@ class KlingTaskTrigger(BaseTrigger):
 
     The event: ``{"kling_task_id", "status", "message"}``; ``status`` is ``succeeded``, ``failed``, ``timeout``
     (a read after the deadline found it running), ``lost`` (Kling does not know it) or ``error`` (reads failed for
-    ten minutes, or an unknown status word); ``message`` is absent where there is none. No link: whoever resumes
-    reads the task once more and gets a fresh one.
+    ten minutes, or an unknown status word). The last three have a ``message``. No link, and no reason of a failure:
+    whoever resumes reads the task once more, for both.
 
     :param kling_conn_id: the Airflow connection.
     :param kling_task_id: the task at Kling.
@@ -53,7 +53,7 @@ class KlingTaskTrigger(BaseTrigger):
         model: str | None = None,
         **_ignored: Any,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kling_conn_id = kling_conn_id
         self.kling_task_id = kling_task_id
         self.type = type
@@ -97,9 +97,7 @@ class KlingTaskTrigger(BaseTrigger):
         event = {"kling_task_id": self.kling_task_id, "status": verdict.state.value}
         if verdict.error is not None:
             event["message"] = str(verdict.error)
-        elif verdict.task is not None and verdict.task.message:
-            event["message"] = verdict.task.message
-        yield TriggerEvent(event)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Says what goes on. Airflow calls it also when a trigger is merely moved, and Kling has no cancel."""
@@ -113,7 +111,7 @@ class KlingTaskTrigger(BaseTrigger):
 class KlingSlotTrigger(BaseTrigger):
     """Fires once, when a task that was refused for lack of a slot (1303) may try again. It sends nothing.
 
-    The event: ``{"external_task_id", "status", "queued_at", "message"}``; ``status`` is ``room``, ``timeout`` or
+    The event: ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status`` is ``room``, ``timeout`` or
     ``error`` (with a ``message``). Pass ``queued_at`` on to the next trigger if the try is refused again: it is
     the place in the queue.
 
@@ -143,7 +141,7 @@ class KlingSlotTrigger(BaseTrigger):
         first_look: float | None = None,
         **_ignored: Any,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         now = time.time()
         self.kling_conn_id = kling_conn_id
         self.external_task_id = external_task_id
@@ -181,7 +179,11 @@ class KlingSlotTrigger(BaseTrigger):
             queued_at=self.queued_at,
             not_before=self.first_look,
         )
-        event: dict[str, Any] = {"external_task_id": self.external_task_id, "queued_at": self.queued_at}
+        event: dict[str, Any] = {
+            "external_task_id": self.external_task_id,
+            "queued_at": self.queued_at,
+            "refusals": self.refusals,
+        }
         try:
             came = await wait_for_turn(
                 self.kling_conn_id, entry, deadline=self.slot_deadline, say=self.log.info
@@ -189,7 +191,7 @@ class KlingSlotTrigger(BaseTrigger):
             event["status"] = "room" if came else "timeout"
         except KlingError as error:
             event |= {"status": "error", "message": str(error)}
-        yield TriggerEvent(event)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
         """Says what there is: nothing. Airflow calls it also when a trigger is merely moved."""

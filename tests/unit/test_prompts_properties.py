@@ -174,7 +174,7 @@ contents = st.one_of(
     ),
     st.sampled_from([None, {}, {"x": "A {{ y }}"}]),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_whatever_is_in_the_files_there_are_requests_or_problems(
     files: dict[str, bytes], filled: dict[str, Any] | None
 ) -> None:
