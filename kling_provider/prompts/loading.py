@@ -160,16 +160,27 @@ class _Loading:
             content = (
                 value.value if key in _NOT_FILLED else self._filled(value.value, key, film.settings, own)
             )
-            if ours(key) in pictures and isinstance(content, str) and content.strip():
-                try:
-                    content = absolute(content.strip(), value.part.folder)
-                except ValueError as error:
-                    self._report([Problem(key, content, str(error))], film.settings, own)
+            if ours(key) in pictures and isinstance(content, str):
+                content = self._picture(content, key, value.part, film.settings, own)
+            elif key == "dynamic_masks" and isinstance(content, list):
+                content = [
+                    item | {"mask": self._picture(item["mask"], key, value.part, film.settings, own)}
+                    if isinstance(item, dict) and isinstance(item.get("mask"), str)
+                    else item
+                    for item in content
+                ]
             elif key == "prompt" and isinstance(content, str):
                 # The same prompt is the same in every form of file, some of which end it with a line break.
                 content = content.strip()
             data[key] = content
         return data
+
+    def _picture(self, picture: str, key: str, part: Part, settings: Settings, own: Part) -> str:
+        try:
+            return absolute(picture.strip(), part.folder)
+        except ValueError as error:
+            self._report([Problem(key, picture, str(error))], settings, own)
+            return picture
 
     def _filled(self, value: Any, key: str, settings: Settings, own: Part) -> Any:
         if isinstance(value, Mapping):
@@ -243,7 +254,7 @@ def _origin(field: str, settings: Settings, own: Part) -> Value:
     head, *rest = [field] if field in settings else field.split(".")
     for key, value in settings.items():
         if key == head or ours(key) == head:
-            below = tuple(int(part) if part.isdigit() else part for part in rest)
+            below = tuple(int(part) if part.isascii() and part.isdigit() else part for part in rest)
             return Value(value.value, value.part, (*value.keys, *below))
     return Value(None, own, ())
 

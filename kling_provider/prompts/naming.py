@@ -75,8 +75,9 @@ def label(name: str, take: int) -> str:
 
 
 def same(name: str) -> str:
-    """Equal for names that some file system takes for one."""
-    return unicodedata.normalize("NFC", name).casefold()
+    """Equal for names whose files would be one: some file systems know no case, some signs become ``_``."""
+    plain = re.sub(r"""[:*?"<>|#\[\]]|(?<![^/])\.""", "_", name)
+    return unicodedata.normalize("NFC", plain).casefold()
 
 
 def _value_word(key: str, value: Any) -> str:

@@ -21,7 +21,11 @@ def absolute(picture: str, folder: AnyPath) -> str:
     :param folder: that of the file which names it.
     :raises ValueError: where no file is there; the text continues ``first_frame 'a.png': …``.
     """
-    if picture.startswith(("http://", "https://", "data:")) or _BASE64.fullmatch(picture):
+    if (
+        not picture
+        or picture.lower().startswith(("http://", "https://", "data:"))
+        or _BASE64.fullmatch(picture)
+    ):
         return picture
     if "://" in picture:
         from airflow.sdk import ObjectStoragePath

@@ -131,11 +131,11 @@ def _try(
     session: Session, options: HttpOptions, output: Output, file: BinaryIO
 ) -> Fetched | _DeadLink | _Transient:
     """One link, with patience. Faults are returned: raised on, they would carry requests' text with the link."""
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
     retrying = Retrying(
         stop=stop_after_attempt(_TRIES),
-        wait=wait_exponential_jitter(initial=0.5, max=10, jitter=0.5),
+        wait=wait_exponential(multiplier=0.5, max=10) + wait_random(0, 0.5),
         retry=retry_if_exception_type(_Transient),
         before_sleep=_say,
         reraise=True,
@@ -214,12 +214,10 @@ def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
             digest.update(chunk)
             file.write(chunk)
     except exceptions.RequestException:
-        raise _Transient(
-            f"the download from {host} was cut after {size} of {stated or 'unknown'} bytes"
-        ) from None
+        raise _Transient(f"the download from {host} was cut, of {stated or 'unknown'} bytes") from None
     file.flush()
     if expected is not None and size != expected:
-        raise _Transient(f"the download from {host} was cut after {size} of {expected} bytes")
+        raise _Transient(f"{host} sent {size} of {expected} bytes")
     return size, digest.hexdigest()
 
 

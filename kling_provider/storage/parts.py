@@ -34,11 +34,8 @@ class Part:
 def part_file(folder: Path, prefix: str, *, private: bool = False) -> Iterator[Part]:
     """A new file ``{prefix}{random}`` in ``folder``, gone afterwards unless it was renamed.
 
-    Files with this prefix whose process died are removed first, so they do not pile up.
-
     :param private: for nobody else's eyes (a folder that is shared with other users).
     """
-    _remove_dead(folder, prefix)
     path, descriptor = _create(folder, prefix, 0o600 if private else 0o666)
     try:
         with open(descriptor, "w+b", closefd=False) as file:
@@ -62,9 +59,13 @@ def _create(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def _remove_dead(folder: Path, prefix: str) -> None:
-    with os.scandir(folder) as entries:
-        found = [folder / entry.name for entry in entries if entry.name.startswith(prefix)]
+def remove_dead(folder: Path, *prefixes: str) -> None:
+    """Remove the parts of processes that died, so that they do not pile up. A missing folder has none."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [folder / entry.name for entry in entries if entry.name.startswith(prefixes)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
     for path in found:
         try:
             # For writing, because some network file systems lock nothing else.

@@ -67,6 +67,7 @@ def save_output(
         )
     store = store_of(path)
     with telling(f"save {path}", kling_task_id=task.kling_task_id, until=task.expires_at):
+        store.tidy(path, sidecar_path(path))
         if (there := _settled(task, path, look(path), origin, replace=replace)) is not None:
             return _saved(path, there, reused=True)
         started = time.monotonic()

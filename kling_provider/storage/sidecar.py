@@ -164,6 +164,7 @@ def find_saved(path: ObjectStoragePath, identity: str) -> Sidecar | None:
     with telling(f"look for {path}"):
         found = look(path)
         if found.sidecar is not None and found.sidecar.identity == identity and intact(path, found):
+            store_of(path).tidy(path, sidecar_path(path))
             return found.sidecar
     return None
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from kling_provider.api.codes import TaskState
 from kling_provider.exceptions import KlingStorageError
 from kling_provider.storage.links import without_queries
-from kling_provider.storage.parts import Part, part_file
+from kling_provider.storage.parts import Part, part_file, remove_dead
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -30,6 +30,9 @@ _WHOLE_UPLOADS = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "ad
 
 #: File systems without hard links say one of these.
 _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+
+#: Downloads on their way to an object store, in the worker's folder for temporary files.
+_DOWNLOADS = ".kling-download.part-"
 
 _WORDS = {
     errno.ENOSPC: "there is no space left on that disk",
@@ -59,6 +62,9 @@ class Store(Protocol):
         """Whether a file of the right size is the right one, as far as that can be asked cheaply."""
 
     def remove(self, path: ObjectStoragePath) -> None: ...
+
+    def tidy(self, *paths: ObjectStoragePath) -> None:
+        """Remove what killed workers left of these files (all in one folder)."""
 
     def part(self, path: ObjectStoragePath) -> Any:
         """A context manager: a local temporary file (:class:`Part`) that :meth:`publish` turns into ``path``."""
@@ -95,11 +101,14 @@ class LocalStore:
     def remove(self, path: ObjectStoragePath) -> None:
         _local(path).unlink(missing_ok=True)
 
+    def tidy(self, *paths: ObjectStoragePath) -> None:
+        remove_dead(_local(paths[0]).parent, *(_part_prefix(_local(path)) for path in paths))
+
     @contextmanager
     def part(self, path: ObjectStoragePath) -> Iterator[Part]:
         place = _local(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        with part_file(place.parent, f".{place.name}.part-") as part:
+        with part_file(place.parent, _part_prefix(place)) as part:
             yield part
 
     def publish(self, part: Part, path: ObjectStoragePath) -> None:
@@ -155,9 +164,12 @@ class RemoteStore:
             with _as_os_error():
                 path.fs.rm_file(path.path)
 
+    def tidy(self, *paths: ObjectStoragePath) -> None:
+        remove_dead(Path(gettempdir()), _DOWNLOADS)
+
     @contextmanager
     def part(self, path: ObjectStoragePath) -> Iterator[Part]:
-        with part_file(Path(gettempdir()), ".kling-download.part-", private=True) as part:
+        with part_file(Path(gettempdir()), _DOWNLOADS, private=True) as part:
             yield part
 
     def publish(self, part: Part, path: ObjectStoragePath) -> None:
@@ -263,6 +275,11 @@ def may_write(path: ObjectStoragePath) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(folder))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "may not be written", str(folder))
+
+
+def _part_prefix(place: Path) -> str:
+    """Hidden, and without a video's suffix, so that nobody takes a part for a video."""
+    return f".{place.name}.part-"
 
 
 def _local(path: ObjectStoragePath) -> Path:

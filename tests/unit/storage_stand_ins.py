@@ -147,7 +147,7 @@ def running_host() -> Iterator[Host]:
     server.daemon_threads = True
     host = Host(f"http://127.0.0.1:{server.server_address[1]}")
     handler.host = host  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield host

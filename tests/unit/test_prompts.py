@@ -299,6 +299,21 @@ class TestPictures:
         found = load_prompts(write(("a.json", json.dumps(rows))))
         assert [each["first_frame"] for each in found] == [row["first_frame"] for row in rows]
 
+    def test_masks_too(self, write: Write) -> None:
+        mask = {"mask": "b.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}
+        entry = {
+            "type": "image_to_video",
+            "model": "kling-v1",
+            "first_frame": "a.png",
+            "static_mask": "b.png",
+            "dynamic_masks": [mask, {**mask, "mask": "https://x.example/m.png"}],
+        }
+        folder = write(("a.json", json.dumps(entry)))
+        first, other = picture(folder / "a.png"), picture(folder / "b.png")
+        (request,) = load_prompts(folder)
+        assert (request["first_frame"], request["static_mask"]) == (str(first), str(other))
+        assert [each["mask"] for each in request["dynamic_masks"]] == [str(other), "https://x.example/m.png"]
+
     def test_in_object_storage(self, write: Write) -> None:
         folder = write(("a.md", "---\ntype: image_to_video\nfirst_frame: p/a.png\n---\nA"))
         frame = picture(folder / "p" / "a.png")

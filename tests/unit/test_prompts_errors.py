@@ -225,6 +225,11 @@ def test_problems_carry_their_place_as_data() -> None:
         ),
         (
             "a.yaml",
+            "- {name: 'x/.y?', prompt: A}\n- {name: X/_y_, prompt: B}\n",
+            ["a.yaml:2: name: 'X/_y_' is the name of dags/prompts/a.yaml:1 as well"],
+        ),
+        (
+            "a.yaml",
             "- {name: x, prompt: A, external_task_id: i-1}\n- {name: y, prompt: B, external_task_id: i-1}\n",
             ["a.yaml:2: external_task_id: 'i-1' is that of dags/prompts/a.yaml:1 as well"],
         ),

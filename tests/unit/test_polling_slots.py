@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue for slots, in a world where Kling has limits, workers take seconds to start and triggerers die."""
+
+from __future__ import annotations
+
+from statistics import mean
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kling_provider.polling.slots import GRANT_LIFE, SETTLE, Entry, Running, Slots
+from tests.unit.waiting_stand_ins import World
+
+
+def burst(count: int, *, model: str = "m", dag: str = "d", start: float = 0.0, gap: float = 0.15):
+    return [(start + number * gap, f"{dag}{model}{number:03}", model, dag) for number in range(count)]
+
+
+def entry(name: str, *, queued_at: float = 0.0, model: str = "m", dag: str = "d", not_before: float = 0.0):
+    return Entry(
+        ticket=name,
+        external_task_id=name,
+        model=model,
+        dag_id=dag,
+        queued_at=queued_at,
+        not_before=not_before,
+    )
+
+
+def names(granted: list[Entry]) -> list[str]:
+    return [one.ticket for one in granted]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_stated_limit_costs_hardly_more_creates_than_the_first_burst(seed):
+    world = World(seed, {"m": 5}, given=5).run(burst(40))
+    assert world.posts / 40 <= 1.95  # 5 of 40 get through at once, 35 are refused and come again
+    assert mean(world.taken_after) <= 4.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_learned_limit_costs_a_probe_now_and_then(seed):
+    world = World(seed, {"m": 5}, given=None).run(burst(40))
+    assert world.posts / 40 <= 2.3
+    assert mean(world.taken_after) <= 4.0
+
+
+def test_they_are_woken_in_the_order_in_which_they_queued():
+    world = World(1, {"m": 5}, given=5).run(burst(40))
+    assert [one.place for one in world.granted] == sorted(one.place for one in world.granted)
+
+
+def test_dags_that_share_an_account_take_turns():
+    world = World(2, {"m": 5}, given=5).run(burst(20, dag="a") + burst(20, dag="b", start=3.0))
+    while_both_queue = [dag for _, _, dag in world.made][5:25]
+    assert 0.3 <= while_both_queue.count("a") / 20 <= 0.7
+
+
+@pytest.mark.parametrize("given_limit", [5, None])
+def test_a_full_model_does_not_hold_up_another(given_limit):
+    """Kling's list names no model, and the first ones of each never came through the queue."""
+    world = World(3, {"slow": 5, "fast": 5}, given=given_limit, render={"slow": 900.0, "fast": 30.0})
+    world.run(burst(10, model="slow") + burst(20, model="fast"))
+    done = [at for at, name, _ in world.made if "fast" in name]
+    assert len(done) == 20
+    assert max(done) < 420, "four rounds of 30 s and a few probes, not the slow ones' 900 s"
+
+
+def test_a_limit_that_is_stated_too_high_only_costs_refusals():
+    world = World(4, {"m": 5}, given=20).run(burst(40))
+    assert world.posts / 40 <= 3.0
+    assert mean(world.taken_after) <= 5.0
+
+
+@pytest.mark.parametrize("external_ids", [True, False])
+def test_a_host_without_lists_is_served_by_what_this_process_waits_for(external_ids):
+    world = World(5, {"m": 5}, given=5, lists=False, external_ids=external_ids).run(burst(20))
+    assert len(world.made) == 20
+    assert world.posts / 20 <= 2.5
+
+
+def test_models_without_external_ids_are_recognised_by_being_new():
+    world = World(6, {"m": 5}, given=5, external_ids=False).run(burst(40))
+    assert world.posts / 40 <= 1.95
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    limit=st.integers(1, 8),
+    count=st.integers(1, 30),
+    slowest=st.floats(0.5, 20.0),
+    render=st.floats(5.0, 120.0),
+)
+@settings(max_examples=60, deadline=None)
+def test_never_more_turns_than_room(seed, limit, count, slowest, render):
+    """With a stated limit: in flight and woken together never exceed it, but for one probe while tasks are in
+    flight that nobody can tell a model of."""
+
+    def check(world: World, granted: list[Entry]) -> None:
+        busy = len(world.in_flight) + len(world.woken)
+        assert busy <= limit + 1
+        if len(granted) > 1:
+            assert busy <= limit
+
+    world = World(seed, {"m": limit}, given=limit, render=render, wake=(0.1, slowest))
+    world.check = check
+    world.run(burst(count))
+    assert not world.unfinished()
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    limits=st.dictionaries(st.sampled_from(["m", "n", "o"]), st.integers(1, 6), min_size=1),
+    stated=st.none() | st.integers(1, 10),
+    slowest=st.floats(0.5, 90.0),
+    stolen=st.sampled_from([0.0, 0.2]),
+    restart_at=st.none() | st.floats(5.0, 200.0),
+    lists=st.booleans(),
+    external_ids=st.booleans(),
+)
+@settings(max_examples=80, deadline=None)
+def test_nobody_starves(seed, limits, stated, slowest, stolen, restart_at, lists, external_ids):
+    """Whatever is known or true about limits, whoever dies: all get their turn in the end."""
+    jobs = [job for model in limits for dag in "ab" for job in burst(6, model=model, dag=dag)]
+    world = World(
+        seed,
+        limits,
+        given=stated,
+        wake=(0.1, slowest),
+        stolen=stolen,
+        lists=lists,
+        external_ids=external_ids,
+    )
+    world.run(jobs, restart_at=restart_at)
+    assert not world.unfinished()
+
+
+@given(seed=st.integers(0, 10_000), restart_at=st.floats(5.0, 150.0))
+@settings(max_examples=30, deadline=None)
+def test_a_restart_keeps_the_order(seed, restart_at):
+    world = World(seed, {"m": 3}, given=3).run(burst(20), restart_at=restart_at)
+    places = [one.place for one in world.granted]
+    # Woken in the last seconds before the triggerer died, and refused: back at their places.
+    again = {place for place in places if places.count(place) > 1}
+    first = [place for place in dict.fromkeys(places) if place not in again]
+    assert first == sorted(first)
+
+
+def test_who_is_refused_goes_back_to_the_old_place_and_lets_others_pass_meanwhile():
+    slots = Slots()
+    for name in "abc":
+        slots.join(entry(name, queued_at=ord(name)), now=0.0)
+    assert names(slots.tick(10.0, [], limit=1)) == ["a"]
+    slots.join(entry("a", queued_at=ord("a"), not_before=21.0), now=11.0)
+    assert names(slots.tick(12.0, [], limit=1)) == ["b"]
+    assert names(slots.tick(22.0, [Running("1", "b")], limit=2)) == ["a"]
+
+
+def test_nothing_is_granted_before_the_first_look_and_while_the_queue_settles():
+    slots = Slots()
+    slots.join(entry("late", queued_at=5.0, not_before=10.0), now=0.0)
+    slots.join(entry("early", queued_at=1.0), now=1.0)
+    assert slots.tick(SETTLE - 0.1, [], limit=1) == []
+    assert names(slots.tick(SETTLE, [], limit=5)) == ["early"]
+    assert slots.tick(9.9, [Running("1", "early")], limit=5) == []
+    assert names(slots.tick(10.0, [Running("1", "early")], limit=5)) == ["late"]
+
+
+def test_a_turn_that_nobody_takes_is_given_to_the_next():
+    slots = Slots()
+    for name in "ab":
+        slots.join(entry(name, queued_at=ord(name)), now=0.0)
+    assert names(slots.tick(10.0, [], limit=1)) == ["a"]
+    assert slots.tick(10.0 + GRANT_LIFE - 1, [], limit=1) == []
+    assert names(slots.tick(10.0 + GRANT_LIFE, [], limit=1)) == ["b"]
+
+
+def test_a_task_that_came_and_went_between_two_lists_ends_its_turn():
+    slots = Slots()
+    for name in "ab":
+        slots.join(entry(name, queued_at=ord(name)), now=0.0)
+    slots.tick(10.0, [], limit=1)
+    assert slots.unseen(15.0, age=6.0) == []
+    assert slots.unseen(16.0, age=6.0) == ["a"]
+    assert names(slots.tick(16.0, [], limit=1, exist={"a"})) == ["b"]
+
+
+def test_who_leaves_the_queue_is_not_called():
+    slots = Slots()
+    here, gone = entry("here", queued_at=2.0), entry("gone", queued_at=1.0)
+    slots.join(gone, now=0.0)
+    slots.join(here, now=0.0)
+    assert slots.ahead(here) == 1
+    slots.leave(gone)
+    assert (slots.ahead(here), slots.waiting) == (0, 1)
+    assert slots.tick(10.0, [], limit=5) == [here]
+    slots.leave(here)
+    assert slots.waiting == 0
+
+
+def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
+    slots = Slots()
+    old, new = entry("same"), entry("same")
+    slots.join(old, now=0.0)
+    slots.join(new, now=0.0)
+    slots.leave(old)
+    assert slots.tick(10.0, [], limit=5) == [new]

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Saving to object stores and file servers: nothing is visible before it is complete, whatever fails."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
+
+from kling_provider.exceptions import KlingRequestError, KlingStorageError
+from kling_provider.storage import (
+    check_free,
+    destination_path,
+    find_saved,
+    load_image,
+    read_sidecar,
+    save_output,
+    saved_result,
+)
+from tests.unit.storage_stand_ins import Host, film, finished, origin, running_host, whole
+
+pytestmark = pytest.mark.airflow_version
+_numbers = count()
+
+
+class StoreError(Exception):
+    """Object stores raise classes of their own."""
+
+
+class Bucket(MemoryFileSystem):
+    """Keys appear when their upload is complete. ``fault`` breaks the next upload of a video."""
+
+    def __init__(self) -> None:
+        super().__init__(skip_instance_cache=True)
+        self.store: dict[str, Any] = {}
+        self.pseudo_dirs = [""]
+        self.fault = ""
+        self.seen: list[set[str]] = []
+
+    cachable = False
+
+    @property
+    def keys(self) -> set[str]:
+        return set(self.store)
+
+    def put_file(self, lpath: str, rpath: str, **more: Any) -> None:
+        fault, self.fault = self.fault, ""
+        data = Path(lpath).read_bytes()
+        if fault == "refused":
+            raise StoreError("403 for https://bucket.example/k?X-Amz-Signature=s3cr3t: denied")
+        with self.open(rpath, "wb") as file:
+            file.write(data[:100])
+            self.seen.append(self.keys)
+            if fault == "short":
+                return
+            file.write(data[100:])
+
+
+class Server(Bucket):
+    """A file server: a file is visible while it is written."""
+
+    def put_file(self, lpath: str, rpath: str, **more: Any) -> None:
+        fault, self.fault = self.fault, ""
+        data = Path(lpath).read_bytes()
+        self.pipe_file(rpath, data[:100])
+        self.seen.append(self.keys)
+        if fault:
+            raise OSError(28, "No space left on device")
+        self.pipe_file(rpath, data)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with running_host() as host:
+        yield host
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The worker's folder for temporary files."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture(params=["s3", "sftp"])
+def store(request: pytest.FixtureRequest) -> Bucket:
+    filesystem = Bucket() if request.param == "s3" else Server()
+    filesystem.scheme, filesystem.conn = request.param, f"conn{next(_numbers)}"
+    attach(filesystem.scheme, filesystem.conn, fs=filesystem)
+    return filesystem
+
+
+def place(store: Bucket) -> ObjectStoragePath:
+    path: ObjectStoragePath = destination_path(f"{store.scheme}://bucket/videos", store.conn) / "a/panda.mp4"
+    return path
+
+
+def save(link: str, path: ObjectStoragePath, **more: Any) -> Any:
+    return save_output(
+        finished(link), path, **({"origin": origin(), "refresh": lambda: finished(link)} | more)
+    )
+
+
+BOTH = {"/bucket/videos/a/panda.mp4", "/bucket/videos/a/panda.mp4.json"}
+
+
+def test_a_video_and_its_sidecar(store: Bucket, host: Host, temporary: Path) -> None:
+    link, path = host.serve("/a.mp4", whole(film())), place(store)
+    check_free(path, "af-identity")
+    saved = save(link, path)
+    assert store.keys == BOTH
+    assert path.fs.cat_file(path.path) == film()
+    assert saved.file == str(path)
+    assert f"{store.scheme}://{store.conn}@" in saved.file
+    assert ObjectStoragePath(saved.file).fs is store
+    assert list(temporary.iterdir()) == []
+    assert all("/bucket/videos/a/panda.mp4" not in keys for keys in store.seen)
+
+    assert save(link, path).reused
+    assert find_saved(path, "af-identity") == read_sidecar(path) == saved.sidecar
+    assert saved_result(saved.sidecar, path)["outputs"][0]["file"] == saved.file
+    assert len(host.seen) == 1
+
+
+@pytest.mark.parametrize("fault", ["refused", "short"])
+def test_an_upload_that_fails_leaves_no_video(store: Bucket, host: Host, temporary: Path, fault: str) -> None:
+    link, path = host.serve("/a.mp4", whole(film())), place(store)
+    store.fault = fault
+    with pytest.raises(KlingStorageError, match="stays at Kling until") as error:
+        save(link, path)
+    assert "s3cr3t" not in str(error.value)
+    assert error.value.__cause__ is None
+    assert not store.keys - {"/bucket/videos/a/panda.mp4.json"}
+    assert list(temporary.iterdir()) == []
+    assert find_saved(path, "af-identity") is None
+    check_free(path, "af-identity")
+    assert not save(link, path).reused
+    assert store.keys == BOTH
+    assert path.fs.cat_file(path.path) == film()
+
+
+def test_what_killed_workers_left_is_removed(store: Bucket, host: Host, temporary: Path) -> None:
+    (temporary / ".kling-download.part-00000000").write_bytes(b"half a video")
+    path = place(store)
+    if store.scheme == "sftp":
+        store.pipe_file("/bucket/videos/a/.panda.mp4.part", b"half a video")
+    save(host.serve("/a.mp4", whole(film())), path)
+    assert list(temporary.iterdir()) == []
+    assert store.keys == BOTH
+
+
+def test_a_file_of_others_is_never_overwritten(store: Bucket, host: Host) -> None:
+    link, path = host.serve("/a.mp4", whole(film())), place(store)
+    store.pipe_file(path.path, b"somebody's")
+    with pytest.raises(KlingRequestError, match="has no sidecar"):
+        check_free(path, "af-identity")
+    with pytest.raises(KlingRequestError, match="has no sidecar"):
+        save(link, path)
+    assert store.cat_file(path.path) == b"somebody's"
+    save(link, path, replace=True)
+    assert store.cat_file(path.path) == film()
+    with pytest.raises(KlingRequestError, match="belongs to another video"):
+        check_free(path, "af-other")
+
+
+def test_a_cut_file_is_made_again_and_an_edited_one_is_not(store: Bucket, host: Host) -> None:
+    link, path = host.serve("/a.mp4", whole(film())), place(store)
+    save(link, path)
+    store.pipe_file(path.path, film()[:5000])
+    assert find_saved(path, "af-identity") is None
+    save(link, path)
+    assert store.cat_file(path.path) == film()
+    store.pipe_file(path.path, film(0.5))
+    with pytest.raises(KlingRequestError, match="was changed after it was saved"):
+        save(link, path)
+
+
+def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise StoreError("no route to https://bucket.example/?token=s3cr3t")
+
+    monkeypatch.setattr(store, "info", broken)
+    for ask in (
+        lambda: check_free(place(store), "af-identity"),
+        lambda: find_saved(place(store), "af-identity"),
+        lambda: load_image(str(place(store))),
+    ):
+        with pytest.raises(KlingStorageError, match="StoreError: no route to .*Nothing was sent") as error:
+            ask()
+        assert "s3cr3t" not in str(error.value)
+
+
+def test_pictures_come_from_object_stores_too(store: Bucket) -> None:
+    import io
+
+    from PIL import Image as Pillow
+
+    target = io.BytesIO()
+    Pillow.new("RGB", (400, 300)).save(target, "PNG")
+    store.pipe_file("/bucket/pictures/a.png", target.getvalue())
+    address = f"{store.scheme}://{store.conn}@bucket/pictures"
+    assert load_image(f"{address}/a.png").wire == load_image("a.png", base=address).wire
+    with pytest.raises(KlingRequestError, match="there is no file"):
+        load_image("b.png", base=address)
