@@ -254,8 +254,8 @@ class KlingAsyncHook:
             raise _unreachable(line, why) from None
         except ValueError:
             raise KlingRequestError(
-                f"Connection {self.kling_conn_id!r}: the proxy or a header extra cannot be used by the reads of "
-                "deferrable tasks (http and https proxies only); mend it, or set deferrable=False."
+                f"Connection {self.kling_conn_id!r}: its password, a header extra or its proxy holds a character "
+                "that cannot be sent."
             ) from None
 
 
@@ -270,6 +270,11 @@ def _prepare(found: Any) -> tuple[KlingConnection, HttpOptions, Route, ssl.SSLCo
     connection = KlingConnection.parse(found)
     options = split_extras(connection.http_extras)
     route = route_to(connection.base_url, options)
+    if route.proxy and not route.proxy.startswith(("http://", "https://")):
+        raise KlingRequestError(
+            f"Connection {connection.conn_id!r}: the reads of deferrable tasks take http and https proxies only; "
+            "use such a proxy, or set deferrable=False."
+        )
     try:
         return connection, options, route, _tls(route)
     except OSError as why:

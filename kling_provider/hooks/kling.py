@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection
@@ -190,7 +190,7 @@ class KlingHook(HttpHook):
             return found
         for external in external_task_ids:
             call = reads.call_to_find(self.connection, type, external)
-            tasks = self._read(call, lambda a, e=external: reads.read_found(self.connection, a, e))
+            tasks = self._read(call, partial(_found, self.connection, external))
             if tasks:
                 found[external] = tasks
         return found
@@ -322,6 +322,10 @@ class KlingHook(HttpHook):
                 task_state=TaskState.MAY_EXIST,
             ), response.headers
         return read_answer(response.status_code, response.headers, response.content), response.headers
+
+
+def _found(connection: KlingConnection, external_task_id: str, answer: Answer) -> list[KlingTask]:
+    return reads.read_found(connection, answer, external_task_id)
 
 
 def _groups(ids: Sequence[str]) -> list[list[str]]:

@@ -102,7 +102,7 @@ def route_to(url: str, options: HttpOptions) -> Route:
     come first. Imports requests (200 ms): call it in a thread where a loop runs.
     """
     from requests import Session
-    from requests.utils import prepend_scheme_if_needed, select_proxy
+    from requests.utils import select_proxy
 
     with Session() as session:
         session.trust_env = options.trust_env
@@ -111,7 +111,7 @@ def route_to(url: str, options: HttpOptions) -> Route:
         )
     proxy = select_proxy(url, dict(merged["proxies"]))
     return Route(
-        proxy=prepend_scheme_if_needed(proxy, "http") if proxy else None,  # type: ignore[no-untyped-call]
+        proxy=proxy if not proxy or "://" in proxy else f"http://{proxy}",
         verify=True if merged["verify"] is None else merged["verify"],
         cert=merged["cert"],
     )

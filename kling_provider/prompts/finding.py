@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.problems import Problem
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.prompts.problems import PromptProblem
+from kling_provider.prompts.problems import PromptProblem, harmless
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -55,6 +55,7 @@ def find_files(path: str | os.PathLike[str]) -> list[File]:
     """
     given = str(path) if "://" in str(path) else os.fspath(path)
     root = _root(given)
+    given = harmless(given).rstrip("/")
     if root.is_file():
         if root.suffix.lower() not in SUFFIXES or root.name.lower() in DEFAULTS:
             raise refused(f"{given} is no prompt file: they end in {', '.join(SUFFIXES)}")
@@ -62,7 +63,7 @@ def find_files(path: str | os.PathLike[str]) -> list[File]:
         beside = [File(root.with_name(name), f"{folder}{slash}{name}", name) for name in DEFAULTS]
         return [File(root, given, root.name), *(file for file in beside if file.path.is_file())]
     try:
-        files = sorted(_below(root, given.rstrip("/"), "", ()), key=lambda file: file.relative)
+        files = sorted(_below(root, given, "", ()), key=lambda file: file.relative)
     except PermissionError as error:
         raise refused(f"{error.filename or given} cannot be read: {error.strerror}") from None
     if all(file.is_defaults for file in files):
@@ -140,6 +141,7 @@ def _folders() -> Iterator[Path]:
 
 def refused(message: str) -> KlingRequestError:
     """The error of a call that is wrong as a whole."""
+    message = harmless(message)
     end = "" if message.endswith((".", "?")) else "."
     error = KlingRequestError(f"{message[0].upper()}{message[1:]}{end} Nothing was sent.")
     error.problems = (Problem("", None, message),)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from kling_provider.api.problems import Problem
 from kling_provider.exceptions import KlingRequestError
@@ -24,6 +26,16 @@ class PromptProblem(Problem):
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {Problem.__str__(self)}"
+
+
+def harmless(found: Any) -> Any:
+    """``found`` as it may stand in a log: addresses without password and signature."""
+    if isinstance(found, str):
+        without_user = re.sub(r"://[^/@\s]*:[^/@\s]*@", "://…@", found)
+        return re.sub(r"(://[^\s?#]*)[?#][^\s'\"]*", r"\1?…", without_user)
+    if isinstance(found, Mapping):
+        return {key: harmless(value) for key, value in found.items()}
+    return [harmless(value) for value in found] if isinstance(found, list) else found
 
 
 class Lines:
@@ -65,14 +77,16 @@ def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
     """One exception for all: a summary, then one line each. What several entries inherit is said once."""
     readers: dict[str, tuple[PromptProblem, list[str]]] = {}
     for finding in findings:
-        _, files = readers.setdefault(str(finding.problem), (finding.problem, []))
+        problem = finding.problem
+        problem = replace(problem, found=harmless(problem.found), message=harmless(problem.message))
+        _, files = readers.setdefault(str(problem), (problem, []))
         if finding.reader not in files:
             files.append(finding.reader)
     problems = [_with_readers(problem, files) for problem, files in readers.values()]
     problems.sort(key=lambda problem: (problem.file, problem.line or 0))
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
     lines = "\n".join(str(problem) for problem in problems)
-    error = KlingRequestError(f"{count} in {where}, nothing was sent:\n{lines}")
+    error = KlingRequestError(f"{count} in {harmless(where)}, nothing was sent:\n{lines}")
     error.problems = tuple(problems)
     return error
 

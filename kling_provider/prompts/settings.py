@@ -90,7 +90,7 @@ def films_of(settings: Settings, own: Part) -> tuple[list[Film], list[Problem]]:
             films.append(Film(kept | chosen, {key: item.value for key, item in chosen.items()}, take))
     if len(films) > 1:
         for key in _ONE_EACH:
-            if value := rest.get(key):
+            if (value := rest.get(key)) and value.value != "":
                 problems.append(
                     Problem(key, value.value, "is one task's own; it cannot go with variants or matrix")
                 )

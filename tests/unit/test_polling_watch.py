@@ -54,7 +54,13 @@ def test_the_deadline_strikes_at_a_read_only_and_the_last_read_falls_on_it():
 
 def test_reads_grow_rarer_in_a_long_wait():
     wait = watch(deadline=None)
-    assert [wait.saw(RUNNING, START + after).delay for after in (5, 599, 601, 3599, 3601)] == [10, 10, 20, 20, 60]
+    assert [wait.saw(RUNNING, START + after).delay for after in (5, 599, 601, 3599, 3601)] == [
+        10,
+        10,
+        20,
+        20,
+        60,
+    ]
 
 
 @pytest.mark.parametrize("error", [KlingServerError("down"), KlingAuthError("bad key", http_status=401)])

@@ -330,6 +330,22 @@ def test_defaults_that_cannot_be_read() -> None:
     assert "defaults.yml: its folder has dags/prompts/defaults.yaml as well; keep one of them" in problems()
 
 
+def test_signatures_and_passwords_are_not_repeated() -> None:
+    signed = "https://x.example/a.png?X-Signature=s3cr3t"
+    write("a.yaml", f"prompt: A\nfirst_frame: {signed}\n")
+    write("b.yaml", f"prompt: A\nelements: [{{element_id: 1, url: '{signed}'}}]\nfoo: ['{signed}']")
+    write("c.yaml", "type: image_to_video\nfirst_frame: file://me:s3cr3t@place/a.png")
+    write("e.jsonl", f"[\"{signed}\"]")
+    write("d.yaml", "prompt: A\ncallback_url: ftp://x.example/?token=s3cr3t")
+    found = problems()
+    assert len(found) == 6
+    assert "s3cr3t" not in "".join(found)
+    assert "https://x.example/a.png?…" in found[0]
+    with pytest.raises(KlingRequestError) as caught:
+        load_prompts("file://me:s3cr3t@place/none")
+    assert "s3cr3t" not in str(caught.value)
+
+
 def test_an_alias_bomb_ends_early() -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]

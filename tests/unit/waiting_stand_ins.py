@@ -17,7 +17,7 @@ from aiohttp import web
 
 from kling_provider.polling.slots import Entry, Running, Slots
 
-KEY = "sk-a-secret-key-of-this-test"
+KEY = "sk-a-secret-key-of-these-tests-and-of-nothing-else"
 
 
 def connection_json(host: str, **fields: Any) -> str:
