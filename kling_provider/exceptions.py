@@ -53,6 +53,10 @@ class KlingBalanceError(KlingError, AirflowFailException):
     """Arrears, or no units left (1100-1102)."""
 
 
+class KlingBudgetError(KlingError, AirflowFailException):
+    """The price is above the user's own limit. Nothing was sent."""
+
+
 class KlingRequestError(KlingError, AirflowFailException):
     """The request is wrong, by our check before the call or by Kling's (1200-1203)."""
 

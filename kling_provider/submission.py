@@ -75,6 +75,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Permit:
+    """Money is about to be spent, and nothing is stored yet -> nothing. To refuse, raise."""
+
+    external_task_id: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
     """The paid call -> :class:`Sent`."""
 
@@ -95,7 +103,7 @@ class Wait:
     seconds: float
 
 
-Step = Find | Read | Send | Store | Wait
+Step = Find | Read | Permit | Send | Store | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +274,7 @@ class Submission:
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
         doubt = False
+        yield Permit(external, attempt)
         for pause in (*BACKOFF, None):
             if not locked:
                 yield Store(self._record(external, attempt, "open"))

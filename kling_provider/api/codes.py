@@ -9,10 +9,13 @@ code of the table came.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from kling_provider.api.addresses import without_queries
 
 
 class TaskState(StrEnum):
@@ -83,9 +86,13 @@ class Answer:
 
     @property
     def not_found(self) -> bool:
-        """A read of one id that Kling does not know (legacy: 400/1201 by text; elsewhere a plain 404)."""
-        text = self.message.lower()
-        return (self.code == 1201 and "not found" in text) or self.code == 1203 or self.http_status == 404
+        """A read of one id that the host does not know: 1203, 1201 by its text (legacy), a gateway's own word.
+
+        A 404 without a code says nothing about the id: it comes from a wrong path, or from a proxy.
+        """
+        if isinstance(self.code, str):
+            return self.http_status == 404 or "not_exist" in self.code
+        return self.code == 1203 or (self.code == 1201 and "not found" in self.message.lower())
 
 
 def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -102,8 +109,8 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         return Answer(kind, http_status, None, _excerpt(body), None, None, retry_after, state)
 
     code = _code(envelope.get("code"))
-    message = str(envelope.get("message") or envelope.get("msg") or _error_text(envelope) or "")
-    request_id = envelope.get("request_id") or headers.get("X-Request-Id")
+    message = without_queries(envelope.get("message") or envelope.get("msg") or _error_text(envelope) or "")
+    request_id = str(envelope.get("request_id") or headers.get("X-Request-Id") or "") or None
     data = envelope.get("data")
     succeeded = 200 <= http_status < 300
     if succeeded and code == 0:
@@ -112,9 +119,11 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         return Answer(Kind.OK, http_status, None, message, request_id, data if data is not None else envelope)
     if isinstance(code, int) and code in _KINDS:
         kind = _KINDS[code]
-        # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408
-        # or a 5xx around such a code proves nothing.
-        refused = kind is not Kind.SERVER and http_status != 408 and http_status < 500
+        # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408,
+        # a redirect or a 5xx around such a code proves nothing.
+        refused = (
+            kind is not Kind.SERVER and http_status != 408 and (succeeded or 400 <= http_status < 500)
+        )
         state = TaskState.NONE if refused else TaskState.MAY_EXIST
     else:
         kind = _NEVER_MADE.get(http_status, Kind.SERVER if http_status >= 500 else Kind.UNREADABLE)
@@ -125,7 +134,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
 def _envelope(body: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(body)
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # brackets without end are no answer either
         return None
     return value if isinstance(value, dict) else None
 
@@ -152,11 +161,12 @@ def _error_text(envelope: Mapping[str, Any]) -> str | None:
 def _seconds(value: str | None) -> float | None:
     """``Retry-After`` in seconds; its date form is not used by anyone here and counts as absent."""
     try:
-        return max(0.0, float(value)) if value else None
+        seconds = float(value) if value else math.nan
     except ValueError:
         return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _excerpt(body: bytes) -> str:
     """The start of a body that is not JSON, on one line: a proxy's page says in its title what it is."""
-    return " ".join(body[:300].decode("utf-8", "replace").split())[:120]
+    return without_queries(" ".join(body[:300].decode("utf-8", "replace").split()))[:120]

@@ -77,6 +77,14 @@ class Price:
     def known(self) -> bool:
         return self.units is not None
 
+    def as_json(self) -> dict[str, str | None]:
+        """For XCom: amounts as decimal text."""
+        return {
+            "units": None if self.units is None else _plain(self.units),
+            "usd": None if self.usd is None else _plain(self.usd),
+            "basis": self.basis,
+        }
+
     def as_text(self) -> str:
         """For a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
         if self.usd is None:

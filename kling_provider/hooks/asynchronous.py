@@ -193,18 +193,22 @@ class KlingAsyncHook:
             await line.session.close()
 
     async def _open(self) -> _Line:
-        if self._line is None:
-            # A task of its own, shielded: on Airflow 3.1 a connection read that is cancelled halfway leaves its
-            # answer in the triggerer's pipe, and the next reader takes it for his.
-            if self._opening is None:
-                self._opening = asyncio.create_task(self._opened())
-            opening = self._opening
-            try:
-                self._line = await asyncio.shield(opening)
-            finally:
-                if opening.done() and self._opening is opening:
-                    self._opening = None
-        return self._line
+        if self._line is not None:
+            return self._line
+        # A task of its own, shielded: on Airflow 3.1 a connection read that is cancelled halfway leaves its
+        # answer in the triggerer's pipe, and the next reader takes it for his. Whoever comes next goes on with it.
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._opened())
+        opening = self._opening
+        try:
+            line = await asyncio.shield(opening)
+        except Exception:
+            if self._opening is opening:
+                self._opening = None
+            raise
+        if self._opening is opening:
+            self._line, self._opening = line, None
+        return line
 
     async def _opened(self) -> _Line:
         found = await get_async_connection(self.kling_conn_id)

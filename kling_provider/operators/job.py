@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from kling_provider.api.hosts import Lock
 from kling_provider.api.prices import estimate
+from kling_provider.api.requests import IMAGE_FIELDS
 from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingRequestError, KlingTaskNotFound
+from kling_provider.exceptions import KlingBudgetError, KlingRequestError, KlingTaskNotFound
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.records import records_of
@@ -23,6 +25,7 @@ from kling_provider.storage import resolve_images, shown_request
 from kling_provider.submission import (
     Find,
     Outcome,
+    Permit,
     Read,
     Send,
     Sent,
@@ -37,10 +40,21 @@ from kling_provider.submission import (
 log = logging.getLogger(__name__)
 
 
+class Planned(Exception):
+    """``plan_only`` came to the paid call."""
+
+    def __init__(self, external_task_id: str | None, attempt: int) -> None:
+        super().__init__(external_task_id, attempt)
+        self.external_task_id = external_task_id
+        self.attempt = attempt
+
+
 class Job:
     """What one task instance intends to have made, and how far that is.
 
     :param data: the request as the user wrote it.
+    :param max_units: the most that this one video may cost at list price.
+    :param plan_only: stop before the paid call (:class:`Planned` is raised), store nothing.
     :param sidecar: finished videos leave a sidecar where this job looks first (Generate with a destination).
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
@@ -53,7 +67,9 @@ class Job:
         kling_conn_id: str,
         pay_once_per: PayOncePer,
         on_ambiguous: str,
-        sidecar: bool,
+        max_units: float | Decimal | None = None,
+        plan_only: bool = False,
+        sidecar: bool = False,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
         self.hook = KlingHook(kling_conn_id)
@@ -74,6 +90,9 @@ class Job:
             images=self.images,
         )
         self._check_scope(pay_once_per, sidecar)
+        self.price = estimate(self.request)
+        self._max_units = None if max_units is None else Decimal(str(max_units))
+        self._plan_only = plan_only
         self._resubmit = on_ambiguous == "resubmit"
         self._first_try = ti.try_number <= 1
         self._look_first = not self._first_try or pay_once_per != "run"
@@ -129,13 +148,55 @@ class Job:
                     return self.hook.get_task(kling_task_id, type=self.request.type)
                 except KlingTaskNotFound:
                     return None
+            case Permit(external_task_id, attempt):
+                return self._permit(external_task_id, attempt)
             case Send(external_task_id):
                 return self._send(external_task_id)
             case Store(record):
-                return self._records.store(record)
+                return None if self._plan_only else self._records.store(record)
             case Wait(seconds):
                 log.info("Next look in %.0f s.", seconds)
                 return time.sleep(seconds)
+
+    def _permit(self, external_task_id: str | None, attempt: int) -> None:
+        if self._max_units is not None and (self.price.units is None or self.price.units > self._max_units):
+            raise KlingBudgetError(
+                f"Not sent: {self.name} costs {self.price.as_text()}, and max_units is {self._max_units}. Nothing is "
+                "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
+            )
+        if self._plan_only:
+            raise Planned(external_task_id, attempt)
+
+    def plan(self, planned: Planned) -> dict[str, Any]:
+        """What the paid call would be: method, address, the exact body (images by path and sha256), and price."""
+        presented = {field: shown for field in IMAGE_FIELDS if (shown := self.shown.get(field))}
+        request = self.request.model_copy(update=presented)
+        call = self.hook.connection.dialect.create(request, planned.external_task_id)
+        return {
+            "plan_only": True,
+            "summary": f"it would be sent for {self.price.as_text()}",
+            "kling_task_id": None,
+            "external_task_id": planned.external_task_id,
+            "attempt": planned.attempt,
+            "price": self.price.as_json(),
+            "http": {
+                "method": call.method,
+                "url": self.hook.connection.base_url + call.path,
+                "json": call.json,
+            },
+        }
+
+    def plan_of(self, task: KlingTask) -> dict[str, Any]:
+        """The same where the task exists already: nothing would be paid."""
+        return {
+            "plan_only": True,
+            "summary": f"Kling task {task.kling_task_id} exists and would be adopted, nothing paid",
+            "kling_task_id": task.kling_task_id,
+            "external_task_id": task.external_task_id,
+            "attempt": None,
+            "price": None,
+            "http": None,
+        }
 
     def _send(self, external_task_id: str | None) -> Sent:
         log.info(
@@ -143,7 +204,7 @@ class Job:
             self.name,
             self.hook.connection.host,
             external_task_id or "none",
-            estimate(self.request).as_text(),
+            self.price.as_text(),
         )
         answer, task = self.hook.create(self.wire, external_task_id=external_task_id)
         if task is not None:

@@ -34,6 +34,9 @@ class KlingSubmitOperator(BaseOperator):
     :param pay_once_per: how far the same request is paid once: ``run``, ``dag`` or ``content`` (the account).
     :param on_ambiguous: at a host without a lock, when nobody knows whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice.
+    :param max_units: the most that this video may cost at list price, in units; above it nothing is sent.
+    :param plan_only: everything but the paid call: the XCom is the exact HTTP body and the price, or the task
+        that exists already. (Airflow's own ``dry_run`` is a method of operators.)
     :param slot_timeout: the longest wait for a free slot, in seconds or as a timedelta.
     :param deferrable: ``False`` waits in the worker.
     """
@@ -50,6 +53,8 @@ class KlingSubmitOperator(BaseOperator):
         kling_conn_id: str = "kling_default",
         pay_once_per: Literal["run", "dag", "content"] = "run",
         on_ambiguous: Literal["stop", "resubmit"] = "stop",
+        max_units: float | None = None,
+        plan_only: bool = False,
         slot_timeout: float | timedelta = timedelta(hours=24),
         deferrable: bool = True,
         **kwargs: Any,
@@ -59,6 +64,8 @@ class KlingSubmitOperator(BaseOperator):
         self.kling_conn_id = kling_conn_id
         self.pay_once_per = pay_once_per
         self.on_ambiguous = on_ambiguous
+        self.max_units = max_units
+        self.plan_only = plan_only
         self.slot_timeout = slot_timeout
         self.deferrable = deferrable
 
@@ -91,20 +98,33 @@ class KlingSubmitOperator(BaseOperator):
             kling_conn_id=self.kling_conn_id,
             pay_once_per=self.pay_once_per,
             on_ambiguous=self.on_ambiguous,
+            max_units=self.max_units,
+            plan_only=self.plan_only,
             sidecar=self._leaves_sidecar,
         )
 
     def _submit(self, job: Job, context: Context, queue: Mapping[str, Any] | None = None) -> Any:
+        from kling_provider.operators.job import Planned
         from kling_provider.operators.waiting import slot_error
         from kling_provider.submission import NoSlot
 
         while True:
             if queue and (error := slot_error(queue, job)):
                 raise error
-            outcome = job.submit(resume=queue.get("external_task_id") if queue else None)
+            try:
+                outcome = job.submit(resume=queue.get("external_task_id") if queue else None)
+            except Planned as planned:
+                return self._planned(job, job.plan(planned), context)
             if not isinstance(outcome, NoSlot):
+                if self.plan_only:
+                    return self._planned(job, job.plan_of(outcome.task), context)
                 return self.finish(job, outcome, context)
             queue = self._queue_up(job, outcome, context, queue or {})
+
+    def _planned(self, job: Job, plan: dict[str, Any], context: Context) -> dict[str, Any]:
+        self.log.info("Only planned, nothing sent: %s, %s.", job.name, plan["summary"])
+        self._push(context, job, state="planned", plan=plan)
+        return plan
 
     def _queue_up(
         self, job: Job, refused: NoSlot, context: Context, before: Mapping[str, Any]

@@ -19,9 +19,9 @@ from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.hooks.failures import no_answer
 from kling_provider.hooks.wire import HttpOptions, split_extras
+from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs, host_of
 from kling_provider.storage.media import defect
-from kling_provider.storage.stores import still_there
 
 if TYPE_CHECKING:
     from requests import Response, Session

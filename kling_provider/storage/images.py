@@ -18,9 +18,10 @@ from kling_provider.api.problems import Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request
 from kling_provider.api.spelling import translate
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.storage.failures import telling
 from kling_provider.storage.links import unsigned
 from kling_provider.storage.media import picture
-from kling_provider.storage.stores import store_of, telling
+from kling_provider.storage.stores import store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -12,6 +12,7 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingServerError, KlingStorageError
 from kling_provider.storage.download import fetch
+from kling_provider.storage.failures import still_there, telling
 from kling_provider.storage.parts import Part
 from kling_provider.storage.sidecar import (
     Found,
@@ -25,7 +26,7 @@ from kling_provider.storage.sidecar import (
     sidecar_path,
     taken,
 )
-from kling_provider.storage.stores import still_there, store_of, telling
+from kling_provider.storage.stores import store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import Billing, KlingTask
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.storage.failures import still_there, telling
 from kling_provider.storage.images import shown_request
 from kling_provider.storage.media import defect
-from kling_provider.storage.stores import may_write, still_there, store_of, telling
+from kling_provider.storage.stores import may_write, store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -10,16 +10,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import file_digest
 from pathlib import Path
 from tempfile import gettempdir
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from kling_provider.api.codes import TaskState
-from kling_provider.exceptions import KlingStorageError
-from kling_provider.storage.links import without_queries
+from kling_provider.storage.failures import as_os_error
 from kling_provider.storage.parts import Part, part_file, remove_dead
 
 if TYPE_CHECKING:
@@ -34,21 +31,9 @@ _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 #: Downloads on their way to an object store, in the worker's folder for temporary files.
 _DOWNLOADS = ".kling-download.part-"
 
-_WORDS = {
-    errno.ENOSPC: "there is no space left on that disk",
-    errno.EDQUOT: "the quota of that disk is used up",
-    errno.EFBIG: "the file is larger than this process may write",
-    errno.EACCES: "this worker's user may not do that there",
-    errno.EPERM: "this worker's user may not do that there",
-    errno.EROFS: "that disk is read-only",
-    errno.EEXIST: "a file stands where a folder should be",
-    errno.ENOTDIR: "a file stands where a folder should be",
-    errno.EISDIR: "a folder stands where the file should be",
-}
-
 
 class Store(Protocol):
-    """One kind of place. Errors are the store's own; :func:`telling` puts them into words."""
+    """One kind of place. Raises ``OSError``; ``failures.telling`` puts that into words."""
 
     def size(self, path: ObjectStoragePath) -> int | None:
         """Bytes of the file; ``None`` where nothing is there, -1 where something is that is no file."""
@@ -66,7 +51,7 @@ class Store(Protocol):
     def tidy(self, *paths: ObjectStoragePath) -> None:
         """Remove what killed workers left of these files (all in one folder)."""
 
-    def part(self, path: ObjectStoragePath) -> Any:
+    def part(self, path: ObjectStoragePath) -> AbstractContextManager[Part]:
         """A context manager: a local temporary file (:class:`Part`) that :meth:`publish` turns into ``path``."""
 
     def publish(self, part: Part, path: ObjectStoragePath) -> None:
@@ -140,7 +125,7 @@ class RemoteStore:
 
     def size(self, path: ObjectStoragePath) -> int | None:
         try:
-            with _as_os_error():
+            with as_os_error():
                 path.fs.invalidate_cache()  # a listing from before a long wait may lie
                 info = path.fs.info(path.path)
         except FileNotFoundError:
@@ -148,11 +133,11 @@ class RemoteStore:
         return int(info["size"]) if info.get("type") == "file" and info.get("size") is not None else -1
 
     def read(self, path: ObjectStoragePath) -> bytes:
-        with _as_os_error():
+        with as_os_error():
             return bytes(path.fs.cat_file(path.path))
 
     def open(self, path: ObjectStoragePath) -> BinaryIO:
-        with _as_os_error():
+        with as_os_error():
             file: BinaryIO = path.fs.open(path.path, "rb")
         return file
 
@@ -161,7 +146,7 @@ class RemoteStore:
 
     def remove(self, path: ObjectStoragePath) -> None:
         if self.size(path) is not None:
-            with _as_os_error():
+            with as_os_error():
                 path.fs.rm_file(path.path)
 
     def tidy(self, *paths: ObjectStoragePath) -> None:
@@ -175,7 +160,7 @@ class RemoteStore:
     def publish(self, part: Part, path: ObjectStoragePath) -> None:
         part.sync()
         self._must_be_free(path)
-        with _as_os_error(), self._target(path) as target:
+        with as_os_error(), self._target(path) as target:
             path.fs.put_file(str(part.path), target)
         if (arrived := self.size(path)) != (size := part.path.stat().st_size):
             self.remove(path)
@@ -184,7 +169,7 @@ class RemoteStore:
     def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
         if new:
             self._must_be_free(path)
-        with _as_os_error(), self._target(path) as target:
+        with as_os_error(), self._target(path) as target:
             path.fs.pipe_file(target, data)
 
     def _must_be_free(self, path: ObjectStoragePath) -> None:
@@ -213,19 +198,6 @@ class RemoteStore:
             raise
 
 
-@contextmanager
-def _as_os_error() -> Iterator[None]:
-    """Object stores raise classes of their own, which share nothing but ``Exception``."""
-    try:
-        yield
-        return
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001 - see above
-        reason = f"{type(error).__name__}: {without_queries(error)[:300]}"
-    raise OSError(errno.EIO, reason) from None
-
-
 _LOCAL, _REMOTE = LocalStore(), RemoteStore()
 
 
@@ -233,40 +205,14 @@ def store_of(path: ObjectStoragePath) -> Store:
     return _LOCAL if path.protocol in ("", "file", "local") else _REMOTE
 
 
-@contextmanager
-def telling(doing: str, *, kling_task_id: str | None = None, until: datetime | None = None) -> Iterator[None]:
-    """Turns what a store raises into :class:`KlingStorageError`.
-
-    :param kling_task_id: the finished task whose result is being saved; without one nothing was paid yet.
-    """
-    try:
-        yield
-        return
-    except OSError as error:
-        reason = _WORDS.get(error.errno or 0) or without_queries(error.strerror or error)
-    text = f"Could not {doing}: {reason}."
-    if kling_task_id is None:
-        raise KlingStorageError(f"{text} Nothing was sent, nothing is billed.") from None
-    raise KlingStorageError(
-        f"{text} {still_there(kling_task_id, until)} Mend that and clear the task, or let it retry: "
-        "it is downloaded again at no cost.",
-        task_state=TaskState.EXISTS,
-        kling_task_id=kling_task_id,
-    ) from None
-
-
-def still_there(kling_task_id: str, until: datetime | None) -> str:
-    """What every failure after the payment says."""
-    when = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
-    return f"The video is paid for and stays at Kling{when} (task {kling_task_id})."
-
-
 def may_write(path: ObjectStoragePath) -> None:
-    """Asks the local disk, before anything is paid, whether the file could be made. Object stores: nothing.
+    """Asks, before anything is paid, whether the file could be made: the local disk for its folder's
+    permissions, an object store for its bucket.
 
     :raises OSError: where not.
     """
     if store_of(path) is not _LOCAL:
+        _bucket_exists(path)
         return
     folder = _local(path).parent
     while not os.path.lexists(folder):
@@ -275,6 +221,18 @@ def may_write(path: ObjectStoragePath) -> None:
         raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(folder))
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, "may not be written", str(folder))
+
+
+def _bucket_exists(path: ObjectStoragePath) -> None:
+    if path.protocol not in _WHOLE_UPLOADS:
+        return
+    bucket = path.path.lstrip("/").partition("/")[0]
+    try:
+        path.fs.info(bucket)
+    except FileNotFoundError:
+        raise FileNotFoundError(errno.ENOENT, f"there is no bucket {bucket}") from None
+    except Exception:  # noqa: BLE001 - many who may write a bucket may not ask about it: the upload will tell
+        return
 
 
 def _part_prefix(place: Path) -> str:

@@ -12,11 +12,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
-from kling_provider.storage import Origin
+from kling_provider.storage import Origin, SavedFile, destination_path, save_output
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 SECRET = "Signature=s3cr3t-of-a-link"
 
@@ -186,3 +190,20 @@ def origin(identity: str = "af-identity", **more: Any) -> Origin:
         "map_index": 3,
     }
     return Origin(identity=identity, **(facts | more))
+
+
+def place(folder: Path, name: str = "red-panda.mp4") -> ObjectStoragePath:
+    path: ObjectStoragePath = destination_path(str(folder)) / name
+    return path
+
+
+def never() -> KlingTask:
+    raise AssertionError("no fresh link is needed here")
+
+
+def save(task: KlingTask, path: ObjectStoragePath, **more: Any) -> SavedFile:
+    return save_output(task, path, **({"origin": origin(), "refresh": never} | more))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())

@@ -335,7 +335,7 @@ def test_signatures_and_passwords_are_not_repeated() -> None:
     write("a.yaml", f"prompt: A\nfirst_frame: {signed}\n")
     write("b.yaml", f"prompt: A\nelements: [{{element_id: 1, url: '{signed}'}}]\nfoo: ['{signed}']")
     write("c.yaml", "type: image_to_video\nfirst_frame: file://me:s3cr3t@place/a.png")
-    write("e.jsonl", f"[\"{signed}\"]")
+    write("e.jsonl", f'["{signed}"]')
     write("d.yaml", "prompt: A\ncallback_url: ftp://x.example/?token=s3cr3t")
     found = problems()
     assert len(found) == 6

@@ -42,7 +42,7 @@ class Bucket(MemoryFileSystem):
     def __init__(self) -> None:
         super().__init__(skip_instance_cache=True)
         self.store: dict[str, Any] = {}
-        self.pseudo_dirs = [""]
+        self.pseudo_dirs = ["", "/bucket"]
         self.fault = ""
         self.seen: list[set[str]] = []
 
@@ -182,6 +182,13 @@ def test_a_cut_file_is_made_again_and_an_edited_one_is_not(store: Bucket, host: 
     store.pipe_file(path.path, film(0.5))
     with pytest.raises(KlingRequestError, match="was changed after it was saved"):
         save(link, path)
+
+
+def test_a_bucket_that_does_not_exist_is_told_before_the_payment() -> None:
+    conn = f"conn{next(_numbers)}"
+    attach("s3", conn, fs=Bucket())
+    with pytest.raises(KlingStorageError, match=r"there is no bucket bukcet\. Nothing was sent"):
+        check_free(destination_path("s3://bukcet/videos", conn) / "a.mp4", "af-identity")
 
 
 def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

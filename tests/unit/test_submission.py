@@ -36,6 +36,7 @@ from kling_provider.submission import (
     Find,
     NoSlot,
     Outcome,
+    Permit,
     Read,
     Record,
     Send,
@@ -107,6 +108,8 @@ class Kling:
                 self._maybe_down()
                 tasks = self.world.by_ids(self.account, [kling_task_id])
                 return self._read(tasks[0]) if tasks else None
+            case Permit():
+                return None
             case Send(external):
                 return self._send(external)
         return None
@@ -251,6 +254,7 @@ def test_without_a_lock_no_second_create_after_doubt(
 
 def test_the_first_try_sends_at_once_and_asks_nothing() -> None:
     steps = Kling().submission().steps()
+    assert isinstance(next(steps), Permit)
     assert isinstance(next(steps), Send)
 
 

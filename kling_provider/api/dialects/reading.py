@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from kling_provider.api.addresses import without_queries
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
 _WORDS = {
@@ -48,7 +49,7 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
     """
     fields = _unwrap(data)
     task_id = _first(fields, "id", "task_id") or kling_task_id
-    if not task_id:
+    if not task_id or not isinstance(task_id, str | int):
         raise UnreadableTask("the answer names no task id")
     word = str(_first(fields, "status", "task_status") or "")
     known = _GATEWAY_WORDS.get(word.lower()) if lax_words else _WORDS.get(word)
@@ -59,7 +60,7 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
         status=known or TaskStatus.UNKNOWN,
         status_word=word,
         message=_message(fields),
-        external_task_id=_first(fields, "external_id", "external_task_id") or external or None,
+        external_task_id=_text(_first(fields, "external_id", "external_task_id") or external),
         outputs=tuple(_outputs(fields)),
         billing=tuple(_billing(fields)),
         created_at=_time(_first(fields, "create_time", "created_at", "submit_time")),
@@ -76,10 +77,12 @@ def parse_tasks(data: Any, *, lax_words: bool = False) -> list[KlingTask]:
 
 def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
     """A page of ``POST /tasks`` and the next cursor; with no hit Kling leaves both keys out."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
         raise UnreadableTask("the answer holds no page of tasks")
     tasks = parse_tasks(data.get("result") or [])
     cursor = data.get("next_cursor") if data.get("has_more") else None
+    if data.get("has_more") and not cursor:
+        raise UnreadableTask("the answer says that there are more tasks, and not where")
     return tasks, str(cursor) if cursor else None
 
 
@@ -109,22 +112,20 @@ def _message(fields: Mapping[str, Any]) -> str:
     error = fields.get("error")
     if isinstance(error, Mapping):
         error = error.get("message")
-    return str(_first(fields, "task_status_msg", "message", "fail_reason") or error or "")
+    return without_queries(_first(fields, "task_status_msg", "message", "fail_reason") or error or "")
 
 
 def _outputs(fields: Mapping[str, Any]) -> Iterable[Output]:
     given = fields.get("outputs")
     if isinstance(given, list):
-        for item in given:
-            if isinstance(item, Mapping):
-                yield _output(str(item.get("type") or "video"), item)
+        for item in _mappings(given):
+            yield _output(str(item.get("type") or "video"), item)
         return
     result = fields.get("task_result")
     if isinstance(result, Mapping):
         for plural, kind in (("videos", "video"), ("images", "image"), ("audios", "audio")):
-            for item in result.get(plural) or ():
-                if isinstance(item, Mapping):
-                    yield _output(kind, item)
+            for item in _mappings(result.get(plural)):
+                yield _output(kind, item)
     elif isinstance(url := _first(fields, "url", "video_url"), str) and url.startswith("http"):
         # new-api puts the one address at the top and keeps no result object.
         yield Output("video", url=url)
@@ -134,22 +135,22 @@ def _output(kind: str, item: Mapping[str, Any]) -> Output:
     seconds = _decimal(_first(item, "duration", "mp3_duration", "duration_mp3"))
     return Output(
         type=kind,
-        id=str(item["id"]) if item.get("id") else None,
-        url=_first(item, "url", "mp3_url", "url_mp3"),
-        watermark_url=_first(item, "watermark_url"),
+        id=_text(item.get("id")),
+        url=_text(_first(item, "url", "mp3_url", "url_mp3")),
+        watermark_url=_text(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
     )
 
 
 def _billing(fields: Mapping[str, Any]) -> Iterable[Billing]:
-    for item in fields.get("billing") or ():
-        if isinstance(item, Mapping) and (amount := _decimal(item.get("amount"))) is not None:
+    for item in _mappings(fields.get("billing")):
+        if (amount := _decimal(item.get("amount"))) is not None:
             yield Billing(
-                charge_type=item.get("charge_type"),
+                charge_type=_text(item.get("charge_type")),
                 amount=amount,
-                currency=item.get("currency"),
-                package_type=item.get("package_type"),
-                cash_type=item.get("cash_type"),
+                currency=_text(item.get("currency")),
+                package_type=_text(item.get("package_type")),
+                cash_type=_text(item.get("cash_type")),
                 list_price=_decimal(item.get("list_price")),
             )
     if (units := _decimal(fields.get("final_unit_deduction"))) is not None:
@@ -157,6 +158,15 @@ def _billing(fields: Mapping[str, Any]) -> Iterable[Billing]:
     cash = fields.get("final_balance_deduction")
     if isinstance(cash, Mapping) and (amount := _decimal(cash.get("quota"))) is not None:
         yield Billing("cash", amount, list_price=_decimal(cash.get("list_price")))
+
+
+def _mappings(value: Any) -> Iterable[Mapping[str, Any]]:
+    """The objects of a list; gateways write ``null`` where they have none."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
 
 
 def _decimal(value: Any) -> Decimal | None:
@@ -172,8 +182,8 @@ def _time(value: Any) -> datetime | None:
     number = _decimal(value)
     if number is None or number <= 0:
         return None
-    seconds = number if number < Decimal("1e11") else number / 1000
     try:
+        seconds = number if number < Decimal("1e11") else number / 1000
         return datetime.fromtimestamp(float(seconds), UTC)
-    except (OverflowError, ValueError, OSError):
+    except (ArithmeticError, ValueError, OSError):
         return None

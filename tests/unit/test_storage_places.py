@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose a place is: nothing of others is overwritten, nothing of ours is in its own way. And disks that fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kling_provider.api.codes import TaskState
+from kling_provider.exceptions import (
+    KlingError,
+    KlingRequestError,
+    KlingStorageError,
+)
+from kling_provider.storage import (
+    SavedFile,
+    check_free,
+    find_saved,
+    read_sidecar,
+)
+from tests.unit.storage_stand_ins import (
+    Host,
+    film,
+    finished,
+    names,
+    origin,
+    place,
+    running_host,
+    save,
+    stalled,
+    whole,
+)
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with running_host() as host:
+        yield host
+
+
+def test_a_file_of_others_is_never_overwritten(tmp_path: Path, host: Host) -> None:
+    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    task = finished(host.serve("/a.mp4", whole(film())))
+
+    def refused(says: str) -> None:
+        before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+        with pytest.raises(KlingRequestError, match="add the run's date to destination") as error:
+            check_free(path, "af-identity")
+        assert says in str(error.value)
+        assert "set replace=True" in str(error.value)
+        assert error.value.task_state is TaskState.NONE
+        with pytest.raises(KlingRequestError, match="stays at Kling") as late:
+            save(task, path)
+        assert says in str(late.value)
+        assert late.value.task_state is TaskState.EXISTS
+        assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
+
+    file.write_bytes(b"somebody's")
+    refused("has no sidecar")
+    file.unlink()
+    (tmp_path / "red-panda.mp4.json").write_text('{"some": "json"}')
+    refused("none of ours")
+    (tmp_path / "red-panda.mp4.json").unlink()
+    file.symlink_to(tmp_path / "dangling")
+    refused("is no file")
+    file.unlink()
+    file.mkdir()
+    refused("is no file")
+    file.rmdir()
+    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="1"), path, origin=origin("af-other"))
+    refused("belongs to another video")
+    file.unlink()
+    refused("belongs to another video")
+
+
+def test_a_video_that_was_edited_is_not_overwritten(tmp_path: Path, host: Host) -> None:
+    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    task = finished(host.serve("/a.mp4", whole(film())))
+    save(task, path)
+    file.write_bytes(film(0.5))
+    assert find_saved(path, "af-identity") is None
+    with pytest.raises(KlingRequestError, match="was changed after it was saved"):
+        check_free(path, "af-identity")
+    with pytest.raises(KlingRequestError, match="was changed after it was saved"):
+        save(task, path)
+    assert file.read_bytes() == film(0.5)
+
+
+def test_replace_takes_the_place(tmp_path: Path, host: Host) -> None:
+    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    file.write_bytes(b"somebody's")
+    (tmp_path / "red-panda.mp4.json").write_text("not even json")
+    check_free(path, "af-identity", replace=True)
+    save(finished(host.serve("/a.mp4", whole(film()))), path, replace=True)
+    assert file.read_bytes() == film()
+    assert find_saved(path, "af-identity") is not None
+
+
+def test_another_task_of_the_same_identity_takes_the_place(tmp_path: Path, host: Host) -> None:
+    path = place(tmp_path)
+    save(finished(host.serve("/a.mp4", whole(film())), id="1"), path)
+    check_free(path, "af-identity")
+    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="2"), path)
+    assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
+    assert read_sidecar(path).kling_task_id == "2"  # type: ignore[union-attr]
+
+
+def test_of_two_that_save_at_once_one_wins_and_the_other_says_so(tmp_path: Path, host: Host) -> None:
+    """Both looked before either was there: the one whose download ends first gets the name."""
+    path = place(tmp_path)
+    go_on = threading.Event()
+    slow = finished(host.serve("/slow.mp4", stalled(film(), 500, go_on)), id="slow")
+    failed: list[BaseException] = []
+
+    def save_slowly() -> None:
+        try:
+            save(slow, path, origin=origin("af-slow"))
+        except KlingError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=save_slowly)
+    thread.start()
+    while "/slow.mp4" not in host.paths:
+        thread.join(0.01)
+    save(finished(host.serve("/b.mp4", whole(film(0.5)))), path)
+    go_on.set()
+    thread.join()
+    assert isinstance(failed[0], KlingRequestError)
+    assert "belongs to another video" in str(failed[0])
+    assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+
+
+def test_two_tries_of_one_task_at_once_are_one_file(tmp_path: Path, host: Host) -> None:
+    path = place(tmp_path)
+    task = finished(host.serve("/a.mp4", whole(film())))
+    results: list[SavedFile] = []
+    threads = [threading.Thread(target=lambda: results.append(save(task, path))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 8
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+    assert find_saved(path, "af-identity") is not None
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_payment(tmp_path: Path, host: Host) -> None:
+    (tmp_path / "file").write_text("a file, no folder")
+    path = place(tmp_path / "file/below")
+    with pytest.raises(KlingStorageError, match="a file stands where a folder should be") as error:
+        check_free(path, "af-identity")
+    assert "Nothing was sent to Kling" in str(error.value)
+    with pytest.raises(KlingStorageError, match="stays at Kling"):
+        save(finished(host.serve("/a.mp4", whole(film()))), path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_others_is_told_before_the_payment(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(KlingStorageError, match="this worker's user may not do that there"):
+        check_free(place(tmp_path / "closed/below"), "af-identity")
+
+
+NO_ROOM = """
+import resource, signal, sys
+from tests.unit.storage_stand_ins import finished, place, save
+from kling_provider.exceptions import KlingStorageError
+from pathlib import Path
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    save(finished(sys.argv[1]), place(Path(sys.argv[2])))
+except KlingStorageError as error:
+    sys.stdout.write(f"{error.task_state} {error}")
+"""
+
+
+def test_no_room_for_the_file(tmp_path: Path, host: Host, repository: Path) -> None:
+    """A real write that fails, in a process that may not write more than 4 KiB."""
+    link = host.serve("/a.mp4", whole(film()))
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, link, str(tmp_path)],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "exists Could not save" in done.stdout
+    assert "larger than this process may write" in done.stdout
+    assert "stays at Kling until" in done.stdout
+    assert names(tmp_path) == []
+    assert len(host.seen) == 1
