@@ -3,7 +3,8 @@
 
 Every prompt in `prompts/` becomes a video, one mapped task instance per prompt. A run pays for what is new or
 changed (`pay_once_per="dag"`); everything else is delivered as it is. Raise `take` in a file for another film
-of the same prompt. Run with `only` (names, separated by commas; `*` allowed) to make some of them.
+of the same prompt. The budget task prices the list before anything is paid, and stops it above its limits. Run
+with `only` (names, separated by commas; `*` allowed) to make some of them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from airflow.configuration import AIRFLOW_HOME
 from airflow.sdk import DAG, Param, task
 
-from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.operators.kling import KlingBudgetOperator, KlingGenerateOperator
 from kling_provider.prompts import load_prompts
 
 VIDEOS = os.environ.get("KLING_VIDEOS", f"{AIRFLOW_HOME}/kling-videos")
@@ -34,9 +35,11 @@ with DAG(
     prompts = task(load_prompts)(
         str(Path(__file__).parent / "prompts"), conn_id="kling_default", only="{{ params.only }}"
     )
+    # Prices the whole list, with what is paid already left out, before the first paid call.
+    budget = KlingBudgetOperator(task_id="budget", requests=prompts, max_requests=50, max_units=100)
     KlingGenerateOperator.partial(
         task_id="video",
         pay_once_per="dag",
         destination=VIDEOS,
         map_index_template="{{ task.request.name }}",
-    ).expand(request=prompts)
+    ).expand(request=budget.output)

@@ -117,10 +117,20 @@ _ADVICE = {
     1003: "The clock of this machine is wrong by more than Kling allows.",
     1004: "The clock of this machine is wrong by more than Kling allows.",
     1103: "This account may not use this model or API: open it in Kling's console.",
+    1202: "Check the connection's host and api: this address does not take such a call.",
+    1203: "Check model and type, and that the connection's api is the one that has them.",
     1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
     1100: "The account is suspended: see Kling's console.",
     1101: "The account is in arrears: top up in Kling's console.",
     1102: "No units left of this kind: top up or buy a pack in Kling's console.",
+}
+
+_ADVICE_BY_KIND = {
+    Kind.AUTH: "Check the key in the connection's password.",
+    Kind.INVALID: "Change the request.",
+    Kind.MODERATION: "Change the prompt or the pictures; a clear then makes the next attempt.",
+    Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
+    Kind.NO_SLOT: "All slots of the account are taken: try again when one of its tasks has ended.",
 }
 
 _CLASSES: dict[Kind, type[KlingError]] = {
@@ -148,10 +158,10 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
         where = "no answer"
     text = f"Could not {doing}: {said} ({where})."
     advice = _ADVICE.get(answer.code) if isinstance(answer.code, int) else None
-    if advice is None and answer.kind is Kind.AUTH:
-        advice = "Check the key in the connection's password."
     if advice is None and answer.http_status in (404, 405) and answer.code is None:
         advice = "This address has no such path: check the connection's host (and its path prefix) and api."
+    if advice is None and answer.http_status is not None:
+        advice = _ADVICE_BY_KIND.get(answer.kind)
     if advice:
         text += f" {advice}"
     state = TaskState.NONE

@@ -8,7 +8,8 @@ task. Its form is pinned by golden tests for ever: another form would pay for ev
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
@@ -151,3 +152,15 @@ def owner_hash(namespace: str, dag_id: str) -> str:
 def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
+
+
+def is_ours(external_task_id: str | None, namespace: str, dag_ids: Sequence[str] | None = None) -> bool:
+    """Whether an external id was computed here, and by one of ``dag_ids`` where they are given.
+
+    The namespace is hashed together with the DAG id, so without ``dag_ids`` it cannot be told.
+    """
+    if external_task_id is None or not re.fullmatch(r"af-[0-9a-f]{40}", external_task_id):
+        return False
+    if dag_ids is None:
+        return True
+    return external_task_id[3:11] in {owner_hash(namespace, dag_id) for dag_id in dag_ids}

@@ -121,9 +121,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         kind = _KINDS[code]
         # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408,
         # a redirect or a 5xx around such a code proves nothing.
-        refused = (
-            kind is not Kind.SERVER and http_status != 408 and (succeeded or 400 <= http_status < 500)
-        )
+        refused = kind is not Kind.SERVER and http_status != 408 and (succeeded or 400 <= http_status < 500)
         state = TaskState.NONE if refused else TaskState.MAY_EXIST
     else:
         kind = _NEVER_MADE.get(http_status, Kind.SERVER if http_status >= 500 else Kind.UNREADABLE)

@@ -36,6 +36,8 @@ class Model:
     #: The standard API serves it (the retired ones live on at gateways, in the legacy dialect).
     standard: bool = True
     prompt_limit: int = 2500
+    #: The same for ``image_to_video``, where it is another one.
+    image_prompt_limit: int | None = None
     text_to_video: bool = True
 
     @property
@@ -56,7 +58,16 @@ def _old(name: str, *resolutions: str, text: bool = True, v1: bool = False) -> M
 
 
 _MODELS = (
-    Model("kling-3.0-turbo", None, _P, _TO_15, always_audio=True, last_frame=False, prompt_limit=3072),
+    Model(
+        "kling-3.0-turbo",
+        None,
+        _P,
+        _TO_15,
+        always_audio=True,
+        last_frame=False,
+        prompt_limit=3072,
+        image_prompt_limit=2500,
+    ),
     Model(
         "kling-3.0",
         "kling-v3",
@@ -65,6 +76,7 @@ _MODELS = (
         audio=("native", "off"),
         multi_shot=True,
         elements=3,
+        voices=2,
         prompt_limit=3072,
     ),
     Model("kling-2.6", "kling-v2-6", _P, (5, 10), audio=("native", "off"), voices=2),
@@ -114,6 +126,14 @@ def canonical(name: str) -> str:
     """The standard API's spelling of a model, so that both dialects mean the same one."""
     model = _BY_NAME.get(name)
     return model.name if model else _OTHER_LEGACY.get(name, name)
+
+
+def legacy_name(name: str) -> str:
+    """The legacy API's spelling of a model in the standard one's; a name that we do not know stays."""
+    model = _BY_NAME.get(name)
+    if model is not None:
+        return model.legacy_name or name
+    return next((legacy for legacy, standard in _OTHER_LEGACY.items() if standard == name), name)
 
 
 def model_names() -> tuple[str, ...]:

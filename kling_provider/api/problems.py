@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.addresses import without_queries
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -43,12 +45,18 @@ def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = N
     if hint is not None:
         return Problem(key, found, hint)
     names = [name for name in known if name != "type"]
-    near = suggest(key, names)
-    return Problem(key, found, f"no such key.{near or ' Allowed: ' + ', '.join(names) + '.'}")
+    return Problem(key, found, _no_such_key(key, names))
 
 
-def from_pydantic(error: ValidationError) -> list[Problem]:
-    """pydantic's findings in our words."""
+def _no_such_key(key: str, known: Sequence[str]) -> str:
+    return f"no such key.{suggest(key, known) or ' Allowed: ' + ', '.join(known) + '.'}"
+
+
+def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """pydantic's findings in our words.
+
+    :param keys_within: per field that holds objects, the keys of those.
+    """
     problems = []
     for item in error.errors(include_url=False):
         field = ".".join(str(part) for part in item["loc"])
@@ -57,16 +65,27 @@ def from_pydantic(error: ValidationError) -> list[Problem]:
             case "literal_error":
                 allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
                 message = f"is one of: {allowed}.{suggest(str(item['input']), allowed.split(', '))}"
-            case "int_parsing" | "int_type" | "int_from_float":
+            case "int_parsing" | "int_parsing_size" | "int_type" | "int_from_float" | "finite_number":
                 message = "is a whole number"
             case "float_parsing" | "float_type":
                 message = "is a number"
             case "bool_parsing" | "bool_type":
                 message = "is true or false"
-            case "string_type":
+            case "string_type" | "string_unicode":
                 message = "is text"
-            case "extra_forbidden":
-                message = "no such key"
+            case "string_too_short" | "too_short" if isinstance(item["input"], str):
+                message = "is empty: write something, or leave it out"
+            case "list_type":
+                message = "is a list"
+            case "model_type":
+                message = "is a mapping of keys and values"
+            case "too_short":
+                message = f"has at least {context['min_length']} entries (has {context['actual_length']})"
+            case "too_long":
+                message = f"has at most {context['max_length']} entries (has {context['actual_length']})"
+            case "extra_forbidden" | "invalid_key":
+                within = next((keys_within[part] for part in item["loc"][-2::-1] if part in keys_within), ())
+                message = _no_such_key(str(item["loc"][-1]), within)
             case "missing":
                 problems.append(Problem(field, None, "is missing"))
                 continue
@@ -74,7 +93,7 @@ def from_pydantic(error: ValidationError) -> list[Problem]:
                 message = f"is {context['ge']:g} or more"
             case "less_than_equal":
                 message = f"is {context['le']:g} or less"
-            case "string_too_long":
+            case "string_too_long" | "too_long" if isinstance(item["input"], str):
                 message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
             case "string_pattern_mismatch":
                 message = _PATTERNS.get(field, "has characters that are not allowed here")
@@ -95,5 +114,5 @@ _PATTERNS = {
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = without_queries(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

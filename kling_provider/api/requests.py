@@ -13,20 +13,29 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from kling_provider.api.models import canonical, known_model
-from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, unknown_key
+from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
 from kling_provider.api.rules import broken_rules
-from kling_provider.api.spelling import translate
+from kling_provider.api.spelling import legacy_names, translate
 
 
 def _text_of_number(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _no_flag(value: Any) -> Any:
+    # A yes or on that YAML made a boolean is no 1: it would pay for another take.
+    if isinstance(value, bool):
+        raise ValueError("is a number, not true or false")
+    return value
+
+
 def _aspect(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value > 60:
         minutes, seconds = divmod(value, 60)
         raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
+    if not isinstance(value, str):
+        raise ValueError('is written like "16:9"')
     return value
 
 
@@ -35,7 +44,8 @@ def _audio(value: Any) -> Any:
     if isinstance(value, bool):
         return "native" if value else "off"
     if isinstance(value, str):
-        return {"on": "native"}.get(value.lower(), value.lower())
+        # Jinja renders such a boolean as text.
+        return {"on": "native", "true": "native", "false": "off"}.get(value.lower(), value.lower())
     return value
 
 
@@ -44,6 +54,8 @@ def _lower(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_text_of_number)]
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+Number = Annotated[float, BeforeValidator(_no_flag)]
 
 
 class _Part(BaseModel):
@@ -53,12 +65,12 @@ class _Part(BaseModel):
 class CameraConfig(_Part):
     """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
 
-    horizontal: float = Field(0, ge=-10, le=10)
-    vertical: float = Field(0, ge=-10, le=10)
-    pan: float = Field(0, ge=-10, le=10)
-    tilt: float = Field(0, ge=-10, le=10)
-    roll: float = Field(0, ge=-10, le=10)
-    zoom: float = Field(0, ge=-10, le=10)
+    horizontal: Number = Field(0, ge=-10, le=10)
+    vertical: Number = Field(0, ge=-10, le=10)
+    pan: Number = Field(0, ge=-10, le=10)
+    tilt: Number = Field(0, ge=-10, le=10)
+    roll: Number = Field(0, ge=-10, le=10)
+    zoom: Number = Field(0, ge=-10, le=10)
 
 
 class CameraControl(_Part):
@@ -85,16 +97,16 @@ class Voice(_Part):
 class Shot(_Part):
     """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
 
-    index: int = Field(ge=1, le=6)
+    index: Whole = Field(ge=1, le=6)
     prompt: str = Field(max_length=512)
-    duration: int = Field(ge=1)
+    duration: Whole = Field(ge=1)
 
 
 class Point(_Part):
     """Pixels from the bottom left."""
 
-    x: int
-    y: int
+    x: Whole
+    y: Whole
 
 
 class DynamicMask(_Part):
@@ -111,13 +123,13 @@ class VideoRequest(BaseModel):
 
     # Ours: never sent to Kling as such.
     name: Text | None = Field(None, min_length=1, max_length=200)
-    take: int = Field(0, ge=0)
-    adopt: str | None = None
+    take: Whole = Field(0, ge=0)
+    adopt: Text | None = None
 
     # Both dialects.
     prompt: Text | None = None
     model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    duration: int = Field(5, ge=1, le=600)
+    duration: Whole = Field(5, ge=1, le=600)
     resolution: Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)] = "720p"
     audio: Annotated[Literal["off", "native"] | None, BeforeValidator(_audio)] = None
     multi_shot: bool | None = None
@@ -129,7 +141,7 @@ class VideoRequest(BaseModel):
 
     # Legacy only.
     negative_prompt: Text | None = Field(None, max_length=2500)
-    cfg_scale: float | None = Field(None, ge=0, le=1)
+    cfg_scale: Number | None = Field(None, ge=0, le=1)
     camera_control: CameraControl | None = None
     shot_type: Literal["customize", "intelligence"] | None = None
     multi_prompt: list[Shot] = []
@@ -178,6 +190,16 @@ KINDS: dict[str, type[TextToVideo] | type[ImageToVideo]] = {
     "text_to_video": TextToVideo,
     "image_to_video": ImageToVideo,
 }
+#: The keys of what lies inside a request, for suggestions.
+_KEYS_WITHIN: dict[str, tuple[str, ...]] = {
+    "camera_control": tuple(CameraControl.model_fields),
+    "config": tuple(CameraConfig.model_fields),
+    "elements": tuple(Element.model_fields),
+    "voices": tuple(Voice.model_fields),
+    "multi_prompt": tuple(Shot.model_fields),
+    "dynamic_masks": tuple(DynamicMask.model_fields),
+    "trajectories": tuple(Point.model_fields),
+}
 #: Fields that hold an image: address, base64, or a path that a worker reads just before the call.
 IMAGE_FIELDS = ("first_frame", "last_frame", "static_mask")
 
@@ -203,12 +225,14 @@ def parse_request(data: Mapping[str, Any]) -> Request:
             hint = f"belongs to type {other.model_fields['type'].default}, not {kind}"
             if key == "aspect_ratio":
                 hint += ": an image's video has the shape of its first frame"
+        elif not suggest(key, model.model_fields) and (near := suggest(key, legacy_names())):
+            hint = f"no such key.{near}"
         problems.append(unknown_key(key, fields.pop(key), model.model_fields, hint))
     request: Request | None = None
     try:
         request = model.model_validate(fields)
     except ValidationError as error:
-        problems += from_pydantic(error)
+        problems += from_pydantic(error, _KEYS_WITHIN)
         problems += _rules_of_the_rest(model, fields, {str(item["loc"][0]) for item in error.errors()})
     if request is not None:
         problems += broken_rules(request)

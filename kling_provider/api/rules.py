@@ -103,8 +103,11 @@ def _of_model(request: Request, model: Model) -> list[Problem]:
         bad("duration", request.duration, f"{model.name} takes {_durations(model)} seconds")
     if request.resolution not in model.resolutions:
         bad("resolution", request.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
-    if request.prompt and len(request.prompt) > model.prompt_limit:
-        bad("prompt", None, f"has {len(request.prompt)} characters; {model.name} takes {model.prompt_limit}")
+    limit = model.prompt_limit
+    if request.type == "image_to_video":
+        limit = model.image_prompt_limit or limit
+    if request.prompt and len(request.prompt) > limit:
+        bad("prompt", None, f"has {len(request.prompt)} characters; {model.name} takes {limit}")
     if request.audio is not None and request.audio not in model.audio:
         if model.always_audio:
             bad("audio", request.audio, f"{model.name} always makes sound and has no switch; leave audio out")

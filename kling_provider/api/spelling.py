@@ -18,10 +18,11 @@ def _mode(value: Any) -> Any:
 
 
 def _sound(value: Any) -> Any:
-    if value in (True, False):
-        return "native" if value else "off"
-    if isinstance(value, str) and value.lower() in ("on", "off"):
-        return "native" if value.lower() == "on" else "off"
+    word = str(value).lower()
+    if word in ("on", "true", "1"):
+        return "native"
+    if word in ("off", "false", "0"):
+        return "off"
     raise ValueError("is on or off")
 
 

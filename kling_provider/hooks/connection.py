@@ -55,15 +55,19 @@ class KlingConnection:
         ours = {key: extras.pop(key, None) for key in OUR_EXTRAS}
         region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
         base_url = _base_url(connection) or REGIONS[region]
-        profile = PROFILES[
-            _choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))
-        ]
-        if not connection.password:
+        profile = PROFILES[_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))]
+        password = (connection.password or "").strip()
+        if not password:
             raise KlingAuthError(
                 f"Connection {conn_id!r} has no password: put the API key there "
                 "(or the secret key, with the access key as login)."
             )
-        _mask(connection.password)
+        _mask(password)
+        if not password.isascii() or not password.isprintable() or " " in password:
+            raise KlingAuthError(
+                f"Connection {conn_id!r}: the password holds a character that no key has (a space, a line break, a "
+                "letter with an accent): paste the key once more."
+            )
         login = (connection.login or "").strip()
         api_key = not login
         # Access key and secret key are refused by the standard API (1002), so they mean the legacy one.
@@ -73,7 +77,6 @@ class KlingConnection:
                 f"Connection {conn_id!r} has a login, so its password is a secret key, and the standard API takes "
                 "API keys only: make an API key in Kling's console and leave login empty, or set api to legacy."
             )
-        password = connection.password.strip()
         credential: Credential = ApiKey(password) if api_key else AccessKey(login, password)
         return cls(
             conn_id=conn_id,
@@ -95,7 +98,11 @@ def _base_url(connection: Connection) -> str:
     if "://" not in host:
         scheme = connection.schema if connection.schema in ("http", "https") else "https"
         host = f"{scheme}://{host}"
-    parts = urlsplit(host)
+    try:
+        parts = urlsplit(host)
+        port = parts.port or connection.port
+    except ValueError:  # a port that is no number, an IPv6 address without its end
+        parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KlingRequestError(
             f"Connection {connection.conn_id!r}: host is an address such as https://api-singapore.klingai.com "
@@ -107,7 +114,6 @@ def _base_url(connection: Connection) -> str:
             "into the password field."
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port = parts.port or connection.port
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 

@@ -5,6 +5,7 @@ requests, fsspec and ``ObjectStoragePath`` are imported by the functions that ne
 """
 
 from kling_provider.storage.images import Image, load_image, resolve_images, shown_request
+from kling_provider.storage.index import saved_task_ids
 from kling_provider.storage.names import SUFFIXES, destination_path, file_name
 from kling_provider.storage.result import result, saved_result
 from kling_provider.storage.saving import save_output
@@ -34,6 +35,7 @@ __all__ = [
     "result",
     "save_output",
     "saved_result",
+    "saved_task_ids",
     "shown_request",
     "sidecar_path",
 ]

@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _CHUNK = 256 * 1024
-#: 15 minutes of 4k at a high bit rate; Kling's longest films are 30 seconds.
-LARGEST = 4 * 1024**3
+#: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest films.
+_LARGEST = 4 * 1024**3
 
 #: These say "later", everything else that is not 200 says "not with this link".
 _LATER = frozenset((408, 425, 429))
@@ -222,5 +222,5 @@ def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
 
 
 def _not_too_large(size: int, host: str) -> None:
-    if size > LARGEST:
-        raise _DeadLink(f"{host} sends more than {LARGEST // 1024**3} GiB, which is no video of Kling's")
+    if size > _LARGEST:
+        raise _DeadLink(f"{host} sends more than {_LARGEST // 1024**3} GiB, which is no video of Kling's")

@@ -173,6 +173,7 @@ class RemoteStore:
             path.fs.pipe_file(target, data)
 
     def _must_be_free(self, path: ObjectStoragePath) -> None:
+        """A look, no lock: fsspec has no common word for "only if it is not there yet"."""
         if self.size(path) is not None:
             raise FileExistsError(errno.EEXIST, "is there already", str(path))
 

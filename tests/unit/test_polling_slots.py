@@ -64,13 +64,23 @@ def test_a_full_model_does_not_hold_up_another(given_limit):
     world.run(burst(10, model="slow") + burst(20, model="fast"))
     done = [at for at, name, _ in world.made if "fast" in name]
     assert len(done) == 20
-    assert max(done) < 420, "four rounds of 30 s and a few probes, not the slow ones' 900 s"
+    assert max(done) < 150, "four rounds of 30 s, not the slow ones' 900 s, nor a probe for each"
 
 
 def test_a_limit_that_is_stated_too_high_only_costs_refusals():
     world = World(4, {"m": 5}, given=20).run(burst(40))
     assert world.posts / 40 <= 3.0
     assert mean(world.taken_after) <= 5.0
+
+
+def test_a_probe_finds_out_that_the_account_allows_more_by_now():
+    def bigger_pack(world: World, granted: list[Entry]) -> None:
+        world.limits["m"] = 2 if world.now < 60 else 6
+
+    world = World(4, {"m": 2}, given=None)
+    world.check = bigger_pack
+    world.run(burst(40))
+    assert world.now < 350, "with two slots it takes 640 s"
 
 
 @pytest.mark.parametrize("external_ids", [True, False])

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -159,6 +161,21 @@ def test_a_place_that_cannot_be_written_is_told_before_the_payment(tmp_path: Pat
     assert "Nothing was sent to Kling" in str(error.value)
     with pytest.raises(KlingStorageError, match="stays at Kling"):
         save(finished(host.serve("/a.mp4", whole(film()))), path)
+
+
+def test_a_file_system_without_hard_links(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    path, task = place(tmp_path), finished(host.serve("/a.mp4", whole(film())))
+    save(task, path)
+    assert save(task, path).reused
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+    with pytest.raises(KlingRequestError, match="belongs to another video"):
+        save(finished(host.serve("/b.mp4", whole(film())), id="2"), path, origin=origin("af-other"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

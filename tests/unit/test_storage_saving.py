@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingServerError,
     KlingTaskNotFound,

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kling_provider.api.calls import HttpCall
-from kling_provider.api.models import known_model
+from kling_provider.api.models import known_model, legacy_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests import Request
 
@@ -55,9 +55,8 @@ class LegacyDialect:
         return found
 
     def create(self, request: Request, external_task_id: str | None) -> HttpCall:
-        model = known_model(request.model)
         body: dict[str, Any] = {
-            "model_name": model.legacy_name if model and model.legacy_name else request.model,
+            "model_name": legacy_name(request.model),
             "mode": _MODES[request.resolution],
             # Text on this API; the standard one takes a number.
             "duration": str(request.duration),
@@ -68,7 +67,7 @@ class LegacyDialect:
             if (value := getattr(request, field)) is not None:
                 body[field] = value
         if request.camera_control is not None:
-            body["camera_control"] = request.camera_control.model_dump(exclude_unset=True)
+            body["camera_control"] = request.camera_control.model_dump(exclude_unset=True, exclude_none=True)
         # The field came with v2-6: models that do not know it are not sent it (names that we do not know are).
         if request.sound is not None:
             body["sound"] = "on" if request.sound == "native" else "off"

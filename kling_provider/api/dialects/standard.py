@@ -20,6 +20,9 @@ MAX_PAGE = 500
 
 _PATHS = {"text_to_video": "/text-to-video", "image_to_video": "/image-to-video"}
 
+#: Which models take ``voice`` contents here; the legacy API takes them with v3 as well.
+_VOICES = ("kling-2.6",)
+
 _LEGACY_ONLY = {
     "negative_prompt": "say it in the prompt",
     "cfg_scale": "leave it out",
@@ -45,24 +48,28 @@ class StandardDialect:
                 "or use a connection with api: legacy",
             )
             for field, instead in _LEGACY_ONLY.items()
-            if getattr(request, field, None)
+            if getattr(request, field, None) not in (None, "", [])
         ]
         model = known_model(request.model)
         if model is not None and not model.standard:
             found.append(
                 Problem("model", request.model, "is not on the standard API (retired); take kling-3.0")
             )
-        if request.voices and request.type == "text_to_video":
-            found.append(Problem("voices", None, "the standard API takes voices with image_to_video only"))
-        for part, items in (("elements", request.elements), ("voices", request.voices)):
-            if part == "elements" and any(item.id is None for item in items):
-                found.append(
-                    Problem("elements", None, "need an id each, the name that the prompt uses (@id)")
+        if request.voices and (request.type == "text_to_video" or (model and model.name not in _VOICES)):
+            found.append(
+                Problem(
+                    "voices",
+                    None,
+                    "the standard API takes voices with image_to_video of kling-2.6 only; "
+                    "use a connection with api: legacy for others",
                 )
+            )
         if request.elements and request.type == "text_to_video":
             found.append(
                 Problem("elements", None, "the standard API takes elements with image_to_video only")
             )
+        elif any(not item.id for item in request.elements):
+            found.append(Problem("elements", None, "need an id each, the name that the prompt uses (@id)"))
         if not takes_external_id(request.model):
             for field in ("external_task_id", "callback_url"):
                 if getattr(request, field):

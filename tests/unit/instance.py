@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task instance without Airflow around it: just what operators take from their context.
+
+What Airflow does with operators is tested on a real one (``tests/stack``).
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+
+class Store(dict[str, Any]):
+    """Airflow's task state store of one task instance."""
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        self[key] = value
+
+
+class Instance:
+    """One task instance: its identity, its XComs, its memory between tries."""
+
+    def __init__(
+        self,
+        task_id: str = "video",
+        *,
+        dag_id: str = "films",
+        run_id: str = "manual__1",
+        map_index: int = -1,
+        try_number: int = 1,
+        dag: Any = None,
+    ) -> None:
+        self.xcoms: dict[str, Any] = {}
+        self.store = Store()
+        self.ti = SimpleNamespace(
+            dag_id=dag_id,
+            task_id=task_id,
+            run_id=run_id,
+            map_index=map_index,
+            try_number=try_number,
+            xcom_push=lambda key, value: self.xcoms.__setitem__(key, value),
+        )
+        self.dag = dag
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return {
+            "ti": self.ti,
+            "dag_run": SimpleNamespace(run_id=self.ti.run_id, clear_number=0),
+            "dag": self.dag,
+            "task_state_store": self.store,
+        }
