@@ -26,6 +26,7 @@ from kling_provider.exceptions import (
     KlingDuplicateUnknown,
     KlingError,
     KlingModerationError,
+    KlingRateLimitError,
     KlingServerError,
     KlingSubmitUnknown,
     KlingTaskFailed,
@@ -386,13 +387,15 @@ class Submission:
         error = error_for(answer, self._doing, creating=True)
         if error.task_state is TaskState.MAY_EXIST:
             error.args = (f"{error} The retry looks first and adopts it, or sends again with the same id.",)
+        elif isinstance(error, KlingServerError | KlingRateLimitError):
+            error.args = (f"{error} The retry sends it again.",)
         return error
 
     def _stop(self, why: str) -> KlingSubmitUnknown:
         return KlingSubmitUnknown(
-            f"Not sent: {self.host} has no lock against paying twice for this model, and {why}. Look for it there "
-            f"({self.what}): if the task exists, put its id into the request as adopt and clear this task; if not, "
-            'set on_ambiguous="resubmit" and clear it.',
+            f"Stopped, so that nothing is paid twice: {self.host} has no lock against that for this model, and {why}. "
+            f"A task may exist there and may be billed. Look for it ({self.what}): if it exists, put its id into the "
+            'request as adopt and clear this task; if not, set on_ambiguous="resubmit" and clear it.',
             task_state=TaskState.MAY_EXIST,
         )
 

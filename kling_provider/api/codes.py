@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -166,5 +167,8 @@ def _seconds(value: str | None) -> float | None:
 
 
 def _excerpt(body: bytes) -> str:
-    """The start of a body that is not JSON, on one line: a proxy's page says in its title what it is."""
-    return without_queries(" ".join(body[:300].decode("utf-8", "replace").split()))[:120]
+    """What a body that is not JSON says, on one line: a page's title, else its first words without tags."""
+    text = body[:2000].decode("utf-8", "replace")
+    if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
+        text = title[1]
+    return without_queries(" ".join(re.sub(r"<[^>]*>?", " ", text).split()))[:120]

@@ -84,7 +84,9 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
             case "too_long":
                 message = f"has at most {context['max_length']} entries (has {context['actual_length']})"
             case "extra_forbidden" | "invalid_key":
-                within = next((keys_within[part] for part in item["loc"][-2::-1] if part in keys_within), ())
+                within = next(
+                    (keys_within[str(part)] for part in item["loc"][-2::-1] if part in keys_within), ()
+                )
                 message = _no_such_key(str(item["loc"][-1]), within)
             case "missing":
                 problems.append(Problem(field, None, "is missing"))

@@ -60,7 +60,7 @@ class KlingConnection:
         if not password:
             raise KlingAuthError(
                 f"Connection {conn_id!r} has no password: put the API key there "
-                "(or the secret key, with the access key as login)."
+                "(or the secret key, with the access key as login). Nothing was sent."
             )
         _mask(password)
         if not password.isascii() or not password.isprintable() or " " in password:
@@ -75,7 +75,8 @@ class KlingConnection:
         if not api_key and api == "standard":
             raise KlingAuthError(
                 f"Connection {conn_id!r} has a login, so its password is a secret key, and the standard API takes "
-                "API keys only: make an API key in Kling's console and leave login empty, or set api to legacy."
+                "API keys only: make an API key in Kling's console and leave login empty, or set api to legacy. "
+                "Nothing was sent."
             )
         credential: Credential = ApiKey(password) if api_key else AccessKey(login, password)
         return cls(

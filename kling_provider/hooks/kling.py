@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection
@@ -269,11 +271,17 @@ class KlingHook(HttpHook):
 
     def _read(self, call: HttpCall, parse: Callable[[Answer], Parsed]) -> Parsed:
         """A read, tried again after faults of the server or the way: it costs nothing."""
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_attempt,
+            wait_exponential,
+            wait_random,
+        )
 
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
-            wait=wait_exponential_jitter(initial=1, max=15),
+            wait=wait_exponential(max=15) + wait_random(max=1),
             retry=retry_if_exception_type((KlingServerError, KlingRateLimitError)),
             reraise=True,
         )
@@ -298,13 +306,16 @@ class KlingHook(HttpHook):
         self, session: Session, call: HttpCall, *, skew: float | None
     ) -> tuple[Answer, Mapping[str, str]]:
         options = split_extras(self.connection.http_extras)
-        session.auth = _Bearer(auth_header(self.connection.credential, skew=skew))
+        authorization = auth_header(self.connection.credential, skew=skew)
+        session.auth = _Bearer(authorization)
         prepared = session.prepare_request(
             HttpRequest(call.method, self.connection.base_url + call.path, params=call.params, json=call.json)
         )
         settings = session.merge_environment_settings(
             prepared.url, session.proxies, False, session.verify, session.cert
         )
+        if missing := _missing_file(settings["verify"], settings["cert"]):
+            return Answer(Kind.INVALID, message=missing, task_state=TaskState.NONE), {}
         try:
             response = session.send(
                 prepared,
@@ -312,7 +323,7 @@ class KlingHook(HttpHook):
                 allow_redirects=False,
                 **settings,
             )
-        except RequestException as error:
+        except (RequestException, OSError, ValueError) as error:  # requests lets some of them through bare
             return no_answer(error), {}
         if 300 <= response.status_code < 400:
             return Answer(
@@ -321,7 +332,18 @@ class KlingHook(HttpHook):
                 message="the host answered with a redirect, which is never followed: check the connection's host",
                 task_state=TaskState.MAY_EXIST,
             ), response.headers
-        return read_answer(response.status_code, response.headers, response.content), response.headers
+        answer = read_answer(response.status_code, response.headers, response.content)
+        # Some hosts repeat the key that they refuse.
+        message = answer.message.replace(authorization.removeprefix("Bearer "), "***")
+        return replace(answer, message=message), response.headers
+
+
+def _missing_file(*settings: Any) -> str | None:
+    """What is wrong with a CA bundle or client certificate; requests would say it by a bare OSError."""
+    paths = [part for item in settings for part in (item if isinstance(item, tuple) else (item,))]
+    if all(Path(path).exists() for path in paths if isinstance(path, str)):
+        return None
+    return "the extra verify or cert of the connection (or REQUESTS_CA_BUNDLE) names a file that is not there"
 
 
 def _found(connection: KlingConnection, external_task_id: str, answer: Answer) -> list[KlingTask]:

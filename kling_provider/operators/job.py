@@ -13,11 +13,18 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from kling_provider.api.account import units_left
 from kling_provider.api.hosts import Lock
 from kling_provider.api.prices import estimate
 from kling_provider.api.requests import IMAGE_FIELDS
 from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingBudgetError, KlingRequestError, KlingTaskNotFound
+from kling_provider.exceptions import (
+    KlingBalanceError,
+    KlingBudgetError,
+    KlingError,
+    KlingRequestError,
+    KlingTaskNotFound,
+)
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.records import records_of
@@ -134,10 +141,23 @@ class Job:
             what=self.name,
             host=self.hook.connection.host,
         )
-        outcome = drive(submission.steps(), self._do)
+        try:
+            outcome = drive(submission.steps(), self._do)
+        except KlingBalanceError as error:
+            error.args = (f"{error}{self._units_left()}",)
+            raise
         if isinstance(outcome, Submitted) and outcome.adopted:
             self._tell_adopted(outcome.task)
         return outcome
+
+    def _units_left(self) -> str:
+        """For the text of a refusal; where the account does not answer, nothing."""
+        if not self.hook.connection.profile.account:
+            return ""
+        try:
+            return f" The account has {units_left(self.hook.account()).normalize():f} video units left."
+        except KlingError:
+            return ""
 
     def _do(self, step: Step) -> Any:
         match step:
