@@ -75,6 +75,8 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 message = "is text"
             case "string_too_short" | "too_short" if isinstance(item["input"], str):
                 message = "is empty: write something, or leave it out"
+            case "string_too_long" | "too_long" if isinstance(item["input"], str):
+                message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
             case "list_type":
                 message = "is a list"
             case "model_type":
@@ -95,8 +97,6 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 message = f"is {context['ge']:g} or more"
             case "less_than_equal":
                 message = f"is {context['le']:g} or less"
-            case "string_too_long" | "too_long" if isinstance(item["input"], str):
-                message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
             case "string_pattern_mismatch":
                 message = _PATTERNS.get(field, "has characters that are not allowed here")
             case "value_error":

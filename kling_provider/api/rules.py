@@ -37,7 +37,8 @@ def _folded(name: str) -> str:
 
 def _shape(request: Request) -> list[Problem]:
     found = []
-    if not (request.prompt or "").strip() and not request.multi_prompt and not _has_frame(request):
+    prompt = (request.prompt or "").strip()
+    if request.type == "text_to_video" and not prompt and not request.multi_prompt:
         found.append(Problem("prompt", None, "is missing: say what the video shows"))
     if request.multi_prompt:
         if not request.multi_shot:
@@ -66,10 +67,6 @@ def _shape(request: Request) -> list[Problem]:
     return found
 
 
-def _has_frame(request: Request) -> bool:
-    return request.type == "image_to_video" and bool(request.first_frame)
-
-
 def _frames(request: ImageToVideo) -> list[Problem]:
     found = []
     if not request.first_frame:
@@ -79,7 +76,9 @@ def _frames(request: ImageToVideo) -> list[Problem]:
         found.append(Problem("first_frame", None, f"is missing: {what}"))
     groups = {
         "last_frame": request.last_frame is not None,
-        "masks": bool(request.static_mask or request.dynamic_masks),
+        "static_mask" if request.static_mask else "dynamic_masks": bool(
+            request.static_mask or request.dynamic_masks
+        ),
         "camera_control": request.camera_control is not None,
     }
     used = [name for name, here in groups.items() if here]

@@ -87,10 +87,6 @@ class Slots:
         self._last: set[str] | None = None
         self._turn = 0
 
-    @property
-    def waiting(self) -> int:
-        return sum(len(queue.waiting) for queue in self._queues.values())
-
     def join(self, entry: Entry, now: float) -> None:
         """Somebody was refused: a newcomer, or one whose turn it was and who goes back to his old place."""
         queue = self._queues.setdefault(entry.model, _Queue())

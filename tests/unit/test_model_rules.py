@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules between fields, by model: the vendor's capability map of 2026-05-19, written down once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kling_provider.api.models import canonical, known_model, model_names
+from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.requests import parse_request
+
+TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
+IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "a.png"}
+TO_15 = set(range(3, 16))
+
+#: model -> resolutions, seconds, values of audio, last frame, multi-shot, elements.
+CAPABILITIES: dict[str, tuple[set[str], set[int], set[str], bool, bool, int]] = {
+    "kling-3.0-turbo": ({"720p", "1080p"}, TO_15, set(), False, False, 0),
+    "kling-3.0": ({"720p", "1080p", "4k"}, TO_15, {"native", "off"}, True, True, 3),
+    "kling-2.6": ({"720p", "1080p"}, {5, 10}, {"native", "off"}, True, False, 0),
+    "kling-2.5-turbo": ({"720p", "1080p"}, {5, 10}, {"off"}, True, False, 0),
+    "kling-4.0": ({"720p", "1080p"}, set(range(3, 31)), set(), True, False, 0),
+    "kling-4.0-flash": ({"720p"}, set(range(3, 21)), set(), False, False, 0),
+}
+
+
+def refusals(data: dict[str, Any]) -> dict[str, str]:
+    """Per field, what is said; empty where the request may be sent."""
+    try:
+        parse_request(data)
+    except InvalidRequest as error:
+        return {problem.field: str(problem) for problem in error.problems}
+    return {}
+
+
+@pytest.mark.parametrize("kind", [TEXT, IMAGE])
+@pytest.mark.parametrize("model", CAPABILITIES)
+def test_the_capability_map(model: str, kind: dict[str, Any]) -> None:
+    resolutions, seconds, audio, last_frame, multi_shot, elements = CAPABILITIES[model]
+    asked = {**kind, "model": model}
+    for resolution in ("720p", "1080p", "4k"):
+        assert ("resolution" in refusals({**asked, "resolution": resolution})) == (
+            resolution not in resolutions
+        )
+    for duration in (1, 2, 3, 4, 5, 6, 10, 11, 15, 16, 20, 21, 30, 31, 600):
+        assert ("duration" in refusals({**asked, "duration": duration})) == (duration not in seconds)
+    for sound in ("native", "off"):
+        full = {**asked, "audio": sound, "resolution": "1080p"}
+        assert ("audio" in refusals(full)) == (sound not in audio)
+    assert ("multi_shot" in refusals({**asked, "multi_shot": True})) == (not multi_shot)
+    assert not refusals({**asked, "multi_shot": False})
+    for count in range(5):
+        given = [{"element_id": str(number)} for number in range(count)]
+        assert ("elements" in refusals({**asked, "elements": given})) == (count > elements)
+    if kind is IMAGE:
+        with_last = {
+            **asked,
+            "last_frame": "b.png",
+            "resolution": "1080p" if "1080p" in resolutions else "720p",
+        }
+        assert ("last_frame" in refusals(with_last)) == (not last_frame)
+    for legacy_only in ({"cfg_scale": 0.5}, {"camera_control": {"type": "down_back"}}):
+        assert set(refusals({**asked, **legacy_only})) == set(legacy_only)
+
+
+@pytest.mark.parametrize("model", CAPABILITIES)
+def test_aspect_ratios(model: str) -> None:
+    for ratio in ("16:9", "9:16", "1:1"):
+        assert not refusals({**TEXT, "model": model, "aspect_ratio": ratio})
+    wide = refusals({**TEXT, "model": model, "aspect_ratio": "21:9"})
+    assert wide == (
+        {}
+        if model.startswith("kling-4.0")
+        else {"aspect_ratio": f"aspect_ratio '21:9': {model} takes 16:9, 9:16, 1:1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"duration": 20}, {"duration": "duration 20: kling-3.0 takes 3 to 15 seconds"}),
+        ({"model": "kling-v2-6", "duration": 7}, {"duration": "duration 7: kling-2.6 takes 5 or 10 seconds"}),
+        (
+            {"model": "kling-2.6", "resolution": "4k"},
+            {"resolution": "resolution '4k': kling-2.6 takes 720p, 1080p"},
+        ),
+        (
+            {"model": "kling-2.6", "audio": "native"},
+            {"resolution": "resolution '720p': kling-2.6 with native audio takes 1080p only"},
+        ),
+        (
+            {"model": "kling-3.0-turbo", "audio": "off"},
+            {"audio": "audio 'off': kling-3.0-turbo always makes sound and has no switch; leave audio out"},
+        ),
+        (
+            {"model": "kling-2.5-turbo", "audio": "native"},
+            {"audio": "audio 'native': kling-2.5-turbo makes no sound; take kling-3.0 or leave audio out"},
+        ),
+        (
+            {"model": "kling-3.0-turbo", "multi_shot": True},
+            {
+                "multi_shot": "multi_shot True: kling-3.0-turbo has no such field; write the shots into the "
+                "prompt, or take kling-3.0"
+            },
+        ),
+        (
+            {"cfg_scale": 0},
+            {"cfg_scale": "cfg_scale: belongs to the kling-v1 models; kling-3.0 has no such field"},
+        ),
+        (
+            {"elements": [{"element_id": str(n)} for n in range(4)]},
+            {"elements": "elements: kling-3.0 takes 3 elements"},
+        ),
+        (
+            {"model": "kling-2.6", "elements": [{"element_id": "1"}]},
+            {"elements": "elements: kling-2.6 takes no elements"},
+        ),
+        (
+            {"audio": "native", "voices": [{"voice_id": str(n)} for n in range(3)]},
+            {"voices": "voices: kling-3.0 takes 2 voices"},
+        ),
+        ({"voices": [{"voice_id": "1"}]}, {"voices": "voices: need audio: native"}),
+        (
+            {"model": "kling-v2-1"},
+            {"model": "model 'kling-v2-1': makes videos from images only; set type: image_to_video"},
+        ),
+        ({"prompt": "x" * 3073}, {"prompt": "prompt: has 3073 characters; kling-3.0 takes 3072"}),
+        ({"prompt": " \n"}, {"prompt": "prompt: is missing: say what the video shows"}),
+    ],
+)
+def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
+    assert refusals({**TEXT, **data}) == said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            {"first_frame": None},
+            {"first_frame": "first_frame: is missing: image_to_video starts from a picture"},
+        ),
+        (
+            {"first_frame": None, "last_frame": "b.png"},
+            {"first_frame": "first_frame: is missing: last_frame never stands alone"},
+        ),
+        (
+            {"model": "kling-3.0-turbo", "last_frame": "b.png"},
+            {"last_frame": "last_frame: kling-3.0-turbo takes no last frame"},
+        ),
+        (
+            {"model": "kling-2.5-turbo", "last_frame": "b.png"},
+            {"resolution": "resolution '720p': kling-2.5-turbo with a last frame takes 1080p only"},
+        ),
+        (
+            {"model": "kling-2.6", "last_frame": "b.png", "resolution": "1080p", "audio": "native"},
+            {"audio": "audio 'native': kling-2.6 with a last frame is silent"},
+        ),
+        (
+            {"model": "kling-v1-6", "last_frame": "b.png", "static_mask": "m.png"},
+            {"static_mask": "static_mask: cannot be combined with last_frame"},
+        ),
+        (
+            {"model": "kling-v1", "static_mask": "m.png", "camera_control": {"type": "down_back"}},
+            {"camera_control": "camera_control: cannot be combined with static_mask"},
+        ),
+        (
+            {"model": "kling-3.0-turbo", "prompt": "x" * 2501},
+            {"prompt": "prompt: has 2501 characters; kling-3.0-turbo takes 2500"},
+        ),
+    ],
+)
+def test_image_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
+    assert refusals({**IMAGE, **data}) == said
+
+
+@pytest.mark.parametrize(
+    ("camera", "good"),
+    [
+        ({"type": "simple", "config": {"pan": 1}}, True),
+        ({"type": "simple", "config": {"pan": 1, "tilt": 0}}, True),
+        ({"type": "simple", "config": {"pan": 1, "tilt": 2}}, False),
+        ({"type": "simple", "config": {"pan": 0}}, False),
+        ({"type": "simple", "config": {}}, False),
+        ({"type": "simple"}, False),
+        ({"type": "down_back"}, True),
+        ({"type": "down_back", "config": {"pan": 1}}, False),
+    ],
+)
+def test_a_simple_camera_moves_in_exactly_one_way(camera: dict[str, Any], good: bool) -> None:
+    said = refusals({**TEXT, "model": "kling-v1", "camera_control": camera})
+    assert set(said) == (set() if good else {"camera_control.config"})
+
+
+@pytest.mark.parametrize(
+    ("multi_shot", "seconds", "said"),
+    [
+        (True, (2, 3), None),
+        (True, (2, 2), "its shots last 4 s; their sum is the duration, 5"),
+        (None, (2, 3), "needs multi_shot: true"),
+    ],
+)
+def test_the_shots_fill_the_duration(
+    multi_shot: bool | None, seconds: tuple[int, ...], said: str | None
+) -> None:
+    shots = [{"index": n, "prompt": "x", "duration": length} for n, length in enumerate(seconds, 1)]
+    found = refusals({"multi_shot": multi_shot, "multi_prompt": shots})
+    assert found == ({"multi_prompt": f"multi_prompt: {said}"} if said else {})
+
+
+@pytest.mark.parametrize(("audio", "kind"), [("off", TEXT), ("off", IMAGE)])
+def test_what_is_sent_about_sound_and_shots_where_nothing_is_said(audio: str, kind: dict[str, Any]) -> None:
+    """Kling's own default is many shots; ours is one. A model without the switch is not sent it."""
+    for model in ("kling-3.0", "kling-9.9"):
+        request = parse_request({**kind, "model": model})
+        assert (request.sound, request.one_shot) == (audio, False)
+    request = parse_request({**kind, "model": "kling-2.6"})
+    assert (request.sound, request.one_shot) == ("off", None)
+    for model in ("kling-3.0-turbo", "kling-2.5-turbo", "kling-4.0", "kling-v1-6"):
+        request = parse_request({**kind, "model": model})
+        assert (request.sound, request.one_shot) == (None, None)
+
+
+def test_a_model_that_nobody_knows_passes_with_any_values() -> None:
+    data = {
+        **TEXT,
+        "model": "kling-9.9-ultra",
+        "duration": 45,
+        "resolution": "4k",
+        "aspect_ratio": "21:9",
+        "audio": "native",
+        "cfg_scale": 0.5,
+        "elements": [{"element_id": str(n)} for n in range(9)],
+    }
+    assert parse_request(data).model == "kling-9.9-ultra"
+
+
+@pytest.mark.parametrize(
+    "name", ["kling-v3-0", "kling-v3.0", "kling-3-0", "kling30", "Kling-3.0", "kling-v2-6-0"]
+)
+def test_a_known_name_with_other_dots_and_dashes_is_a_slip(name: str) -> None:
+    said = refusals({**TEXT, "model": name})
+    if name == "kling-v2-6-0":  # another number is another model
+        assert said == {}
+    else:
+        assert said == {"model": f"model {name!r}: no such model. Did you mean 'kling-3.0'?"}
+
+
+def test_every_name_of_the_table_means_one_model_in_both_spellings() -> None:
+    for name in model_names():
+        model = known_model(name)
+        assert model is not None
+        assert known_model(canonical(name)) is model
+        assert canonical(canonical(name)) == canonical(name) == model.name
+        assert model.legacy_name is None or known_model(model.legacy_name) is model

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is said about a request that is refused: field, what was found, what to write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.requests import parse_request
+
+TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
+IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
+
+
+def problems(data: Any) -> list[str]:
+    with pytest.raises(InvalidRequest) as caught:
+        parse_request(data)
+    assert str(caught.value) == "; ".join(map(str, caught.value.problems))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def problem(data: Any) -> str:
+    (only,) = problems(data)
+    return only
+
+
+# -- YAML -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", ["16:9", "9:16", "1:1", "21:9"])
+def test_an_unquoted_ratio_is_told_apart(ratio: str) -> None:
+    data = yaml.safe_load(f"prompt: x\naspect_ratio: {ratio}\n")
+    assert isinstance(data["aspect_ratio"], int), "YAML 1.1 reads it as a number to base 60"
+    assert problem(data) == (
+        f"aspect_ratio {data['aspect_ratio']}: was read as the number {data['aspect_ratio']}; "
+        f'write it in quotes: "{ratio}"'
+    )
+    assert parse_request(yaml.safe_load('prompt: x\naspect_ratio: "16:9"\n')) == parse_request(
+        {"prompt": "x"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "audio"), [("off", "off"), ("on", "native"), ("yes", "native"), ("no", "off")]
+)
+@pytest.mark.parametrize("key", ["audio", "sound"])
+def test_off_and_on_are_booleans_to_yaml(key: str, word: str, audio: str) -> None:
+    data = yaml.safe_load(f"prompt: x\n{key}: {word}\n")
+    assert isinstance(data[key], bool)
+    assert parse_request(data).audio == audio
+
+
+def test_a_yes_is_no_number() -> None:
+    assert problem(yaml.safe_load("prompt: x\ntake: yes\n")) == "take True: is a number, not true or false"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"duration": "five"}, "duration 'five': is a whole number"),
+        ({"duration": 5.5}, "duration 5.5: is a whole number"),
+        ({"duration": float("inf")}, "duration inf: is a whole number"),
+        ({"duration": True}, "duration True: is a number, not true or false"),
+        ({"resolution": "480p"}, "resolution '480p': is one of: 720p, 1080p, 4k. Did you mean '1080p'?"),
+        ({"resolution": 720}, "resolution 720: is one of: 720p, 1080p, 4k. Did you mean '720p'?"),
+        ({"audio": "nativ"}, "audio 'nativ': is one of: off, native. Did you mean 'native'?"),
+        ({"sound": "loud"}, "sound 'loud': is on or off"),
+        ({"mode": "professional"}, "mode 'professional': is one of: std (720p), pro (1080p), 4k"),
+        ({"multi_shot": "maybe"}, "multi_shot 'maybe': is true or false"),
+        (
+            {"watermark_info": True},
+            "watermark_info True: is {'enabled': true or false}, or write watermark: true",
+        ),
+        ({"aspect_ratio": "16x9"}, "aspect_ratio '16x9': is written like \"16:9\""),
+        ({"aspect_ratio": 1.78}, 'aspect_ratio 1.78: is written like "16:9"'),
+        ({"callback_url": "host/cb"}, "callback_url 'host/cb': is an http or https address"),
+        ({"model": "kling 3"}, "model 'kling 3': is a model's name such as kling-3.0"),
+        ({"model": 3}, "model 3: is text"),
+        ({"name": ""}, "name '': is empty: write something, or leave it out"),
+        ({"name": "n" * 201}, f"name '{'n' * 56}...: is at most 200 characters (has 201)"),
+        ({"take": -1}, "take -1: is 0 or more"),
+        ({"cfg_scale": 1.5, "model": "kling-v1"}, "cfg_scale 1.5: is 1 or less"),
+        ({"cfg_scale": "half", "model": "kling-v1"}, "cfg_scale 'half': is a number"),
+        (
+            {"negative_prompt": "x" * 2501},
+            f"negative_prompt '{'x' * 56}...: is at most 2500 characters (has 2501)",
+        ),
+        ({"elements": "Zhang"}, "elements 'Zhang': is a list"),
+        ({"elements": ["Zhang"]}, "elements.0 'Zhang': is a mapping of keys and values"),
+        ({"voices": [{}]}, "voices.0.voice_id: is missing"),
+        (
+            {"external_task_id": "a b"},
+            "external_task_id 'a b': is 1 to 128 letters, digits, dots, colons, dashes and underscores",
+        ),
+        (
+            {"camera_control": {"type": "simpel"}},
+            "camera_control.type 'simpel': is one of: simple, down_back, forward_up, right_turn_forward, "
+            "left_turn_forward. Did you mean 'simple'?",
+        ),
+        (
+            {"camera_control": {"type": "simple", "config": {"pan": 11}}},
+            "camera_control.config.pan 11: is 10 or less",
+        ),
+        (
+            {"camera_control": {"type": "simple", "config": {"pam": 1}}},
+            "camera_control.config.pam 1: no such key. Did you mean 'pan'?",
+        ),
+        (
+            {"multi_prompt": [{"index": 7, "prompt": "x", "duration": 5}]},
+            "multi_prompt.0.index 7: is 6 or less",
+        ),
+        (
+            {**IMAGE, "dynamic_masks": [{"mask": "m.png", "trajectories": [{"x": 1, "y": 1}]}]},
+            "dynamic_masks.0.trajectories [{'x': 1, 'y': 1}]: has at least 2 entries (has 1)",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_to_write(data: dict[str, Any], said: str) -> None:
+    assert problem({**TEXT, **data}) == said
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("promt", "no such key. Did you mean 'prompt'?"),
+        ("Duration", "no such key. Did you mean 'duration'?"),
+        ("aspectRatio", "no such key. Did you mean 'aspect_ratio'?"),
+        ("negative-prompt", "no such key. Did you mean 'negative_prompt'?"),
+        ("watermarkinfo", "no such key. Did you mean 'watermark'?"),
+        ("soundd", "no such key. Did you mean 'sound'?"),
+        ("first_frame", "belongs to type image_to_video, not text_to_video"),
+        ("image", "belongs to type image_to_video, not text_to_video"),
+    ],
+)
+def test_a_key_that_does_not_exist_gets_a_suggestion(key: str, said: str) -> None:
+    assert problem({**TEXT, key: "x"}).endswith(f" 'x': {said}")
+
+
+@pytest.mark.parametrize("key", ["settings", "options", "contents", "n", "seed"])
+def test_parts_of_a_wire_body_say_where_their_content_goes(key: str) -> None:
+    assert "directly" in problem({**TEXT, key: {}}) or "take" in problem({**TEXT, key: {}})
+
+
+def test_a_key_without_any_likeness_lists_what_there_is() -> None:
+    said = problem({**TEXT, "xyz": 1})
+    assert said.startswith("xyz 1: no such key. Allowed: name, take, adopt, prompt, model, duration, ")
+
+
+def test_two_spellings_of_one_thing_are_no_guess() -> None:
+    said = problem({**TEXT, "mode": "pro", "resolution": "720p"})
+    assert said == "mode 'pro': is the legacy name of resolution; write only one of them"
+
+
+def test_the_shape_comes_from_the_picture() -> None:
+    assert "an image's video has the shape of its first frame" in problem({**IMAGE, "aspect_ratio": "16:9"})
+
+
+@pytest.mark.parametrize("data", [None, [], "A red panda", 5])
+def test_a_request_is_a_mapping(data: Any) -> None:
+    assert problem(data) == "a request is a mapping such as {'prompt': 'A red panda'}"
+
+
+@pytest.mark.parametrize("kind", ["video", 5, ["text_to_video"], "image-to-video"])
+def test_an_unknown_type_is_named(kind: Any) -> None:
+    assert problem({**TEXT, "type": kind}) == f"type {kind!r}: is one of: text_to_video, image_to_video"
+
+
+def test_all_problems_come_at_once() -> None:
+    said = problems({"promt": "x", "duration": "long", "resolution": "hd", "mode": "hq", "aspect_ratio": 969})
+    assert [one.partition(" ")[0] for one in said] == [
+        "mode",
+        "promt",
+        "duration",
+        "resolution",
+        "aspect_ratio",
+    ]
+
+
+def test_what_is_shown_of_a_link_grants_nothing() -> None:
+    said = problem({**TEXT, "frist_frame": "https://b.example/a.png?X-Amz-Signature=abcdef"})
+    assert "abcdef" not in said
+    assert "Signature" not in said
