@@ -24,8 +24,8 @@ PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
 define install
-	@test -n "$(VERSION)" || { echo "This needs Python 3.11, 3.12 or 3.13. Found: $$(python3 --version 2>&1). \
-	Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -n "$(VERSION)" || { echo "This needs Python 3.11, 3.12 or 3.13, and $(or $(PYTHON),python3) is none of them." \
+		"Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c '$(IN_RANGE)' || { echo "$(PYTHON) is Python $(VERSION); this needs 3.11, 3.12 or 3.13." >&2; exit 1; }
 	@test -x $(1)/bin/python && $(1)/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")' \
 		|| "$(PYTHON)" -m venv --clear $(1)

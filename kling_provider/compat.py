@@ -17,3 +17,28 @@ def never_expire() -> Any:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
+
+
+def stats(*, triggerer: bool) -> Any:
+    """Airflow's metrics: ``incr``, ``gauge``, ``timing``.
+
+    :param triggerer: since 3.2 the task SDK and Airflow's core have one each, and only the one of the process that
+        we run in is set up: the SDK's in workers, the core's in the triggerer. The other one drops all.
+    """
+    if triggerer:
+        try:
+            from airflow.observability import stats as core
+        except ImportError:
+            pass
+        else:
+            return core
+    from airflow.providers.common.compat.sdk import Stats
+
+    return Stats
+
+
+def has_gallery() -> bool:
+    """Whether this Airflow can show the gallery: plugins with pages and tabs of their own came with 3.3."""
+    from airflow import __version__
+
+    return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)

@@ -118,7 +118,7 @@ _ADVICE = {
     1004: "The clock of this machine is wrong by more than Kling allows.",
     1103: "This account may not use this model or API: open it in Kling's console.",
     1202: "Check the connection's host and api: this address does not take such a call.",
-    1203: "Check model and type, and that the connection's api is the one that has them.",
+    1203: "Check model and type, and the connection's host (and its path prefix) and api.",
     1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
     1100: "The account is suspended: see Kling's console.",
     1101: "The account is in arrears: top up in Kling's console.",
@@ -143,17 +143,19 @@ _CLASSES: dict[Kind, type[KlingError]] = {
     Kind.NO_SLOT: KlingConcurrencyError,
     Kind.SERVER: KlingServerError,
     Kind.UNREADABLE: KlingServerError,
+    #: A success that names no task.
+    Kind.OK: KlingServerError,
 }
 
 
 def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
-    """The exception for an answer that is no success.
+    """The exception for an answer that is no success, or a success without the task that it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.
     """
-    said = answer.message or "no readable answer"
-    where = f"code {answer.code}" if answer.code is not None else f"HTTP {answer.http_status}"
+    said = "the answer names no task" if answer.ok else answer.message or "no readable answer"
+    where = f"code {answer.code}" if answer.code else f"HTTP {answer.http_status}"
     if answer.http_status is None:
         where = "no answer"
     text = f"Could not {doing}: {said} ({where})."

@@ -41,8 +41,10 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [{"integration-name": _NAME, "python-modules": ["kling_provider.operators.kling"]}],
         "sensors": [{"integration-name": _NAME, "python-modules": ["kling_provider.sensors.kling"]}],
         "triggers": [{"integration-name": _NAME, "python-modules": ["kling_provider.triggers.kling"]}],
+        "notifications": ["kling_provider.notifications.kling.KlingNotifier"],
         "extra-links": [
             "kling_provider.links.kling.KlingVideoLink",
+            "kling_provider.links.kling.KlingGalleryLink",
             "kling_provider.links.kling.KlingConsoleLink",
         ],
         "task-decorators": [

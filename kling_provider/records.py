@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Protocol, cast
 
@@ -19,6 +20,8 @@ from kling_provider.submission import Record
 log = logging.getLogger(__name__)
 
 _KEY = "kling"
+#: The same for people, who look at it in the task's Storage tab.
+_PROGRESS = "kling_progress"
 
 
 class Records(Protocol):
@@ -40,6 +43,21 @@ def records_of(context: Mapping[str, Any], *, locked: bool) -> Records:
     if store is not None:
         return _StateStore(store, needed=not locked)
     return _Variables(context, locked=locked)
+
+
+def show_progress(
+    context: Mapping[str, Any], *, state: str, waiting_for: str | None, kling_task_id: str | None
+) -> None:
+    """Where the job stands, for the task's Storage tab; before Airflow 3.3 there is none."""
+    store = task_state_store(context)
+    if store is None:
+        return
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    shown = {"state": state, "kling_task_id": kling_task_id, "since": since, "waiting_for": waiting_for}
+    try:
+        store.set(_PROGRESS, shown)
+    except Exception as error:  # noqa: BLE001 - nobody depends on it
+        log.debug("Where the job stands could not be shown: %s", error)
 
 
 class _StateStore:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole Airflow: scheduler (with LocalExecutor's workers), triggerer, DAG processor and API server."""
+"""A whole Airflow: scheduler (with LocalExecutor's workers), triggerer, DAG processor and API servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ from demo.stack.processes import ProcessFamily, StackError, TaskProcesses, free_
 #: The log servers of scheduler and triggerer listen on every interface and have no setting for that; all components
 #: share a disk here, so nobody needs them.
 _COMMANDS = {
-    "api-server": ("api-server",),
+    "api-server": ("api-server", "--apps", "core"),
+    # The workers have one of their own. The public API writes its audit log on the event loop, where on SQLite it
+    # waits for a lock that a worker's request gives back by that same loop: 30 s of standstill for a clear in a busy
+    # moment, measured on 3.3.2.
+    "execution-api": ("api-server", "--apps", "execution"),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "triggerer": ("triggerer", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
@@ -74,17 +78,20 @@ class AirflowStack:
         components: Sequence[str] = COMPONENTS,
         paused: bool = False,
     ) -> None:
+        python = python.absolute()  # components start in the home; resolved, it would leave its environment
         self.home = home or Path(tempfile.mkdtemp(prefix="kling-airflow-"))
         self.home.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
+        self.execution_port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
-        self.database = MetadataDb(database_url or f"sqlite:///{self.home / 'airflow.db'}?timeout=30")
+        self.database = MetadataDb(database_url or f"sqlite:///{self.home / 'airflow.db'}")
         self.environment = {
             **clean_environment(python),
             **airflow_environment(
                 home=self.home,
                 dags_folder=dags_folder,
                 port=self.port,
+                execution_port=self.execution_port,
                 database_url=self.database.url,
                 parallelism=parallelism,
                 paused=paused,
@@ -178,6 +185,8 @@ class AirflowStack:
                 return all(self.database.newest_job(_JOBS[kind]) for kind in self._first)
             try:
                 health = self.api.health()
+                if "execution-api" in self._first:
+                    self._execution_api_answers()
             except requests.RequestException:
                 return False
             return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
@@ -197,7 +206,7 @@ class AirflowStack:
         # Components that start at once would each write Airflow's default configuration; an empty one is enough.
         (self.home / "airflow.cfg").touch()
         if self.database.url.startswith("sqlite:///"):
-            file = Path(self.database.url.removeprefix("sqlite:///").partition("?")[0])
+            file = Path(self.database.url.removeprefix("sqlite:///"))
             if not file.exists():
                 migrated_sqlite(file, python=self._python, environment=self.environment)
         else:
@@ -210,13 +219,18 @@ class AirflowStack:
         # -X takes what it does not know: it names the process, and makes room for the titles of task processes,
         # which are cut to the length of the first command line.
         argument = f"kling-airflow={name}".ljust(80, "-")
+        port = ("--port", str(self.execution_port)) if kind == "execution-api" else ()
         process = self._family.start(
-            [str(self._python), "-X", argument, "-m", "airflow", *_COMMANDS[kind]],
+            [str(self._python), "-X", argument, "-m", "airflow", *_COMMANDS[kind], *port],
             environment=self.environment,
             cwd=self.home,
             log=log,
         )
         self.components[name] = Component(kind, process, log)
+
+    def _execution_api_answers(self) -> None:
+        address = f"http://127.0.0.1:{self.execution_port}/execution/health"
+        requests.get(address, proxies={"http": ""}, timeout=5).raise_for_status()
 
     def _living(self, name: str) -> bool:
         component = self.components[name]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -17,6 +18,11 @@ Json = dict[str, Any]
 #: A task id, or one instance of a mapped task.
 TaskOrInstance = str | tuple[str, int]
 _PAGE = 100
+# On SQLite two requests can wait for each other: Airflow's access log commits on the event loop, which the request
+# that holds the lock needs to end. After five seconds one of them gets one of these answers, or its connection is
+# reset, with nothing done.
+_LOCKED = ("Internal Server Error", '"Database error"')
+_ATTEMPTS = 4
 _FINISHED = ("success", "failed")
 # What is in every log entry, or says again what was asked for.
 _KNOWN_ANYWAY = {"timestamp", "level", "event", "logger", "filename", "lineno"} | {
@@ -54,12 +60,18 @@ class AirflowApi:
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
         """One call under ``/api/v2``; the parsed answer, None if it has no body."""
-        if "Authorization" not in self._session.headers:
-            self._sign_in()
-        response = self._session.request(method, f"{self.address}/api/v2{path}", timeout=30, **arguments)
-        if response.status_code == 401:  # the server was restarted with other keys, or the token is old
-            self._sign_in()
-            response = self._session.request(method, f"{self.address}/api/v2{path}", timeout=30, **arguments)
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                response = self._send(method, path, **arguments)
+            except requests.ConnectionError:
+                if attempt == _ATTEMPTS:
+                    raise
+                time.sleep(0.5)
+                continue
+            if response.status_code == 401 and attempt == 1:  # restarted with other keys, or the token is old
+                self._session.headers.pop("Authorization")
+            elif response.status_code != 500 or not any(text in response.text for text in _LOCKED):
+                break
         if not response.ok:
             raise ApiError(response.status_code, response.text)
         return response.json() if response.content else None
@@ -257,6 +269,11 @@ class AirflowApi:
             if len(page) < _PAGE:
                 return
             offset += _PAGE
+
+    def _send(self, method: str, path: str, **arguments: Any) -> requests.Response:
+        if "Authorization" not in self._session.headers:
+            self._sign_in()
+        return self._session.request(method, f"{self.address}/api/v2{path}", timeout=30, **arguments)
 
     def _dict(self, method: str, path: str, **arguments: Any) -> Json:
         answer = self.call(method, path, **arguments)

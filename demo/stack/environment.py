@@ -39,6 +39,7 @@ def airflow_environment(
     home: Path,
     dags_folder: Path,
     port: int,
+    execution_port: int,
     database_url: str,
     parallelism: int,
     paused: bool,
@@ -56,7 +57,7 @@ def airflow_environment(
         "CORE__DEFAULT_POOL_TASK_SLOT_COUNT": 1000,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": paused,
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
-        "CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        "CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{execution_port}/execution/",
         # Keys from here, because components that each made their own would not understand one another.
         "CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "API__SECRET_KEY": secrets.token_hex(16),

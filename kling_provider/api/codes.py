@@ -144,10 +144,7 @@ def _code(value: Any) -> int | str | None:
     text = str(value).strip()
     if text.lower() in ("success", "succeed", "ok"):
         return 0
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
 
 
 def _error_text(envelope: Mapping[str, Any]) -> str | None:

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
     SET_DURING_EXECUTION,
     DecoratedOperator,
     context_merge,
     determine_kwargs,
-    task_decorator_factory,
 )
+from airflow.sdk.bases.decorator import _TaskDecorator
 
+from kling_provider.operators.announcing import declare_video
 from kling_provider.operators.kling import KlingGenerateOperator
 
 if TYPE_CHECKING:
@@ -73,10 +74,36 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
         return super().resume_execution(next_method, next_kwargs, context)
 
 
-def kling_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> TaskDecorator:
+class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
+    """What ``@task.kling`` makes of a function while the DAG is parsed; mapped ones have their asset too."""
+
+    def expand(self, **values: Any) -> Any:
+        return _declared(super().expand(**values))
+
+    def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any:
+        return _declared(super().expand_kwargs(kwargs, strict=strict))
+
+
+def _declared(mapped: Any) -> Any:
+    operator = mapped.operator
+    declare_video(operator.partial_kwargs, operator.dag, operator.task_id)
+    return mapped
+
+
+def kling_task(
+    python_callable: Callable[..., Any] | None = None,
+    *,
+    multiple_outputs: bool = False,
+    **kwargs: Any,
+) -> TaskDecorator:
     """Turn a function into a :class:`KlingDecoratedOperator`; takes the parameters of Generate."""
-    return task_decorator_factory(
-        python_callable=python_callable,
-        decorated_operator_class=KlingDecoratedOperator,
-        **kwargs,
-    )
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        return _KlingTask(
+            function=function,
+            operator_class=KlingDecoratedOperator,
+            multiple_outputs=multiple_outputs,
+            kwargs=dict(kwargs),
+        )
+
+    return cast("TaskDecorator", decorate if python_callable is None else decorate(python_callable))

@@ -312,7 +312,7 @@ class KlingHook(HttpHook):
             HttpRequest(call.method, self.connection.base_url + call.path, params=call.params, json=call.json)
         )
         settings = session.merge_environment_settings(
-            prepared.url, session.proxies, False, session.verify, session.cert
+            prepared.url, session.proxies, False, session.verify, options.cert
         )
         if missing := _missing_file(settings["verify"], settings["cert"]):
             return Answer(Kind.INVALID, message=missing, task_state=TaskState.NONE), {}

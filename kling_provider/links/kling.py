@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import BaseOperatorLink
+
+from kling_provider.compat import has_gallery
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -13,17 +16,31 @@ if TYPE_CHECKING:
 
 
 class KlingVideoLink(BaseOperatorLink):
-    """The finished video: where it was saved if the browser can open that, else Kling's link."""
+    """The finished video: a saved one as the API server shows it, otherwise Kling's own link until it dies."""
 
     name = "Video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         result = _xcom(ti_key, "return_value")
-        for output in (result.get("outputs") or []) if isinstance(result, dict) else []:
-            for address in (output.get("file"), output.get("url")):
-                if isinstance(address, str) and address.startswith(("http://", "https://")):
-                    return address
+        outputs = result.get("outputs") if isinstance(result, dict) else None
+        for number, output in enumerate(outputs or []):
+            if output.get("file") and (address := self._saved(ti_key, number)):
+                return address
+            if isinstance(url := output.get("url"), str) and url.startswith(("http://", "https://")):
+                return url
         return ""
+
+    def _saved(self, ti_key: TaskInstanceKey, number: int) -> str:
+        return video_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index, number)
+
+
+class KlingGalleryLink(BaseOperatorLink):
+    """The gallery, filtered to this task instance; there is none before Airflow 3.3."""
+
+    name = "Kling videos"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        return gallery_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
 
 
 class KlingConsoleLink(BaseOperatorLink):
@@ -33,6 +50,29 @@ class KlingConsoleLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         return "https://kling.ai/dev"
+
+
+def gallery_address(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """The gallery's page for one task instance, below the root of Airflow's UI; empty where there is no gallery."""
+    if not has_gallery():
+        return ""
+    where = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
+    return f"{_root()}/plugin/kling-videos?{urlencode(where)}"
+
+
+def video_address(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+    """The file of an output, from the gallery's route; empty where there is no gallery."""
+    if not has_gallery():
+        return ""
+    where = (dag_id, run_id, task_id, str(map_index), str(number))
+    return f"{_root()}/kling/videos/" + "/".join(quote(part, safe="") for part in where)
+
+
+def _root() -> str:
+    """The path under which the UI lives; empty where it is the host's root."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
 
 
 def _xcom(ti_key: TaskInstanceKey, key: str) -> Any:

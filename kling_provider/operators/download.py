@@ -6,18 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
-from kling_provider.links.kling import KlingConsoleLink, KlingVideoLink
+from kling_provider import metrics
+from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.operators.announcing import VideoOutlet
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class KlingDownloadOperator(BaseOperator):
+class KlingDownloadOperator(VideoOutlet):
     """Saves what a finished Kling task made; free, and not repeated where the file is there and right.
 
-    XCom: the result, as of :class:`KlingGenerateOperator`.
+    XCom: the result, as of :class:`KlingGenerateOperator`; and as there each video is an event of the asset
+    ``kling://<dag_id>/<task_id>``.
 
     :param kling_task_id: the finished task. (templated)
     :param destination: a folder, or an ``ObjectStoragePath`` such as ``s3://bucket/videos``. (templated)
@@ -38,7 +39,7 @@ class KlingDownloadOperator(BaseOperator):
         "kling_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
-    operator_extra_links = (KlingVideoLink(), KlingConsoleLink())
+    operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
 
     def __init__(
@@ -63,8 +64,13 @@ class KlingDownloadOperator(BaseOperator):
         self.destination_conn_id = destination_conn_id
         self.replace = replace
         self.kling_conn_id = kling_conn_id
+        self._declare_video()
 
     def execute(self, context: Context) -> Any:
+        with metrics.failures(dag_id=context["ti"].dag_id):
+            return self._save(context)
+
+    def _save(self, context: Context) -> dict[str, Any]:
         from kling_provider.hooks.kling import KlingHook
         from kling_provider.operators.saving import Place, Saving, result_of
         from kling_provider.operators.waiting import finished_task
@@ -80,4 +86,11 @@ class KlingDownloadOperator(BaseOperator):
             replace=self.replace,
         )
         saving = Saving.of_task(hook, task.kling_task_id, kind, request, self.request, place, context)
-        return result_of(task, request, type=kind, files=saving.save(task))
+        files = saving.save(task)
+        return self._finished(
+            context,
+            result_of(task, request, type=kind, files=files),
+            list(files.values()),
+            request=request,
+            delivered=bool(files) and all(saved.reused for saved in files.values()),
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,15 +14,21 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.operators.job import Job
     from kling_provider.operators.saving import Saving
+    from kling_provider.storage import SavedFile
     from kling_provider.submission import Submitted
 
+from kling_provider import metrics
+from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.submit import NET, KlingSubmitOperator, seconds
+from kling_provider.task_log import log_group, wait_title
 
 
-class KlingGenerateOperator(KlingSubmitOperator):
+class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     """Has Kling make one video, waits for it without a worker, and saves it. One task instead of three.
 
-    XCom: the result (ids, outputs with file and sidecar, billing, times), one JSON object.
+    XCom: the result (ids, outputs with file and sidecar, billing, times), one JSON object. Each video is also an
+    event of the asset ``kling://<dag_id>/<task_id>`` (:func:`kling_provider.assets.video_asset`), beside the
+    ``outlets`` that you give.
 
     :param destination: a folder, or an ``ObjectStoragePath`` such as ``s3://bucket/videos``; without one the
         video stays at Kling, whose link dies after 30 days. (templated)
@@ -56,12 +62,13 @@ class KlingGenerateOperator(KlingSubmitOperator):
         self.replace = replace
         self.timeout = timeout
         self.poll_interval = poll_interval
+        self._declare_video()
 
     def execute(self, context: Context) -> Any:
         def body(job: Job) -> Any:
             saving = self._saving(context, job)
             if saving is not None and (saved := saving.delivered()) is not None:
-                return saved
+                return self._deliver_saved(job, *saved, context)
             return self._submit(job, context)
 
         return self._guarded(context, body)
@@ -74,10 +81,12 @@ class KlingGenerateOperator(KlingSubmitOperator):
             return self._deliver(job, done.task, done.adopted, context)
         started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
         deadline = started + seconds(self.timeout)
+        expected_at = job.expected_at(done.task)
         if not self.deferrable:
-            task = waiting.wait_for_task_here(
-                job.hook, done.task, job.request.type, deadline, self.poll_interval
-            )
+            with log_group(self.log.info, wait_title(done.task.kling_task_id, expected_at)):
+                task = waiting.wait_for_task_here(
+                    job.hook, done.task, job.request.type, deadline, self.poll_interval
+                )
             return self._deliver(job, task, done.adopted, context)
         from kling_provider.triggers.kling import KlingTaskTrigger
 
@@ -91,6 +100,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
                 poll_interval=self.poll_interval,
                 external_task_id=done.external_task_id,
                 model=job.request.model,
+                expected_at=expected_at,
             ),
             method_name="resume_task",
             kwargs={"adopted": done.adopted},
@@ -107,6 +117,8 @@ class KlingGenerateOperator(KlingSubmitOperator):
 
         def body(job: Job) -> Any:
             task = confirmed(job.hook, event, job.request.type)
+            if task.finished_at is not None:
+                metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=context["ti"].dag_id)
             self._tell(context, job, task, task.external_task_id)
             return self._deliver(job, task, adopted, context)
 
@@ -131,14 +143,36 @@ class KlingGenerateOperator(KlingSubmitOperator):
 
     def _deliver(self, job: Job, task: KlingTask, adopted: bool, context: Context) -> Any:
         from kling_provider.operators.saving import result_of
-        from kling_provider.operators.waiting import raise_if_failed
+        from kling_provider.operators.waiting import count_delivered, raise_if_failed
 
         raise_if_failed(task, own_id=job.identity.own is not None)
         saving = self._saving(context, job)
-        return result_of(
-            task,
-            job.request,
-            type=job.request.type,
-            adopted=adopted,
-            files=saving.save(task) if saving is not None else None,
+        files = saving.save(task) if saving is not None else {}
+        result = result_of(task, job.request, type=job.request.type, adopted=adopted, files=files)
+        there = bool(files) and all(saved.reused for saved in files.values())
+        if not there:
+            count_delivered(task, dag_id=context["ti"].dag_id, model=job.request.model)
+        return self._finished(context, result, list(files.values()), request=job.request, delivered=there)
+
+    def _deliver_saved(self, job: Job, result: dict[str, Any], saved: SavedFile, context: Context) -> Any:
+        """What an earlier run or try saved; no call was made."""
+        self.log.info(
+            "Delivered the existing video of %s, nothing paid: %s. For a new one raise take (now %d).",
+            (result["finished_at"] or saved.sidecar.saved_at or "an unknown time")[:10],
+            saved.file,
+            job.request.take,
+        )
+        self._push(
+            context,
+            job,
+            state=result["status"],
+            kling_task_id=result["kling_task_id"],
+            external_task_id=result["external_task_id"],
+            created_at=result["created_at"],
+        )
+        return self._finished(context, result, [saved], request=job.request, delivered=True)
+
+    def _waits_for(self, job: Job, state: str) -> str | None:
+        return (
+            "Kling to render it" if state in ("submitted", "processing") else super()._waits_for(job, state)
         )

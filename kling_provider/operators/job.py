@@ -6,6 +6,7 @@ Imported by the operators when they run, never at DAG-parse time: it needs ``req
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping
@@ -13,10 +14,12 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from kling_provider import metrics
 from kling_provider.api.account import units_left
+from kling_provider.api.expectation import expected_seconds
 from kling_provider.api.hosts import Lock
 from kling_provider.api.prices import estimate
-from kling_provider.api.requests import IMAGE_FIELDS
+from kling_provider.api.requests import IMAGE_FIELDS, DynamicMask
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingBalanceError,
@@ -28,7 +31,7 @@ from kling_provider.exceptions import (
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.records import records_of
-from kling_provider.storage import resolve_images, shown_request
+from kling_provider.storage import image_addresses, resolve_images, shown_request
 from kling_provider.submission import (
     Find,
     Outcome,
@@ -43,6 +46,7 @@ from kling_provider.submission import (
     Wait,
     drive,
 )
+from kling_provider.task_log import log_group
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +108,8 @@ class Job:
         self._first_try = ti.try_number <= 1
         self._look_first = not self._first_try or pay_once_per != "run"
         self._newcomer = self._first_try and ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
+        self._sent = False
         self._records = records_of(context, locked=self.lock is Lock.LOCKED)
 
     @property
@@ -114,10 +120,21 @@ class Job:
         prompt = " ".join((self.request.prompt or "").split())
         return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
 
+    @property
+    def image_addresses(self) -> list[str]:
+        """Where the pictures that go in are."""
+        return list(image_addresses(self.request).values())
+
     @cached_property
     def shown(self) -> dict[str, Any]:
         """The request for logs, XCom and sidecars: images by path and sha256, never their bytes."""
         return shown_request(self._data, self.images)
+
+    def expected_at(self, task: KlingTask) -> float | None:
+        """When ``task`` will be finished, roughly: an epoch."""
+        if task.created_at is None or task.status.ended:
+            return None
+        return task.created_at.timestamp() + expected_seconds(self.request.model, self.request.duration)
 
     def submit(self, resume: str | None = None) -> Outcome:
         """Have the video made, or find that it is.
@@ -146,9 +163,18 @@ class Job:
         except KlingBalanceError as error:
             error.args = (f"{error}{self._units_left()}",)
             raise
-        if isinstance(outcome, Submitted) and outcome.adopted:
-            self._tell_adopted(outcome.task)
+        if isinstance(outcome, Submitted):
+            if outcome.adopted:
+                self._tell_adopted(outcome.task)
+            if not self._plan_only:
+                self._count(outcome)
         return outcome
+
+    def _count(self, outcome: Submitted) -> None:
+        if outcome.adopted:
+            metrics.adopted(instead_of_paying=self._sent, **self._tags)
+        else:
+            metrics.submitted(**self._tags)
 
     def _units_left(self) -> str:
         """For the text of a refusal; where the account does not answer, nothing."""
@@ -189,9 +215,6 @@ class Job:
 
     def plan(self, planned: Planned) -> dict[str, Any]:
         """What the paid call would be: method, address, the exact body (images by path and sha256), and price."""
-        presented = {field: shown for field in IMAGE_FIELDS if (shown := self.shown.get(field))}
-        request = self.request.model_copy(update=presented)
-        call = self.hook.connection.dialect.create(request, planned.external_task_id)
         return {
             "plan_only": True,
             "summary": f"it would be sent for {self.price.as_text()}",
@@ -199,11 +222,21 @@ class Job:
             "external_task_id": planned.external_task_id,
             "attempt": planned.attempt,
             "price": self.price.as_json(),
-            "http": {
-                "method": call.method,
-                "url": self.hook.connection.base_url + call.path,
-                "json": call.json,
-            },
+            "http": self._call(planned.external_task_id),
+        }
+
+    def _call(self, external_task_id: str | None) -> dict[str, Any]:
+        """The paid call as it may be shown: images by path and sha256."""
+        shown = shown_request(self.request.model_dump(exclude_none=True), self.images)
+        presented = {field: shown[field] for field in (*IMAGE_FIELDS, "callback_url") if field in shown}
+        if masks := shown.get("dynamic_masks"):
+            presented["dynamic_masks"] = [DynamicMask.model_validate(mask) for mask in masks]
+        request = self.request.model_copy(update=presented)
+        call = self.hook.connection.dialect.create(request, external_task_id)
+        return {
+            "method": call.method,
+            "url": self.hook.connection.base_url + call.path,
+            "json": call.json,
         }
 
     def plan_of(self, task: KlingTask) -> dict[str, Any]:
@@ -219,6 +252,11 @@ class Job:
         }
 
     def _send(self, external_task_id: str | None) -> Sent:
+        call = self._call(external_task_id)
+        with log_group(log.info, "Request"):
+            body = json.dumps(call["json"], indent=2, ensure_ascii=False)
+            log.info("%s %s\n%s", call["method"], call["url"], body)
+        self._sent = True
         log.info(
             "Sending %s to %s (external id %s): %s",
             self.name,

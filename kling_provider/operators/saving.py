@@ -90,15 +90,15 @@ class Saving:
         origin = _origin(f"kling:{kling_task_id}", request, data, {}, type, context)
         return cls(hook, place, origin, context, type=type, model=request.model if request else None)
 
-    def delivered(self) -> dict[str, Any] | None:
-        """The result of a video that is saved already; otherwise ``None``, and the place is free.
+    def delivered(self) -> tuple[dict[str, Any], SavedFile] | None:
+        """Result and file of a video that is saved already; otherwise ``None``, and the place is free.
 
         :raises KlingRequestError: where it is another video's; nothing was sent.
         """
         path = self._path(0, 1, "video")
         saved = None if self._place.replace else find_saved(path, self._origin.identity)
         if saved is not None:
-            return saved_result(saved, path)
+            return saved_result(saved, path), SavedFile.at(path, saved, reused=True)
         check_free(path, self._origin.identity, replace=self._place.replace)
         return None
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
-
-from kling_provider.links.kling import KlingConsoleLink, KlingVideoLink
+from kling_provider import metrics
+from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.operators.announcing import Made, TellsLineage
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NET = timedelta(minutes=10)
 
 
-class KlingSubmitOperator(BaseOperator):
+class KlingSubmitOperator(TellsLineage):
     """Has Kling make one video, and pushes the Kling task id to XCom. Paid once, whatever dies.
 
     A retry, a clear or a second run adopts the task that exists. Where the account has no free slot the
@@ -43,7 +43,7 @@ class KlingSubmitOperator(BaseOperator):
 
     template_fields: Sequence[str] = ("request", "kling_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
-    operator_extra_links = (KlingVideoLink(), KlingConsoleLink())
+    operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
 
     def __init__(
@@ -82,6 +82,19 @@ class KlingSubmitOperator(BaseOperator):
 
         self._tell(context, job, done.task, done.external_task_id)
         raise_if_failed(done.task, own_id=job.identity.own is not None)
+        self._made = Made(
+            facts={
+                "kling_task_id": done.task.kling_task_id,
+                "external_task_id": done.external_task_id,
+                "name": job.request.name,
+                "type": job.request.type,
+                "prompt": job.request.prompt,
+                "model": job.request.model,
+                "take": job.request.take,
+                "adopted": done.adopted,
+            },
+            images=job.image_addresses,
+        )
         return done.task.kling_task_id
 
     @property
@@ -124,7 +137,11 @@ class KlingSubmitOperator(BaseOperator):
     def _planned(self, job: Job, plan: dict[str, Any], context: Context) -> dict[str, Any]:
         self.log.info("Only planned, nothing sent: %s, %s.", job.name, plan["summary"])
         self._push(context, job, state="planned", plan=plan)
+        self._made_no_video()
         return plan
+
+    def _made_no_video(self) -> None:
+        """For operators that announce videos."""
 
     def _queue_up(
         self, job: Job, refused: NoSlot, context: Context, before: Mapping[str, Any]
@@ -133,7 +150,13 @@ class KlingSubmitOperator(BaseOperator):
         from kling_provider.operators import waiting
 
         queue = waiting.queue_entry(job, refused, context, before, seconds(self.slot_timeout))
-        self._push(context, job, state="waiting_for_slot", external_task_id=refused.external_task_id)
+        self._push(
+            context,
+            job,
+            state="waiting_for_slot",
+            external_task_id=refused.external_task_id,
+            queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
+        )
         self.log.info(
             "The account has no free slot for %s (1303): nothing was made. Waiting for one %s.",
             job.request.model,
@@ -156,10 +179,11 @@ class KlingSubmitOperator(BaseOperator):
 
         job: Job | None = None
         try:
-            job = self._job(context)
-            if not self.retries:
-                self.log.info("This task has retries=0: a transient failure then needs a clear.")
-            return body(job)
+            with metrics.failures(dag_id=context["ti"].dag_id):
+                job = self._job(context)
+                if not self.retries:
+                    self.log.info("This task has retries=0: a transient failure then needs a clear.")
+                return body(job)
         except KlingError as error:
             self._push(
                 context,
@@ -172,6 +196,7 @@ class KlingSubmitOperator(BaseOperator):
             raise
 
     def _tell(self, context: Context, job: Job, task: KlingTask, external_task_id: str | None) -> None:
+        expected = job.expected_at(task)
         self._push(
             context,
             job,
@@ -179,15 +204,30 @@ class KlingSubmitOperator(BaseOperator):
             kling_task_id=task.kling_task_id,
             external_task_id=external_task_id,
             created_at=task.created_at.isoformat() if task.created_at else None,
+            expected_at=datetime.fromtimestamp(expected, UTC).isoformat(timespec="seconds")
+            if expected
+            else None,
             reason=task.message or None,
         )
 
     def _push(self, context: Context, job: Job | None, *, state: str, **known: Any) -> None:
         """The XCom ``kling``: what is known of the job, before a defer and before a failure."""
+        from kling_provider.records import show_progress
+
         request = job.shown if job is not None else None
         context["ti"].xcom_push(
             key="kling", value={"state": state, "request": request, "conn_id": self.kling_conn_id, **known}
         )
+        if job is not None and not self.plan_only:
+            show_progress(
+                context,
+                state=state,
+                waiting_for=self._waits_for(job, state),
+                kling_task_id=known.get("kling_task_id"),
+            )
+
+    def _waits_for(self, job: Job, state: str) -> str | None:
+        return f"a free slot of the account for {job.request.model}" if state == "waiting_for_slot" else None
 
 
 def seconds(value: float | timedelta) -> float:

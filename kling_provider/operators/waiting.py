@@ -10,8 +10,10 @@ import logging
 import random
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from kling_provider import metrics
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
@@ -105,6 +107,13 @@ def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask
         task_state=TaskState.EXISTS,
         kling_task_id=kling_task_id,
     )
+
+
+def count_delivered(task: KlingTask, **tags: str | None) -> None:
+    """A finished video came back to Airflow: what it cost, and how long Kling took."""
+    units = sum((one.amount for one in task.billing if one.charge_type == "unit"), Decimal(0))
+    took = task.finished_at - task.created_at if task.finished_at and task.created_at else None
+    metrics.delivered(units=units, render=took, **tags)
 
 
 def wait_for_task_here(

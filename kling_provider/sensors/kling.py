@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from kling_provider.links.kling import KlingConsoleLink, KlingVideoLink
+from kling_provider import metrics
+from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.operators.announcing import VideoOutlet
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
 NET = timedelta(minutes=10)
 
 
-class KlingTaskSensor(BaseSensorOperator):
+class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
     """Waits for a Kling task, by default without a worker.
 
-    XCom: the result (ids, outputs, billing, times). A task that Kling failed fails the sensor at once: a
+    XCom: the result (ids, outputs, billing, times); and each video is an event of the asset
+    ``kling://<dag_id>/<task_id>``. A task that Kling failed fails the sensor at once: a
     retry of the sensor cannot help, so the message names what to clear. ``timeout`` (seconds or timedelta),
     ``soft_fail``, and for ``deferrable=False`` ``poke_interval`` and ``mode`` are Airflow's own.
 
@@ -40,7 +43,7 @@ class KlingTaskSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("kling_task_id", "type", "request", "kling_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
-    operator_extra_links = (KlingVideoLink(), KlingConsoleLink())
+    operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
 
     def __init__(
@@ -62,12 +65,15 @@ class KlingTaskSensor(BaseSensorOperator):
         self.kling_conn_id = kling_conn_id
         self.deferrable = deferrable
         self.poll_interval = poll_interval
+        self._declare_video()
 
     def execute(self, context: Context) -> Any:
-        if not self.deferrable:
-            return super().execute(context)
+        with metrics.failures(dag_id=context["ti"].dag_id):
+            return self._wait(context) if self.deferrable else super().execute(context)
+
+    def _wait(self, context: Context) -> Any:
         task = self._read()
-        if (result := self._result(task)) is not None:
+        if (result := self._result(context, task)) is not None:
             return result
         from kling_provider.operators.waiting import FIRST_LOOK
         from kling_provider.triggers.kling import KlingTaskTrigger
@@ -82,6 +88,7 @@ class KlingTaskSensor(BaseSensorOperator):
                 deadline=now + self.timeout,
                 first_look=now + FIRST_LOOK,
                 poll_interval=self.poll_interval,
+                expected_at=self._expected_at(task),
             ),
             method_name="execute_complete",
             timeout=timedelta(seconds=self.timeout) + NET,
@@ -95,15 +102,19 @@ class KlingTaskSensor(BaseSensorOperator):
         from kling_provider.exceptions import KlingTimeout
         from kling_provider.operators.waiting import confirmed
 
+        dag_id = context["ti"].dag_id
         try:
-            task = confirmed(self._hook, event, self._kind)
+            with metrics.failures(dag_id=dag_id):
+                task = confirmed(self._hook, event, self._kind)
+                if task.finished_at is not None:
+                    metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
+                return self._result(context, task)
         except KlingTimeout as error:
             raise AirflowSensorTimeout(str(error)) from None
-        return self._result(task)
 
     def poke(self, context: Context) -> PokeReturnValue:
         task = self._read()
-        result = self._result(task)
+        result = self._result(context, task)
         if result is None:
             self.log.info("Kling task %s is %s.", task.kling_task_id, task.status_word or task.status)
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
@@ -123,13 +134,23 @@ class KlingTaskSensor(BaseSensorOperator):
 
         return read_task(self._hook, self.kling_task_id, self._kind)
 
-    def _result(self, task: KlingTask) -> dict[str, Any] | None:
+    def _expected_at(self, task: KlingTask) -> float | None:
+        """When the video will be there, roughly: an epoch. What was asked for must be known for it."""
+        if not self.request or task.created_at is None:
+            return None
+        from kling_provider.api.expectation import expected_seconds
+
+        request = self._hook.request(self.request)
+        return task.created_at.timestamp() + expected_seconds(request.model, request.duration)
+
+    def _result(self, context: Context, task: KlingTask) -> dict[str, Any] | None:
         """The result of a finished task, ``None`` while it runs; a failed one raises."""
         from kling_provider.operators.saving import result_of
-        from kling_provider.operators.waiting import raise_if_failed_finally
+        from kling_provider.operators.waiting import count_delivered, raise_if_failed_finally
 
         raise_if_failed_finally(task)
         if not task.status.ended:
             return None
         request = self._hook.request(self.request) if self.request else None
-        return result_of(task, request, type=self._kind)
+        count_delivered(task, dag_id=context["ti"].dag_id, model=request.model if request else None)
+        return self._finished(context, result_of(task, request, type=self._kind), request=request)

@@ -4,7 +4,13 @@
 requests, fsspec and ``ObjectStoragePath`` are imported by the functions that need them.
 """
 
-from kling_provider.storage.images import Image, load_image, resolve_images, shown_request
+from kling_provider.storage.images import (
+    Image,
+    image_addresses,
+    load_image,
+    resolve_images,
+    shown_request,
+)
 from kling_provider.storage.index import saved_task_ids
 from kling_provider.storage.names import SUFFIXES, destination_path, file_name
 from kling_provider.storage.result import result, saved_result
@@ -29,6 +35,7 @@ __all__ = [
     "destination_path",
     "file_name",
     "find_saved",
+    "image_addresses",
     "load_image",
     "read_sidecar",
     "resolve_images",

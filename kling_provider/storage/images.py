@@ -110,6 +110,20 @@ def resolve_images(
     return (request.model_copy(update=changed) if changed else request), identities
 
 
+def image_addresses(request: Request) -> dict[str, str]:
+    """Where the pictures of a request are, by field: web addresses without signature, and paths. Base64 is nowhere."""
+    values = {name: getattr(request, name, None) for name in IMAGE_FIELDS}
+    for number, mask in enumerate(getattr(request, "dynamic_masks", ())):
+        values[f"dynamic_masks.{number}.mask"] = mask.mask
+    addresses = {}
+    for name, value in values.items():
+        if value and _is_web(value):
+            addresses[name] = unsigned(value).partition("?")[0]
+        elif value and _inline(value) is None:
+            addresses[name] = value
+    return addresses
+
+
 def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The mapping as its author wrote it, fit for logs, XCom and sidecars.
 

@@ -47,6 +47,7 @@ def result(
                 "watermark_url": output.watermark_url,
                 "file": saved.file if saved else None,
                 "sidecar": saved.sidecar_file if saved else None,
+                "poster": saved.poster_file if saved else None,
             }
         )
     return {
@@ -88,6 +89,7 @@ def saved_result(saved: Sidecar, path: ObjectStoragePath) -> dict[str, Any]:
                 "watermark_url": None,
                 "file": str(path),
                 "sidecar": str(sidecar_path(path)),
+                "poster": str(path.parent / saved.poster) if saved.poster else None,
             }
         ],
         "billing": saved.billing,

@@ -20,6 +20,7 @@ from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import still_there, telling
 from kling_provider.storage.images import shown_request
 from kling_provider.storage.media import defect
+from kling_provider.storage.poster import poster_path
 from kling_provider.storage.stores import may_write, store_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class Sidecar(BaseModel):
     duration: float | None = None
     bytes: int
     sha256: str
+    #: The name of the poster beside the file.
+    poster: str | None = None
     billing: list[dict[str, Any]] = []
     created_at: str | None = None
     finished_at: str | None = None
@@ -97,6 +100,13 @@ class SavedFile:
     sidecar_file: str
     sidecar: Sidecar
     reused: bool
+    poster_file: str | None = None
+
+    @classmethod
+    def at(cls, path: ObjectStoragePath, sidecar: Sidecar, *, reused: bool) -> SavedFile:
+        """The file at ``path``, which ``sidecar`` describes."""
+        poster = str(path.parent / sidecar.poster) if sidecar.poster else None
+        return cls(str(path), str(sidecar_path(path)), sidecar, reused, poster)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,9 @@ def sidecar_path(path: ObjectStoragePath) -> ObjectStoragePath:
     return beside
 
 
-def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str) -> Sidecar:
+def describe(
+    task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str, poster: str | None = None
+) -> Sidecar:
     """The sidecar of one output of ``task``."""
     output = task.outputs[index]
     return Sidecar(
@@ -133,6 +145,7 @@ def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: 
         duration=output.duration,
         bytes=size,
         sha256=sha256,
+        poster=poster,
         billing=billing_facts(task.billing),
         created_at=moment(task.created_at),
         finished_at=moment(task.finished_at),
@@ -165,7 +178,7 @@ def find_saved(path: ObjectStoragePath, identity: str) -> Sidecar | None:
     with telling(f"look for {path}"):
         found = look(path)
         if found.sidecar is not None and found.sidecar.identity == identity and intact(path, found):
-            store_of(path).tidy(path, sidecar_path(path))
+            store_of(path).tidy(path, sidecar_path(path), poster_path(path))
             return found.sidecar
     return None
 

@@ -17,6 +17,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from kling_provider import metrics
+from kling_provider.task_log import log_group, wait_title
+
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
 #: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
 FIRST_LOOK = 10.0
@@ -38,6 +41,7 @@ class KlingTaskTrigger(BaseTrigger):
     :param poll_interval: seconds between reads.
     :param external_task_id: with ``model``, lets the queue for slots count this task for its model.
     :param model: see ``external_task_id``.
+    :param expected_at: epoch at which the video is likely to be done, for the log.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class KlingTaskTrigger(BaseTrigger):
         poll_interval: float = 10.0,
         external_task_id: str | None = None,
         model: str | None = None,
+        expected_at: float | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -62,6 +67,7 @@ class KlingTaskTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.external_task_id = external_task_id
         self.model = model
+        self.expected_at = expected_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {
@@ -73,6 +79,7 @@ class KlingTaskTrigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "external_task_id": self.external_task_id,
             "model": self.model,
+            "expected_at": self.expected_at,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -80,20 +87,22 @@ class KlingTaskTrigger(BaseTrigger):
         from kling_provider.polling.waiting import wait_for_video
         from kling_provider.polling.watch import Watch
 
-        verdict = await wait_for_video(
-            self.kling_conn_id,
-            Watch(
-                kling_task_id=self.kling_task_id,
-                deadline=self.deadline,
-                since=self.first_look,
-                poll_interval=self.poll_interval,
-            ),
-            type=self.type,
-            first_look=self.first_look,
-            external_task_id=self.external_task_id,
-            model=self.model,
-            say=self.log.info,
-        )
+        title = wait_title(self.kling_task_id, self.expected_at)
+        with metrics.waiting("video"), log_group(self.log.info, title):
+            verdict = await wait_for_video(
+                self.kling_conn_id,
+                Watch(
+                    kling_task_id=self.kling_task_id,
+                    deadline=self.deadline,
+                    since=self.first_look,
+                    poll_interval=self.poll_interval,
+                ),
+                type=self.type,
+                first_look=self.first_look,
+                external_task_id=self.external_task_id,
+                model=self.model,
+                say=self.log.info,
+            )
         event = {"kling_task_id": self.kling_task_id, "status": verdict.state.value}
         if verdict.error is not None:
             event["message"] = str(verdict.error)
@@ -184,10 +193,12 @@ class KlingSlotTrigger(BaseTrigger):
             "queued_at": self.queued_at,
             "refusals": self.refusals,
         }
+        title = f"Waiting for a free slot of the account for {self.model}"
         try:
-            came = await wait_for_turn(
-                self.kling_conn_id, entry, deadline=self.slot_deadline, say=self.log.info
-            )
+            with metrics.waiting("slot"), log_group(self.log.info, title):
+                came = await wait_for_turn(
+                    self.kling_conn_id, entry, deadline=self.slot_deadline, say=self.log.info
+                )
             event["status"] = "room" if came else "timeout"
         except KlingError as error:
             event |= {"status": "error", "message": str(error)}

@@ -10,11 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from demo.sandbox_process import SandboxProcess
 from demo.stack import AirflowStack
+from tests.stack.promises.stage import Stage
+from tests.stack.promises.world import world_of
 
 HERE = Path(__file__).parent
 
@@ -35,7 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def sandbox_process() -> Iterator[SandboxProcess]:
     """The sandbox at 30 times the speed: a 90 s render takes 3."""
-    with SandboxProcess(render_seconds=90, time_scale=30, units=100_000) as sandbox:
+    with SandboxProcess(
+        key="api-key-of-the-stack-47d1", render_seconds=90, time_scale=30, units=100_000, concurrency=50
+    ) as sandbox:
         yield sandbox
 
 
@@ -60,6 +65,30 @@ def stack(
     with AirflowStack(
         dags_folder=dags,
         connections={"kling_default": sandbox_process.connection},
-        environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "KLING_VIDEOS": str(videos)},
+        environment={
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+            # For tasks that are killed with their supervisor; Airflow's own is 300 s.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "25",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "KLING_VIDEOS": str(videos),
+        },
     ) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def stage(
+    request: pytest.FixtureRequest, stack: AirflowStack, sandbox_process: SandboxProcess, videos: Path
+) -> Iterator[Stage]:
+    """The promises' scenes, playing side by side in the session's stack."""
+    with (
+        world_of(stack, sandbox_process, videos) as world,
+        Stage(world, request.session.items) as playing,
+    ):
+        yield playing
+
+
+@pytest.fixture
+def facts(request: pytest.FixtureRequest, stage: Stage) -> Any:
+    """What the scene of this test came to."""
+    return stage.facts(request.param)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,10 +117,19 @@ def test_marks_pools_and_pauses(toys: AirflowStack) -> None:
     assert api.dag("no_such_dag") is None
 
 
+def test_a_locked_database_is_waited_for(toys: AirflowStack) -> None:
+    holder = sqlite3.connect(toys.home / "airflow.db", isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")
+    threading.Timer(6, lambda: holder.execute("ROLLBACK")).start()  # longer than Airflow's own 5 s
+    toys.api.pool("locked", 3)
+    assert toys.api.call("GET", "/pools/locked")["slots"] == 3
+    holder.close()
+
+
 def test_components_die_and_come_back_one_by_one(toys: AirflowStack) -> None:
     run_id = toys.api.trigger("toy")
     toys.api.wait_task("toy", run_id, "wait", ["deferred"])
-    for kind in ("triggerer", "scheduler", "api-server"):
+    for kind in ("triggerer", "scheduler", "execution-api", "api-server"):
         toys.kill(kind, whole=True)
         with pytest.raises(StackError, match=kind):
             toys.wait_healthy()

@@ -186,4 +186,4 @@ def test_parts_of_other_targets_and_of_the_living_stay(tmp_path: Path, host: Hos
     others = tmp_path / ".blue-panda.mp4.part-0123abcd"
     others.write_bytes(b"half")
     save(finished(host.serve("/a.mp4", whole(film()))), place(tmp_path))
-    assert names(tmp_path) == [others.name, "red-panda.mp4", "red-panda.mp4.json"]
+    assert names(tmp_path) == [others.name, "red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]

@@ -136,7 +136,7 @@ def test_of_two_that_save_at_once_one_wins_and_the_other_says_so(tmp_path: Path,
     assert isinstance(failed[0], KlingRequestError)
     assert "belongs to another video" in str(failed[0])
     assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
 
 
 def test_two_tries_of_one_task_at_once_are_one_file(tmp_path: Path, host: Host) -> None:
@@ -149,7 +149,7 @@ def test_two_tries_of_one_task_at_once_are_one_file(tmp_path: Path, host: Host) 
     for thread in threads:
         thread.join()
     assert len(results) == 8
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
     assert find_saved(path, "af-identity") is not None
 
 
@@ -173,7 +173,7 @@ def test_a_file_system_without_hard_links(
     path, task = place(tmp_path), finished(host.serve("/a.mp4", whole(film())))
     save(task, path)
     assert save(task, path).reused
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.json"]
+    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
     with pytest.raises(KlingRequestError, match="belongs to another video"):
         save(finished(host.serve("/b.mp4", whole(film())), id="2"), path, origin=origin("af-other"))
 

@@ -51,7 +51,7 @@ def test_a_video_arrives_through_cuts_and_a_dead_link(
         saved = save_output(
             task, path, origin=origin(), refresh=refresh, http_extras=hook.connection.http_extras
         )
-    assert names(tmp_path) == ["panda.mp4", "panda.mp4.json"]
+    assert names(tmp_path) == ["panda.mp4", "panda.mp4.jpg", "panda.mp4.json"]
     assert asked == [made.kling_task_id]
     assert find_saved(path, "af-identity") == saved.sidecar
     assert saved.sidecar.billing == [{"charge_type": "unit", "amount": "1.8", "currency": None}]

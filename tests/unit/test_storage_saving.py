@@ -78,7 +78,7 @@ def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogC
     saved = save(task, path)
 
     folder = tmp_path / "not yet there/animals"
-    assert names(folder) == ["red-panda.mp4", "red-panda.mp4.json"]
+    assert names(folder) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
     assert (folder / "red-panda.mp4").read_bytes() == film()
     assert saved.file == f"file://{folder}/red-panda.mp4"
     assert saved.sidecar_file == f"file://{folder}/red-panda.mp4.json"
@@ -102,6 +102,7 @@ def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogC
         "duration": 1.041,
         "bytes": len(film()),
         "sha256": hashlib.sha256(film()).hexdigest(),
+        "poster": "red-panda.mp4.jpg",
         "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None}],
         "created_at": task.created_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "finished_at": task.finished_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""### Publish whatever is generated
+
+Runs whenever `kling_prompt_files` has finished videos: its schedule is the asset of that DAG's task `video`. The
+asset events bring file, prompt and the rest (`docs/assets.md` lists all of it); the task copies each film into
+`published/` and writes `index.html` there. Replace its body by an upload to wherever your videos go.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import shutil
+from datetime import datetime, timedelta
+
+from airflow.configuration import AIRFLOW_HOME
+from airflow.exceptions import AirflowSkipException
+from airflow.sdk import DAG, ObjectStoragePath, task
+
+from kling_provider.assets import video_asset
+
+VIDEOS = os.environ.get("KLING_VIDEOS", f"{AIRFLOW_HOME}/kling-videos")
+PUBLISHED = f"file://{VIDEOS}/published"
+
+with DAG(
+    "kling_on_video",
+    schedule=video_asset("kling_prompt_files", "video"),
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=30)},
+    doc_md=__doc__,
+    tags=["kling"],
+):
+
+    @task
+    def publish(triggering_asset_events=None) -> list[str]:
+        """Copies what is new; a film that is there already stays as it is."""
+        folder = ObjectStoragePath(PUBLISHED)
+        folder.mkdir(parents=True, exist_ok=True)
+        catalogue = folder / "videos.json"
+        films = json.loads(catalogue.read_text()) if catalogue.exists() else {}
+        published = []
+        for event in (one for events in (triggering_asset_events or {}).values() for one in events):
+            video = event.extra
+            for file in (file for file in video["files"] if file["type"] == "video"):
+                # Kling's id makes the name unique whatever the prompt is called.
+                target = folder / f"{video['kling_task_id']}.mp4"
+                if not target.exists():
+                    with ObjectStoragePath(file["file"]).open("rb") as source, target.open("wb") as copy:
+                        shutil.copyfileobj(source, copy)
+                films[target.name] = {"name": video["name"], "prompt": video["prompt"]}
+                published.append(target.name)
+        if not published:
+            raise AirflowSkipException("No asset event brought a saved video.")
+        catalogue.write_text(json.dumps(films, indent=2))
+        (folder / "index.html").write_text(page(films))
+        return published
+
+    publish()
+
+
+def page(films: dict[str, dict[str, str]]) -> str:
+    """All films with their prompts."""
+    figures = "\n".join(
+        f'<figure><video src="{file}" controls preload="metadata"></video>'
+        f"<figcaption><b>{html.escape(film['name'] or file)}</b> {html.escape(film['prompt'] or '')}</figcaption></figure>"
+        for file, film in sorted(films.items())
+    )
+    return f"<!doctype html><meta charset='utf-8'><title>Published videos</title>\n{figures}\n"

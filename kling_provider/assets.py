@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The asset of a task that makes videos: what other DAGs are scheduled by, and what the gallery reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset
+
+
+def video_asset(dag_id: str, task_id: str) -> Asset:
+    """The asset that every finished video of a task is an event of: ``kling://<dag_id>/<task_id>``.
+
+    Write ``schedule=video_asset("films", "video")`` to run a DAG for what the task ``video`` of the DAG ``films``
+    makes. The event's ``extra`` says what it is; ``docs/assets.md`` lists its keys.
+
+    :param task_id: with the ids of its task groups, as the UI shows it: ``film.save``.
+    """
+    from airflow.sdk import Asset
+
+    # Name and uri are the same, so that a schedule that gives either finds it.
+    address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"
+    return Asset(name=address, uri=address)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What this provider counts, in Airflow's own metrics (StatsD or OpenTelemetry); ``docs/metrics.md`` lists it.
+
+Airflow drops all of it while metrics are off, which is its default. A metric that cannot be sent never disturbs the
+work that it counts.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from kling_provider.compat import stats
+
+log = logging.getLogger(__name__)
+
+#: How many triggers of this process wait, by what for.
+_waiting: Counter[str] = Counter()
+
+
+def submitted(**tags: str | None) -> None:
+    """A paid call made a task."""
+    _send("incr", "kling.submitted", 1, tags)
+
+
+def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
+    """A task that was there before is taken over, nothing is paid.
+
+    :param instead_of_paying: a paid call was sent before it was found: refused as a duplicate (1201), or its answer
+        was lost.
+    """
+    _send("incr", "kling.adopted", 1, tags)
+    if instead_of_paying:
+        _send("incr", "kling.duplicates_prevented", 1, tags)
+
+
+def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
+    """A finished video came back to Airflow.
+
+    :param units: what Kling billed for it.
+    :param render: from Kling's create time to its end.
+    """
+    _send("incr", "kling.delivered", 1, tags)
+    if units:
+        _send("incr", "kling.units", float(units), tags)
+    if render is not None:
+        _send("timing", "kling.render_time", render, tags)
+
+
+def noticed(delay: timedelta, **tags: str | None) -> None:
+    """A task that waited without a worker goes on; ``delay`` since Kling finished the video."""
+    # Kling's clock and ours may differ.
+    _send("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
+
+
+@contextmanager
+def failures(**tags: str | None) -> Iterator[None]:
+    """Counts an exception of ours that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
+    try:
+        yield
+    except Exception as error:
+        name = type(error).__name__
+        if name.startswith("Kling"):
+            words = re.findall(r"[A-Z][a-z]*", name.removeprefix("Kling").removesuffix("Error"))
+            _send("incr", "kling.failures", 1, {**tags, "reason": "_".join(words).lower() or "other"})
+        raise
+
+
+@contextmanager
+def waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
+    """One more trigger of this process waits, for the time of the block."""
+    _waiting[kind] += 1
+    _tell_waiting(kind)
+    try:
+        yield
+    finally:
+        _waiting[kind] -= 1
+        _tell_waiting(kind)
+
+
+def _tell_waiting(kind: str) -> None:
+    tags = {"kind": kind, "hostname": socket.gethostname()}
+    _send("gauge", "kling.waiting", _waiting[kind], tags, triggerer=True)
+
+
+def _send(
+    how: str, name: str, value: Any, tags: Mapping[str, str | None], *, triggerer: bool = False
+) -> None:
+    try:
+        known = {tag: text for tag, text in tags.items() if text}
+        getattr(stats(triggerer=triggerer), how)(name, value, tags=known)
+    except Exception as error:  # noqa: BLE001 - see the module's docstring
+        log.debug("The metric %s could not be sent: %s", name, error)

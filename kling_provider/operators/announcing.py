@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators tell of each video when they are done: an asset event, lineage, and the result in the log.
+
+The asset is declared while the DAG is parsed, and not through an ``AssetAlias`` at run time: an alias makes asset
+and association when the first event arrives, and where several instances of a mapped task finish at once, all but
+one of them break a unique index and are *failed* by the API server (3.1 to 3.3). A declared asset also shows in the
+asset graph before the first run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from kling_provider.assets import video_asset
+from kling_provider.task_log import log_group
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset
+
+    from kling_provider.api.requests import Request
+    from kling_provider.storage import SavedFile
+
+_FACTS = (
+    "kling_task_id",
+    "external_task_id",
+    "name",
+    "type",
+    "prompt",
+    "model",
+    "take",
+    "adopted",
+    "billing",
+    "created_at",
+    "finished_at",
+    "expires_at",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What a task instance came to, for lineage.
+
+    :param facts: of the result (:data:`_FACTS`); a submit knows fewer.
+    :param images: addresses of the pictures that went in.
+    """
+
+    facts: Mapping[str, Any]
+    images: Sequence[str] = ()
+    files: Sequence[SavedFile] = ()
+
+
+class TellsLineage(BaseOperator):
+    """An operator that OpenLineage can ask."""
+
+    _made: Made | None = None
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
+        """Inputs (pictures), outputs (files), and a run facet ``kling`` with ids, model and cost."""
+        from kling_provider.operators.lineage import openlineage_of
+
+        return None if self._made is None else openlineage_of(self._made)
+
+
+class VideoOutlet(TellsLineage):
+    """An operator with its :func:`~kling_provider.assets.video_asset` among its outlets, mapped or not."""
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        # A mapped operator is not made while the DAG is parsed, so its outlets must be among what it is made of.
+        mapped = super().partial(**kwargs)
+        declare_video(mapped.kwargs, mapped.kwargs.get("dag"), mapped.kwargs["task_id"])
+        return mapped
+
+    def _declare_video(self) -> None:
+        """At the end of ``__init__``."""
+        if self.has_dag() and (own := self._video_asset) not in self.outlets:  # type: ignore[no-untyped-call]
+            self.outlets = [*self.outlets, own]
+
+    @property
+    def _video_asset(self) -> Asset:
+        return video_asset(self.dag_id, self.task_id)
+
+    def _finished(
+        self,
+        context: Mapping[str, Any],
+        result: dict[str, Any],
+        files: Sequence[SavedFile] = (),
+        *,
+        request: Request | None,
+        delivered: bool = False,
+    ) -> dict[str, Any]:
+        """Tell of a finished video; returns its result.
+
+        :param files: what was saved, in the order of the outputs.
+        :param delivered: the files were there before, nothing was made or saved now.
+        """
+        from kling_provider.operators.lineage import collect
+        from kling_provider.storage import image_addresses
+
+        images = image_addresses(request).values() if request is not None else ()
+        made = Made(facts={fact: result[fact] for fact in _FACTS}, images=tuple(images), files=tuple(files))
+        self._made = made
+        collect(made, self)
+        self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
+        with log_group(self.log.info, "Result"):
+            for line in told(result, files):
+                self.log.info("%s", line)
+        return result
+
+    def _announce(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+        """Every asset that this task updates gets the video's facts, the user's own ones too."""
+        from airflow.sdk import Asset
+
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(event)
+
+    def _made_no_video(self) -> None:
+        """The task succeeds without a video, so there is no event."""
+        if self.has_dag():  # type: ignore[no-untyped-call]
+            own = self._video_asset
+            self.outlets = [outlet for outlet in self.outlets if outlet != own]
+
+
+def declare_video(settings: dict[str, Any], dag: Any, task_id: str) -> None:
+    """The same for the keyword arguments that instances of a mapped task will be made of."""
+    if dag is None:
+        return
+    outlets = settings.get("outlets") or []
+    outlets = list(outlets) if isinstance(outlets, list | tuple) else [outlets]
+    own = video_asset(dag.dag_id, task_id)
+    settings["outlets"] = outlets if own in outlets else [*outlets, own]
+
+
+def video_event(
+    made: Made,
+    result: Mapping[str, Any],
+    request: Request | None,
+    *,
+    delivered: bool,
+    context: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The ``extra`` of a video's asset event (JSON; ``docs/assets.md``). It carries no link and nothing secret."""
+    ti = context["ti"]
+    return {
+        **made.facts,
+        "delivered": delivered,
+        "duration": next((output["duration"] for output in result["outputs"]), None),
+        "resolution": getattr(request, "resolution", None),
+        "aspect_ratio": getattr(request, "aspect_ratio", None),
+        "files": [
+            {
+                "file": saved.file,
+                "sidecar": saved.sidecar_file,
+                "poster": saved.poster_file,
+                "type": saved.sidecar.output_type,
+                "sha256": saved.sidecar.sha256,
+                "bytes": saved.sidecar.bytes,
+            }
+            for saved in made.files
+        ],
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "map_index": ti.map_index,
+    }
+
+
+def told(result: Mapping[str, Any], files: Sequence[SavedFile]) -> list[str]:
+    """The result in lines for the log, without links."""
+    cost = ", ".join(
+        f"{one['amount']} {one['currency'] or one['charge_type'] or 'unit'}" for one in result["billing"]
+    )
+    lines = [
+        f"Kling task {result['kling_task_id']}, external id {result['external_task_id'] or 'none'}",
+        f"made {result['created_at']}, finished {result['finished_at']}; its link dies {result['expires_at']}",
+        f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if result['adopted'] else ''}",
+    ]
+    for saved in files:
+        lines.append(f"file: {saved.file} ({saved.sidecar.bytes} bytes, sha256 {saved.sidecar.sha256})")
+        lines.append(f"sidecar: {saved.sidecar_file}")
+        if saved.poster_file:
+            lines.append(f"poster: {saved.poster_file}")
+    if not files:
+        lines.append("not saved: no destination was given here")
+    return lines

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Figures, times and states in words.
+
+export const STATES = {
+  rendering: { label: "Rendering", waiting: true },
+  waiting_for_slot: { label: "Waiting for a slot", waiting: true },
+  retrying: { label: "Will be retried", waiting: true },
+  done: { label: "Done" },
+  failed: { label: "Failed" },
+  uncollected: { label: "Not fetched" },
+};
+
+/** "0:42", "12:05", "1:02:03" from seconds. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (number) => String(number).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** The same for a screen reader: "2 minutes 5 seconds". */
+export function spoken(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const many = (number, word) => (number ? `${number} ${word}${number === 1 ? "" : "s"}` : "");
+  return [many(Math.floor(whole / 60), "minute"), many(whole % 60, "second")].filter(Boolean).join(" ") || "0 seconds";
+}
+
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const STEPS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
+
+/** "3 minutes ago". */
+export function ago(then, now) {
+  const seconds = (now - new Date(then).getTime()) / 1000;
+  const [unit, size] = STEPS.find(([, size]) => seconds >= size) ?? ["second", 1];
+  return unit === "second" ? "just now" : AGO.format(-Math.floor(seconds / size), unit);
+}
+
+export const moment = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+export const day = (iso) => new Date(iso).toLocaleDateString(undefined, { dateStyle: "medium" });
+
+const figure = (amount) => Number(amount).toLocaleString("en", { maximumFractionDigits: 2 });
+
+/** "3 units", "$0.42" from Kling's billing entries or their sums; "" where nothing is known. */
+export function cost(entries) {
+  return entries
+    .filter((entry) => entry.amount !== null && entry.amount !== undefined)
+    .map(({ amount, currency }) => {
+      if (currency === "USD") return `$${figure(amount)}`;
+      if (currency === "CNY") return `¥${figure(amount)}`;
+      return currency ? `${figure(amount)} ${currency}` : `${figure(amount)} ${Number(amount) === 1 ? "unit" : "units"}`;
+    })
+    .join(" + ");
+}
+
+/** What a card is called: its name, else the beginning of its prompt. */
+export function title(card) {
+  if (card.name) return card.name;
+  const prompt = (card.prompt ?? "").replace(/\s+/g, " ").trim();
+  return prompt.length > 48 ? `${prompt.slice(0, 47).trimEnd()}…` : prompt || "Untitled video";
+}

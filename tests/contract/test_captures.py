@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every recording is read by our code. A recording without a check in :data:`CHECKS` fails; none is skipped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from kling_provider.api.account import concurrency_of, parse_account, units_left
+from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.dialects import DIALECTS
+from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
+from kling_provider.api.prices import estimate, price
+from kling_provider.api.requests import parse_request
+from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
+
+Record = dict[str, Any]
+CHECKS: dict[str, Callable[[Record], None]] = {}
+
+
+def check(name: str) -> Callable[[Callable[[Record], None]], Callable[[Record], None]]:
+    def keep(function: Callable[[Record], None]) -> Callable[[Record], None]:
+        assert name not in CHECKS
+        CHECKS[name] = function
+        return function
+
+    return keep
+
+
+def test_every_recording_has_a_check(captures: Path) -> None:
+    assert {path.name for path in captures.glob("*.json")} == set(CHECKS)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_recording(name: str, captures: Path) -> None:
+    CHECKS[name](json.loads((captures / name).read_bytes()))
+
+
+def success(response: Record) -> Answer:
+    """The recorded answer, over the wire and back."""
+    answer = read_answer(200, {}, json.dumps(response).encode())
+    assert (answer.kind, answer.code, answer.request_id) == (Kind.OK, 0, response.get("request_id"))
+    return answer
+
+
+def task(response: Record) -> KlingTask:
+    return parse_task(success(response).data)
+
+
+def at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def submitted(response: Record, external_task_id: str | None = None) -> None:
+    """A create's answer: its ids, its time, and nothing else."""
+    data = response["data"]
+    created = data.get("created_at") or data["create_time"]
+    assert task(response) == KlingTask(
+        kling_task_id=data.get("task_id") or data["id"],
+        status=TaskStatus.SUBMITTED,
+        status_word="submitted",
+        external_task_id=external_task_id,
+        created_at=at(created),
+        updated_at=at(created),
+    )
+
+
+# -- legacy -----------------------------------------------------------------------------------------------
+
+
+@check("01_legacy_text2video_submit_v3.json")
+def _(record: Record) -> None:
+    payload = record["capture"]["payload"]
+    request = parse_request(payload)
+    call = DIALECTS["legacy"].create(request, request.external_task_id)
+    assert (call.method, call.path) == (record["http"]["method"], record["http"]["path"])
+    # What Kling would assume is said: it decides what is paid.
+    assert call.json == {**payload, "sound": "off", "multi_shot": False}
+    submitted(record["capture"]["response"], payload["external_task_id"])
+
+
+@check("02_legacy_text2video_submit_v1.json")
+def _(record: Record) -> None:
+    payload = record["capture"]["payload"]
+    request = parse_request(payload)
+    assert DIALECTS["legacy"].create(request, request.external_task_id).json == payload
+    submitted(record["capture"]["response"], "text_probe_1")
+
+
+@check("03_legacy_image2video_submit.json")
+def _(record: Record) -> None:
+    submitted(record["response"])
+
+
+@check("04_legacy_image2video_query_processing.json")
+def _(record: Record) -> None:
+    assert DIALECTS["legacy"].read("image_to_video", "822953089408827433").path == record["http"]["path"]
+    read = task(record["response"])
+    assert (read.status, read.message, read.outputs) == (TaskStatus.PROCESSING, "", ())
+    assert (read.created_at, read.updated_at) == (at(1764235825029), at(1764235834382))
+    assert (read.finished_at, read.expires_at) == (None, None)
+
+
+@check("05_legacy_image2video_query_succeed.json")
+def _(record: Record) -> None:
+    read = task(record["response"])
+    video = record["response"]["data"]["task_result"]["videos"][0]
+    assert (read.status, read.status_word) == (TaskStatus.SUCCEEDED, "succeed")
+    (output,) = read.outputs
+    assert (output.type, output.id, output.url, output.duration) == ("video", video["id"], video["url"], 5.1)
+    assert read.finished_at == at(1764236054436)
+    assert read.expires_at == datetime.fromtimestamp(0x694FA816, UTC), "the link's own ksTime"
+    assert video["url"] not in repr(read)
+
+
+@check("06_legacy_callback_succeed.json")
+def _(record: Record) -> None:
+    read = parse_task(record["body"])
+    (output,) = read.outputs
+    assert (read.status, output.type, output.id) == (TaskStatus.SUCCEEDED, "video", "828338674655576157")
+    assert read.expires_at is not None
+    assert read.expires_at.timestamp() == int(parse_qs(urlsplit(str(output.url)).query)["Expires"][0])
+
+
+@check("07_legacy_query_failed.json")
+def _(record: Record) -> None:
+    read = task(record["response"])
+    assert (read.status, read.message, read.outputs) == (TaskStatus.FAILED, "Image pixel is invalid", ())
+    assert not read.moderated
+    assert read.finished_at == at(1766737711775)
+
+
+@check("08_legacy_errors_live.json")
+def _(record: Record) -> None:
+    kinds = {
+        1001: Kind.AUTH,
+        1002: Kind.AUTH,
+        1102: Kind.BALANCE,
+        1303: Kind.NO_SLOT,
+        1201: Kind.INVALID,
+    }
+    duplicates, unknown = 0, 0
+    for error in record["errors"]:
+        body = error["body"]
+        answer = read_answer(error["http"], {}, json.dumps(body).encode())
+        assert (answer.kind, answer.code) == (kinds[body["code"]], body["code"])
+        assert (answer.message, answer.request_id) == (body["message"], body["request_id"])
+        assert answer.task_state is TaskState.NONE
+        assert answer.duplicate == ("duplicate" in error["when"])
+        assert answer.not_found == ("unknown id" in error["when"])
+        duplicates, unknown = duplicates + answer.duplicate, unknown + answer.not_found
+    assert (duplicates, unknown, len(record["errors"])) == (1, 1, 13)
+
+
+@check("09_account_costs_no_pack.json")
+def _(record: Record) -> None:
+    packs = parse_account(success(record["response"]).data)
+    assert (packs, concurrency_of(packs), units_left(packs)) == ((), None, Decimal(0))
+
+
+@check("10_account_costs_doc_example.json")
+def _(record: Record) -> None:
+    (pack,) = parse_account(success(record["response"]).data)
+    assert (pack.name, pack.status) == ("Video Generation - 10,000 entries", "expired")
+    assert (pack.total, pack.remaining, pack.concurrency) == (Decimal(200), Decimal(118), None)
+    assert units_left([pack]) == 0, "an expired pack pays nothing"
+    assert record["_meta"]["note"].endswith("Trial-Video-100Units-5Con-1Months: 100 units, 5 concurrent.")
+    live = {"resource_pack_name": "Trial-Video-100Units-5Con-1Months", "status": "online"}
+    assert concurrency_of(parse_account({"resource_pack_subscribe_infos": [live]})) == 5
+
+
+@check("11_legacy_list_empty.json")
+def _(record: Record) -> None:
+    assert parse_tasks(success(record["response"]).data) == []
+
+
+# -- the standard API -------------------------------------------------------------------------------------
+
+
+@check("20_new_create_live.json")
+def _(record: Record) -> None:
+    submitted(record["response"])
+
+
+@check("21_new_tasks_get_succeeded_live.json")
+def _(record: Record) -> None:
+    (read,) = parse_tasks(success(record["response"]).data)
+    assert (read.kling_task_id, read.status, read.message) == ("933557962801545273", TaskStatus.SUCCEEDED, "")
+    assert (read.created_at, read.updated_at) == (None, None), "elided by the source: no time is invented"
+    assert (read.finished_at, read.expires_at) == (None, None)
+    assert [(output.type, output.duration) for output in read.outputs] == [("video", 5.041)]
+    assert read.billing == (Billing("unit", Decimal(3), package_type="video"),)
+    assert estimate(parse_request({"prompt": "x"})).units == read.billing[0].amount
+
+
+@check("22_new_tasks_get_unknown_live.json")
+def _(record: Record) -> None:
+    assert parse_tasks(success(record["response"]).data) == []
+
+
+@check("23_new_tasks_cursor_empty_live.json")
+def _(record: Record) -> None:
+    assert parse_page(success(record["response"]).data) == ([], None)
+
+
+@check("24_new_failed_before_generation_live.json")
+def _(record: Record) -> None:
+    read = parse_task(record["task"], kling_task_id="933557962801545274")
+    assert read.status is TaskStatus.FAILED
+    assert read.message == "Something went wrong when we tried to get the contents of the file."
+    assert read.billing == (Billing(None, Decimal(0)),)
+    with pytest.raises(UnreadableTask, match="names no task id"):
+        parse_task(record["task"])
+
+
+@check("25_new_tasks_cursor_doc_fixture.json")
+def _(record: Record) -> None:
+    (read,), cursor = parse_page(success(record["response"]).data)
+    assert cursor == "string"
+    assert (read.kling_task_id, read.external_task_id, read.message) == ("string", "string", "string")
+    assert read.status is TaskStatus.SUCCEEDED
+    assert (read.created_at, read.updated_at) == (at(1781080778802), at(1781080794151))
+    assert [(output.type, output.url, output.duration) for output in read.outputs] == [
+        ("video", "string", 5.0),
+        ("image", "string", None),
+        ("audio", "string", 5.0),
+        ("voice", "string", None),
+        ("element", None, None),
+    ]
+    assert read.billing == (), "an amount that is no number is no amount"
+
+
+@check("26_new_callback_test_request.json")
+def _(record: Record) -> None:
+    read = parse_task(json.loads(record["raw_body"]))
+    assert (read.kling_task_id, read.status) == ("913827032734642185", TaskStatus.SUBMITTED)
+    assert read.created_at == at(1785901861504)
+
+
+@check("27_webhook_signature_vector.json")
+def _(record: Record) -> None:
+    read = parse_task(json.loads(record["raw_body"]))
+    assert (read.kling_task_id, read.status, read.outputs) == ("1234567890", TaskStatus.SUCCEEDED, ())
+    assert read.finished_at == at(1781080794151)
+
+
+# -- gateways ---------------------------------------------------------------------------------------------
+
+
+@check("30_gateway_cometapi_query_processing.json")
+def _(record: Record) -> None:
+    read = task(record["response"])
+    assert (read.kling_task_id, read.status) == ("878106242831892487", TaskStatus.PROCESSING)
+    assert (read.message, read.updated_at) == ("", at(1777385363321))
+
+
+@check("31_gateway_cloudsway_new_api_submit.json")
+def _(record: Record) -> None:
+    theirs = record["request"]
+    asked = {"prompt": theirs["prompt"], "model": "kling-3.0-turbo", **theirs["settings"]}
+    call = DIALECTS["standard"].create(parse_request(asked), None)
+    assert call.path == "/text-to-video/kling-3.0-turbo"
+    # A watermark that is off is Kling's default and is left out.
+    assert {**(call.json or {}), "options": theirs["options"]} == theirs
+    submitted(record["response"])
+
+
+@check("34_gateway_apifox_submit.json")
+def _(record: Record) -> None:
+    submitted(record["response"])
+
+
+@check("36_dmxapi_seed_request.json")
+def _(record: Record) -> None:
+    call = DIALECTS["legacy"].create(parse_request(record["request"]), None)
+    assert (call.path, call.json) == ("/v1/videos/text2video", record["request"])
+    # The answer of which the sample reads just these fields.
+    assert [field.split(" ")[0] for field in record["response_fields_used"]] == [
+        "code",
+        "data.task_id",
+        "data.task_status",
+        "data.task_result.videos[0].url",
+        "data.task_result.videos[0].id",
+    ]
+    video = {"id": "v", "url": "https://host/v.mp4"}
+    read = task(
+        {"code": 0, "data": {"task_id": "7", "task_status": "succeed", "task_result": {"videos": [video]}}}
+    )
+    assert (read.kling_task_id, read.status) == ("7", TaskStatus.SUCCEEDED)
+    assert [(output.id, output.url) for output in read.outputs] == [("v", "https://host/v.mp4")]
+
+
+# -- money ------------------------------------------------------------------------------------------------
+
+#: Endpoints of the cost log that make no video of ours: read, but not priced.
+NOT_OURS = {
+    "POST /v1/images/generations",
+    "POST /v1/videos/avatar/image2video",
+    "POST /v1/general/custom-voices",
+    "POST /v1/general/advanced-custom-elements",
+    "POST /v1/audio/tts",
+}
+
+
+@check("40_live_cost_log.json")
+def _(record: Record) -> None:
+    priced = 0
+    for made in record["tasks"]:
+        read = parse_task({**made, "status": "succeeded"}, kling_task_id=made.get("id") or made["audio_id"])
+        paid = sum((item.amount for item in read.billing), Decimal(0))
+        recorded = made.get(
+            "units", made.get("final_unit_deduction") or (made.get("billing") or [{}])[0].get("amount")
+        )
+        assert paid == (0 if "units" in made else Decimal(recorded))
+        assert all(item.charge_type == "unit" for item in read.billing)
+        method, path = made["endpoint"].split(" ")
+        if made["endpoint"] in NOT_OURS:
+            continue
+        settings = made["settings"]
+        product, model = path.strip("/").split("/")
+        found = price(model, settings["resolution"], settings["duration"], column="off")
+        if product == "text-to-video":
+            found = estimate(parse_request({"prompt": "x", "model": model, **settings}))
+        assert (method, found.units) == ("POST", paid)
+        priced += 1
+    assert priced == 2

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connection that cannot work says so before anything is sent, and says what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from kling_provider.exceptions import (
+    KlingAuthError,
+    KlingError,
+    KlingRequestError,
+)
+from kling_provider.sandbox import Sandbox
+from tests.contract.connecting import (
+    RED_PANDA,
+    connect,
+    connect_to,
+)
+
+KEY = "api-key-kling-sandbox"
+SECRET = "sandbox-secret-key-that-guards-nothing"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(time_scale=1, concurrency=100) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("fields", "raised", "said"),
+    [
+        ({"password": ""}, KlingAuthError, "has no password: put the API key there"),
+        ({"password": "  "}, KlingAuthError, "has no password"),
+        ({"password": "sk-one\nsk-two"}, KlingAuthError, "the password holds a character that no key has"),
+        ({"password": "sk-ключ-0123"}, KlingAuthError, "paste the key once more"),
+        ({"host": "ftp://host"}, KlingRequestError, "host is an address such as https://api-singapore"),
+        ({"host": "http://host:port"}, KlingRequestError, "host is an address such as https://api-singapore"),
+        ({"host": "http://[::1"}, KlingRequestError, "host is an address such as https://api-singapore"),
+        ({"host": "https://me:sk-hidden@host"}, KlingRequestError, "the key belongs into the password field"),
+        (
+            {"host": "https://host/x?key=sk-hidden"},
+            KlingRequestError,
+            "the key belongs into the password field",
+        ),
+        (
+            {"extra": {"region": "europe"}},
+            KlingRequestError,
+            "extra region is one of global, china; found 'europe'",
+        ),
+        ({"extra": {"api": "v2"}}, KlingRequestError, "extra api is one of standard, legacy; found 'v2'"),
+        (
+            {"extra": {"profile": "kong"}},
+            KlingRequestError,
+            "extra profile is one of kling, gateway, new-api",
+        ),
+        (
+            {"extra": {"max_concurrency": 0}},
+            KlingRequestError,
+            "extra max_concurrency is a whole number from 1",
+        ),
+        ({"extra": {"timeout": "soon"}}, KlingRequestError, "'timeout' is a number of seconds above 0"),
+    ],
+)
+def test_a_wrong_connection(
+    fields: dict[str, Any], raised: type[KlingError], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = connect(monkeypatch, **{"host": "http://127.0.0.1:1", "password": KEY, **fields})
+    with pytest.raises(raised) as caught:
+        hook.submit(RED_PANDA, external_task_id=None)
+    assert isinstance(caught.value, AirflowFailException)
+    assert said in str(caught.value)
+    assert "'kling_test'" in str(caught.value) or "Connection extra" in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert hook.test_connection() == (False, str(caught.value))
+
+
+def test_a_missing_account_read_fails_the_connection_test(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.set_faults([{"kind": "auth", "code": 1103, "on": "account"}])
+    good, text = connect_to(monkeypatch, sandbox).test_connection()
+    assert not good
+    assert "read the account" in text

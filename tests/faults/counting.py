@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came out: tasks at Kling against videos wanted, and what of them is in somebody's hands."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from kling_provider.sandbox.tasks import Task
+from tests.faults.scenario import Scenario
+from tests.faults.stage import FINISHED, Stage
+
+
+@dataclass
+class Line:
+    """One line of the table."""
+
+    name: str
+    fault: str
+    wanted: int = 0
+    creates: int = 0
+    tasks: int = 0
+    delivered: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
+    skipped: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "right": not self.problems}
+
+
+def count(stage: Stage, seconds: float) -> Line:
+    """Count, and compare with what the scenario expects."""
+    scenario = stage.scenario
+    tasks = list(stage.sandbox.world.all())
+    now = stage.sandbox.world.clock()
+    succeeded = {task.id for task in tasks if task.state(now) == "succeeded"}
+    named, files = stage.named() | stage.remembered, _saved(stage)
+    instances = [one for run in stage.runs for one in run.instances()]
+    in_hand = files if scenario.files else named | files
+    line = Line(
+        name=scenario.name,
+        fault=scenario.fault,
+        wanted=scenario.wanted,
+        creates=stage.creates,
+        tasks=len(tasks),
+        delivered=len(in_hand & succeeded),
+        duplicates=duplicates(tasks, scenario.copies, now),
+        lost=len(succeeded - named - files),
+        failed=sum(one.state in ("failed", "upstream_failed") for one in instances),
+        seconds=round(seconds, 1),
+        problems=list(stage.problems),
+        notes=stage.notes,
+    )
+    unfinished = Counter(str(one.state) for one in instances if one.state not in FINISHED)
+    if unfinished:
+        line.problems.append(f"not finished: {dict(unfinished)}")
+    line.problems += differences(line, scenario, replaced(tasks, now))
+    return line
+
+
+def differences(line: Line, scenario: Scenario, replacements: int) -> list[str]:
+    """What is not as it must be."""
+    expect = scenario.expect
+    wrong = []
+    tasks = expect.tasks if expect.tasks is not None else line.wanted + replacements
+    for what, found, must in (
+        ("tasks at Kling", line.tasks, tasks),
+        ("delivered", line.delivered, line.wanted - expect.undelivered),
+        ("duplicates", line.duplicates, 0),
+        ("lost", line.lost, 0),
+        ("failed Airflow tasks", line.failed, expect.failed),
+    ):
+        if must is not None and found != must:
+            wrong.append(f"{what} {found}, must be {must}")
+    if expect.most_creates is not None and line.creates > expect.most_creates:
+        wrong.append(f"{line.creates} creates, must be at most {expect.most_creates}")
+    return wrong
+
+
+def duplicates(tasks: Sequence[Task], copies: int, now: float) -> int:
+    """Tasks beyond those wanted that were not made after one that Kling failed."""
+    by_prompt: dict[str, list[Task]] = {}
+    for task in tasks:
+        by_prompt.setdefault(str(task.order.prompt), []).append(task)
+    return sum(max(0, len(same) - copies - replaced(same, now)) for same in by_prompt.values())
+
+
+def replaced(tasks: Sequence[Task], now: float) -> int:
+    """Tasks that Kling failed, and after which another was made for the same prompt."""
+    return sum(
+        task.state(now) == "failed"
+        and any(o.order.prompt == task.order.prompt and o.created >= task.ends for o in tasks)
+        for task in tasks
+    )
+
+
+def _saved(stage: Stage) -> set[str]:
+    """The Kling task ids of sidecars whose file is there and has the bytes that the sidecar tells."""
+    return {
+        str(sidecar["kling_task_id"])
+        for path in stage.place.rglob("*.json")
+        if (sidecar := _sidecar(path)) and _intact(path.with_suffix(""), sidecar)
+    }
+
+
+def _sidecar(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and value.get("kling_task_id") else None
+
+
+def _intact(file: Path, sidecar: dict[str, Any]) -> bool:
+    return file.exists() and sha256(file.read_bytes()).hexdigest() == sidecar.get("sha256")

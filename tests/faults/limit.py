@@ -1,0 +1,2 @@
+def main(path, keep=False):
+    return 0

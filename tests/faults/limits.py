@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kling's limits: too many calls (1302), no free slot (1303), and what people do to those who wait for one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from demo.stack.api import ApiError
+from tests.faults.scenario import Expect, Scenario
+from tests.faults.stage import FINISHED, Run, Stage
+
+#: Long enough that nothing is made while a person clicks, short enough that twenty videos are soon made.
+SLOW = {"concurrency": 5, "render_seconds": 15}
+FEW = {"concurrency": 5, "render_seconds": 6}
+LIMIT = 5
+
+
+def quiet(stage: Stage, seconds: float) -> int:
+    """Creates in the next seconds: none may come."""
+    before = stage.creates
+    time.sleep(seconds)
+    return stage.creates - before
+
+
+def slots_given_back(stage: Stage) -> None:
+    """Every slot is free again, so that whoever still wanted to send would."""
+    stage.until(lambda: stage.sandbox.stats()["live"] == 0, "free slots", 120)
+
+
+def marked(state: str) -> object:
+    """Those that wait for a slot are marked, and cleared when it is certain that none sends."""
+
+    def play(stage: Stage) -> None:
+        run = stage.start()
+        waiting = run.waiting_for_slots(stage.scenario.videos - LIMIT)
+        made = stage.made
+        run.mark(state, [one.map_index for one in waiting])
+        slots_given_back(stage)
+        sent = quiet(stage, 12)
+        stage.check(not sent, f"{sent} creates by instances that were marked {state}")
+        stage.check(stage.made == made, f"{stage.made - made} tasks made after the mark")
+        run.finish()
+        run.clear([one.map_index for one in waiting])
+        run.finish()
+
+    return play
+
+
+def pool_closed(stage: Stage) -> None:
+    """The pool goes to 0 while they wait for a slot, and is opened again."""
+    run = stage.start()
+    waiting = run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    pool = stage.stack.api.pool
+    pool("faults", 0)
+    try:
+        slots_given_back(stage)
+        running = stage.creates
+        sent = quiet(stage, 20)
+        stage.check(not sent, f"{sent} creates while the pool was 0")
+    finally:
+        pool("faults", 100)
+    run.finish()
+    stage.notes["sent after the pool was opened"] = stage.creates - running
+    in_their_order(stage, [one.map_index for one in waiting])
+
+
+def paused(stage: Stage) -> None:
+    """The DAG is paused while they wait for a slot, and goes on."""
+    run = stage.start()
+    run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    stage.stack.api.pause(run.dag_id)
+    try:
+        slots_given_back(stage)
+        sent = quiet(stage, 20)
+        stage.check(not sent, f"{sent} creates while the DAG was paused")
+    finally:
+        stage.stack.api.pause(run.dag_id, False)
+    run.finish()
+
+
+def in_their_order(stage: Stage, _waiting: list[int]) -> None:
+    """Whoever queued first is made first, but for those whom the scheduler starts at the same moment."""
+    stage.notes["out of order"] = out_of_order(stage)
+
+
+def out_of_order(stage: Stage) -> int:
+    """How many tasks were made before one whose first refusal was more than three seconds earlier."""
+    refused: dict[str, float] = {}
+    made: list[tuple[float, float]] = []
+    for create in stage.sandbox.stats()["create_log"]:
+        name = create["external_task_id"]
+        if create["answer"] == "concurrency":
+            refused.setdefault(name, create["at"] / 1000)
+        elif create["task_id"] and name in refused:
+            made.append((create["at"] / 1000, refused[name]))
+    made.sort()
+    return sum(
+        any(later_queued < queued - 3 and later_made > at + 3 for later_made, later_queued in made)
+        for at, queued in made
+    )
+
+
+def woken_and_marked(stage: Stage) -> None:
+    """Whoever is woken is marked failed before its worker has begun."""
+    run = stage.start()
+    run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    struck: set[int] = set()
+    waiting = {one.map_index for one in run.instances() if one.waits_for_slot}
+    deadline = time.monotonic() + 90
+    while waiting - struck and len(struck) < 8 and time.monotonic() < deadline:
+        for one in run.instances():
+            woken = one.map_index in waiting - struck and one.state in ("scheduled", "queued")
+            if woken and one.next_method == "resume_slot":
+                struck.add(one.map_index)
+                with contextlib.suppress(ApiError):
+                    run.mark("failed", [one.map_index])
+        time.sleep(0.02)
+    stage.notes["marked at the moment of waking"] = len(struck)
+    stage.check(len(struck) >= 3, f"only {len(struck)} were met at the moment of waking")
+    run.finish()
+    run.clear(one.map_index for one in run.instances() if one.state == "failed")
+    run.finish()
+
+
+def one_slot_wait(stage: Stage) -> None:
+    """Twenty wait, and none of them holds a task slot."""
+    run = stage.start()
+    run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    run.finish()
+    stage.notes["out of order"] = out_of_order(stage)
+
+
+def ends_of(run: Run) -> bool:
+    return all(one.state in FINISHED for one in run.instances())
+
+
+SCENARIOS = (
+    Scenario(
+        name="1302",
+        fault="1302 storms: three calls of five are refused for 30 s",
+        faults=[{"kind": "rate_limited", "on": "any", "probability": 0.6, "for_seconds": 30}],
+    ),
+    Scenario(name="1303", fault="1303, limit 5", play=one_slot_wait, sandbox=FEW, extra={"max_concurrency": 5}),
+    Scenario(
+        name="1303-learned", fault="1303, limit 5 that nobody states", sandbox={**FEW, "pack": "plain"}
+    ),
+    Scenario(
+        name="1303-worker",
+        fault="1303, limit 5, waiting in the worker",
+        dag="in_worker",
+        sandbox=FEW,
+    ),
+    Scenario(
+        name="slot-failed",
+        fault="marked failed while waiting for a slot, then cleared",
+        play=marked("failed"),
+        videos=25,
+        sandbox=SLOW,
+    ),
+    Scenario(
+        name="slot-success",
+        fault="marked success while waiting for a slot, then cleared",
+        play=marked("success"),
+        videos=25,
+        sandbox=SLOW,
+    ),
+    Scenario(
+        name="pool-0",
+        fault="pool set to 0 slots while 20 wait for a slot",
+        dag="pooled",
+        play=pool_closed,
+        videos=25,
+        sandbox=SLOW,
+    ),
+    Scenario(
+        name="paused",
+        fault="DAG paused while 20 wait for a slot",
+        dag="pausable",
+        play=paused,
+        videos=25,
+        sandbox=SLOW,
+    ),
+    Scenario(
+        name="woken-marked",
+        fault="woken for a slot and marked failed at that moment",
+        play=woken_and_marked,
+        videos=25,
+        sandbox=FEW,
+        expect=Expect(failed=0),
+    ),
+)

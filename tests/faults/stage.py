@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where one scenario is played: a sandbox, a connection and a folder of its own, on an Airflow that others share."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from demo.stack import AirflowStack, wait_for
+from demo.stack.api import ApiError
+from kling_provider.sandbox import Sandbox
+from tests.faults.processes import running_tasks
+from tests.faults.scenario import Scenario
+
+T = TypeVar("T")
+
+#: The task of every DAG here.
+TASK = "video"
+RENDER = 2.0
+FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One mapped instance of the video task, as the database has it."""
+
+    id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    next_method: str | None
+
+    @property
+    def waits_for_slot(self) -> bool:
+        return self.state == "deferred" and self.next_method == "resume_slot"
+
+    @property
+    def waits_for_video(self) -> bool:
+        return self.state == "deferred" and self.next_method == "resume_task"
+
+
+class Stage:
+    """Plays one scenario. What is found wrong by :meth:`check` is collected; the rest of the scenario goes on."""
+
+    def __init__(self, scenario: Scenario, stack: AirflowStack, suffix: str = "") -> None:
+        self.scenario = scenario
+        self.stack = stack
+        self.problems: list[str] = []
+        self.notes: dict[str, Any] = {}
+        self.runs: list[Run] = []
+        #: Kling task ids that results named before a clear took the results away.
+        self.remembered: set[str] = set()
+        self.conn_id = f"kling_{scenario.name.replace('-', '_')}{suffix}"
+        self.sandbox = Sandbox(
+            **{
+                "render_seconds": RENDER,
+                "time_scale": 1,
+                "concurrency": 200,
+                "units": 100_000,
+                **scenario.sandbox,
+            }
+        )
+        self._folder = tempfile.TemporaryDirectory(prefix=f"kling-fault-{scenario.name}-")
+        self.folder = Path(self._folder.name)
+        self.place = self.folder / "videos"
+        self.rows_file = self.folder / "rows.json"
+
+    def __enter__(self) -> Self:
+        self.sandbox.start()
+        self.sandbox.set_faults([dict(rule) for rule in self.scenario.faults])
+        self.place.mkdir()
+        self.write_rows(self.rows())
+        self.connect()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sandbox.stop()
+        self._folder.cleanup()
+
+    # -- before ---------------------------------------------------------------------------------------------
+
+    def rows(self, videos: int | None = None, **more: Any) -> list[dict[str, Any]]:
+        """Requests, each with a name and a prompt of its own."""
+        return [
+            {
+                "name": f"film-{number:02d}",
+                "prompt": f"{self.scenario.name} film {number:02d}",
+                "duration": 3,
+                **self.scenario.request,
+                **more,
+            }
+            for number in range(videos or self.scenario.videos)
+        ]
+
+    def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.rows_file.write_text(json.dumps(list(rows)), encoding="utf-8")
+
+    def connect(self, **changes: Any) -> None:
+        """Make the Airflow connection, or change it."""
+        gateway = self.sandbox.options.gateway
+        extra = {"profile": "gateway" if gateway else "kling", **self.scenario.extra}
+        body = {
+            "connection_id": self.conn_id,
+            "conn_type": "kling",
+            "host": self.sandbox.base_url,
+            "password": self.sandbox.api_key,
+            "extra": json.dumps(extra),
+            **changes,
+        }
+        try:
+            self.stack.api.call("POST", "/connections", json=body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            self.stack.api.call("PATCH", f"/connections/{self.conn_id}", json=body)
+
+    # -- during ---------------------------------------------------------------------------------------------
+
+    def play(self) -> None:
+        if self.scenario.play is not None:
+            self.scenario.play(self)
+        else:
+            self.start().finish()
+
+    def start(self, dag_id: str | None = None, run_id: str | None = None, rows: Path | None = None) -> Run:
+        dag_id = dag_id or self.scenario.dag
+        self.stack.api.wait_for_dag(dag_id)
+        conf = {"conn": self.conn_id, "rows": str(rows or self.rows_file), "place": str(self.place)}
+        run = Run(self, dag_id, self.stack.api.trigger(dag_id, conf, run_id=run_id))
+        self.runs.append(run)
+        return run
+
+    def until(self, probe: Callable[[], T], what: str, timeout: float | None = None) -> T:
+        """Wait for something true."""
+        limit = timeout or self.scenario.timeout
+        return wait_for(
+            probe,
+            timeout=limit,
+            interval=0.2,
+            what=lambda: f"{what}: {[run.summary() for run in self.runs]}, {self.made} tasks at Kling",
+        )
+
+    def check(self, right: object, problem: str) -> None:
+        if not right:
+            self.problems.append(problem)
+
+    @property
+    def made(self) -> int:
+        """Tasks at Kling."""
+        return len(self.sandbox.world.all())
+
+    @property
+    def creates(self) -> int:
+        """Creates that reached Kling."""
+        received: int = self.sandbox.stats()["creates"]["received"]
+        return received
+
+    def remember(self) -> None:
+        """Results that stand now count as delivered, whatever a clear does to them."""
+        self.remembered |= self.named()
+
+    def named(self) -> set[str]:
+        """The Kling task ids that results in Airflow name now."""
+        return {
+            str(value.get("kling_task_id")) if isinstance(value, dict) else str(value)
+            for run in self.runs
+            for value in run.xcoms().values()
+        }
+
+    def end_of_all_tasks(self) -> None:
+        """Wait until nothing renders any more, apart from what never ends."""
+
+        def over() -> bool:
+            world, now = self.sandbox.world, time.time()
+            return all(not task.live(now) or task.ends == float("inf") for task in world.all())
+
+        self.until(over, "the end of all tasks at Kling", 120)
+
+
+class Run:
+    """One DAG run."""
+
+    def __init__(self, stage: Stage, dag_id: str, run_id: str) -> None:
+        self.stage = stage
+        self.dag_id = dag_id
+        self.run_id = run_id
+
+    # -- looks (the database; the API would slow down what is looked at) ------------------------------------
+
+    def instances(self) -> list[Instance]:
+        rows = self.stage.stack.database.rows(
+            "SELECT id, map_index, state, try_number, next_method FROM task_instance WHERE dag_id = :dag"
+            " AND run_id = :run AND task_id = :task AND map_index >= 0 ORDER BY map_index",
+            dag=self.dag_id,
+            run=self.run_id,
+            task=TASK,
+        )
+        return [Instance(**{**row, "id": _uuid(row["id"])}) for row in rows]
+
+    def state(self) -> str:
+        rows = self.stage.stack.database.rows(
+            "SELECT state FROM dag_run WHERE dag_id = :dag AND run_id = :run", dag=self.dag_id, run=self.run_id
+        )
+        return str(rows[0]["state"]) if rows else "deleted"
+
+    def counts(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for one in self.instances():
+            state = one.state or "none"
+            if state == "deferred":
+                state = "waits for slot" if one.waits_for_slot else "waits for video"
+            found[state] = found.get(state, 0) + 1
+        return found
+
+    def summary(self) -> str:
+        return f"{self.dag_id} {self.state()} {self.counts()}"
+
+    def xcoms(self, key: str = "return_value") -> dict[int, Any]:
+        """By map index."""
+        rows = self.stage.stack.database.rows(
+            "SELECT map_index, value FROM xcom WHERE dag_id = :dag AND run_id = :run AND task_id = :task"
+            " AND key = :key",
+            dag=self.dag_id,
+            run=self.run_id,
+            task=TASK,
+            key=key,
+        )
+        return {row["map_index"]: _plain(row["value"]) for row in rows}
+
+    def reasons(self) -> dict[int, str]:
+        """What the failed instances pushed as their reason."""
+        failed = {one.map_index for one in self.instances() if one.state == "failed"}
+        return {
+            index: str(value.get("reason"))
+            for index, value in self.xcoms("kling").items()
+            if index in failed and isinstance(value, dict)
+        }
+
+    # -- waits ----------------------------------------------------------------------------------------------
+
+    def finish(self, timeout: float | None = None) -> str:
+        """The final state of the run."""
+        self.until(lambda: self.state() in ("success", "failed"), "the end of the run", timeout)
+        return self.state()
+
+    def until(self, probe: Callable[[], T], what: str, timeout: float | None = None) -> T:
+        return self.stage.until(probe, what, timeout)
+
+    def all_wait_for_videos(self, timeout: float | None = None) -> None:
+        count = self.stage.scenario.videos
+        self.until(
+            lambda: sum(one.waits_for_video for one in self.instances()) >= count,
+            f"{count} instances to wait for their videos",
+            timeout,
+        )
+
+    def waiting_for_slots(self, count: int, timeout: float | None = None) -> list[Instance]:
+        """Wait until so many wait for a slot."""
+        return self.until(
+            lambda: (
+                found
+                if len(found := [one for one in self.instances() if one.waits_for_slot]) >= count
+                else []
+            ),
+            f"{count} instances to wait for a slot",
+            timeout,
+        )
+
+    # -- what people do -------------------------------------------------------------------------------------
+
+    def clear(self, indexes: Iterable[int] | None = None) -> None:
+        tasks = None if indexes is None else [(TASK, index) for index in indexes]
+        self.stage.stack.api.clear(self.dag_id, self.run_id, tasks)
+
+    def clear_videos(self) -> None:
+        self.stage.stack.api.clear(self.dag_id, self.run_id, [TASK])
+
+    def mark(self, state: str, indexes: Iterable[int]) -> None:
+        for index in indexes:
+            self.stage.stack.api.set_state(self.dag_id, self.run_id, TASK, state, index)
+
+    def delete(self) -> None:
+        self.stage.stack.api.delete_run(self.dag_id, self.run_id)
+
+    # -- what kills -----------------------------------------------------------------------------------------
+
+    def processes(self) -> dict[int, tuple[Instance, int, int | None]]:
+        """Map index -> instance, pid of its supervisor, pid of its task process, of those that run."""
+        found = running_tasks()
+        return {
+            one.map_index: (one, *found[one.id])
+            for one in self.instances()
+            if one.state == "running" and one.id in found
+        }
+
+
+def _uuid(text: Any) -> str:
+    plain = str(text).replace("-", "")
+    return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
+
+
+def _plain(value: Any) -> Any:
+    """An XCom as it is stored: JSON, sometimes within JSON."""
+    for _ in range(2):
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                break
+    return value

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks whose videos are asset events, in every form that Airflow has for a task."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, task, task_group
+
+from kling_provider.assets import video_asset
+from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator, KlingSubmitOperator
+from kling_provider.sensors.kling import KlingTaskSensor
+
+PLACE = f"{os.environ.get('KLING_VIDEOS', '/tmp/kling-videos')}/{{{{ dag.dag_id }}}}/{{{{ run_id }}}}"
+SETTINGS = {"schedule": None, "default_args": {"retries": 2, "retry_delay": timedelta(seconds=1)}}
+
+
+def request(name):
+    return {"prompt": f"A film called {name}", "name": name, "duration": 3}
+
+
+# Twenty instances that wait for the same moment, and whose asset has no event yet.
+with DAG("outlets_at_once", **SETTINGS):
+    KlingGenerateOperator.partial(task_id="video", destination=PLACE).expand(
+        request=[request(f"film-{number}") for number in range(20)]
+    )
+
+with DAG("outlets_forms", **SETTINGS):
+    KlingGenerateOperator(
+        task_id="plain", request=request("plain"), destination=PLACE, outlets=[Asset("the-users-own")]
+    )
+    KlingGenerateOperator(task_id="planned", request=request("planned"), plan_only=True)
+    KlingGenerateOperator(task_id="unsaved", request=request("unsaved"))
+
+    @task.kling(destination=PLACE)
+    def mapped_function(name):
+        return request(name)
+
+    mapped_function.expand(name=["one", "two"])
+
+    @task_group
+    def film(one):
+        submitted = KlingSubmitOperator(task_id="submit", request=one)
+        rendered = KlingTaskSensor(task_id="wait", kling_task_id=submitted.output, request=one)
+        saved = KlingDownloadOperator(
+            task_id="save", kling_task_id=submitted.output, destination=PLACE, request=one
+        )
+        submitted >> rendered >> saved
+
+    film.expand(one=[request("grouped")])
+
+with DAG("outlets_consumer", schedule=video_asset("outlets_forms", "plain")):
+
+    @task
+    def received(triggering_asset_events=None):
+        return [event.extra for events in triggering_asset_events.values() for event in events]
+
+    received()

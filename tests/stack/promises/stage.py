@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes play side by side in one Airflow; a test waits for the facts of its scene.
+
+A test names its scene by ``@pytest.mark.parametrize("facts", [scene], indirect=True)``. Only the scenes of the tests
+that were selected are played, all from the beginning of the session: most of their time is waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from tests.stack.promises.world import World
+
+Scene = Callable[[World], Any]
+
+
+class Stage:
+    """Plays the scenes of ``items``."""
+
+    def __init__(self, world: World, items: Iterable[pytest.Item]) -> None:
+        self.world = world
+        calls = [call for item in items if (call := getattr(item, "callspec", None))]
+        self._scenes = list(dict.fromkeys(call.params["facts"] for call in calls if "facts" in call.params))
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(self._scenes)))
+        self._playing: dict[Scene, Future[Any]] = {}
+
+    def __enter__(self) -> Self:
+        self.world.api.dag("promises")  # signs in, before threads share the session
+        self._playing = {scene: self._pool.submit(scene, self.world) for scene in self._scenes}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def facts(self, scene: Scene) -> Any:
+        """What the scene came to; its error is raised."""
+        return self._playing[scene].result()
+
+    def all_over(self) -> World:
+        """Wait until every scene is over, well or not."""
+        wait(self._playing.values())
+        return self.world

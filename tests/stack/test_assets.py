@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asset events on a real Airflow: every finished video is one, and other DAGs run because of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.sandbox_process import SandboxProcess
+from demo.stack import AirflowStack, wait_for
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.xdist_group("assets")
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    repository: Path, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
+    dags = tmp_path_factory.mktemp("dags")
+    for source in (repository / "dags", HERE / "assets/dags"):
+        shutil.copytree(source, dags, dirs_exist_ok=True)
+    with AirflowStack(
+        dags_folder=dags,
+        connections={"kling_default": sandbox_process.connection},
+        environment={
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+            "KLING_VIDEOS": str(tmp_path_factory.mktemp("videos")),
+        },
+        parallelism=16,
+    ) as running:
+        yield running
+
+
+def events(airflow: AirflowStack, run_id: str, task_id: str) -> list[dict[str, Any]]:
+    found = airflow.api.asset_events(source_run_id=run_id)
+    return [event["extra"] for event in found if event["source_task_id"] == task_id]
+
+
+@pytest.mark.airflow_version
+def test_twenty_first_finishes_at_once_lose_none(airflow: AirflowStack) -> None:
+    airflow.api.wait_for_dag("outlets_at_once")
+    run_id = airflow.api.trigger("outlets_at_once")
+    state = airflow.api.wait_run("outlets_at_once", run_id, timeout=280)
+    assert state == "success", airflow.api.states("outlets_at_once", run_id)
+    found = events(airflow, run_id, "video")
+    assert sorted(one["name"] for one in found) == sorted(f"film-{number}" for number in range(20))
+    assert {one["map_index"] for one in found} == set(range(20))
+    assert all(Path(one["files"][0]["file"].removeprefix("file://")).is_file() for one in found)
+
+
+@pytest.mark.airflow_version
+def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack) -> None:
+    airflow.api.wait_for_dag("outlets_consumer")
+    run_id = airflow.api.trigger("outlets_forms")
+    assert airflow.api.wait_run("outlets_forms", run_id, timeout=200) == "success"
+    found = airflow.api.asset_events(source_run_id=run_id)
+    by_task: dict[str, list[str]] = {}
+    for event in found:
+        by_task.setdefault(event["source_task_id"], []).append(event["name"])
+    assert by_task == {
+        "plain": ["kling://outlets_forms/plain", "the-users-own"],
+        "unsaved": ["kling://outlets_forms/unsaved"],
+        "mapped_function": ["kling://outlets_forms/mapped_function"] * 2,
+        "film.wait": ["kling://outlets_forms/film.wait"],
+        "film.save": ["kling://outlets_forms/film.save"],
+    } | {"plain": sorted(by_task["plain"])}
+
+    extra = events(airflow, run_id, "plain")[0]
+    file = extra["files"][0]
+    result = airflow.api.xcom("outlets_forms", run_id, "plain")
+    assert {key: extra[key] for key in ("name", "prompt", "model", "take", "duration", "resolution")} == {
+        "name": "plain",
+        "prompt": "A film called plain",
+        "model": "kling-3.0",
+        "take": 0,
+        "duration": result["outputs"][0]["duration"],
+        "resolution": "720p",
+    }
+    assert extra["kling_task_id"] == result["kling_task_id"]
+    assert (extra["adopted"], extra["delivered"], extra["billing"]) == (False, False, result["billing"])
+    assert file["file"] == result["outputs"][0]["file"]
+    assert (extra["dag_id"], extra["run_id"], extra["task_id"], extra["map_index"]) == (
+        "outlets_forms",
+        run_id,
+        "plain",
+        -1,
+    )
+    assert events(airflow, run_id, "plain")[1] == extra
+    assert events(airflow, run_id, "unsaved")[0]["files"] == []
+    assert result["outputs"][0]["url"].split("?")[1] not in json.dumps([event["extra"] for event in found])
+
+    # A run that delivers what is there says so.
+    airflow.api.clear("outlets_forms", run_id, ["plain"])
+    assert airflow.api.wait_run("outlets_forms", run_id) == "success"
+    again = events(airflow, run_id, "plain")[-1]
+    assert (again["kling_task_id"], again["adopted"], again["delivered"]) == (
+        extra["kling_task_id"],
+        True,
+        True,
+    )
+
+    # The DAG that is scheduled by it ran with the event.
+    consumer = wait_for(
+        lambda: airflow.api.runs("outlets_consumer"), timeout=60, what="a run of the consumer"
+    )
+    assert consumer
+    consumed = consumer[0]["dag_run_id"]
+    assert airflow.api.wait_run("outlets_consumer", consumed) == "success"
+    assert airflow.api.xcom("outlets_consumer", consumed, "received")[0] == extra
+
+
+@pytest.mark.airflow_version
+def test_a_dag_publishes_what_another_one_generated(airflow: AirflowStack) -> None:
+    airflow.api.wait_for_dag("kling_on_video")
+    run_id = airflow.api.trigger("kling_prompt_files", {"only": "red-panda"})
+    assert airflow.api.wait_run("kling_prompt_files", run_id, timeout=120) == "success"
+    [made] = events(airflow, run_id, "video")
+    runs = wait_for(lambda: airflow.api.runs("kling_on_video"), timeout=60, what="a run of kling_on_video")
+    assert runs
+    assert airflow.api.wait_run("kling_on_video", runs[0]["dag_run_id"]) == "success"
+    film = Path(made["files"][0]["file"].removeprefix("file://"))
+    published = film.parent / "published"
+    assert (published / f"{made['kling_task_id']}.mp4").read_bytes() == film.read_bytes()
+    assert made["prompt"] in (published / "index.html").read_text()
