@@ -93,9 +93,14 @@ class AirflowApi:
 
     def wait_for_dag(self, dag_id: str, timeout: float = 60) -> Json:
         """Return when the DAG was read from its file; the error names the files that could not be read."""
-        dag = wait_for(
-            lambda: self.dag(dag_id), timeout=timeout, what=lambda: f"DAG {dag_id}; {self.import_errors()}"
-        )
+
+        def what() -> str:
+            errors = {
+                one["filename"]: one["stack_trace"].strip().splitlines()[-1] for one in self.import_errors()
+            }
+            return f"DAG {dag_id}" + "".join(f"\n  {file}: {error}" for file, error in errors.items())
+
+        dag = wait_for(lambda: self.dag(dag_id), timeout=timeout, what=what)
         assert dag
         return dag
 

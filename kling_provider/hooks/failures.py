@@ -32,7 +32,7 @@ def no_answer(error: BaseException) -> Answer:
     text, arrived = "the connection broke before an answer came", True
     for cause in chain:
         if isinstance(cause, urllib3.NameResolutionError):
-            text, arrived = "the host's name is not known (check the connection's host)", False
+            text, arrived = "the host's name is not known", False
         elif isinstance(cause, urllib3.ConnectTimeoutError):
             text, arrived = "the host did not accept a connection in time", False
         elif isinstance(cause, ConnectionRefusedError):

@@ -30,6 +30,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses(monkeypatch)
 
 
+#: Connections, HttpHook and the masker are Airflow's.
+pytestmark = pytest.mark.airflow_version
+
 PICTURE = base64.b64encode(png(320, 320)).decode()
 KINDS: dict[str, dict[str, Any]] = {
     "standard": {},

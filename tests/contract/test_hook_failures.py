@@ -210,7 +210,11 @@ def test_a_path_that_the_host_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
     ("host", "extra", "said"),
     [
         ("http://127.0.0.1:{closed}", {}, "the host refused the connection (no answer)."),
-        ("https://no-such-host.invalid", {}, "the host's name is not known (check the connection's host)"),
+        (
+            "https://no-such-host.invalid",
+            {},
+            "the host's name is not known (no answer). Check the connection's host",
+        ),
         (
             "https://127.0.0.1:{plain}",
             {},

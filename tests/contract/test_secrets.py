@@ -23,6 +23,9 @@ from tests.contract.connecting import (
     server,
 )
 
+#: Connections, HttpHook and the masker are Airflow's.
+pytestmark = pytest.mark.airflow_version
+
 KEY = "api-key-kling-sandbox"
 SECRET = "sandbox-secret-key-that-guards-nothing"
 

@@ -21,7 +21,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("names", nargs="*", help="names of faults (* allowed), or: limit")
     parser.add_argument("--list", action="store_true", help="only list the names")
-    parser.add_argument("--at-once", type=int, default=AT_ONCE, help="faults played at once (default: %(default)s)")
+    parser.add_argument(
+        "--at-once", type=int, default=AT_ONCE, help="faults played at once (default: %(default)s)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep Airflow's home, for a look at its logs")
     parser.add_argument("--json", type=Path, help="where the results go (default: benchmarks/results)")
     options = parser.parse_args()

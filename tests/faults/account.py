@@ -23,7 +23,9 @@ def arrears(stage: Stage) -> None:
     log = stage.sandbox.stats()["create_log"]
     refused = Counter(create["external_task_id"] for create in log if create["fault"] == "arrears")
     stage.check(len(refused) == len(failed), f"{len(refused)} refused, {len(failed)} failed")
-    stage.check(max(refused.values(), default=0) <= 1, f"{max(refused.values())} refused creates of one instance")
+    stage.check(
+        max(refused.values(), default=0) <= 1, f"{max(refused.values())} refused creates of one instance"
+    )
     for text in run.reasons().values():
         stage.check("video units left" in text and "top up" in text, f"the message names no units: {text}")
     stage.sandbox.set_faults([])

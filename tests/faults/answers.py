@@ -55,10 +55,15 @@ SCENARIOS = (
     Scenario(
         name="html-502",
         fault="HTML 502 of a proxy, with and without a task",
-        faults=[{"kind": "html_502", "probability": 0.3}, {"kind": "html_502", "made": True, "probability": 0.5}],
+        faults=[
+            {"kind": "html_502", "probability": 0.3},
+            {"kind": "html_502", "made": True, "probability": 0.5},
+        ],
     ),
     Scenario(name="redirect", fault="a redirect", faults=[{"kind": "redirect", **HALF}]),
-    Scenario(name="cut", fault="the answer's body is cut in the middle", faults=[{"kind": "answer_cut", **HALF}]),
+    Scenario(
+        name="cut", fault="the answer's body is cut in the middle", faults=[{"kind": "answer_cut", **HALF}]
+    ),
     Scenario(name="refused", fault="connect refused for 25 s", play=port_closed),
     Scenario(
         name="read-timeout",

@@ -3,6 +3,16 @@
 
 from __future__ import annotations
 
-from tests.faults import answers
+from tests.faults import account, answers, components, files, hosts, kills, kling, limits, people
 
-SCENARIOS = (*answers.SCENARIOS,)
+SCENARIOS = (
+    *answers.SCENARIOS,
+    *limits.SCENARIOS,
+    *kills.SCENARIOS,
+    *components.SCENARIOS,
+    *people.SCENARIOS,
+    *kling.SCENARIOS,
+    *files.SCENARIOS,
+    *account.SCENARIOS,
+    *hosts.SCENARIOS,
+)

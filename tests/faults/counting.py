@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from kling_provider.sandbox.tasks import Task
@@ -44,7 +41,7 @@ def count(stage: Stage, seconds: float) -> Line:
     tasks = list(stage.sandbox.world.all())
     now = stage.sandbox.world.clock()
     succeeded = {task.id for task in tasks if task.state(now) == "succeeded"}
-    named, files = stage.named() | stage.remembered, _saved(stage)
+    named, files = stage.named() | stage.remembered, stage.saved()
     instances = [one for run in stage.runs for one in run.instances()]
     in_hand = files if scenario.files else named | files
     line = Line(
@@ -102,24 +99,3 @@ def replaced(tasks: Sequence[Task], now: float) -> int:
         and any(o.order.prompt == task.order.prompt and o.created >= task.ends for o in tasks)
         for task in tasks
     )
-
-
-def _saved(stage: Stage) -> set[str]:
-    """The Kling task ids of sidecars whose file is there and has the bytes that the sidecar tells."""
-    return {
-        str(sidecar["kling_task_id"])
-        for path in stage.place.rglob("*.json")
-        if (sidecar := _sidecar(path)) and _intact(path.with_suffix(""), sidecar)
-    }
-
-
-def _sidecar(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) and value.get("kling_task_id") else None
-
-
-def _intact(file: Path, sidecar: dict[str, Any]) -> bool:
-    return file.exists() and sha256(file.read_bytes()).hexdigest() == sidecar.get("sha256")

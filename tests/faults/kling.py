@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.faults.scenario import Expect, Scenario
 from tests.faults.stage import Stage
 
@@ -34,7 +36,7 @@ def endless(stage: Stage) -> None:
         stage.check("goes on" in text and "adopts" in text, f"the message does not say what to do: {text}")
 
 
-def forgotten(run_again: bool) -> object:
+def forgotten(run_again: bool) -> Callable[[Stage], None]:
     """The tasks are found no more: 30 days have passed."""
 
     def play(stage: Stage) -> None:

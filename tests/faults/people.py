@@ -27,9 +27,7 @@ def clear_running(stage: Stage) -> None:
 
     def sending() -> list[int]:
         found = run.processes()
-        calls = [
-            index for index, (_, _, task) in found.items() if task and talks_to(task, stage.sandbox.url)
-        ]
+        calls = [index for index, (_, _, task) in found.items() if task and talks_to(task, stage.sandbox.url)]
         return calls if len(calls) >= 8 else []
 
     cleared = run.until(sending, "eight instances in the paid call")
@@ -153,8 +151,12 @@ GATEWAY: dict[str, Any] = {"profile": "gateway"}
 
 SCENARIOS = (
     Scenario(name="clear-running", fault="clear of running tasks, in the paid call", play=clear_running),
-    Scenario(name="clear-deferred", fault="clear of deferred tasks", play=clear_deferred, sandbox=SLOW, expect=ONCE),
-    Scenario(name="clear-failed", fault="clear of failed tasks", play=clear_failed, sandbox=SLOW, expect=ONCE),
+    Scenario(
+        name="clear-deferred", fault="clear of deferred tasks", play=clear_deferred, sandbox=SLOW, expect=ONCE
+    ),
+    Scenario(
+        name="clear-failed", fault="clear of failed tasks", play=clear_failed, sandbox=SLOW, expect=ONCE
+    ),
     Scenario(name="clear-finished", fault="clear of finished tasks", play=clear_finished, expect=ONCE),
     Scenario(name="clear-run", fault="the whole run cleared, in the middle and at the end", play=clear_run),
     Scenario(

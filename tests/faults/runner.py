@@ -8,65 +8,65 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from demo.stack import AirflowStack
+from demo.stack import COMPONENTS, AirflowApi, AirflowStack
+from demo.stack.postgres import postgres, why_not
 from tests.faults.counting import Line, count
 from tests.faults.scenario import FRAGILE, POSTGRES, SHARED, Scenario
-from tests.faults.stage import Stage
+from tests.faults.stage import STOPPING, Stage
 
 DAGS = Path(__file__).parent / "dags"
 #: Scenarios at once on the shared stack: they mostly wait.
 AT_ONCE = 5
-_QUICK = {
-    # Schedules are off, and a task that ends has its successor scheduled by the scheduler alone: several small
-    # scheduler loops cost less than each worker's own.
+_COMMON = {
     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+    # A dead triggerer must be noticed in seconds here, not in minutes.
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
 }
-#: What dies must be noticed in seconds here, not in minutes.
+#: The same for workers and the scheduler.
 _WATCHFUL = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
-    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
 }
 
 
+class CalmApi(AirflowApi):
+    """One call at a time: on SQLite two writes of the public API may wait for each other (see ``demo.stack``)."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self._lock = threading.Lock()
+
+    def call(self, method: str, path: str, **arguments: Any) -> Any:
+        with self._lock:
+            return super().call(method, path, **arguments)
+
+
 @contextmanager
-def airflow(kind: str, keep: bool = False) -> Iterator[AirflowStack]:
-    """The Airflow that scenarios of this kind need."""
-    if kind == POSTGRES:
-        from demo.stack.postgres import postgres
+def airflow(kind: str, *, keep: bool = False) -> Iterator[AirflowStack]:
+    """The Airflow for scenarios of this kind.
 
-        with postgres() as url, _airflow(kind, keep, url) as stack:
-            yield stack
-        return
-    with _airflow(kind, keep) as stack:
-        yield stack
-
-
-@contextmanager
-def _airflow(kind: str, keep: bool, database_url: str | None = None) -> Iterator[AirflowStack]:
-    environment = _QUICK if kind == SHARED else {**_QUICK, **_WATCHFUL}
-    with AirflowStack(
-        dags_folder=DAGS, environment=environment, parallelism=24, keep=keep, database_url=database_url
-    ) as stack:
-        stack.api.wait_for_dag("pay")
+    The shared one is on PostgreSQL where that is installed: SQLite has one writer, and this one has dozens.
+    """
+    with ExitStack() as stacked:
+        url = stacked.enter_context(postgres()) if kind == SHARED and not why_not() else None
+        environment = {**_COMMON, **(_WATCHFUL if kind == FRAGILE else {})}
+        stack = stacked.enter_context(
+            AirflowStack(
+                dags_folder=DAGS, environment=environment, parallelism=24, keep=keep, database_url=url
+            )
+        )
+        stack.api = CalmApi(stack.address)
+        stack.api.wait_for_dag("pay", timeout=120)
         stack.api.pool("faults", 100)
         yield stack
-
-
-def why_not(kind: str) -> str:
-    """Why scenarios of this kind cannot be played here, or nothing."""
-    if kind == POSTGRES:
-        from demo.stack.postgres import why_not as why
-
-        return why()
-    return ""
 
 
 def play(scenario: Scenario, stack: AirflowStack, suffix: str = "") -> Line:
@@ -77,7 +77,7 @@ def play(scenario: Scenario, stack: AirflowStack, suffix: str = "") -> Line:
         try:
             stage.play()
             stage.end_of_all_tasks()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it makes this line wrong and no other
+        except Exception as error:
             where = traceback.extract_tb(error.__traceback__)
             mine = [frame for frame in where if "tests/faults" in frame.filename] or where
             place = f"{Path(mine[-1].filename).name}:{mine[-1].lineno}"
@@ -99,13 +99,19 @@ def play_all(
 
     threads = [
         threading.Thread(target=_play_on, args=(kind, group, note, keep, at_once if kind == SHARED else 1))
-        for kind in (SHARED, FRAGILE, POSTGRES)
-        if (group := [scenario for scenario in scenarios if scenario.stack == kind])
+        for kind in (SHARED, FRAGILE)
+        if (group := [scenario for scenario in scenarios if (scenario.stack == FRAGILE) == (kind == FRAGILE)])
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        STOPPING.set()
+        for thread in threads:
+            thread.join()
+        raise
     order = {scenario.name: number for number, scenario in enumerate(scenarios)}
     return sorted(lines, key=lambda line: order[line.name])
 
@@ -113,34 +119,45 @@ def play_all(
 def _play_on(
     kind: str, scenarios: Sequence[Scenario], note: Callable[[Line], None], keep: bool, at_once: int
 ) -> None:
-    if why := why_not(kind):
-        for scenario in scenarios:
-            note(Line(name=scenario.name, fault=scenario.fault, skipped=why))
-        return
-    waiting: queue.SimpleQueue[Scenario] = queue.SimpleQueue()
+    together, alone = queue.SimpleQueue[Scenario](), queue.SimpleQueue[Scenario]()
     for scenario in scenarios:
-        waiting.put(scenario)
-
-    def work(stack: AirflowStack) -> None:
-        while True:
-            try:
-                scenario = waiting.get_nowait()
-            except queue.Empty:
-                return
-            note(play(scenario, stack))
-
+        if scenario.stack == POSTGRES and (why := why_not()):
+            note(Line(name=scenario.name, fault=scenario.fault, skipped=why))
+        else:
+            (alone if scenario.alone else together).put(scenario)
+    if together.empty() and alone.empty():
+        return
     try:
-        with airflow(kind, keep) as stack:
+        with airflow(kind, keep=keep) as stack:
             if keep:
                 print(f"{kind}: {stack.home}", flush=True)
-            workers = [threading.Thread(target=work, args=(stack,)) for _ in range(at_once)]
+            workers = [threading.Thread(target=_work, args=(together, stack, note)) for _ in range(at_once)]
             for worker in workers:
                 worker.start()
             for worker in workers:
                 worker.join()
-    except Exception as error:  # noqa: BLE001 - an Airflow that would not start makes its lines wrong
-        while not waiting.empty():
+            _work(alone, stack, note)
+    except Exception as error:
+        for left in (together, alone):
+            while not left.empty():
+                scenario = left.get_nowait()
+                problem = f"no Airflow: {str(error)[:2000]}"
+                note(Line(name=scenario.name, fault=scenario.fault, problems=[problem]))
+
+
+def _work(waiting: queue.SimpleQueue[Scenario], stack: AirflowStack, note: Callable[[Line], None]) -> None:
+    while not STOPPING.is_set():
+        try:
             scenario = waiting.get_nowait()
-            note(
-                Line(name=scenario.name, fault=scenario.fault, problems=[f"no Airflow: {str(error)[:2000]}"])
-            )
+        except queue.Empty:
+            return
+        note(play(scenario, stack))
+        if scenario.stack == FRAGILE:
+            _heal(stack)
+
+
+def _heal(stack: AirflowStack) -> None:
+    """A scenario that went wrong may have left a component dead; the next one needs it."""
+    for name in COMPONENTS:
+        if stack.components[name].process.poll() is not None:
+            stack.start(name, timeout=180)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.faults.stage import Stage
 
-#: What a stack must have: the ordinary one is shared by most scenarios at once.
+#: Which Airflow a scenario needs: one that is shared by many at once; one that may be killed piece by piece; or,
+#: after all others and alone, the shared one if it is on PostgreSQL.
 SHARED, FRAGILE, POSTGRES = "shared", "fragile", "postgres"
 
 
@@ -41,6 +42,7 @@ class Scenario:
     :param files: delivered means a saved file, not a result.
     :param copies: how many intended videos have the same prompt.
     :param stack: which Airflow it needs.
+    :param alone: played after the others, one at a time: it measures, or kills what they share.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Scenario:
     request: Mapping[str, Any] = field(default_factory=dict)
     expect: Expect = field(default_factory=Expect)
     stack: str = SHARED
+    alone: bool = False
     timeout: float = 420
 
     @property

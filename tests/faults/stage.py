@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from demo.stack import AirflowStack, wait_for
+from demo.stack import AirflowStack, StackError, wait_for
 from demo.stack.api import ApiError
+from demo.stack.processes import tail
 from kling_provider.sandbox import Sandbox
 from tests.faults.processes import running_tasks
 from tests.faults.scenario import Scenario
@@ -22,6 +25,8 @@ T = TypeVar("T")
 #: The task of every DAG here.
 TASK = "video"
 RENDER = 2.0
+#: Set when somebody pressed Ctrl-C: all waits end.
+STOPPING = threading.Event()
 FINISHED = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
@@ -55,6 +60,9 @@ class Stage:
         self.runs: list[Run] = []
         #: Kling task ids that results named before a clear took the results away.
         self.remembered: set[str] = set()
+        #: Components that this scenario has killed.
+        self.killed: set[str] = set()
+        self.frozen: set[str] | None = None
         self.conn_id = f"kling_{scenario.name.replace('-', '_')}{suffix}"
         self.sandbox = Sandbox(
             **{
@@ -138,12 +146,38 @@ class Stage:
     def until(self, probe: Callable[[], T], what: str, timeout: float | None = None) -> T:
         """Wait for something true."""
         limit = timeout or self.scenario.timeout
+
+        def look() -> T:
+            if STOPPING.is_set():
+                raise InterruptedError("the suite is being stopped")
+            self.check_components()
+            return probe()
+
         return wait_for(
-            probe,
+            look,
             timeout=limit,
             interval=0.2,
             what=lambda: f"{what}: {[run.summary() for run in self.runs]}, {self.made} tasks at Kling",
         )
+
+    def check_components(self) -> None:
+        """Raise where a component died that nobody killed: nothing would come of waiting."""
+        for name, component in self.stack.components.items():
+            code = component.process.poll()
+            if code is not None and name not in self.killed:
+                raise StackError(f"{name} ended with {code}: {tail(component.log, 12)}")
+
+    def kill(self, *names: str) -> None:
+        """Kill components with all that they have forked."""
+        self.killed |= set(names)
+        for name in names:
+            self.stack.kill(name, whole=True)
+
+    def revive(self, *names: str) -> None:
+        """Start them again."""
+        for name in names:
+            self.stack.start(name, timeout=180)
+            self.killed.discard(name)
 
     def check(self, right: object, problem: str) -> None:
         if not right:
@@ -160,6 +194,10 @@ class Stage:
         received: int = self.sandbox.stats()["creates"]["received"]
         return received
 
+    def freeze(self) -> None:
+        """Look at the saved files now: their file system goes."""
+        self.frozen = saved_ids(self.place)
+
     def remember(self) -> None:
         """Results that stand now count as delivered, whatever a clear does to them."""
         self.remembered |= self.named()
@@ -171,6 +209,10 @@ class Stage:
             for run in self.runs
             for value in run.xcoms().values()
         }
+
+    def saved(self) -> set[str]:
+        """The Kling task ids of saved files."""
+        return saved_ids(self.place) if self.frozen is None else self.frozen
 
     def end_of_all_tasks(self) -> None:
         """Wait until nothing renders any more, apart from what never ends."""
@@ -204,7 +246,9 @@ class Run:
 
     def state(self) -> str:
         rows = self.stage.stack.database.rows(
-            "SELECT state FROM dag_run WHERE dag_id = :dag AND run_id = :run", dag=self.dag_id, run=self.run_id
+            "SELECT state FROM dag_run WHERE dag_id = :dag AND run_id = :run",
+            dag=self.dag_id,
+            run=self.run_id,
         )
         return str(rows[0]["state"]) if rows else "deleted"
 
@@ -297,6 +341,17 @@ class Run:
             for one in self.instances()
             if one.state == "running" and one.id in found
         }
+
+
+def saved_ids(folder: Path) -> set[str]:
+    """The Kling task ids of sidecars whose file is there and has the bytes that the sidecar tells."""
+    found = set()
+    for path in folder.rglob("*.json"):
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
+        film = path.with_suffix("")
+        if film.exists() and sha256(film.read_bytes()).hexdigest() == sidecar["sha256"]:
+            found.add(str(sidecar["kling_task_id"]))
+    return found
 
 
 def _uuid(text: Any) -> str:

@@ -52,9 +52,7 @@ def _scene(conn: str, prompt: str, calls: int, tries: int, *words: str) -> Any:
 @pytest.mark.parametrize(
     ("facts", "calls", "tries", "words"),
     [
-        _scene(
-            "wrong_key", "wrong key", 1, 1, "api key not found (code 1002)", "Check that the key is whole"
-        ),
+        _scene("wrong_key", "wrong key", 1, 1, "(code 1002)", "Check that the key is whole"),
         _scene(
             "wrong_region", "wrong region", 1, 1, "belongs to this region (extra region: global or china)"
         ),
@@ -67,7 +65,14 @@ def _scene(conn: str, prompt: str, calls: int, tries: int, *words: str) -> Any:
             "has a login, so its password is a secret key, and the standard API takes API keys only",
             "make an API key in Kling's console and leave login empty, or set api to legacy",
         ),
-        _scene("unreachable", "unreachable host", 0, 3, "the host refused the connection", "connection"),
+        _scene(
+            "unreachable",
+            "unreachable host",
+            0,
+            3,
+            "the host refused the connection",
+            "Check the connection's host and port",
+        ),
     ],
     indirect=["facts"],
 )

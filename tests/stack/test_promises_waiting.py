@@ -3,23 +3,30 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.stack.promises.sampling import Instance
+from tests.stack.promises.stage import measured
 from tests.stack.promises.world import World
 
 MINUTE = 60
+#: Of a worker slot for one video, on a machine with nothing else to do.
+FEW_SECONDS = 15
 
 
 @dataclass
 class Rendered:
     state: str
-    slot_seconds: float
     render_seconds: float
-    running_in_the_middle: list[Any]
+    waited_seconds: float
+    running_meanwhile: list[Instance]
+    slot_seconds: float
+    load: float
 
 
 def a_minute(world: World, *, dag_id: str) -> Rendered:
@@ -27,31 +34,37 @@ def a_minute(world: World, *, dag_id: str) -> Rendered:
     run = world.run(dag_id, prompt=prompt)
     state = run.end()
     [task] = world.kling.tasks(prompt)
-    began, ended = task["created"] / 1000, task["ended"] / 1000
-    middle = [look for look in world.sampler.looks(run.run_id) if began + MINUTE / 2 < look.at < ended]
-    assert len(middle) > MINUTE / 4  # somebody looked
+    deferred, ended = world.sampler.deferred_at(run.run_id), task["ended"] / 1000
+    meanwhile = [look for look in world.sampler.looks(run.run_id) if deferred < look.at < ended]
     return Rendered(
         state,
+        (task["ended"] - task["created"]) / 1000,
+        sum(look.seconds for look in meanwhile),
+        [one for look in meanwhile for one in look.running],
         world.sampler.slot_seconds(run.run_id),
-        ended - began,
-        [one for look in middle for one in look.running],
+        os.getloadavg()[0] / (os.cpu_count() or 1),
     )
 
 
 @pytest.mark.parametrize(
     "facts",
-    [pytest.param(partial(a_minute, dag_id=dag_id), id=dag_id) for dag_id in ("three_tasks", "one_task")],
+    [
+        pytest.param(measured(partial(a_minute, dag_id=dag_id)), id=dag_id)
+        for dag_id in ("three_tasks", "one_task")
+    ],
     indirect=True,
 )
 def test_no_task_runs_while_kling_renders(facts: Rendered) -> None:
     assert facts.state == "success"
     assert facts.render_seconds == pytest.approx(MINUTE, abs=1)
-    assert facts.running_in_the_middle == []
-    share = facts.slot_seconds / facts.render_seconds
+    assert facts.waited_seconds > 0
+    assert facts.running_meanwhile == []
     print(
-        f"{facts.slot_seconds:.1f} s of a worker slot for {facts.render_seconds:.0f} s of rendering: {share:.0%}"
+        f"{facts.slot_seconds:.1f} s of a worker slot for {facts.render_seconds:.0f} s of rendering "
+        f"({facts.slot_seconds / facts.render_seconds:.0%}), {facts.waited_seconds:.0f} s of them without a worker"
     )
-    assert facts.slot_seconds < 15
+    # A worker start is computing, which takes longer where others compute as well.
+    assert facts.slot_seconds < FEW_SECONDS * max(1.0, facts.load)
 
 
 @dataclass
@@ -62,7 +75,6 @@ class Queued:
     answers: list[str]
     most_in_flight: int
     slot_seconds: float
-    waited_seconds: float
 
 
 def eight_for_two_slots(world: World) -> Queued:
@@ -73,7 +85,6 @@ def eight_for_two_slots(world: World) -> Queued:
     videos = run.instances("video")
     tasks = stand_in.tasks("for a slot")
     moments = [task["created"] for task in tasks]
-    looks = world.sampler.looks(run.run_id)
     return Queued(
         state,
         [one["try_number"] for one in videos],
@@ -81,7 +92,6 @@ def eight_for_two_slots(world: World) -> Queued:
         [one["answer"] for one in stand_in.creates("for a slot")],
         max(sum(task["created"] <= moment < task["ended"] for task in tasks) for moment in moments),
         world.sampler.slot_seconds(run.run_id),
-        sum(look.seconds for look in looks if look.at < max(moments) / 1000) * len(videos),
     )
 
 

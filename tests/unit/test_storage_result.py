@@ -60,6 +60,7 @@ def test_the_whole_shape() -> None:
                 "watermark_url": None,
                 "file": None,
                 "sidecar": None,
+                "poster": None,
             }
         ],
         "billing": [

@@ -42,7 +42,7 @@ class Sampler:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._looks: list[tuple[float, frozenset[Instance]]] = []
-        self._triggers: dict[int, dict[str, Any]] = {}
+        self._triggers: dict[int, tuple[float, dict[str, Any]]] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -60,7 +60,7 @@ class Sampler:
             running = frozenset(Instance(**row) for row in self._database.rows(_RUNNING))
             self._looks.append((now, running))
             for row in self._database.triggers():
-                self._triggers[row["id"]] = row
+                self._triggers.setdefault(row["id"], (now, row))
 
     def looks(self, run_id: str) -> list[Look]:
         """All looks so far, each with what of that run was running."""
@@ -74,6 +74,10 @@ class Sampler:
         """How long task instances of that run held a worker slot, added up."""
         return sum(look.seconds * len(look.running) for look in self.looks(run_id))
 
+    def deferred_at(self, run_id: str) -> float:
+        """The look that saw the first trigger of that run; in all later ones its task had left the worker."""
+        return min(at for at, row in self._triggers.values() if row["run_id"] == run_id)
+
     def triggers(self) -> list[dict[str, Any]]:
         """Every trigger row that was ever seen, as it is stored."""
-        return list(self._triggers.values())
+        return [row for _, row in self._triggers.values()]

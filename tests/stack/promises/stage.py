@@ -2,7 +2,8 @@
 """Scenes play side by side in one Airflow; a test waits for the facts of its scene.
 
 A test names its scene by ``@pytest.mark.parametrize("facts", [scene], indirect=True)``. Only the scenes of the tests
-that were selected are played, all from the beginning of the session: most of their time is waiting.
+that were selected are played, all at once, as most of their time is waiting; except that those whose time is measured
+go first.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ import pytest
 from tests.stack.promises.world import World
 
 Scene = Callable[[World], Any]
+_MEASURED: set[Scene] = set()
+
+
+def measured(scene: Scene) -> Scene:
+    """A scene that wants the machine for itself."""
+    _MEASURED.add(scene)
+    return scene
 
 
 class Stage:
@@ -31,7 +39,17 @@ class Stage:
 
     def __enter__(self) -> Self:
         self.world.api.dag("promises")  # signs in, before threads share the session
-        self._playing = {scene: self._pool.submit(scene, self.world) for scene in self._scenes}
+        first = [scene for scene in self._scenes if scene in _MEASURED]
+        self._playing = {scene: self._pool.submit(scene, self.world) for scene in first}
+        before = list(self._playing.values())
+
+        def after(scene: Scene) -> Any:
+            wait(before)
+            return scene(self.world)
+
+        self._playing |= {
+            scene: self._pool.submit(after, scene) for scene in self._scenes if scene not in first
+        }
         return self
 
     def __exit__(

@@ -105,10 +105,6 @@ class Run:
     def instances(self, task_id: str | None = None) -> list[Json]:
         return self.api.task_instances(self.dag_id, self.run_id, task_id)
 
-    def tries(self) -> dict[str, int]:
-        """The current try of every instance."""
-        return {f"{one['task_id']}[{one['map_index']}]": one["try_number"] for one in self.instances()}
-
     def states(self) -> dict[str, str | None]:
         return self.api.states(self.dag_id, self.run_id)
 
@@ -119,9 +115,15 @@ class Run:
         return [entry for line in lines if isinstance(entry := json.loads(line), dict)]
 
     def ours(self, task_id: str, try_number: int = 1) -> list[str]:
-        """What our code said in a try."""
-        entries = self.entries(task_id, try_number)
-        return [str(entry["event"]) for entry in entries if "kling_provider" in entry.get("logger", "")]
+        """What our code said in a try, without what the UI shows folded."""
+        said, folded = [], False
+        for entry in self.entries(task_id, try_number):
+            text = str(entry["event"])
+            if text.startswith(("::group::", "::endgroup::")):
+                folded = text.startswith("::group::")
+            elif not folded and "kling_provider" in entry.get("logger", ""):
+                said.append(text)
+        return said
 
     def xcom(self, task_id: str, map_index: int = -1, key: str = "return_value") -> Any:
         return self.api.xcom(self.dag_id, self.run_id, task_id, map_index, key)
@@ -201,7 +203,7 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
             ("slots", slots.url, SECRETS["slots"], None, as_kling),
             # What a customer of a gateway has: an address with a path, a key, and nothing else.
             ("dmxapi", f"{dmxapi.url}/kling", SECRETS["dmxapi"], None, None),
-            ("new_api", f"{new_api.url}/kling", SECRETS["new_api"], None, {"profile": "new-api"}),
+            ("new_api", f"{new_api.url}/kling", SECRETS["new_api"], None, None),
             ("wrong_key", kling.address, SECRETS["wrong_key"], None, as_kling),
             ("wrong_region", kling.address, f"{kling.key}-china", None, as_kling),
             ("access_key", kling.address, SECRET_KEY, ACCESS_KEY, as_kling),

@@ -8,9 +8,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
 
 import sqlalchemy
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 BEGIN = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
@@ -21,7 +23,7 @@ class Seeds:
 
     :param session: of the metadata database; the caller commits.
     :param folder: where saved videos are.
-    :param now: when the last rows shall be; by default a fixed day.
+    :param begin: when the first row was made.
     """
 
     def __init__(self, session: Session, folder: Path, *, begin: datetime = BEGIN) -> None:
@@ -129,12 +131,13 @@ class Seeds:
         kling_task_id: str | None = None,
         reason: str | None = None,
         request: dict[str, Any] | None = None,
+        known: dict[str, Any] | None = None,
         at: datetime | None = None,
     ) -> None:
         """A task instance with what an operator pushes before it waits or fails."""
         at = at or self.tick()
         self.instance(dag_id, run_id, task_id, map_index, state)
-        known = {
+        pushed = {
             "state": says,
             "request": {
                 "prompt": "A red panda brews tea",
@@ -146,8 +149,9 @@ class Seeds:
             "kling_task_id": kling_task_id,
             "reason": reason,
             "created_at": at.isoformat() if kling_task_id else None,
+            **(known or {}),
         }
-        self.xcom(dag_id, run_id, task_id, map_index, "kling", known, at)
+        self.xcom(dag_id, run_id, task_id, map_index, "kling", pushed, at)
 
     def video(
         self,
@@ -160,9 +164,13 @@ class Seeds:
         files: list[dict[str, Any]] | None = None,
         at: datetime | None = None,
         link: str | None = None,
+        claims: dict[str, Any] | None = None,
         **extra: Any,
     ) -> None:
-        """The asset event of a finished video, and (``link``) the result with Kling's link."""
+        """The asset event of a finished video, and (``link``) the result with Kling's link.
+
+        :param claims: what the task says that is not so.
+        """
         at = at or self.tick()
         facts = {
             "kling_task_id": kling_task_id,
@@ -185,10 +193,11 @@ class Seeds:
             "task_id": task_id,
             "map_index": map_index,
             **extra,
+            **(claims or {}),
         }
         self._insert(
             "asset_event",
-            asset_id=self.asset(f"kling://{dag_id}/{task_id}"),
+            asset_id=self.asset(f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"),
             extra=facts,
             source_dag_id=dag_id,
             source_run_id=run_id,
@@ -199,6 +208,59 @@ class Seeds:
         if link is not None:
             result = {"kling_task_id": kling_task_id, "outputs": [{"type": "video", "url": link}]}
             self.xcom(dag_id, run_id, task_id, map_index, "return_value", result, at)
+
+    def event_from_the_api(self, name: str, extra: dict[str, Any]) -> None:
+        """An event that somebody made by hand: no task produced it."""
+        self._insert("asset_event", asset_id=self.asset(name), extra=extra, timestamp=self.tick())
+
+    def remove_all(self) -> None:
+        """Empty the tables, for the next test."""
+        self.session.rollback()
+        for name in ("xcom", "task_instance", "dag_run", "asset_event", "asset", "dag", "dag_bundle"):
+            self.session.execute(delete(self._tables[name]))
+        self.session.commit()
+
+    def thousands(self, dag_id: str, run_id: str, number: int) -> None:
+        """Finished videos ``t0``, ``t1`` … of a mapped task, each with what its operator pushed."""
+        self.instance(dag_id, run_id, "video", 0)
+        self.xcom(dag_id, run_id, "video", 0, "kling", {})
+        self.video(dag_id, run_id, map_index=0, kling_task_id="first")
+        times = [self.tick(1) for _ in range(number)]
+        known = {"state": "succeeded", "request": {"prompt": "A tram in Lisbon", "model": "kling-3.0"}}
+        extra = self._last("asset_event", "id")["extra"]
+        self._copies(
+            "task_instance", "updated_at", [{"id": uuid4(), "map_index": n + 1} for n in range(number)]
+        )
+        self._copies(
+            "xcom",
+            "timestamp",
+            [
+                {"map_index": n + 1, "value": {**known, "kling_task_id": f"t{n}"}, "timestamp": at}
+                for n, at in enumerate(times)
+            ],
+        )
+        self._copies(
+            "asset_event",
+            "id",
+            [
+                {
+                    "id": 100_000 + n,
+                    "source_map_index": n + 1,
+                    "extra": {**extra, "kling_task_id": f"t{n}"},
+                    "timestamp": at,
+                }
+                for n, at in enumerate(times)
+            ],
+        )
+
+    def _last(self, table: str, order: str) -> dict[str, Any]:
+        known = self._tables[table]
+        row = self.session.execute(select(known).order_by(known.c[order].desc()).limit(1)).mappings().one()
+        return dict(row)
+
+    def _copies(self, table: str, order: str, changes: list[dict[str, Any]]) -> None:
+        row = self._last(table, order)
+        self.session.execute(insert(self._tables[table]), [{**row, **change} for change in changes])
 
     def asset(self, name: str) -> int:
         if name not in self._assets:

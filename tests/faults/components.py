@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Airflow's own processes die and come back, and its database goes back in time."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from demo.stack import COMPONENTS
+from tests.faults.scenario import FRAGILE, POSTGRES, Expect, Scenario
+from tests.faults.stage import Run, Stage
+
+SLOW = {"render_seconds": 25}
+FEW = {"concurrency": 5, "render_seconds": 12}
+ONCE = Expect(most_creates=20)
+
+
+def waiting(stage: Stage, slots: bool) -> Run:
+    """Twenty that wait: for their videos, or fifteen of them for slots."""
+    run = stage.start()
+    if slots:
+        run.waiting_for_slots(15)
+    else:
+        run.all_wait_for_videos()
+    return run
+
+
+def killed(*names: str, slots: bool) -> Callable[[Stage], None]:
+    """Killed with all they have forked, and started again after some seconds."""
+
+    def play(stage: Stage) -> None:
+        run = waiting(stage, slots)
+        stage.kill(*names)
+        time.sleep(5)
+        stage.revive(*names)
+        run.finish()
+
+    return play
+
+
+def scheduler_dies_in_call(stage: Stage) -> None:
+    """While workers are in the paid call and others wait for slots."""
+    run = stage.start()
+    run.until(lambda: stage.made >= 3, "three tasks at Kling")
+    stage.kill("scheduler")
+    time.sleep(3)
+    stage.revive("scheduler")
+    run.finish()
+
+
+def database_restored(stage: Stage) -> None:
+    """Airflow forgets the run, tasks at Kling and all; the same run is made again."""
+    stack = stage.stack
+    file = Path(stack.database.url.removeprefix("sqlite:///"))
+    copy = stage.folder / "before.db"
+    with sqlite3.connect(file) as source, sqlite3.connect(copy) as target:
+        source.backup(target)
+    run = stage.start()
+    run.until(lambda: sum(one.waits_for_video for one in run.instances()) >= 15, "fifteen to wait")
+    stage.kill(*stack.components)
+    for suffix in ("-wal", "-shm", "-journal"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    shutil.copyfile(copy, file)
+    stage.revive(*COMPONENTS)
+    stage.check(run.state() == "deleted", "the run is still known")
+    stage.runs.remove(run)
+    stage.start(run_id=run.run_id).finish()
+
+
+def two_triggerers(stage: Stage) -> None:
+    """One is killed, the other takes over; then that one is stopped, and the first does."""
+    stack = stage.stack
+    stack.start("triggerer", name="triggerer-2", timeout=120)
+    run = stage.start()
+    run.until(lambda: any(one.waits_for_slot for one in run.instances()), "one that waits for a slot")
+    run.until(lambda: any(one.waits_for_video for one in run.instances()), "one that waits for its video")
+    time.sleep(3)
+    stage.kill("triggerer")
+    made = stage.made
+    run.until(lambda: stage.made >= made + 3, "three more tasks, by the other triggerer")
+    stage.revive("triggerer")
+    stage.killed.add("triggerer-2")
+    stack.stop("triggerer-2")
+    run.finish()
+
+
+SCENARIOS = (
+    Scenario(
+        name="triggerer-result",
+        fault="SIGKILL of the triggerer while tasks wait for a result",
+        play=killed("triggerer", slots=False),
+        sandbox=SLOW,
+        expect=ONCE,
+        stack=FRAGILE,
+    ),
+    Scenario(
+        name="triggerer-slot",
+        fault="SIGKILL of the triggerer while tasks wait for a slot",
+        play=killed("triggerer", slots=True),
+        sandbox=FEW,
+        stack=FRAGILE,
+    ),
+    Scenario(
+        name="api-restart",
+        fault="API servers killed and restarted while tasks wait for slots and results",
+        play=killed("api-server", "execution-api", slots=True),
+        sandbox=FEW,
+        stack=FRAGILE,
+    ),
+    Scenario(
+        name="scheduler-restart",
+        fault="scheduler and workers killed in the middle, restarted",
+        play=scheduler_dies_in_call,
+        sandbox=FEW,
+        faults=[{"kind": "slow", "seconds": 3}],
+        stack=FRAGILE,
+    ),
+    Scenario(
+        name="database-restored",
+        fault="metadata database restored from a copy before the run",
+        play=database_restored,
+        sandbox=SLOW,
+        stack=FRAGILE,
+    ),
+    Scenario(
+        name="two-triggerers",
+        fault="two triggerers, one killed and one stopped (PostgreSQL)",
+        play=two_triggerers,
+        sandbox=FEW,
+        stack=POSTGRES,
+        alone=True,
+    ),
+)
