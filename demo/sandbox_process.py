@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -46,8 +45,8 @@ class SandboxProcess:
         }
 
     def __enter__(self) -> Self:
+        self._family = ProcessFamily(self._folder)
         try:
-            self._family = ProcessFamily()
             self._start()
         except BaseException:
             self._leave()
@@ -99,4 +98,3 @@ class SandboxProcess:
                 self._family = None
         finally:
             self._session.close()
-            shutil.rmtree(self._folder, ignore_errors=True)

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +105,9 @@ class AirflowStack:
         self._family: ProcessFamily | None = None
 
     def __enter__(self) -> Self:
+        self._family = ProcessFamily(None if self._keep else self.home)
         try:
             self._prepare()
-            self._family = ProcessFamily()
             for kind in self._first:
                 self._launch(kind, kind)
             self.wait_healthy()
@@ -250,14 +248,3 @@ class AirflowStack:
                 self._family = None
         finally:
             self.api.close()
-            if not self._keep:
-                _remove(self.home)
-
-
-def _remove(folder: Path) -> None:
-    # A process that was just killed may still finish a write; a second look settles it.
-    for _ in range(3):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.2)

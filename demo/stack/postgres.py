@@ -11,12 +11,13 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from demo.stack.processes import StackError, free_port
+from demo.stack.processes import MARKER, ProcessFamily, StackError, free_port
 
 _MODULES = ("psycopg2", "asyncpg")
 #: Nothing here is worth a write to the disk before the answer.
@@ -42,6 +43,7 @@ def postgres() -> Iterator[str]:
         raise StackError(why_not())
     home = Path(tempfile.mkdtemp(prefix="kling-postgres-"))
     port = free_port()
+    family = ProcessFamily()  # ends the server even where this process is killed
     try:
         if user := _user():
             shutil.chown(home, user)
@@ -49,14 +51,35 @@ def postgres() -> Iterator[str]:
         options = [f"-p {port}", "-h 127.0.0.1", f"-k {home}"]
         options += [f"-c {name}={value}" for name, value in _SETTINGS.items()]
         start = ["-o", " ".join(options), "-l", home / "log", "start"]
-        _run([programs / "pg_ctl", "-D", home / "data", "-w", *start])
+        _run([programs / "pg_ctl", "-D", home / "data", "-w", *start], environment={MARKER: family.id})
         try:
             _run([programs / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "airflow"])
             yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
         finally:
             _run([programs / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop"])
     finally:
+        family.end()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def dump(url: str, file: Path) -> None:
+    """A copy of a database that runs."""
+    _run([_program("pg_dump"), *_server(url), "-f", file, "airflow"], as_postgres=False)
+
+
+def load(url: str, file: Path) -> None:
+    """That copy in the place of what is there; nobody may be connected."""
+    _run([_program("dropdb"), *_server(url), "--force", "airflow"], as_postgres=False)
+    _run([_program("createdb"), *_server(url), "airflow"], as_postgres=False)
+    _run(
+        [_program("psql"), *_server(url), "-q", "-v", "ON_ERROR_STOP=1", "-f", file, "airflow"],
+        as_postgres=False,
+    )
+
+
+def _server(url: str) -> list[str]:
+    parts = urlsplit(url)
+    return ["-h", str(parts.hostname), "-p", str(parts.port), "-U", str(parts.username)]
 
 
 def _programs() -> Path | None:
@@ -66,6 +89,13 @@ def _programs() -> Path | None:
         return found[-1].parent
     elsewhere = shutil.which("initdb")
     return Path(elsewhere).parent if elsewhere else None
+
+
+def _program(name: str) -> Path:
+    folder = _programs()
+    if folder is None:
+        raise StackError(why_not())
+    return folder / name
 
 
 def _user() -> str | None:
@@ -80,11 +110,14 @@ def _user() -> str | None:
     return None
 
 
-def _run(command: Sequence[object]) -> None:
+def _run(
+    command: Sequence[object], *, as_postgres: bool = True, environment: Mapping[str, str] | None = None
+) -> None:
     done = subprocess.run(
         [str(word) for word in command],
-        user=_user(),
+        user=_user() if as_postgres else None,
         cwd="/",
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import atexit
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,14 +81,18 @@ def tail(log: Path, lines: int = 40) -> str:
 
 
 class ProcessFamily:
-    """Starts processes, each in a session of its own, and ends them all."""
+    """Starts processes, each in a session of its own, and ends them all.
 
-    def __init__(self) -> None:
+    :param scratch: a folder of theirs that goes when they do.
+    """
+
+    def __init__(self, scratch: Path | None = None) -> None:
+        self._scratch = scratch
         self.id = uuid.uuid4().hex
         self._leaders: list[subprocess.Popen[bytes]] = []
         # In a session of its own: a Ctrl-C or a signal to the starter's group must not reach the guard.
         self._guard = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), self.id],
+            [sys.executable, str(Path(__file__)), self.id, *([str(scratch)] if scratch else [])],
             stdin=subprocess.PIPE,
             start_new_session=True,
             env={name: value for name, value in os.environ.items() if name != MARKER},
@@ -126,7 +131,7 @@ class ProcessFamily:
     def end(self) -> None:
         """End every process: SIGTERM, two seconds, SIGKILL. Raises if something is left even then."""
         with uninterrupted():
-            left = _end(self.id)
+            left = _end(self.id, self._scratch)
             for leader in self._leaders:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     leader.wait(timeout=1)
@@ -156,8 +161,8 @@ def _session_of(pid: int) -> int:
         return -1
 
 
-def _end(marker: str) -> list[str]:
-    """End what carries the marker; return what is left."""
+def _end(marker: str, scratch: Path | None) -> list[str]:
+    """End what carries the marker, remove its folder; return what is left of the processes."""
     _signal_all(_marked(marker), signal.SIGTERM)
     polite_until = time.monotonic() + GRACE
     while _marked(marker) and time.monotonic() < polite_until:
@@ -167,6 +172,10 @@ def _end(marker: str) -> list[str]:
     while (left := _marked(marker)) and time.monotonic() < rude_until:
         _signal_all(left, signal.SIGKILL)
         time.sleep(0.05)
+    for _ in range(3):  # a process that was just killed may still finish a write
+        if scratch and scratch.exists():
+            shutil.rmtree(scratch, ignore_errors=True)
+            time.sleep(0.1)
     return [" ".join(process.cmdline()) for process in left if process.is_running()]
 
 
@@ -191,4 +200,4 @@ def uninterrupted() -> Iterator[None]:
 
 if __name__ == "__main__":  # the guard
     sys.stdin.buffer.read()  # returns when the starter closes the pipe, or dies
-    _end(sys.argv[1])
+    _end(sys.argv[1], Path(sys.argv[2]) if sys.argv[2:] else None)

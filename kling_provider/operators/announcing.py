@@ -9,6 +9,7 @@ asset graph before the first run.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from kling_provider.api.requests import Request
     from kling_provider.storage import SavedFile
+
+log = logging.getLogger(__name__)
 
 _FACTS = (
     "kling_task_id",
@@ -106,9 +109,9 @@ class VideoOutlet(TellsLineage):
         self._made = made
         collect(made, self)
         self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
-        with log_group(self.log.info, "Result"):
+        with log_group(log.info, "Result"):
             for line in told(result, files):
-                self.log.info("%s", line)
+                log.info("%s", line)
         return result
 
     def _announce(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> None:

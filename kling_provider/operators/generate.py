@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,8 @@ from kling_provider import metrics
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.submit import NET, KlingSubmitOperator, seconds
 from kling_provider.task_log import log_group, wait_title
+
+log = logging.getLogger(__name__)
 
 
 class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
@@ -83,7 +86,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         deadline = started + seconds(self.timeout)
         expected_at = job.expected_at(done.task)
         if not self.deferrable:
-            with log_group(self.log.info, wait_title(done.task.kling_task_id, expected_at)):
+            with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
                 task = waiting.wait_for_task_here(
                     job.hook, done.task, job.request.type, deadline, self.poll_interval
                 )
@@ -156,7 +159,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
 
     def _deliver_saved(self, job: Job, result: dict[str, Any], saved: SavedFile, context: Context) -> Any:
         """What an earlier run or try saved; no call was made."""
-        self.log.info(
+        log.info(
             "Delivered the existing video of %s, nothing paid: %s. For a new one raise take (now %d).",
             (result["finished_at"] or saved.sidecar.saved_at or "an unknown time")[:10],
             saved.file,

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from demo.stack import COMPONENTS
-from tests.faults.scenario import FRAGILE, POSTGRES, Expect, Scenario
+from tests.faults import database
+from tests.faults.scenario import Expect, Scenario
 from tests.faults.stage import Run, Stage
 
 SLOW = {"render_seconds": 25}
@@ -53,17 +51,12 @@ def scheduler_dies_in_call(stage: Stage) -> None:
 
 def database_restored(stage: Stage) -> None:
     """Airflow forgets the run, tasks at Kling and all; the same run is made again."""
-    stack = stage.stack
-    file = Path(stack.database.url.removeprefix("sqlite:///"))
-    copy = stage.folder / "before.db"
-    with sqlite3.connect(file) as source, sqlite3.connect(copy) as target:
-        source.backup(target)
+    copy = stage.folder / "before"
+    database.copy(stage.stack.database.url, copy)
     run = stage.start()
     run.until(lambda: sum(one.waits_for_video for one in run.instances()) >= 15, "fifteen to wait")
-    stage.kill(*stack.components)
-    for suffix in ("-wal", "-shm", "-journal"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
-    shutil.copyfile(copy, file)
+    stage.kill(*stage.stack.components)
+    database.restore(stage.stack.database.url, copy)
     stage.revive(*COMPONENTS)
     stage.check(run.state() == "deleted", "the run is still known")
     stage.runs.remove(run)
@@ -94,21 +87,21 @@ SCENARIOS = (
         play=killed("triggerer", slots=False),
         sandbox=SLOW,
         expect=ONCE,
-        stack=FRAGILE,
+        alone=True,
     ),
     Scenario(
         name="triggerer-slot",
         fault="SIGKILL of the triggerer while tasks wait for a slot",
         play=killed("triggerer", slots=True),
         sandbox=FEW,
-        stack=FRAGILE,
+        alone=True,
     ),
     Scenario(
         name="api-restart",
         fault="API servers killed and restarted while tasks wait for slots and results",
         play=killed("api-server", "execution-api", slots=True),
         sandbox=FEW,
-        stack=FRAGILE,
+        alone=True,
     ),
     Scenario(
         name="scheduler-restart",
@@ -116,21 +109,21 @@ SCENARIOS = (
         play=scheduler_dies_in_call,
         sandbox=FEW,
         faults=[{"kind": "slow", "seconds": 3}],
-        stack=FRAGILE,
+        alone=True,
     ),
     Scenario(
         name="database-restored",
         fault="metadata database restored from a copy before the run",
         play=database_restored,
         sandbox=SLOW,
-        stack=FRAGILE,
+        alone=True,
     ),
     Scenario(
         name="two-triggerers",
         fault="two triggerers, one killed and one stopped (PostgreSQL)",
         play=two_triggerers,
         sandbox=FEW,
-        stack=POSTGRES,
         alone=True,
+        postgres=True,
     ),
 )

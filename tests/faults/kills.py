@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.processes import talks_to
-from tests.faults.scenario import FRAGILE, Expect, Scenario
+from tests.faults.scenario import Expect, Scenario
 from tests.faults.stage import Run, Stage
 
 #: Seconds in one call after which a process is surely in the slow one.
@@ -47,10 +47,12 @@ def kill(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def in_call(count: int, *, whole: bool = False, later_phase: bool = False) -> Callable[[Stage], None]:
+def in_call(*, whole: bool = False, later_phase: bool = False) -> Callable[[Stage], None]:
+    """The first try of every instance is killed."""
+
     def play(stage: Stage) -> None:
         run = stage.start()
-        kill_in_call(run, count, whole=whole, later_phase=later_phase)
+        kill_in_call(run, stage.scenario.videos, whole=whole, later_phase=later_phase)
         run.finish()
 
     return play
@@ -84,20 +86,20 @@ SCENARIOS = (
         name="kill-before",
         fault="SIGKILL of the worker before the paid call (in the look-up)",
         dag="once_per_dag_one",
-        play=in_call(20),
+        play=in_call(),
         faults=[{"kind": "slow", "on": "read", "seconds": 20, "times": 20}],
         expect=Expect(most_creates=20),
     ),
     Scenario(
         name="kill-during",
         fault="SIGKILL of the worker during the paid call, before Kling makes the task",
-        play=in_call(20),
+        play=in_call(),
         faults=[{"kind": "slow", "seconds": 6, "before": True, "times": 20}],
     ),
     Scenario(
         name="kill-answer",
         fault="SIGKILL of the worker after the task was made, before the answer",
-        play=in_call(20),
+        play=in_call(),
         faults=[{"kind": "slow", "seconds": 20, "times": 20}],
         expect=Expect(most_creates=20),
     ),
@@ -114,15 +116,15 @@ SCENARIOS = (
         fault="SIGKILL of the worker during the download",
         dag="film",
         files=True,
-        play=in_call(20, later_phase=True),
+        play=in_call(later_phase=True),
         faults=[{"kind": "slow", "on": "download", "seconds": 20, "times": 20}],
         expect=Expect(most_creates=20),
     ),
     Scenario(
         name="kill-machine",
         fault="SIGKILL of the worker and its supervisor during the paid call",
-        play=in_call(20, whole=True),
+        play=in_call(whole=True),
         faults=[{"kind": "slow", "seconds": 8, "before": True, "times": 20}],
-        stack=FRAGILE,
+        alone=True,
     ),
 )

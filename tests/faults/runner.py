@@ -15,25 +15,23 @@ from typing import Any
 from demo.stack import COMPONENTS, AirflowApi, AirflowStack
 from demo.stack.postgres import postgres, why_not
 from tests.faults.counting import Line, count
-from tests.faults.scenario import FRAGILE, POSTGRES, SHARED, Scenario
+from tests.faults.scenario import Scenario
 from tests.faults.stage import STOPPING, Stage
 
 DAGS = Path(__file__).parent / "dags"
 #: Scenarios at once on the shared stack: they mostly wait.
-AT_ONCE = 5
-_COMMON = {
+AT_ONCE = 4
+PARALLELISM = 16
+_SETTINGS = {
     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
-    # A dead triggerer must be noticed in seconds here, not in minutes.
+    # What dies must be noticed in seconds here, not in minutes.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
-}
-#: The same for workers and the scheduler.
-_WATCHFUL = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "15",
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
 }
 
 
@@ -50,17 +48,20 @@ class CalmApi(AirflowApi):
 
 
 @contextmanager
-def airflow(kind: str, *, keep: bool = False) -> Iterator[AirflowStack]:
-    """The Airflow for scenarios of this kind.
+def airflow(*, keep: bool = False) -> Iterator[AirflowStack]:
+    """The Airflow that all scenarios share.
 
-    The shared one is on PostgreSQL where that is installed: SQLite has one writer, and this one has dozens.
+    On PostgreSQL where that is installed: SQLite has one writer, and scheduler and workers die of it in crowds.
     """
     with ExitStack() as stacked:
-        url = stacked.enter_context(postgres()) if kind == SHARED and not why_not() else None
-        environment = {**_COMMON, **(_WATCHFUL if kind == FRAGILE else {})}
+        url = None if why_not() else stacked.enter_context(postgres())
         stack = stacked.enter_context(
             AirflowStack(
-                dags_folder=DAGS, environment=environment, parallelism=24, keep=keep, database_url=url
+                dags_folder=DAGS,
+                environment=_SETTINGS,
+                parallelism=PARALLELISM,
+                keep=keep,
+                database_url=url,
             )
         )
         stack.api = CalmApi(stack.address)
@@ -97,52 +98,32 @@ def play_all(
             lines.append(line)
             tell(line)
 
-    threads = [
-        threading.Thread(target=_play_on, args=(kind, group, note, keep, at_once if kind == SHARED else 1))
-        for kind in (SHARED, FRAGILE)
-        if (group := [scenario for scenario in scenarios if (scenario.stack == FRAGILE) == (kind == FRAGILE)])
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        STOPPING.set()
-        for thread in threads:
-            thread.join()
-        raise
-    order = {scenario.name: number for number, scenario in enumerate(scenarios)}
-    return sorted(lines, key=lambda line: order[line.name])
-
-
-def _play_on(
-    kind: str, scenarios: Sequence[Scenario], note: Callable[[Line], None], keep: bool, at_once: int
-) -> None:
     together, alone = queue.SimpleQueue[Scenario](), queue.SimpleQueue[Scenario]()
     for scenario in scenarios:
-        if scenario.stack == POSTGRES and (why := why_not()):
+        if scenario.postgres and (why := why_not()):
             note(Line(name=scenario.name, fault=scenario.fault, skipped=why))
         else:
             (alone if scenario.alone else together).put(scenario)
-    if together.empty() and alone.empty():
-        return
-    try:
-        with airflow(kind, keep=keep) as stack:
-            if keep:
-                print(f"{kind}: {stack.home}", flush=True)
-            workers = [threading.Thread(target=_work, args=(together, stack, note)) for _ in range(at_once)]
-            for worker in workers:
-                worker.start()
+    with airflow(keep=keep) as stack:
+        if keep:
+            print(f"Airflow's home: {stack.home}", flush=True)
+        workers = [
+            threading.Thread(target=_work, args=(together, stack, note))
+            for _ in range(min(at_once, together.qsize()))
+        ]
+        for worker in workers:
+            worker.start()
+        try:
             for worker in workers:
                 worker.join()
-            _work(alone, stack, note)
-    except Exception as error:
-        for left in (together, alone):
-            while not left.empty():
-                scenario = left.get_nowait()
-                problem = f"no Airflow: {str(error)[:2000]}"
-                note(Line(name=scenario.name, fault=scenario.fault, problems=[problem]))
+        except BaseException:
+            STOPPING.set()
+            for worker in workers:
+                worker.join()
+            raise
+        _work(alone, stack, note)
+    order = {scenario.name: number for number, scenario in enumerate(scenarios)}
+    return sorted(lines, key=lambda line: order[line.name])
 
 
 def _work(waiting: queue.SimpleQueue[Scenario], stack: AirflowStack, note: Callable[[Line], None]) -> None:
@@ -152,7 +133,7 @@ def _work(waiting: queue.SimpleQueue[Scenario], stack: AirflowStack, note: Calla
         except queue.Empty:
             return
         note(play(scenario, stack))
-        if scenario.stack == FRAGILE:
+        if scenario.alone:
             _heal(stack)
 
 

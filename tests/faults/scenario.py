@@ -10,10 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.faults.stage import Stage
 
-#: Which Airflow a scenario needs: one that is shared by many at once; one that may be killed piece by piece; or,
-#: after all others and alone, the shared one if it is on PostgreSQL.
-SHARED, FRAGILE, POSTGRES = "shared", "fragile", "postgres"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:
@@ -41,8 +37,8 @@ class Scenario:
     :param extra: extras of the Airflow connection.
     :param files: delivered means a saved file, not a result.
     :param copies: how many intended videos have the same prompt.
-    :param stack: which Airflow it needs.
     :param alone: played after the others, one at a time: it measures, or kills what they share.
+    :param postgres: needs Airflow on PostgreSQL.
     """
 
     name: str
@@ -57,9 +53,9 @@ class Scenario:
     extra: Mapping[str, Any] = field(default_factory=dict)
     request: Mapping[str, Any] = field(default_factory=dict)
     expect: Expect = field(default_factory=Expect)
-    stack: str = SHARED
     alone: bool = False
-    timeout: float = 420
+    postgres: bool = False
+    timeout: float = 600
 
     @property
     def wanted(self) -> int:

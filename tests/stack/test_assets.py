@@ -14,6 +14,7 @@ import pytest
 
 from demo.sandbox_process import SandboxProcess
 from demo.stack import AirflowStack, wait_for
+from tests.stack.webhook import Webhook
 
 HERE = Path(__file__).parent
 
@@ -21,8 +22,17 @@ pytestmark = pytest.mark.xdist_group("assets")
 
 
 @pytest.fixture(scope="module")
+def messages() -> Iterator[Webhook]:
+    with Webhook() as webhook:
+        yield webhook
+
+
+@pytest.fixture(scope="module")
 def airflow(
-    repository: Path, sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+    repository: Path,
+    sandbox_process: SandboxProcess,
+    messages: Webhook,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowStack]:
     dags = tmp_path_factory.mktemp("dags")
     for source in (repository / "dags", HERE / "assets/dags"):
@@ -30,10 +40,13 @@ def airflow(
     with (
         AirflowStack(
             dags_folder=dags,
-            connections={"kling_default": sandbox_process.connection},
+            connections={
+                "kling_default": sandbox_process.connection,
+                "kling_webhook": {"conn_type": "http", "host": messages.address},
+            },
             environment={"KLING_VIDEOS": str(tmp_path_factory.mktemp("videos"))},
             parallelism=16,
-            paused=True, keep=True, home=Path("/tmp/kling-assets-home"),  # schedules are on here, assets being one of them: a DAG runs from the test on that wants it
+            paused=True,  # schedules are on here, assets being one of them: a DAG runs from the test on that wants it
         ) as running
     ):
         yield running
@@ -71,7 +84,7 @@ def test_twenty_first_finishes_at_once_lose_none(airflow: AirflowStack) -> None:
 
 
 @pytest.mark.airflow_version
-def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack) -> None:
+def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: Webhook) -> None:
     wake(airflow, "outlets_forms", "outlets_consumer")
     run_id = airflow.api.trigger("outlets_forms")
     assert airflow.api.wait_run("outlets_forms", run_id, timeout=200) == "success"
@@ -126,6 +139,23 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack) -> None:
     # The DAG that is scheduled by it ran with the event.
     consumed = first_run(airflow, "outlets_consumer")
     assert airflow.api.xcom("outlets_consumer", consumed, "received")[0] == extra
+
+    # And the callback of the task told the webhook.
+    first = messages.received[0]
+    assert first["channel"] == "#outlets_forms"
+    lines = first["text"].splitlines()
+    assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 unit"]
+    assert lines[3:5] == [f"File: {file['file']}", f"Poster: {file['poster']}"]
+    assert any(line.startswith("Log: http") and "outlets_forms" in line for line in lines)
+
+
+@pytest.mark.airflow_version
+def test_a_failure_is_told(airflow: AirflowStack, messages: Webhook) -> None:
+    wake(airflow, "outlets_refused")
+    run_id = airflow.api.trigger("outlets_refused")
+    assert airflow.api.wait_run("outlets_refused", run_id, timeout=120) == "failed"
+    assert messages.received[-1]["text"].startswith("failed &lt;!channel&gt; dear: Not sent: video")
+    assert events(airflow, run_id, "too_dear") == []
 
 
 @pytest.mark.airflow_version

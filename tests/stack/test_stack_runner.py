@@ -148,16 +148,18 @@ def test_nothing_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from demo.stack import ProcessFamily\n"
         "import os\n"
-        "family = ProcessFamily()\n"
+        "family = ProcessFamily(Path(sys.argv[1]))\n"
         'nested = \'import subprocess, sys, time; subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"], '
         "start_new_session=True); time.sleep(99)'\n"
-        "family.start([sys.executable, '-c', nested], environment=dict(os.environ), log=Path(sys.argv[1]))\n"
+        "family.start([sys.executable, '-c', nested], environment=dict(os.environ), log=Path(sys.argv[1]) / 'log')\n"
         "while len(family.members()) < 2: time.sleep(0.05)\n"
         "print(family.id, flush=True)\n"
         "time.sleep(99)\n"
     )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     starter = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path / "log")],
+        [sys.executable, "-c", program, str(scratch)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -168,7 +170,7 @@ def test_nothing_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    wait_for(lambda: not of_family(family), timeout=10, what="the guard")
+    wait_for(lambda: not of_family(family) and not scratch.exists(), timeout=10, what="the guard")
 
 
 def both(stack: AirflowStack, task_instance_id: str) -> TaskProcesses | None:

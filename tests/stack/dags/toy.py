@@ -36,7 +36,13 @@ with DAG("toy", schedule=None):
         print("doubling", number)
         return {"number": 2 * number}
 
-    double.expand(number=numbers()) >> Wait(task_id="wait", seconds=11)
+    double.expand(number=numbers()) >> Wait(
+        task_id="wait",
+        seconds=11,
+        # Airflow may take a resumed task for a lost one when its scheduler is slow or was killed.
+        retries=3,
+        retry_delay=timedelta(seconds=1),
+    )
 
 with DAG("toy_long", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(seconds=1)}):
 

@@ -55,14 +55,15 @@ const DayFilter = ({ label, ...props }) =>
   h(UI.HStack, { as: "label", gap: 2, fontSize: "sm", color: "fg.muted" }, label,
     h(UI.Input, { type: "date", size: "sm", width: "9.5rem", ...props, onChange: (event) => props.onChange(event.target.value) }));
 
-/** The bar of filters. `scoped`: for one run, where DAG and days say nothing. */
-export function FilterBar({ chosen, change, scoped }) {
+/** The bar of filters. `scoped`: for one run, where DAG and days say nothing. `ready`: the videos are there. */
+export function FilterBar({ chosen, change, scoped, ready }) {
   const [choices, setChoices] = useState({ dags: [], models: [] });
   useEffect(() => {
+    if (!ready) return undefined; // the videos come first
     const abort = new AbortController();
     read("api/choices", {}, abort.signal).then(setChoices).catch(() => {}); // the list itself tells what is wrong
     return () => abort.abort();
-  }, []);
+  }, [ready]);
   const set = (name) => (value) => change({ [name]: value });
   const instance = chosen.run_id && [chosen.task_id, chosen.map_index && `[${chosen.map_index}]`, chosen.run_id].filter(Boolean).join(" ");
   return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the videos", gap: 2, flexWrap: "wrap",

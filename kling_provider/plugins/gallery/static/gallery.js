@@ -77,7 +77,7 @@ function KlingVideos({ dagId, runId }) {
     h("link", { rel: "stylesheet", href: address("static/gallery.css") }),
     !scoped && h(UI.Heading, { as: "h1", size: "xl" }, "Kling videos"),
     scoped && h(Summary, { dagId, runId, cards, more }),
-    h(FilterBar, { chosen, change, scoped }),
+    h(FilterBar, { chosen, change, scoped, ready: offset !== undefined }),
     h(UI.VisuallyHidden, { role: "status", "aria-live": "polite" }, told),
     error && h(UI.Alert.Root, { status: "error" }, h(UI.Alert.Indicator, null), h(UI.Alert.Title, null, error)),
     !loading && !error && cards.length === 0 && h(Empty, { filtered: Object.keys(chosen).length > 0, scoped }),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, task, task_group
 
 from kling_provider.assets import video_asset
+from kling_provider.notifications.kling import KlingNotifier
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sensors.kling import KlingTaskSensor
 
@@ -28,7 +29,11 @@ with DAG("outlets_at_once", **SETTINGS):
 
 with DAG("outlets_forms", **SETTINGS):
     KlingGenerateOperator(
-        task_id="plain", request=request("plain"), destination=PLACE, outlets=[Asset("the-users-own")]
+        task_id="plain",
+        request=request("plain"),
+        destination=PLACE,
+        outlets=[Asset("the-users-own")],
+        on_success_callback=KlingNotifier(payload={"channel": "#{{ dag.dag_id }}"}),
     )
     KlingGenerateOperator(task_id="planned", request=request("planned"), plan_only=True)
     KlingGenerateOperator(task_id="unsaved", request=request("unsaved"))
@@ -49,6 +54,14 @@ with DAG("outlets_forms", **SETTINGS):
         submitted >> rendered >> saved
 
     film.expand(one=[request("grouped")])
+
+with DAG("outlets_refused", schedule=None):
+    KlingGenerateOperator(
+        task_id="too_dear",
+        request=request("<!channel> dear"),
+        max_units=0.1,
+        on_failure_callback=KlingNotifier(text="{{ kling.state }} {{ kling.name }}: {{ kling.reason }}"),
+    )
 
 with DAG("outlets_consumer", schedule=video_asset("outlets_forms", "plain")):
 

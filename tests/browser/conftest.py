@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole Airflow whose users may see different DAGs, a sandbox with one slot, and a Chromium.
+
+``make test-browser`` runs this folder. It needs the extra ``browser`` (Playwright, the FAB auth manager) and a Chromium.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright", reason="install the extra 'browser'")
+pytest.importorskip("airflow.providers.fab", reason="install the extra 'browser'")
+
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+from demo.chromium import chromium, executable, new_page
+from demo.sandbox_process import SandboxProcess
+from demo.stack import AirflowApi, AirflowStack
+
+HERE = Path(__file__).parent
+PASSWORD = "only-on-loopback"
+_FAB = "airflow.providers.fab.auth_manager"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
+            item.add_marker(pytest.mark.timeout(400))
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("videos")
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxProcess]:
+    """One slot, and a render that takes its time: so both kinds of waiting are there to be looked at."""
+    with SandboxProcess(render_seconds=20, time_scale=1, concurrency=1, units=100_000) as process:
+        refuse = {"kind": "moderation", "match": {"prompt_contains": "forbidden"}}
+        process.call("POST", "/_sandbox/faults", json=[refuse])
+        yield process
+
+
+@pytest.fixture(scope="session")
+def stack(sandbox: SandboxProcess, videos: Path) -> Iterator[AirflowStack]:
+    with AirflowStack(
+        dags_folder=HERE / "dags",
+        connections={"kling_default": sandbox.connection},
+        environment={
+            "AIRFLOW__CORE__AUTH_MANAGER": f"{_FAB}.fab_auth_manager.FabAuthManager",
+            "AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS": f"{_FAB}.models.db.FABDBManager",
+            "AIRFLOW__FAB__ENABLE_RATE_LIMIT": "False",
+            "AIRFLOW__KLING__GALLERY_ROOTS": str(videos),
+            "KLING_VIDEOS": str(videos),
+        },
+        parallelism=4,
+    ) as running:
+        subprocess.run(
+            [sys.executable, str(HERE / "users.py"), PASSWORD],
+            env=running.environment,
+            check=True,
+            timeout=200,
+        )
+        yield running
+
+
+@pytest.fixture(scope="session")
+def admin(stack: AirflowStack) -> AirflowApi:
+    """Airflow's API as somebody who may do everything."""
+    api = AirflowApi(stack.address, ("root", PASSWORD))
+    for dag_id in ("ann_films", "ann_others", "bob_films"):
+        api.wait_for_dag(dag_id)
+    return api
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if executable() is None:
+        pytest.skip("there is no Chromium here")
+    with chromium() as running:
+        yield running
+
+
+@dataclass
+class Visit:
+    """Somebody's open page, and what its console complained about."""
+
+    page: Page
+    address: str
+    complaints: list[str] = field(default_factory=list)
+
+    def heard(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(f"{said.text} ({said.location.get('url')})")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def gallery(self, query: str = "") -> Page:
+        self.open(f"/plugin/kling-videos{query}")
+        self.page.get_by_role("feed").wait_for()
+        return self.page
+
+
+@pytest.fixture
+def visit(stack: AirflowStack, browser: Browser) -> Iterator[Any]:
+    """``visit("ann")`` signs her in by the form; at the end nobody's console may have complained."""
+    visits: list[Visit] = []
+
+    def start(user: str) -> Visit:
+        page = new_page(browser)
+        visited = Visit(page, stack.address)
+        page.goto(f"{stack.address}/")
+        page.locator("#username").fill(user)
+        page.locator("#password").fill(PASSWORD)
+        page.locator("input[type=submit], button[type=submit]").first.click()
+        page.get_by_role("link", name="Dags").wait_for()
+        page.on("console", visited.heard)
+        page.on("pageerror", lambda error: visited.complaints.append(str(error)))
+        visits.append(visited)
+        return visited
+
+    yield start
+    for visited in visits:
+        visited.page.context.close()
+        assert visited.complaints == []

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gallery as people meet it: in a browser, on a whole Airflow, with rights to some DAGs only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Locator, Page, expect
+
+from demo.stack import AirflowApi, AirflowStack
+from tests.browser.conftest import Visit
+
+Visits = Callable[[str], Visit]
+
+
+@pytest.fixture(scope="session")
+def finished(admin: AirflowApi) -> dict[str, str]:
+    """Everybody's first runs, ended; DAG id -> run id."""
+    runs = {dag_id: admin.trigger(dag_id) for dag_id in ("bob_films", "ann_others", "ann_films")}
+    for dag_id, run_id in runs.items():
+        assert admin.wait_run(dag_id, run_id, timeout=240) == (
+            "failed" if dag_id == "ann_others" else "success"
+        )
+    return runs
+
+
+def card(page: Page, name: str) -> Locator:
+    return page.get_by_role("article", name=name).first
+
+
+def advances(film: Locator) -> bool:
+    film.page.wait_for_function("film => film.currentTime > 0.3", arg=film.element_handle())
+    return True
+
+
+def test_one_sees_the_videos_of_ones_dags_and_no_others(
+    finished: dict[str, str], stack: AirflowStack, visit: Visits
+) -> None:
+    page = visit("ann").gallery()
+    expect(card(page, "kite")).to_be_visible()
+    expect(card(page, "lighthouse")).to_be_visible()
+    expect(page.get_by_role("article", name="secret")).to_have_count(0)
+    assert page.locator("article", has_text="bob_films").count() == 0
+    choices = page.get_by_role("combobox", name="All DAGs").locator("option")
+    expect(choices).to_have_text(["All DAGs", "ann_films", "ann_others"])
+
+    page = visit("root").gallery()
+    expect(card(page, "secret")).to_be_visible()
+    expect(card(page, "kite")).to_be_visible()
+
+
+def test_files_need_a_session_and_the_right_to_their_dag(
+    finished: dict[str, str], stack: AirflowStack, visit: Visits
+) -> None:
+    visited = visit("ann")
+    address = f"{stack.address}/kling/videos/bob_films/{finished['bob_films']}/video/-1/0"
+    own = f"{stack.address}/kling/videos/ann_films/{finished['ann_films']}/video/0/0"
+    for path in (address, own, f"{stack.address}/kling/api/videos"):
+        assert requests.get(path, timeout=30).status_code == 401
+    session = visited.page.context.request
+    assert session.get(address).status == 403
+    part = session.get(own, headers={"Range": "bytes=4-7"})
+    assert (part.status, part.body()) == (206, b"ftyp")
+    assert session.get(own.replace("/0/0", "/0/..%2f0")).status == 404
+
+
+def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visit: Visits) -> None:
+    """One slot, two videos: one renders, the other waits for the slot."""
+    visited = visit("ann")
+    run_id = admin.trigger("ann_films")
+    page = visited.gallery(f"?dag_id=ann_films&run_id={run_id}")
+    page.evaluate("window.sameDocument = true")
+    rendering = page.locator("article[data-state=rendering]")
+    queued = page.locator("article[data-state=waiting_for_slot]")
+    expect(rendering).to_have_count(1, timeout=90_000)
+    expect(queued).to_have_count(1, timeout=60_000)
+    expect(rendering.get_by_role("timer")).to_be_visible()
+    expect(queued.get_by_role("timer")).to_be_visible()
+    expect(page.locator("article[data-state=done]")).to_have_count(2, timeout=150_000)
+    expect(page.locator("article")).to_have_count(2)
+    assert page.evaluate("window.sameDocument")
+    assert admin.wait_run("ann_films", run_id) == "success"
+
+
+def test_a_video_plays(finished: dict[str, str], visit: Visits) -> None:
+    page = visit("ann").gallery("?dag_id=ann_films")
+    kite = card(page, "kite")
+    kite.get_by_role("button", name="Play kite").click()
+    assert advances(kite.locator("video"))
+
+
+def test_the_keyboard_is_enough(finished: dict[str, str], visit: Visits) -> None:
+    page = visit("ann").gallery("?text=kite")
+    kite = card(page, "kite")
+    button = kite.get_by_role("button", name="Play kite")
+    expect(button).to_be_visible()
+    page.get_by_role("searchbox").focus()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if button.evaluate("it => it === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    assert advances(kite.locator("video"))
+    assert kite.locator("video").evaluate("film => film === document.activeElement")
+
+
+def test_an_unsaved_video_comes_from_kling(finished: dict[str, str], visit: Visits) -> None:
+    page = visit("ann").gallery("?dag_id=ann_others&state=done")
+    crane = card(page, "A paper crane unfolds itself")
+    expect(crane).to_contain_text("At Kling until")
+    crane.get_by_role("button", name="Play").click()
+    assert advances(crane.locator("video"))
+
+
+def test_a_failed_one_says_why(finished: dict[str, str], visit: Visits) -> None:
+    page = visit("ann").gallery("?state=failed")
+    failed = card(page, "Something forbidden")
+    expect(failed).to_contain_text("Failed")
+    expect(failed).to_contain_text("1301")
+
+
+def test_an_expired_one_says_so(finished: dict[str, str], visit: Visits) -> None:
+    """Thirty days are not waited for: the page is told of a later date by its own answers."""
+    visited = visit("ann")
+
+    def later(route: Any) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for one in body["cards"]:
+            for output in one["outputs"]:
+                output.update({"place": "expired", "src": None})
+        route.fulfill(response=answer, json=body)
+
+    visited.page.route("**/kling/api/videos*", later)
+    page = visited.gallery("?dag_id=ann_others&state=done")
+    expect(card(page, "A paper crane")).to_contain_text("Kling's link has expired")
+
+
+def test_filters_stay_in_the_address(finished: dict[str, str], visit: Visits) -> None:
+    page = visit("ann").gallery()
+    expect(card(page, "kite")).to_be_visible()
+    page.get_by_role("searchbox").fill("lighthouse")
+    expect(card(page, "lighthouse")).to_be_visible()
+    expect(page.get_by_role("article", name="kite")).to_have_count(0)
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("combobox", name="All DAGs").select_option("ann_others")
+    expect(page.get_by_role("article", name="lighthouse")).to_have_count(0)
+    page.get_by_role("combobox", name="All states").select_option("done")
+    expect(page.get_by_role("article")).to_have_count(1)
+    assert "dag_id=ann_others" in page.url
+    assert "state=done" in page.url
+    page.reload()
+    expect(page.get_by_role("article")).to_have_count(1)
+    page.get_by_label("From").fill("2199-01-01")
+    expect(page.get_by_text("No video fits these filters.")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(card(page, "kite")).to_be_visible()
+
+
+def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: Visits) -> None:
+    """Without a reload: both are one module, and Airflow mounts it in two places."""
+    visited = visit("ann")
+    page = visited.open("/")
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="Kling videos").click()
+    expect(card(page, "kite")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+    card(page, "kite").get_by_role("link", name="Task instance").click()
+    page.wait_for_url("**/tasks/video/**")
+    page.get_by_role("link", name=finished["ann_films"]).first.click()
+    page.get_by_role("tab", name="Kling videos").or_(
+        page.get_by_role("link", name="Kling videos")
+    ).first.click()
+    summary = page.get_by_test_id("kling-summary")
+    expect(summary).to_contain_text("Videos")
+    expect(summary).to_contain_text("units")
+    expect(page.get_by_role("article")).to_have_count(2)
+    assert advances_after_click(card(page, "lighthouse"))
+    page.get_by_role("button", name="Browse").click()
+    page.get_by_role("menuitem", name="Kling videos").click()
+    expect(page.get_by_role("heading", name="Kling videos", level=1)).to_be_visible()
+    expect(card(page, "kite")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+
+
+def advances_after_click(one: Locator) -> bool:
+    one.get_by_role("button", name="Play").click()
+    return advances(one.locator("video"))
