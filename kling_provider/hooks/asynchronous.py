@@ -18,7 +18,7 @@ from asgiref.sync import sync_to_async
 
 from kling_provider.api.account import Pack, parse_account
 from kling_provider.api.auth import AccessKey
-from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.api.codes import Answer, Kind
 from kling_provider.api.dialects.standard import MAX_IDS, account_costs, find_tasks, list_tasks, read_tasks
 from kling_provider.exceptions import (
     KlingError,
@@ -29,7 +29,15 @@ from kling_provider.exceptions import (
 )
 from kling_provider.hooks import reads
 from kling_provider.hooks.connection import KlingConnection
-from kling_provider.hooks.wire import HttpOptions, Route, auth_header, route_to, skew_from, split_extras
+from kling_provider.hooks.wire import (
+    HttpOptions,
+    Route,
+    answer_of,
+    auth_header,
+    route_to,
+    skew_from,
+    split_extras,
+)
 
 if TYPE_CHECKING:
     from kling_provider.api.calls import HttpCall
@@ -175,7 +183,7 @@ class KlingAsyncHook:
         if not connection.profile.account:
             raise KlingRequestError(f"{connection.host} does not tell about the account.")
         now = datetime.now(UTC)
-        answer = await self._ask(account_costs(now - timedelta(days=365), now))
+        answer = await self._ask(account_costs(now - timedelta(days=365), now + timedelta(days=1)))
         if not answer.ok:
             raise error_for(answer, f"read the account at {connection.host}")
         return parse_account(answer.data)
@@ -252,7 +260,9 @@ class KlingAsyncHook:
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
-                return read_answer(response.status, response.headers, body), skew_from(response.headers)
+                return answer_of(
+                    response.status, response.headers, body, headers["Authorization"]
+                ), skew_from(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as why:
             # No cause: aiohttp's texts carry whole addresses.
             raise _unreachable(line, why) from None

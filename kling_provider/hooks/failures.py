@@ -30,6 +30,9 @@ def no_answer(error: BaseException) -> Answer:
 
     chain = list(_chain(error))
     text, arrived = "the connection broke before an answer came", True
+    if any(isinstance(cause, urllib3.ProxyError) and _is_connect(cause) for cause in chain):
+        text = "the proxy did not open a way to the host: check the proxy"
+        return Answer(Kind.UNREADABLE, message=text, task_state=TaskState.NONE)
     for cause in chain:
         if isinstance(cause, urllib3.NameResolutionError):
             text, arrived = "the host's name is not known", False
@@ -39,8 +42,6 @@ def no_answer(error: BaseException) -> Answer:
             text, arrived = "the host refused the connection", False
         elif isinstance(cause, ssl.SSLError) and any(r in (cause.reason or "") for r in _HANDSHAKE):
             text, arrived = f"TLS failed ({cause.reason}): check the scheme of host, and verify", False
-        elif isinstance(cause, urllib3.ProxyError) and _is_connect(cause):
-            text, arrived = "the proxy did not open a way to the host", False
         elif isinstance(cause, urllib3.NewConnectionError):
             text, arrived = "no connection to the host", False
         elif isinstance(cause, urllib3.ReadTimeoutError):

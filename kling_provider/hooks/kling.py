@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from requests.exceptions import RequestException
 
 from kling_provider.api.account import Pack, parse_account, units_left
 from kling_provider.api.calls import HttpCall
-from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.api.dialects import standard
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import InvalidRequest
@@ -40,7 +39,7 @@ from kling_provider.hooks import reads
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.failures import no_answer
 from kling_provider.hooks.form import connection_form_widgets, ui_field_behaviour
-from kling_provider.hooks.wire import auth_header, skew_from, split_extras
+from kling_provider.hooks.wire import answer_of, auth_header, skew_from, split_extras
 
 if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
@@ -211,15 +210,17 @@ class KlingHook(HttpHook):
             self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
         )
         tasks: list[KlingTask] = []
-        cursor = None
+        cursor: str | None = None
+        seen: set[str] = set()  # a host that repeats a cursor would never end
         while True:
             call = standard.list_tasks(since, until, statuses=status, cursor=cursor)
             page, cursor = self._read(
                 call, lambda a: reads.read_page(a, f"list tasks at {self.connection.host}")
             )
             tasks += page
-            if cursor is None:
+            if cursor is None or cursor in seen:
                 return tasks
+            seen.add(cursor)
 
     def account(self) -> tuple[Pack, ...]:
         """The account's resource packs (units; the remaining ones may lag).
@@ -228,7 +229,7 @@ class KlingHook(HttpHook):
         """
         self._needs(self.connection.profile.account, "does not tell what the account has")
         now = datetime.now(UTC)
-        answer = self._answer(standard.account_costs(now - timedelta(days=365), now))
+        answer = self._answer(standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)))
         if not answer.ok:
             raise error_for(answer, f"read the account at {self.connection.host}")
         return parse_account(answer.data)
@@ -325,17 +326,8 @@ class KlingHook(HttpHook):
             )
         except (RequestException, OSError, ValueError) as error:  # requests lets some of them through bare
             return no_answer(error), {}
-        if 300 <= response.status_code < 400:
-            return Answer(
-                Kind.UNREADABLE,
-                response.status_code,
-                message="the host answered with a redirect, which is never followed: check the connection's host",
-                task_state=TaskState.MAY_EXIST,
-            ), response.headers
-        answer = read_answer(response.status_code, response.headers, response.content)
-        # Some hosts repeat the key that they refuse.
-        message = answer.message.replace(authorization.removeprefix("Bearer "), "***")
-        return replace(answer, message=message), response.headers
+        answer = answer_of(response.status_code, response.headers, response.content, authorization)
+        return answer, response.headers
 
 
 def _missing_file(*settings: Any) -> str | None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
 from kling_provider.api.auth import AccessKey, Credential
+from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
@@ -128,6 +129,16 @@ def auth_header(credential: Credential, *, skew: float | None = None) -> str:
     if isinstance(credential, AccessKey):
         _mask(token)
     return f"Bearer {token}"
+
+
+def answer_of(status: int, headers: Mapping[str, str], body: bytes, authorization: str) -> Answer:
+    """What an HTTP response means, for both hooks. Redirects are never followed, and a repeated key is blanked."""
+    answer = read_answer(status, headers, body)
+    if 300 <= status < 400:
+        text = "the host answered with a redirect, which is never followed: check the connection's host"
+        return replace(answer, kind=Kind.UNREADABLE, message=text, task_state=TaskState.MAY_EXIST)
+    # Some hosts repeat the key that they refuse.
+    return replace(answer, message=answer.message.replace(authorization.removeprefix("Bearer "), "***"))
 
 
 def skew_from(headers: Mapping[str, str]) -> float | None:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asset events on a real Airflow: every finished video is one, and other DAGs run because of it."""
+"""What a real Airflow is told of videos: asset events that run other DAGs, lineage, metrics, callbacks."""
 
 from __future__ import annotations
 
 import html
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from demo.sandbox_process import SandboxProcess
 from demo.stack import AirflowStack, wait_for
-from tests.stack.webhook import Webhook
+from tests.webhook import Webhook
 
 HERE = Path(__file__).parent
 
@@ -28,10 +29,28 @@ def messages() -> Iterator[Webhook]:
 
 
 @pytest.fixture(scope="module")
+def statsd() -> Iterator[socket.socket]:
+    """Where Airflow's metrics arrive."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)  # read at the end only
+        server.settimeout(0.2)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where OpenLineage writes its events, one line each."""
+    return tmp_path_factory.mktemp("lineage") / "events.jsonl"
+
+
+@pytest.fixture(scope="module")
 def airflow(
     repository: Path,
     sandbox_process: SandboxProcess,
     messages: Webhook,
+    statsd: socket.socket,
+    lineage: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowStack]:
     dags = tmp_path_factory.mktemp("dags")
@@ -44,7 +63,18 @@ def airflow(
                 "kling_default": sandbox_process.connection,
                 "kling_webhook": {"conn_type": "http", "host": messages.address},
             },
-            environment={"KLING_VIDEOS": str(tmp_path_factory.mktemp("videos"))},
+            environment={
+                "KLING_VIDEOS": str(tmp_path_factory.mktemp("videos")),
+                "AIRFLOW__OPENLINEAGE__NAMESPACE": "kling-tests",
+                "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
+                    {"type": "file", "log_file_path": str(lineage), "append": True}
+                ),
+                "AIRFLOW__METRICS__STATSD_ON": "True",
+                "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+                "AIRFLOW__METRICS__STATSD_PORT": str(statsd.getsockname()[1]),
+                "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
+                "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "kling",
+            },
             parallelism=16,
             paused=True,  # schedules are on here, assets being one of them: a DAG runs from the test on that wants it
         ) as running
@@ -83,15 +113,22 @@ def test_twenty_first_finishes_at_once_lose_none(airflow: AirflowStack) -> None:
     assert all(Path(one["files"][0]["file"].removeprefix("file://")).is_file() for one in found)
 
 
-@pytest.mark.airflow_version
-def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: Webhook) -> None:
+@pytest.fixture(scope="module")
+def run_id(airflow: AirflowStack) -> str:
+    """A run of ``outlets_forms``."""
     wake(airflow, "outlets_forms", "outlets_consumer")
     run_id = airflow.api.trigger("outlets_forms")
-    assert airflow.api.wait_run("outlets_forms", run_id, timeout=200) == "success"
+    assert airflow.api.wait_run("outlets_forms", run_id, timeout=250) == "success"
+    return run_id
+
+
+@pytest.mark.airflow_version
+def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: Webhook, run_id: str) -> None:
     found = airflow.api.asset_events(source_run_id=run_id)
     assert sorted((event["source_task_id"], event["name"]) for event in found) == [
         ("film.save", "kling://outlets_forms/film.save"),
         ("film.wait", "kling://outlets_forms/film.wait"),
+        ("from_picture", "kling://outlets_forms/from_picture"),
         ("mapped_function", "kling://outlets_forms/mapped_function"),
         ("mapped_function", "kling://outlets_forms/mapped_function"),
         ("plain", "kling://outlets_forms/plain"),
@@ -123,6 +160,17 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: 
     assert events(airflow, run_id, "unsaved")[0]["files"] == []
     assert result["outputs"][0]["url"].split("?")[1] not in json.dumps([event["extra"] for event in found])
 
+    # The callback of the task told the webhook, ...
+    [message] = messages.received
+    assert message["channel"] == "#outlets_forms"
+    lines = message["text"].splitlines()
+    assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 unit"]
+    assert lines[3:5] == [f"File: {file['file']}", f"Poster: {file['poster']}"]
+    assert any(line.startswith("Log: http") and "outlets_forms" in line for line in lines)
+    # ... and the DAG that is scheduled by the asset ran with the event.
+    consumed = first_run(airflow, "outlets_consumer")
+    assert airflow.api.xcom("outlets_consumer", consumed, "received")[0] == extra
+
     # A run that delivers what is there says so.
     airflow.api.clear("outlets_forms", run_id, ["plain"])
     assert airflow.api.wait_run("outlets_forms", run_id) == "success"
@@ -136,17 +184,88 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: 
         True,
     )
 
-    # The DAG that is scheduled by it ran with the event.
-    consumed = first_run(airflow, "outlets_consumer")
-    assert airflow.api.xcom("outlets_consumer", consumed, "received")[0] == extra
 
-    # And the callback of the task told the webhook.
-    first = messages.received[0]
-    assert first["channel"] == "#outlets_forms"
-    lines = first["text"].splitlines()
-    assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 unit"]
-    assert lines[3:5] == [f"File: {file['file']}", f"Poster: {file['poster']}"]
-    assert any(line.startswith("Log: http") and "outlets_forms" in line for line in lines)
+@pytest.mark.airflow_version
+def test_the_log_is_folded(airflow: AirflowStack, run_id: str) -> None:
+    log = airflow.api.log("outlets_forms", run_id, "plain")
+    ours = [line.split("::group::")[1].split(" ")[0] for line in log.splitlines() if "::group::" in line]
+    assert [title for title in ours if title in ("Request", "Waiting", "Result")] == [
+        "Request",
+        "Waiting",
+        "Result",
+    ]
+    assert log.count("::group::") == log.count("::endgroup::")
+    waiting = next(line for line in log.splitlines() if "::group::Waiting" in line)
+    assert "expected at about" in waiting
+
+
+def test_openlineage_events_name_the_saved_file(airflow: AirflowStack, run_id: str, lineage: Path) -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    from openlineage.client.generated.base import EventType
+
+    sent = [json.loads(line) for line in lineage.read_text().splitlines()]
+    ours = [event for event in sent if event["job"]["name"].startswith("outlets_forms.")]
+    for event in ours:
+        follows_the_spec(event)
+    done = {event["job"]["name"]: event for event in ours if event["eventType"] == EventType.COMPLETE.value}
+    event = done["outlets_forms.from_picture"]
+    result = airflow.api.xcom("outlets_forms", run_id, "from_picture")
+    file = result["outputs"][0]["file"].removeprefix("file://")
+    [output] = event["outputs"]
+    assert (output["namespace"], output["name"]) == ("file", file)
+    assert output["outputFacets"]["outputStatistics"]["size"] == Path(file).stat().st_size
+    [picture] = event["inputs"]
+    assert (picture["namespace"], Path(picture["name"]).name) == ("file", "kite.jpg")
+    facet = event["run"]["facets"]["kling"]
+    assert (facet["model"], facet["kling_task_id"]) == ("kling-3.0", result["kling_task_id"])
+    assert facet["billing"][0]["amount"] == result["billing"][0]["amount"]
+    assert [one["name"] for one in done["outlets_forms.film.save"]["outputs"]]
+    assert "kling" in done["outlets_forms.film.submit"]["run"]["facets"]
+
+
+def follows_the_spec(event: dict[str, Any]) -> None:
+    """OpenLineage's spec, 2-0-2: what a RunEvent must have; and its own classes take what it has."""
+    from openlineage.client.generated import base
+
+    run, job = event["run"], event["job"]
+    inputs = [base.InputDataset(namespace=one["namespace"], name=one["name"]) for one in event["inputs"]]
+    outputs = [base.OutputDataset(namespace=one["namespace"], name=one["name"]) for one in event["outputs"]]
+    base.RunEvent(
+        eventTime=event["eventTime"],
+        producer=event["producer"],
+        eventType=base.EventType(event["eventType"]),
+        run=base.Run(runId=run["runId"]),  # a UUID
+        job=base.Job(namespace=job["namespace"], name=job["name"]),
+        inputs=inputs,
+        outputs=outputs,
+    )
+    assert event["schemaURL"].startswith("https://openlineage.io/spec/2-0-2/OpenLineage.json")
+    holders = [run, job, *event["inputs"], *event["outputs"]]
+    for holder in holders:
+        for kind in ("facets", "inputFacets", "outputFacets"):
+            for name, facet in (holder.get(kind) or {}).items():
+                assert facet["_producer"].startswith("http"), name
+                assert facet["_schemaURL"].startswith("http"), name
+
+
+@pytest.mark.airflow_version
+def test_metrics_come_from_workers_and_triggerer(
+    airflow: AirflowStack, run_id: str, statsd: socket.socket
+) -> None:
+    pytest.importorskip("statsd")
+    seen: dict[str, set[str]] = {}
+    while True:
+        try:
+            line = statsd.recv(65536).decode()
+        except TimeoutError:
+            break
+        name, _, tags = line.partition(":")[0].partition(",")
+        seen.setdefault(name, set()).add(tags)
+    tags = "dag_id=outlets_forms,model=kling-3.0"
+    for name in ("submitted", "delivered", "units", "render_time"):
+        assert tags in seen[f"airflow.kling.{name}"], name
+    assert "dag_id=outlets_forms" in seen["airflow.kling.notice_delay"]
+    assert any(one.startswith("kind=video,") for one in seen["airflow.kling.waiting"])
 
 
 @pytest.mark.airflow_version

@@ -62,7 +62,7 @@ class StandIn:
 
     def made(self, prompt: str) -> Json:
         """Wait until there is a task for that prompt."""
-        found = wait_for(lambda: self.tasks(prompt), timeout=200, interval=0.05, what=f"a task: {prompt}")
+        found = wait_for(lambda: self.tasks(prompt), timeout=300, interval=0.05, what=f"a task: {prompt}")
         return found[0]
 
     def _call(self, method: str, page: str, **arguments: Any) -> Any:
@@ -98,7 +98,7 @@ class Run:
     dag_id: str
     run_id: str
 
-    def end(self, timeout: float = 280) -> str:
+    def end(self, timeout: float = 540) -> str:
         """Wait for it: "success" or "failed"."""
         return self.api.wait_run(self.dag_id, self.run_id, timeout=timeout)
 

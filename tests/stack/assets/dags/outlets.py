@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 from airflow.sdk import DAG, Asset, task, task_group
 
@@ -34,6 +35,15 @@ with DAG("outlets_forms", **SETTINGS):
         destination=PLACE,
         outlets=[Asset("the-users-own")],
         on_success_callback=KlingNotifier(payload={"channel": "#{{ dag.dag_id }}"}),
+    )
+    KlingGenerateOperator(
+        task_id="from_picture",
+        request={
+            **request("from-picture"),
+            "type": "image_to_video",
+            "first_frame": str(Path(__file__).parent / "prompts/pictures/kite.jpg"),
+        },
+        destination=PLACE,
     )
     KlingGenerateOperator(task_id="planned", request=request("planned"), plan_only=True)
     KlingGenerateOperator(task_id="unsaved", request=request("unsaved"))

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lineage of a video: names of datasets, Airflow's collector, and OpenLineage's classes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kling_provider.api.requests import parse_request
+from kling_provider.operators.announcing import Made
+from kling_provider.operators.lineage import collect, dataset_name, openlineage_of
+from kling_provider.storage import SavedFile, Sidecar, image_addresses
+
+FACTS = {
+    "kling_task_id": "912",
+    "external_task_id": "af-1",
+    "name": "panda",
+    "type": "image_to_video",
+    "prompt": "It moves",
+    "model": "kling-3.0",
+    "take": 0,
+    "adopted": False,
+    "billing": [{"charge_type": "unit", "amount": "3", "currency": None}],
+    "created_at": "2026-11-24T06:00:00.000+00:00",
+    "finished_at": "2026-11-24T06:01:30.000+00:00",
+    "expires_at": "2026-12-24T06:01:30.000+00:00",
+}
+
+
+def made(file: str = "s3://aws_default@bucket/videos/panda.mp4") -> Made:
+    sidecar = Sidecar(
+        version=1,
+        identity="af-1",
+        kling_task_id="912",
+        type="image_to_video",
+        output_type="video",
+        bytes=1234,
+        sha256="0" * 64,
+    )
+    return Made(
+        facts=FACTS,
+        images=["https://host.example/pictures/panda.jpg", "/pictures/kite.jpg"],
+        files=[SavedFile(file, f"{file}.json", sidecar, reused=False)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "namespace", "name"),
+    [
+        ("/videos/a b.mp4", "file", "/videos/a b.mp4"),
+        ("file:///videos/a.mp4", "file", "/videos/a.mp4"),
+        ("s3://conn@bucket/videos/a.mp4", "s3://bucket", "videos/a.mp4"),
+        ("gs://bucket/a.mp4", "gs://bucket", "a.mp4"),
+        (
+            "abfs://container@account.dfs.core.windows.net/a.mp4",
+            "abfs://container@account.dfs.core.windows.net",
+            "a.mp4",
+        ),
+        ("https://host.example/p/a.jpg", "https://host.example", "/p/a.jpg"),
+    ],
+)
+def test_names_of_datasets(address: str, namespace: str, name: str) -> None:
+    assert dataset_name(address) == (namespace, name)
+
+
+def test_pictures_have_names_where_they_have_addresses() -> None:
+    request = parse_request(
+        {
+            "type": "image_to_video",
+            "prompt": "It moves",
+            "first_frame": "https://user:pw@host.example/a.jpg?Expires=1&Signature=s3cr3t",
+            "last_frame": "data:image/png;base64,iVBORw0KGgo=",
+        }
+    )
+    assert image_addresses(request) == {"first_frame": "https://host.example/a.jpg"}
+
+
+def test_airflows_own_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.common.compat import sdk
+    from airflow.sdk.lineage import HookLineageCollector
+
+    collector = HookLineageCollector()
+    monkeypatch.setattr(sdk, "get_hook_lineage_collector", lambda: collector, raising=False)
+    collect(made("file:///videos/panda.mp4"), object())
+    collected = collector.collected_assets
+    assert [one.asset.uri for one in collected.inputs] == [
+        "https://host.example/pictures/panda.jpg",
+        "file:///pictures/kite.jpg",
+    ]
+    assert [one.asset.uri for one in collected.outputs] == ["file:///videos/panda.mp4"]
+
+
+def test_openlineages_own_classes() -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    from openlineage.client.serde import Serde
+
+    lineage = openlineage_of(made())
+    as_json: dict[str, Any] = json.loads(Serde.to_json(lineage))
+    assert [(one["namespace"], one["name"]) for one in as_json["inputs"]] == [
+        ("https://host.example", "/pictures/panda.jpg"),
+        ("file", "/pictures/kite.jpg"),
+    ]
+    [output] = as_json["outputs"]
+    assert (output["namespace"], output["name"]) == ("s3://bucket", "videos/panda.mp4")
+    assert output["outputFacets"]["outputStatistics"]["size"] == 1234
+    facet = as_json["run_facets"]["kling"]
+    assert (facet["model"], facet["kling_task_id"]) == ("kling-3.0", "912")
+    assert facet["billing"] == [{"charge_type": "unit", "amount": "3"}]  # nulls are left out
+    assert facet["_schemaURL"].startswith("https://openlineage.io/spec/")
+
+
+def test_a_submit_knows_less_and_says_that() -> None:
+    pytest.importorskip("airflow.providers.openlineage")
+    known = {key: FACTS[key] for key in ("kling_task_id", "model")}
+    lineage = openlineage_of(Made(facts=known))
+    assert (lineage.inputs, lineage.outputs) == ([], [])
+    assert lineage.run_facets["kling"].kling_task_id == "912"
