@@ -20,6 +20,7 @@ STAMP := $(VENV)/.installed-$(VERSION)
 STAMP_FLOOR := $(VENV_FLOOR)/.installed-$(VERSION)
 BIN := $(VENV)/bin
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
+TESTS := tests/unit tests/contract tests/stack
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -46,7 +47,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test check clean constraints install
+.PHONY: help demo up test check faults bench clean constraints install
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -67,16 +68,22 @@ up: $(STAMP)  ## The same set-up, left running for the browser until Ctrl-C
 
 test: $(STAMP) $(STAMP_FLOOR)  ## All tests on Airflow 3.3, and what depends on the version on 3.1.8 too
 	@echo "== Airflow $(FLOOR): what depends on the version"
-	@$(VENV_FLOOR)/bin/$(PYTEST) -m airflow_version
+	@$(VENV_FLOOR)/bin/$(PYTEST) -q -m airflow_version $(TESTS)
 	@echo "== Airflow $(NEWEST): everything"
-	@$(BIN)/$(PYTEST)
+	@$(BIN)/$(PYTEST) -q $(TESTS)
 
 check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/$(PYTEST) -q -m 'not stack' $(wildcard tests/unit tests/contract)
+	@$(BIN)/$(PYTEST) -q tests/unit
+
+faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='answer-lost-* kill-*' plays some
+	@$(BIN)/python -m tests.faults $(FAULTS)
+
+bench: $(STAMP)  ## The benchmarks: what an import costs a DAG file
+	@$(BIN)/python benchmarks/import_cost.py
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
 	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev)

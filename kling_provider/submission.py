@@ -330,12 +330,12 @@ class Submission:
         """
         if not self.finds:
             if answer.duplicate:
-                raise self._unknown_duplicate(answer, external)
+                raise self._unknown_duplicate(answer, external, doubt)
             raise error_for(answer, self._doing, creating=True)
         found = yield from self._look(external, DUPLICATE_LOOKS if answer.duplicate else (0.0,))
         if found is None:
             if answer.duplicate:
-                raise self._unknown_duplicate(answer, external)
+                raise self._unknown_duplicate(answer, external, doubt)
             raise error_for(answer, self._doing, creating=True)
         if found.status is TaskStatus.FAILED and self.identity.own is None and not doubt:
             return (yield from self._create(attempt + 1, locked=self.lock is Lock.LOCKED))
@@ -399,11 +399,18 @@ class Submission:
             task_state=TaskState.MAY_EXIST,
         )
 
-    def _unknown_duplicate(self, answer: Answer, external: str) -> KlingDuplicateUnknown:
+    def _unknown_duplicate(self, answer: Answer, external: str, doubt: bool) -> KlingDuplicateUnknown:
+        said = f"{self.host} says that {external} already exists, and shows no task under it: "
+        another = f"For a new, paid video of {self.what} raise take (now {self.identity.take})."
+        if doubt:
+            said += (
+                "this try probably made it, and the answer to its call was lost. A task may exist there and may be "
+                "billed. Look for it in Kling's console: put its id into the request as adopt and clear this task. "
+            )
+        else:
+            said += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
         return KlingDuplicateUnknown(
-            f"{self.host} says that {external} already exists, and shows no task under it: it was paid earlier and "
-            f"is forgotten (30 days), or belongs to another product. Nothing was made now. For a new, paid video of "
-            f"{self.what} raise take (now {self.identity.take}).",
+            said + another,
             code=answer.code,
             request_id=answer.request_id,
             http_status=answer.http_status,

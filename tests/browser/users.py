@@ -10,7 +10,8 @@ import sys
 
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
-_MAY_READ = ("DAG:ann_films", "DAG:ann_others")
+# FAB gives "Plugins" to its role Op and above; without it Airflow's UI shows no plugin's pages.
+_MAY_READ = ("Plugins", "DAG:ann_films", "DAG:ann_others")
 
 
 def main(password: str) -> None:

@@ -29,11 +29,14 @@ def main() -> int:
     options = parser.parse_args()
     if options.names == ["limit"]:
         return limit.main(options.json or RESULTS / "limit.json", keep=options.keep)
-    chosen = [
-        scenario
-        for scenario in catalogue.SCENARIOS
-        if not options.names or any(fnmatch(scenario.name, name) for name in options.names)
-    ]
+    chosen = list(
+        dict.fromkeys(
+            scenario
+            for name in options.names or ["*"]
+            for scenario in catalogue.SCENARIOS
+            if fnmatch(scenario.name, name)
+        )
+    )
     if options.list or not chosen:
         print("\n".join(f"{scenario.name:32}{scenario.fault}" for scenario in catalogue.SCENARIOS))
         return 0 if options.list else 2

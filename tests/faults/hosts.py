@@ -65,6 +65,20 @@ def cleared(stage: Stage) -> None:
     run.finish()
 
 
+def refused_and_adopt(stage: Stage) -> None:
+    """The create is refused as a duplicate, and nobody can find what it duplicates."""
+    run = stage.start()
+    run.finish()
+    reasons = run.reasons()
+    stage.notes["stops"] = len(reasons)
+    stage.check(reasons, "nothing was in doubt")
+    for text in reasons.values():
+        stage.check(
+            "adopt" in text and "raise take (now 0)" in text, f"a stop does not say how to go on: {text}"
+        )
+    adopt(stage, run, list(reasons))
+
+
 SCENARIOS = (
     Scenario(
         name="gateway-lost",
@@ -127,7 +141,8 @@ SCENARIOS = (
     ),
     Scenario(
         name="ids-not-echoed",
-        fault="a host that never names external ids: answers lost",
+        fault="a host that never names external ids: answers lost; then adopt",
+        play=refused_and_adopt,
         faults=[{"kind": "external_id_not_echoed"}, {"kind": "answer_lost_after", "probability": 0.4}],
     ),
 )

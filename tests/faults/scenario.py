@@ -25,7 +25,7 @@ class Expect:
     most_creates: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scenario:
     """One line of the table.
 

@@ -12,6 +12,9 @@ import pytest
 
 from tests.stack.promises.world import World
 
+# The first test waits for its scene, and all scenes play side by side.
+pytestmark = pytest.mark.timeout(900)
+
 CAMERAS: list[dict[str, Any]] = [
     {
         "type": "simple",

@@ -16,6 +16,9 @@ import pytest
 from demo.stack import TaskProcesses, wait_for
 from tests.stack.promises.world import Run, World
 
+# The first test waits for its scene, and all scenes play side by side.
+pytestmark = pytest.mark.timeout(900)
+
 AIRFLOW = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
 #: The Variable that is the memory of a submission without a lock before Airflow 3.3 has a task state store.
 RECORD = "kling_record_"
@@ -43,7 +46,8 @@ def killed(world: World, *, dag_id: str, task_id: str, supervisor: bool, conn: s
     """The moment is certain: the stand-in has made the task and holds its answer back."""
     stand_in = world.stand_ins[conn]
     prompt = f"killed {dag_id} {'with its supervisor' if supervisor else 'alone'}"
-    run = world.run(dag_id, conn=conn, prompt=prompt, adopt=f"{dag_id}_{supervisor}")
+    variable = f"adopt_{conn}_{dag_id}_{supervisor}"
+    run = world.run(dag_id, conn=conn, prompt=prompt, adopt=variable)
     made = stand_in.made(prompt)
     [instance] = run.instances(task_id)
     processes = wait_for(
@@ -66,7 +70,7 @@ def killed(world: World, *, dag_id: str, task_id: str, supervisor: bool, conn: s
         tasks=[],
     )
     if before == "failed":
-        world.set_variable(f"{dag_id}_{supervisor}", made["id"])
+        world.set_variable(variable, made["id"])
         run.clear(only_failed=True)
         facts.after = run.end()
         facts.third = run.ours(task_id, 3)

@@ -11,6 +11,9 @@ import pytest
 
 from tests.stack.promises.world import Run, World
 
+# The first test waits for its scene, and all scenes play side by side.
+pytestmark = pytest.mark.timeout(900)
+
 REPOSITORY = Path(__file__).parents[2]
 
 

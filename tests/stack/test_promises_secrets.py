@@ -9,6 +9,9 @@ import pytest
 
 from tests.stack.promises.stage import Stage
 
+# The first test waits for its scene, and all scenes play side by side.
+pytestmark = pytest.mark.timeout(900)
+
 #: A signed link of the sandbox, and how every JWT begins.
 SIGNS = ("Signature=", "eyJ")
 

@@ -368,6 +368,24 @@ def test_already_exists_and_never_found_stops_after_a_minute() -> None:
     assert 55 <= kling.waited <= 65
 
 
+def test_already_exists_after_a_lost_answer_may_well_be_our_own_call() -> None:
+    """A host that refuses duplicates and shows no external ids: nothing is paid twice, but what this very try
+    paid for must not be called older than 30 days."""
+    kling = Kling(fates=["lost_after"])
+
+    def do(step: Step) -> Any:
+        return {} if isinstance(step, Find) else kling.do(step)
+
+    with pytest.raises(KlingDuplicateUnknown) as stopped:
+        drive(kling.submission().steps(), do)
+    assert kling.good == 1
+    text = str(stopped.value)
+    assert "the answer to its call was lost" in text
+    assert "adopt" in text
+    assert "30 days" not in text
+    assert "Nothing was made now" not in text
+
+
 def test_1302_backs_off_and_leaves_the_rest_to_airflow() -> None:
     kling = Kling(fates=["1302", "1302"])
     assert isinstance(kling.run(), Submitted)

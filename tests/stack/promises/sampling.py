@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at the metadata database five times a second: who runs, and what the triggers are made of."""
+"""Looks at the metadata database five times a second: who runs, who has ended, what the triggers are made of."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from demo.stack import MetadataDb
 
 INTERVAL = 0.2
 _RUNNING = "SELECT dag_id, run_id, task_id, map_index, try_number FROM task_instance WHERE state = 'running'"
+
+_RUNS = "SELECT run_id, state FROM dag_run"
 
 
 class Instance(NamedTuple):
@@ -43,6 +45,9 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._looks: list[tuple[float, frozenset[Instance]]] = []
         self._triggers: dict[int, tuple[float, dict[str, Any]]] = {}
+        self._runs: dict[str, str] = {}
+        self._number = 0
+        self._looked = threading.Condition()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -56,11 +61,29 @@ class Sampler:
 
     def _run(self) -> None:
         while not self._ended.wait(INTERVAL):
+            with self._looked:
+                self._number += 1
             now = time.time()
             running = frozenset(Instance(**row) for row in self._database.rows(_RUNNING))
             self._looks.append((now, running))
             for row in self._database.triggers():
                 self._triggers.setdefault(row["id"], (now, row))
+            runs = {row["run_id"]: row["state"] for row in self._database.rows(_RUNS)}
+            with self._looked:
+                self._runs = runs
+                self._looked.notify_all()
+
+    def wait_end(self, run_id: str, timeout: float) -> str:
+        """Wait until that run is "success" or "failed", as seen by a look that begins after this call."""
+        with self._looked:
+            first = self._number + 1
+
+            def ended() -> bool:
+                return self._number >= first and self._runs.get(run_id) in ("success", "failed")
+
+            if not self._looked.wait_for(ended, timeout):
+                raise TimeoutError(f"after {timeout:g} s {run_id} is {self._runs.get(run_id)}")
+            return self._runs[run_id]
 
     def looks(self, run_id: str) -> list[Look]:
         """All looks so far, each with what of that run was running."""
