@@ -129,7 +129,7 @@ SCENARIOS = (
         name="two-dags",
         fault="two DAGs share a connection",
         play=two_dags,
-        copies=2,
+        lists=2,
         sandbox={**FEW, "render_seconds": 8},
     ),
     Scenario(
@@ -137,7 +137,7 @@ SCENARIOS = (
         fault="two models with a limit each",
         play=two_models,
         videos=15,
-        copies=2,
+        lists=2,
         sandbox={**FEW, "render_seconds": 6},
         timeout=600,
     ),

@@ -37,6 +37,7 @@ class Scenario:
     :param extra: extras of the Airflow connection.
     :param files: delivered means a saved file, not a result.
     :param copies: how many intended videos have the same prompt.
+    :param lists: how many lists of ``videos`` prompts there are.
     :param alone: played after the others, one at a time: it measures, or kills what they share.
     :param postgres: needs Airflow on PostgreSQL.
     """
@@ -48,6 +49,7 @@ class Scenario:
     files: bool = False
     videos: int = 20
     copies: int = 1
+    lists: int = 1
     faults: Sequence[Mapping[str, Any]] = ()
     sandbox: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -59,4 +61,4 @@ class Scenario:
 
     @property
     def wanted(self) -> int:
-        return self.videos * self.copies
+        return self.videos * self.copies * self.lists

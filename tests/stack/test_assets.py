@@ -8,7 +8,7 @@ import json
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,11 @@ def airflow(
     for source in (repository / "dags", HERE / "assets/dags"):
         shutil.copytree(source, dags, dirs_exist_ok=True)
     with (
+        # Where it is installed: SQLite has one writer, so nothing finishes at once there.
+        nullcontext() if why_not() else postgres() as database,
         AirflowStack(
             dags_folder=dags,
+            database_url=database,
             connections={
                 "kling_default": sandbox_process.connection,
                 "kling_webhook": {"conn_type": "http", "host": messages.address},
@@ -77,9 +80,9 @@ def airflow(
                 "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED": "True",
                 "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "kling",
             },
-            parallelism=16,
+            parallelism=16, keep=True, home=Path("/tmp/kling-assets-home"),
             paused=True,  # schedules are on here, assets being one of them: a DAG runs from the test on that wants it
-        ) as running
+        ) as running,
     ):
         yield running
 

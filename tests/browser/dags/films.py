@@ -26,7 +26,10 @@ with DAG("ann_others", schedule=None, default_args={"retries": 0}):
         task_id="unsaved", request={"prompt": "A paper crane unfolds itself", "duration": 3}
     )
     KlingGenerateOperator(
-        task_id="refused", request={"prompt": "Something forbidden", "duration": 3}, destination=VIDEOS
+        task_id="refused",
+        request={"prompt": "Something forbidden", "duration": 3},
+        destination=VIDEOS,
+        filename="{run_id}-{name}",
     )
 
 with DAG("bob_films", schedule=None, default_args={"retries": 0}):

@@ -10,12 +10,15 @@ const NAMES = ["dag_id", "run_id", "task_id", "map_index", "state", "model", "te
 export function useFilters() {
   const [params, setParams] = Router.useSearchParams();
   const chosen = Object.fromEntries(NAMES.map((name) => [name, params.get(name)]).filter(([, value]) => value));
-  const change = (news) =>
-    setParams((before) => {
-      const next = new URLSearchParams(before);
-      for (const [name, value] of Object.entries(news)) value ? next.set(name, value) : next.delete(name);
-      return next;
-    }, { replace: true });
+  // The router's own updater knows the address of the last drawing only: two quick changes would lose the first.
+  const latest = useRef(null);
+  latest.current = { params, setParams };
+  const change = (news) => {
+    const next = new URLSearchParams(latest.current.params);
+    for (const [name, value] of Object.entries(news)) value ? next.set(name, value) : next.delete(name);
+    latest.current.params = next;
+    latest.current.setParams(next, { replace: true });
+  };
   return [chosen, change];
 }
 

@@ -71,8 +71,11 @@ function Film({ card, output, index, now }) {
   const start = () => {
     setStarted(true);
     film.current?.play().catch(() => {});
-    film.current?.focus();
   };
+  useEffect(() => {
+    // The button goes; whoever pressed it is at the film's controls now.
+    if (started) film.current?.focus();
+  }, [started]);
   const explain = async () => {
     // The element says nothing about the reason; the route does.
     const answer = await fetch(address(output.src), { headers: { Range: "bytes=0-0" } }).catch(() => null);
@@ -83,7 +86,7 @@ function Film({ card, output, index, now }) {
   const still = output.poster ? address(output.poster) : undefined;
   return h(Stage, { ref: place, bg: "black" },
     h("video", {
-      ref: film, "aria-label": `Video: ${name}`, controls: started, playsInline: true, loop: true,
+      ref: film, "aria-label": `Video: ${name}`, controls: started, playsInline: true, loop: true, tabIndex: started ? 0 : -1,
       preload: started ? "auto" : seen && !still ? "metadata" : "none",
       poster: seen ? still : undefined,
       // Half a second in: the first picture of a film is often black.
