@@ -38,9 +38,7 @@ def test_a_large_film_has_a_small_poster() -> None:
     assert Image.open(io.BytesIO(data)).size == (960, 540)
 
 
-def test_without_the_extra_there_is_none(
-    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_the_extra_there_is_none(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posters, "find_spec", lambda name: None)
     saved = save(finished(host.serve("/a.mp4", whole(film()))), place(tmp_path))
     assert saved.poster_file is None
