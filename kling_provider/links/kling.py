@@ -62,10 +62,18 @@ def gallery_address(dag_id: str, run_id: str, task_id: str, map_index: int) -> s
 
 def video_address(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
     """The file of an output, from the gallery's route; empty where there is no gallery."""
+    return _route("videos", dag_id, run_id, task_id, str(map_index), str(number))
+
+
+def poster_address(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+    """The same for its poster."""
+    return _route("posters", dag_id, run_id, task_id, str(map_index), str(number))
+
+
+def _route(what: str, *where: str) -> str:
     if not has_gallery():
         return ""
-    where = (dag_id, run_id, task_id, str(map_index), str(number))
-    return f"{_root()}/kling/videos/" + "/".join(quote(part, safe="") for part in where)
+    return f"{_root()}/kling/{what}/" + "/".join(quote(part, safe="") for part in where)
 
 
 def _root() -> str:

@@ -19,7 +19,7 @@ TEXT = """\
 {{ kling.reason or kling.prompt }}
 {% if kling.cost %}Cost: {{ kling.cost }}{% endif %}
 {% if kling.file %}File: {{ kling.file }}{% endif %}
-{% if kling.poster %}Poster: {{ kling.poster }}{% endif %}
+{% if kling.picture %}Picture: {{ kling.picture }}{% endif %}
 {% if kling.gallery %}Gallery: {{ kling.gallery }}{% endif %}
 {% if kling.log %}Log: {{ kling.log }}{% endif %}
 """
@@ -37,7 +37,8 @@ class KlingNotifier(BaseNotifier):
     :param http_conn_id: an HTTP connection with the webhook's address. (templated)
     :param endpoint: the rest of the address, where it is not in the connection. (templated)
     :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
-        file poster video gallery log`` (texts or ``None``), beside Airflow's own context. In prompt, name and
+        file poster video picture gallery log`` (texts or ``None``; ``file`` and ``poster`` are in the storage,
+        ``video`` and ``picture`` the same from the API server for who is signed in), beside Airflow's own context. In prompt, name and
         reason ``& < >`` are escaped, so that nobody is called by what a prompt says. (templated)
     :param payload: further keys of the JSON, such as ``{"channel": "#videos"}``. (templated)
     """
@@ -78,11 +79,15 @@ class KlingNotifier(BaseNotifier):
 
 def facts_of(context: Mapping[str, Any]) -> dict[str, str | None]:
     """What there is to say about a task instance, by its XComs and the exception that ended it."""
+    from kling_provider.links.kling import gallery_address, poster_address, video_address
+
     ti, exception = context["ti"], context.get("exception")
     result = _mapping(_xcom(ti, "return_value")) if exception is None else {}
     job = _mapping(_xcom(ti, "kling"))
     request = _mapping(job.get("request"))
     outputs = result.get("outputs") or [{}]
+    poster = _text(outputs[0].get("poster"))
+    where = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index if ti.map_index is not None else -1)
     failed = exception is not None
     name = result.get("name") or request.get("name") or ti.task_id
     return {
@@ -95,9 +100,10 @@ def facts_of(context: Mapping[str, Any]) -> dict[str, str | None]:
         "cost": _cost(result),
         "kling_task_id": _text(result.get("kling_task_id") or job.get("kling_task_id")),
         "file": _text(outputs[0].get("file")),
-        "poster": _text(outputs[0].get("poster")),
-        "video": _absolute(_video(ti, 0)) if outputs[0].get("file") else None,
-        "gallery": _absolute(_gallery(ti)),
+        "poster": poster,
+        "video": _absolute(video_address(*where, 0)) if outputs[0].get("file") else None,
+        "picture": _absolute(poster_address(*where, 0)) or poster if poster else None,
+        "gallery": _absolute(gallery_address(*where)),
         "log": _text(getattr(ti, "log_url", None)),
     }
 
@@ -131,19 +137,6 @@ def _cost(result: Mapping[str, Any]) -> str | None:
         for one in result.get("billing") or ()
     ]
     return ", ".join(parts) or None
-
-
-def _gallery(ti: Any) -> str:
-    from kling_provider.links.kling import gallery_address
-
-    return gallery_address(ti.dag_id, ti.run_id, ti.task_id, ti.map_index if ti.map_index is not None else -1)
-
-
-def _video(ti: Any, number: int) -> str:
-    from kling_provider.links.kling import video_address
-
-    index = ti.map_index if ti.map_index is not None else -1
-    return video_address(ti.dag_id, ti.run_id, ti.task_id, index, number)
 
 
 def _absolute(path: str) -> str | None:

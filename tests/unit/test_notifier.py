@@ -65,11 +65,19 @@ def test_a_finished_video(webhook: Webhook) -> None:
         "A &lt;b&gt;red&lt;/b&gt; panda &amp; {{ var.value.secret }} &lt;!channel&gt;",
         "Cost: 3 unit",
         "File: file:///videos/panda.mp4",
-        "Poster: file:///videos/panda.mp4.jpg",
+        "Picture: http://localhost:8080/kling/posters/films/manual__1/video/3/0",
     ]
     assert "/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3" in message["text"]
     assert message["text"].endswith("Log: http://airflow/log")
     assert "sig=s" not in message["text"]
+
+
+def test_without_a_gallery_the_pictures_place(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow.__version__", "3.1.8")
+    KlingNotifier()(context(return_value=RESULT))
+    lines = webhook.received[0]["text"].splitlines()
+    assert "Picture: file:///videos/panda.mp4.jpg" in lines
+    assert not any(line.startswith("Gallery") for line in lines)
 
 
 def test_an_adopted_one_cost_nothing_now(webhook: Webhook) -> None:
@@ -81,7 +89,7 @@ def test_a_failure_says_why(webhook: Webhook) -> None:
     KlingNotifier()(context(KlingModerationError("Kling failed task 912: <risk>"), kling=JOB))
     lines = webhook.received[0]["text"].splitlines()
     assert lines[:2] == ["Kling video failed: panda", "Kling failed task 912: &lt;risk&gt;"]
-    assert not any(line.startswith(("File", "Poster", "Cost")) for line in lines)
+    assert not any(line.startswith(("File", "Picture", "Cost")) for line in lines)
 
 
 def test_a_task_without_any_xcom(webhook: Webhook) -> None:

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``make screenshots``: the pictures of docs/monitoring.md, taken from a real run on the sandbox."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from demo.chromium import chromium, new_page
+from demo.playground import DAGS, REPOSITORY
+from demo.sandbox_process import SandboxProcess
+from demo.stack import AirflowStack
+from demo.stopping import ended_by_signals
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+IMAGES = REPOSITORY / "docs" / "images"
+#: One render takes as long as it takes to look at it, and three fit into the account at once.
+RENDER_SECONDS = 25
+CONCURRENCY = 3
+_FORBIDDEN = "A famous actor drinks our tea"
+
+#: What somebody may get wrong in a connection, and how it looks: picture -> fields beside type and id.
+MISTAKES: dict[str, dict[str, Any]] = {
+    "wrong-key": {"password": "sk-typing-error"},
+    "region": {"password": "sk-demo-china"},
+    "no-such-host": {"host": "https://api.klingai.invalid", "password": "sk-demo"},
+    "not-kling": {"host": "{airflow}", "password": "sk-demo"},
+    "half-a-key": {"login": "only-the-access-key"},
+}
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Everything that is photographed."""
+
+    sandbox: SandboxProcess
+    stack: AirflowStack
+    browser: Browser
+
+    @contextmanager
+    def page(self, path: str, theme: Any = "light", height: int = 900) -> Iterator[Page]:
+        """An open page of Airflow; nobody has to sign in here."""
+        page = new_page(self.browser, theme=theme, height=height)
+        page.goto(self.stack.address + path)
+        yield page
+        page.context.close()
+
+    def take(self, page: Page, name: str, **options: Any) -> None:
+        # What slides or fades in shall have arrived; films shall have shown their first picture.
+        page.wait_for_timeout(1500)
+        page.screenshot(path=IMAGES / f"{name}.png", animations="disabled", **options)
+        print(f"  docs/images/{name}.png", flush=True)
+
+
+def main() -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with studio() as everything:
+        shoot(everything)
+
+
+@contextmanager
+def studio() -> Iterator[Studio]:
+    """A sandbox, Airflow with the example DAGs, and a browser."""
+    with (
+        tempfile.TemporaryDirectory(prefix="kling-screenshots-") as videos,
+        SandboxProcess(
+            render_seconds=RENDER_SECONDS, time_scale=1, concurrency=CONCURRENCY, units=5000
+        ) as sandbox,
+        AirflowStack(
+            dags_folder=DAGS,
+            connections={"kling_default": sandbox.connection},
+            environment={
+                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+                "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+                "AIRFLOW__KLING__GALLERY_ROOTS": videos,
+                "KLING_VIDEOS": videos,
+            },
+        ) as stack,
+        chromium() as browser,
+    ):
+        sandbox.call(
+            "POST",
+            "/_sandbox/faults",
+            json=[{"kind": "moderation", "match": {"prompt_contains": _FORBIDDEN}}],
+        )
+        yield Studio(sandbox, stack, browser)
+
+
+def shoot(studio: Studio) -> None:
+    """All pictures, in the order in which things happen."""
+    api = studio.stack.api
+    for dag_id in ("kling_prompt_files", "kling_submit_wait_save"):
+        api.wait_for_dag(dag_id)
+    refused = api.trigger("kling_submit_wait_save", {"prompt": _FORBIDDEN})
+    single = api.trigger("kling_submit_wait_save")
+    run_id = api.trigger("kling_prompt_files")
+    waiting(studio)
+    api.wait_run("kling_prompt_files", run_id, timeout=600)
+    api.wait_run("kling_submit_wait_save", single, timeout=300)
+    api.wait_run("kling_submit_wait_save", refused, timeout=300)
+    gallery(studio)
+    run_and_task(studio, run_id)
+    connection_form(studio)
+    connection_tests(studio)
+
+
+def waiting(studio: Studio) -> None:
+    """Both kinds of waiting, as soon as they are there."""
+    with studio.page("/plugin/kling-videos") as page:
+        for state in ("rendering", "waiting_for_slot"):
+            page.locator(f"article[data-state={state}]").first.wait_for(timeout=120_000)
+        # The first films are done, others render, others wait.
+        page.locator("article[data-state=done]").first.wait_for(timeout=120_000)
+        studio.take(page, "gallery-waiting")
+
+
+def gallery(studio: Studio) -> None:
+    for theme in ("light", "dark"):
+        with studio.page("/plugin/kling-videos", theme) as page:
+            page.locator("article[data-state=done]").first.wait_for()
+            studio.take(page, f"gallery-{theme}")
+    with studio.page("/") as page:
+        page.get_by_role("button", name="Browse").click()
+        page.get_by_role("menuitem", name="Kling videos").wait_for()
+        studio.take(page, "menu", clip={"x": 0, "y": 0, "width": 420, "height": 420})
+
+
+def run_and_task(studio: Studio, run_id: str) -> None:
+    """The run's tab, and every tab of the task instance that says something of ours."""
+    run = f"/dags/kling_prompt_files/runs/{quote(run_id, safe='')}"
+    task = f"{run}/tasks/video/mapped/0"
+    with studio.page(f"{run}/plugin/kling-run-videos") as page:
+        page.locator("article[data-state=done]").first.wait_for()
+        studio.take(page, "run-tab")
+    with studio.page(f"{run}/asset_events") as page:
+        page.get_by_text("kling://").first.wait_for()
+        studio.take(page, "asset-events")
+    with studio.page(task) as page:
+        page.get_by_text("Kling made task").first.wait_for()
+        studio.take(page, "task-log")
+    with studio.page(f"{task}/rendered_templates") as page:
+        page.get_by_text("prompt").first.wait_for()
+        studio.take(page, "task-rendered")
+    with studio.page(f"{task}/xcom") as page:
+        page.get_by_text("return_value").first.wait_for()
+        studio.take(page, "task-xcom")
+    with studio.page(f"{task}/task-state-store") as page:
+        page.get_by_text("kling").first.wait_for()
+        studio.take(page, "task-storage")
+
+
+def connection_form(studio: Studio) -> None:
+    api = studio.stack.api
+    api.call("POST", "/connections", json=as_body("kling_films", studio.sandbox.connection))
+    with studio.page("/connections", height=1250) as page:
+        edit(page, "kling_films")
+        page.get_by_text("Region").first.wait_for()
+        studio.take(page, "connection-form")
+
+
+def connection_tests(studio: Studio) -> None:
+    """The button in the list of connections, once for a right one and for each mistake."""
+    api = studio.stack.api
+    tests = {"kling_films": "works"}
+    for name, fields in MISTAKES.items():
+        body = {"conn_type": "kling", "host": studio.sandbox.address, "extra": {"profile": "kling"}, **fields}
+        body["host"] = body["host"].format(airflow=studio.stack.address)
+        conn_id = f"kling_{name}".replace("-", "_")
+        api.call("POST", "/connections", json=as_body(conn_id, body))
+        tests[conn_id] = name
+    for conn_id, name in tests.items():
+        with studio.page("/connections", height=560) as page:
+            row = page.get_by_role("row").filter(has_text=conn_id)
+            row.get_by_role("button", name="Test Connection").click()
+            page.get_by_text("Test Connection ").last.wait_for()
+            studio.take(page, f"connection-test-{name}")
+
+
+def edit(page: Page, conn_id: str) -> None:
+    row = page.get_by_role("row").filter(has_text=conn_id)
+    row.get_by_role("button", name="Edit Connection").click()
+
+
+def as_body(conn_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A connection as Airflow's API takes it: the extra is text."""
+    return {"connection_id": conn_id, **fields, "extra": json.dumps(fields.get("extra") or {})}
+
+
+if __name__ == "__main__":
+    with ended_by_signals():
+        try:
+            main()
+        except KeyboardInterrupt:
+            print("\nStopped.", file=sys.stderr)
+            sys.exit(130)
