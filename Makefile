@@ -20,7 +20,8 @@ STAMP := $(VENV)/.installed-$(VERSION)
 STAMP_FLOOR := $(VENV_FLOOR)/.installed-$(VERSION)
 BIN := $(VENV)/bin
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
-TESTS := tests/unit tests/contract tests/stack
+# The asset tests start an Airflow of their own, with PostgreSQL where it is installed: make test-assets.
+TESTS := tests/unit tests/contract tests/stack --ignore=tests/stack/test_assets.py
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -47,10 +48,10 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test check faults bench clean constraints install
+.PHONY: help demo up test test-assets check faults bench clean constraints install
 
 help:  ## What this Makefile can do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 install: $(STAMP)  ## Only install, into .venv
 
@@ -79,7 +80,10 @@ check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/$(PYTEST) -q tests/unit
 
-faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='answer-lost-* kill-*' plays some
+test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
+	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py
+
+faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
 bench: $(STAMP)  ## The benchmarks: what an import costs a DAG file

@@ -81,8 +81,6 @@ def airflow(
                 "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "kling",
             },
             parallelism=16,
-            keep=True,
-            home=Path("/tmp/kling-assets-home"),
             paused=True,  # schedules are on here, assets being one of them: a DAG runs from the test on that wants it
         ) as running,
     ):
