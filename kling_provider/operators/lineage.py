@@ -36,7 +36,7 @@ def openlineage_of(made: Made) -> Any:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     @attr.define
-    class KlingRunFacet(RunFacet):  # type: ignore[misc]
+    class KlingRunFacet(RunFacet):
         """What a run had made at Kling, and what it cost."""
 
         kling_task_id: str | None = attr.field(default=None)
