@@ -43,6 +43,7 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 def connect(monkeypatch: pytest.MonkeyPatch, webhook: Webhook) -> None:
     connection = json.dumps({"conn_type": "http", "host": webhook.address})
     monkeypatch.setenv("AIRFLOW_CONN_KLING_WEBHOOK", connection)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
 
 
 def context(exception: BaseException | None = None, **xcoms: Any) -> Any:
@@ -65,9 +66,9 @@ def test_a_finished_video(webhook: Webhook) -> None:
         "A &lt;b&gt;red&lt;/b&gt; panda &amp; {{ var.value.secret }} &lt;!channel&gt;",
         "Cost: 3 unit",
         "File: file:///videos/panda.mp4",
-        "Picture: http://localhost:8080/kling/posters/films/manual__1/video/3/0",
+        "Picture: https://airflow.example/kling/posters/films/manual__1/video/3/0",
     ]
-    assert "/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3" in message["text"]
+    assert "Gallery: https://airflow.example/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3" in message["text"]
     assert message["text"].endswith("Log: http://airflow/log")
     assert "sig=s" not in message["text"]
 
