@@ -68,7 +68,10 @@ def test_a_finished_video(webhook: Webhook) -> None:
         "File: file:///videos/panda.mp4",
         "Picture: https://airflow.example/kling/posters/films/manual__1/video/3/0",
     ]
-    assert "Gallery: https://airflow.example/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3" in message["text"]
+    assert (
+        "Gallery: https://airflow.example/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3"
+        in message["text"]
+    )
     assert message["text"].endswith("Log: http://airflow/log")
     assert "sig=s" not in message["text"]
 
