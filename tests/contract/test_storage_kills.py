@@ -81,7 +81,7 @@ KILLED_EVERYWHERE = """
 import os, shutil, signal, sys
 from pathlib import Path
 from tests.unit.storage_stand_ins import finished, place, save
-from tests.unit.test_storage_kills import prepare, state
+from tests.contract.test_storage_kills import prepare, state
 import requests, tenacity
 
 link, folder, case = sys.argv[1], Path(sys.argv[2]), sys.argv[3]

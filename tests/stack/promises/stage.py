@@ -33,7 +33,9 @@ class Stage:
     def __init__(self, world: World, items: Iterable[pytest.Item]) -> None:
         self.world = world
         calls = [call for item in items if (call := getattr(item, "callspec", None))]
-        self._scenes = list(dict.fromkeys(call.params["facts"] for call in calls if "facts" in call.params))
+        # Tests elsewhere may have a parameter of this name, too; a scene is a function.
+        asked = [call.params["facts"] for call in calls if callable(call.params.get("facts"))]
+        self._scenes = list(dict.fromkeys(asked))
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(self._scenes)))
         self._playing: dict[Scene, Future[Any]] = {}
 
