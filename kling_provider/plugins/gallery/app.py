@@ -84,6 +84,15 @@ def wanted(
 Wanted = Annotated[index.Filters, Depends(wanted)]
 
 
+class FreshFiles(StaticFiles):
+    """Files of which the browser asks whether they are still the same: after an upgrade all come from one release."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def make_app() -> FastAPI:
     """The app that the plugin mounts at ``/kling``."""
     app = FastAPI(title="Kling videos", docs_url=None, redoc_url=None, openapi_url=None)
@@ -94,7 +103,7 @@ def make_app() -> FastAPI:
     address = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
     app.get(f"/videos/{address}", dependencies=OF_A_DAG)(video)
     app.get(f"/posters/{address}", dependencies=OF_A_DAG)(poster)
-    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/static", FreshFiles(directory=_STATIC))
     return app
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One video: what it shows, what it was made from, what it cost, and where it comes from.
 
-import { h, Router, UI, useState } from "./host.js";
+import { h, React, Router, UI, useState } from "./host.js";
 import { Media } from "./media.js";
 import { ago, cost, moment, title } from "./words.js";
 
@@ -39,13 +39,13 @@ function Prompt({ text }) {
       "aria-expanded": open }, open ? "Less" : "Whole prompt"));
 }
 
-/** The card. `scoped`: it stands on a page of its own run, so the DAG need not be named. */
-export function Card({ card, now, scoped }) {
+/** The card. `scoped`: it stands on a page of its own run, so the DAG need not be named. Drawn again on change only. */
+export const Card = React.memo(({ card, now, scoped }) => {
   const [index, setIndex] = useState(0);
   const many = card.outputs.length > 1;
   const task = card.map_index >= 0 ? `${card.task_id} [${card.map_index}]` : card.task_id;
   return h(UI.Box, { as: "article", "aria-label": title(card), "data-key": card.key, "data-state": card.state,
-    borderWidth: 1, borderColor: "border.emphasized", borderRadius: "lg", overflow: "hidden", display: "flex", flexDirection: "column" },
+    borderWidth: 1, borderColor: "border.emphasized", borderRadius: "lg", overflow: "hidden", display: "flex", flexDirection: "column", height: "100%" },
     h(Media, { card, index, now }),
     many && h(UI.HStack, { px: 3, pt: 2, gap: 1 }, ...card.outputs.map((_, n) =>
       h(UI.Button, { key: n, size: "2xs", variant: n === index ? "subtle" : "ghost", onClick: () => setIndex(n), "aria-pressed": n === index }, n + 1))),
@@ -61,4 +61,4 @@ export function Card({ card, now, scoped }) {
         !scoped && h(To, { to: dagPath(card), label: `DAG ${card.dag_id}` }, card.dag_id),
         !scoped && h("span", { "aria-hidden": true }, "›"),
         h(To, { to: taskPath(card), label: `Task instance ${task} of run ${card.run_id}` }, task))));
-}
+});

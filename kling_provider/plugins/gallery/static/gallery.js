@@ -71,6 +71,7 @@ function KlingVideos({ dagId, runId }) {
   );
   const { cards, loading, error, more, loadMore, loadingMore, offset } = useFeed(query);
   const now = useNow(offset, cards.some(isWaiting));
+  const minute = now - (now % 60000);
   const waiting = cards.filter(isWaiting).length;
   const told = loading ? "Loading videos" : `${cards.length}${more ? " or more" : ""} videos, ${waiting} of them waiting`;
   return h(UI.VStack, { align: "stretch", gap: 4, p: scoped ? 2 : 4, className: "kling-gallery" },
@@ -81,11 +82,11 @@ function KlingVideos({ dagId, runId }) {
     h(UI.VisuallyHidden, { role: "status", "aria-live": "polite" }, told),
     error && h(UI.Alert.Root, { status: "error" }, h(UI.Alert.Indicator, null), h(UI.Alert.Title, null, error)),
     !loading && !error && cards.length === 0 && h(Empty, { filtered: Object.keys(chosen).length > 0, scoped }),
-    h(UI.Box, { role: "feed", "aria-busy": Boolean(loading), "aria-label": "Videos", display: "grid", gap: 4, opacity: loading ? 0.5 : 1,
-      gridTemplateColumns: "repeat(auto-fill, minmax(min(100%, 19rem), 1fr))" },
-      loading && cards.length === 0
-        ? Array.from({ length: 8 }, (_, n) => h(UI.Skeleton, { key: n, height: "16rem", borderRadius: "lg" }))
-        : cards.map((card) => h(Card, { key: card.key, card, now, scoped }))),
+    h(UI.Box, { as: "ul", "aria-busy": Boolean(loading), "aria-label": "Videos", display: "grid", gap: 4, listStyleType: "none",
+      opacity: loading ? 0.5 : 1, gridTemplateColumns: "repeat(auto-fill, minmax(min(100%, 19rem), 1fr))" },
+      ...(loading && cards.length === 0
+        ? Array.from({ length: 8 }, (_, n) => h(UI.Skeleton, { as: "li", key: n, height: "16rem", borderRadius: "lg" }))
+        : cards.map((card) => h("li", { key: card.key }, h(Card, { card, scoped, now: isWaiting(card) ? now : minute }))))),
     more && h(More, { onMore: loadMore, loading: Boolean(loadingMore) }));
 }
 

@@ -70,7 +70,8 @@ function Film({ card, output, index, now }) {
   const name = title(card) + (card.outputs.length > 1 ? `, ${index + 1} of ${card.outputs.length}` : "");
   const start = () => {
     setStarted(true);
-    film.current?.play().catch(() => {});
+    film.current.currentTime = 0;
+    film.current.play().catch(() => {});
   };
   useEffect(() => {
     // The button goes; whoever pressed it is at the film's controls now.
@@ -89,8 +90,8 @@ function Film({ card, output, index, now }) {
       ref: film, "aria-label": `Video: ${name}`, controls: started, playsInline: true, loop: true, tabIndex: started ? 0 : -1,
       preload: started ? "auto" : seen && !still ? "metadata" : "none",
       poster: seen ? still : undefined,
-      // Half a second in: the first picture of a film is often black.
-      src: seen ? address(output.src) + (still || started ? "" : "#t=0.5") : undefined,
+      // Half a second in: the first picture of a film is often black. The address stays, or the film begins anew.
+      src: seen ? address(output.src) + (still ? "" : "#t=0.5") : undefined,
       onError: () => seen && explain(), onPlay: () => setStarted(true),
       style: { width: "100%", height: "100%", objectFit: "contain", display: "block" },
     }),
