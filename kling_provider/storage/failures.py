@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
 from kling_provider.exceptions import KlingStorageError
-from kling_provider.storage.links import without_queries
 
 _WORDS = {
     errno.ENOSPC: "there is no space left on that disk",

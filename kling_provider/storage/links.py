@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 #: Query parameters that grant access or end it, and never choose what is served. They enter no identity, so
@@ -52,8 +51,6 @@ _AZURE = frozenset(
     ]
 )
 
-_QUERY = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*")
-
 
 def unsigned(url: str) -> str:
     """``url`` without user part, fragment, and the parameters that only grant access.
@@ -73,11 +70,6 @@ def unsigned(url: str) -> str:
     ]
     host = parts.netloc.rpartition("@")[2].lower()
     return urlunsplit((parts.scheme.lower(), host, parts.path, "&".join(kept), ""))
-
-
-def without_queries(text: object) -> str:
-    """A text, such as an exception's, in which every query string is left out."""
-    return _QUERY.sub("?…", str(text))
 
 
 def host_of(url: str) -> str:

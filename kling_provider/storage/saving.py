@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingServerError, KlingStorageError
 from kling_provider.storage.download import fetch
 from kling_provider.storage.failures import still_there, telling
-from kling_provider.storage.links import without_queries
 from kling_provider.storage.parts import Part
 from kling_provider.storage.poster import poster_of, poster_path
 from kling_provider.storage.sidecar import (
