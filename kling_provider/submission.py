@@ -249,7 +249,13 @@ class Submission:
         ids = [self.identity.external_task_id(n) for n in range(self.identity.attempts)]
         best: tuple[KlingTask | None, int] = (None, -1)
         for group in [ids] if self.batch else [[one] for one in ids]:
-            found: dict[str, list[KlingTask]] = yield Find(tuple(group))
+            try:
+                found: dict[str, list[KlingTask]] = yield Find(tuple(group))
+            except KlingError as error:
+                error.args = (
+                    f"Could not look whether {self.what} was made already, and nothing was sent by this try: {error}",
+                )
+                raise
             for external, tasks in found.items():
                 attempt = ids.index(external)
                 if tasks and attempt > best[1]:

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from kling_provider.api.problems import Problem
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests import Request
 
 #: Base addresses by region (Kling docs, authentication page). A key works in its own region only.
 REGIONS = {
@@ -73,6 +79,12 @@ class HostProfile:
         if not takes_external_id(model) or not self.external_ids:
             return Lock.NONE
         return Lock.LOCKED if self.locks and model in _LOCKED_MODELS else Lock.CARRIED
+
+    def dropped(self, request: Request) -> list[Problem]:
+        """What this host would drop without a word, whatever the API design; such a request is not sent."""
+        if self.external_ids or not request.external_task_id:
+            return []
+        return [Problem("external_task_id", None, f"a {self.name} host drops it silently; leave it out")]
 
     def seen_by(self, *, api_key: bool) -> HostProfile:
         """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""

@@ -73,6 +73,13 @@ class KlingTask:
     updated_at: datetime | None = None
 
     @property
+    def word(self) -> str:
+        """The status for people: the standard API's word on both; one that nobody documents as it came."""
+        return (
+            self.status.value if self.status is not TaskStatus.UNKNOWN else self.status_word[:40] or "unknown"
+        )
+
+    @property
     def finished_at(self) -> datetime | None:
         return self.updated_at if self.status.ended else None
 

@@ -15,6 +15,9 @@ from kling_provider.exceptions import KlingAuthError, KlingRequestError
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from kling_provider.api.problems import Problem
+    from kling_provider.api.requests import Request
+
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
 OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
 
@@ -36,6 +39,10 @@ class KlingConnection:
     @property
     def dialect(self) -> Dialect:
         return DIALECTS[self.api]
+
+    def dropped(self, request: Request) -> list[Problem]:
+        """What API design or host would drop without a word; such a request is not sent."""
+        return [*self.dialect.dropped(request), *self.profile.dropped(request)]
 
     @property
     def host(self) -> str:

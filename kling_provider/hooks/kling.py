@@ -113,7 +113,7 @@ class KlingHook(HttpHook):
         """
         try:
             request = data if isinstance(data, VideoRequest) else parse_request(data)
-            problems = self.connection.dialect.dropped(request)
+            problems = self.connection.dropped(request)
             if problems:
                 raise InvalidRequest(problems)
         except InvalidRequest as invalid:

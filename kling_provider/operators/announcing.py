@@ -60,6 +60,8 @@ class TellsLineage(BaseOperator):
     """An operator that OpenLineage can ask."""
 
     _made: Made | None = None
+    #: The outputs of the result, once there is one; the link *Video* reads it.
+    kling_outputs: Sequence[Mapping[str, Any]] = ()
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Inputs (pictures), outputs (files), and a run facet ``kling`` with ids, model and cost."""
@@ -106,7 +108,7 @@ class VideoOutlet(TellsLineage):
 
         images = image_addresses(request).values() if request is not None else ()
         made = Made(facts={fact: result[fact] for fact in _FACTS}, images=tuple(images), files=tuple(files))
-        self._made = made
+        self._made, self.kling_outputs = made, result["outputs"]
         collect(made, self)
         self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
         with log_group(log.info, "Result"):

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider import metrics
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
+from kling_provider.operators.telling import told_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -67,7 +67,9 @@ class KlingDownloadOperator(VideoOutlet):
         self._declare_video()
 
     def execute(self, context: Context) -> Any:
-        with metrics.failures(dag_id=context["ti"].dag_id):
+        with told_failures(
+            context, kling_task_id=self.kling_task_id, request=self.request, conn_id=self.kling_conn_id
+        ):
             return self._save(context)
 
     def _save(self, context: Context) -> dict[str, Any]:

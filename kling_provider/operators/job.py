@@ -277,7 +277,7 @@ class Job:
             "Kling task %s%s adopted, nothing paid; it is %s. For another video of this prompt raise take (now %d).",
             task.kling_task_id,
             made,
-            task.status_word or task.status,
+            task.word,
             self.request.take,
         )
 

@@ -176,6 +176,7 @@ class KlingSubmitOperator(TellsLineage):
     def _guarded(self, context: Context, body: Any) -> Any:
         """Run ``body(job)``; what fails is also pushed for the UI, in one line."""
         from kling_provider.exceptions import KlingError
+        from kling_provider.operators.telling import failure
 
         job: Job | None = None
         try:
@@ -185,14 +186,7 @@ class KlingSubmitOperator(TellsLineage):
                     self.log.info("This task has retries=0: a transient failure then needs a clear.")
                 return body(job)
         except KlingError as error:
-            self._push(
-                context,
-                job,
-                state="failed",
-                reason=str(error),
-                kling_task_id=error.kling_task_id,
-                task_state=str(error.task_state),
-            )
+            self._push(context, job, **failure(error))
             raise
 
     def _tell(self, context: Context, job: Job, task: KlingTask, external_task_id: str | None) -> None:

@@ -66,7 +66,7 @@ def finished_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     raise_if_failed_finally(task)
     if task.status is not TaskStatus.SUCCEEDED:
         raise KlingServerError(
-            f"Kling task {task.kling_task_id} is {task.status_word or task.status}, so there is nothing to save yet. "
+            f"Kling task {task.kling_task_id} is {task.word}, so there is nothing to save yet. "
             "Put a KlingTaskSensor before this task; the retry looks again.",
             task_state=TaskState.EXISTS,
             kling_task_id=task.kling_task_id,
@@ -99,10 +99,7 @@ def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask
         if verdict.error is not None:
             raise verdict.error
     raise KlingServerError(
-        str(
-            event.get("message")
-            or f"The wait for Kling task {kling_task_id} ended while it is {task.status_word}."
-        )
+        str(event.get("message") or f"The wait for Kling task {kling_task_id} ended while it is {task.word}.")
         + " The retry adopts it and pays nothing.",
         task_state=TaskState.EXISTS,
         kling_task_id=kling_task_id,

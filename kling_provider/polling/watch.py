@@ -151,7 +151,7 @@ class Watch:
             said = "not read yet"
         else:
             made = self._task.created_at.timestamp() if self._task.created_at else self._since
-            said = f"{self._task.status_word or self._task.status}, made {max(0, round(now - made))} s ago"
+            said = f"{self._task.word}, made {max(0, round(now - made))} s ago"
         if self._misses:
             said += ", unknown to Kling in the last read"
         if self._fault is not None and self._failing_since is not None:
@@ -175,7 +175,7 @@ class Watch:
         return Verdict(State.WAIT, delay=delay, task=self._task)
 
     def _timeout(self) -> Verdict:
-        word = self._task.status_word if self._task else ""
+        word = self._task.word if self._task else ""
         return Verdict(
             State.TIMEOUT,
             task=self._task,

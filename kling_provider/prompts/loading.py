@@ -22,7 +22,7 @@ from kling_provider.prompts.reading import Document, Part, Reader
 from kling_provider.prompts.settings import Film, Settings, Value, films_of, kind_of, settings_of
 
 if TYPE_CHECKING:
-    from kling_provider.api.dialects import Dialect
+    from kling_provider.hooks.connection import KlingConnection
     from kling_provider.prompts.filling import Filler
 
 #: What ``values`` never changes: what an entry is called and what it is.
@@ -39,7 +39,7 @@ def load(
     """See :func:`kling_provider.prompts.load_prompts`."""
     if values is not None and not isinstance(values, Mapping):
         raise refused(f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}")
-    loading = _Loading(_dialect(conn_id), _filler(values))
+    loading = _Loading(_connection(conn_id), _filler(values))
     made = loading.made(find_files(path))
     if loading.findings:
         raise error_of(loading.findings, str(path))
@@ -69,7 +69,7 @@ class _Made:
 
 @dataclass(slots=True)
 class _Loading:
-    dialect: Dialect | None
+    connection: KlingConnection | None
     filler: Filler | None
     findings: list[Finding] = field(default_factory=list)
 
@@ -212,8 +212,8 @@ class _Loading:
         except InvalidRequest as error:
             self._report(error.problems, film.settings, own)
             return None
-        if self.dialect is not None:
-            self._report(self.dialect.dropped(request), film.settings, own)
+        if self.connection is not None:
+            self._report(self.connection.dropped(request), film.settings, own)
         return request
 
     def _find_twins(self, made: list[_Made]) -> None:
@@ -278,14 +278,14 @@ def _number(take: Any) -> int | None:
         return None  # what is wrong with it is said where the request is checked
 
 
-def _dialect(conn_id: str | None) -> Dialect | None:
+def _connection(conn_id: str | None) -> KlingConnection | None:
     if conn_id is None:
         return None
     from airflow.sdk import BaseHook
 
     from kling_provider.hooks.connection import KlingConnection
 
-    return KlingConnection.parse(BaseHook.get_connection(conn_id)).dialect
+    return KlingConnection.parse(BaseHook.get_connection(conn_id))
 
 
 def _filler(values: Mapping[str, Any] | None) -> Filler | None:

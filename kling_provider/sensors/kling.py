@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from kling_provider import metrics
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
+from kling_provider.operators.telling import told_failures
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -68,8 +70,13 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         self._declare_video()
 
     def execute(self, context: Context) -> Any:
-        with metrics.failures(dag_id=context["ti"].dag_id):
+        with self._told_failures(context):
             return self._wait(context) if self.deferrable else super().execute(context)
+
+    def _told_failures(self, context: Context) -> AbstractContextManager[None]:
+        return told_failures(
+            context, kling_task_id=self.kling_task_id, request=self.request, conn_id=self.kling_conn_id
+        )
 
     def _wait(self, context: Context) -> Any:
         task = self._read()
@@ -79,7 +86,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         from kling_provider.triggers.kling import KlingTaskTrigger
 
         now = time.time()
-        self.log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.status_word)
+        self.log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
         self.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=self.kling_conn_id,
@@ -104,7 +111,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
         dag_id = context["ti"].dag_id
         try:
-            with metrics.failures(dag_id=dag_id):
+            with self._told_failures(context):
                 task = confirmed(self._hook, event, self._kind)
                 if task.finished_at is not None:
                     metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
@@ -116,7 +123,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         task = self._read()
         result = self._result(context, task)
         if result is None:
-            self.log.info("Kling task %s is %s.", task.kling_task_id, task.status_word or task.status)
+            self.log.info("Kling task %s is %s.", task.kling_task_id, task.word)
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
     @cached_property

@@ -17,6 +17,7 @@ from airflow.sdk import DAG, Asset, AssetAlias
 from PIL import Image
 
 from kling_provider.assets import video_asset
+from kling_provider.exceptions import KlingTaskFailedFinally
 from kling_provider.operators.kling import (
     KlingDownloadOperator,
     KlingGenerateOperator,
@@ -189,3 +190,27 @@ def test_the_storage_tab_says_where_the_job_stands(sandbox: Sandbox, dag: DAG) -
     assert (progress["state"], progress["kling_task_id"]) == ("waiting_for_slot", None)
     assert progress["waiting_for"] == "a free slot of the account for kling-3.0"
     assert datetime.fromisoformat(progress["since"]).tzinfo
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda one: KlingTaskSensor(task_id="video", kling_task_id=one, request=REQUEST),
+        lambda one: KlingDownloadOperator(
+            task_id="video", kling_task_id=one, destination="/videos", request=REQUEST
+        ),
+    ],
+    ids=["sensor", "download"],
+)
+def test_whoever_waits_for_a_failed_video_leaves_the_reason_for_the_gallery(
+    sandbox: Sandbox, dag: DAG, waits: Any
+) -> None:
+    sandbox.set_faults([{"kind": "task_fails", "message": "Internal render error"}])
+    kling_task_id = rendered(sandbox, dag)
+    instance = Instance("video")
+    with pytest.raises(KlingTaskFailedFinally):
+        waits(kling_task_id).execute(instance.context)
+    left = instance.xcoms["kling"]
+    assert (left["state"], left["kling_task_id"]) == ("failed", kling_task_id)
+    assert "Internal render error" in left["reason"]
+    assert left["request"] == {"prompt": "A red panda", "duration": 3, "name": "panda"}

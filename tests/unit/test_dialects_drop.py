@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from kling_provider.api.dialects import DIALECTS
+from kling_provider.api.hosts import PROFILES
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.hooks.kling import KlingHook
 
 TEXT: dict[str, Any] = {"prompt": "A red panda"}
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
@@ -152,3 +156,24 @@ def test_every_field_reaches_the_wire_or_is_refused_or_is_ours(api: str, kind: s
         assert "/kling-9" in DIALECTS[api].create(request, None).path
     else:
         assert body == plain
+
+
+def test_a_host_that_drops_external_ids_is_not_given_one() -> None:
+    """new-api drops the user's own id silently: his duplicate would be paid."""
+    own = parse_request({**TEXT, "external_task_id": "mine-1"})
+    assert [problem.field for problem in PROFILES["new-api"].dropped(own)] == ["external_task_id"]
+    assert PROFILES["new-api"].dropped(parse_request(TEXT)) == []
+    assert PROFILES["dmxapi"].dropped(own) == []
+
+
+@pytest.mark.parametrize("profile", ["new-api", "dmxapi"])
+def test_the_hook_refuses_what_the_host_would_drop(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "kling", "host": "https://gateway.example/kling", "password": "sk-x"}
+    extra = {"extra": {"profile": profile}}
+    monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, **extra}))
+    data = {**TEXT, "external_task_id": "mine-1"}
+    if profile == "dmxapi":
+        assert KlingHook().request(data).external_task_id == "mine-1"
+    else:
+        with pytest.raises(KlingRequestError, match="drops it silently; leave it out"):
+            KlingHook().request(data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The links on a task instance read one XCom at most, and are empty where there is nothing to open."""
+"""The links on a task instance ask nobody, and are empty where there is nothing to open."""
 
 from __future__ import annotations
 
@@ -11,53 +11,49 @@ import pytest
 from kling_provider import compat
 from kling_provider.links import kling as links
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.operators.kling import KlingSubmitOperator
 
 KEY = SimpleNamespace(
     dag_id="films", task_id="group.video", run_id="scheduled__2026-11-24T06:00:00+00:00", map_index=3
 )
-OPERATOR: Any = None
 
 
-@pytest.fixture
-def xcom(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    from airflow.sdk.execution_time.xcom import XCom
-
-    monkeypatch.setattr(XCom, "get_value", staticmethod(lambda ti_key, key: values.get(key)))
-    return values
-
-
-def link_of(link: Any) -> str:
-    address: str = link.get_link(OPERATOR, ti_key=KEY)
+def link_of(link: Any, *outputs: dict[str, Any]) -> str:
+    """The link after an operator has made ``outputs``."""
+    operator: Any = SimpleNamespace(kling_outputs=outputs)
+    address: str = link.get_link(operator, ti_key=KEY)
     return address
 
 
-def result(**output: Any) -> dict[str, Any]:
-    return {"outputs": [{"type": "video", "file": None, "url": None, **output}]}
+def output(**known: Any) -> dict[str, Any]:
+    return {"type": "video", "file": None, "url": None, **known}
 
 
 RUN = "scheduled__2026-11-24T06%3A00%3A00%2B00%3A00"
 
 
-def test_a_saved_video_opens_from_the_api_server(xcom: dict[str, Any]) -> None:
-    xcom["return_value"] = result(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
-    assert link_of(KlingVideoLink()) == f"/kling/videos/films/{RUN}/group.video/3/0"
+def test_a_saved_video_opens_from_the_api_server() -> None:
+    saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
+    assert link_of(KlingVideoLink(), saved) == f"/kling/videos/films/{RUN}/group.video/3/0"
 
 
 @pytest.mark.parametrize(
-    ("value", "address"),
+    ("outputs", "address"),
     [
-        (result(url="https://kling/a.mp4?sig"), "https://kling/a.mp4?sig"),
-        (result(url="javascript:alert(1)"), ""),
-        (result(), ""),
-        ("912345", ""),
-        (None, ""),
-        ({"plan_only": True}, ""),
+        ([output(url="https://kling/a.mp4?sig")], "https://kling/a.mp4?sig"),
+        ([output(url="javascript:alert(1)")], ""),
+        ([output()], ""),
+        ([], ""),
     ],
 )
-def test_a_video_that_is_not_saved_opens_at_kling(xcom: dict[str, Any], value: Any, address: str) -> None:
-    xcom["return_value"] = value
-    assert link_of(KlingVideoLink()) == address
+def test_a_video_that_is_not_saved_opens_at_kling(outputs: list[dict[str, Any]], address: str) -> None:
+    assert link_of(KlingVideoLink(), *outputs) == address
+
+
+def test_an_operator_that_has_made_nothing_has_no_video() -> None:
+    """At a defer, at a failure, and on every KlingSubmitOperator: nothing is asked of Airflow."""
+    submit = KlingSubmitOperator(task_id="video", request={"prompt": "A red panda"})
+    assert KlingVideoLink().get_link(submit, ti_key=KEY) == ""  # type: ignore[arg-type]
 
 
 def test_the_gallery_of_this_task_instance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +63,12 @@ def test_the_gallery_of_this_task_instance(monkeypatch: pytest.MonkeyPatch) -> N
     assert link_of(KlingGalleryLink()) == f"/airflow/plugin/kling-videos?{query}"
 
 
-def test_without_a_gallery_links_alone(xcom: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gallery_links_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.__version__", "3.1.8")
     assert not compat.has_gallery()
     assert link_of(KlingGalleryLink()) == ""
-    xcom["return_value"] = result(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
-    assert link_of(KlingVideoLink()) == "https://kling/a.mp4?sig"
+    saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
+    assert link_of(KlingVideoLink(), saved) == "https://kling/a.mp4?sig"
     assert links.video_address("films", "r", "t", -1, 0) == ""
 
 
