@@ -18,10 +18,13 @@ VENV := .venv
 VENV_FLOOR := .venv-$(FLOOR)
 STAMP := $(VENV)/.installed-$(VERSION)
 STAMP_FLOOR := $(VENV_FLOOR)/.installed-$(VERSION)
+# With what only the browser's and the object store's tests need: FAB's users, Playwright, the amazon provider.
+STAMP_ALL := $(VENV)/.installed-all-$(VERSION)
 BIN := $(VENV)/bin
+COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
-# The asset tests start an Airflow of their own, with PostgreSQL where it is installed: make test-assets.
-TESTS := tests/unit tests/contract tests/stack --ignore=tests/stack/test_assets.py
+# What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
+TESTS := tests/unit tests/contract tests/stack tests/faults --ignore=tests/stack/test_assets.py
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -33,7 +36,6 @@ define install
 		|| "$(PYTHON)" -m venv --clear $(1)
 	@echo "Installing into $(1) (Python $(VERSION), $(2)); the first time takes a minute or two ..."
 	@$(1)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(2) --editable '.[$(3)]'
-	@rm -f $(1)/.installed-*
 	@touch $@
 endef
 
@@ -48,10 +50,10 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-assets check faults bench clean constraints install
+.PHONY: help demo up test test-assets test-browser test-s3 screenshots check faults bench clean constraints install
 
 help:  ## What this Makefile can do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 install: $(STAMP)  ## Only install, into .venv
 
@@ -60,6 +62,9 @@ $(STAMP): pyproject.toml constraints/airflow-$(NEWEST).txt
 
 $(STAMP_FLOOR): pyproject.toml constraints/airflow-$(FLOOR).txt
 	$(call install,$(VENV_FLOOR),constraints/airflow-$(FLOOR).txt,test)
+
+$(STAMP_ALL): $(STAMP)
+	$(call install,$(VENV),constraints/airflow-$(NEWEST).txt,dev$(COMMA)browser$(COMMA)s3)
 
 demo: $(STAMP)  ## Prompt files in, videos out, on a whole Airflow against the sandbox; then everything stops
 	@$(BIN)/python -m demo.run
@@ -83,6 +88,15 @@ check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py
 
+test-browser: $(STAMP_ALL)  ## The gallery in a Chromium, with users who may see some DAGs only
+	@$(BIN)/$(PYTEST) -q -n 0 tests/browser
+
+test-s3: $(STAMP_ALL)  ## Videos in s3://, with the amazon provider and a server that speaks S3
+	@$(BIN)/$(PYTEST) -q -n 0 tests/s3
+
+screenshots: $(STAMP_ALL)  ## Take the pictures of docs/monitoring.md again, from a real run
+	@$(BIN)/python -m demo.screenshots
+
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
@@ -90,7 +104,7 @@ bench: $(STAMP)  ## The benchmarks: what an import costs a DAG file
 	@$(BIN)/python benchmarks/import_cost.py
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
-	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev)
+	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev$(COMMA)browser$(COMMA)s3)
 	$(call pin,$(FLOOR),apache-airflow==$(FLOOR),test)
 
 clean:  ## Remove what these commands made: environments, caches, the demo's videos

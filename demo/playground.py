@@ -31,6 +31,7 @@ def playground(
             paused=paused,
             environment={
                 "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+                "AIRFLOW__KLING__GALLERY_ROOTS": str(videos),
                 "KLING_VIDEOS": str(videos),
                 **(environment or {}),
             },

@@ -47,6 +47,23 @@ def get_provider_info() -> dict[str, Any]:
             "kling_provider.links.kling.KlingGalleryLink",
             "kling_provider.links.kling.KlingConsoleLink",
         ],
+        "config": {
+            "kling": {
+                "description": "The gallery of Kling videos in Airflow's UI.",
+                "options": {
+                    "gallery_roots": {
+                        "description": (
+                            "Folders, separated by commas, below which the API server shows saved videos. "
+                            "Without it: ``$AIRFLOW_HOME/kling-videos``."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/data/videos, /mnt/films",
+                        "default": None,
+                    }
+                },
+            }
+        },
         "task-decorators": [
             {"class-name": "kling_provider.decorators.kling.kling_task", "name": "kling"},
         ],

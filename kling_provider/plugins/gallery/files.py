@@ -37,7 +37,7 @@ def allowed_roots() -> list[Path]:
 
     The default is ``$AIRFLOW_HOME/kling-videos``. An entry that is no absolute path is left out.
     """
-    written = conf.get("kling", "gallery_roots", fallback="").replace("\n", ",").split(",")
+    written = (conf.get("kling", "gallery_roots", fallback="") or "").replace("\n", ",").split(",")
     roots = [Path(one.strip()) for one in written if one.strip()] or [Path(AIRFLOW_HOME) / _DEFAULT]
     return [root.resolve() for root in roots if root.is_absolute()]
 

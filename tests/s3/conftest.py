@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole Airflow, a sandbox, and a server that speaks S3. ``make test-s3`` runs this folder (extra ``s3``)."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from demo.sandbox_process import SandboxProcess
+from demo.stack import AirflowStack
+
+HERE = Path(__file__).parent
+KEYS = {"aws_access_key_id": "of-the-films", "aws_secret_access_key": "s3-secret-of-the-films-51c0"}
+BUCKET = "films"
+PROMPTS = {
+    "prompts/defaults.yaml": "duration: 3\n",
+    "prompts/kite.md": "A kite climbs over a grey sea\n",
+    "prompts/deep/lantern.md": "---\naspect_ratio: '9:16'\n---\nA lantern on a river\n",
+    "prompts/moving.md": "---\ntype: image_to_video\nfirst_frame: pictures/red.png\n---\nIt begins to move\n",
+}
+
+if find_spec("moto") is None or find_spec("s3fs") is None:
+    collect_ignore_glob = ["test_*.py"]  # make test-s3 installs them
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per call
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(endpoint: str) -> Any:
+    """boto3's client: what the tests look with, as somebody else than the provider."""
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **KEYS)
+    client.create_bucket(Bucket=BUCKET)
+    for key, text in PROMPTS.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
+    picture = io.BytesIO()
+    Image.new("RGB", (320, 320), "red").save(picture, "PNG")
+    client.put_object(Bucket=BUCKET, Key="prompts/pictures/red.png", Body=picture.getvalue())
+    return client
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxProcess]:
+    with SandboxProcess(render_seconds=2, time_scale=1, units=100_000, concurrency=50) as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowStack]:
+    films = {
+        "conn_type": "aws",
+        "login": KEYS["aws_access_key_id"],
+        "password": KEYS["aws_secret_access_key"],
+        "extra": {"endpoint_url": endpoint, "region_name": "us-east-1"},
+    }
+    with AirflowStack(
+        dags_folder=HERE / "dags",
+        connections={"kling_default": sandbox.connection, "aws_films": films},
+        environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "AWS_EC2_METADATA_DISABLED": "true"},
+    ) as running:
+        yield running
