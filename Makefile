@@ -24,7 +24,7 @@ BIN := $(VENV)/bin
 COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
-TESTS := tests/unit tests/contract tests/stack tests/faults --ignore=tests/stack/test_assets.py
+TESTS := tests/unit tests/contract tests/stack --ignore=tests/stack/test_assets.py
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)

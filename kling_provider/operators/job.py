@@ -106,8 +106,9 @@ class Job:
         self._plan_only = plan_only
         self._resubmit = on_ambiguous == "resubmit"
         self._first_try = ti.try_number <= 1
-        self._look_first = not self._first_try or pay_once_per != "run"
+        # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
         self._newcomer = self._first_try and ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        self._look_first = not self._first_try or pay_once_per != "run" or self._newcomer
         self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
         self._sent = False
         self._records = records_of(context, locked=self.lock is Lock.LOCKED)

@@ -186,7 +186,7 @@ SCENARIOS = (
         fault="woken for a slot and marked failed at that moment",
         play=woken_and_marked,
         videos=25,
-        sandbox=FEW,
+        sandbox=SLOW,
         expect=Expect(failed=0),
     ),
 )

@@ -28,6 +28,7 @@ class Instance:
         run_id: str = "manual__1",
         map_index: int = -1,
         try_number: int = 1,
+        clear_number: int = 0,
         dag: Any = None,
     ) -> None:
         self.xcoms: dict[str, Any] = {}
@@ -41,12 +42,13 @@ class Instance:
             xcom_push=lambda key, value: self.xcoms.__setitem__(key, value),
         )
         self.dag = dag
+        self.clear_number = clear_number
 
     @property
     def context(self) -> dict[str, Any]:
         return {
             "ti": self.ti,
-            "dag_run": SimpleNamespace(run_id=self.ti.run_id, clear_number=0),
+            "dag_run": SimpleNamespace(run_id=self.ti.run_id, clear_number=self.clear_number),
             "dag": self.dag,
             "task_state_store": self.store,
         }
