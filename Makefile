@@ -100,8 +100,9 @@ screenshots: $(STAMP_ALL)  ## Take the pictures of docs/monitoring.md again, fro
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(STAMP)  ## The benchmarks: what an import costs a DAG file
+bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a DAG file; thousands of videos in the gallery
 	@$(BIN)/python benchmarks/import_cost.py
+	@$(BIN)/python benchmarks/gallery.py
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
 	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev$(COMMA)browser$(COMMA)s3)

@@ -47,7 +47,8 @@ with DAG(
             for file in (file for file in video["files"] if file["type"] == "video"):
                 # Kling's id makes the name unique whatever the prompt is called.
                 target = folder / f"{video['kling_task_id']}.mp4"
-                if not target.exists():
+                # The size tells a copy that was cut off by a kill.
+                if not target.exists() or target.stat().st_size != file["bytes"]:
                     with ObjectStoragePath(file["file"]).open("rb") as source, target.open("wb") as copy:
                         shutil.copyfileobj(source, copy)
                 films[target.name] = {"name": video["name"], "prompt": video["prompt"]}
