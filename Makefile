@@ -53,7 +53,7 @@ endef
 .PHONY: help demo up test test-assets test-browser test-s3 screenshots check faults bench clean constraints install
 
 help:  ## What this Makefile can do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 install: $(STAMP)  ## Only install, into .venv
 

@@ -136,7 +136,12 @@ class AirflowStack:
                 what=f"the job of {name}",
             )
         else:
-            self.wait_healthy(timeout)
+            # Itself alone: others may be down as well, and be started next.
+            wait_for(
+                lambda: self._living(name) and self._answers(kind),
+                timeout=timeout,
+                what=f"an answer of {name}",
+            )
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL, *, whole: bool = False) -> None:
         """Send a signal to a component: to its main process, or (``whole``) to all it has forked as well.
@@ -225,6 +230,15 @@ class AirflowStack:
             log=log,
         )
         self.components[name] = Component(kind, process, log)
+
+    def _answers(self, kind: str) -> bool:
+        try:
+            if kind == "execution-api":
+                self._execution_api_answers()
+                return True
+            return bool(self.api.health())
+        except requests.RequestException:
+            return False
 
     def _execution_api_answers(self) -> None:
         address = f"http://127.0.0.1:{self.execution_port}/execution/health"
