@@ -96,6 +96,8 @@ def read_order(product: str, body: object, *, gateway: bool = False) -> Order:
 
 def _prompt(fields: Fields, product: str, name: str) -> str:
     prompt = fields.text("prompt") or ""
+    if len(prompt) > 2500:  # the shots of multi_prompt have a limit of their own
+        raise invalid("prompt cannot exceed 2500 characters")
     shots = fields.items("multi_prompt")
     if fields.flag("multi_shot"):
         if name != "kling-v3":
@@ -109,8 +111,6 @@ def _prompt(fields: Fields, product: str, name: str) -> str:
         prompt = prompt or " / ".join(texts)
     if not prompt.strip() and product == TEXT:
         raise invalid("prompt is required")  # observed on the new standard
-    if len(prompt) > 2500:
-        raise invalid("prompt cannot exceed 2500 characters")
     return prompt
 
 
