@@ -61,7 +61,7 @@ def read_order(product: str, body: object, *, gateway: bool = False) -> Order:
     if len(fields.text("negative_prompt") or "") > 2500:
         raise invalid("negative_prompt cannot exceed 2500 characters")
     _check_camera(fields, f"{name}/{mode}/{duration}", supported=name in CAMERA_MODELS)
-    first = _pictures(fields, name, mode) if product == IMAGE else None
+    first = _pictures(fields, name, mode, sound=sound) if product == IMAGE else None
     elements = [Fields(entry, "element_list") for entry in fields.items("element_list")]
     doom = first.doom if first is not None else None
     if elements and doom is None:  # the sandbox has no elements; the wording was observed
@@ -149,7 +149,7 @@ def _check_camera(fields: Fields, combination: str, *, supported: bool) -> None:
         raise invalid(f"model/mode/duration({combination}) is not supported with camera control")
 
 
-def _pictures(fields: Fields, name: str, mode: str) -> images.Image:
+def _pictures(fields: Fields, name: str, mode: str, *, sound: bool) -> images.Image:
     first = fields.raw.get("image")
     last = fields.raw.get("image_tail")
     if not first and not last:
@@ -159,6 +159,8 @@ def _pictures(fields: Fields, name: str, mode: str) -> images.Image:
         raise invalid("image_tail, masks and camera_control cannot be used together")
     if last and name in ("kling-v2-6", "kling-v2-5-turbo", "kling-v1-6", "kling-v2-1") and mode != "pro":
         raise invalid(f"image_tail requires mode pro for model {name}")
+    if last and name == "kling-v2-6" and sound:
+        raise invalid("image_tail requires sound off for model kling-v2-6")
     pictures = [
         images.read(value, key, legacy=True)
         for key, value in (("image", first), ("image_tail", last))

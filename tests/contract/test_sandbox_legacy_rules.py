@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import requests
 
 from kling_provider.sandbox import Sandbox
 from tests.contract.sandbox_client import Client, refused
@@ -29,3 +31,18 @@ def test_shots_have_a_limit_of_their_own(client: Client) -> None:
     assert client.legacy(**told).status_code == 200  # 3072 characters in all
     shots[0]["prompt"] += "x"
     refused(client.legacy(**told), 400, 1201, "512")
+
+
+def pictures(client: Client, **fields: Any) -> requests.Response:
+    """``POST /v1/videos/image2video``"""
+    picture = "https://images.example/a.png"
+    return client.post("/v1/videos/image2video", {"model_name": "kling-v3", "image": picture, **fields})
+
+
+def test_a_last_frame_by_model(client: Client) -> None:
+    last = {"image_tail": "https://images.example/b.png"}
+    assert pictures(client, **last, sound="on").status_code == 200
+    older = {**last, "model_name": "kling-v2-6"}
+    refused(pictures(client, **older), 400, 1201, "mode pro")
+    refused(pictures(client, **older, mode="pro", sound="on"), 400, 1201, "sound off")
+    assert pictures(client, **older, mode="pro").status_code == 200
