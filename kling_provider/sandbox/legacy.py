@@ -29,6 +29,8 @@ PRODUCTS = {"text2video": TEXT, "image2video": IMAGE}
 RESOLUTION_OF_MODE = {"std": "720p", "pro": "1080p", "4k": "4k"}
 CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 CAMERA_MOVES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
+ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
+"""Elements belong to v3, the only legacy name that takes any."""
 STATES = {"succeeded": "succeed"}
 
 
@@ -63,6 +65,8 @@ def read_order(product: str, body: object, *, gateway: bool = False) -> Order:
     _check_camera(fields, f"{name}/{mode}/{duration}", supported=name in CAMERA_MODELS)
     first = _pictures(fields, name, mode, sound=sound) if product == IMAGE else None
     elements = [Fields(entry, "element_list") for entry in fields.items("element_list")]
+    if len(elements) > ELEMENTS:
+        raise invalid(f"element_list can have at most {ELEMENTS} elements")
     doom = first.doom if first is not None else None
     if elements and doom is None:  # the sandbox has no elements; the wording was observed
         doom = f"Element id not found: {elements[0].raw.get('element_id')}"

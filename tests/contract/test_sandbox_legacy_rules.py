@@ -46,3 +46,9 @@ def test_a_last_frame_by_model(client: Client) -> None:
     refused(pictures(client, **older), 400, 1201, "mode pro")
     refused(pictures(client, **older, mode="pro", sound="on"), 400, 1201, "sound off")
     assert pictures(client, **older, mode="pro").status_code == 200
+
+
+def test_at_most_three_elements(client: Client) -> None:
+    elements = [{"element_id": str(number)} for number in range(1, 5)]
+    assert pictures(client, element_list=elements[:3]).status_code == 200
+    refused(pictures(client, element_list=elements), 400, 1201, "element_list")
