@@ -158,8 +158,8 @@ def _pictures(fields: Fields, name: str, mode: str, *, sound: bool) -> images.Im
     last = fields.raw.get("image_tail")
     if not first and not last:
         raise invalid("image is required")
-    masks = bool(fields.raw.get("static_mask") or fields.items("dynamic_masks"))
-    if sum((bool(last), masks, bool(fields.raw.get("camera_control")))) > 1:
+    masks = _masks(fields)
+    if sum((bool(last), bool(masks), bool(fields.raw.get("camera_control")))) > 1:
         raise invalid("image_tail, masks and camera_control cannot be used together")
     if last and name in ("kling-v2-6", "kling-v2-5-turbo", "kling-v1-6", "kling-v2-1") and mode != "pro":
         raise invalid(f"image_tail requires mode pro for model {name}")
@@ -167,10 +167,29 @@ def _pictures(fields: Fields, name: str, mode: str, *, sound: bool) -> images.Im
         raise invalid("image_tail requires sound off for model kling-v2-6")
     pictures = [
         images.read(value, key, legacy=True)
-        for key, value in (("image", first), ("image_tail", last))
+        for key, value in (("image", first), ("image_tail", last), *masks)
         if value
     ]
     return next((picture for picture in pictures if picture.doom), pictures[0])
+
+
+def _masks(fields: Fields) -> list[tuple[str, Any]]:
+    """The motion brush: one mask for what stands still, up to six that move along 2 to 77 points."""
+    static, dynamic = fields.raw.get("static_mask"), fields.items("dynamic_masks")
+    if len(dynamic) > 6:
+        raise invalid("dynamic_masks can have at most 6 masks")
+    masks = [("static_mask", static)] if static else []
+    for index, entry in enumerate(dynamic):
+        mask = Fields(entry, f"dynamic_masks[{index}]")
+        points = [Fields(point, mask.name("trajectories")) for point in mask.items("trajectories")]
+        if not 2 <= len(points) <= 77:
+            raise invalid(f"{mask.name('trajectories')} must have 2 to 77 points")
+        if any(point.number(axis) is None for point in points for axis in ("x", "y")):
+            raise invalid(f"{mask.name('trajectories')} must have x and y")
+        if not mask.raw.get("mask"):
+            raise invalid(f"{mask.name('mask')} is required")
+        masks.append((mask.name("mask"), mask.raw["mask"]))
+    return masks
 
 
 def _info(task: Task, *, echo: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from kling_provider.sandbox import Sandbox
-from tests.contract.sandbox_client import Client, refused
+from tests.contract.sandbox_client import Client, png, refused
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,21 @@ def test_at_most_three_elements(client: Client) -> None:
     elements = [{"element_id": str(number)} for number in range(1, 5)]
     assert pictures(client, element_list=elements[:3]).status_code == 200
     refused(pictures(client, element_list=elements), 400, 1201, "element_list")
+
+
+def test_masks(client: Client) -> None:
+    picture = base64.b64encode(png(300, 300)).decode()
+    points = [{"x": number, "y": number} for number in range(78)]
+    mask = {"mask": picture, "trajectories": points[:77]}
+    assert pictures(client, static_mask=picture, dynamic_masks=[mask] * 6).status_code == 200
+    for wrong in (
+        [mask] * 7,
+        [{**mask, "trajectories": points}],
+        [{**mask, "trajectories": points[:1]}],
+        [{**mask, "trajectories": [{"x": 1}, {"x": 2}]}],
+        [{**mask, "mask": "data:image/png;base64," + picture}],
+        [{"trajectories": points[:2]}],
+    ):
+        refused(pictures(client, dynamic_masks=wrong), 400, 1201, "dynamic_masks")
+    refused(pictures(client, static_mask="data:image/png;base64," + picture), 400, 1201, "static_mask")
+    refused(pictures(client, static_mask=picture, image_tail=picture), 400, 1201, "together")
