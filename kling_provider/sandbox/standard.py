@@ -191,7 +191,8 @@ def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
     shots = SHOT.findall(prompt) if multi_shot else []
     if not shots:
         return
-    if len(shots) > 6 or any(int(seconds) < 1 for _, seconds, _ in shots):
+    numbered = all(1 <= int(number) <= 6 for number, _, _ in shots)
+    if not numbered or len(shots) > 6 or any(int(seconds) < 1 for _, seconds, _ in shots):
         raise invalid("multi-shot prompt must have 1 to 6 shots of at least 1 second")
     if any(len(words) > 512 for _, _, words in shots):
         raise invalid("the prompt of a shot cannot exceed 512 characters")

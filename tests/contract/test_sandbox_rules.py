@@ -102,6 +102,8 @@ def test_shots_in_the_prompt_must_fill_the_duration(client: Client) -> None:
     assert client.film(shots, duration=5).status_code == 200
     refused(client.film(shots, duration=6), 400, 1201, "settings.duration")
     assert client.film(shots, duration=6, multi_shot=False).status_code == 200
+    for number in (0, 7):
+        refused(client.film(f"shot {number}, 5, a cat;", duration=5), 400, 1201, "1 to 6 shots")
 
 
 def test_frames(client: Client) -> None:
