@@ -17,12 +17,13 @@ import ipaddress
 import itertools
 import json
 import math
+import secrets
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kling_provider.sandbox import legacy, standard
-from kling_provider.sandbox.tasks import Task, milliseconds
+from kling_provider.sandbox.tasks import Task
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -97,7 +98,7 @@ class Courier:
         headers = {"Content-Type": "application/json; charset=utf-8"}
         if self._app.options.webhook_secret:
             timestamp = str(math.floor(self._app.world.clock()))
-            message_id = str(milliseconds(moment))
+            message_id = str(secrets.randbits(63))  # its own for each message: receivers drop repeated ones
             headers |= {
                 "webhook-id": message_id,
                 "webhook-timestamp": timestamp,

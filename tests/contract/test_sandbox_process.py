@@ -203,6 +203,20 @@ def test_callbacks_at_every_change(sandbox: Sandbox, receiver: Receiver) -> None
     assert (last["task_status"], set(last["task_result"])) == ("succeed", {"images", "videos", "audios"})
 
 
+def test_every_callback_has_an_id_of_its_own(
+    sandbox: Sandbox, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also two of the same moment: receivers tell a repeated message by its id (Standard Webhooks)."""
+    client, address = Client(sandbox), f"http://127.0.0.1:{receiver.server_address[1]}/cb"
+    moment = sandbox.world.clock()
+    monkeypatch.setattr(sandbox.world, "clock", lambda: moment)
+    for _ in range(2):
+        client.made(options={"callback_url": address})
+    monkeypatch.setattr(sandbox.world, "clock", lambda: moment + 200)
+    got = receiver.wait_for(4)
+    assert len({headers["webhook-id"] for headers, _ in got}) == 4
+
+
 def test_callbacks_stay_on_this_machine(sandbox: Sandbox) -> None:
     Client(sandbox).made(options={"callback_url": "http://192.0.2.1/cb"})
     sandbox.advance(120)
