@@ -19,6 +19,9 @@ REGIONS = {
     "china": "https://api-beijing.klingai.com",
 }
 
+#: Kling's former domain: only the ``/v1`` tree lives there, ``/tasks`` is a 404 page (live, 2026-09-28).
+_FORMER = "api.klingai.com"
+
 
 class Lock(StrEnum):
     """What Kling's ``external_task_id`` is worth for one model on one host."""
@@ -90,6 +93,12 @@ class HostProfile:
         """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
         if self.task_reads and not api_key:
             return replace(self, task_reads=False)
+        return self
+
+    def at(self, base_url: str) -> HostProfile:
+        """What remains at an address: Kling's former domain has the legacy API alone."""
+        if self.task_reads and (urlsplit(base_url).hostname or "").lower() == _FORMER:
+            return replace(self, api="legacy", task_reads=False)
         return self
 
 

@@ -63,6 +63,7 @@ class KlingConnection:
         region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
         base_url = _base_url(connection) or REGIONS[region]
         profile = PROFILES[_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))]
+        profile = profile.at(base_url)
         password = (connection.password or "").strip()
         if not password:
             raise KlingAuthError(

@@ -86,3 +86,20 @@ def test_a_missing_account_read_fails_the_connection_test(
     good, text = connect_to(monkeypatch, sandbox).test_connection()
     assert not good
     assert "read the account" in text
+
+
+@pytest.mark.parametrize("password", [KEY, SECRET])
+def test_kling_s_former_domain_has_the_legacy_api_alone(
+    password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``GET /tasks`` is a 404 page there, while ``/v1`` and the account answer (observed in 2026)."""
+    login = "ak" if password == SECRET else None
+    for host, api, reads in (
+        ("https://api.klingai.com", "legacy", False),
+        ("API.klingai.com", "legacy", False),
+        ("https://api-singapore.klingai.com", "legacy" if login else "standard", not login),
+    ):
+        connection = connect(monkeypatch, host, password, login=login).connection
+        profile = connection.profile
+        assert (profile.name, connection.api, profile.task_reads) == ("kling", api, reads), host
+        assert (profile.locks, profile.finds, profile.account) == (True, True, True)
