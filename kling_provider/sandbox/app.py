@@ -57,7 +57,7 @@ class App:
         return f"http://{host}" if host else self.address
 
     def throttle_account(self, name: str) -> None:
-        """The documented limit of ``/account/costs``, where the options ask for it."""
+        """The documented limit of ``/account/costs``; that the refusal is a 1302 is not recorded."""
         if self.options.account_qps <= 0:
             return
         now = self.world.clock()
@@ -72,6 +72,8 @@ class App:
         self.world.clear()
         self.ledger.clear()
         self.films.clear()
+        with self._account_lock:
+            self._account_reads.clear()
 
     def stats(self) -> dict[str, object]:
         """What ``GET /_sandbox/stats`` answers."""

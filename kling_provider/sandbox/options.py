@@ -35,7 +35,7 @@ class Options:
     secret_key: str = "sandbox-secret-key-that-guards-nothing"
     webhook_secret: str | None = None
     latency: float = 0.0
-    account_qps: float = 0.0
+    account_qps: float = 1.0
     seed: int = 1
     state_dir: Path | None = None
     film_cache_mb: int = 512

@@ -133,10 +133,16 @@ def test_the_pack_tells_its_limit_only_when_its_name_does(client: Client) -> Non
 
 
 def test_the_documented_limit_of_costs() -> None:
-    with Sandbox(account_qps=1) as sandbox:
+    with Sandbox() as sandbox:
         client = Client(sandbox)
         assert client.get(COSTS).status_code == 200
         refused(client.get(COSTS), 429, 1302)
+        sandbox.advance(1)
+        assert client.get(COSTS).status_code == 200
+        sandbox.reset()
+        assert client.get(COSTS).status_code == 200
+    with Sandbox(account_qps=0) as sandbox:
+        assert {Client(sandbox).get(COSTS).status_code for _ in range(3)} == {200}
 
 
 def test_twenty_threads_with_one_external_id_make_one_task(client: Client) -> None:

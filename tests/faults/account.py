@@ -26,8 +26,11 @@ def arrears(stage: Stage) -> None:
     stage.check(
         max(refused.values(), default=0) <= 1, f"{max(refused.values())} refused creates of one instance"
     )
-    for text in run.reasons().values():
-        stage.check("video units left" in text and "top up" in text, f"the message names no units: {text}")
+    reasons = run.reasons().values()
+    for text in reasons:
+        stage.check("top up" in text, f"the message does not say what to do: {text}")
+    # Kling tells the units once a second, and many are refused within one.
+    stage.check(any("video units left" in text for text in reasons), "no message names the units")
     stage.sandbox.set_faults([])
     run.clear(one.map_index for one in failed)
     run.finish()
