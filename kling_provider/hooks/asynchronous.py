@@ -16,7 +16,7 @@ import aiohttp
 from airflow.providers.common.compat.connection import get_async_connection
 from asgiref.sync import sync_to_async
 
-from kling_provider.api.account import Pack, parse_account
+from kling_provider.api.account import Pack
 from kling_provider.api.auth import AccessKey
 from kling_provider.api.codes import Answer, Kind
 from kling_provider.api.dialects.standard import MAX_IDS, account_costs, find_tasks, list_tasks, read_tasks
@@ -25,7 +25,6 @@ from kling_provider.exceptions import (
     KlingRequestError,
     KlingServerError,
     KlingTaskNotFound,
-    error_for,
 )
 from kling_provider.hooks import reads
 from kling_provider.hooks.connection import KlingConnection
@@ -184,9 +183,7 @@ class KlingAsyncHook:
             raise KlingRequestError(f"{connection.host} does not tell about the account.")
         now = datetime.now(UTC)
         answer = await self._ask(account_costs(now - timedelta(days=365), now + timedelta(days=1)))
-        if not answer.ok:
-            raise error_for(answer, f"read the account at {connection.host}")
-        return parse_account(answer.data)
+        return reads.read_account(answer, f"read the account at {connection.host}")
 
     async def close(self) -> None:
         """Close the HTTP session; a later call opens another."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kling_provider.api.account import parse_account
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.dialects.standard import find_tasks, read_tasks
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
 
 if TYPE_CHECKING:
+    from kling_provider.api.account import Pack
     from kling_provider.api.calls import HttpCall
     from kling_provider.api.codes import Answer
     from kling_provider.api.tasks import KlingTask
@@ -95,6 +97,13 @@ def read_page(answer: Answer, doing: str) -> tuple[list[KlingTask], str | None]:
         return parse_page(answer.data)
     except UnreadableTask as why:
         raise _unreadable(answer, doing, why) from None
+
+
+def read_account(answer: Answer, doing: str) -> tuple[Pack, ...]:
+    """The account's packs."""
+    if not answer.ok:
+        raise error_for(answer, doing)
+    return parse_account(answer.data)
 
 
 def _not_found(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTaskNotFound:

@@ -28,6 +28,8 @@ _MAX_PAUSE = 30.0
 _UNSEEN = 6.0
 #: Seconds that the limit in the pack's name is believed.
 _PACK_AGE = 600.0
+#: Seconds after which it is asked for again where it could not be read: Kling allows one such read a second (1302).
+_PACK_RETRY = 30.0
 _LIST_PAGES = 4
 
 
@@ -129,7 +131,8 @@ class Desk:
             try:
                 self._pack_limit = concurrency_of(await hook.account())
             except KlingError as error:
-                log.info("The account does not tell its limit, it will be learned: %s", error)
+                log.info("The account does not tell its limit now, it is learned meanwhile: %s", error)
+                self._pack_read_at += _PACK_RETRY - _PACK_AGE
         return self._pack_limit
 
     def _failed(self, error: KlingError, faults: int) -> None:

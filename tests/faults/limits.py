@@ -131,7 +131,9 @@ def limited(stage: Stage) -> None:
     """Most of them wait for a slot, and get it in the order in which they came."""
     run = stage.start()
     run.finish()
-    refused = {c["external_task_id"] for c in stage.sandbox.stats()["create_log"] if c["answer"] == "concurrency"}
+    refused = {
+        c["external_task_id"] for c in stage.sandbox.stats()["create_log"] if c["answer"] == "concurrency"
+    }
     stage.notes["refused at first"] = len(refused)
     stage.check(len(refused) >= 5, f"only {len(refused)} were refused: nothing was shown")
     in_their_order(stage)
