@@ -271,7 +271,13 @@ class KlingHook(HttpHook):
         text = f"{doing} at {self.connection.host}"
         return self._read(call, lambda answer: reads.read_many(self.connection, answer, text))
 
-    def _read(self, call: HttpCall, parse: Callable[[Answer], Parsed]) -> Parsed:
+    def _read(
+        self,
+        call: HttpCall,
+        parse: Callable[[Answer], Parsed],
+        *,
+        after: tuple[type[KlingError], ...] = (KlingServerError, KlingRateLimitError),
+    ) -> Parsed:
         """A read, tried again after faults of the server or the way: it costs nothing."""
         from tenacity import (
             Retrying,
@@ -284,7 +290,7 @@ class KlingHook(HttpHook):
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_exponential(max=15) + wait_random(max=1),
-            retry=retry_if_exception_type((KlingServerError, KlingRateLimitError)),
+            retry=retry_if_exception_type(after),
             reraise=True,
         )
         return retrying(lambda: parse(self._answer(call)))
