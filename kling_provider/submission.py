@@ -223,26 +223,29 @@ class Submission:
 
     def _unlocked(self, record: Record | None) -> Steps:
         """No lock: what the record says, or a stop."""
+        attempt = int(record.get("attempt") or 0) if record is not None else 0
+        doubt = record is not None and record.get("state") == "open"
+        if record is not None and doubt:
+            external = record.get("external_task_id")
+            if self.finds and external:
+                found = yield from self._look(external, LOOKS)
+                if found is not None:
+                    return (yield from self._take_over(found, attempt))
         if self.resubmit:
-            return (yield from self._create(0, locked=False))
+            return (yield from self._create(attempt, locked=False, doubt=doubt))
         if self.record is not None and record is None and self.record.get("state") != "not_created":
             raise self._stop(
                 f"this task instance already sent another request at {self.record.get('at')} "
                 f"(Kling task {self.record.get('kling_task_id') or 'unknown'})"
             )
-        if record is not None and record.get("state") == "open":
-            external = record.get("external_task_id")
-            if self.finds and external:
-                found = yield from self._look(external, LOOKS)
-                if found is not None:
-                    return (yield from self._take_over(found, int(record.get("attempt") or 0)))
+        if record is not None and doubt:
             raise self._stop(f"an earlier try sent it at {record.get('at')} and its end is unknown")
         if self.newcomer and self.record is None:
             raise self._stop(
                 "this run was cleared and this mapped instance is new in it, so its request may have been "
                 "paid at another map index"
             )
-        return (yield from self._create(0, locked=False))
+        return (yield from self._create(attempt, locked=False))
 
     def _current(self) -> Generator[Step, Any, tuple[KlingTask | None, int]]:
         """The task of the highest attempt that Kling knows, and that attempt."""
@@ -266,7 +269,8 @@ class Submission:
 
     # -- the call -------------------------------------------------------------------------------------------
 
-    def _create(self, attempt: int, locked: bool) -> Steps:
+    def _create(self, attempt: int, locked: bool, doubt: bool = False) -> Steps:
+        """:param doubt: an earlier call for this very attempt may have made a task."""
         if attempt >= self.identity.attempts:
             if self.identity.own is not None:
                 raise KlingTaskFailedFinally(
@@ -280,7 +284,6 @@ class Submission:
                 task_state=TaskState.EXISTS,
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
-        doubt = False
         yield Permit(external, attempt)
         for pause in (*BACKOFF, None):
             if not locked:
@@ -290,7 +293,7 @@ class Submission:
             if answer.ok and sent.task is not None:
                 return (yield from self._created(sent.task, external, attempt))
             unclear = answer.ok or answer.task_state is not TaskState.NONE
-            if not unclear and not locked:
+            if not unclear and not locked and not doubt:
                 yield Store(self._record(external, attempt, "not_created"))
             if not unclear and answer.code == 1201 and external:
                 return (yield from self._refused_1201(answer, external, attempt, doubt))
@@ -301,6 +304,7 @@ class Submission:
                     return (yield from self._take_over(found, attempt))
             if answer.kind is Kind.NO_SLOT and not unclear:
                 return NoSlot(external, attempt)
+            doubt = doubt or unclear
             if not locked and unclear:
                 if self.resubmit and pause is not None:
                     yield Wait(pause)
@@ -309,7 +313,6 @@ class Submission:
                     f"the call was sent at {_now()} and its answer does not say whether a task was made "
                     f"({_said(answer)})"
                 )
-            doubt = doubt or unclear
             again = unclear or answer.kind is Kind.RATE_LIMIT
             if not again or pause is None:
                 raise self._failed(answer, doubt)
@@ -332,7 +335,7 @@ class Submission:
     def _refused_1201(self, answer: Answer, external: str, attempt: int, doubt: bool) -> Steps:
         """1201 says "duplicate" by its text alone: the look-up decides, whatever the text says.
 
-        :param doubt: an earlier call of this very try may have made the task that is found.
+        :param doubt: an earlier call for this attempt may have made the task that is found.
         """
         if not self.finds:
             if answer.duplicate:
@@ -406,13 +409,16 @@ class Submission:
         )
 
     def _unknown_duplicate(self, answer: Answer, external: str, doubt: bool) -> KlingDuplicateUnknown:
-        said = f"{self.host} says that {external} already exists, and shows no task under it: "
+        shows = "shows no task under it" if self.finds else "cannot be asked which task that is"
+        said = f"{self.host} says that {external} already exists, and {shows}: "
         another = f"For a new, paid video of {self.what} raise take (now {self.identity.take})."
         if doubt:
             said += (
-                "this try probably made it, and the answer to its call was lost. A task may exist there and may be "
+                "this task probably made it, and the answer to its call was lost. A task may exist there and may be "
                 "billed. Look for it in Kling's console: put its id into the request as adopt and clear this task. "
             )
+        elif not self.finds:
+            said += "it was paid earlier. Put its id into the request as adopt and clear this task. Nothing was made now. "
         else:
             said += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
         return KlingDuplicateUnknown(

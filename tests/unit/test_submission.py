@@ -429,6 +429,48 @@ class TestWithoutALock:
         assert isinstance(kling.run(look_first=True, resubmit=True), Submitted)
         assert len(kling.tasks) == 2
 
+    def test_resubmit_looks_first_where_the_host_can(self) -> None:
+        kling = Kling(locked=False, fates=["killed_after"])
+        with pytest.raises(Killed):
+            kling.run()
+        outcome = kling.run(look_first=True, resubmit=True)
+        assert isinstance(outcome, Submitted)
+        assert outcome.adopted
+        assert len(kling.tasks) == 1
+
+    def test_a_refusal_after_a_resubmitted_doubt_does_not_close_the_intent(self) -> None:
+        """Who takes resubmit back is stopped again: the first call may have made a task."""
+        kling = Kling(locked=False, finds=False, fates=["lost_after", "1303"])
+        assert isinstance(kling.run(resubmit=True), NoSlot)
+        with pytest.raises(KlingSubmitUnknown):
+            kling.run(look_first=True)
+        assert len(kling.tasks) == 1
+
+    def test_a_resubmitted_duplicate_behind_a_host_that_cannot_look_up(self) -> None:
+        """A gateway without look-ups before a Kling that locks: the doubtful call's task, not one of 30 days ago."""
+        kling = Kling(fates=["killed_after"])
+        how: dict[str, Any] = {"lock": Lock.CARRIED, "finds": False}
+        with pytest.raises(Killed):
+            kling.run(**how)
+        with pytest.raises(KlingDuplicateUnknown) as stopped:
+            kling.run(look_first=True, resubmit=True, **how)
+        text = str(stopped.value)
+        assert "the answer to its call was lost" in text
+        assert "adopt" in text
+        assert "shows no task" not in text
+        assert "30 days" not in text
+
+    def test_the_next_attempt_stays_the_next_one_after_a_wait_for_a_slot(self) -> None:
+        """Behind such a gateway the first attempt's id is taken for good."""
+        kling = Kling(fates=["fails", "1303"])
+        how: dict[str, Any] = {"lock": Lock.CARRIED, "finds": False}
+        kling.run(**how)
+        refused = kling.run(look_first=True, **how)
+        assert isinstance(refused, NoSlot)
+        made = kling.run(look_first=True, resume=refused.external_task_id, **how)
+        assert isinstance(made, Submitted)
+        assert (refused.attempt, made.attempt) == (1, 1)
+
     def test_a_definite_refusal_may_be_sent_again(self) -> None:
         kling = Kling(locked=False, finds=False, fates=["refused"])
         with pytest.raises(KlingServerError):
