@@ -245,6 +245,12 @@ class Submission:
                 "this run was cleared and this mapped instance is new in it, so its request may have been "
                 "paid at another map index"
             )
+        if record is None and self.look_first and self.finds and self.lock is Lock.CARRIED:
+            # The record may be gone (clear_on_success); what the host shows was paid.
+            best, found_attempt = yield from self._current()
+            if best is not None and best.status is not TaskStatus.FAILED:
+                return (yield from self._take_over(best, found_attempt))
+            attempt = found_attempt + 1
         return (yield from self._create(attempt, locked=False))
 
     def _current(self) -> Generator[Step, Any, tuple[KlingTask | None, int]]:

@@ -429,6 +429,18 @@ class TestWithoutALock:
         assert isinstance(kling.run(look_first=True, resubmit=True), Submitted)
         assert len(kling.tasks) == 2
 
+    def test_where_the_record_is_gone_the_host_is_asked_if_it_can_be(self) -> None:
+        kling = Kling(locked=False, fates=["fails"])
+        kling.run()
+        kling.record = None
+        second = kling.run(look_first=True)
+        kling.record = None
+        third = kling.run(look_first=True)
+        assert isinstance(second, Submitted)
+        assert isinstance(third, Submitted)
+        assert (second.attempt, third.attempt, third.adopted) == (1, 1, True)
+        assert kling.good == 1
+
     def test_resubmit_looks_first_where_the_host_can(self) -> None:
         kling = Kling(locked=False, fates=["killed_after"])
         with pytest.raises(Killed):
