@@ -53,7 +53,7 @@ class Record(TypedDict, total=False):
     identity: str
     external_task_id: str | None
     attempt: int
-    #: ``open`` (sent, end unknown), ``created``, ``not_created``.
+    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``newcomer`` (stopped before sending).
     state: str
     kling_task_id: str | None
     #: The host repeated our external id; where it did not, there is no lock.
@@ -233,6 +233,14 @@ class Submission:
                     return (yield from self._take_over(found, attempt))
         if self.resubmit:
             return (yield from self._create(attempt, locked=False, doubt=doubt))
+        newcomer = self.record is not None and self.record.get("state") == "newcomer"
+        if newcomer or (self.newcomer and self.record is None):
+            # Kept, or a plain clear would be a later try without a record, and send.
+            yield Store(self._record(None, attempt, "newcomer"))
+            raise self._stop(
+                "this run was cleared and this mapped instance is new in it, so its request may have been "
+                "paid at another map index"
+            )
         if self.record is not None and record is None and self.record.get("state") != "not_created":
             raise self._stop(
                 f"this task instance already sent another request at {self.record.get('at')} "
@@ -240,11 +248,6 @@ class Submission:
             )
         if record is not None and doubt:
             raise self._stop(f"an earlier try sent it at {record.get('at')} and its end is unknown")
-        if self.newcomer and self.record is None:
-            raise self._stop(
-                "this run was cleared and this mapped instance is new in it, so its request may have been "
-                "paid at another map index"
-            )
         if record is None and self.look_first and self.finds and self.lock is Lock.CARRIED:
             # The record may be gone (clear_on_success); what the host shows was paid.
             best, found_attempt = yield from self._current()

@@ -500,7 +500,13 @@ class TestWithoutALock:
         kling = Kling(locked=False, finds=False)
         with pytest.raises(KlingSubmitUnknown, match="cleared"):
             kling.run(newcomer=True)
+        # A clear that changes nothing is stopped again: it is no first try any more.
+        with pytest.raises(KlingSubmitUnknown, match="cleared"):
+            kling.run(look_first=True)
         assert kling.sent == []
+        assert isinstance(kling.run(look_first=True, resubmit=True), Submitted)
+        assert isinstance(kling.run(look_first=True), Submitted)
+        assert len(kling.tasks) == 1
 
     def test_a_finished_one_is_read_and_delivered(self) -> None:
         kling = Kling(locked=False, finds=False)
