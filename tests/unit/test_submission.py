@@ -395,6 +395,41 @@ def test_1302_backs_off_and_leaves_the_rest_to_airflow() -> None:
     assert kling.tasks == []
 
 
+@pytest.mark.parametrize("locked", [True, False])
+@pytest.mark.parametrize("fate", ["ok", "fails"])
+def test_what_was_paid_is_found_again_when_adopt_is_taken_out(locked: bool, fate: str) -> None:
+    """Somebody else's task is taken over for as long as adopt says so; a failed one makes no next attempt."""
+    kling = Kling(locked=locked, finds=locked, fates=[fate])
+    other = Identity(namespace="", dag_id="others", scope={}, fingerprint={})
+    theirs = kling.run(identity=other)
+    kling.record = None
+    ours = kling.run()
+    assert isinstance(ours, Submitted)
+    assert isinstance(theirs, Submitted)
+    adopted = kling.run(look_first=True, adopt=theirs.task.kling_task_id)
+    assert isinstance(adopted, Submitted)
+    assert adopted.task.kling_task_id == theirs.task.kling_task_id
+    again = kling.run(look_first=True)
+    assert isinstance(again, Submitted)
+    assert again.task.kling_task_id == ours.task.kling_task_id
+    assert len(kling.tasks) == 2
+
+
+def test_a_failed_adopted_task_hides_no_task_of_ours() -> None:
+    """The worker died between the paid call and its record, and a wrong id was adopted then."""
+    kling = Kling(fates=["fails", "killed_after"])
+    theirs = kling.run(identity=Identity(namespace="", dag_id="others", scope={}, fingerprint={}))
+    assert isinstance(theirs, Submitted)
+    kling.record = None
+    with pytest.raises(Killed):
+        kling.run()
+    kling.run(look_first=True, adopt=theirs.task.kling_task_id)
+    again = kling.run(look_first=True)
+    assert isinstance(again, Submitted)
+    assert again.adopted
+    assert len(kling.tasks) == 2
+
+
 class TestWithoutALock:
     def test_a_kill_after_the_call_stops_the_retry_with_the_facts(self) -> None:
         kling = Kling(locked=False, finds=False, fates=["killed_after"])
