@@ -44,6 +44,11 @@ class KlingError(AirflowException):
         self.kling_task_id = kling_task_id
         self.retry_after = retry_after
 
+    @property
+    def next_try(self) -> str:
+        """Who makes the next try, for texts: Airflow retries nothing that is permanent."""
+        return "A clear" if isinstance(self, AirflowFailException) else "The retry"
+
 
 class KlingAuthError(KlingError, AirflowFailException):
     """The credential, the region, the kind of key, the permission or the IP list (1000-1004, 1103, 1304)."""

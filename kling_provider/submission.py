@@ -214,7 +214,15 @@ class Submission:
         """The task that an earlier try made; ``None`` where it failed and the next attempt may be made."""
         kling_task_id = str(record["kling_task_id"])
         attempt = int(record.get("attempt") or 0)
-        task: KlingTask | None = yield Read(kling_task_id)
+        try:
+            task: KlingTask | None = yield Read(kling_task_id)
+        except KlingError as error:
+            error.args = (
+                f"An earlier try made task {kling_task_id} for {self.what}, and it could not be read now: {error} It is "
+                f"billed when it succeeds. Nothing was sent by this try. {error.next_try} looks first and adopts it.",
+            )
+            error.task_state, error.kling_task_id = TaskState.EXISTS, kling_task_id
+            raise
         if task is None:
             raise KlingTaskNotFound(
                 f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {self.what}, "
@@ -234,7 +242,8 @@ class Submission:
         if record is not None and doubt:
             external = record.get("external_task_id")
             if self.finds and external:
-                found = yield from self._look(external, LOOKS)
+                sent = f"An earlier try sent {self.what} at {record.get('at')} and its end is unknown"
+                found = yield from self._look(external, LOOKS, sent)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
         if self.resubmit:
@@ -273,6 +282,7 @@ class Submission:
                 error.args = (
                     f"Could not look whether {self.what} was made already, and nothing was sent by this try: {error}",
                 )
+                error.task_state = TaskState.MAY_EXIST
                 raise
             for external, tasks in found.items():
                 attempt = ids.index(external)
@@ -356,7 +366,8 @@ class Submission:
             if answer.duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
             raise error_for(answer, self._doing, creating=True)
-        found = yield from self._look(external, DUPLICATE_LOOKS if answer.duplicate else (0.0,))
+        waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
+        found = yield from self._look(external, waits, self._could_not(answer))
         if found is None:
             if answer.duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
@@ -368,23 +379,24 @@ class Submission:
     def _after_doubt(self, external: str | None, answer: Answer) -> Generator[Step, Any, KlingTask | None]:
         if not (self.finds and external):
             return None
-        try:
-            return (yield from self._look(external, LOOKS))
-        except KlingServerError as error:
-            raise KlingServerError(
-                f"Could not {self._doing} ({_said(answer)}), and the look-up after it failed too: {error} A task may "
-                "exist at Kling and may be billed. The retry looks first and adopts it.",
-                code=answer.code,
-                request_id=answer.request_id,
-                http_status=answer.http_status,
-                task_state=TaskState.MAY_EXIST,
-            ) from None
+        return (yield from self._look(external, LOOKS, self._could_not(answer)))
 
-    def _look(self, external: str, waits: Sequence[float]) -> Generator[Step, Any, KlingTask | None]:
+    def _look(
+        self, external: str, waits: Sequence[float], before: str
+    ) -> Generator[Step, Any, KlingTask | None]:
+        """:param before: what left the doubt, for the case that the look fails."""
         for seconds in waits:
             if seconds:
                 yield Wait(seconds)
-            found: dict[str, list[KlingTask]] = yield Find((external,))
+            try:
+                found: dict[str, list[KlingTask]] = yield Find((external,))
+            except KlingError as error:
+                error.args = (
+                    f"{before}, and the look-up after it failed too: {error} A task may exist at Kling and may be "
+                    f"billed. {error.next_try} looks first and adopts it.",
+                )
+                error.task_state = TaskState.MAY_EXIST
+                raise
             if tasks := found.get(external):
                 return _best(tasks)
         return None
@@ -394,6 +406,9 @@ class Submission:
     @property
     def _doing(self) -> str:
         return f"create {self.what} at {self.host}"
+
+    def _could_not(self, answer: Answer) -> str:
+        return f"Could not {self._doing} ({_said(answer)})"
 
     def _record(self, external: str | None, attempt: int, state: str) -> Record:
         return {

@@ -18,6 +18,7 @@ from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
+    KlingAuthError,
     KlingDuplicateUnknown,
     KlingError,
     KlingRateLimitError,
@@ -281,6 +282,51 @@ def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
         kling.run()
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert kling.waited < 60
+
+
+@pytest.mark.parametrize(
+    ("error", "who"),
+    [
+        (KlingServerError("down"), "The retry"),
+        (KlingRateLimitError("too fast"), "The retry"),
+        (KlingAuthError("the key is no more"), "A clear"),
+    ],
+)
+@pytest.mark.parametrize("before", ["answer lost", "duplicate", "open"])
+def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, who: str, before: str) -> None:
+    """Whatever it fails with: what was sent may exist, though this read knows of nothing."""
+    kling = Kling(locked=before != "open", fates=["lost_after"] if before == "answer lost" else [])
+    error = type(error)(str(error))  # a fresh one: it is added to
+    if before != "answer lost":
+        kling.fates = ["killed_after"]
+        with pytest.raises(Killed):
+            kling.run()
+
+    def do(step: Step) -> Any:
+        if isinstance(step, Find):
+            raise error
+        return kling.do(step)
+
+    with pytest.raises(type(error)) as caught:
+        drive(kling.submission(look_first=before == "open").steps(), do)
+    assert caught.value.task_state is TaskState.MAY_EXIST
+    assert f"may be billed. {who} looks first and adopts it." in str(caught.value)
+    assert len(kling.tasks) == 1
+
+
+def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
+    kling = Kling()
+    made = kling.run()
+    assert isinstance(made, Submitted)
+    kling.read_fates = [True, True]
+    with pytest.raises(KlingServerError, match=r"task [0-9]+ .* billed .* The retry looks first") as caught:
+        kling.run(look_first=True)
+    assert caught.value.task_state is TaskState.EXISTS
+    assert caught.value.kling_task_id == made.task.kling_task_id
+    kling.record = None
+    with pytest.raises(KlingServerError, match="nothing was sent by this try") as caught:
+        kling.run(look_first=True)
+    assert caught.value.task_state is TaskState.MAY_EXIST
 
 
 def test_a_1303_after_doubt_looks_before_it_waits() -> None:
