@@ -321,7 +321,7 @@ class Submission:
             if not unclear and not locked and not doubt:
                 yield Store(self._record(external, attempt, "not_created"))
             if not unclear and answer.code == 1201 and external:
-                return (yield from self._refused_1201(answer, external, attempt, doubt))
+                return (yield from self._refused_1201(answer, external, attempt, doubt=doubt, locked=locked))
             if unclear or (doubt and answer.kind is Kind.NO_SLOT):
                 # A 1303 after doubt may well be our own task that fills the slot.
                 found = yield from self._after_doubt(external, answer)
@@ -340,7 +340,7 @@ class Submission:
                 )
             again = unclear or answer.kind is Kind.RATE_LIMIT
             if not again or pause is None:
-                raise self._failed(answer, doubt)
+                raise self._failed(answer, doubt, locked)
             yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
         raise AssertionError("unreachable")
 
@@ -357,7 +357,9 @@ class Submission:
         yield Store({**record, "kling_task_id": task.kling_task_id})
         return Submitted(task, external, attempt, adopted=True)
 
-    def _refused_1201(self, answer: Answer, external: str, attempt: int, doubt: bool) -> Steps:
+    def _refused_1201(
+        self, answer: Answer, external: str, attempt: int, *, doubt: bool, locked: bool
+    ) -> Steps:
         """1201 says "duplicate" by its text alone: the look-up decides, whatever the text says.
 
         :param doubt: an earlier call for this attempt may have made the task that is found.
@@ -365,13 +367,13 @@ class Submission:
         if not self.finds:
             if answer.duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
-            raise error_for(answer, self._doing, creating=True)
+            raise self._failed(answer, doubt, locked)
         waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
         found = yield from self._look(external, waits, self._could_not(answer))
         if found is None:
             if answer.duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
-            raise error_for(answer, self._doing, creating=True)
+            raise self._failed(answer, doubt, locked)
         if found.status is TaskStatus.FAILED and self.identity.own is None and not doubt:
             return (yield from self._create(attempt + 1, locked=self.lock is Lock.LOCKED))
         return (yield from self._take_over(found, attempt))
@@ -420,12 +422,15 @@ class Submission:
             "at": _now(),
         }
 
-    def _failed(self, answer: Answer, doubt: bool) -> KlingError:
+    def _failed(self, answer: Answer, doubt: bool, locked: bool) -> KlingError:
         if doubt and answer.task_state is TaskState.NONE:
             answer = replace(answer, task_state=TaskState.MAY_EXIST)
         error = error_for(answer, self._doing, creating=True)
         if error.task_state is TaskState.MAY_EXIST:
-            error.args = (f"{error} The retry looks first and adopts it, or sends again with the same id.",)
+            goes_on = "looks first and adopts it, or sends again with the same id"
+            if not locked:
+                goes_on = 'sends it again, as on_ambiguous="resubmit" says'
+            error.args = (f"{error} {error.next_try} {goes_on}.",)
         elif isinstance(error, KlingServerError | KlingRateLimitError):
             error.args = (f"{error} The retry sends it again.",)
         return error

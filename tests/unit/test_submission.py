@@ -329,6 +329,36 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
     assert caught.value.task_state is TaskState.MAY_EXIST
 
 
+@pytest.mark.parametrize(
+    ("kind", "code", "text"),
+    [
+        (Kind.AUTH, 1002, "no such key"),
+        (Kind.BALANCE, 1102, "no units"),
+        (Kind.INVALID, 1201, "this id was used"),  # a duplicate in words that we do not know
+    ],
+)
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
+    kind: Kind, code: int, text: str, locked: bool
+) -> None:
+    kling = Kling(locked=locked, fates=["lost_after"])
+
+    def do(step: Step) -> Any:
+        if isinstance(step, Find):
+            return {}
+        if isinstance(step, Send) and kling.sent:
+            return Sent(Answer(kind, 400, code, text, task_state=TaskState.NONE))
+        return kling.do(step)
+
+    with pytest.raises(KlingError) as caught:
+        drive(kling.submission(resubmit=not locked).steps(), do)
+    said = str(caught.value)
+    assert caught.value.task_state is TaskState.MAY_EXIST
+    assert "Nothing was made" not in said
+    assert "The retry" not in said
+    assert ("A clear looks first" if locked else "A clear sends it again") in said
+
+
 def test_a_1303_after_doubt_looks_before_it_waits() -> None:
     """Our own task may be what fills the last slot."""
     kling = Kling(fates=["lost_before", "1303"])
