@@ -305,7 +305,8 @@ class KlingHook(HttpHook):
     def _send(self, session: Session, call: HttpCall) -> Answer:
         """One call, without redirects and without any library's retry."""
         answer, headers = self._send_once(session, call, skew=None)
-        if answer.kind is Kind.TOKEN_TIME and (skew := skew_from(headers)) is not None:
+        refused = answer.kind is Kind.TOKEN_TIME and answer.task_state is TaskState.NONE
+        if refused and (skew := skew_from(headers)) is not None:
             # The token came too early or too late: nothing was made. Once more, by the server's clock.
             answer, _ = self._send_once(session, call, skew=skew)
         return answer

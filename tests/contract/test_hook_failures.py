@@ -181,6 +181,23 @@ def test_an_answer_that_leaves_doubt(name: str, sandbox: Sandbox, monkeypatch: p
     assert sandbox.stats()["redirects_followed"] == 0
 
 
+@pytest.mark.parametrize("status", [408, 500, 502])
+def test_a_late_token_within_a_server_fault_is_not_sent_again(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Around these statuses no code proves that nothing was made."""
+    calls: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        calls.append(request.path)
+        say(request, status, {"code": 1004, "message": "Authorization is expired"})
+
+    with server(answer) as port:
+        error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway"))
+    assert error.task_state is TaskState.MAY_EXIST
+    assert len(calls) == 1
+
+
 def test_a_redirect_to_nowhere_is_a_redirect_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """``requests`` looks at the address even where it is told not to go there."""
     with server(lambda request: say(request, 307, b"", Location="http://[")) as port:
