@@ -96,7 +96,8 @@ class Saving:
         :raises KlingRequestError: where it is another video's; nothing was sent.
         """
         path = self._path(0, 1, "video")
-        saved = None if self._place.replace else find_saved(path, self._origin.identity)
+        # With replace too: it is for the files of others, and our own may be the only memory of what was paid.
+        saved = find_saved(path, self._origin.identity)
         if saved is not None:
             return saved_result(saved, path), SavedFile.at(path, saved, reused=True)
         check_free(path, self._origin.identity, replace=self._place.replace)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators against the sandbox: what is paid once, found again, and told truly, whatever fails around it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kling_provider import submission
+from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.sandbox import Sandbox
+from tests.unit.instance import Instance
+
+REQUEST = {"prompt": "A red panda", "duration": 3, "name": "panda"}
+Start = Callable[..., Sandbox]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts a sandbox with a connection to it, and makes waits short."""
+    monkeypatch.setattr(submission, "LOOKS", (0.0,))
+    monkeypatch.setattr(submission, "BACKOFF", (0.0,))
+    monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
+    with ExitStack() as stack:
+
+        def started(profile: str = "kling", **options: Any) -> Sandbox:
+            options = {"time_scale": 1, "render_seconds": 10, "profile": profile, **options}
+            sandbox = stack.enter_context(Sandbox(**options))
+            connection = {
+                "conn_type": "kling",
+                "host": sandbox.base_url,
+                "password": sandbox.api_key,
+                "extra": {"profile": profile},
+            }
+            monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps(connection))
+            return sandbox
+
+        yield started
+
+
+def made(sandbox: Sandbox) -> int:
+    return int(sandbox.stats()["creates"]["made"])
+
+
+def generate(**how: Any) -> KlingGenerateOperator:
+    return KlingGenerateOperator(task_id="video", **{"request": REQUEST, **how})
+
+
+def context(instance: Instance) -> dict[str, Any]:
+    return {**instance.context, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={}))}
+
+
+def begin(operator: KlingGenerateOperator, instance: Instance, sandbox: Sandbox) -> tuple[str, dict[str, Any]]:
+    """Up to the defer, and the video rendered: its Kling task id, and the defer's ``kwargs``."""
+    with pytest.raises(BaseException) as deferred:
+        operator.execute(context(instance))
+    assert type(deferred.value).__name__ == "TaskDeferred", deferred.value
+    sandbox.advance(60)
+    return instance.xcoms["kling"]["kling_task_id"], dict(deferred.value.kwargs or {})  # type: ignore[attr-defined]
+
+
+def go_on(operator: KlingGenerateOperator, instance: Instance, kling_task_id: str, **kwargs: Any) -> Any:
+    event = {"kling_task_id": kling_task_id, "status": "succeeded"}
+    return operator.resume_task(context(instance), event, **kwargs)
+
+
+@pytest.mark.parametrize("profile", ["kling", "gateway"])
+def test_replace_writes_over_others_and_delivers_our_own(
+    profile: str, start: Start, tmp_path: Path
+) -> None:
+    """At a host without a lock, and after 30 days anywhere, the saved file is the only memory of pay_once_per."""
+    sandbox = start(profile)
+    sandbox.set_faults([{"kind": "ids_forgotten", "seconds": 3600, "mode": "free"}])
+    how = {"destination": str(tmp_path), "replace": True, "pay_once_per": "dag"}
+    (tmp_path / "panda.mp4").write_bytes(b"somebody's")
+    first = Instance(run_id="monday")
+    kling_task_id, kwargs = begin(generate(**how), first, sandbox)
+    go_on(generate(**how), first, kling_task_id, **kwargs)
+    sandbox.advance(4000)
+    again = generate(**how).execute(context(Instance(run_id="tuesday")))
+    assert again["kling_task_id"] == kling_task_id
+    assert made(sandbox) == 1
