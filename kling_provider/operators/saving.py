@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.api.tasks import KlingTask
+from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.storage import (
     SUFFIXES,
     Origin,
@@ -104,7 +104,9 @@ class Saving:
         return None
 
     def save(self, task: KlingTask) -> dict[int, SavedFile]:
-        """Save every output of ``task``, with its sidecar."""
+        """Save every output of ``task``, with its sidecar. A finished task has one at least: without any,
+        :func:`save_output` says so of the first, for what was paid must not end as a success without a file."""
+        outputs = task.outputs or (Output("video"),)
         return {
             index: save_output(
                 task,
@@ -115,7 +117,7 @@ class Saving:
                 refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
                 http_extras=self._hook.connection.http_extras,
             )
-            for index, output in enumerate(task.outputs)
+            for index, output in enumerate(outputs)
         }
 
     def _path(self, index: int, outputs: int, output_type: str) -> Any:

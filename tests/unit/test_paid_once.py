@@ -7,6 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 from kling_provider import submission
-from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.api.codes import TaskState
+from kling_provider.exceptions import KlingServerError
+from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from tests.unit.instance import Instance
 
@@ -57,7 +60,9 @@ def context(instance: Instance) -> dict[str, Any]:
     return {**instance.context, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={}))}
 
 
-def begin(operator: KlingGenerateOperator, instance: Instance, sandbox: Sandbox) -> tuple[str, dict[str, Any]]:
+def begin(
+    operator: KlingGenerateOperator, instance: Instance, sandbox: Sandbox
+) -> tuple[str, dict[str, Any]]:
     """Up to the defer, and the video rendered: its Kling task id, and the defer's ``kwargs``."""
     with pytest.raises(BaseException) as deferred:
         operator.execute(context(instance))
@@ -72,9 +77,7 @@ def go_on(operator: KlingGenerateOperator, instance: Instance, kling_task_id: st
 
 
 @pytest.mark.parametrize("profile", ["kling", "gateway"])
-def test_replace_writes_over_others_and_delivers_our_own(
-    profile: str, start: Start, tmp_path: Path
-) -> None:
+def test_replace_writes_over_others_and_delivers_our_own(profile: str, start: Start, tmp_path: Path) -> None:
     """At a host without a lock, and after 30 days anywhere, the saved file is the only memory of pay_once_per."""
     sandbox = start(profile)
     sandbox.set_faults([{"kind": "ids_forgotten", "seconds": 3600, "mode": "free"}])
@@ -87,3 +90,24 @@ def test_replace_writes_over_others_and_delivers_our_own(
     again = generate(**how).execute(context(Instance(run_id="tuesday")))
     assert again["kling_task_id"] == kling_task_id
     assert made(sandbox) == 1
+
+
+@pytest.mark.parametrize("task", ["generate", "download"])
+def test_a_finished_task_without_a_result_is_no_success(
+    task: str, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that puts the link where nobody looks: green, and gone after 30 days."""
+    sandbox, instance = start(), Instance()
+    operator = generate(destination=str(tmp_path))
+    kling_task_id, kwargs = begin(operator, instance, sandbox)
+    monkeypatch.setattr("kling_provider.api.dialects.reading._outputs", lambda fields: ())
+    download = KlingDownloadOperator(task_id="save", kling_task_id=kling_task_id, destination=str(tmp_path))
+    deliver: Callable[[], Any] = (
+        partial(go_on, operator, instance, kling_task_id, **kwargs)
+        if task == "generate"
+        else partial(download.execute, context(instance))
+    )
+    with pytest.raises(KlingServerError, match=r"names no result\. It was billed") as caught:
+        deliver()
+    assert caught.value.task_state is TaskState.EXISTS
+    assert caught.value.kling_task_id == kling_task_id
