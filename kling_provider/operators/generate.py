@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -106,15 +106,23 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
                 expected_at=expected_at,
             ),
             method_name="resume_task",
-            kwargs={"adopted": done.adopted},
+            kwargs={"adopted": done.adopted, "images": dict(job.images)},
             timeout=timedelta(seconds=max(0.0, deadline - time.time())) + NET,
         )
         raise AssertionError("unreachable: defer raises")
 
-    def resume_task(self, context: Context, event: dict[str, Any], adopted: bool = False) -> Any:
+    def resume_task(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        adopted: bool = False,
+        images: Mapping[str, str] | None = None,
+    ) -> Any:
         """The task trigger's event; the worker reads the task once more, for a fresh link and the truth.
 
-        :param adopted: has a default because ``airflow dags test`` passes the event alone.
+        The last two have defaults because ``airflow dags test`` passes the event alone.
+
+        :param images: what stood for each image at the call: their files may be another worker's, or gone.
         """
         from kling_provider.operators.waiting import confirmed
 
@@ -125,7 +133,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             self._tell(context, job, task, task.external_task_id)
             return self._deliver(job, task, adopted, context)
 
-        return self._guarded(context, body)
+        return self._guarded(context, body, images=images)
 
     @property
     def _leaves_sidecar(self) -> bool:

@@ -67,6 +67,7 @@ class Job:
     :param max_units: the most that this one video may cost at list price.
     :param plan_only: stop before the paid call (:class:`Planned` is raised), store nothing.
     :param sidecar: finished videos leave a sidecar where this job looks first (Generate with a destination).
+    :param images: what stands for each image, where they need not be read any more: the video is paid.
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
 
@@ -81,13 +82,18 @@ class Job:
         max_units: float | Decimal | None = None,
         plan_only: bool = False,
         sidecar: bool = False,
+        images: Mapping[str, str] | None = None,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
         self.hook = KlingHook(kling_conn_id)
         connection = self.hook.connection
         self.request = self.hook.request(data)
         # What goes over the wire, with images as addresses or base64; and what stands for each image.
-        self.wire, self.images = resolve_images(self.request, api=connection.api)
+        self.wire, self.images = (
+            resolve_images(self.request, api=connection.api)
+            if images is None
+            else (self.request, dict(images))
+        )
         self._data = data
         self.lock = connection.profile.lock(self.request.model)
         self.identity = Identity.of(

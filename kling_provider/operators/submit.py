@@ -102,7 +102,7 @@ class KlingSubmitOperator(TellsLineage):
         """Whether finished videos are remembered by a file that this task looks at first."""
         return False
 
-    def _job(self, context: Context) -> Job:
+    def _job(self, context: Context, images: Mapping[str, str] | None = None) -> Job:
         from kling_provider.operators.job import Job
 
         return Job(
@@ -114,6 +114,7 @@ class KlingSubmitOperator(TellsLineage):
             max_units=self.max_units,
             plan_only=self.plan_only,
             sidecar=self._leaves_sidecar,
+            images=images,
         )
 
     def _submit(self, job: Job, context: Context, queue: Mapping[str, Any] | None = None) -> Any:
@@ -173,7 +174,7 @@ class KlingSubmitOperator(TellsLineage):
         )
         raise AssertionError("unreachable: defer raises")
 
-    def _guarded(self, context: Context, body: Any) -> Any:
+    def _guarded(self, context: Context, body: Any, *, images: Mapping[str, str] | None = None) -> Any:
         """Run ``body(job)``; what fails is also pushed for the UI, in one line."""
         from kling_provider.exceptions import KlingError
         from kling_provider.operators.telling import failure
@@ -181,7 +182,7 @@ class KlingSubmitOperator(TellsLineage):
         job: Job | None = None
         try:
             with metrics.failures(dag_id=context["ti"].dag_id):
-                job = self._job(context)
+                job = self._job(context, images)
                 if not self.retries:
                     self.log.info("This task has retries=0: a transient failure then needs a clear.")
                 return body(job)

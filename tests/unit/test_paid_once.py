@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from kling_provider import submission
 from kling_provider.api.codes import TaskState
@@ -111,3 +112,22 @@ def test_a_finished_task_without_a_result_is_no_success(
         deliver()
     assert caught.value.task_state is TaskState.EXISTS
     assert caught.value.kling_task_id == kling_task_id
+
+
+def test_the_first_frame_is_not_needed_to_deliver(start: Start, tmp_path: Path) -> None:
+    """It may be a file of the worker that sent it, and another one resumes; or it is gone by then."""
+    picture = tmp_path / "frame.png"
+    Image.new("RGB", (400, 300), "red").save(picture)
+    request = {"type": "image_to_video", "prompt": "It moves", "duration": 3, "name": "panda"}
+    how = {"request": {**request, "first_frame": str(picture)}, "destination": str(tmp_path / "videos")}
+    sandbox, instance = start(), Instance()
+    kling_task_id, kwargs = begin(generate(**how), instance, sandbox)
+    picture.unlink()
+    result = go_on(generate(**how), instance, kling_task_id, **json.loads(json.dumps(kwargs)))
+    sidecar = json.loads((tmp_path / "videos" / "panda.mp4.json").read_text())
+    assert result["kling_task_id"] == kling_task_id
+    assert "(sha256 " in sidecar["request"]["first_frame"]
+    # The next try is given it again, and finds what is saved by the same identity.
+    Image.new("RGB", (400, 300), "red").save(picture)
+    instance.ti.try_number = 2
+    assert generate(**how).execute(context(instance))["kling_task_id"] == kling_task_id
