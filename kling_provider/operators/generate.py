@@ -133,7 +133,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             self._tell(context, job, task, task.external_task_id)
             return self._deliver(job, task, adopted, context)
 
-        return self._guarded(context, body, images=images)
+        return self._guarded(context, body, images=images, kling_task_id=str(event["kling_task_id"]))
 
     @property
     def _leaves_sidecar(self) -> bool:

@@ -117,6 +117,8 @@ class Job:
         self._look_first = not self._first_try or pay_once_per != "run" or self._newcomer
         self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
         self._sent = False
+        #: The task that :meth:`submit` made or found.
+        self.kling_task_id: str | None = None
         self._records = records_of(context, locked=self.lock is Lock.LOCKED)
 
     @property
@@ -171,6 +173,7 @@ class Job:
             error.args = (f"{error}{self._units_left()}",)
             raise
         if isinstance(outcome, Submitted):
+            self.kling_task_id = outcome.task.kling_task_id
             if outcome.adopted:
                 self._tell_adopted(outcome.task)
             if not self._plan_only:

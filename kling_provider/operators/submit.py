@@ -174,10 +174,20 @@ class KlingSubmitOperator(TellsLineage):
         )
         raise AssertionError("unreachable: defer raises")
 
-    def _guarded(self, context: Context, body: Any, *, images: Mapping[str, str] | None = None) -> Any:
-        """Run ``body(job)``; what fails is also pushed for the UI, in one line."""
+    def _guarded(
+        self,
+        context: Context,
+        body: Any,
+        *,
+        images: Mapping[str, str] | None = None,
+        kling_task_id: str | None = None,
+    ) -> Any:
+        """Run ``body(job)``; what fails is also pushed for the UI, in one line.
+
+        :param kling_task_id: the task that exists already.
+        """
         from kling_provider.exceptions import KlingError
-        from kling_provider.operators.telling import failure
+        from kling_provider.operators.telling import failure, still_paid
 
         job: Job | None = None
         try:
@@ -187,6 +197,8 @@ class KlingSubmitOperator(TellsLineage):
                     self.log.info("This task has retries=0: a transient failure then needs a clear.")
                 return body(job)
         except KlingError as error:
+            if paid := kling_task_id or (job.kling_task_id if job is not None else None):
+                still_paid(error, paid)
             self._push(context, job, **failure(error))
             raise
 

@@ -29,6 +29,25 @@ def failure(error: KlingError, kling_task_id: str | None = None) -> dict[str, An
     }
 
 
+def still_paid(error: KlingError, kling_task_id: str) -> None:
+    """Adds what is true of a video that was being delivered, where the error (of a read, a setting) knows of none."""
+    from kling_provider.api.codes import TaskState
+    from kling_provider.exceptions import KlingTaskNotFound
+
+    if error.task_state is not TaskState.NONE:
+        return
+    error.kling_task_id = error.kling_task_id or kling_task_id
+    if isinstance(error, KlingTaskNotFound):
+        error.task_state = TaskState.MAY_EXIST
+        error.args = (f"{error} It was made for this task and may be billed; nothing more was sent.",)
+        return
+    error.task_state = TaskState.EXISTS
+    error.args = (
+        f"Could not deliver Kling task {kling_task_id}, which is billed when it succeeds: {error} {error.next_try} adopts "
+        "it and pays nothing.",
+    )
+
+
 @contextmanager
 def told_failures(
     context: Mapping[str, Any], *, kling_task_id: Any, request: Mapping[str, Any] | None, conn_id: str

@@ -90,6 +90,7 @@ def fetch(
         raise KlingTaskNotFound(
             f"The video of Kling task {task.kling_task_id} is gone: Kling kept it until {expires:%Y-%m-%d}. It was "
             "paid for. For a new one raise take.",
+            task_state=TaskState.EXISTS,
             kling_task_id=task.kling_task_id,
         )
     raise KlingServerError(

@@ -17,7 +17,7 @@ from PIL import Image
 
 from kling_provider import submission
 from kling_provider.api.codes import TaskState
-from kling_provider.exceptions import KlingServerError
+from kling_provider.exceptions import KlingError, KlingServerError
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from tests.unit.instance import Instance
@@ -131,3 +131,31 @@ def test_the_first_frame_is_not_needed_to_deliver(start: Start, tmp_path: Path) 
     Image.new("RGB", (400, 300), "red").save(picture)
     instance.ti.try_number = 2
     assert generate(**how).execute(context(instance))["kling_task_id"] == kling_task_id
+
+
+@pytest.mark.parametrize("fault", [{"kind": "outage"}, {"kind": "auth", "on": "read"}], ids=["outage", "key"])
+def test_what_fails_while_a_paid_video_is_delivered_says_that_it_is_paid(
+    fault: dict[str, Any], start: Start, tmp_path: Path
+) -> None:
+    sandbox, instance = start(), Instance()
+    operator = generate(destination=str(tmp_path))
+    kling_task_id, kwargs = begin(operator, instance, sandbox)
+    sandbox.set_faults([fault])
+    with pytest.raises(KlingError) as caught:
+        go_on(operator, instance, kling_task_id, **kwargs)
+    who = "The retry" if fault["kind"] == "outage" else "A clear"
+    assert f"{who} adopts it and pays nothing." in str(caught.value)
+    left = instance.xcoms["kling"]
+    assert (left["kling_task_id"], left["task_state"]) == (kling_task_id, "exists")
+
+
+def test_a_wrong_connection_on_resume_does_not_say_that_nothing_was_made(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, instance = start(), Instance()
+    operator = generate(destination=str(tmp_path))
+    kling_task_id, kwargs = begin(operator, instance, sandbox)
+    monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps({"conn_type": "kling", "host": sandbox.url}))
+    with pytest.raises(KlingError, match=f"task {kling_task_id}"):
+        go_on(operator, instance, kling_task_id, **kwargs)
+    assert instance.xcoms["kling"]["task_state"] == "exists"
