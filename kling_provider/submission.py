@@ -475,7 +475,8 @@ def failure_of(task: KlingTask, *, final: bool, advice: str) -> KlingError:
     billed = "; ".join(f"{item.amount} {item.charge_type or 'unit'}" for item in task.billing) or "not said"
     text = f"Kling failed task {task.kling_task_id}: {reason} (billed: {billed}). "
     if task.moderated:
-        text += "That is moderation: change the prompt or the pictures. A clear makes the next attempt."
+        text += "That is moderation: change the prompt or the pictures. "
+        text += advice if final else "A clear makes the next attempt."
         return KlingModerationError(text, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
     kind = KlingTaskFailedFinally if final else KlingTaskFailed
     return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)

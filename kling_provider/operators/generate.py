@@ -156,7 +156,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         from kling_provider.operators.saving import result_of
         from kling_provider.operators.waiting import count_delivered, raise_if_failed
 
-        raise_if_failed(task, own_id=job.identity.own is not None)
+        raise_if_failed(task, job.request)
         saving = self._saving(context, job)
         files = saving.save(task) if saving is not None else {}
         result = result_of(task, job.request, type=job.request.type, adopted=adopted, files=files)

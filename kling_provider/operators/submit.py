@@ -81,7 +81,7 @@ class KlingSubmitOperator(TellsLineage):
         from kling_provider.operators.waiting import raise_if_failed
 
         self._tell(context, job, done.task, done.external_task_id)
-        raise_if_failed(done.task, own_id=job.identity.own is not None)
+        raise_if_failed(done.task, job.request)
         self._made = Made(
             facts={
                 "kling_task_id": done.task.kling_task_id,

@@ -27,6 +27,7 @@ from kling_provider.polling.watch import Watch
 from kling_provider.submission import NoSlot, failure_of
 
 if TYPE_CHECKING:
+    from kling_provider.api.requests import Request
     from kling_provider.hooks.kling import KlingHook
     from kling_provider.operators.job import Job
 
@@ -41,13 +42,17 @@ _RETRY_MAKES_NEXT = (
 _CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt made. A retry here cannot help."
 
 
-def raise_if_failed(task: KlingTask, *, own_id: bool) -> None:
-    """For tasks that submit: a retry is the next attempt, except under the user's own external id."""
-    if task.status is TaskStatus.FAILED:
-        advice = (
-            "Choose another external_task_id: an id can be used once only." if own_id else _RETRY_MAKES_NEXT
-        )
-        raise failure_of(task, final=own_id, advice=advice)
+def raise_if_failed(task: KlingTask, request: Request) -> None:
+    """For tasks that submit: a retry is the next attempt, except of what ``adopt`` named and under the user's own
+    external id."""
+    if task.status is not TaskStatus.FAILED:
+        return
+    advice = _RETRY_MAKES_NEXT
+    if adopted := (request.adopt or "").strip():
+        advice = f"As long as the request says adopt: {adopted}, a retry takes over the same one: take adopt out of it."
+    elif request.external_task_id:
+        advice = "Choose another external_task_id: an id can be used once only."
+    raise failure_of(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
 
 
 def raise_if_failed_finally(task: KlingTask) -> None:

@@ -17,9 +17,15 @@ from PIL import Image
 
 from kling_provider import submission
 from kling_provider.api.codes import TaskState
-from kling_provider.exceptions import KlingError, KlingServerError
+from kling_provider.exceptions import (
+    KlingError,
+    KlingModerationError,
+    KlingServerError,
+    KlingTaskFailedFinally,
+)
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
+from kling_provider.sensors.kling import KlingTaskSensor
 from tests.unit.instance import Instance
 
 REQUEST = {"prompt": "A red panda", "duration": 3, "name": "panda"}
@@ -159,3 +165,30 @@ def test_a_wrong_connection_on_resume_does_not_say_that_nothing_was_made(
     with pytest.raises(KlingError, match=f"task {kling_task_id}"):
         go_on(operator, instance, kling_task_id, **kwargs)
     assert instance.xcoms["kling"]["task_state"] == "exists"
+
+
+@pytest.mark.parametrize("reason", ["Internal render error", "Failure to pass the risk control system"])
+@pytest.mark.parametrize("who", ["adopt", "own id", "sensor"])
+def test_a_failed_task_promises_a_next_attempt_only_where_one_is_made(
+    who: str, reason: str, start: Start
+) -> None:
+    sandbox, instance = start(), Instance()
+    sandbox.set_faults([{"kind": "task_fails", "message": reason}])
+    own = {**REQUEST, "external_task_id": "mine"}
+    kling_task_id, _ = begin(generate(request=own if who == "own id" else REQUEST), instance, sandbox)
+    again: dict[str, Any] = {
+        "adopt": generate(request={**REQUEST, "adopt": kling_task_id}),
+        "own id": generate(request=own),
+        "sensor": KlingTaskSensor(task_id="wait", kling_task_id=kling_task_id),
+    }
+    with pytest.raises((KlingTaskFailedFinally, KlingModerationError)) as caught:
+        again[who].execute(context(Instance("other")))
+    expected = {
+        "adopt": f"says adopt: {kling_task_id}, a retry takes over the same one",
+        "own id": "Choose another external_task_id",
+        "sensor": "Clear the task that submitted it",
+    }
+    assert expected[who] in str(caught.value)
+    assert "A clear makes the next attempt" not in str(caught.value)
+    assert "The retry" not in str(caught.value)
+    assert made(sandbox) == 1
