@@ -60,6 +60,26 @@ def show_progress(
         log.debug("Where the job stands could not be shown: %s", error)
 
 
+def _made_unrecorded(record: Record, *, needed: bool) -> bool:
+    """Whether the job goes on though ``record`` could not be kept, and says what that means.
+
+    A task that was just made is waited for all the same: it is paid. The intent before it stays open, so where
+    there is no lock a later try stops.
+    """
+    kling_task_id = record.get("kling_task_id")
+    if kling_task_id is not None and (needed or record.get("echoed") is False):
+        log.warning(
+            "The record of Kling task %s could not be stored, and this host cannot be asked for it by its external id. "
+            "If this task has to run again, put adopt: %s into the request first.",
+            kling_task_id,
+            kling_task_id,
+        )
+        return True
+    if not needed:
+        log.warning("The record of this submission could not be stored; a retry looks the task up.")
+    return not needed
+
+
 class _StateStore:
     def __init__(self, store: Any, *, needed: bool) -> None:
         self._store = store
@@ -74,9 +94,8 @@ class _StateStore:
             self._store.set(_KEY, dict(record), retention=never_expire())
         except Exception:
             # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
-            if self._needed:
+            if not _made_unrecorded(record, needed=self._needed):
                 raise
-            log.warning("The record of this submission could not be stored; a retry looks the task up.")
 
 
 class _Variables:
@@ -100,9 +119,13 @@ class _Variables:
             return  # Kling itself remembers
         from airflow.sdk import Variable
 
-        Variable.set(
-            self._name,
-            dict(record),
-            description=f"Kling: what was paid for {self._where}. Delete it only with its run.",
-            serialize_json=True,
-        )
+        try:
+            Variable.set(
+                self._name,
+                dict(record),
+                description=f"Kling: what was paid for {self._where}. Delete it only with its run.",
+                serialize_json=True,
+            )
+        except Exception:
+            if not _made_unrecorded(record, needed=not self._locked):
+                raise

@@ -21,12 +21,13 @@ from kling_provider.exceptions import (
     KlingError,
     KlingModerationError,
     KlingServerError,
+    KlingSubmitUnknown,
     KlingTaskFailedFinally,
 )
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
-from tests.unit.instance import Instance
+from tests.unit.instance import Instance, Store
 
 REQUEST = {"prompt": "A red panda", "duration": 3, "name": "panda"}
 Start = Callable[..., Sandbox]
@@ -36,6 +37,7 @@ Start = Callable[..., Sandbox]
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a sandbox with a connection to it, and makes waits short."""
     monkeypatch.setattr(submission, "LOOKS", (0.0,))
+    monkeypatch.setattr(submission, "DUPLICATE_LOOKS", (0.0,))
     monkeypatch.setattr(submission, "BACKOFF", (0.0,))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
     with ExitStack() as stack:
@@ -191,4 +193,32 @@ def test_a_failed_task_promises_a_next_attempt_only_where_one_is_made(
     assert expected[who] in str(caught.value)
     assert "A clear makes the next attempt" not in str(caught.value)
     assert "The retry" not in str(caught.value)
+    assert made(sandbox) == 1
+
+
+@pytest.mark.parametrize("fault", ["no lock", "not echoed"])
+def test_a_paid_task_is_waited_for_though_its_record_cannot_be_kept(
+    fault: str, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The intent before it stays open, so that a later try stops rather than pays again."""
+
+    class Broken(Store):
+        def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+            if key == "kling" and value["state"] == "created":
+                raise RuntimeError("the API server answered 500")
+            super().set(key, value)
+
+    sandbox, instance = start("gateway" if fault == "no lock" else "kling"), Instance()
+    if fault == "not echoed":
+        sandbox.set_faults([{"kind": "external_id_not_echoed"}])
+    instance.store = Broken()
+    operator = generate()
+    kling_task_id, kwargs = begin(operator, instance, sandbox)
+    assert f"put adopt: {kling_task_id} into the request first" in caplog.text
+    assert go_on(operator, instance, kling_task_id, **kwargs)["kling_task_id"] == kling_task_id
+    instance.ti.try_number = 2
+    with pytest.raises(KlingSubmitUnknown):
+        generate().execute(context(instance))
+    adopted = generate(request={**REQUEST, "adopt": kling_task_id}).execute(context(instance))
+    assert adopted["kling_task_id"] == kling_task_id
     assert made(sandbox) == 1
