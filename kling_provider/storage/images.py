@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.addresses import without_queries
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request
 from kling_provider.api.spelling import translate
@@ -166,7 +167,8 @@ def _shown(value: str, identity: str | None) -> str:
         return "base64 that cannot be read"
     if inline is not None:
         return f"base64 (sha256 {sha256(inline).hexdigest()[:12]})"
-    return _with_hash(value, identity) if identity else value
+    path = without_queries(value)
+    return _with_hash(path, identity) if identity else path
 
 
 def _with_hash(path: str, identity: str) -> str:
@@ -252,11 +254,15 @@ def _path(value: str, base: str | None) -> ObjectStoragePath:
         text = f"{base.rstrip('/')}/{value}"
     if "://" not in text:
         text = f"file://{text}"
+    if without_queries(text.partition("?")[0]) != text.partition("?")[0]:
+        raise _Refused(
+            "is a path that holds credentials; put them into a connection and name that: s3://conn@bucket/…"
+        )
     try:
         path = ObjectStoragePath(text)
         _ = path.fs
     except (ValueError, ImportError) as error:
-        raise _Refused(f"{value!r} cannot be read here: {error}") from None
+        raise _Refused(f"{without_queries(value)!r} cannot be read here: {error}") from None
     return path
 
 
