@@ -112,7 +112,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
     code = _code(envelope.get("code"))
     message = without_queries(envelope.get("message") or envelope.get("msg") or _error_text(envelope) or "")
     request_id = str(envelope.get("request_id") or headers.get("X-Request-Id") or "") or None
-    data = envelope.get("data")
+    data = _data(envelope)
     succeeded = 200 <= http_status < 300
     if succeeded and code == 0:
         return Answer(Kind.OK, http_status, 0, message, request_id, data if data is not None else envelope)
@@ -136,6 +136,18 @@ def _envelope(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):  # brackets without end are no answer either
         return None
     return value if isinstance(value, dict) else None
+
+
+def _data(envelope: Mapping[str, Any]) -> Any:
+    """The data, and the task's id where a gateway wrote it beside them: what was paid must not lack its id."""
+    data, beside = envelope.get("data"), envelope.get("task_id")
+    if not beside or data is None:
+        return data
+    if not data:
+        return {"task_id": beside}
+    if isinstance(data, Mapping) and not (data.get("id") or data.get("task_id")):
+        return {**data, "task_id": beside}
+    return data
 
 
 def _code(value: Any) -> int | str | None:
