@@ -117,7 +117,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """There is a task. ``adopted`` means that it was there before and nothing was paid now."""
+    """There is a task. ``adopted`` means that it was found: made before, or by a call whose answer was lost."""
 
     task: KlingTask
     external_task_id: str | None

@@ -283,10 +283,13 @@ class Job:
 
     def _tell_adopted(self, task: KlingTask) -> None:
         made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
+        # After a call of this very try nobody knows which of the two paid for it.
+        paid = "nothing more paid" if self._sent else "nothing paid"
         log.info(
-            "Kling task %s%s adopted, nothing paid; it is %s. For another video of this prompt raise take (now %d).",
+            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt raise take (now %d).",
             task.kling_task_id,
             made,
+            paid,
             task.word,
             self.request.take,
         )

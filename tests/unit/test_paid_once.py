@@ -289,3 +289,18 @@ def test_an_id_beside_the_data_is_the_paid_task(data: Any) -> None:
 def test_an_id_within_the_data_comes_first() -> None:
     body = {"code": 0, "task_id": "outside", "data": {"task_id": "inside"}}
     assert parse_task(read_answer(200, {}, json.dumps(body).encode()).data).kling_task_id == "inside"
+
+
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_what_this_very_try_paid_for_is_not_called_nothing_paid(
+    try_number: int, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    sandbox, instance = start(), Instance(try_number=try_number)
+    sandbox.set_faults([{"kind": "answer_lost_after", "times": 1}])
+    begin(generate(), instance, sandbox)
+    assert "adopted, nothing more paid; it is" in caplog.text
+    assert "nothing paid" not in caplog.text
+    instance.ti.try_number = 3
+    generate().execute(context(instance))
+    assert "adopted, nothing paid; it is" in caplog.text
