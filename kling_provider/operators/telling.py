@@ -53,13 +53,17 @@ def told_failures(
     context: Mapping[str, Any], *, kling_task_id: Any, request: Mapping[str, Any] | None, conn_id: str
 ) -> Iterator[None]:
     """For tasks that wait for or save what another one submitted: what fails is counted and pushed."""
-    from kling_provider.exceptions import KlingError
+    from kling_provider.api.codes import TaskState
+    from kling_provider.exceptions import KlingError, KlingTaskNotFound
 
     ti = context["ti"]
     try:
         with metrics.failures(dag_id=ti.dag_id):
             yield
     except KlingError as error:
+        if error.task_state is TaskState.NONE and kling_task_id and not isinstance(error, KlingTaskNotFound):
+            # A read that failed, or a wrong setting, says nothing of the task that was submitted and may be billed.
+            error.task_state = TaskState.MAY_EXIST
         known = {key: request[key] for key in _SHOWN if key in request} if request else None
         value = {"request": known, "conn_id": conn_id, **failure(error, str(kling_task_id))}
         ti.xcom_push(key="kling", value=value)

@@ -304,3 +304,21 @@ def test_what_this_very_try_paid_for_is_not_called_nothing_paid(
     instance.ti.try_number = 3
     generate().execute(context(instance))
     assert "adopted, nothing paid; it is" in caplog.text
+
+
+@pytest.mark.parametrize("waits", ["sensor", "download"])
+def test_a_read_that_fails_does_not_tell_the_gallery_that_there_is_no_task(
+    waits: str, start: Start, tmp_path: Path
+) -> None:
+    sandbox, instance = start(), Instance()
+    kling_task_id, _ = begin(generate(), instance, sandbox)
+    sandbox.set_faults([{"kind": "outage"}])
+    operator: Any = (
+        KlingTaskSensor(task_id="wait", kling_task_id=kling_task_id)
+        if waits == "sensor"
+        else KlingDownloadOperator(task_id="save", kling_task_id=kling_task_id, destination=str(tmp_path))
+    )
+    with pytest.raises(KlingServerError):
+        operator.execute(context(instance))
+    left = instance.xcoms["kling"]
+    assert (left["kling_task_id"], left["task_state"]) == (kling_task_id, "may_exist")
