@@ -109,7 +109,7 @@ Step = Find | Read | Permit | Send | Store | Wait
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a create: the answer, and the task where it named one."""
+    """What came of a create: the answer, and the task where it named one (made for sure if the answer is ok)."""
 
     answer: Answer
     task: KlingTask | None = None
@@ -337,6 +337,7 @@ class Submission:
                 raise self._stop(
                     f"the call was sent at {_now()} and its answer does not say whether a task was made "
                     f"({_said(answer)})"
+                    + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
             again = unclear or answer.kind is Kind.RATE_LIMIT
             if not again or pause is None:

@@ -123,6 +123,8 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408,
         # a redirect or a 5xx around such a code proves nothing.
         refused = kind is not Kind.SERVER and http_status != 408 and (succeeded or 400 <= http_status < 500)
+        # Nor does one beside the id of a task, whichever of the two is wrong.
+        refused = refused and not _names_task(data)
         state = TaskState.NONE if refused else TaskState.MAY_EXIST
     else:
         kind = _NEVER_MADE.get(http_status, Kind.SERVER if http_status >= 500 else Kind.UNREADABLE)
@@ -145,9 +147,13 @@ def _data(envelope: Mapping[str, Any]) -> Any:
         return data
     if not data:
         return {"task_id": beside}
-    if isinstance(data, Mapping) and not (data.get("id") or data.get("task_id")):
+    if isinstance(data, Mapping) and not _names_task(data):
         return {**data, "task_id": beside}
     return data
+
+
+def _names_task(data: Any) -> bool:
+    return isinstance(data, Mapping) and bool(data.get("id") or data.get("task_id"))
 
 
 def _code(value: Any) -> int | str | None:

@@ -132,16 +132,19 @@ class KlingHook(HttpHook):
         :raises KlingError: by Kling's error table.
         """
         answer, task = self.create(self.request(request), external_task_id=external_task_id)
-        if task is None:
+        if task is None or not answer.ok:
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
     def create(self, request: Request, *, external_task_id: str | None) -> tuple[Answer, KlingTask | None]:
-        """The paid call as data: the answer, and the task where it names one. Never raises for an answer."""
+        """The paid call as data: the answer, and the task where it names one. Never raises for an answer.
+
+        An answer that leaves doubt may name one, too: it is for people, who can look for it.
+        """
         # A session of its own: a kept-alive connection that died would leave doubt where there is none.
         with self.get_conn() as session:
             answer = self._send(session, self.connection.dialect.create(request, external_task_id))
-        if not answer.ok:
+        if answer.task_state is TaskState.NONE:
             return answer, None
         try:
             return answer, parse_task(answer.data, lax_words=self.connection.profile.lax_words)

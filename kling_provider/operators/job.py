@@ -275,7 +275,7 @@ class Job:
             self.price.as_text(),
         )
         answer, task = self.hook.create(self.wire, external_task_id=external_task_id)
-        if task is not None:
+        if task is not None and answer.ok:
             log.info("Kling made task %s.", task.kling_task_id)
         else:
             log.info("Kling answered: %s (code %s).", answer.message or "nothing readable", answer.code)

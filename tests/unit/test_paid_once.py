@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from kling_provider.exceptions import (
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
+from tests.contract.connecting import connect, say, server
 from tests.unit.instance import Instance, Store
 
 REQUEST = {"prompt": "A red panda", "duration": 3, "name": "panda"}
@@ -322,3 +324,33 @@ def test_a_read_that_fails_does_not_tell_the_gallery_that_there_is_no_task(
         operator.execute(context(instance))
     left = instance.xcoms["kling"]
     assert (left["kling_task_id"], left["task_state"]) == (kling_task_id, "may_exist")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"code": 200, "message": "success", "data": {"task_id": "77"}}),
+        (200, {"code": 1303, "message": "full", "data": {"task_id": "77"}}),
+        (502, {"code": 5000, "message": "late", "data": {"task_id": "77"}}),
+    ],
+)
+def test_a_doubtful_answer_that_names_a_task_is_not_forgotten(
+    status: int, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No code proves that nothing was made beside an id; and whoever is stopped is told the id."""
+    calls: list[str] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        calls.append(request.path)
+        say(request, status, body)
+
+    with server(answer) as port:
+        hook = connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway")
+        instance = Instance()
+        with pytest.raises(KlingSubmitUnknown, match="names task 77") as caught:
+            generate(kling_conn_id=hook.kling_conn_id).execute(context(instance))
+        with pytest.raises(KlingError) as raised:
+            hook.submit(REQUEST, external_task_id="af-2")
+    assert caught.value.task_state is raised.value.task_state is TaskState.MAY_EXIST
+    assert instance.store["kling"]["state"] == "open"
+    assert len(calls) == 2
