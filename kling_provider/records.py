@@ -67,7 +67,8 @@ def _made_unrecorded(record: Record, *, needed: bool) -> bool:
     there is no lock a later try stops.
     """
     kling_task_id = record.get("kling_task_id")
-    if kling_task_id is not None and (needed or record.get("echoed") is False):
+    needed = needed or record.get("echoed") is False
+    if kling_task_id is not None and needed:
         log.warning(
             "The record of Kling task %s could not be stored, and this host cannot be asked for it by its external id. "
             "If this task has to run again, put adopt: %s into the request first.",

@@ -414,7 +414,7 @@ class Submission:
         return f"Could not {self._doing} ({_said(answer)})"
 
     def _record(self, external: str | None, attempt: int, state: str) -> Record:
-        return {
+        record: Record = {
             "identity": self.identity.key,
             "external_task_id": external,
             "attempt": attempt,
@@ -422,6 +422,9 @@ class Submission:
             "kling_task_id": None,
             "at": _now(),
         }
+        if self.record is not None and self.record.get("echoed") is False:
+            record["echoed"] = False  # of the host, so it holds for every later record, too
+        return record
 
     def _failed(self, answer: Answer, doubt: bool, locked: bool) -> KlingError:
         if doubt and answer.task_state is TaskState.NONE:

@@ -69,7 +69,7 @@ def generate(**how: Any) -> KlingGenerateOperator:
     return KlingGenerateOperator(task_id="video", **{"request": REQUEST, **how})
 
 
-def context(instance: Instance) -> dict[str, Any]:
+def context(instance: Instance) -> Any:
     return {**instance.context, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={}))}
 
 

@@ -639,3 +639,23 @@ def test_a_host_that_ignores_ids_although_its_profile_says_otherwise_has_no_lock
     again = kling.run(lock=Lock.LOCKED, finds=True, look_first=True)
     assert isinstance(again, Submitted)
     assert again.task.kling_task_id == first.task.kling_task_id
+
+
+def test_a_host_that_was_seen_to_ignore_ids_is_not_trusted_at_the_next_attempt_either() -> None:
+    """The next attempt's intent must not forget it: the look-up of a later try would find nothing, and pay again."""
+    kling = Kling(locked=False, finds=False, fates=["fails", "killed_after"])
+
+    def run(**how: Any) -> Outcome:
+        steps = kling.submission(lock=Lock.LOCKED, finds=True, **how).steps()
+        return drive(steps, lambda step: {} if isinstance(step, Find) else kling.do(step))
+
+    run()
+    with pytest.raises(Killed):
+        run(look_first=True)
+    with pytest.raises(KlingSubmitUnknown):
+        run(look_first=True)
+    assert kling.good == 1
+    run(look_first=True, adopt=kling.tasks[1].id)
+    again = run(look_first=True)
+    assert isinstance(again, Submitted)
+    assert again.task.kling_task_id == kling.tasks[1].id
