@@ -168,10 +168,10 @@ class Submission:
 
     def steps(self) -> Steps:
         """Run to an :data:`Outcome`, or raise a :class:`KlingError`."""
-        locked = self.lock is Lock.LOCKED
         record = self.record if self.record and self.record.get("identity") == self.identity.key else None
         if self.adopt:
-            return (yield from self._adopt(self.adopt, record, locked))
+            return (yield from self._adopt(self.adopt, record))
+        locked = self.lock is Lock.LOCKED
         if record is not None and record.get("echoed") is False:
             # The host was seen to ignore our id: whatever its profile says, the id protects nothing here.
             locked = False
@@ -194,7 +194,7 @@ class Submission:
 
     # -- before the call ------------------------------------------------------------------------------------
 
-    def _adopt(self, kling_task_id: str, record: Record | None, locked: bool) -> Steps:
+    def _adopt(self, kling_task_id: str, record: Record | None) -> Steps:
         task: KlingTask | None = yield Read(kling_task_id)
         if task is None:
             raise KlingTaskNotFound(
@@ -202,13 +202,14 @@ class Submission:
                 "and that it is younger than 30 days. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )
+        attempt = self.identity.attempt_of(task.external_task_id or "")
         if (record is not None and record.get("kling_task_id")) or (
-            locked and task.status is TaskStatus.FAILED
+            attempt is None and task.status is TaskStatus.FAILED
         ):
-            # What was paid here must be found again when adopt is taken out of the request, and a failed task
-            # of somebody else's is no attempt of ours.
-            return Submitted(task, task.external_task_id or None, 0, adopted=True)
-        return (yield from self._take_over(task, 0))
+            # What was paid here must be found again when adopt is taken out of the request; and a failed task that
+            # nobody knows to be ours neither is an attempt of ours nor ends the doubt about one.
+            return Submitted(task, task.external_task_id or None, attempt or 0, adopted=True)
+        return (yield from self._take_over(task, attempt or 0))
 
     def _recorded(self, record: Record) -> Generator[Step, Any, Submitted | None]:
         """The task that an earlier try made; ``None`` where it failed and the next attempt may be made."""

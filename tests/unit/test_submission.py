@@ -527,6 +527,18 @@ class TestWithoutALock:
         assert isinstance(again, Submitted)
         assert again.task.kling_task_id == kling.tasks[0].id
 
+    def test_a_wrong_and_failed_adopt_does_not_end_the_doubt(self) -> None:
+        kling = Kling(locked=False, finds=False, fates=["fails", "lost_after"])
+        theirs = kling.run(identity=Identity(namespace="", dag_id="others", scope={}, fingerprint={}))
+        assert isinstance(theirs, Submitted)
+        kling.record = None
+        with pytest.raises(KlingSubmitUnknown):
+            kling.run()
+        kling.run(look_first=True, adopt=theirs.task.kling_task_id)
+        with pytest.raises(KlingSubmitUnknown):
+            kling.run(look_first=True)
+        assert len(kling.tasks) == 2
+
     def test_adopting_what_is_not_there_sends_nothing(self) -> None:
         kling = Kling(locked=False, finds=False)
         with pytest.raises(KlingTaskNotFound, match="Nothing was sent"):
