@@ -41,6 +41,9 @@ from kling_provider.identity import Identity
 LOOKS = (0.0, 1.0, 3.0)
 #: The same where Kling says "already exists" and shows nothing: up to 60 s.
 DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
+#: Where ids are looked up one by one: so many unknown ones are the end. The first attempts may be older than 30
+#: days and forgotten, and a later one is still there.
+GAP = 3
 #: Seconds before a create is sent again after 1302 (unless the answer says), and after doubt with a lock.
 BACKOFF = (2.0, 5.0, 12.0)
 #: A longer ``Retry-After`` is left to Airflow's own retry.
@@ -276,6 +279,7 @@ class Submission:
         """The task of the highest attempt that Kling knows, and that attempt."""
         ids = [self.identity.external_task_id(n) for n in range(self.identity.attempts)]
         best: tuple[KlingTask | None, int] = (None, -1)
+        misses = 0
         for group in [ids] if self.batch else [[one] for one in ids]:
             try:
                 found: dict[str, list[KlingTask]] = yield Find(tuple(group))
@@ -289,7 +293,8 @@ class Submission:
                 attempt = ids.index(external)
                 if tasks and attempt > best[1]:
                     best = (_best(tasks), attempt)
-            if not found:
+            misses = 0 if found else misses + 1
+            if misses >= GAP or (misses and best[0] is not None):
                 break
         return best
 

@@ -408,6 +408,22 @@ def test_one_by_one_look_ups_find_the_same() -> None:
     assert third.attempt == 2
 
 
+def test_one_by_one_look_ups_pass_over_attempts_that_are_forgotten() -> None:
+    """The first attempts failed more than 30 days ago, the good one was made a little later."""
+    kling = Kling(fates=["fails", "fails"])
+    for number in range(3):
+        kling.run(look_first=number > 0)
+    kling.record = None
+    forgotten = {IDENTITY.external_task_id(0), IDENTITY.external_task_id(1)}
+
+    def do(step: Step) -> Any:
+        return {} if isinstance(step, Find) and forgotten & {*step.external_task_ids} else kling.do(step)
+
+    outcome = drive(kling.submission(look_first=True, batch=False).steps(), do)
+    assert isinstance(outcome, Submitted)
+    assert (outcome.adopted, outcome.attempt) == (True, 2)
+
+
 def test_an_own_id_has_one_attempt() -> None:
     own = Identity(namespace="", dag_id="d", scope={}, fingerprint={}, own="mine")
     kling = Kling(fates=["fails"])
