@@ -233,10 +233,10 @@ class KlingHook(HttpHook):
         self._needs(self.connection.profile.account, "does not tell what the account has")
         now = datetime.now(UTC)
         call = standard.account_costs(now - timedelta(days=365), now + timedelta(days=1))
-        # Kling allows one such read a second for the whole account (1302), so it is tried again as others are.
-        return self._read(
-            call, lambda a: reads.read_account(a, f"read the account at {self.connection.host}")
-        )
+        # Kling allows one such read a second for the whole account (1302). It is for information: no outage is waited
+        # out for it.
+        doing = f"read the account at {self.connection.host}"
+        return self._read(call, lambda a: reads.read_account(a, doing), after=(KlingRateLimitError,))
 
     def test_connection(self) -> tuple[bool, str]:
         """A free read, and in words what is wrong."""

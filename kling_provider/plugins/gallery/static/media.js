@@ -48,7 +48,8 @@ function Notice({ icon, tone = "fg.muted", head, progress, children }) {
 }
 
 function Waiting({ card, now }) {
-  const elapsed = (now - new Date(card.since).getTime()) / 1000;
+  // The clock is drawn once a second, so a card may be younger than it.
+  const elapsed = Math.max(0, (now - new Date(card.since).getTime()) / 1000);
   const expected = card.expected;
   const rendering = card.state === "rendering";
   const late = expected && elapsed > expected;
