@@ -56,5 +56,5 @@ def new_page(
         viewport={"width": width, "height": height}, color_scheme=theme, timezone_id="UTC", locale="en-GB"
     )
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     return context.new_page()

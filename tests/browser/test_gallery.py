@@ -14,6 +14,8 @@ from demo.stack import AirflowApi, AirflowStack
 from tests.browser.conftest import Visit
 
 Visits = Callable[[str], Visit]
+# Two cores carry the browser and a whole Airflow.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
@@ -170,10 +172,9 @@ def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: V
     page.evaluate("window.sameDocument = true")
     card(page, "kite").get_by_role("link", name="Task instance").click()
     page.wait_for_url("**/tasks/video/**")
-    page.get_by_role("link", name=finished["ann_films"]).first.click()
-    page.get_by_role("tab", name="Kling videos").or_(
-        page.get_by_role("link", name="Kling videos")
-    ).first.click()
+    # Exactly: the card that is left behind has a link that ends with the run's name, too.
+    page.get_by_role("link", name=finished["ann_films"], exact=True).first.click()
+    page.get_by_role("link", name="Kling videos", exact=True).click()
     summary = page.get_by_test_id("kling-summary")
     expect(summary).to_contain_text("Videos")
     expect(summary).to_contain_text("units")
