@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from kling_provider import submission
 from kling_provider.exceptions import KlingError
 from kling_provider.operators.kling import (
     KlingDownloadOperator,
@@ -27,6 +26,7 @@ from kling_provider.operators.kling import (
 )
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
+from kling_provider.submission import machine
 from tests.unit.instance import Instance
 
 WRITE_DOCS = "WRITE_DOCS" in os.environ
@@ -182,9 +182,9 @@ CASES = [
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same waits, shorter."""
-    monkeypatch.setattr(submission, "LOOKS", (0.0,))
-    monkeypatch.setattr(submission, "DUPLICATE_LOOKS", (0.0,))
-    monkeypatch.setattr(submission, "BACKOFF", (0.0,))
+    monkeypatch.setattr(machine, "LOOKS", (0.0,))
+    monkeypatch.setattr(machine, "DUPLICATE_LOOKS", (0.0,))
+    monkeypatch.setattr(machine, "BACKOFF", (0.0,))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
 
 

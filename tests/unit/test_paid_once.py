@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from kling_provider import submission
 from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState, read_answer
 from kling_provider.api.dialects.reading import parse_task
@@ -30,6 +29,7 @@ from kling_provider.exceptions import (
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
+from kling_provider.submission import machine
 from tests.contract.connecting import connect, say, server
 from tests.unit.instance import Instance, Store
 
@@ -40,9 +40,9 @@ Start = Callable[..., Sandbox]
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a sandbox with a connection to it, and makes waits short."""
-    monkeypatch.setattr(submission, "LOOKS", (0.0,))
-    monkeypatch.setattr(submission, "DUPLICATE_LOOKS", (0.0,))
-    monkeypatch.setattr(submission, "BACKOFF", (0.0,))
+    monkeypatch.setattr(machine, "LOOKS", (0.0,))
+    monkeypatch.setattr(machine, "DUPLICATE_LOOKS", (0.0,))
+    monkeypatch.setattr(machine, "BACKOFF", (0.0,))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
     with ExitStack() as stack:
 

@@ -1,40 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exactly-once submission: given what is known and each answer, what now. A class without I/O.
-
-:meth:`Submission.steps` is a generator: it yields what to do (:data:`Step`) and is sent what came of it, so
-that hook, operators and tests can drive the same decisions. What fails is thrown into it.
-
-Two worlds:
-
-* **with a lock** Kling refuses a second create with our id, so after any doubt we look up, and where nothing
-  is found send again *with the same id*;
-* **without one** an intent is stored before the call and closed after it. A call whose end is unknown is
-  never repeated: we stop and say how to go on.
-"""
+"""The state machine: a class without I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any, TypedDict
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask, TaskStatus
-from kling_provider.exceptions import (
-    KlingDuplicateUnknown,
-    KlingError,
-    KlingModerationError,
-    KlingRateLimitError,
-    KlingServerError,
-    KlingSubmitUnknown,
-    KlingTaskFailed,
-    KlingTaskFailedFinally,
-    KlingTaskNotFound,
-    error_for,
+from kling_provider.exceptions import KlingError, KlingTaskFailedFinally, KlingTaskNotFound
+from kling_provider.submission.steps import (
+    Find,
+    NoSlot,
+    Permit,
+    Read,
+    Record,
+    Send,
+    Sent,
+    Step,
+    Steps,
+    Store,
+    Submitted,
+    Wait,
 )
-from kling_provider.identity import Identity
+from kling_provider.submission.words import Words, now, said
 
 #: Seconds before each look after an answer that leaves doubt. A task was visible at once in 152 of 152
 #: live reads; the waits are for the create that is still on its way.
@@ -50,102 +41,12 @@ BACKOFF = (2.0, 5.0, 12.0)
 LONGEST_WAIT = 30.0
 
 
-class Record(TypedDict, total=False):
-    """What is remembered of one task instance between its tries (JSON)."""
-
-    identity: str
-    external_task_id: str | None
-    attempt: int
-    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``newcomer`` (stopped before sending).
-    state: str
-    kling_task_id: str | None
-    #: The host repeated our external id; where it did not, there is no lock.
-    echoed: bool
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Find:
-    """Look these external ids up -> ``dict[str, list[KlingTask]]``; unknown ones are missing."""
-
-    external_task_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Read one task -> :class:`KlingTask`, or ``None`` where Kling does not know it."""
-
-    kling_task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Money is about to be spent, and nothing is stored yet -> nothing. To refuse, raise."""
-
-    external_task_id: str | None
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """The paid call -> :class:`Sent`."""
-
-    external_task_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """Keep this record -> nothing. Where it cannot be kept, raise."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Do nothing for so many seconds -> nothing."""
-
-    seconds: float
-
-
-Step = Find | Read | Permit | Send | Store | Wait
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What came of a create: the answer, and the task where it named one (made for sure if the answer is ok)."""
-
-    answer: Answer
-    task: KlingTask | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Submitted:
-    """There is a task. ``adopted`` means that it was found: made before, or by a call whose answer was lost."""
-
-    task: KlingTask
-    external_task_id: str | None
-    attempt: int
-    adopted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NoSlot:
-    """The account has no free slot (1303); nothing was made. Wait, then submit with ``resume``."""
-
-    external_task_id: str | None
-    attempt: int
-
-
-Outcome = Submitted | NoSlot
-Steps = Generator[Step, Any, Outcome]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Submission:
+class Submission(Words):
     """One try to have one intended video made.
 
     :param lock: what the external id is worth at this host for this model.
-    :param finds: the host finds tasks by external id. ``batch``: up to 20 in one call.
+    :param batch: the host finds up to 20 external ids in one call.
     :param look_first: look before sending (every try but the first of scope ``run``).
     :param record: what an earlier try of this task instance left.
     :param adopt: a Kling task id to take over instead of making one.
@@ -153,12 +54,9 @@ class Submission:
     :param newcomer: a first try in a run that was cleared, of a mapped task: without a lock nobody knows
         whether its prompt was paid at another map index.
     :param resume: the external id of this try, after a wait for a slot.
-    :param what: the request in a few words, for messages.
     """
 
-    identity: Identity
     lock: Lock
-    finds: bool
     batch: bool = True
     look_first: bool = False
     record: Record | None = None
@@ -166,8 +64,6 @@ class Submission:
     resubmit: bool = False
     newcomer: bool = False
     resume: str | None = None
-    what: str = "the video"
-    host: str = "Kling"
 
     def steps(self) -> Steps:
         """Run to an :data:`Outcome`, or raise a :class:`KlingError`."""
@@ -341,8 +237,8 @@ class Submission:
                     yield Wait(pause)
                     continue
                 raise self._stop(
-                    f"the call was sent at {_now()} and its answer does not say whether a task was made "
-                    f"({_said(answer)})"
+                    f"the call was sent at {now()} and its answer does not say whether a task was made "
+                    f"({said(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
             again = unclear or answer.kind is Kind.RATE_LIMIT
@@ -410,15 +306,6 @@ class Submission:
                 return _best(tasks)
         return None
 
-    # -- words ----------------------------------------------------------------------------------------------
-
-    @property
-    def _doing(self) -> str:
-        return f"create {self.what} at {self.host}"
-
-    def _could_not(self, answer: Answer) -> str:
-        return f"Could not {self._doing} ({_said(answer)})"
-
     def _record(self, external: str | None, attempt: int, state: str) -> Record:
         record: Record = {
             "identity": self.identity.key,
@@ -426,99 +313,14 @@ class Submission:
             "attempt": attempt,
             "state": state,
             "kling_task_id": None,
-            "at": _now(),
+            "at": now(),
         }
         if self.record is not None and self.record.get("echoed") is False:
             record["echoed"] = False  # of the host, so it holds for every later record, too
         return record
-
-    def _failed(self, answer: Answer, doubt: bool, locked: bool) -> KlingError:
-        if doubt and answer.task_state is TaskState.NONE:
-            answer = replace(answer, task_state=TaskState.MAY_EXIST)
-        error = error_for(answer, self._doing, creating=True)
-        if error.task_state is TaskState.MAY_EXIST:
-            goes_on = "looks first and adopts it, or sends again with the same id"
-            if not locked:
-                goes_on = 'sends it again, as on_ambiguous="resubmit" says'
-            error.args = (f"{error} {error.next_try} {goes_on}.",)
-        elif isinstance(error, KlingServerError | KlingRateLimitError):
-            error.args = (f"{error} The retry sends it again.",)
-        return error
-
-    def _stop(self, why: str) -> KlingSubmitUnknown:
-        return KlingSubmitUnknown(
-            f"Stopped, so that nothing is paid twice: {self.host} has no lock against that for this model, and {why}. "
-            f"A task may exist there and may be billed. Look for it ({self.what}): if it exists, put its id into the "
-            'request as adopt and clear this task; if not, set on_ambiguous="resubmit" and clear it.',
-            task_state=TaskState.MAY_EXIST,
-        )
-
-    def _unknown_duplicate(self, answer: Answer, external: str, doubt: bool) -> KlingDuplicateUnknown:
-        shows = "shows no task under it" if self.finds else "cannot be asked which task that is"
-        said = f"{self.host} says that {external} already exists, and {shows}: "
-        another = f"For a new, paid video of {self.what} raise take (now {self.identity.take})."
-        if doubt:
-            said += (
-                "this task probably made it, and the answer to its call was lost. A task may exist there and may be "
-                "billed. Look for it in Kling's console: put its id into the request as adopt and clear this task. "
-            )
-        elif not self.finds:
-            said += "it was paid earlier. Put its id into the request as adopt and clear this task. Nothing was made now. "
-        else:
-            said += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
-        return KlingDuplicateUnknown(
-            said + another,
-            code=answer.code,
-            request_id=answer.request_id,
-            http_status=answer.http_status,
-            task_state=TaskState.MAY_EXIST,
-        )
-
-
-def failure_of(task: KlingTask, *, final: bool, advice: str) -> KlingError:
-    """The exception for a task that Kling failed.
-
-    :param final: a retry cannot help here (sensor, download, the user's own id).
-    :param advice: what the person, or the retry, does next.
-    """
-    reason = task.message or "no reason given"
-    billed = "; ".join(f"{item.amount} {item.charge_type or 'unit'}" for item in task.billing) or "not said"
-    text = f"Kling failed task {task.kling_task_id}: {reason} (billed: {billed}). "
-    if task.moderated:
-        text += "That is moderation: change the prompt or the pictures. "
-        text += advice if final else "A clear makes the next attempt."
-        return KlingModerationError(text, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
-    kind = KlingTaskFailedFinally if final else KlingTaskFailed
-    return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
 
 
 def _best(tasks: Sequence[KlingTask]) -> KlingTask:
     """Several tasks under one id (a host without a lock): succeeded before running before failed."""
     order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
     return min(tasks, key=lambda task: order.get(task.status, 1))
-
-
-def _said(answer: Answer) -> str:
-    if answer.code is not None and answer.code != 0:
-        return f"code {answer.code}: {answer.message}"
-    return answer.message or f"HTTP {answer.http_status}"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def drive(steps: Steps, do: Callable[[Step], Any]) -> Outcome:
-    """Run ``steps`` with ``do`` carrying each of them out; a :class:`KlingError` of it is thrown into them."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                result = do(step)
-            except KlingError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
-    except StopIteration as end:
-        outcome: Outcome = end.value
-        return outcome

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the state machine asks for, what it comes to, and how both are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from kling_provider.api.codes import Answer
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingError
+
+
+class Record(TypedDict, total=False):
+    """What is remembered of one task instance between its tries (JSON)."""
+
+    identity: str
+    external_task_id: str | None
+    attempt: int
+    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``newcomer`` (stopped before sending).
+    state: str
+    kling_task_id: str | None
+    #: The host repeated our external id; where it did not, there is no lock.
+    echoed: bool
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Look these external ids up -> ``dict[str, list[KlingTask]]``; unknown ones are missing."""
+
+    external_task_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read one task -> :class:`KlingTask`, or ``None`` where Kling does not know it."""
+
+    kling_task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Money is about to be spent, and nothing is stored yet -> nothing. To refuse, raise."""
+
+    external_task_id: str | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The paid call -> :class:`Sent`."""
+
+    external_task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Keep this record -> nothing. Where it cannot be kept, raise."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing for so many seconds -> nothing."""
+
+    seconds: float
+
+
+Step = Find | Read | Permit | Send | Store | Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What came of a create: the answer, and the task where it named one (made for sure if the answer is ok)."""
+
+    answer: Answer
+    task: KlingTask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """There is a task. ``adopted`` means that it was found: made before, or by a call whose answer was lost."""
+
+    task: KlingTask
+    external_task_id: str | None
+    attempt: int
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NoSlot:
+    """The account has no free slot (1303); nothing was made. Wait, then submit with ``resume``."""
+
+    external_task_id: str | None
+    attempt: int
+
+
+Outcome = Submitted | NoSlot
+Steps = Generator[Step, Any, Outcome]
+
+
+def drive(steps: Steps, do: Callable[[Step], Any]) -> Outcome:
+    """Run ``steps`` with ``do`` carrying each of them out; a :class:`KlingError` of it is thrown into them."""
+    try:
+        step = next(steps)
+        while True:
+            try:
+                result = do(step)
+            except KlingError as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(result)
+    except StopIteration as end:
+        outcome: Outcome = end.value
+        return outcome
