@@ -152,7 +152,7 @@ def run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: s
     extras = index.run_extras(session, dag_ids, dag_id, run_id)
     return {
         "videos": len(extras),
-        "adopted": sum(bool(extra["adopted"]) for extra in extras),
+        "again": sum(extra["again"] for extra in extras),
         "paid": total(extras),
     }
 

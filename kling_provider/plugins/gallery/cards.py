@@ -32,7 +32,7 @@ def finished_card(found: Finished, *, now: datetime) -> Json:
         "reason": None,
         "seconds": extra.get("duration"),
         "kling_task_id": str(extra["kling_task_id"]),
-        "adopted": bool(extra.get("adopted")),
+        "again": found.again,
         "billing": extra.get("billing") or [],
         "created_at": extra.get("created_at"),
         "finished_at": extra.get("finished_at"),
@@ -56,7 +56,7 @@ def job_card(job: Job, usual: Mapping[str, float]) -> Json:
         "reason": _reason(job),
         "seconds": request.get("duration"),
         "kling_task_id": task,
-        "adopted": False,
+        "again": False,
         "billing": [],
         "created_at": job.known.get("created_at"),
         "finished_at": None,
@@ -90,10 +90,10 @@ def usual_times(latest: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def total(extras: Iterable[Mapping[str, Any]]) -> list[Json]:
-    """What a run paid: the sum per currency (``None``: units). What it adopted was paid by another run."""
+    """What a run paid: the sum per currency (``None``: units). What it delivered again was paid by another run."""
     sums: dict[str | None, Decimal] = {}
     for extra in extras:
-        for entry in [] if extra.get("adopted") else extra.get("billing") or []:
+        for entry in [] if extra["again"] else extra.get("billing") or []:
             try:
                 amount = Decimal(str(entry.get("amount")))
             except InvalidOperation:

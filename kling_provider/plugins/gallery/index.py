@@ -81,6 +81,8 @@ class Finished(NamedTuple):
     first: int
     at: datetime
     event: AssetEvent
+    #: Another run delivered it before, and paid for it.
+    again: bool
 
 
 class Job(NamedTuple):
@@ -144,7 +146,9 @@ def finished_since(session: Session, filters: Filters, limit: int, above: int) -
         .order_by(AssetEvent.id)
         .limit(limit)
     )
-    return [Finished(event.id, event.timestamp, event) for event in events]
+    found = list(events)
+    payers = paying_runs(session, [str(event.extra["kling_task_id"]) for event in found])
+    return [Finished(event.id, event.timestamp, event, _again(event, payers)) for event in found]
 
 
 def newest_event(session: Session) -> int:
@@ -195,16 +199,39 @@ def choices(session: Session, dag_ids: Collection[str]) -> dict[str, list[str]]:
     return {"dags": sorted(filter(None, dags)), "models": sorted(filter(None, models))}
 
 
+def paying_runs(session: Session, kling_task_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """DAG and run that delivered each Kling task first, and so paid for it, whoever may see them.
+
+    What an event says itself (``adopted``) is of one try: a retry adopts what its own run has paid for.
+    """
+    ours = (AssetEvent.asset_id.in_(kling_assets()), AssetEvent.source_run_id.is_not(None))
+    firsts = (
+        select(func.min(AssetEvent.id))
+        .where(*ours, _EVENT_TASK.in_(list(kling_task_ids)))
+        .group_by(_EVENT_TASK)
+    )
+    rows = session.execute(
+        select(_EVENT_TASK, AssetEvent.source_dag_id, AssetEvent.source_run_id).where(
+            AssetEvent.id.in_(firsts)
+        )
+    )
+    return {str(task): (dag_id, run_id) for task, dag_id, run_id in rows}
+
+
+def _again(event: AssetEvent, payers: dict[str, tuple[str, str]]) -> bool:
+    run = (event.source_dag_id, event.source_run_id)
+    return payers.get(str(event.extra["kling_task_id"]), run) != run
+
+
 def run_extras(session: Session, dag_ids: Collection[str], dag_id: str, run_id: str) -> list[dict[str, Any]]:
     """Of every Kling task that a run delivered: what the sum of its cost needs."""
     filters = Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id)
     latest = select(func.max(AssetEvent.id)).where(*_event_conditions(filters)).group_by(_EVENT_TASK)
     rows = session.execute(
-        select(AssetEvent.extra["billing"], AssetEvent.extra["adopted"].as_boolean()).where(
-            AssetEvent.id.in_(latest)
-        )
-    )
-    return [{"billing": billing, "adopted": adopted} for billing, adopted in rows]
+        select(_EVENT_TASK, AssetEvent.extra["billing"]).where(AssetEvent.id.in_(latest))
+    ).all()
+    payers = paying_runs(session, [task for task, _ in rows])
+    return [{"billing": billing, "again": payers[task] != (dag_id, run_id)} for task, billing in rows]
 
 
 def _event_conditions(filters: Filters) -> list[ColumnElement[bool]]:
@@ -233,7 +260,12 @@ def _with_events(session: Session, places: Sequence[tuple[Any, ...]]) -> list[Fi
     events = {
         event.id: event for event in session.scalars(select(AssetEvent).where(AssetEvent.id.in_(latest)))
     }
-    return [Finished(first, at, events[last]) for first, at, last in places if last in events]
+    payers = paying_runs(session, [str(event.extra["kling_task_id"]) for event in events.values()])
+    return [
+        Finished(first, at, events[last], _again(events[last], payers))
+        for first, at, last in places
+        if last in events
+    ]
 
 
 def _jobs(filters: Filters) -> Subquery:

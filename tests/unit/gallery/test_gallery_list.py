@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -83,11 +82,12 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
     seeds.session.commit()
     assert keys(as_user) == ["new", "old"]
     [_, old] = cards(as_user)
-    assert (old["run_id"], old["task_id"], old["adopted"]) == ("later", "video", True)
+    assert (old["run_id"], old["task_id"], old["again"]) == ("later", "video", True)
     assert old["outputs"][0]["address"].endswith("/b.mp4")
     # On the tab of the first run it is that run's.
     [mine] = cards(as_user, dag_id=ANN, run_id=RUN, text="porch", task_id="save")
     assert mine["outputs"][0]["address"].endswith("/a.mp4")
+    assert mine["again"] is False
 
 
 @pytest.mark.parametrize(
@@ -263,26 +263,38 @@ def test_the_total_of_a_run_counts_what_it_paid_once(seeds: Seeds, as_user: As) 
     seeds.video(ANN, RUN, "save", kling_task_id="k1")
     seeds.video(ANN, RUN, map_index=1, kling_task_id="k2", billing=[{"charge_type": "unit", "amount": "2.5"}])
     seeds.video(ANN, RUN, map_index=2, kling_task_id="k3", billing=money)
-    seeds.video(ANN, RUN, map_index=3, kling_task_id="k4", adopted=True)
     seeds.video(ANN, RUN, map_index=4, kling_task_id="k5", billing=[])
     seeds.run(ANN, "other")
     seeds.video(ANN, "other", kling_task_id="k6")
+    seeds.video(ANN, "other", map_index=1, kling_task_id="k3", billing=money, adopted=True)
     seeds.session.commit()
-    total = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(RUN, safe='')}/total").json()
-    assert (total["videos"], total["adopted"]) == (5, 1)
-    assert {entry["currency"]: entry["amount"] for entry in total["paid"]} == {None: "5.5", "USD": "0.42"}
+
+    def total(run: str) -> tuple[int, int, dict[str, str]]:
+        said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(run, safe='')}/total").json()
+        return said["videos"], said["again"], {one["currency"]: one["amount"] for one in said["paid"]}
+
+    assert total(RUN) == (4, 0, {None: "5.5", "USD": "0.42"})
+    assert total("other") == (2, 1, {None: "3"})
+
+
+def test_what_a_retry_or_a_clear_adopted_was_paid_by_its_own_run(seeds: Seeds, as_user: As) -> None:
+    """A worker died after the paid call, and the retry adopted; later the finished run was cleared."""
+    for _ in range(2):
+        seeds.video(ANN, RUN, kling_task_id="k1", adopted=True)
+    seeds.session.commit()
+    [one] = cards(as_user)
+    assert one["again"] is False
+    said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(RUN, safe='')}/total").json()
+    assert (said["videos"], said["again"], said["paid"]) == (1, 0, [{"currency": None, "amount": "3"}])
 
 
 def test_five_thousand_videos(seeds: Seeds, as_user: As) -> None:
+    """A page at a time; ``benchmarks/gallery.py`` says how long it takes."""
     seeds.thousands(ANN, RUN, 5000)
     seeds.job(ANN, RUN, "waiting", kling_task_id="now")
     seeds.session.commit()
     ann = as_user("ann")
-    began = time.monotonic()
     page = ann.get("/kling/api/videos").json()
-    assert time.monotonic() - began < 2
     assert [card["key"] for card in page["cards"]] == ["now", *(f"t{n}" for n in range(4999, 4976, -1))]
-    began = time.monotonic()
     last = ann.get("/kling/api/videos", params={"text": "porch"}).json()
-    assert time.monotonic() - began < 2
     assert len(last["cards"]) == 24

@@ -16,12 +16,14 @@ const To = ({ to, label, children }) =>
   h(UI.Link, { asChild: true, color: "fg.info", minWidth: 0 },
     h(Router.Link, { to, "aria-label": label, title: label }, h(UI.Text, { as: "span", truncate: true }, children)));
 
-function Facts({ card }) {
+function Facts({ card, scoped }) {
   const paid = cost(card.billing);
   const facts = [
     card.model,
     card.seconds ? `${Math.round(card.seconds * 10) / 10} s` : "",
-    card.adopted ? "delivered again, nothing paid" : paid,
+    // On a run's own page the cost is the run's; elsewhere it is the video's.
+    card.again && scoped ? "delivered again, nothing paid" : paid,
+    card.again && !scoped ? "delivered again" : "",
     card.take ? `take ${card.take}` : "",
   ].filter(Boolean);
   return h(UI.HStack, { as: "ul", "aria-label": "Facts", listStyleType: "none", flexWrap: "wrap", gap: 0, rowGap: 1, fontSize: "xs", color: "fg.muted" },
@@ -56,7 +58,7 @@ export const Card = React.memo(({ card, now, scoped }) => {
       card.name && h(Prompt, { text: card.prompt }),
       !card.name && (card.prompt ?? "").length > 48 && h(Prompt, { text: card.prompt }),
       h(UI.Box, { flex: 1 }),
-      h(Facts, { card }),
+      h(Facts, { card, scoped }),
       h(UI.HStack, { gap: 2, fontSize: "xs", borderTopWidth: 1, borderColor: "border.muted", pt: 2, minWidth: 0 },
         !scoped && h(To, { to: dagPath(card), label: `DAG ${card.dag_id}` }, card.dag_id),
         !scoped && h("span", { "aria-hidden": true }, "›"),

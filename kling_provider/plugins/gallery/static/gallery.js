@@ -51,8 +51,8 @@ function Summary({ dagId, runId, cards, more }) {
   const others = Object.entries(STATES).filter(([state]) => state !== "done" && count(state) > 0);
   const figures = [
     ["Videos", sum.videos],
-    ["Total cost", cost(sum.paid) || (sum.adopted ? "nothing paid" : "none yet")],
-    ...(sum.adopted ? [["Delivered again", sum.adopted]] : []),
+    ["Total cost", cost(sum.paid) || (sum.again ? "nothing paid" : "none yet")],
+    ...(sum.again ? [["Delivered again", sum.again]] : []),
     ...others.map(([state, { label }]) => [label, `${count(state)}${more ? "+" : ""}`]),
   ];
   return h(UI.HStack, { as: "dl", gap: 8, flexWrap: "wrap", "data-testid": "kling-summary" },
