@@ -33,16 +33,21 @@ class Records(Protocol):
     def store(self, record: Record) -> None:
         """Keep it. A failure raises where the record is all that protects against paying twice."""
 
+    def saved(self) -> None:
+        """The video is saved: from now on its file is the memory of whoever is no retry of this instance."""
 
-def records_of(context: Mapping[str, Any], *, locked: bool) -> Records:
+
+def records_of(context: Mapping[str, Any], *, locked: bool, across_runs: str | None = None) -> Records:
     """The memory of the task instance in ``context``.
 
     :param locked: Kling itself refuses duplicates, so that a record is a convenience.
+    :param across_runs: the identity's key where a video is paid once in all runs, and nobody else remembers.
     """
     store = task_state_store(context)
-    if store is not None:
-        return _StateStore(store, needed=not locked)
-    return _Variables(context, locked=locked)
+    own: Records = (
+        _StateStore(store, needed=not locked) if store is not None else _of_instance(context, locked)
+    )
+    return own if across_runs is None else _AcrossRuns(own, across_runs)
 
 
 def show_progress(
@@ -98,15 +103,51 @@ class _StateStore:
             if not _made_unrecorded(record, needed=self._needed):
                 raise
 
+    def saved(self) -> None:
+        """Stays, for a clear after the file is gone."""
 
-class _Variables:
-    """A Variable per task instance: ``kling_record_`` and a hash, as names are limited to 250 characters."""
 
-    def __init__(self, context: Mapping[str, Any], *, locked: bool) -> None:
-        ti = context["ti"]
-        where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
-        self._name = "kling_record_" + sha256(json.dumps(where).encode()).hexdigest()[:32]
-        self._where = "{}, run {}, task {}, map index {}".format(*where)
+def _of_instance(context: Mapping[str, Any], locked: bool) -> _Variable:
+    """A Variable per task instance, its name hashed, as names are limited to 250 characters."""
+    ti = context["ti"]
+    where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
+    name = sha256(json.dumps(where).encode()).hexdigest()[:32]
+    words = "what was paid for {}, run {}, task {}, map index {}. Delete it only with its run.".format(*where)
+    return _Variable(name, words, locked=locked)
+
+
+class _AcrossRuns:
+    """One task instance's memory, and one by identity until the video is saved.
+
+    The next run is another task instance: what this one paid and did not get to save (a timeout, a kill, a full
+    disk) would be unknown to it, and paid again.
+    """
+
+    def __init__(self, own: Records, identity: str) -> None:
+        self._own = own
+        self._identity = identity
+        words = "a video that was paid and is not saved yet. It goes when the video is saved."
+        self._shared = _Variable(identity, words, locked=False)
+
+    def load(self) -> Record | None:
+        own = self._own.load()
+        # Another identity in this instance's own record means a changed request, not a doubt: the shared one knows.
+        return own if own is not None and own.get("identity") == self._identity else self._shared.load()
+
+    def store(self, record: Record) -> None:
+        self._shared.store(record)
+        self._own.store(record)
+
+    def saved(self) -> None:
+        self._shared.forget()
+
+
+class _Variable:
+    """A record in an Airflow Variable, ``kling_record_…``."""
+
+    def __init__(self, name: str, words: str, *, locked: bool) -> None:
+        self._name = f"kling_record_{name}"
+        self._words = words
         self._locked = locked
 
     def load(self) -> Record | None:
@@ -124,9 +165,20 @@ class _Variables:
             Variable.set(
                 self._name,
                 dict(record),
-                description=f"Kling: what was paid for {self._where}. Delete it only with its run.",
+                description=f"Kling: {self._words}",
                 serialize_json=True,
             )
         except Exception:
             if not _made_unrecorded(record, needed=not self._locked):
                 raise
+
+    def saved(self) -> None:
+        """Stays, for a clear after the file is gone."""
+
+    def forget(self) -> None:
+        from airflow.sdk import Variable
+
+        try:
+            Variable.delete(self._name)
+        except Exception as error:  # noqa: BLE001 - it stays, and says of a saved video that it exists
+            log.info("The Variable %s could not be deleted: %s", self._name, error)

@@ -85,9 +85,13 @@ class HostProfile:
 
     def dropped(self, request: Request) -> list[Problem]:
         """What this host would drop without a word, whatever the API design; such a request is not sent."""
-        if self.external_ids or not request.external_task_id:
+        if self.external_ids:
             return []
-        return [Problem("external_task_id", None, f"a {self.name} host drops it silently; leave it out")]
+        return [
+            Problem(field, None, f"a {self.name} host drops it silently; leave it out")
+            for field in ("external_task_id", "callback_url")
+            if getattr(request, field)
+        ]
 
     def seen_by(self, *, api_key: bool) -> HostProfile:
         """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
@@ -118,7 +122,7 @@ PROFILES = {
         ),
         # Any host that we do not know: create and read by id, nothing else. The id is sent, nobody checks it.
         HostProfile("gateway", "legacy", external_ids=True),
-        # QuantumNous/new-api, relay/channel/task/kling: submit and read by id; external ids are dropped.
+        # QuantumNous/new-api, relay/channel/task/kling: submit and read by id; external ids and callbacks are dropped.
         HostProfile("new-api", "legacy"),
         # The DMXAPI page's own example: submit and read by id; external_task_id is among its parameters.
         HostProfile("dmxapi", "legacy", external_ids=True),

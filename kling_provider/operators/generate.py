@@ -159,6 +159,8 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         raise_if_failed(task, job.request)
         saving = self._saving(context, job)
         files = saving.save(task) if saving is not None else {}
+        if files:
+            job.saved()
         result = result_of(task, job.request, type=job.request.type, adopted=adopted, files=files)
         there = bool(files) and all(saved.reused for saved in files.values())
         if not there:

@@ -119,7 +119,10 @@ class Job:
         self._sent = False
         #: The task that :meth:`submit` made or found.
         self.kling_task_id: str | None = None
-        self._records = records_of(context, locked=self.lock is Lock.LOCKED)
+        locked = self.lock is Lock.LOCKED
+        shared = self.identity.key if pay_once_per == "dag" and not locked else None
+        self._newcomer = self._newcomer and shared is None  # nobody is new to a memory by identity
+        self._records = records_of(context, locked=locked, across_runs=shared)
 
     @property
     def name(self) -> str:
@@ -179,6 +182,10 @@ class Job:
             if not self._plan_only:
                 self._count(outcome)
         return outcome
+
+    def saved(self) -> None:
+        """The video's file is there, with its sidecar."""
+        self._records.saved()
 
     def _count(self, outcome: Submitted) -> None:
         if outcome.adopted:

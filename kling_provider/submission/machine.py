@@ -37,7 +37,7 @@ DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
 GAP = 3
 #: Seconds before a create is sent again after 1302 (unless the answer says), and after doubt with a lock.
 BACKOFF = (2.0, 5.0, 12.0)
-#: A longer ``Retry-After`` is left to Airflow's own retry.
+#: A longer ``Retry-After`` is cut to this; after the last one Airflow's own retry waits on.
 LONGEST_WAIT = 30.0
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk import Variable
 from PIL import Image
 
 from kling_provider.api.addresses import without_queries
@@ -61,6 +62,16 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         yield started
 
 
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Airflow's Variables."""
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(Variable, "get", lambda key, default=None, **_: kept.get(key, default))
+    monkeypatch.setattr(Variable, "set", lambda key, value, **_: kept.__setitem__(key, value))
+    monkeypatch.setattr(Variable, "delete", kept.pop)
+    return kept
+
+
 def made(sandbox: Sandbox) -> int:
     return int(sandbox.stats()["creates"]["made"])
 
@@ -90,7 +101,9 @@ def go_on(operator: KlingGenerateOperator, instance: Instance, kling_task_id: st
 
 
 @pytest.mark.parametrize("profile", ["kling", "gateway"])
-def test_replace_writes_over_others_and_delivers_our_own(profile: str, start: Start, tmp_path: Path) -> None:
+def test_replace_writes_over_others_and_delivers_our_own(
+    profile: str, start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
     """At a host without a lock, and after 30 days anywhere, the saved file is the only memory of pay_once_per."""
     sandbox = start(profile)
     sandbox.set_faults([{"kind": "ids_forgotten", "seconds": 3600, "mode": "free"}])
@@ -354,3 +367,47 @@ def test_a_doubtful_answer_that_names_a_task_is_not_forgotten(
     assert caught.value.task_state is raised.value.task_state is TaskState.MAY_EXIST
     assert instance.store["kling"]["state"] == "open"
     assert len(calls) == 2
+
+
+def test_the_next_run_adopts_what_a_run_paid_and_did_not_save(
+    start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    """At a gateway, once per DAG: the file is the memory, and until it is there a Variable is."""
+    sandbox = start("gateway")
+    how = {"destination": str(tmp_path), "pay_once_per": "dag"}
+    monday, tuesday = Instance(run_id="monday"), Instance(run_id="tuesday")
+    kling_task_id, _ = begin(generate(**how), monday, sandbox)
+    assert len(variables) == 1
+    # Monday's run dies here; Tuesday's finds the video finished.
+    result = generate(**how).execute(context(tuesday))
+    assert (result["kling_task_id"], result["adopted"]) == (kling_task_id, True)
+    assert (made(sandbox), variables) == (1, {})
+    assert generate(**how).execute(context(Instance(run_id="wednesday")))["kling_task_id"] == kling_task_id
+    assert made(sandbox) == 1
+
+
+def test_the_next_run_stops_where_a_run_left_doubt(
+    start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    sandbox = start("gateway")
+    sandbox.set_faults([{"kind": "answer_lost_after", "times": 1}])
+    how = {"destination": str(tmp_path), "pay_once_per": "dag"}
+    for run_id in ("monday", "tuesday"):
+        with pytest.raises(KlingSubmitUnknown, match="adopt"):
+            generate(**how).execute(context(Instance(run_id=run_id)))
+    assert made(sandbox) == 1
+
+
+def test_a_changed_prompt_at_the_same_place_is_a_new_video(
+    start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    """A clear after a file was changed: what is known by identity leaves no doubt."""
+    sandbox, instance = start("gateway"), Instance()
+    how = {"destination": str(tmp_path), "pay_once_per": "dag", "filename": "{name}-{take}"}
+    kling_task_id, kwargs = begin(generate(**how), instance, sandbox)
+    go_on(generate(**how), instance, kling_task_id, **kwargs)
+    cleared = Instance(try_number=2, clear_number=1)
+    cleared.store = instance.store
+    another, _ = begin(generate(**how, request={**REQUEST, "take": 1}), cleared, sandbox)
+    assert another != kling_task_id
+    assert made(sandbox) == 2
