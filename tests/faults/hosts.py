@@ -65,6 +65,17 @@ def cleared(stage: Stage) -> None:
     run.finish()
 
 
+def next_run(stage: Stage) -> None:
+    """Everything is marked failed while it renders; the next run, not a retry, finds what was paid."""
+    run = stage.start()
+    run.all_wait_for_videos()
+    run.mark("failed", range(stage.scenario.videos))
+    run.finish()
+    stage.end_of_all_tasks()
+    stage.check(not stage.saved(), "a file was saved in spite of the mark")
+    stage.start().finish()
+
+
 def refused_and_adopt(stage: Stage) -> None:
     """The create is refused as a duplicate, and nobody can find what it duplicates."""
     run = stage.start()
@@ -123,6 +134,15 @@ SCENARIOS = (
         play=cleared,
         sandbox=GATEWAY,
         expect=Expect(most_creates=20),
+    ),
+    Scenario(
+        name="gateway-next-run",
+        fault="no lock, once per DAG: a run ends before it saves; the next run",
+        dag="daily",
+        files=True,
+        play=next_run,
+        sandbox={**GATEWAY, "render_seconds": 25},
+        expect=Expect(failed=20, most_creates=20),
     ),
     Scenario(
         name="model-no-id",
