@@ -19,7 +19,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("names", nargs="*", help="names of faults (* allowed), or: limit")
+    parser.add_argument("names", nargs="*", help="names of faults (* allowed); limit: the limit run")
     parser.add_argument("--list", action="store_true", help="only list the names")
     parser.add_argument(
         "--at-once", type=int, default=AT_ONCE, help="faults played at once (default: %(default)s)"
@@ -33,7 +33,7 @@ def main() -> int:
         dict.fromkeys(
             scenario
             for name in options.names or ["*"]
-            for scenario in catalogue.SCENARIOS
+            for scenario in (*catalogue.SCENARIOS, *(limit.SCENARIOS if options.names else ()))
             if fnmatch(scenario.name, name)
         )
     )
