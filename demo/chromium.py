@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, StorageState
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # It talks to loopback alone, in a container where there may be no sandbox for it.
@@ -49,11 +49,23 @@ def chromium() -> Iterator[Browser]:
 
 
 def new_page(
-    browser: Browser, *, theme: Literal["light", "dark"] = "light", width: int = 1400, height: int = 900
+    browser: Browser,
+    *,
+    theme: Literal["light", "dark"] = "light",
+    width: int = 1400,
+    height: int = 900,
+    session: StorageState | None = None,
 ) -> Page:
-    """A page with a session of its own, where Airflow shows that theme."""
+    """A page with a session of its own, where Airflow shows that theme.
+
+    :param session: of somebody who has signed in before (``page.context.storage_state()``).
+    """
     context = browser.new_context(
-        viewport={"width": width, "height": height}, color_scheme=theme, timezone_id="UTC", locale="en-GB"
+        viewport={"width": width, "height": height},
+        color_scheme=theme,
+        timezone_id="UTC",
+        locale="en-GB",
+        storage_state=session,
     )
     context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     context.set_default_timeout(60_000)

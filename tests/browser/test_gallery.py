@@ -170,10 +170,12 @@ def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: V
     page.get_by_role("menuitem", name="Kling videos").click()
     expect(card(page, "kite")).to_be_visible()
     page.evaluate("window.sameDocument = true")
-    card(page, "kite").get_by_role("link", name="Task instance").click()
+    there = card(page, "kite").get_by_role("link", name="Task instance")
+    run_id = str(there.get_attribute("aria-label")).rpartition(" of run ")[2]
+    there.click()
     page.wait_for_url("**/tasks/video/**")
     # Exactly: the card that is left behind has a link that ends with the run's name, too.
-    page.get_by_role("link", name=finished["ann_films"], exact=True).first.click()
+    page.get_by_role("link", name=run_id, exact=True).first.click()
     page.get_by_role("link", name="Kling videos", exact=True).click()
     summary = page.get_by_test_id("kling-summary")
     expect(summary).to_contain_text("Videos")
