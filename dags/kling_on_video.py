@@ -2,8 +2,11 @@
 """### Publish whatever is generated
 
 Runs whenever `kling_prompt_files` has finished videos: its schedule is the asset of that DAG's task `video`. The
-asset events bring file, prompt and the rest (`docs/assets.md` lists all of it); the task copies each film into
-`published/` and writes `index.html` there. Replace its body by an upload to wherever your videos go.
+asset events bring file, prompt and the rest (`docs/assets.md` lists all of it); the task copies each film that is not
+there yet into `published/` and writes `index.html` there. Replace its body by an upload to wherever your videos go.
+
+It reads the asset's events, not only those that triggered the run: where several videos finish at once, Airflow starts
+one run for the first of them and may leave the last ones without a run.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ from kling_provider.assets import video_asset
 
 VIDEOS = os.environ.get("KLING_VIDEOS", f"{AIRFLOW_HOME}/kling-videos")
 PUBLISHED = f"file://{VIDEOS}/published"
+VIDEO = video_asset("kling_prompt_files", "video")
 
 with DAG(
     "kling_on_video",
-    schedule=video_asset("kling_prompt_files", "video"),
+    schedule=VIDEO,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
@@ -34,27 +38,27 @@ with DAG(
     tags=["kling"],
 ):
 
-    @task
-    def publish(triggering_asset_events=None) -> list[str]:
+    @task(inlets=[VIDEO])
+    def publish(inlet_events=None) -> list[str]:
         """Copies what is new; a film that is there already stays as it is."""
         folder = ObjectStoragePath(PUBLISHED)
         folder.mkdir(parents=True, exist_ok=True)
         catalogue = folder / "videos.json"
         films = json.loads(catalogue.read_text()) if catalogue.exists() else {}
         published = []
-        for event in (one for events in (triggering_asset_events or {}).values() for one in events):
+        for event in inlet_events[VIDEO]:  # on Airflow 3.3, .after("2026-11-01T00:00:00Z") shortens the list
             video = event.extra
-            for file in (file for file in video["files"] if file["type"] == "video"):
+            for file in (file for file in video.get("files", ()) if file["type"] == "video"):
                 # Kling's id makes the name unique whatever the prompt is called.
                 target = folder / f"{video['kling_task_id']}.mp4"
                 # The size tells a copy that was cut off by a kill.
                 if not target.exists() or target.stat().st_size != file["bytes"]:
                     with ObjectStoragePath(file["file"]).open("rb") as source, target.open("wb") as copy:
                         shutil.copyfileobj(source, copy)
+                    published.append(target.name)
                 films[target.name] = {"name": video["name"], "prompt": video["prompt"]}
-                published.append(target.name)
         if not published:
-            raise AirflowSkipException("No asset event brought a saved video.")
+            raise AirflowSkipException("Every saved video is published already.")
         catalogue.write_text(json.dumps(films, indent=2))
         (folder / "index.html").write_text(page(films))
         return published

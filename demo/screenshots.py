@@ -140,9 +140,12 @@ def run_and_task(studio: Studio, run_id: str) -> None:
     with studio.page(f"{run}/plugin/kling-run-videos") as page:
         page.locator("article[data-state=done]").first.wait_for()
         studio.take(page, "run-tab")
-    with studio.page(f"{run}/asset_events") as page:
+    with studio.page(f"{task}/asset_events") as page:
         page.get_by_text("kling://").first.wait_for()
         studio.take(page, "asset-events")
+    with studio.page(f"{task}/details") as page:
+        page.get_by_role("link", name="Kling console").wait_for()
+        studio.take(page, "task-details")
     with studio.page(task) as page:
         page.get_by_text("Kling made task").first.wait_for()
         studio.take(page, "task-log")
