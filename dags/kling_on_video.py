@@ -44,24 +44,25 @@ with DAG(
         folder = ObjectStoragePath(PUBLISHED)
         folder.mkdir(parents=True, exist_ok=True)
         catalogue = folder / "videos.json"
-        films = json.loads(catalogue.read_text()) if catalogue.exists() else {}
-        published = []
+        known = json.loads(catalogue.read_text()) if catalogue.exists() else {}
+        films = {}
         for event in inlet_events[VIDEO]:  # on Airflow 3.3, .after("2026-11-01T00:00:00Z") shortens the list
             video = event.extra
             for file in (file for file in video.get("files", ()) if file["type"] == "video"):
                 # Kling's id makes the name unique whatever the prompt is called.
-                target = folder / f"{video['kling_task_id']}.mp4"
+                source, target = ObjectStoragePath(file["file"]), folder / f"{video['kling_task_id']}.mp4"
+                if target.name in known or not source.exists():
+                    continue
                 # The size tells a copy that was cut off by a kill.
                 if not target.exists() or target.stat().st_size != file["bytes"]:
-                    with ObjectStoragePath(file["file"]).open("rb") as source, target.open("wb") as copy:
-                        shutil.copyfileobj(source, copy)
-                    published.append(target.name)
+                    with source.open("rb") as film, target.open("wb") as copy:
+                        shutil.copyfileobj(film, copy)
                 films[target.name] = {"name": video["name"], "prompt": video["prompt"]}
-        if not published:
+        if not films:
             raise AirflowSkipException("Every saved video is published already.")
-        catalogue.write_text(json.dumps(films, indent=2))
-        (folder / "index.html").write_text(page(films))
-        return published
+        (folder / "index.html").write_text(page(known | films))
+        catalogue.write_text(json.dumps(known | films, indent=2))
+        return sorted(films)
 
     publish()
 
