@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from demo.chromium import chromium, new_page
 from demo.playground import DAGS, REPOSITORY
 from demo.sandbox_process import SandboxProcess
 from demo.stack import AirflowStack
+from demo.stack.api import connection_body as as_body
 from demo.stopping import ended_by_signals
 
 if TYPE_CHECKING:
@@ -161,10 +161,14 @@ def run_and_task(studio: Studio, run_id: str) -> None:
 
 
 def connection_form(studio: Studio) -> None:
-    api = studio.stack.api
-    api.call("POST", "/connections", json=as_body("kling_films", studio.sandbox.connection))
-    with studio.page("/connections", height=1250) as page:
-        edit(page, "kling_films")
+    with studio.page("/connections", height=1500) as page:
+        page.get_by_role("button", name="Add Connection").click()
+        page.locator("input[name=connection_id]").fill("kling_films")
+        page.get_by_role("combobox").first.click()
+        page.keyboard.type("Kling")
+        page.get_by_role("option", name="Kling").first.click()
+        page.locator("input[name=password]").fill("api-key-kling-of-nobody")
+        page.get_by_text("Extra Fields", exact=True).click()
         page.get_by_text("Region").first.wait_for()
         studio.take(page, "connection-form")
 
@@ -172,6 +176,7 @@ def connection_form(studio: Studio) -> None:
 def connection_tests(studio: Studio) -> None:
     """The button in the list of connections, once for a right one and for each mistake."""
     api = studio.stack.api
+    api.call("POST", "/connections", json=as_body("kling_films", studio.sandbox.connection))
     tests = {"kling_films": "works"}
     for name, fields in MISTAKES.items():
         body = {"conn_type": "kling", "host": studio.sandbox.address, "extra": {"profile": "kling"}, **fields}
@@ -185,16 +190,6 @@ def connection_tests(studio: Studio) -> None:
             row.get_by_role("button", name="Test Connection").click()
             page.get_by_text("Test Connection ").last.wait_for()
             studio.take(page, f"connection-test-{name}")
-
-
-def edit(page: Page, conn_id: str) -> None:
-    row = page.get_by_role("row").filter(has_text=conn_id)
-    row.get_by_role("button", name="Edit Connection").click()
-
-
-def as_body(conn_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """A connection as Airflow's API takes it: the extra is text."""
-    return {"connection_id": conn_id, **fields, "extra": json.dumps(fields.get("extra") or {})}
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ Airflow   {airflow}
           Open it: nobody has to sign in, everybody who reaches this address is admin.
 Kling     {sandbox}
           The sandbox, a local Kling that costs nothing; a page for people is there. Rendering takes 1/{scale} of the real time.
-          Airflow knows it as the connection kling_default; its Test button works here.
+          Airflow knows it as the connection kling_default (Admin, Connections), with its Test button.
 Videos    {videos}/
 DAGs      {dags}/
           All are on; their schedules are off here, so nothing runs until you press Trigger.
@@ -28,10 +28,9 @@ def main() -> None:
     videos = VIDEOS / "up"
     videos.mkdir(parents=True, exist_ok=True)
     print("Starting the sandbox and Airflow ...", flush=True)
-    with playground(videos=videos, environment={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}) as (
-        sandbox,
-        stack,
-    ):
+    with playground(
+        videos=videos, environment={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}, for_people=True
+    ) as (sandbox, stack):
         print(
             TEXT.format(
                 airflow=stack.address,
