@@ -304,3 +304,27 @@ def test_a_dag_publishes_what_another_one_generated(airflow: AirflowStack) -> No
         film = Path(one["files"][0]["file"].removeprefix("file://"))
         assert (folder / f"published/{one['kling_task_id']}.mp4").read_bytes() == film.read_bytes()
         assert html.escape(one["prompt"]) in page
+
+
+@pytest.mark.airflow_version
+def test_a_video_whose_run_was_deleted_is_found_and_saved(
+    airflow: AirflowStack, sandbox_process: SandboxProcess
+) -> None:
+    wake(airflow, "outlets_orphaned", "outlets_reconcile")
+    lost = airflow.api.trigger("outlets_orphaned")
+    assert airflow.api.wait_run("outlets_orphaned", lost) == "success"
+    kling_task_id = airflow.api.xcom("outlets_orphaned", lost, "submit")
+    airflow.api.delete_run("outlets_orphaned", lost)
+
+    def rendered() -> bool:
+        key = {"Authorization": f"Bearer {sandbox_process.connection['password']}"}
+        [task] = sandbox_process.call("GET", f"/tasks?task_ids={kling_task_id}", headers=key)["data"]
+        return bool(task["status"] == "succeeded")
+
+    wait_for(rendered, timeout=60, what="the end of the render")
+    run_id = airflow.api.trigger("outlets_reconcile")
+    assert airflow.api.wait_run("outlets_reconcile", run_id) == "success"
+    [saved] = airflow.api.xcom("outlets_reconcile", run_id, "reconcile")["saved"]
+    assert saved["kling_task_id"] == kling_task_id
+    folder = Path(airflow.environment["KLING_VIDEOS"]) / "outlets_reconcile" / run_id / "orphans"
+    assert {path.name for path in folder.iterdir()} >= {f"{kling_task_id}.mp4", f"{kling_task_id}.mp4.json"}

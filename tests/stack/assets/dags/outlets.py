@@ -11,7 +11,12 @@ from airflow.sdk import DAG, Asset, task, task_group
 
 from kling_provider.assets import video_asset
 from kling_provider.notifications.kling import KlingNotifier
-from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator, KlingSubmitOperator
+from kling_provider.operators.kling import (
+    KlingDownloadOperator,
+    KlingGenerateOperator,
+    KlingReconcileOperator,
+    KlingSubmitOperator,
+)
 from kling_provider.sensors.kling import KlingTaskSensor
 
 PLACE = f"{os.environ.get('KLING_VIDEOS', '/tmp/kling-videos')}/{{{{ dag.dag_id }}}}/{{{{ run_id }}}}"
@@ -80,3 +85,11 @@ with DAG("outlets_consumer", schedule=video_asset("outlets_forms", "plain")):
         return [event.extra for events in triggering_asset_events.values() for event in events]
 
     received()
+
+# A video that is paid and that nobody saves, and who finds it (without the hours that the example leaves to others).
+with DAG("outlets_orphaned", **SETTINGS):
+    KlingSubmitOperator(task_id="submit", request=request("orphan"))
+with DAG("outlets_reconcile", **SETTINGS):
+    KlingReconcileOperator(
+        task_id="reconcile", destination=PLACE, grace=timedelta(0), dag_ids=["outlets_orphaned"]
+    )
