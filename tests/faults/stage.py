@@ -218,7 +218,8 @@ class Stage:
         """Wait until nothing renders any more, apart from what never ends."""
 
         def over() -> bool:
-            world, now = self.sandbox.world, time.time()
+            world = self.sandbox.world
+            now = world.clock()
             return all(not task.live(now) or task.ends == float("inf") for task in world.all())
 
         self.until(over, "the end of all tasks at Kling", 120)
