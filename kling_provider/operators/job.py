@@ -112,16 +112,17 @@ class Job:
         self._plan_only = plan_only
         self._resubmit = on_ambiguous == "resubmit"
         self._first_try = ti.try_number <= 1
+        locked = self.lock is Lock.LOCKED
+        shared = self.identity.key if pay_once_per == "dag" and not locked else None
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
-        self._newcomer = self._first_try and ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        # To a memory by identity nobody is new.
+        cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        self._newcomer = self._first_try and cleared and shared is None
         self._look_first = not self._first_try or pay_once_per != "run" or self._newcomer
         self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
         self._sent = False
         #: The task that :meth:`submit` made or found.
         self.kling_task_id: str | None = None
-        locked = self.lock is Lock.LOCKED
-        shared = self.identity.key if pay_once_per == "dag" and not locked else None
-        self._newcomer = self._newcomer and shared is None  # nobody is new to a memory by identity
         self._records = records_of(context, locked=locked, across_runs=shared)
 
     @property
