@@ -24,7 +24,7 @@ BIN := $(VENV)/bin
 COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
-TESTS := tests/unit tests/contract tests/stack --ignore=tests/stack/test_assets.py
+TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -83,7 +83,7 @@ check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/$(PYTEST) -q tests/unit
+	@$(BIN)/$(PYTEST) -q tests/unit tests/regressions
 
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py

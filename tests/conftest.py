@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 # Airflow reads its home, its configuration and its connections while it is imported, and what the developer's
 # shell says about them must not reach a test. Every xdist worker imports this file and gets a home of its own.
 for _name in list(os.environ):
-    if _name.startswith(("AIRFLOW_", "KLING_")) and _name != "KLING_CAPTURES":
+    if _name.startswith(("AIRFLOW_", "KLING_")) and _name not in ("KLING_CAPTURES", "KLING_CASES"):
         del os.environ[_name]
 _HOME = Path(tempfile.mkdtemp(prefix="kling-tests-"))
 os.environ.update(
@@ -69,4 +69,13 @@ def captures() -> Path:
     folder = Path(os.environ.get("KLING_CAPTURES") or REPOSITORY.parent / "shared" / "captures")
     if not any(folder.glob("*.json")):
         pytest.skip(f"NO CAPTURES: no recorded wire data in {folder}; set KLING_CAPTURES to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Inputs of users that went wrong: ``KLING_CASES``, else ``../shared/cases`` beside the checkout."""
+    folder = Path(os.environ.get("KLING_CASES") or REPOSITORY.parent / "shared" / "cases")
+    if not any(folder.glob("*/*")):
+        pytest.skip(f"NO CASES: no inputs of users in {folder}; set KLING_CASES to their folder")
     return folder

@@ -28,6 +28,7 @@ class Instance:
         run_id: str = "manual__1",
         map_index: int = -1,
         try_number: int = 1,
+        max_tries: int = 3,
         clear_number: int = 0,
         dag: Any = None,
     ) -> None:
@@ -39,6 +40,7 @@ class Instance:
             run_id=run_id,
             map_index=map_index,
             try_number=try_number,
+            max_tries=max_tries,
             xcom_push=lambda key, value: self.xcoms.__setitem__(key, value),
         )
         self.dag = dag
