@@ -12,6 +12,18 @@ def task_state_store(context: Mapping[str, Any]) -> Any | None:
     return context.get("task_state_store")
 
 
+def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
+    """Return Airflow 3.3's store of ``asset``, which all runs share; ``None`` on older ones, and where the task declares
+    the asset neither as an inlet nor as an outlet."""
+    stores = context.get("asset_state_store")
+    if stores is None:
+        return None
+    try:
+        return stores[asset]
+    except KeyError:
+        return None
+
+
 def never_expire() -> Any:
     """``retention`` for a row of that store that must outlive its default of 30 days."""
     from airflow.sdk.execution_time.context import NEVER_EXPIRE

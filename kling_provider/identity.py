@@ -129,7 +129,12 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """The identity whatever the attempt: what records and sidecars keep."""
+        """The identity whatever the attempt: what records and sidecars keep.
+
+        The user's own external id says nothing of the request, so a digest of it follows.
+        """
+        if self.own is not None:
+            return f"{self.own}#{_hash(self.fingerprint)[:8]}"
         return self.external_task_id(0)
 
     @property

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kling_provider.api.requests import Request
     from kling_provider.storage import SavedFile
+    from kling_provider.submission.sent import SentRequest
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ class VideoOutlet(TellsLineage):
         result: dict[str, Any],
         files: Sequence[SavedFile] = (),
         *,
-        request: Request | None,
+        request: Request | SentRequest | None,
         delivered: bool = False,
     ) -> dict[str, Any]:
         """Tell of a finished video; returns its result.
@@ -104,10 +105,10 @@ class VideoOutlet(TellsLineage):
         :param delivered: the files were there before, nothing was made or saved now.
         """
         from kling_provider.operators.lineage import collect
-        from kling_provider.storage import image_addresses
 
-        images = image_addresses(request).values() if request is not None else ()
-        made = Made(facts={fact: result[fact] for fact in _FACTS}, images=tuple(images), files=tuple(files))
+        made = Made(
+            facts={fact: result[fact] for fact in _FACTS}, images=_input_urls(request), files=tuple(files)
+        )
         self._made, self.kling_outputs = made, result["outputs"]
         collect(made, self)
         self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
@@ -131,6 +132,17 @@ class VideoOutlet(TellsLineage):
             self.outlets = [outlet for outlet in self.outlets if outlet != own]
 
 
+def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
+    from kling_provider.storage import image_addresses
+    from kling_provider.submission.sent import SentRequest
+
+    if request is None:
+        return ()
+    if isinstance(request, SentRequest):
+        return request.input_urls
+    return tuple(image_addresses(request).values())
+
+
 def declare_video(settings: dict[str, Any], dag: Any, task_id: str) -> None:
     """The same for the keyword arguments that instances of a mapped task will be made of."""
     if dag is None:
@@ -144,7 +156,7 @@ def declare_video(settings: dict[str, Any], dag: Any, task_id: str) -> None:
 def video_event(
     made: Made,
     result: Mapping[str, Any],
-    request: Request | None,
+    request: Request | SentRequest | None,
     *,
     delivered: bool,
     context: Mapping[str, Any],

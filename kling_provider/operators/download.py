@@ -74,8 +74,9 @@ class KlingDownloadOperator(VideoOutlet):
 
     def _save(self, context: Context) -> dict[str, Any]:
         from kling_provider.hooks.kling import KlingHook
-        from kling_provider.operators.saving import Place, Saving, result_of
+        from kling_provider.operators.saving import Saving, result_of
         from kling_provider.operators.waiting import finished_task
+        from kling_provider.submission.sent import Place
 
         hook = KlingHook(self.kling_conn_id)
         request = hook.request(self.request) if self.request else None

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from kling_provider.api.tasks import KlingTask
+    from kling_provider.hooks.kling import KlingHook
     from kling_provider.operators.job import Job
     from kling_provider.operators.saving import Saving
     from kling_provider.storage import SavedFile
-    from kling_provider.submission import Submitted
+    from kling_provider.submission import Outcome, Submitted
+    from kling_provider.submission.sent import Place, SentRequest
 
 from kling_provider import metrics
 from kling_provider.operators.announcing import VideoOutlet
@@ -67,46 +69,37 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         self.poll_interval = poll_interval
         self._declare_video()
 
-    def execute(self, context: Context) -> Any:
-        def body(job: Job) -> Any:
-            saving = self._saving(context, job)
-            if saving is not None and (saved := saving.delivered()) is not None:
-                return self._deliver_saved(job, *saved, context)
-            return self._submit(job, context)
-
-        return self._guarded(context, body)
-
-    def finish(self, job: Job, done: Submitted, context: Context) -> Any:
+    def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted, context: Context) -> Any:
+        """Wait for the task and save what it made; a task that has ended is saved at once."""
         from kling_provider.operators import waiting
 
-        self._tell(context, job, done.task, done.external_task_id)
+        self._tell(context, sent, done.task, done.external_task_id)
         if done.task.status.ended:
-            return self._deliver(job, done.task, done.adopted, context)
+            return self._deliver(hook, sent, done.task, done.adopted, context)
         started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
         deadline = started + seconds(self.timeout)
-        expected_at = job.expected_at(done.task)
+        expected_at = waiting.expected_end(done.task, sent)
         if not self.deferrable:
             with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
-                task = waiting.wait_for_task_here(
-                    job.hook, done.task, job.request.type, deadline, self.poll_interval
-                )
-            return self._deliver(job, task, done.adopted, context)
+                task = waiting.wait_for_task_here(hook, done.task, sent.type, deadline, self.poll_interval)
+            return self._deliver(hook, sent, task, done.adopted, context)
         from kling_provider.triggers.kling import KlingTaskTrigger
 
         self.defer(
             trigger=KlingTaskTrigger(
-                kling_conn_id=self.kling_conn_id,
+                kling_conn_id=sent.kling_conn_id,
                 kling_task_id=done.task.kling_task_id,
-                type=job.request.type,
+                type=sent.type,
                 deadline=deadline,
                 first_look=time.time() + waiting.FIRST_LOOK,
                 poll_interval=self.poll_interval,
                 external_task_id=done.external_task_id,
-                model=job.request.model,
+                model=sent.model,
                 expected_at=expected_at,
             ),
             method_name="resume_task",
-            kwargs={"adopted": done.adopted, "images": dict(job.images)},
+            # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
+            kwargs={"adopted": done.adopted, "sent": sent.to_json()},
             timeout=timedelta(seconds=max(0.0, deadline - time.time())) + NET,
         )
         raise AssertionError("unreachable: defer raises")
@@ -116,76 +109,139 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         context: Context,
         event: dict[str, Any],
         adopted: bool = False,
-        images: Mapping[str, str] | None = None,
+        sent: Mapping[str, Any] | None = None,
+        **_ignored: Any,
     ) -> Any:
-        """The task trigger's event; the worker reads the task once more, for a fresh link and the truth.
+        """Deliver what the trigger's event tells of; the worker reads the task once more, for a fresh link and the truth.
 
-        The last two have defaults because ``airflow dags test`` passes the event alone.
+        ``airflow dags test`` passes the event alone; then the task instance's record says what was sent.
 
-        :param images: what stood for each image at the call: their files may be another worker's, or gone.
+        :param sent: what was submitted. The request of now may be another one, and does not count.
         """
+        from kling_provider.hooks.kling import KlingHook
         from kling_provider.operators.waiting import confirmed
 
-        def body(job: Job) -> Any:
-            task = confirmed(job.hook, event, job.request.type)
+        kling_task_id = str(event["kling_task_id"])
+
+        def body() -> Any:
+            this = self._sent = self._sent_before(context, kling_task_id, sent)
+            hook = KlingHook(this.kling_conn_id)
+            task = confirmed(hook, event, this.type)
             if task.finished_at is not None:
                 metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=context["ti"].dag_id)
-            self._tell(context, job, task, task.external_task_id)
-            return self._deliver(job, task, adopted, context)
+            self._tell(context, this, task, task.external_task_id)
+            return self._deliver(hook, this, task, adopted, context)
 
-        return self._guarded(context, body, images=images, kling_task_id=str(event["kling_task_id"]))
+        return self._guarded(context, body, kling_task_id=kling_task_id)
 
-    @property
-    def _leaves_sidecar(self) -> bool:
-        return self.destination is not None
+    def _sent_before(
+        self, context: Context, kling_task_id: str, sent: Mapping[str, Any] | None
+    ) -> SentRequest:
+        from kling_provider.exceptions import KlingServerError
+        from kling_provider.submission.records import instance_record
+        from kling_provider.submission.sent import SentRequest, sent_of
 
-    def _saving(self, context: Context, job: Job) -> Saving | None:
+        if (known := SentRequest.from_json(sent)) is not None:
+            return known
+        record = instance_record(context).load()
+        if record is not None and record.get("kling_task_id") == kling_task_id and (known := sent_of(record)):
+            return known
+        raise KlingServerError(
+            f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
+            "The next try looks the task up by the request of now."
+        )
+
+    def _place(self) -> Place | None:
+        from kling_provider.submission.sent import Place
+
         if self.destination is None:
             return None
-        from kling_provider.operators.saving import Place, Saving
-
-        place = Place(
+        return Place(
             destination=self.destination,
-            conn_id=self.destination_conn_id,
             filename=self.filename,
+            conn_id=self.destination_conn_id,
             replace=self.replace,
         )
-        return Saving.of_job(job, self.request, place, context)
 
-    def _deliver(self, job: Job, task: KlingTask, adopted: bool, context: Context) -> Any:
+    def _saving(self, hook: KlingHook, sent: SentRequest, context: Context) -> Saving | None:
+        if sent.place is None:
+            return None
+        from kling_provider.operators.saving import Saving
+
+        return Saving.of_sent(hook, sent, context)
+
+    def _find_saved(self, job: Job, context: Context) -> Any:
+        return self._find_earlier_saved(job.hook, job.sent, context)
+
+    def _find_earlier_saved(self, hook: KlingHook, sent: SentRequest, context: Context) -> Any:
+        saver = self._saving(hook, sent, context)
+        if saver is None or (saved := saver.delivered()) is None:
+            return None
+        return self._deliver_saved(sent, *saved, context)
+
+    def _send(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Outcome:
+        from kling_provider.api.codes import TaskState
+        from kling_provider.exceptions import KlingError
+        from kling_provider.submission import Submitted
+
+        saver = self._saving(job.hook, job.sent, context)
+        resume = queue.get("external_task_id") if queue else None
+        if saver is None:
+            return job.submit(resume=resume)
+        try:
+            outcome = job.submit(resume=resume, claim=saver.claim)
+        except KlingError as error:
+            if error.task_state is TaskState.NONE:
+                saver.release()
+            raise
+        if not isinstance(outcome, Submitted):
+            saver.release()
+        elif not self.plan_only:
+            job.place_at(saver.claim())
+        return outcome
+
+    def _deliver(
+        self, hook: KlingHook, sent: SentRequest, task: KlingTask, adopted: bool, context: Context
+    ) -> Any:
+        from kling_provider.api.tasks import TaskStatus
+        from kling_provider.operators.earlier import mark_delivered
         from kling_provider.operators.saving import result_of
         from kling_provider.operators.waiting import count_delivered, raise_if_failed
 
-        raise_if_failed(task, job.request)
-        saving = self._saving(context, job)
-        files = saving.save(task) if saving is not None else {}
-        if files:
-            job.saved()
-        result = result_of(task, job.request, type=job.request.type, adopted=adopted, files=files)
+        saver = self._saving(hook, sent, context)
+        if task.status is TaskStatus.FAILED and saver is not None:
+            saver.release()
+        raise_if_failed(task, sent)
+        files = saver.save(task) if saver is not None else {}
+        mark_delivered(context, sent, [saved.file for saved in files.values()])
+        result = result_of(task, sent, type=sent.type, adopted=adopted, files=files)
         there = bool(files) and all(saved.reused for saved in files.values())
         if not there:
-            count_delivered(task, dag_id=context["ti"].dag_id, model=job.request.model)
-        return self._finished(context, result, list(files.values()), request=job.request, delivered=there)
+            count_delivered(task, dag_id=context["ti"].dag_id, model=sent.model)
+        return self._finished(context, result, list(files.values()), request=sent, delivered=there)
 
-    def _deliver_saved(self, job: Job, result: dict[str, Any], saved: SavedFile, context: Context) -> Any:
+    def _deliver_saved(
+        self, sent: SentRequest, result: dict[str, Any], saved: SavedFile, context: Context
+    ) -> Any:
         """What an earlier run or try saved; no call was made."""
+        from kling_provider.submission.sent import another_result_advice
+
         log.info(
-            "Delivered the existing video of %s, nothing paid: %s. For a new one raise take (now %d).",
+            "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
             (result["finished_at"] or saved.sidecar.saved_at or "an unknown time")[:10],
             saved.file,
-            job.request.take,
+            another_result_advice(sent),
         )
         self._push(
             context,
-            job,
             state=result["status"],
             kling_task_id=result["kling_task_id"],
             external_task_id=result["external_task_id"],
             created_at=result["created_at"],
         )
-        return self._finished(context, result, [saved], request=job.request, delivered=True)
+        return self._finished(context, result, [saved], request=sent, delivered=True)
 
-    def _waits_for(self, job: Job, state: str) -> str | None:
-        return (
-            "Kling to render it" if state in ("submitted", "processing") else super()._waits_for(job, state)
-        )
+    def _waits_for(self, sent: SentRequest, state: str) -> str | None:
+        if state in ("submitted", "processing"):
+            return "Kling to render it"
+        return super()._waits_for(sent, state)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
-from kling_provider.api.expectation import expected_seconds
 from kling_provider.api.hosts import Lock
 from kling_provider.api.prices import estimate
 from kling_provider.api.requests import IMAGE_FIELDS, DynamicMask
@@ -26,26 +25,27 @@ from kling_provider.exceptions import (
     KlingBudgetError,
     KlingError,
     KlingRequestError,
-    KlingTaskNotFound,
 )
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
-from kling_provider.records import records_of
+from kling_provider.operators.earlier import run_free_step
 from kling_provider.storage import image_addresses, resolve_images, shown_request
 from kling_provider.submission import (
-    Find,
     Outcome,
     Permit,
-    Read,
     Send,
     Sent,
     Step,
     Store,
     Submission,
     Submitted,
-    Wait,
     drive,
 )
+from kling_provider.submission.memory import PaidMemory
+from kling_provider.submission.records import instance_record
+from kling_provider.submission.sent import Place, SentRequest, another_result_advice
+from kling_provider.submission.steps import Record
+from kling_provider.submission.words import now
 from kling_provider.task_log import log_group
 
 log = logging.getLogger(__name__)
@@ -64,10 +64,10 @@ class Job:
     """What one task instance intends to have made, and how far that is.
 
     :param data: the request as the user wrote it.
+    :param record: what an earlier try of this task instance left.
     :param max_units: the most that this one video may cost at list price.
     :param plan_only: stop before the paid call (:class:`Planned` is raised), store nothing.
-    :param sidecar: finished videos leave a sidecar where this job looks first (Generate with a destination).
-    :param images: what stands for each image, where they need not be read any more: the video is paid.
+    :param place: where the result is saved, if this task saves it.
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
 
@@ -79,21 +79,17 @@ class Job:
         kling_conn_id: str,
         pay_once_per: PayOncePer,
         on_ambiguous: str,
+        record: Record | None = None,
         max_units: float | Decimal | None = None,
         plan_only: bool = False,
-        sidecar: bool = False,
-        images: Mapping[str, str] | None = None,
+        place: Place | None = None,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
         self.hook = KlingHook(kling_conn_id)
         connection = self.hook.connection
         self.request = self.hook.request(data)
         # What goes over the wire, with images as addresses or base64; and what stands for each image.
-        self.wire, self.images = (
-            resolve_images(self.request, api=connection.api)
-            if images is None
-            else (self.request, dict(images))
-        )
+        self.wire, self.images = resolve_images(self.request, api=connection.api)
         self._data = data
         self.lock = connection.profile.lock(self.request.model)
         self.identity = Identity.of(
@@ -106,69 +102,103 @@ class Job:
             map_index=ti.map_index,
             images=self.images,
         )
-        self._check_scope(pay_once_per, sidecar)
+        self._pay_once_per = pay_once_per
+        self._check_scope()
         self.price = estimate(self.request)
+        self._place = place
         self._max_units = None if max_units is None else Decimal(str(max_units))
         self._plan_only = plan_only
         self._resubmit = on_ambiguous == "resubmit"
         self._first_try = ti.try_number <= 1
-        locked = self.lock is Lock.LOCKED
-        shared = self.identity.key if pay_once_per == "dag" and not locked else None
+        self._max_tries = ti.max_tries
+        # Beyond a run, and under the user's own id, others than this task instance may have paid.
+        sent = self._facts
+        self._memory = (
+            PaidMemory(context, sent.memory_key, account_wide=sent.is_account_wide)
+            if sent.is_shared
+            else None
+        )
+        self._own_record = record
+        self._records = instance_record(context)
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
         # To a memory by identity nobody is new.
         cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
-        self._newcomer = self._first_try and cleared and shared is None
+        self._newcomer = self._first_try and cleared and self._memory is None
         self._look_first = not self._first_try or pay_once_per != "run" or self._newcomer
         self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
         self._sent = False
+        self._claim: Callable[[], str] | None = None
         #: The task that :meth:`submit` made or found.
         self.kling_task_id: str | None = None
-        self._records = records_of(context, locked=locked, across_runs=shared)
+        self._shared: Record | None = None
+        self._kept: str | None = None
 
     @property
     def name(self) -> str:
         """The request in a few words, for messages."""
-        if self.request.name:
-            return f"video {self.request.name!r}"
-        prompt = " ".join((self.request.prompt or "").split())
-        return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+        return self._facts.label
 
     @property
-    def image_addresses(self) -> list[str]:
-        """Where the pictures that go in are."""
-        return list(image_addresses(self.request).values())
+    def remembered_files(self) -> tuple[str, ...]:
+        """Where an earlier run saved the result; known once :meth:`submit` has looked."""
+        return tuple((self._shared or {}).get("files") or ())
+
+    @property
+    def sent(self) -> SentRequest:
+        """The facts that travel with the wait."""
+        return replace(self._facts, place=self._place)
 
     @cached_property
-    def shown(self) -> dict[str, Any]:
-        """The request for logs, XCom and sidecars: images by path and sha256, never their bytes."""
-        return shown_request(self._data, self.images)
+    def _facts(self) -> SentRequest:
+        request = self.request
+        shown = shown_request(self._data, self.images)
+        return SentRequest(
+            identity=self.identity.key,
+            kling_conn_id=self.hook.kling_conn_id,
+            pay_once_per=self._pay_once_per,
+            type=request.type,
+            model=request.model,
+            name=request.name,
+            prompt=request.prompt,
+            take=request.take,
+            duration=request.duration,
+            resolution=request.resolution,
+            aspect_ratio=getattr(request, "aspect_ratio", None),
+            shown={key: value for key, value in shown.items() if key != "callback_url"},
+            input_urls=tuple(image_addresses(request).values()),
+            own_external_task_id=self.identity.own,
+            adopt=(request.adopt or "").strip() or None,
+            locked=self.lock is Lock.LOCKED,
+        )
 
-    def expected_at(self, task: KlingTask) -> float | None:
-        """When ``task`` will be finished, roughly: an epoch."""
-        if task.created_at is None or task.status.ended:
-            return None
-        return task.created_at.timestamp() + expected_seconds(self.request.model, self.request.duration)
+    def place_at(self, stem: str) -> None:
+        """Note which file name was claimed for the result."""
+        if self._place is not None:
+            self._place = replace(self._place, stem=stem)
 
-    def submit(self, resume: str | None = None) -> Outcome:
+    def submit(self, *, resume: str | None = None, claim: Callable[[], str] | None = None) -> Outcome:
         """Have the video made, or find that it is.
 
         :param resume: the external id of this try, after a wait for a slot.
+        :param claim: claims the place of the result just before money is spent, and returns its file name.
         """
         profile = self.hook.connection.profile
-        # A first try with a lock has nothing to remember: Kling refuses what it made before.
-        remembers = self._look_first or self.lock is not Lock.LOCKED
+        record = self._load_record()
+        self._claim = claim
         submission = Submission(
             identity=self.identity,
             lock=self.lock,
             finds=profile.finds,
             batch=profile.task_reads,
             look_first=self._look_first,
-            record=self._records.load() if remembers else None,
-            adopt=(self.request.adopt or "").strip() or None,
+            record=record,
+            adopt=self._facts.adopt,
             resubmit=self._resubmit,
             newcomer=self._newcomer,
             resume=resume,
+            cleared=self._cleared_since(record),
             what=self.name,
+            prompt=self.request.prompt or "",
             host=self.hook.connection.host,
         )
         try:
@@ -178,15 +208,67 @@ class Job:
             raise
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
+            self._keep(outcome, record)
             if outcome.adopted:
                 self._tell_adopted(outcome.task)
             if not self._plan_only:
                 self._count(outcome)
         return outcome
 
-    def saved(self) -> None:
-        """The video's file is there, with its sidecar."""
-        self._records.saved()
+    def _keep(self, outcome: Submitted, record: Record | None) -> None:
+        """Note what this row of retries has to finish, also where another run or an earlier row of tries made it."""
+        if self._plan_only or self._kept == outcome.task.kling_task_id:
+            return
+        before: Record = (
+            record if record and record.get("kling_task_id") == outcome.task.kling_task_id else {}
+        )
+        self._store_own(
+            {
+                "at": now(),
+                **before,
+                "identity": self.identity.key,
+                "external_task_id": outcome.external_task_id,
+                "attempt": outcome.attempt,
+                "state": "created",
+                "kling_task_id": outcome.task.kling_task_id,
+                "prompt": (self.request.prompt or "")[:200],
+            },
+            needed=False,
+        )
+
+    def _load_record(self) -> Record | None:
+        """What is known of this request: by this task instance, else by the memory that all runs share."""
+        own = self._own_record
+        shared = self._shared = self._memory.load() if self._memory is not None else None
+        if own is None or own.get("identity") != self.identity.key:
+            if not self._cleared_since(own) and own is not None and own.get("state") == "open":
+                return own  # a call with an unknown end, of this very row of retries: without a lock it stops
+            self._tell_left_behind(own)
+            # Beside a memory by identity, a record of another request says nothing.
+            return shared or (None if self._memory is not None else own)
+        paid = shared is not None and shared.get("state") in ("open", "created")
+        return shared if paid and own.get("state") not in ("open", "created") else own
+
+    def _cleared_since(self, record: Record | None) -> bool:
+        return record is not None and record.get("max_tries", self._max_tries) != self._max_tries
+
+    def _tell_left_behind(self, own: Record | None) -> None:
+        if own is None or own.get("state") not in ("open", "created"):
+            return
+        task = (
+            f"Kling task {own['kling_task_id']}"
+            if own.get("kling_task_id")
+            else "a paid call with an unknown end"
+        )
+        log.warning(
+            "The request of this task has changed since %s, which was sent at %s for %s (external id %s). It is left behind: "
+            "Kling goes on with it and bills it when it succeeds. To save it, give its id to KlingDownloadOperator, or put it into "
+            "a request as adopt.",
+            task,
+            own.get("at", "an unknown time"),
+            (own.get("prompt") or "another prompt")[:80],
+            own.get("external_task_id") or "none",
+        )
 
     def _count(self, outcome: Submitted) -> None:
         if outcome.adopted:
@@ -205,22 +287,29 @@ class Job:
 
     def _do(self, step: Step) -> Any:
         match step:
-            case Find(external_task_ids):
-                return self.hook.find(external_task_ids, type=self.request.type)
-            case Read(kling_task_id):
-                try:
-                    return self.hook.get_task(kling_task_id, type=self.request.type)
-                except KlingTaskNotFound:
-                    return None
             case Permit(external_task_id, attempt):
                 return self._permit(external_task_id, attempt)
             case Send(external_task_id):
                 return self._send(external_task_id)
             case Store(record):
-                return None if self._plan_only else self._records.store(record)
-            case Wait(seconds):
-                log.info("Next look in %.0f s.", seconds)
-                return time.sleep(seconds)
+                return None if self._plan_only else self._store(record)
+        return run_free_step(self.hook, self.request.type, step)
+
+    def _store(self, record: Record) -> None:
+        needed = self.lock is not Lock.LOCKED
+        if self._memory is not None:
+            same = self._shared is not None and self._shared.get("kling_task_id") == record.get(
+                "kling_task_id"
+            )
+            files = (self._shared or {}).get("files") if same else None
+            self._memory.store({**record, "files": files} if files else record, needed=needed)
+        self._store_own(record, needed=needed)
+
+    def _store_own(self, record: Record, *, needed: bool) -> None:
+        if record["state"] in ("open", "created"):
+            record = {**record, "sent": self.sent.to_json(), "max_tries": self._max_tries}
+        self._records.store(record, needed=needed)
+        self._kept = record.get("kling_task_id")
 
     def _permit(self, external_task_id: str | None, attempt: int) -> None:
         if self._max_units is not None and (self.price.units is None or self.price.units > self._max_units):
@@ -230,6 +319,8 @@ class Job:
             )
         if self._plan_only:
             raise Planned(external_task_id, attempt)
+        if self._claim is not None:
+            self.place_at(self._claim())
 
     def plan(self, planned: Planned) -> dict[str, Any]:
         """What the paid call would be: method, address, the exact body (images by path and sha256), and price."""
@@ -294,25 +385,21 @@ class Job:
         # After a call of this very try nobody knows which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"
         log.info(
-            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt raise take (now %d).",
+            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt %s.",
             task.kling_task_id,
             made,
             paid,
             task.word,
-            self.request.take,
+            another_result_advice(self.sent),
         )
 
-    def _check_scope(self, pay_once_per: PayOncePer, sidecar: bool) -> None:
-        if pay_once_per not in SCOPES:
-            raise KlingRequestError(f"pay_once_per is one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
-        if pay_once_per == "run" or self.lock is Lock.LOCKED or (pay_once_per == "dag" and sidecar):
-            return
-        way = (
-            "or use KlingGenerateOperator with a destination, whose saved files are the memory then"
-            if pay_once_per == "dag"
-            else "or pay_once_per='dag' with KlingGenerateOperator and a destination"
-        )
-        raise KlingRequestError(
-            f"pay_once_per={pay_once_per!r} needs a host that refuses duplicates, and {self.hook.connection.host} does "
-            f"not for {self.request.model}: nothing was sent. Take pay_once_per='run', {way}."
-        )
+    def _check_scope(self) -> None:
+        if self._pay_once_per not in SCOPES:
+            raise KlingRequestError(
+                f"pay_once_per is one of {', '.join(SCOPES)}; found {self._pay_once_per!r}."
+            )
+        if self._pay_once_per == "content" and self.lock is not Lock.LOCKED:
+            raise KlingRequestError(
+                f"pay_once_per='content' needs a host that refuses duplicates, and {self.hook.connection.host} does "
+                f"not for {self.request.model}: nothing was sent. Take pay_once_per='run' or 'dag'."
+            )

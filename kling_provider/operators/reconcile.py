@@ -116,7 +116,8 @@ class KlingReconcileOperator(BaseOperator):
         return is_ours(task.external_task_id, hook.connection.namespace, self.dag_ids)
 
     def _save(self, task: KlingTask, hook: KlingHook, context: Context) -> list[str]:
-        from kling_provider.operators.saving import Place, Saving
+        from kling_provider.operators.saving import Saving
+        from kling_provider.submission.sent import Place
 
         place = Place(
             destination=self.destination,

@@ -7,7 +7,6 @@ Imported when a task runs, never at DAG-parse time.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import KlingTask, Output
@@ -27,17 +26,7 @@ from kling_provider.storage import (
 if TYPE_CHECKING:
     from kling_provider.api.requests import Request
     from kling_provider.hooks.kling import KlingHook
-    from kling_provider.operators.job import Job
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A destination as the user wrote it."""
-
-    destination: str
-    conn_id: str | None
-    filename: str
-    replace: bool
+    from kling_provider.submission.sent import Place, SentRequest
 
 
 class Saving:
@@ -69,11 +58,12 @@ class Saving:
         }
 
     @classmethod
-    def of_job(cls, job: Job, data: Mapping[str, Any], place: Place, context: Mapping[str, Any]) -> Saving:
-        """For a task that submits: its identity is known before the call."""
-        request = job.request
-        origin = _origin(job.identity.key, request, data, job.images, request.type, context)
-        return cls(job.hook, place, origin, context, type=request.type, model=request.model)
+    def of_sent(cls, hook: KlingHook, sent: SentRequest, context: Mapping[str, Any]) -> Saving:
+        """For a task that submits: what was submitted says whose the result is, and where it goes."""
+        if sent.place is None:
+            raise ValueError("sent must say where its result is saved")
+        origin = _origin(sent.identity, sent, sent.shown, sent.type, context)
+        return cls(hook, sent.place, origin, context, type=sent.type, model=sent.model)
 
     @classmethod
     def of_task(
@@ -87,7 +77,7 @@ class Saving:
         context: Mapping[str, Any],
     ) -> Saving:
         """For a download: the Kling task is all that says whose video it is."""
-        origin = _origin(f"kling:{kling_task_id}", request, data, {}, type, context)
+        origin = _origin(f"kling:{kling_task_id}", request, data, type, context)
         return cls(hook, place, origin, context, type=type, model=request.model if request else None)
 
     def delivered(self) -> tuple[dict[str, Any], SavedFile] | None:
@@ -102,6 +92,12 @@ class Saving:
             return saved_result(saved, path), SavedFile.at(path, saved, reused=True)
         check_free(path, self._origin.identity, replace=self._place.replace)
         return None
+
+    def claim(self) -> str:
+        return ""
+
+    def release(self) -> None:
+        pass
 
     def save(self, task: KlingTask) -> dict[int, SavedFile]:
         """Save every output of ``task``, with its sidecar. A finished task has one at least: without any,
@@ -129,7 +125,7 @@ class Saving:
 
 def result_of(
     task: KlingTask,
-    request: Request | None,
+    request: Request | SentRequest | None,
     *,
     type: str,
     adopted: bool | None = None,
@@ -152,9 +148,8 @@ def result_of(
 
 def _origin(
     identity: str,
-    request: Request | None,
+    request: Request | SentRequest | None,
     data: Mapping[str, Any] | None,
-    images: Mapping[str, str],
     type: str,
     context: Mapping[str, Any],
 ) -> Origin:
@@ -167,7 +162,6 @@ def _origin(
         model=request.model if request else None,
         take=request.take if request else 0,
         request=data,
-        images=images,
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

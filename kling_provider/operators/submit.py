@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from kling_provider.api.tasks import KlingTask
+    from kling_provider.hooks.kling import KlingHook
     from kling_provider.operators.job import Job
-    from kling_provider.submission import NoSlot, Submitted
+    from kling_provider.submission import NoSlot, Outcome, Submitted
+    from kling_provider.submission.sent import Place, SentRequest
+    from kling_provider.submission.steps import Record
 
 #: Airflow's own limit on a deferral is a net below the trigger's deadline.
 NET = timedelta(minutes=10)
@@ -46,6 +49,11 @@ class KlingSubmitOperator(TellsLineage):
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
 
+    #: What was submitted by this try or, after a resume or an automatic retry, by an earlier one.
+    _sent: SentRequest | None = None
+    #: The Kling task that exists.
+    _kling_task_id: str | None = None
+
     def __init__(
         self,
         *,
@@ -70,39 +78,80 @@ class KlingSubmitOperator(TellsLineage):
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
-        return self._guarded(context, lambda job: self._submit(job, context))
+        """Submit the request, or find what was submitted for it."""
+        return self._guarded(context, lambda: self._submit(context))
 
     def resume_slot(self, context: Context, event: dict[str, Any]) -> Any:
-        """The slot trigger's event: room, the end of patience, or a fault of the wait."""
-        return self._guarded(context, lambda job: self._submit(job, context, queue=event))
+        """Go on after the wait for the account's concurrency: nothing was sent, so the request of now counts."""
+        return self._guarded(context, lambda: self._submit(context, queue=event))
 
-    def finish(self, job: Job, done: Submitted, context: Context) -> Any:
-        """What to do once a task exists."""
+    def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted, context: Context) -> Any:
+        """Do what is to do once a task exists.
+
+        :param sent: what was submitted; the request may have been rendered anew since.
+        """
+        from kling_provider.operators.earlier import mark_delivered
         from kling_provider.operators.waiting import raise_if_failed
 
-        self._tell(context, job, done.task, done.external_task_id)
-        raise_if_failed(done.task, job.request)
+        self._tell(context, sent, done.task, done.external_task_id)
+        raise_if_failed(done.task, sent)
         self._made = Made(
             facts={
                 "kling_task_id": done.task.kling_task_id,
                 "external_task_id": done.external_task_id,
-                "name": job.request.name,
-                "type": job.request.type,
-                "prompt": job.request.prompt,
-                "model": job.request.model,
-                "take": job.request.take,
+                "name": sent.name,
+                "type": sent.type,
+                "prompt": sent.prompt,
+                "model": sent.model,
+                "take": sent.take,
                 "adopted": done.adopted,
             },
-            images=job.image_addresses,
+            images=sent.input_urls,
         )
+        mark_delivered(context, sent)
         return done.task.kling_task_id
 
-    @property
-    def _leaves_sidecar(self) -> bool:
-        """Whether finished videos are remembered by a file that this task looks at first."""
-        return False
+    def _read_request(self, context: Context) -> None:
+        """Make ``self.request`` what is to be sent; called just before it is checked and priced."""
 
-    def _job(self, context: Context, images: Mapping[str, str] | None = None) -> Job:
+    def _place(self) -> Place | None:
+        """Where this task saves the result, if it does."""
+        return None
+
+    def _find_saved(self, job: Job, context: Context) -> Any:
+        """The result of a file that is saved already; ``None`` where the task has to be submitted or found."""
+        return None
+
+    def _submit(self, context: Context, queue: Mapping[str, Any] | None = None) -> Any:
+        from kling_provider.hooks.kling import KlingHook
+        from kling_provider.operators.earlier import recover_submission, sent_by_this_try
+        from kling_provider.submission.records import instance_record
+
+        record = instance_record(context).load()
+        earlier = None if self.plan_only else sent_by_this_try(record, context["ti"].max_tries)
+        if record is not None and earlier is not None:
+            self._sent = earlier
+            hook = KlingHook(earlier.kling_conn_id)
+            if (saved := self._find_earlier_saved(hook, earlier, context)) is not None:
+                return saved
+            if (done := recover_submission(hook, record, earlier, dag_id=context["ti"].dag_id)) is not None:
+                self._kling_task_id = done.task.kling_task_id
+                return self.finish(hook, earlier, done, context)
+            record = {**record, "state": "failed"} if record.get("kling_task_id") else record
+        self._read_request(context)
+        job = self._job(context, record)
+        self._sent = job.sent
+        if not self.retries:
+            self.log.info("This task has retries=0: a transient failure then needs a clear.")
+        if queue is None and (saved := self._find_saved(job, context)) is not None:
+            return saved
+        return self._submit_job(job, context, queue)
+
+    def _find_earlier_saved(self, hook: KlingHook, sent: SentRequest, context: Context) -> Any:
+        """The same for what an earlier try submitted."""
+        return None
+
+    def _job(self, context: Context, record: Record | None) -> Job:
         from kling_provider.operators.job import Job
 
         return Job(
@@ -111,13 +160,13 @@ class KlingSubmitOperator(TellsLineage):
             kling_conn_id=self.kling_conn_id,
             pay_once_per=self.pay_once_per,
             on_ambiguous=self.on_ambiguous,
+            record=record,
             max_units=self.max_units,
             plan_only=self.plan_only,
-            sidecar=self._leaves_sidecar,
-            images=images,
+            place=self._place(),
         )
 
-    def _submit(self, job: Job, context: Context, queue: Mapping[str, Any] | None = None) -> Any:
+    def _submit_job(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Any:
         from kling_provider.operators.job import Planned
         from kling_provider.operators.waiting import slot_error
         from kling_provider.submission import NoSlot
@@ -126,18 +175,23 @@ class KlingSubmitOperator(TellsLineage):
             if queue and (error := slot_error(queue, job)):
                 raise error
             try:
-                outcome = job.submit(resume=queue.get("external_task_id") if queue else None)
+                outcome = self._send(job, context, queue)
             except Planned as planned:
-                return self._planned(job, job.plan(planned), context)
+                return self._planned(job.plan(planned), context)
+            self._kling_task_id = job.kling_task_id
+            self._sent = job.sent
             if not isinstance(outcome, NoSlot):
                 if self.plan_only:
-                    return self._planned(job, job.plan_of(outcome.task), context)
-                return self.finish(job, outcome, context)
+                    return self._planned(job.plan_of(outcome.task), context)
+                return self.finish(job.hook, job.sent, outcome, context)
             queue = self._queue_up(job, outcome, context, queue or {})
 
-    def _planned(self, job: Job, plan: dict[str, Any], context: Context) -> dict[str, Any]:
-        self.log.info("Only planned, nothing sent: %s, %s.", job.name, plan["summary"])
-        self._push(context, job, state="planned", plan=plan)
+    def _send(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Outcome:
+        return job.submit(resume=queue.get("external_task_id") if queue else None)
+
+    def _planned(self, plan: dict[str, Any], context: Context) -> dict[str, Any]:
+        self.log.info("Only planned, nothing sent: %s, %s.", self._label, plan["summary"])
+        self._push(context, state="planned", plan=plan)
         self._made_no_video()
         return plan
 
@@ -153,7 +207,6 @@ class KlingSubmitOperator(TellsLineage):
         queue = waiting.queue_entry(job, refused, context, before, seconds(self.slot_timeout))
         self._push(
             context,
-            job,
             state="waiting_for_slot",
             external_task_id=refused.external_task_id,
             queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
@@ -174,39 +227,32 @@ class KlingSubmitOperator(TellsLineage):
         )
         raise AssertionError("unreachable: defer raises")
 
-    def _guarded(
-        self,
-        context: Context,
-        body: Any,
-        *,
-        images: Mapping[str, str] | None = None,
-        kling_task_id: str | None = None,
-    ) -> Any:
-        """Run ``body(job)``; what fails is also pushed for the UI, in one line.
+    def _guarded(self, context: Context, body: Callable[[], Any], *, kling_task_id: str | None = None) -> Any:
+        """Run ``body``; what fails is also pushed for the UI, in one line.
 
         :param kling_task_id: the task that exists already.
         """
         from kling_provider.exceptions import KlingError
         from kling_provider.operators.telling import failure, still_paid
 
-        job: Job | None = None
+        self._sent, self._kling_task_id = None, kling_task_id
         try:
             with metrics.failures(dag_id=context["ti"].dag_id):
-                job = self._job(context, images)
-                if not self.retries:
-                    self.log.info("This task has retries=0: a transient failure then needs a clear.")
-                return body(job)
+                return body()
         except KlingError as error:
-            if paid := kling_task_id or (job.kling_task_id if job is not None else None):
-                still_paid(error, paid)
-            self._push(context, job, **failure(error))
+            if self._kling_task_id is not None:
+                still_paid(error, self._kling_task_id)
+            self._push(context, **failure(error))
             raise
 
-    def _tell(self, context: Context, job: Job, task: KlingTask, external_task_id: str | None) -> None:
-        expected = job.expected_at(task)
+    def _tell(
+        self, context: Context, sent: SentRequest, task: KlingTask, external_task_id: str | None
+    ) -> None:
+        from kling_provider.operators.waiting import expected_end
+
+        expected = expected_end(task, sent)
         self._push(
             context,
-            job,
             state=str(task.status),
             kling_task_id=task.kling_task_id,
             external_task_id=external_task_id,
@@ -217,24 +263,29 @@ class KlingSubmitOperator(TellsLineage):
             reason=task.message or None,
         )
 
-    def _push(self, context: Context, job: Job | None, *, state: str, **known: Any) -> None:
-        """The XCom ``kling``: what is known of the job, before a defer and before a failure."""
-        from kling_provider.records import show_progress
+    def _push(self, context: Context, *, state: str, **known: Any) -> None:
+        """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
+        from kling_provider.submission.records import show_progress
 
-        request = job.shown if job is not None else None
-        context["ti"].xcom_push(
-            key="kling", value={"state": state, "request": request, "conn_id": self.kling_conn_id, **known}
-        )
-        if job is not None and not self.plan_only:
+        sent = self._sent
+        request = dict(sent.shown) if sent is not None else None
+        conn_id = sent.kling_conn_id if sent is not None else self.kling_conn_id
+        value = {"state": state, "request": request, "conn_id": conn_id, **known}
+        context["ti"].xcom_push(key="kling", value=value)
+        if sent is not None and not self.plan_only:
             show_progress(
                 context,
                 state=state,
-                waiting_for=self._waits_for(job, state),
+                waiting_for=self._waits_for(sent, state),
                 kling_task_id=known.get("kling_task_id"),
             )
 
-    def _waits_for(self, job: Job, state: str) -> str | None:
-        return f"a free slot of the account for {job.request.model}" if state == "waiting_for_slot" else None
+    @property
+    def _label(self) -> str:
+        return self._sent.label if self._sent is not None else "the video"
+
+    def _waits_for(self, sent: SentRequest, state: str) -> str | None:
+        return f"a free slot of the account for {sent.model}" if state == "waiting_for_slot" else None
 
 
 def seconds(value: float | timedelta) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider import metrics
 from kling_provider.api.codes import TaskState
+from kling_provider.api.expectation import expected_seconds
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
     KlingError,
@@ -27,9 +28,9 @@ from kling_provider.polling.watch import Watch
 from kling_provider.submission import NoSlot, failure_of
 
 if TYPE_CHECKING:
-    from kling_provider.api.requests import Request
     from kling_provider.hooks.kling import KlingHook
     from kling_provider.operators.job import Job
+    from kling_provider.submission.sent import SentRequest
 
 log = logging.getLogger(__name__)
 
@@ -42,15 +43,15 @@ _RETRY_MAKES_NEXT = (
 _CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt made. A retry here cannot help."
 
 
-def raise_if_failed(task: KlingTask, request: Request) -> None:
+def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
     """For tasks that submit: a retry is the next attempt, except of what ``adopt`` named and under the user's own
     external id."""
     if task.status is not TaskStatus.FAILED:
         return
     advice = _RETRY_MAKES_NEXT
-    if adopted := (request.adopt or "").strip():
-        advice = f"As long as the request says adopt: {adopted}, a retry takes over the same one: take adopt out of it."
-    elif request.external_task_id:
+    if sent.adopt:
+        advice = f"As long as the request says adopt: {sent.adopt}, a retry takes over the same one: take adopt out of it."
+    elif sent.own_external_task_id:
         advice = "Choose another external_task_id: an id can be used once only."
     raise failure_of(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
 
@@ -109,6 +110,13 @@ def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask
         task_state=TaskState.EXISTS,
         kling_task_id=kling_task_id,
     )
+
+
+def expected_end(task: KlingTask, sent: SentRequest) -> float | None:
+    """Return when ``task`` will be finished, roughly: an epoch."""
+    if task.created_at is None or task.status.ended or sent.duration is None:
+        return None
+    return task.created_at.timestamp() + expected_seconds(sent.model, sent.duration)
 
 
 def count_delivered(task: KlingTask, **tags: str | None) -> None:

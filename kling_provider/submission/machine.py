@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingError, KlingTaskFailedFinally, KlingTaskNotFound
+from kling_provider.submission.lookups import best_of, look_up, read_recorded
 from kling_provider.submission.steps import (
     Find,
     NoSlot,
@@ -54,6 +55,8 @@ class Submission(Words):
     :param newcomer: a first try in a run that was cleared, of a mapped task: without a lock nobody knows
         whether its prompt was paid at another map index.
     :param resume: the external id of this try, after a wait for a slot.
+    :param cleared: a person cleared the task since ``record`` was left: another request now is meant to be made.
+    :param prompt: what the record says of the request, for people.
     """
 
     lock: Lock
@@ -64,12 +67,15 @@ class Submission(Words):
     resubmit: bool = False
     newcomer: bool = False
     resume: str | None = None
+    cleared: bool = False
 
     def steps(self) -> Steps:
         """Run to an :data:`Outcome`, or raise a :class:`KlingError`."""
         record = self.record if self.record and self.record.get("identity") == self.identity.key else None
         if self.adopt:
             return (yield from self._adopt(self.adopt, record))
+        if record is None and self.record is not None and self._is_under_own_id(self.record):
+            raise self._own_id_is_taken(self.record)
         locked = self.lock is Lock.LOCKED
         if record is not None and record.get("echoed") is False:
             # The host was seen to ignore our id: whatever its profile says, the id protects nothing here.
@@ -82,14 +88,23 @@ class Submission(Words):
         if not locked:
             return (yield from self._unlocked(record))
         resumed = self.identity.attempt_of(self.resume) if self.resume else None
-        if resumed is not None and not self.look_first:
+        ambiguous = record is not None and record.get("state") == "open"
+        if resumed is not None and not self.look_first and not ambiguous:
             return (yield from self._create(resumed, locked))
-        if self.look_first or self.resume:
+        if self.look_first or self.resume or ambiguous:
             best, attempt = yield from self._current()
             if best is not None and best.status is not TaskStatus.FAILED:
                 return (yield from self._take_over(best, attempt))
             return (yield from self._create(attempt + 1 if best else 0, locked))
         return (yield from self._create(0, locked))
+
+    def _is_under_own_id(self, record: Record) -> bool:
+        """Whether the record is of another request under the user's own external id, which names one task only."""
+        return (
+            self.identity.own is not None
+            and record.get("external_task_id") == self.identity.own
+            and record.get("state") in ("open", "created")
+        )
 
     # -- before the call ------------------------------------------------------------------------------------
 
@@ -112,28 +127,10 @@ class Submission(Words):
 
     def _recorded(self, record: Record) -> Generator[Step, Any, Submitted | None]:
         """The task that an earlier try made; ``None`` where it failed and the next attempt may be made."""
-        kling_task_id = str(record["kling_task_id"])
-        attempt = int(record.get("attempt") or 0)
-        try:
-            task: KlingTask | None = yield Read(kling_task_id)
-        except KlingError as error:
-            error.args = (
-                f"An earlier try made task {kling_task_id} for {self.what}, and it could not be read now: {error} It is "
-                f"billed when it succeeds. Nothing was sent by this try. {error.next_try} looks first and adopts it.",
-            )
-            error.task_state, error.kling_task_id = TaskState.EXISTS, kling_task_id
-            raise
-        if task is None:
-            raise KlingTaskNotFound(
-                f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {self.what}, "
-                f"and {self.host} no longer knows it (older than 30 days, or another account). Nothing was sent. "
-                f"For a new, paid video raise take (now {self.identity.take}).",
-                kling_task_id=kling_task_id,
-                task_state=TaskState.MAY_EXIST,
-            )
+        task = yield from read_recorded(record, what=self.what, host=self.host, another=self._another)
         if task.status is TaskStatus.FAILED:
             return None
-        return Submitted(task, record.get("external_task_id"), attempt, adopted=True)
+        return Submitted(task, record.get("external_task_id"), int(record.get("attempt") or 0), adopted=True)
 
     def _unlocked(self, record: Record | None) -> Steps:
         """No lock: what the record says, or a stop."""
@@ -143,7 +140,7 @@ class Submission(Words):
             external = record.get("external_task_id")
             if self.finds and external:
                 sent = f"An earlier try sent {self.what} at {record.get('at')} and its end is unknown"
-                found = yield from self._look(external, LOOKS, sent)
+                found = yield from look_up(external, LOOKS, sent)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
         if self.resubmit:
@@ -156,7 +153,13 @@ class Submission(Words):
                 "this run was cleared and this mapped instance is new in it, so its request may have been "
                 "paid at another map index"
             )
-        if self.record is not None and record is None and self.record.get("state") != "not_created":
+        over = ("not_created", "failed")
+        if (
+            self.record is not None
+            and record is None
+            and not self.cleared
+            and self.record.get("state") not in over
+        ):
             raise self._stop(
                 f"this task instance already sent another request at {self.record.get('at')} "
                 f"(Kling task {self.record.get('kling_task_id') or 'unknown'})"
@@ -188,7 +191,7 @@ class Submission(Words):
             for external, tasks in found.items():
                 attempt = ids.index(external)
                 if tasks and attempt > best[1]:
-                    best = (_best(tasks), attempt)
+                    best = (best_of(tasks), attempt)
             misses = 0 if found else misses + 1
             if misses >= GAP or (misses and best[0] is not None):
                 break
@@ -207,20 +210,20 @@ class Submission(Words):
                 )
             raise KlingTaskFailedFinally(
                 f"Kling failed {attempt} attempts for {self.what}. Nothing more is sent: change the request, or "
-                f"raise take (now {self.identity.take}).",
+                f"{self._another}.",
                 task_state=TaskState.EXISTS,
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
         yield Permit(external, attempt)
         for pause in (*BACKOFF, None):
-            if not locked:
-                yield Store(self._record(external, attempt, "open"))
+            # With a lock too: the record says what was sent, which the request of a later try may not.
+            yield Store(self._record(external, attempt, "open"))
             sent: Sent = yield Send(external)
             answer = sent.answer
             if answer.ok and sent.task is not None:
                 return (yield from self._created(sent.task, external, attempt))
             unclear = answer.ok or answer.task_state is not TaskState.NONE
-            if not unclear and not locked and not doubt:
+            if not unclear and not doubt:
                 yield Store(self._record(external, attempt, "not_created"))
             if not unclear and answer.code == 1201 and external:
                 return (yield from self._refused_1201(answer, external, attempt, doubt=doubt, locked=locked))
@@ -272,7 +275,7 @@ class Submission(Words):
                 raise self._unknown_duplicate(answer, external, doubt)
             raise self._failed(answer, doubt, locked)
         waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
-        found = yield from self._look(external, waits, self._could_not(answer))
+        found = yield from look_up(external, waits, self._could_not(answer))
         if found is None:
             if answer.duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
@@ -284,27 +287,7 @@ class Submission(Words):
     def _after_doubt(self, external: str | None, answer: Answer) -> Generator[Step, Any, KlingTask | None]:
         if not (self.finds and external):
             return None
-        return (yield from self._look(external, LOOKS, self._could_not(answer)))
-
-    def _look(
-        self, external: str, waits: Sequence[float], before: str
-    ) -> Generator[Step, Any, KlingTask | None]:
-        """:param before: what left the doubt, for the case that the look fails."""
-        for seconds in waits:
-            if seconds:
-                yield Wait(seconds)
-            try:
-                found: dict[str, list[KlingTask]] = yield Find((external,))
-            except KlingError as error:
-                error.args = (
-                    f"{before}, and the look-up after it failed too: {error} A task may exist at Kling and may be "
-                    f"billed. {error.next_try} looks first and adopts it.",
-                )
-                error.task_state = TaskState.MAY_EXIST
-                raise
-            if tasks := found.get(external):
-                return _best(tasks)
-        return None
+        return (yield from look_up(external, LOOKS, self._could_not(answer)))
 
     def _record(self, external: str | None, attempt: int, state: str) -> Record:
         record: Record = {
@@ -314,13 +297,8 @@ class Submission(Words):
             "state": state,
             "kling_task_id": None,
             "at": now(),
+            "prompt": self.prompt[:200],
         }
         if self.record is not None and self.record.get("echoed") is False:
             record["echoed"] = False  # of the host, so it holds for every later record, too
         return record
-
-
-def _best(tasks: Sequence[KlingTask]) -> KlingTask:
-    """Several tasks under one id (a host without a lock): succeeded before running before failed."""
-    order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
-    return min(tasks, key=lambda task: order.get(task.status, 1))

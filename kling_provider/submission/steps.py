@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from kling_provider.api.codes import Answer
 from kling_provider.api.tasks import KlingTask
@@ -18,12 +18,22 @@ class Record(TypedDict, total=False):
     identity: str
     external_task_id: str | None
     attempt: int
-    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``newcomer`` (stopped before sending).
+    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``failed`` (Kling made it and failed it), ``newcomer``
+    #: (stopped before sending).
     state: str
     kling_task_id: str | None
     #: The host repeated our external id; where it did not, there is no lock.
     echoed: bool
     at: str
+    #: What was submitted (:class:`~kling_provider.submission.sent.SentRequest` as JSON).
+    sent: dict[str, Any]
+    #: Airflow's ``ti.max_tries`` of the try that sent it: the same one at a later try means an automatic retry, another
+    #: one means that a person cleared the task.
+    max_tries: int
+    #: The beginning of the prompt, for people.
+    prompt: str
+    #: The files that were saved.
+    files: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +110,10 @@ class NoSlot:
 
 Outcome = Submitted | NoSlot
 Steps = Generator[Step, Any, Outcome]
+End = TypeVar("End")
 
 
-def drive(steps: Steps, do: Callable[[Step], Any]) -> Outcome:
+def drive(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
     """Run ``steps`` with ``do`` carrying each of them out; a :class:`KlingError` of it is thrown into them."""
     try:
         step = next(steps)
@@ -114,5 +125,5 @@ def drive(steps: Steps, do: Callable[[Step], Any]) -> Outcome:
             else:
                 step = steps.send(result)
     except StopIteration as end:
-        outcome: Outcome = end.value
+        outcome: End = end.value
         return outcome

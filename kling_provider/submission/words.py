@@ -13,6 +13,7 @@ from kling_provider.exceptions import (
     KlingError,
     KlingModerationError,
     KlingRateLimitError,
+    KlingRequestError,
     KlingServerError,
     KlingSubmitUnknown,
     KlingTaskFailed,
@@ -20,6 +21,7 @@ from kling_provider.exceptions import (
     error_for,
 )
 from kling_provider.identity import Identity
+from kling_provider.submission.steps import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +36,28 @@ class Words:
     finds: bool
     what: str = "the video"
     host: str = "Kling"
+    prompt: str = ""
 
     @property
     def _doing(self) -> str:
         return f"create {self.what} at {self.host}"
+
+    @property
+    def _another(self) -> str:
+        """What makes this another result: ``take`` does nothing beside an external id of the user's own."""
+        if self.identity.own is not None:
+            return "choose another external_task_id, or leave it out"
+        return f"raise take (now {self.identity.take})"
+
+    def _own_id_is_taken(self, record: Record) -> KlingRequestError:
+        task = f"Kling task {record['kling_task_id']}" if record.get("kling_task_id") else "a paid call"
+        return KlingRequestError(
+            f"external_task_id {self.identity.own} must name one request, and it was used for another one: {task} of "
+            f"{record.get('at', 'an unknown time')} was sent with the prompt {record.get('prompt') or 'unknown'!r}; now the "
+            f"request says {self.prompt[:200]!r} (or differs in another field). Nothing was sent by this try: "
+            f"{self._another}.",
+            kling_task_id=record.get("kling_task_id"),
+        )
 
     def _could_not(self, answer: Answer) -> str:
         return f"Could not {self._doing} ({said(answer)})"
@@ -66,7 +86,7 @@ class Words:
     def _unknown_duplicate(self, answer: Answer, external: str, doubt: bool) -> KlingDuplicateUnknown:
         shows = "shows no task under it" if self.finds else "cannot be asked which task that is"
         said = f"{self.host} says that {external} already exists, and {shows}: "
-        another = f"For a new, paid video of {self.what} raise take (now {self.identity.take})."
+        another = f"For a new, paid video of {self.what} {self._another}."
         if doubt:
             said += (
                 "this task probably made it, and the answer to its call was lost. A task may exist there and may be "

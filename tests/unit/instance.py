@@ -17,8 +17,39 @@ class Store(dict[str, Any]):
         self[key] = value
 
 
+class Assets:
+    """Airflow 3.3's state stores of the assets that a task declares, by the asset's name; shared by all runs.
+
+    As Airflow's own: an inactive asset refuses what is written, and answers "not there" to who reads.
+    """
+
+    def __init__(self) -> None:
+        self.stores: dict[str, Store] = {}
+        self.active = True
+
+    def __getitem__(self, asset: Any) -> _AssetStore:
+        return _AssetStore(self, asset.name)
+
+
+class _AssetStore:
+    def __init__(self, assets: Assets, name: str) -> None:
+        self._assets = assets
+        self._values = assets.stores.setdefault(name, Store())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._values.get(key, default) if self._assets.active else default
+
+    def set(self, key: str, value: Any) -> None:
+        if not self._assets.active:
+            raise RuntimeError("ASSET_NOT_FOUND: 404")
+        self._values[key] = value
+
+
 class Instance:
-    """One task instance: its identity, its XComs, its memory between tries."""
+    """One task instance: its identity, its XComs, its memory between tries.
+
+    :param assets: what all runs share; without it the context is that of an Airflow before 3.3.
+    """
 
     def __init__(
         self,
@@ -31,6 +62,7 @@ class Instance:
         max_tries: int = 3,
         clear_number: int = 0,
         dag: Any = None,
+        assets: Assets | None = None,
     ) -> None:
         self.xcoms: dict[str, Any] = {}
         self.store = Store()
@@ -44,6 +76,7 @@ class Instance:
             xcom_push=lambda key, value: self.xcoms.__setitem__(key, value),
         )
         self.dag = dag
+        self.assets = assets
         self.clear_number = clear_number
 
     @property
@@ -53,4 +86,5 @@ class Instance:
             "dag_run": SimpleNamespace(run_id=self.ti.run_id, clear_number=self.clear_number),
             "dag": self.dag,
             "task_state_store": self.store,
+            **({"asset_state_store": self.assets} if self.assets is not None else {}),
         }

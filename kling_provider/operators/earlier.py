@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an earlier try of a task instance submitted, and what a resume goes on with.
+
+Imported when a task runs, never at Dag-parse time.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kling_provider import metrics
+from kling_provider.exceptions import KlingTaskNotFound
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.submission import Find, Read, Step, Submitted, Wait, drive, machine
+from kling_provider.submission.lookups import recover
+from kling_provider.submission.memory import PaidMemory
+from kling_provider.submission.records import instance_record
+from kling_provider.submission.sent import SentRequest, sent_of
+from kling_provider.submission.steps import Record
+
+log = logging.getLogger(__name__)
+
+
+def sent_by_this_try(record: Record | None, max_tries: int) -> SentRequest | None:
+    """Return what an earlier try of the same row of automatic retries submitted, while its result is not delivered.
+
+    :param max_tries: Airflow's ``ti.max_tries``: it stays over automatic retries, and a clear changes it.
+    """
+    if (
+        record is None
+        or record.get("state") not in ("open", "created")
+        or record.get("max_tries") != max_tries
+    ):
+        return None
+    return sent_of(record)
+
+
+def recover_submission(
+    hook: KlingHook, record: Record, sent: SentRequest, *, dag_id: str
+) -> Submitted | None:
+    """Find the Kling task of an earlier try; ``None`` where none is to be finished.
+
+    :raises KlingError: where it cannot be read.
+    """
+    steps = recover(
+        record,
+        what=sent.label,
+        host=hook.connection.host,
+        can_find=hook.connection.profile.finds,
+        waits=machine.LOOKS,
+    )
+    found = drive(steps, lambda step: run_free_step(hook, sent.type, step))
+    if found is not None:
+        log.info(
+            "Kling task %s adopted, nothing paid; it is %s. An earlier try sent %s at %s, and this one finishes it, whatever "
+            "the request says now. Clear the task to have a changed request made.",
+            found.task.kling_task_id,
+            found.task.word,
+            sent.label,
+            record.get("at", "an unknown time"),
+        )
+        metrics.adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
+    return found
+
+
+def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
+    """Carry out a step that reads or waits."""
+    match step:
+        case Find(external_task_ids):
+            return hook.find(external_task_ids, type=type)
+        case Read(kling_task_id):
+            try:
+                return hook.get_task(kling_task_id, type=type)
+            except KlingTaskNotFound:
+                return None
+        case Wait(seconds):
+            log.info("Next look in %.0f s.", seconds)
+            return time.sleep(seconds)
+    raise TypeError(f"{type!r} must be a step that costs nothing")
+
+
+def mark_delivered(context: Mapping[str, Any], sent: SentRequest, files: Sequence[str] = ()) -> None:
+    """Remember where the result of ``sent`` was saved, for later runs. It is delivered, so nothing here fails the task."""
+    try:
+        records = instance_record(context)
+        record = records.load()
+        if record is None or record.get("identity") != sent.identity:
+            return
+        if files and sent.is_shared:
+            memory = PaidMemory(context, sent.memory_key, account_wide=sent.is_account_wide)
+            memory.store({**record, "files": list(files)}, needed=False)
+        if sent.locked:
+            records.forget()
+    except Exception as error:  # noqa: BLE001 - the result is there, and its task is remembered
+        log.warning("Where the result of %s was saved could not be remembered: %s", sent.label, error)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Find what was sent before: by the Kling task id of a record, or by the external id of a call without an answer.
+
+Generators of steps, as the state machine's own: what they yield is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import KlingError, KlingTaskNotFound
+from kling_provider.submission.steps import Find, Read, Record, Step, Submitted, Wait
+
+Lookup = Generator[Step, Any, KlingTask | None]
+
+
+def read_recorded(record: Record, *, what: str, host: str, another: str) -> Generator[Step, Any, KlingTask]:
+    """Read the task that an earlier try made.
+
+    :param another: what makes another, paid result, for the text where Kling has forgotten this one.
+    :raises KlingTaskNotFound: where Kling does not know it any more; nothing was sent.
+    """
+    kling_task_id = str(record["kling_task_id"])
+    try:
+        task: KlingTask | None = yield Read(kling_task_id)
+    except KlingError as error:
+        error.args = (
+            f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: {error} It is "
+            f"billed when it succeeds. Nothing was sent by this try. {error.next_try} looks first and adopts it.",
+        )
+        error.task_state, error.kling_task_id = TaskState.EXISTS, kling_task_id
+        raise
+    if task is None:
+        raise KlingTaskNotFound(
+            f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
+            f"and {host} no longer knows it (older than 30 days, or another account). Nothing was sent. "
+            f"For a new, paid video {another}.",
+            kling_task_id=kling_task_id,
+            task_state=TaskState.MAY_EXIST,
+        )
+    return task
+
+
+def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Lookup:
+    """Look for the task of an external id, several times.
+
+    :param waits: seconds before each look.
+    :param before: why it is looked for, for the case that the look fails.
+    """
+    for seconds in waits:
+        if seconds:
+            yield Wait(seconds)
+        try:
+            found: dict[str, list[KlingTask]] = yield Find((external_task_id,))
+        except KlingError as error:
+            error.args = (
+                f"{before}, and the look-up after it failed too: {error} A task may exist at Kling and may be "
+                f"billed. {error.next_try} looks first and adopts it.",
+            )
+            error.task_state = TaskState.MAY_EXIST
+            raise
+        if tasks := found.get(external_task_id):
+            return best_of(tasks)
+    return None
+
+
+def recover(
+    record: Record, *, what: str, host: str, can_find: bool, waits: Sequence[float]
+) -> Generator[Step, Any, Submitted | None]:
+    """Find what the same try's predecessor sent, whatever the request says by now.
+
+    :param can_find: the host finds tasks by external id.
+    :param waits: seconds before each look for a call whose end is unknown.
+    :return: ``None`` where the host shows nothing, or where Kling failed it: then a request may be sent.
+    """
+    external = record.get("external_task_id")
+    task: KlingTask | None = None
+    if record.get("kling_task_id"):
+        another = "clear the task: that makes the request as it is now"
+        task = yield from read_recorded(record, what=what, host=host, another=another)
+    elif can_find and external:
+        sent = f"An earlier try sent {what} at {record.get('at')} and its end is unknown"
+        task = yield from look_up(external, waits, sent)
+    if task is None or task.status is TaskStatus.FAILED:
+        return None
+    return Submitted(task, external, int(record.get("attempt") or 0), adopted=True)
+
+
+def best_of(tasks: Sequence[KlingTask]) -> KlingTask:
+    """Choose of several tasks under one id (a host without a lock): succeeded before running before failed."""
+    order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
+    return min(tasks, key=lambda task: order.get(task.status, 1))

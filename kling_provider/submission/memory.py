@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was paid, by identity, for later runs: wherever their files lie, and after Kling has forgotten it (30 days).
+
+On Airflow 3.3 a key of the state store of the task's own asset ``kling://<dag_id>/<task_id>``; before 3.3, and for what
+is paid once in the whole account, an Airflow Variable ``kling_record_<identity>``. Both are read, so that an upgrade
+of Airflow forgets nothing.
+
+A memory that cannot be read is never taken for "nothing was paid": the asset's store answers "unknown" also where the
+asset is inactive. So a marker is written and read back first, and where that fails nothing is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from kling_provider.assets import video_asset
+from kling_provider.compat import asset_state_store
+from kling_provider.exceptions import KlingServerError
+from kling_provider.submission.records import VariableRecord, may_go_on_without
+from kling_provider.submission.steps import Record
+
+log = logging.getLogger(__name__)
+
+_MARKER = "kling_memory"
+_DESCRIPTION = "what was paid for one request. airflow kling memory prune removes old ones."
+
+
+class PaidMemory:
+    """The memory of one identity.
+
+    :param identity: ``Identity.key``.
+    :param account_wide: other Dags share it, so that a store of this task's asset would not do.
+    """
+
+    def __init__(self, context: Mapping[str, Any], identity: str, *, account_wide: bool) -> None:
+        ti = context["ti"]
+        self._identity = identity
+        self._asset = f"kling://{ti.dag_id}/{ti.task_id}"
+        self._store = None if account_wide else asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
+        self._variable = VariableRecord(identity, _DESCRIPTION)
+
+    def load(self) -> Record | None:
+        """Read what any run of this task stored.
+
+        :raises KlingServerError: where the memory cannot be read; nothing was sent.
+        """
+        try:
+            if self._store is not None:
+                _prove_that_it_works(self._store)
+                value = self._store.get(self._identity)
+                if isinstance(value, dict):
+                    return cast("Record", value)
+            return self._variable.load()
+        except Exception as error:
+            raise KlingServerError(
+                f"Airflow's memory of what was paid ({self._where}) could not be read: {error} Nothing was sent, nothing "
+                "is billed; the retry reads it again. An asset must be active to have a memory: check in Assets that no "
+                "other Dag declares it under another name."
+            ) from error
+
+    def store(self, record: Record, *, needed: bool) -> None:
+        """Keep it; the request itself stays with the task instance.
+
+        :param needed: a failure is raised: Kling does not remember it.
+        """
+        kept = cast(
+            "Record", {key: value for key, value in record.items() if key not in ("sent", "max_tries")}
+        )
+        if self._store is None:
+            self._variable.store(kept, needed=needed)
+            return
+        try:
+            self._store.set(self._identity, dict(kept))
+        except Exception:
+            if not may_go_on_without(kept, needed=needed):
+                raise
+
+    @property
+    def _where(self) -> str:
+        return f"the asset {self._asset}" if self._store is not None else "an Airflow Variable"
+
+
+def _prove_that_it_works(store: Any) -> None:
+    store.set(_MARKER, datetime.now(UTC).isoformat())
+    if not store.get(_MARKER):
+        raise RuntimeError("what was written to it is not there.")

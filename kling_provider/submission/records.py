@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is remembered of paid work: per task instance between its tries, and per identity across runs.
+
+A task instance's own record is kept in Airflow 3.3's task state store, which survives retries and clears and shows in
+the task's Storage tab; before 3.3 in an Airflow Variable. What is paid once across runs is also remembered by its
+identity (:mod:`kling_provider.submission.memory`), wherever its files lie.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Protocol, cast
+
+from kling_provider.compat import never_expire, task_state_store
+from kling_provider.submission.steps import Record
+
+log = logging.getLogger(__name__)
+
+_KEY = "kling"
+#: The same for people, who look at it in the task's Storage tab.
+_PROGRESS = "kling_progress"
+
+
+class InstanceRecord(Protocol):
+    """One task instance's own record, between its tries."""
+
+    def load(self) -> Record | None:
+        """Read what an earlier try stored."""
+
+    def store(self, record: Record, *, needed: bool) -> None:
+        """Keep it.
+
+        :param needed: the record is all that protects against paying twice: a failure is raised.
+        """
+
+    def forget(self) -> None:
+        """Drop it where it would stay behind for ever: the result is delivered, and Kling itself remembers."""
+
+
+def instance_record(context: Mapping[str, Any]) -> InstanceRecord:
+    """Return where the task instance in ``context`` keeps its record."""
+    store = task_state_store(context)
+    return _StateStore(store) if store is not None else _of_instance(context)
+
+
+def show_progress(
+    context: Mapping[str, Any], *, state: str, waiting_for: str | None, kling_task_id: str | None
+) -> None:
+    """Show where the work stands in the task's Storage tab; before Airflow 3.3 there is none."""
+    store = task_state_store(context)
+    if store is None:
+        return
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    shown = {"state": state, "kling_task_id": kling_task_id, "since": since, "waiting_for": waiting_for}
+    try:
+        store.set(_PROGRESS, shown)
+    except Exception as error:  # noqa: BLE001 - nothing depends on it
+        log.debug("Where the work stands could not be shown: %s", error)
+
+
+def may_go_on_without(record: Record, *, needed: bool) -> bool:
+    """Decide whether the work goes on though ``record`` could not be kept, and log what that means.
+
+    A task that was just made is waited for all the same: it is paid. The intent before it stays, so where there is no
+    lock a later try stops.
+    """
+    kling_task_id = record.get("kling_task_id")
+    needed = needed or record.get("echoed") is False
+    if kling_task_id is not None and needed:
+        log.warning(
+            "The record of Kling task %s could not be stored, and this host cannot be asked for it by its external id. "
+            "If this task has to run again, put adopt: %s into the request first.",
+            kling_task_id,
+            kling_task_id,
+        )
+        return True
+    if not needed:
+        log.warning("The record of this submission could not be stored; a retry looks the task up.")
+    return not needed
+
+
+class VariableRecord:
+    """A record in an Airflow Variable, ``kling_record_<name>``."""
+
+    def __init__(self, name: str, description: str) -> None:
+        self._name = f"kling_record_{name}"
+        self._description = description
+
+    def load(self) -> Record | None:
+        """Read it; ``None`` where there is none."""
+        from airflow.sdk import Variable
+
+        value = Variable.get(self._name, default=None, deserialize_json=True)
+        return cast("Record", value) if isinstance(value, dict) else None
+
+    def store(self, record: Record, *, needed: bool) -> None:
+        """Write it."""
+        from airflow.sdk import Variable
+
+        try:
+            Variable.set(
+                self._name, dict(record), description=f"Kling: {self._description}", serialize_json=True
+            )
+        except Exception:
+            if not may_go_on_without(record, needed=needed):
+                raise
+
+    def forget(self) -> None:
+        """Delete it."""
+        from airflow.sdk import Variable
+
+        try:
+            Variable.delete(self._name)
+        except Exception as error:  # noqa: BLE001 - it stays, and says of a delivered result that it exists
+            log.info("The Variable %s could not be deleted: %s", self._name, error)
+
+
+class _StateStore:
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def load(self) -> Record | None:
+        value = self._store.get(_KEY)
+        return cast("Record", value) if isinstance(value, dict) else None
+
+    def store(self, record: Record, *, needed: bool) -> None:
+        try:
+            self._store.set(_KEY, dict(record), retention=never_expire())
+        except Exception:
+            # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
+            if not may_go_on_without(record, needed=needed):
+                raise
+
+    def forget(self) -> None:
+        """Stays, for a clear after the file is gone; it goes with the Dag run."""
+
+
+def _of_instance(context: Mapping[str, Any]) -> VariableRecord:
+    """A Variable per task instance, its name hashed, as names are limited to 250 characters."""
+    ti = context["ti"]
+    where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
+    name = sha256(json.dumps(where).encode()).hexdigest()[:32]
+    words = "what was paid for {}, run {}, task {}, map index {}. Delete it only with its run.".format(*where)
+    return VariableRecord(name, words)

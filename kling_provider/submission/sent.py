@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was submitted: the facts that travel with the wait, so that a resume computes nothing anew.
+
+Airflow renders a task's fields again when the task resumes and when it is retried. By then a Variable, the Dag file
+or a mapped list may say something else, while Kling renders what it was sent. So whose a result is, is decided once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from kling_provider.submission.steps import Record
+
+#: Bytes of the JSON, at most. It is stored in Airflow's database with every waiting task.
+LARGEST = 16 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the files of a request go: the folder as its author wrote it, and how they are named.
+
+    :param stem: the file's path below the folder without suffix, once it was claimed.
+    """
+
+    destination: str
+    filename: str
+    conn_id: str | None = None
+    replace: bool = False
+    stem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentRequest:
+    """One submitted request, fit to be stored and shown: no bytes, no signed link, no callback URL.
+
+    :param identity: what makes it the same result, whatever the attempt (``Identity.key``).
+    :param shown: the request as its author wrote it, made presentable.
+    :param input_urls: where the inputs are, without what grants access.
+    :param own_external_task_id: the user's own id, if the request carries one.
+    :param adopt: the Kling task that the request names to take over.
+    :param locked: Kling itself refuses a second task for it.
+    """
+
+    identity: str
+    kling_conn_id: str
+    pay_once_per: str
+    type: str
+    model: str
+    name: str | None = None
+    prompt: str | None = None
+    take: int = 0
+    duration: int | None = None
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    input_urls: tuple[str, ...] = ()
+    place: Place | None = None
+    own_external_task_id: str | None = None
+    adopt: str | None = None
+    locked: bool = True
+
+    @property
+    def is_account_wide(self) -> bool:
+        """Whether other Dags may have paid for it."""
+        return self.pay_once_per == "content" or self.own_external_task_id is not None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other task instances may have paid for it."""
+        return self.pay_once_per != "run" or self.is_account_wide
+
+    @property
+    def memory_key(self) -> str:
+        """What runs remember it by: under the user's own id there can be one request only."""
+        return self.own_external_task_id or self.identity
+
+    @property
+    def label(self) -> str:
+        """The request in a few words, for messages."""
+        if self.name:
+            return f"video {self.name!r}"
+        prompt = " ".join((self.prompt or "").split())
+        return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON of at most :data:`LARGEST` bytes; longer texts are cut, and say so."""
+        known = {key: value for key, value in asdict(self).items() if value not in (None, (), {})}
+        # The prompt stands in both, as a rule: it is stored once.
+        if known.get("shown", {}).get("prompt") == self.prompt:
+            known.pop("prompt", None)
+        whole = json.loads(json.dumps(known, default=str))
+        longest = LARGEST // 2
+        while len(json.dumps(whole, ensure_ascii=False).encode()) > LARGEST:
+            if longest < 16:
+                return {**whole, "shown": {"cut": "too long to be shown"}}
+            whole, longest = _cut(whole, longest), longest // 2
+        return dict(whole)
+
+    @classmethod
+    def from_json(cls, value: Any) -> SentRequest | None:
+        """Read what :meth:`to_json` gave, of this version or another one; ``None`` where it is none."""
+        if not isinstance(value, Mapping):
+            return None
+        names = {one.name for one in fields(cls)}
+        known = {key: item for key, item in value.items() if key in names}
+        shown = known.get("shown") or {}
+        known.setdefault("prompt", shown.get("prompt"))
+        known["input_urls"] = tuple(known.get("input_urls") or ())
+        if isinstance(place := known.get("place"), Mapping):
+            places = {one.name for one in fields(Place)}
+            known["place"] = Place(**{key: item for key, item in place.items() if key in places})
+        try:
+            return cls(**known)
+        except TypeError:  # without what it cannot be without
+            return None
+
+
+def sent_of(record: Record | None) -> SentRequest | None:
+    """What the try that left ``record`` submitted, where it says."""
+    return SentRequest.from_json(record.get("sent")) if record is not None else None
+
+
+def another_result_advice(sent: SentRequest) -> str:
+    """Say what makes another, paid result: ``take`` does nothing beside an id that names one task."""
+    if sent.adopt:
+        return "take adopt out of the request"
+    if sent.own_external_task_id:
+        return "choose another external_task_id, or leave it out"
+    return f"raise take (now {sent.take})"
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        if len(value) <= longest:
+            return value
+        return f"{value[:longest]}… (cut, {len(value)} characters)"
+    if isinstance(value, dict):
+        return {key: _cut(item, longest) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, longest) for item in value]
+    return value
