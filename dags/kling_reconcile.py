@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """### Save what was paid and never saved
 
-Looks daily for videos of this provider that Kling finished and nobody saved (a run that was deleted, a task that
+Looks for videos of this provider that Kling finished and nobody saved (a run that was deleted, a task that
 was given up), and saves them under `orphans/` before their links die after 30 days. Its log also lists what
-Kling failed, and what that was billed.
+Kling failed, and what that was billed. It pays nothing.
+
+As an example it waits for *Trigger*. In a Dag of your own write `schedule="@daily"`.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ VIDEOS = os.environ.get("KLING_VIDEOS", f"{AIRFLOW_HOME}/kling-videos")
 
 with DAG(
     "kling_reconcile",
-    schedule="@daily",
+    schedule=None,
     start_date=datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,
+    is_paused_upon_creation=True,
     default_args={"retries": 3, "retry_delay": timedelta(minutes=5)},
     doc_md=__doc__,
     tags=["kling"],

@@ -69,7 +69,7 @@ def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
     """One manual run, with its progress; returns run id and final state."""
     stack.api.wait_for_dag(DAG_ID)
     stack.api.pause(DAG_ID, False)
-    run_id = stack.api.trigger(DAG_ID)
+    run_id = stack.api.trigger(DAG_ID, {"plan_only": False})
     deadline = time.monotonic() + TIMEOUT
     while (state := stack.api.run_state(DAG_ID, run_id)) not in ("success", "failed"):
         videos = stack.api.task_instances(DAG_ID, run_id, TASK_ID)

@@ -99,9 +99,10 @@ def shoot(studio: Studio) -> None:
     api = studio.stack.api
     for dag_id in ("kling_prompt_files", "kling_submit_wait_save"):
         api.wait_for_dag(dag_id)
-    refused = api.trigger("kling_submit_wait_save", {"prompt": _FORBIDDEN})
-    single = api.trigger("kling_submit_wait_save")
-    run_id = api.trigger("kling_prompt_files")
+        api.pause(dag_id, False)
+    refused = api.trigger("kling_submit_wait_save", {"prompt": _FORBIDDEN, "plan_only": False})
+    single = api.trigger("kling_submit_wait_save", {"plan_only": False})
+    run_id = api.trigger("kling_prompt_files", {"plan_only": False})
     waiting(studio)
     api.wait_run("kling_prompt_files", run_id, timeout=600)
     api.wait_run("kling_submit_wait_save", single, timeout=300)

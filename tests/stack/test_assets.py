@@ -58,6 +58,10 @@ def airflow(
     dags = tmp_path_factory.mktemp("dags")
     for source in (repository / "dags", HERE / "assets/dags"):
         shutil.copytree(source, dags, dirs_exist_ok=True)
+    publishing = dags / "kling_on_video.py"
+    text = publishing.read_text()
+    assert text.count("schedule=None") == 1
+    publishing.write_text(text.replace("schedule=None", "schedule=VIDEO"))  # as it says itself
     with (
         # Where it is installed: SQLite has one writer, so nothing finishes at once there.
         nullcontext() if why_not() else postgres() as database,
@@ -284,7 +288,9 @@ def test_a_failure_is_told(airflow: AirflowStack, messages: Webhook) -> None:
 @pytest.mark.airflow_version
 def test_a_dag_publishes_what_another_one_generated(airflow: AirflowStack) -> None:
     wake(airflow, "kling_on_video", "kling_prompt_files")
-    made = events(airflow, first_run(airflow, "kling_prompt_files"), "video")
+    run_id = airflow.api.trigger("kling_prompt_files", {"plan_only": False})
+    assert airflow.api.wait_run("kling_prompt_files", run_id, timeout=200) == "success"
+    made = events(airflow, run_id, "video")
     assert len(made) > 3
     first_run(airflow, "kling_on_video")
     folder = Path(made[0]["files"][0]["file"].removeprefix("file://")).parent

@@ -58,8 +58,8 @@ def ten_files(world: World) -> Month:
         )
         return run
 
-    day("first", world.run(dag_id))
-    second = day("second", world.run(dag_id))
+    day("first", world.run(dag_id, plan_only=False))
+    second = day("second", world.run(dag_id, plan_only=False))
     write(prompts, "a0")  # sorts before all others, so every map index moves
     second.clear()
     day("inserted", second)
@@ -113,7 +113,7 @@ class Chosen:
 
 def only_two(world: World) -> Chosen:
     """The example DAG as it is, with the folder it comes with."""
-    run = world.run("kling_prompt_files", only="espresso, lanterns/s*")
+    run = world.run("kling_prompt_files", only="espresso, lanterns/s*", plan_only=False)
     state = run.end()
     videos = run.instances("video")
     results = [run.xcom("video", one["map_index"]) for one in videos]

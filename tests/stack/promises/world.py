@@ -152,8 +152,9 @@ class World:
         return self.stand_ins["kling_default"]
 
     def run(self, dag_id: str, **conf: Any) -> Run:
-        """Start a run."""
+        """Start a run, also of an example, which comes paused."""
         self.api.wait_for_dag(dag_id)
+        self.api.pause(dag_id, False)
         run_id = self.api.trigger(dag_id, conf)
         return Run(self.api, self.sampler, self.stack.home / "logs", dag_id, run_id)
 
