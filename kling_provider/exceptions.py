@@ -170,7 +170,9 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     if advice is None and answer.http_status is not None:
         advice = _ADVICE_BY_KIND.get(answer.kind)
     if answer.http_status is None and answer.kind is Kind.UNREADABLE and answer.task_state is TaskState.NONE:
-        advice = "Check the connection's host and port, and that this machine may reach them."
+        advice = (
+            "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
+        )
     if advice:
         text += f" {advice}"
     state = TaskState.NONE

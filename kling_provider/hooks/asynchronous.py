@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -33,9 +32,11 @@ from kling_provider.hooks.wire import (
     Route,
     answer_of,
     auth_header,
+    check_tls,
     route_to,
     skew_from,
     split_extras,
+    tls_context,
 )
 
 if TYPE_CHECKING:
@@ -286,32 +287,8 @@ def _prepare(found: Any) -> tuple[KlingConnection, HttpOptions, Route, ssl.SSLCo
             f"Connection {connection.conn_id!r}: the reads of deferrable tasks take http and https proxies only; "
             "use such a proxy, or set deferrable=False."
         )
-    try:
-        return connection, options, route, _tls(route)
-    except OSError as why:
-        raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: extra verify or cert (or REQUESTS_CA_BUNDLE) names a file that "
-            f"cannot be used: {why.strerror or type(why).__name__}."
-        ) from None
-
-
-def _tls(route: Route) -> ssl.SSLContext:
-    """requests' rules: certifi's bundle unless a file or folder is named, no check where verify is false."""
-    import certifi
-
-    bundle = Path(certifi.where() if isinstance(route.verify, bool) else route.verify)
-    folder = bundle.is_dir()
-    context = ssl.create_default_context(
-        cafile=None if folder else str(bundle), capath=str(bundle) if folder else None
-    )
-    if route.verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if isinstance(route.cert, str):
-        context.load_cert_chain(route.cert)
-    elif route.cert is not None:
-        context.load_cert_chain(*route.cert)
-    return context
+    check_tls(f"Connection {connection.conn_id!r}", route.verify, route.cert)
+    return connection, options, route, tls_context(route.verify, route.cert)
 
 
 def _unreachable(line: _Line, why: BaseException) -> KlingError:

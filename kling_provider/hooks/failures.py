@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A call that got no answer -> an :class:`Answer` that says whether the request may have arrived.
 
-Only failures that certainly came before the first byte of the request count as "not made": name not
-found, connect refused or timed out, TLS hand-shake. Everything else may have made a task.
+Only what failed before the connection stood counts as "not made": a name that is not known, a connect that was
+refused or timed out, TLS, a proxy that opened no way. After that a task may have been made, whatever failed.
 """
 
 from __future__ import annotations
@@ -12,52 +12,44 @@ from collections.abc import Iterator
 
 from kling_provider.api.codes import Answer, Kind, TaskState
 
-#: Reasons that OpenSSL gives only while shaking hands.
-_HANDSHAKE = (
-    "CERTIFICATE_VERIFY_FAILED",
-    "WRONG_VERSION_NUMBER",
-    "UNSUPPORTED_PROTOCOL",
-    "HANDSHAKE_FAILURE",
-    "ALERT_PROTOCOL_VERSION",
-    "ALERT_UNKNOWN_CA",
-    "UNRECOGNIZED_NAME",
-)
+
+def no_answer(error: BaseException, *, connected: bool) -> Answer:
+    """What a ``requests`` exception means. The text names no address: those may carry secrets.
+
+    :param connected: the connection for this call stood, so that the request may have arrived.
+    """
+    state = TaskState.MAY_EXIST if connected else TaskState.NONE
+    return Answer(Kind.UNREADABLE, message=reason(error, connected=connected), task_state=state)
 
 
-def no_answer(error: BaseException) -> Answer:
-    """What a ``requests`` exception means. The text names no address: those may carry secrets."""
+def reason(error: BaseException, *, connected: bool = False) -> str:
+    """What a ``requests`` exception means, in words without an address.
+
+    :param connected: it came after the connection stood.
+    """
     from urllib3 import exceptions as urllib3
 
     chain = list(_chain(error))
-    text, arrived = "the connection broke before an answer came", True
-    if any(isinstance(cause, urllib3.ProxyError) and _is_connect(cause) for cause in chain):
-        text = "the proxy did not open a way to the host: check the proxy"
-        return Answer(Kind.UNREADABLE, message=text, task_state=TaskState.NONE)
+    if connected:
+        if any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain):
+            return "no answer in time"
+        return "the connection broke before an answer came"
+    if any(isinstance(cause, urllib3.ProxyError) for cause in chain):
+        return "the proxy did not open a way to the host: check the proxy"
     for cause in chain:
         if isinstance(cause, urllib3.NameResolutionError):
-            text, arrived = "the host's name is not known", False
-        elif isinstance(cause, urllib3.ConnectTimeoutError):
-            text, arrived = "the host did not accept a connection in time", False
-        elif isinstance(cause, ConnectionRefusedError):
-            text, arrived = "the host refused the connection", False
-        elif isinstance(cause, ssl.SSLError) and any(r in (cause.reason or "") for r in _HANDSHAKE):
-            text, arrived = f"TLS failed ({cause.reason}): check the scheme of host, and verify", False
-        elif isinstance(cause, urllib3.NewConnectionError):
-            text, arrived = "no connection to the host", False
-        elif isinstance(cause, urllib3.ReadTimeoutError):
-            text = "no answer in time"
-        else:
-            continue
-        break
-    state = TaskState.MAY_EXIST if arrived else TaskState.NONE
-    return Answer(Kind.UNREADABLE, message=text, task_state=state)
-
-
-def _is_connect(error: BaseException) -> bool:
-    """A proxy that failed the CONNECT saw no request; one that failed a plain http request may have."""
-    return any("Tunnel connection failed" in str(cause) for cause in _chain(error)) or (
-        "Unable to connect to proxy" in str(error)
-    )
+            return "the host's name is not known"
+        if isinstance(cause, urllib3.ConnectTimeoutError):
+            return "the host did not accept a connection in time"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the host refused the connection"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason}): check the scheme of host, and verify"
+        if isinstance(cause, urllib3.NewConnectionError):
+            return "no connection to the host"
+        if isinstance(cause, urllib3.ReadTimeoutError):
+            return "no answer in time"
+    return "the connection broke before an answer came"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

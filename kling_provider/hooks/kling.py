@@ -11,19 +11,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook, Connection
 from airflow.providers.http.hooks.http import HttpHook
-from requests import PreparedRequest, Session
-from requests import Request as HttpRequest
-from requests.auth import AuthBase
-from requests.exceptions import RequestException
+from requests import Session
 
 from kling_provider.api.account import Pack, units_left
 from kling_provider.api.calls import HttpCall
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import Answer, TaskState
 from kling_provider.api.dialects import standard
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import InvalidRequest
@@ -37,9 +33,9 @@ from kling_provider.exceptions import (
 )
 from kling_provider.hooks import reads
 from kling_provider.hooks.connection import KlingConnection
-from kling_provider.hooks.failures import no_answer
 from kling_provider.hooks.form import connection_form_widgets, ui_field_behaviour
-from kling_provider.hooks.wire import answer_of, auth_header, skew_from, split_extras
+from kling_provider.hooks.transport import PreparedCall, prepare, send
+from kling_provider.hooks.wire import split_extras
 
 if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
@@ -49,17 +45,6 @@ Parsed = TypeVar("Parsed")
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
-
-
-class _Bearer(AuthBase):
-    """An auth object of our own: without one ``requests`` would let a netrc file override the key."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = self._token
-        return request
 
 
 class KlingHook(HttpHook):
@@ -91,17 +76,22 @@ class KlingHook(HttpHook):
         """The connection as ``HttpHook`` may see it: an address and its own extras.
 
         No login (it would become Basic auth), no password, none of our extras (it would send them as
-        headers), and header values made text (others make it fail).
+        headers), and all others in the one form that it takes: text as header values, a mapping as proxies.
         """
         ours = KlingConnection.parse(BaseHook.get_connection(conn_id))
         options = split_extras(ours.http_extras)
-        extra = {key: value for key, value in ours.http_extras.items() if key not in options.headers}
-        extra.pop("srv_lookup", None)  # it would send the key to a host that the connection does not name
+        extra = {
+            "proxies": options.proxies or {},
+            "verify": options.verify,
+            "cert": options.cert,
+            "timeout": (options.connect_timeout, options.read_timeout),
+            "trust_env": options.trust_env,
+        }
         return Connection(
             conn_id=conn_id,
             conn_type="http",
             host=ours.base_url,
-            extra=json.dumps({**extra, "verify": options.verify, **options.headers}),
+            extra=json.dumps({**extra, **options.headers}),
         )
 
     # -- requests -------------------------------------------------------------------------------------------
@@ -131,19 +121,33 @@ class KlingHook(HttpHook):
         :param external_task_id: Kling refuses a second task with the same id (where the model has a lock).
         :raises KlingError: by Kling's error table.
         """
-        answer, task = self.create(self.request(request), external_task_id=external_task_id)
+        prepared = self.prepare_create(self.request(request), external_task_id=external_task_id)
+        answer, task = self.create(prepared)
         if task is None or not answer.ok:
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
-    def create(self, request: Request, *, external_task_id: str | None) -> tuple[Answer, KlingTask | None]:
+    def prepare_create(self, request: Request, *, external_task_id: str | None) -> PreparedCall:
+        """Make the paid call ready: address, headers, body, proxy, certificates, time-outs. Sends nothing.
+
+        :raises KlingError: where it cannot be made; after this only the network can fail it.
+        """
+        call = self.connection.dialect.create(request, external_task_id)
+        try:
+            return prepare(self.get_conn(), self.connection, call)
+        except KlingError as why:
+            raise type(why)(f"{why} Nothing was sent. Nothing was made, nothing is billed.") from None
+
+    def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
         """The paid call as data: the answer, and the task where it names one. Never raises for an answer.
 
         An answer that leaves doubt may name one, too: it is for people, who can look for it.
         """
-        # A session of its own: a kept-alive connection that died would leave doubt where there is none.
-        with self.get_conn() as session:
-            answer = self._send(session, self.connection.dialect.create(request, external_task_id))
+        try:
+            answer = send(prepared)
+        finally:
+            # The next call opens its own: a kept-alive connection that died leaves doubt where there is none.
+            prepared.session.close()
         if answer.task_state is TaskState.NONE:
             return answer, None
         try:
@@ -299,54 +303,11 @@ class KlingHook(HttpHook):
         return retrying(lambda: parse(self._answer(call)))
 
     def _answer(self, call: HttpCall) -> Answer:
-        return self._send(self._session, call)
+        return send(prepare(self._session, self.connection, call))
 
     @cached_property
     def _session(self) -> Session:
         return self.get_conn()
-
-    def _send(self, session: Session, call: HttpCall) -> Answer:
-        """One call, without redirects and without any library's retry."""
-        answer, headers = self._send_once(session, call, skew=None)
-        refused = answer.kind is Kind.TOKEN_TIME and answer.task_state is TaskState.NONE
-        if refused and (skew := skew_from(headers)) is not None:
-            # The token came too early or too late: nothing was made. Once more, by the server's clock.
-            answer, _ = self._send_once(session, call, skew=skew)
-        return answer
-
-    def _send_once(
-        self, session: Session, call: HttpCall, *, skew: float | None
-    ) -> tuple[Answer, Mapping[str, str]]:
-        options = split_extras(self.connection.http_extras)
-        authorization = auth_header(self.connection.credential, skew=skew)
-        session.auth = _Bearer(authorization)
-        prepared = session.prepare_request(
-            HttpRequest(call.method, self.connection.base_url + call.path, params=call.params, json=call.json)
-        )
-        settings = session.merge_environment_settings(
-            prepared.url, session.proxies, False, session.verify, options.cert
-        )
-        if missing := _missing_file(settings["verify"], settings["cert"]):
-            return Answer(Kind.INVALID, message=missing, task_state=TaskState.NONE), {}
-        try:
-            response = session.send(
-                prepared,
-                timeout=(options.connect_timeout, options.read_timeout),
-                allow_redirects=False,
-                **settings,
-            )
-        except (RequestException, OSError, ValueError) as error:  # requests lets some of them through bare
-            return no_answer(error), {}
-        answer = answer_of(response.status_code, response.headers, response.content, authorization)
-        return answer, response.headers
-
-
-def _missing_file(*settings: Any) -> str | None:
-    """What is wrong with a CA bundle or client certificate; requests would say it by a bare OSError."""
-    paths = [part for item in settings for part in (item if isinstance(item, tuple) else (item,))]
-    if all(Path(path).exists() for path in paths if isinstance(path, str)):
-        return None
-    return "the extra verify or cert of the connection (or REQUESTS_CA_BUNDLE) names a file that is not there"
 
 
 def _found(connection: KlingConnection, external_task_id: str, answer: Answer) -> list[KlingTask]:

@@ -8,12 +8,16 @@ which of the connection's extras are headers and which are options, proxy and ce
 
 from __future__ import annotations
 
+import json
+import re
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from kling_provider.api.auth import AccessKey, Credential
@@ -39,6 +43,12 @@ _HTTP_OPTIONS = (
     "check_response",
     "srv_lookup",
 )
+
+#: What may be sent (RFC 9110: tokens, and visible characters of Latin-1).
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa1-\xff]*")
+#: The longest time-out of a connection, in seconds: sockets take no more than some hundred years.
+_LONGEST_TIMEOUT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,51 @@ def route_to(url: str, options: HttpOptions) -> Route:
     )
 
 
+def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+    """requests' rules: certifi's bundle unless a file or folder is named, no check where verify is false.
+
+    :raises OSError: where a file is missing or holds no certificate (``ssl.SSLError`` is one).
+    :raises ValueError: where the key of the client certificate is encrypted.
+    """
+    import certifi
+
+    bundle = Path(certifi.where() if isinstance(verify, bool) else verify)
+    folder = bundle.is_dir()
+    context = ssl.create_default_context(
+        cafile=None if folder else str(bundle), capath=str(bundle) if folder else None
+    )
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if cert is not None:
+        certificate, key = (cert, None) if isinstance(cert, str) else cert
+        context.load_cert_chain(certificate, key, password=_no_password)
+    return context
+
+
+def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> None:
+    """Read the files of TLS before anything is sent.
+
+    :param where: for the error: ``"Connection 'kling_default'"``.
+    :raises KlingRequestError: where one cannot be used.
+    """
+    if not isinstance(verify, str) and cert is None:
+        return
+    try:
+        tls_context(True if verify is None else verify, cert)
+    except (OSError, ValueError) as why:
+        reason = "it holds no certificate or key" if isinstance(why, ssl.SSLError) else why.args[-1]
+        raise KlingRequestError(
+            f"{where}: the extra verify or cert of the connection (or REQUESTS_CA_BUNDLE) names a file that cannot be "
+            f"used: {reason}."
+        ) from None
+
+
+def _no_password() -> str:
+    """Without this OpenSSL asks the terminal."""
+    raise ValueError("its key is encrypted, and there is nobody to ask for the password")
+
+
 def auth_header(credential: Credential, *, skew: float | None = None) -> str:
     """The value of ``Authorization``. A JWT that was made here is masked in logs.
 
@@ -167,9 +222,10 @@ def _header(name: str, value: Any) -> str:
             "as HTTP headers, one text each."
         )
     text = str(value).strip()
-    if not name.isascii() or not name.isprintable() or not text.isprintable() or " " in name or ":" in name:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
         raise KlingRequestError(
-            f"Connection extra {name!r} cannot be sent as an HTTP header: line breaks and the like are not allowed."
+            f"Connection extra {name!r} cannot be sent as an HTTP header: a name must be letters, digits and hyphens, "
+            "a value one line of Latin characters."
         )
     return text
 
@@ -183,9 +239,10 @@ def _timeouts(value: Any) -> tuple[float, float]:
         connect, read = (float(part) for part in pair)
     except (TypeError, ValueError):
         connect = read = 0.0
-    if not (0 < connect < float("inf") and 0 < read < float("inf")):
+    if not (0 < connect <= _LONGEST_TIMEOUT and 0 < read <= _LONGEST_TIMEOUT):
         raise KlingRequestError(
-            "Connection extra 'timeout' is a number of seconds above 0, or [connect, read]."
+            f"Connection extra 'timeout' must be a number of seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, or "
+            "[connect, read]."
         )
     return connect, read
 
@@ -193,12 +250,18 @@ def _timeouts(value: Any) -> tuple[float, float]:
 def _proxies(value: Any) -> dict[str, str] | None:
     if not value:
         return None
+    if isinstance(value, str) and value.strip().startswith("{"):
+        # A connection given as a URI has text only.
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
     if isinstance(value, str):
-        return {"http": value, "https": value}
+        return {"http": value.strip(), "https": value.strip()}
     if isinstance(value, Mapping) and all(isinstance(item, str) for item in (*value, *value.values())):
         return dict(value)
     raise KlingRequestError(
-        'Connection extra \'proxies\' is an address or a mapping such as {"https": "http://proxy:3128"}.'
+        'Connection extra \'proxies\' must be an address or a mapping such as {"https": "http://proxy:3128"}.'
     )
 
 
@@ -209,7 +272,7 @@ def _cert(value: Any) -> str | tuple[str, str] | None:
         return value
     if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
         return value[0], value[1]
-    raise KlingRequestError("Connection extra 'cert' is a path, or [certificate, key].")
+    raise KlingRequestError("Connection extra 'cert' must be a path, or [certificate, key].")
 
 
 def _flag(value: Any, default: bool) -> bool:

@@ -27,12 +27,14 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.kling import KlingHook
+from kling_provider.hooks.transport import PreparedCall
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.operators.earlier import run_free_step
 from kling_provider.storage import image_addresses, resolve_images, shown_request
 from kling_provider.submission import (
     Outcome,
     Permit,
+    Prepare,
     Send,
     Sent,
     Step,
@@ -289,8 +291,10 @@ class Job:
         match step:
             case Permit(external_task_id, attempt):
                 return self._permit(external_task_id, attempt)
-            case Send(external_task_id):
-                return self._send(external_task_id)
+            case Prepare(external_task_id):
+                return self.hook.prepare_create(self.wire, external_task_id=external_task_id)
+            case Send(external_task_id, prepared):
+                return self._send(external_task_id, prepared)
             case Store(record):
                 return None if self._plan_only else self._store(record)
         return run_free_step(self.hook, self.request.type, step)
@@ -360,7 +364,7 @@ class Job:
             "http": None,
         }
 
-    def _send(self, external_task_id: str | None) -> Sent:
+    def _send(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
         call = self._call(external_task_id)
         with log_group(log.info, "Request"):
             body = json.dumps(call["json"], indent=2, ensure_ascii=False)
@@ -373,7 +377,7 @@ class Job:
             external_task_id or "none",
             self.price.as_text(),
         )
-        answer, task = self.hook.create(self.wire, external_task_id=external_task_id)
+        answer, task = self.hook.create(prepared)
         if task is not None and answer.ok:
             log.info("Kling made task %s.", task.kling_task_id)
         else:

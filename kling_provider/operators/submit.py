@@ -212,8 +212,10 @@ class KlingSubmitOperator(TellsLineage):
             queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
         )
         self.log.info(
-            "The account has no free slot for %s (1303): nothing was made. Waiting for one %s.",
-            job.request.model,
+            "%s: nothing was made. Waiting %s.",
+            f"The account has no free slot for {job.request.model} (1303)"
+            if refused.full
+            else f"{job.hook.connection.host} takes no more requests for now",
             "without a worker" if self.deferrable else "in this worker",
         )
         if not self.deferrable:

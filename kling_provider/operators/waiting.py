@@ -165,6 +165,9 @@ def queue_entry(
     """A place in the queue for a slot: the slot trigger's arguments. A refusal keeps the old place."""
     now = time.time()
     queued_at = float(before.get("queued_at") or now)
+    deadline = queued_at + patience
+    # A host that wants to be left alone for longer than the task may wait cannot keep it waiting longer.
+    not_before = min(refused.not_before or 0.0, deadline)
     return {
         "kling_conn_id": job.hook.kling_conn_id,
         "external_task_id": refused.external_task_id,
@@ -172,8 +175,9 @@ def queue_entry(
         "dag_id": context["ti"].dag_id,
         "queued_at": queued_at,
         "refusals": int(before.get("refusals") or 0) + 1,
-        "slot_deadline": queued_at + patience,
-        "first_look": now + FIRST_LOOK,
+        "slot_deadline": deadline,
+        "first_look": max(now + FIRST_LOOK, not_before),
+        "full": refused.full,
     }
 
 
@@ -193,9 +197,12 @@ def slot_error(event: Mapping[str, Any], job: Job) -> KlingError | None:
 
 
 def wait_for_slot_here(queue: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Wait within this worker, a little longer after each refusal, then try again."""
+    """Wait within this worker, a little longer after each refusal and as long as the host says, then try again."""
+    now = time.time()
     pause = FIRST_LOOK * min(4.0, 1.5 ** (int(queue["refusals"]) - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-    left = float(queue["slot_deadline"]) - time.time()
+    if (told := float(queue["first_look"]) - now) > FIRST_LOOK:
+        pause = max(pause, told)
+    left = float(queue["slot_deadline"]) - now
     if left <= 0:
         return {**queue, "status": "timeout"}
     time.sleep(min(pause, left))

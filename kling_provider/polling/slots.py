@@ -30,7 +30,8 @@ class Entry:
     """One task that waits for a slot; all times are epochs.
 
     ``ticket`` is the same when it comes back after a refusal, ``queued_at`` is its place for ever, and before
-    ``not_before`` it is not woken.
+    ``not_before`` it is not woken. ``full``: it was refused because the account is full, which tells where the limit
+    is; a host that was asked too often tells nothing about it.
     """
 
     ticket: str
@@ -39,6 +40,7 @@ class Entry:
     dag_id: str
     queued_at: float
     not_before: float
+    full: bool = True
 
     @property
     def place(self) -> tuple[float, str]:
@@ -95,7 +97,8 @@ class Slots:
         grant = queue.grants.pop(entry.ticket, None)
         if grant is not None:
             queue.turns[entry.dag_id] = grant.turn_before
-        queue.room.refused(now, in_spite=grant is not None and not grant.probe)
+        if entry.full:
+            queue.room.refused(now, in_spite=grant is not None and not grant.probe)
         queue.waiting.append(entry)
 
     def leave(self, entry: Entry) -> None:

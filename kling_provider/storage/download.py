@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
-from kling_provider.hooks.failures import no_answer
+from kling_provider.hooks.failures import reason
 from kling_provider.hooks.wire import HttpOptions, split_extras
 from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs, host_of
@@ -187,7 +187,7 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
     except (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.TooManyRedirects):
         dead = _DeadLink(f"{host_of(url)} redirects to where nothing can be fetched")
     except exceptions.RequestException as error:
-        raise _Transient(f"{host_of(url)}: {no_answer(error).message}") from None
+        raise _Transient(f"{host_of(url)}: {reason(error)}") from None
     except OSError as error:
         # requests looks for the CA bundle before it connects.
         raise _Transient(f"the connection's extra verify cannot be used: {error}") from None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from kling_provider.submission.steps import (
     Find,
     NoSlot,
     Permit,
+    Prepare,
     Read,
     Record,
     Send,
@@ -38,7 +40,7 @@ DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
 GAP = 3
 #: Seconds before a create is sent again after 1302 (unless the answer says), and after doubt with a lock.
 BACKOFF = (2.0, 5.0, 12.0)
-#: A longer ``Retry-After`` is cut to this; after the last one Airflow's own retry waits on.
+#: The longest ``Retry-After`` that is waited out here, in seconds: longer ones after a refusal wait without a worker.
 LONGEST_WAIT = 30.0
 
 
@@ -215,10 +217,11 @@ class Submission(Words):
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
         yield Permit(external, attempt)
+        prepared = yield from self._prepared(external, doubt)
         for pause in (*BACKOFF, None):
             # With a lock too: the record says what was sent, which the request of a later try may not.
             yield Store(self._record(external, attempt, "open"))
-            sent: Sent = yield Send(external)
+            sent: Sent = yield Send(external, prepared)
             answer = sent.answer
             if answer.ok and sent.task is not None:
                 return (yield from self._created(sent.task, external, attempt))
@@ -232,8 +235,9 @@ class Submission(Words):
                 found = yield from self._after_doubt(external, answer)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
-            if answer.kind is Kind.NO_SLOT and not unclear:
-                return NoSlot(external, attempt)
+            if not unclear and (answer.kind is Kind.NO_SLOT or self._waits_long(answer)):
+                not_before = None if answer.retry_after is None else time.time() + answer.retry_after
+                return NoSlot(external, attempt, answer.kind is Kind.NO_SLOT, not_before)
             doubt = doubt or unclear
             if not locked and unclear:
                 if self.resubmit and pause is not None:
@@ -249,6 +253,18 @@ class Submission(Words):
                 raise self._failed(answer, doubt, locked)
             yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
         raise AssertionError("unreachable")
+
+    def _prepared(self, external: str | None, doubt: bool) -> Generator[Step, Any, Any]:
+        try:
+            return (yield Prepare(external))
+        except KlingError as error:
+            if doubt:
+                error.args = (f"{error} An earlier call may have made a task, which would be billed.",)
+                error.task_state = TaskState.MAY_EXIST
+            raise
+
+    def _waits_long(self, answer: Answer) -> bool:
+        return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > LONGEST_WAIT
 
     def _created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
         echoed = external is not None and task.external_task_id == external

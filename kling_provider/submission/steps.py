@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar
 
 from kling_provider.api.codes import Answer
@@ -59,10 +59,19 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class Send:
-    """The paid call -> :class:`Sent`."""
+class Prepare:
+    """Make the paid call ready to be sent -> what :class:`Send` carries. Whatever is wrong with it before its first
+    byte is raised here, where nothing is stored and nothing is sent."""
 
     external_task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """The paid call -> :class:`Sent`. ``prepared`` is what came of :class:`Prepare`: only the network can fail it."""
+
+    external_task_id: str | None
+    prepared: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,7 @@ class Wait:
     seconds: float
 
 
-Step = Find | Read | Permit | Send | Store | Wait
+Step = Find | Read | Permit | Prepare | Send | Store | Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +111,16 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class NoSlot:
-    """The account has no free slot (1303); nothing was made. Wait, then submit with ``resume``."""
+    """The host takes no request now, and nothing was made. Wait, then submit with ``resume``.
+
+    ``full``: the account is at its concurrency limit (1303); otherwise it was asked too often. ``not_before`` is the
+    epoch before which nothing is to be sent, where the host named one.
+    """
 
     external_task_id: str | None
     attempt: int
+    full: bool = True
+    not_before: float | None = None
 
 
 Outcome = Submitted | NoSlot

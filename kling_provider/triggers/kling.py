@@ -135,6 +135,7 @@ class KlingSlotTrigger(BaseTrigger):
     :param refusals: how often it was refused, for the log.
     :param slot_deadline: epoch of ``timeout``; default: 24 h from now.
     :param first_look: epoch before which it does not fire; default: 10 s from now.
+    :param full: the refusal meant that the account is full (1303), and not that it was asked too often.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class KlingSlotTrigger(BaseTrigger):
         refusals: int = 1,
         slot_deadline: float | None = None,
         first_look: float | None = None,
+        full: bool = True,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -160,6 +162,7 @@ class KlingSlotTrigger(BaseTrigger):
         self.refusals = refusals
         self.slot_deadline = now + 86_400.0 if slot_deadline is None else slot_deadline
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
+        self.full = full
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return f"{type(self).__module__}.{type(self).__qualname__}", {
@@ -171,6 +174,7 @@ class KlingSlotTrigger(BaseTrigger):
             "refusals": self.refusals,
             "slot_deadline": self.slot_deadline,
             "first_look": self.first_look,
+            "full": self.full,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -187,6 +191,7 @@ class KlingSlotTrigger(BaseTrigger):
             dag_id=self.dag_id,
             queued_at=self.queued_at,
             not_before=self.first_look,
+            full=self.full,
         )
         event: dict[str, Any] = {
             "external_task_id": self.external_task_id,

@@ -63,7 +63,7 @@ def sandbox() -> Iterator[Sandbox]:
             KlingRequestError,
             "extra max_concurrency is a whole number from 1",
         ),
-        ({"extra": {"timeout": "soon"}}, KlingRequestError, "'timeout' is a number of seconds above 0"),
+        ({"extra": {"timeout": "soon"}}, KlingRequestError, "'timeout' must be a number of seconds above 0"),
     ],
 )
 def test_a_wrong_connection(

@@ -7,6 +7,7 @@ limits, states) on a clock that stands still unless moved.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,7 @@ from kling_provider.submission import (
     NoSlot,
     Outcome,
     Permit,
+    Prepare,
     Read,
     Record,
     Send,
@@ -71,6 +73,8 @@ class Kling:
     locked: bool = True
     finds: bool = True
     fates: list[str] = field(default_factory=list)
+    #: One per call that is made ready, then none: whether it cannot be.
+    prepare_fates: list[bool] = field(default_factory=list)
     read_fates: list[bool] = field(default_factory=list)
     record: Record | None = None
     #: Creates that may have made a task as far as the client could know, in order, with whether they did.
@@ -111,7 +115,12 @@ class Kling:
                 return self._read(tasks[0]) if tasks else None
             case Permit():
                 return None
-            case Send(external):
+            case Prepare(external):
+                if self.prepare_fates and self.prepare_fates.pop(0):
+                    raise KlingRequestError("no such proxy")
+                return external
+            case Send(external, prepared):
+                assert prepared == external, "what is sent was made ready before"
                 return self._send(external)
         return None
 
@@ -221,30 +230,35 @@ def live_through(kling: Kling, tries: int, *, forget_record: bool) -> None:
             kling.record = None
 
 
-@given(FATES, st.lists(st.booleans(), max_size=12), st.booleans())
+FAULTS = st.lists(st.booleans(), max_size=12)
+
+
+@given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
-def test_with_a_lock_at_most_one_live_task(fates: list[str], reads: list[bool], forget: bool) -> None:
+def test_with_a_lock_at_most_one_live_task(
+    fates: list[str], reads: list[bool], prepares: list[bool], forget: bool
+) -> None:
     """Also where every record is lost, and where reads fail: Kling's memory is enough."""
-    kling = Kling(fates=fates, read_fates=reads)
+    kling = Kling(fates=fates, read_fates=reads, prepare_fates=prepares)
     live_through(kling, 6, forget_record=forget)
     assert kling.good <= 1
     ids = [task.order.external_id for task in kling.tasks]
     assert len(ids) == len(set(ids))
     # At last, on a good day: exactly one, and it is adopted where it was there.
-    kling.fates, kling.read_fates, there = [], [], kling.good
+    kling.fates, kling.read_fates, kling.prepare_fates, there = [], [], [], kling.good
     outcome = kling.run(look_first=True)
     assert isinstance(outcome, Submitted)
     assert outcome.adopted is bool(there)
     assert kling.good == 1
 
 
-@given(FATES, st.lists(st.booleans(), max_size=12), st.booleans())
+@given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_without_a_lock_no_second_create_after_doubt(
-    fates: list[str], reads: list[bool], finds: bool
+    fates: list[str], reads: list[bool], prepares: list[bool], finds: bool
 ) -> None:
     """Nothing is sent after a call whose end is unknown, by whoever it was sent."""
-    kling = Kling(locked=False, finds=finds, fates=fates, read_fates=reads)
+    kling = Kling(locked=False, finds=finds, fates=fates, read_fates=reads, prepare_fates=prepares)
     live_through(kling, 6, forget_record=False)
     doubtful = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
     doubts = [number for number, fate in enumerate(kling.sent) if fate in doubtful]
@@ -256,8 +270,69 @@ def test_without_a_lock_no_second_create_after_doubt(
 def test_the_first_try_notes_what_it_sends_and_asks_nothing() -> None:
     steps = Kling().submission().steps()
     assert isinstance(next(steps), Permit)
+    assert isinstance(next(steps), Prepare)
     assert isinstance(next(steps), Store)
     assert isinstance(next(steps), Send)
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_call_that_cannot_be_made_ready_leaves_no_trace(locked: bool) -> None:
+    """The connection is mended, and the task goes on as if nothing had been."""
+    kling = Kling(locked=locked, finds=locked, prepare_fates=[True, True])
+    for look_first in (False, True):
+        with pytest.raises(KlingRequestError) as caught:
+            kling.run(look_first=look_first)
+        assert caught.value.task_state is TaskState.NONE
+        assert kling.record is None
+    assert isinstance(kling.run(look_first=True), Submitted)
+    assert len(kling.sent) == 1
+
+
+def test_a_call_that_cannot_be_made_ready_after_doubt_keeps_the_doubt() -> None:
+    kling = Kling(locked=False, finds=False, fates=["lost_after"])
+    with pytest.raises(KlingSubmitUnknown):
+        kling.run()
+    kling.prepare_fates = [True]
+    with pytest.raises(KlingRequestError, match="may have made a task") as caught:
+        kling.run(look_first=True, resubmit=True)
+    assert caught.value.task_state is TaskState.MAY_EXIST
+    with pytest.raises(KlingSubmitUnknown):
+        kling.run(look_first=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "waits_deferred"),
+    [
+        (Kind.RATE_LIMIT, None, False),
+        (Kind.RATE_LIMIT, 30.0, False),
+        (Kind.RATE_LIMIT, 31.0, True),
+        (Kind.RATE_LIMIT, 86_400.0, True),
+        (Kind.NO_SLOT, None, True),
+        (Kind.NO_SLOT, 7.0, True),
+    ],
+)
+@pytest.mark.parametrize("locked", [True, False])
+def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
+    kind: Kind, seconds: float | None, waits_deferred: bool, locked: bool
+) -> None:
+    kling = Kling(locked=locked, finds=locked)
+    refusals = [Sent(Answer(kind, 429, None, "slow", retry_after=seconds, task_state=TaskState.NONE))]
+
+    def do(step: Step) -> Any:
+        return refusals.pop() if isinstance(step, Send) and refusals else kling.do(step)
+
+    began = time.time()
+    outcome = drive(kling.submission().steps(), do)
+    assert isinstance(outcome, NoSlot) is waits_deferred
+    if isinstance(outcome, NoSlot):
+        assert kling.waited == 0
+        assert outcome.full is (kind is Kind.NO_SLOT)
+        told = None if outcome.not_before is None else outcome.not_before - began
+        assert told == (None if seconds is None else pytest.approx(seconds, abs=5))
+        assert isinstance(kling.run(resume=outcome.external_task_id), Submitted)
+    else:
+        assert kling.waited == (seconds or 2.0)
+    assert len(kling.tasks) == 1
 
 
 def test_lost_answer_is_adopted_not_paid_again() -> None:
@@ -374,7 +449,7 @@ def test_a_1303_after_doubt_looks_before_it_waits() -> None:
     def do(step: Step) -> Any:
         calls.append(step)
         if isinstance(step, Send) and len([c for c in calls if isinstance(c, Send)]) == 2:
-            twin.do(Send(step.external_task_id))  # the first create arrives late
+            twin.do(step)  # the first create arrives late
         return kling.do(step)
 
     outcome = drive(kling.submission().steps(), do)

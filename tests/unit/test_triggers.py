@@ -319,11 +319,14 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
         request = hook.request({"prompt": "a film"})
         order: list[int] = []
 
+        def create(external_task_id: str):
+            return hook.create(hook.prepare_create(request, external_task_id=external_task_id))
+
         async def worker(number: int) -> int:
             creates, queued_at = 0, 0.0
             while True:
                 creates += 1
-                answer, task = await asyncio.to_thread(hook.create, request, external_task_id=f"e{number}")
+                answer, task = await asyncio.to_thread(create, f"e{number}")
                 if task is not None:
                     return creates
                 assert answer.code == 1303

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
+
+What comes out of :func:`send` is an answer, whatever happens; only :func:`prepare` raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from requests import PreparedRequest, Request, Response, Session
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.exceptions import InvalidSchema, RequestException
+from requests.utils import select_proxy
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+
+from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.hooks.failures import no_answer
+from kling_provider.hooks.wire import answer_of, auth_header, check_tls, skew_from, split_extras
+
+if TYPE_CHECKING:
+    from kling_provider.api.auth import Credential
+    from kling_provider.api.calls import HttpCall
+    from kling_provider.hooks.connection import KlingConnection
+
+
+class _Bearer(AuthBase):
+    """An auth object of our own: without one ``requests`` would let a netrc file override the key."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = self._token
+        return request
+
+
+class WatchedAdapter(HTTPAdapter):
+    """Tries once, and knows whether the connection came to stand.
+
+    What fails before that, at the host or at a proxy on the way to it, has sent nothing.
+    """
+
+    def __init__(self) -> None:
+        self.connected = False
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._watch(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            self._watch(manager)
+        return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> Response:
+        self.connected = False
+        return super().send(*args, **kwargs)
+
+    def check_route(self, request: PreparedRequest, settings: Mapping[str, Any]) -> None:
+        """Find out, without a byte, whether address and proxy can be used; raises what ``requests`` raises."""
+        self.get_connection_with_tls_context(
+            request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
+        )
+
+    def _watch(self, manager: Any) -> None:
+        manager.pool_classes_by_scheme = {
+            scheme: type(pool.__name__, (pool,), {"ConnectionCls": self._watched(pool.ConnectionCls)})
+            for scheme, pool in manager.pool_classes_by_scheme.items()
+        }
+
+    def _watched(self, connection: type[HTTPConnection]) -> type[HTTPConnection]:
+        adapter = self
+
+        class Watched(connection):  # type: ignore[misc, valid-type]
+            def connect(self) -> None:
+                super().connect()
+                adapter.connected = True
+
+        return Watched
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """One call with address, headers, body, proxy, certificates and time-outs in their last form."""
+
+    session: Session = field(repr=False)
+    adapter: WatchedAdapter = field(repr=False)
+    request: PreparedRequest = field(repr=False)
+    #: Proxies and certificates, as ``Session.send`` takes them.
+    settings: Mapping[str, Any] = field(repr=False)
+    #: Seconds until a connection stands, and between two pieces of an answer.
+    timeout: tuple[float, float]
+    credential: Credential = field(repr=False)
+
+    @property
+    def asks_proxy(self) -> bool:
+        """Whether a proxy reads this request itself: one for ``https`` only opens a way."""
+        url = str(self.request.url)
+        return url.startswith("http:") and select_proxy(url, self.settings["proxies"]) is not None
+
+
+def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
+    """Make a call ready to be sent.
+
+    :param session: with the connection's own headers, proxies and certificates.
+    :raises KlingRequestError: for what is wrong before the first byte; the text does not say what that means.
+    """
+    where = f"Connection {connection.conn_id!r}"
+    options = split_extras(connection.http_extras)
+    session.auth = _Bearer(auth_header(connection.credential))
+    try:
+        request = session.prepare_request(
+            Request(call.method, connection.base_url + call.path, params=call.params, json=call.json)
+        )
+        settings = session.merge_environment_settings(
+            request.url, session.proxies, False, session.verify, options.cert
+        )
+    except (RequestException, HTTPError, ValueError) as why:
+        raise KlingRequestError(
+            f"{where}: no call to {connection.host} can be made of this connection and this request "
+            f"({type(why).__name__}): its host must be an address such as https://api-singapore.klingai.com, and numbers "
+            "must be finite."
+        ) from None
+    check_tls(where, settings["verify"], settings["cert"])
+    adapter = _adapter_for(session, str(request.url))
+    try:
+        adapter.check_route(request, settings)
+    except (RequestException, HTTPError, ValueError, AssertionError) as why:
+        socks = " SOCKS proxies need the package PySocks." if isinstance(why, InvalidSchema) else ""
+        raise KlingRequestError(
+            f"{where}: its proxy (extra proxies, or HTTPS_PROXY) or its host cannot be used ({type(why).__name__}): a "
+            f"proxy must be an address such as http://proxy.example:3128.{socks}"
+        ) from None
+    timeout = options.connect_timeout, options.read_timeout
+    return PreparedCall(session, adapter, request, settings, timeout, connection.credential)
+
+
+def send(prepared: PreparedCall) -> Answer:
+    """Send a call once, without redirects and without any library's retry; never raises for what comes of it.
+
+    A token that Kling found early or late made nothing: it is signed again by Kling's clock, and sent once more.
+    """
+    answer, headers = _send_once(prepared)
+    refused = answer.kind is Kind.TOKEN_TIME and answer.task_state is TaskState.NONE
+    if refused and (skew := skew_from(headers)) is not None:
+        _Bearer(auth_header(prepared.credential, skew=skew))(prepared.request)
+        answer, _ = _send_once(prepared)
+    return answer
+
+
+def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
+    try:
+        response = prepared.session.send(
+            prepared.request, timeout=prepared.timeout, allow_redirects=False, **prepared.settings
+        )
+    except (
+        RequestException,
+        HTTPError,
+        OSError,
+        ValueError,
+    ) as error:  # requests lets some of them through bare
+        return no_answer(error, connected=prepared.adapter.connected), {}
+    authorization = prepared.request.headers["Authorization"]
+    answer = answer_of(response.status_code, response.headers, response.content, authorization)
+    if response.status_code == 407 and prepared.asks_proxy:
+        text = "the proxy wants a name and a password: write them into its address"
+        answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)
+    return answer, response.headers
+
+
+def _adapter_for(session: Session, url: str) -> WatchedAdapter:
+    """The session's own, put in the place of HttpHook's at its first call."""
+    found = session.get_adapter(url)
+    if isinstance(found, WatchedAdapter):
+        return found
+    watched = WatchedAdapter()
+    session.mount("http://", watched)
+    session.mount("https://", watched)
+    return watched
