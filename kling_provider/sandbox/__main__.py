@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.extra import MissingExtra
 from kling_provider.sandbox.faults import table
 from kling_provider.sandbox.options import CHOICES, Options
 from kling_provider.sandbox.runner import Sandbox
@@ -33,7 +36,7 @@ HELP = {
     "latency": "seconds before each answer of the API",
     "account_qps": "reads of /account/costs a second; 0: not limited",
     "seed": "of the random numbers of faults",
-    "state_dir": "where rendered films are kept while it runs (default: a temporary folder)",
+    "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "film_cache_mb": "room for rendered films",
 }
 
@@ -62,24 +65,47 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = vars(parser().parse_args(arguments))
+    parsed = parser().parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    with Sandbox(**options) as sandbox:
-        seconds = sandbox.options.render_seconds / sandbox.options.time_scale
-        kind = (
-            f"{sandbox.options.shape} gateway" if sandbox.options.gateway else f"region {options['region']}"
-        )
-        print(
-            f"Kling sandbox on {sandbox.url} key {sandbox.api_key} ({kind}, prefix "
-            f"{sandbox.options.path_prefix or 'none'}, a video takes {seconds:g} s, "
-            f"{options['concurrency']} at once, {options['units']:g} units)",
-            flush=True,
-        )
-        ended.wait()
+    try:
+        with Sandbox(**vars(parsed)) as sandbox:
+            print(greeting(sandbox), flush=True)
+            ended.wait()
+    except (MissingExtra, ValueError) as error:
+        print(f"Not started: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        where = error.filename or f"{parsed.host}:{parsed.port}"
+        advice = "" if error.filename else "; another --port may be free, 0 finds one"
+        print(f"Not started: {where}: {error.strerror}{advice}.", file=sys.stderr)
+        return 1
     print("Kling sandbox ended", flush=True)
     return 0
+
+
+def greeting(sandbox: Sandbox) -> str:
+    """What it is, where it is, and how an Airflow is connected to it; programs read the first line."""
+    options = sandbox.options
+    seconds = options.render_seconds / options.time_scale
+    kind = f"{options.shape} gateway" if options.gateway else f"region {options.region}"
+    if options.state_dir is None:
+        kept = "Its tasks are gone when it ends; --state-dir FOLDER keeps them."
+    else:
+        kept = f"Its tasks are kept in {options.state_dir} ({len(sandbox.world.all())} from before)."
+    as_json, as_uri = exports(options, sandbox.base_url)
+    return f"""\
+Kling sandbox on {sandbox.url} key {sandbox.api_key} ({kind}, prefix {options.path_prefix or "none"}, \
+a video takes {seconds:g} s, {options.concurrency} at once, {options.units:g} units)
+{kept} A page for people is at {sandbox.url}
+
+Connect Airflow to it in the shell that starts Airflow, in one of two forms:
+
+  {as_json}
+
+  {as_uri}
+"""
 
 
 if __name__ == "__main__":

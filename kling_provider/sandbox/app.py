@@ -10,9 +10,11 @@ from collections.abc import Callable
 from kling_provider.sandbox import gateway
 from kling_provider.sandbox.auth import Gatekeeper
 from kling_provider.sandbox.callbacks import Courier
+from kling_provider.sandbox.clock import Clock
 from kling_provider.sandbox.errors import Refusal
 from kling_provider.sandbox.faults import Faults, Rule
 from kling_provider.sandbox.films import Films
+from kling_provider.sandbox.journal import Journal
 from kling_provider.sandbox.ledger import Ledger
 from kling_provider.sandbox.links import Signer
 from kling_provider.sandbox.options import Options
@@ -27,11 +29,14 @@ class App:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.world = World(options)
+        self.journal = Journal(options.state_dir)
+        clock = Clock()
+        clock.advance(self.journal.ahead)
+        self.world = World(options, clock, self.journal)
         self.films = Films(options.state_dir, options.film_cache_mb * 1024 * 1024)
         self.faults = Faults(options.seed)
         self.ledger = Ledger()
-        self.signer = Signer()
+        self.signer = Signer(self.journal.secret)
         self.gatekeeper = Gatekeeper(
             self.world.accounts,
             region=options.region,
@@ -84,9 +89,15 @@ class App:
             "films_rendered": self.films.rendered,
         }
 
+    def resume(self) -> None:
+        """Go on with the tasks of before; called when the address is known."""
+        for task in self.world.running():
+            self.courier.watch(task)
+
     def close(self) -> None:
         self.courier.close()
         self.films.close()
+        self.journal.close()
 
     def handle(self, work: Work) -> Answer:
         """Do the work of one API request, with what the faults add, and note it."""

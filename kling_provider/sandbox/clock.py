@@ -21,6 +21,11 @@ class Clock:
     def __call__(self) -> float:
         return time.time() + self._ahead
 
+    @property
+    def ahead(self) -> float:
+        """Seconds by which it was pushed in all."""
+        return self._ahead
+
     def advance(self, seconds: float) -> None:
         if seconds < 0:
             raise ValueError("the sandbox's clock does not go backwards; skewed_clock is the fault for that")

@@ -107,6 +107,7 @@ def advance(app: App, seconds: float) -> int:
     if not isinstance(clock, Clock):
         raise TypeError("this clock cannot be pushed")
     clock.advance(seconds)
+    app.journal.push_clock(clock.ahead)
     return milliseconds(app.world.settle())
 
 

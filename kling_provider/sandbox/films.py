@@ -20,7 +20,8 @@ class Films:
     """
     Films on disk, oldest use thrown away first.
 
-    :param folder: parent of the store's own folder, which is removed by :meth:`close`; default: the system's.
+    :param folder: parent of the store's own folder, which is removed by :meth:`close`; default: the system's. The
+        films of a task that is kept longer are rendered again.
     :param limit: bytes that may be kept.
     """
 

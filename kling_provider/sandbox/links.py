@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from urllib.parse import parse_qs
 
 from kling_provider.sandbox.tasks import Task
 
 
 class Signer:
-    """Signs with a secret of its own, so the links of another sandbox are wrong here."""
+    """Signs with the sandbox's own secret, so the links of another sandbox are wrong here."""
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
 
     def link(self, base: str, task: Task, *, watermark: bool = False, expires: int | None = None) -> str:
         """The address of a task's film; without ``expires`` it dies when Kling's would."""

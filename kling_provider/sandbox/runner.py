@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from kling_provider.sandbox import control
 from kling_provider.sandbox.app import App
+from kling_provider.sandbox.extra import require_extra
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.server import Server
 from kling_provider.sandbox.world import World
@@ -31,8 +32,21 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
+        """
+        Listen.
+
+        :raises MissingExtra: what draws videos is not installed.
+        :raises ValueError: ``state_dir`` is another sandbox's, or holds something else.
+        :raises OSError: the port is taken.
+        """
+        require_extra()
         self._app = App(self.options)
-        self._server = Server(self._app, self.options.host, self.options.port)
+        try:
+            self._server = Server(self._app, self.options.host, self.options.port)
+        except BaseException:
+            self._app.close()
+            raise
+        self._app.resume()
         self._thread = threading.Thread(target=self._server.run, name="kling-sandbox", daemon=True)
         self._thread.start()
         if self.options.port_file is not None:

@@ -21,6 +21,7 @@ from kling_provider.sandbox.accounts import Account, open_accounts
 from kling_provider.sandbox.clock import Clock
 from kling_provider.sandbox.errors import Refusal, invalid
 from kling_provider.sandbox.images import BAD_PIXELS, UNREACHABLE
+from kling_provider.sandbox.journal import Journal
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.prices import amount, units
 from kling_provider.sandbox.tasks import Order, Task, milliseconds
@@ -53,18 +54,41 @@ class World:
     All state of one sandbox.
 
     :param clock: seconds since the epoch; a test may stand it still.
+    :param journal: what is kept from one start to the next; the packs are full at each.
     """
 
-    def __init__(self, options: Options, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        clock: Callable[[], float] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.options = options
         self.clock: Callable[[], float] = clock or Clock()
         self.lock = threading.RLock()
         self.accounts = open_accounts(options, milliseconds(self.clock()))
+        self._journal = journal or Journal(None)
         self._last_id = 0
-        self.clear()
+        self._empty()
+        self._remember(self._journal.tasks)
 
     def clear(self) -> None:
         """Forget all tasks and fill up the packs."""
+        with self.lock:
+            self._journal.clear()
+            self._empty()
+
+    def _remember(self, tasks: Iterable[Task]) -> None:
+        """Take over tasks of before. What had not ended goes on, as Kling does not stop for us."""
+        now = self.clock()
+        for task in tasks:
+            self._enter(task)
+            if not task.live(now):
+                del self._unsettled[task.id]
+                task.settled = True
+            self._last_id = max(self._last_id, int(task.id), int(task.output_id))
+
+    def _empty(self) -> None:
         with self.lock:
             self._tasks: dict[str, Task] = {}
             self._by_external: dict[tuple[str, str], list[Task]] = {}
@@ -137,14 +161,19 @@ class World:
             forgotten_from=now + fate.forgotten_after,
             frees_id=fate.frees_id,
         )
-        self._tasks[task.id] = task
-        self._unsettled[task.id] = task
-        if order.external_id is not None:
-            self._by_external.setdefault((account.name, order.external_id), []).append(task)
+        self._journal.add(task)
+        self._enter(task)
         self.peak_live = max(self.peak_live, len(self._unsettled))
         beside = sum(self._shares_limit(other, account, order.model) for other in self._unsettled.values())
         self.peak_live_by_model[order.model] = max(beside, self.peak_live_by_model.get(order.model, 0))
         return task
+
+    def _enter(self, task: Task) -> None:
+        self._tasks[task.id] = task
+        self._unsettled[task.id] = task
+        if task.order.external_id is not None:
+            key = (task.account, task.order.external_id)
+            self._by_external.setdefault(key, []).append(task)
 
     def _next_id(self, now: float) -> str:
         snowflake = (milliseconds(now) - ID_EPOCH_MS) << 22
@@ -205,6 +234,12 @@ class World:
                 for task in reversed(self._tasks.values())
                 if task.account == account.name and start <= task.created <= end and task.visible(now)
             ]
+
+    def running(self) -> Sequence[Task]:
+        """Tasks that have not ended."""
+        with self.lock:
+            self.settle()
+            return list(self._unsettled.values())
 
     def task(self, task_id: str) -> Task | None:
         with self.lock:

@@ -186,4 +186,4 @@ def test_the_store_is_bounded_and_removed(tmp_path: Path) -> None:
         for _ in range(2):
             assert fetched(client.finished(duration=3)).status_code == 200
         assert len(list(tmp_path.rglob("*.mp4"))) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["tasks.jsonl"]

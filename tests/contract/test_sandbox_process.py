@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,9 +18,16 @@ from typing import Any
 
 import pytest
 import requests
+from airflow.sdk import Connection
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from kling_provider.api.auth import ApiKey
+from kling_provider.hooks.connection import KlingConnection
 from kling_provider.sandbox import Sandbox
 from kling_provider.sandbox.callbacks import on_this_machine, signature
+from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.options import Options
 from tests.contract.sandbox_client import TIMEOUT, Client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -35,7 +43,7 @@ def sandbox() -> Iterator[Sandbox]:
 def test_the_command_line(tmp_path: Path, number: signal.Signals) -> None:
     port_file = tmp_path / "address"
     command = [sys.executable, "-m", "kling_provider.sandbox", "--port", "0", "--time-scale", "1000"]
-    command += ["--port-file", str(port_file), "--state-dir", str(tmp_path / "films"), "--units", "7"]
+    command += ["--port-file", str(port_file), "--state-dir", str(tmp_path / "state"), "--units", "7"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -53,7 +61,75 @@ def test_the_command_line(tmp_path: Path, number: signal.Signals) -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
-    assert not (tmp_path / "films").exists()  # made with the first film only
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tasks.jsonl"]  # no film was fetched
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A sandbox that is expected not to start."""
+    command = [sys.executable, "-m", "kling_provider.sandbox", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize("module", ["av", "PIL"])
+def test_it_does_not_start_without_its_extra(module: str) -> None:
+    """A create that is taken and a download that then fails would look like a fault of somebody else."""
+    code = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from kling_provider.sandbox.__main__ import main\n"
+        "sys.exit(main([]))"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (process.returncode, process.stdout) == (1, "")
+    assert process.stderr.startswith("Not started: ")
+    assert "pip install 'airflow-provider-kling[sandbox]'" in process.stderr
+    assert {"av": "PyAV", "PIL": "Pillow"}[module] + " must be installed" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_it_says_why_it_cannot_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with Sandbox(state_dir=tmp_path / "taken") as running:
+        port = running.url.rpartition(":")[2]
+        for arguments, words in (
+            (("--port", port), f"127.0.0.1:{port}: Address already in use"),
+            (("--state-dir", tmp_path / "taken"), "another sandbox is running with --state-dir"),
+            (("--state-dir", tmp_path / "file"), f"{tmp_path / 'file'}: File exists"),
+            (("--time-scale", 0), "time_scale must be above 0"),
+        ):
+            process = run(*arguments)
+            assert (process.returncode, process.stdout) == (1, "")
+            assert process.stderr.startswith(f"Not started: {words}")
+            assert "Traceback" not in process.stderr
+
+
+KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map("sk-".__add__)
+
+
+@given(
+    key=st.none() | KEYS,
+    profile=st.sampled_from(["kling", "dmxapi", "new-api"]),
+    prefix=st.sampled_from([None, "", "/kling", "/a/b"]),
+)
+@example(key="sk-it's%2F@:/?#&", profile="kling", prefix=None)
+@example(key=None, profile="dmxapi", prefix=None)
+def test_both_forms_to_paste_connect_to_it(key: str | None, profile: str, prefix: str | None) -> None:
+    kind = {} if profile == "kling" else {"profile": "gateway", "shape": profile}
+    options = Options(api_key=key, prefix=prefix, **kind)  # type: ignore[arg-type]
+    address = "http://127.0.0.1:8765" + options.path_prefix
+    for line in exports(options, address):
+        word, assignment = shlex.split(line)
+        name, _, value = assignment.partition("=")
+        assert (word, name) == ("export", "AIRFLOW_CONN_KLING_DEFAULT")
+        if value.startswith("{"):
+            connection = Connection.from_json(value, conn_id="kling_default")
+        else:
+            connection = Connection.from_uri(value, conn_id="kling_default")
+        assert connection.conn_type == "kling"
+        read = KlingConnection.parse(connection)
+        assert (read.base_url, read.profile.name) == (address, profile)
+        assert read.credential == ApiKey(options.key)
 
 
 def test_help_lists_options_and_faults() -> None:
