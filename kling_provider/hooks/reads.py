@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kling_provider.api.account import parse_account
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.dialects.standard import find_tasks, read_tasks
+from kling_provider.api.ids import explain_unknown
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
 
 if TYPE_CHECKING:
@@ -108,8 +109,7 @@ def read_account(answer: Answer, doing: str) -> tuple[Pack, ...]:
 
 def _not_found(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTaskNotFound:
     return KlingTaskNotFound(
-        f"{connection.host} does not know task {kling_task_id}: it belongs to another account or region "
-        "(or, on the legacy API, to another type), or it is older than 30 days.",
+        f"{connection.host} does not know task {kling_task_id}: it {explain_unknown(kling_task_id)}.",
         code=answer.code,
         request_id=answer.request_id,
         http_status=answer.http_status,

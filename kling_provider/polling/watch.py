@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
     KlingError,
@@ -120,9 +121,8 @@ class Watch:
             return Verdict(
                 State.LOST,
                 error=KlingTaskNotFound(
-                    f"Kling does not know task {self.kling_task_id} ({self._misses} reads in a row): it belongs to "
-                    "another account or region (or, on the legacy API, to another type), or it is older than 30 "
-                    "days.",
+                    f"Kling does not know task {self.kling_task_id} ({self._misses} reads in a row): it "
+                    f"{explain_unknown(self.kling_task_id)}.",
                     kling_task_id=self.kling_task_id,
                 ),
             )

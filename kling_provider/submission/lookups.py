@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingError, KlingTaskNotFound
 from kling_provider.submission.steps import Find, Read, Record, Step, Submitted, Wait
@@ -36,7 +37,7 @@ def read_recorded(record: Record, *, what: str, host: str, another: str) -> Gene
     if task is None:
         raise KlingTaskNotFound(
             f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
-            f"and {host} no longer knows it (older than 30 days, or another account). Nothing was sent. "
+            f"and {host} does not know it: it {explain_unknown(kling_task_id)}. Nothing was sent. "
             f"For a new, paid video {another}.",
             kling_task_id=kling_task_id,
             task_state=TaskState.MAY_EXIST,

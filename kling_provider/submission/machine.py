@@ -10,6 +10,7 @@ from typing import Any
 
 from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.api.hosts import Lock
+from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingError, KlingTaskFailedFinally, KlingTaskNotFound
 from kling_provider.submission.lookups import best_of, look_up, read_recorded
@@ -114,8 +115,8 @@ class Submission(Words):
         task: KlingTask | None = yield Read(kling_task_id)
         if task is None:
             raise KlingTaskNotFound(
-                f"There is no task {kling_task_id} at {self.host} to adopt: check the id, its account and region, "
-                "and that it is younger than 30 days. Nothing was sent.",
+                f"There is no task {kling_task_id} at {self.host} to adopt: check the id; it "
+                f"{explain_unknown(kling_task_id)}. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )
         attempt = self.identity.attempt_of(task.external_task_id or "")
