@@ -83,7 +83,7 @@ check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/$(PYTEST) -q tests/unit tests/regressions
+	@$(BIN)/$(PYTEST) -q tests/unit
 
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
@@ -58,11 +58,30 @@ class Made:
 
 
 class TellsLineage(BaseOperator):
-    """An operator that OpenLineage can ask."""
+    """An operator that OpenLineage can ask, with its :func:`~kling_provider.assets.video_asset` declared, mapped or not."""
 
+    #: Who announces videos declares the asset as an outlet; who only remembers by its state store, as an inlet.
+    _asset_among: ClassVar[str] = "inlets"
     _made: Made | None = None
     #: The outputs of the result, once there is one; the link *Video* reads it.
     kling_outputs: Sequence[Mapping[str, Any]] = ()
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        # A mapped operator is not made while the DAG is parsed, so its assets must be among what it is made of.
+        mapped = super().partial(**kwargs)
+        declare_video(mapped.kwargs, mapped.kwargs.get("dag"), mapped.kwargs["task_id"], cls._asset_among)
+        return mapped
+
+    def _declare_video(self) -> None:
+        """At the end of ``__init__``."""
+        among = getattr(self, self._asset_among)
+        if self.has_dag() and (own := self._video_asset) not in among:  # type: ignore[no-untyped-call]
+            setattr(self, self._asset_among, [*among, own])
+
+    @property
+    def _video_asset(self) -> Asset:
+        return video_asset(self.dag_id, self.task_id)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Inputs (pictures), outputs (files), and a run facet ``kling`` with ids, model and cost."""
@@ -72,23 +91,9 @@ class TellsLineage(BaseOperator):
 
 
 class VideoOutlet(TellsLineage):
-    """An operator with its :func:`~kling_provider.assets.video_asset` among its outlets, mapped or not."""
+    """An operator whose videos are events of its asset."""
 
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        # A mapped operator is not made while the DAG is parsed, so its outlets must be among what it is made of.
-        mapped = super().partial(**kwargs)
-        declare_video(mapped.kwargs, mapped.kwargs.get("dag"), mapped.kwargs["task_id"])
-        return mapped
-
-    def _declare_video(self) -> None:
-        """At the end of ``__init__``."""
-        if self.has_dag() and (own := self._video_asset) not in self.outlets:  # type: ignore[no-untyped-call]
-            self.outlets = [*self.outlets, own]
-
-    @property
-    def _video_asset(self) -> Asset:
-        return video_asset(self.dag_id, self.task_id)
+    _asset_among = "outlets"
 
     def _finished(
         self,
@@ -143,14 +148,14 @@ def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
     return tuple(image_addresses(request).values())
 
 
-def declare_video(settings: dict[str, Any], dag: Any, task_id: str) -> None:
+def declare_video(settings: dict[str, Any], dag: Any, task_id: str, among: str = "outlets") -> None:
     """The same for the keyword arguments that instances of a mapped task will be made of."""
     if dag is None:
         return
-    outlets = settings.get("outlets") or []
-    outlets = list(outlets) if isinstance(outlets, list | tuple) else [outlets]
+    there = settings.get(among) or []
+    there = list(there) if isinstance(there, list | tuple) else [there]
     own = video_asset(dag.dag_id, task_id)
-    settings["outlets"] = outlets if own in outlets else [*outlets, own]
+    settings[among] = there if own in there else [*there, own]
 
 
 def video_event(

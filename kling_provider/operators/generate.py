@@ -179,6 +179,22 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             return None
         return self._deliver_saved(sent, *saved, context)
 
+    def _submit_job(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Any:
+        from kling_provider.exceptions import KlingTaskNotFound
+        from kling_provider.operators.saving import find_remembered_result
+
+        try:
+            return super()._submit_job(job, context, queue)
+        except KlingTaskNotFound as gone:
+            # Kling forgets after 30 days what it made; an earlier run may have kept it, in its own place.
+            remembered = find_remembered_result(
+                job.remembered_files, job.sent.identity, self.destination_conn_id
+            )
+            if remembered is None:
+                raise
+            log.info("%s What was saved then is delivered from where it lies.", gone)
+            return self._deliver_saved(job.sent, *remembered, context)
+
     def _send(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Outcome:
         from kling_provider.api.codes import TaskState
         from kling_provider.exceptions import KlingError

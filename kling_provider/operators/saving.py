@@ -6,7 +6,7 @@ Imported when a task runs, never at DAG-parse time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import KlingTask, Output
@@ -121,6 +121,22 @@ class Saving:
             self._place.filename, **self._names, index=index, outputs=outputs, suffix=SUFFIXES[output_type]
         )
         return destination_path(self._place.destination, self._place.conn_id) / name
+
+
+def find_remembered_result(
+    files: Sequence[str], identity: str, conn_id: str | None
+) -> tuple[dict[str, Any], SavedFile] | None:
+    """Find a result where an earlier run saved it, which may be another place than this run's.
+
+    :param files: what the memory of that run names.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    for file in files:
+        path = ObjectStoragePath(file, conn_id=conn_id) if conn_id else ObjectStoragePath(file)
+        if (sidecar := find_saved(path, identity)) is not None:
+            return saved_result(sidecar, path), SavedFile.at(path, sidecar, reused=True)
+    return None
 
 
 def result_of(

@@ -76,6 +76,7 @@ class KlingSubmitOperator(TellsLineage):
         self.plan_only = plan_only
         self.slot_timeout = slot_timeout
         self.deferrable = deferrable
+        self._declare_video()
 
     def execute(self, context: Context) -> Any:
         """Submit the request, or find what was submitted for it."""
