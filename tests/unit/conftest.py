@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Videos of a sandbox in this process are small here: what they show is tested in ``tests/contract``."""
+
+from __future__ import annotations
+
+import pytest
+
+from kling_provider.sandbox import film
+
+
+@pytest.fixture(autouse=True)
+def _small_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    for resolution in film.SHORT_SIDE:
+        monkeypatch.setitem(film.SHORT_SIDE, resolution, 144)
