@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any | None:
@@ -29,6 +29,17 @@ def never_expire() -> Any:
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
+
+
+def task_deferral_timeout() -> type[Exception]:
+    """What Airflow raises when its own limit on a deferral strikes; its home moved between 3.1 and 3.3."""
+    from airflow.sdk import exceptions as sdk
+
+    if not hasattr(sdk, "TaskDeferralTimeout"):
+        from airflow import exceptions as core
+
+        return cast("type[Exception]", core.TaskDeferralTimeout)
+    return sdk.TaskDeferralTimeout
 
 
 def stats(*, triggerer: bool) -> Any:

@@ -86,8 +86,14 @@ def waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
 
 
 def _tell_waiting(kind: str) -> None:
-    tags = {"kind": kind, "hostname": socket.gethostname()}
-    _send("gauge", "kling.waiting", _waiting[kind], tags, triggerer=True)
+    _send("gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _hostname()}, triggerer=True)
+
+
+def _hostname() -> str | None:
+    try:
+        return socket.gethostname()
+    except OSError:
+        return None
 
 
 def _send(

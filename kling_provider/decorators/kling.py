@@ -75,7 +75,8 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
 
 
 class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
-    """What ``@task.kling`` makes of a function while the DAG is parsed; mapped ones have their asset too."""
+    """What ``@task.kling`` makes of a function while the Dag is parsed; mapped ones are checked and have their asset
+    too."""
 
     def expand(self, **values: Any) -> Any:
         return _declared(super().expand(**values))
@@ -86,6 +87,7 @@ class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
 
 def _declared(mapped: Any) -> Any:
     operator = mapped.operator
+    KlingDecoratedOperator.read_arguments({**operator.partial_kwargs, "task_id": operator.task_id})
     declare_video(operator.partial_kwargs, operator.dag, operator.task_id)
     return mapped
 

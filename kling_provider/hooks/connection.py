@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
+from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingAuthError, KlingRequestError
+from kling_provider.hooks.wire import HTTP_OPTIONS
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
 OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
+_KNOWN_EXTRAS = (*OUR_EXTRAS, *HTTP_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class KlingConnection:
         :raises KlingRequestError: where an extra has a value that is not offered.
         """
         conn_id = connection.conn_id
-        extras = dict(connection.extra_dejson)
+        extras = _extras(connection)
         ours = {key: extras.pop(key, None) for key in OUR_EXTRAS}
         region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
         base_url = _base_url(connection) or REGIONS[region]
@@ -99,14 +104,72 @@ class KlingConnection:
         )
 
 
+def read_connection(conn_id: str) -> Connection:
+    """Read an Airflow connection.
+
+    :raises KlingRequestError: where there is none, saying how to make it.
+    """
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise KlingRequestError(missing_connection(conn_id)) from None
+
+
+def missing_connection(conn_id: str) -> str:
+    """What to say where there is no connection of this name."""
+    return (
+        f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "
+        f"connections add {conn_id} --conn-type kling --conn-password YOUR_API_KEY. Nothing was sent."
+    )
+
+
+def _extras(connection: Connection) -> dict[str, Any]:
+    """All extras. A name that is nearly one of ours would be sent as a header, and what it should say be lost.
+
+    :raises KlingRequestError: for such a name, and where extra is no JSON object.
+    """
+    conn_id = connection.conn_id
+    extras: Any = connection.extra_dejson
+    if not isinstance(extras, dict) or (not extras and _says_something(connection.extra)):
+        raise KlingRequestError(
+            f'Connection {conn_id!r}: extra must be a JSON object such as {{"profile": "kling"}}. Nothing was sent.'
+        )
+    for name in extras:
+        if name in _KNOWN_EXTRAS or name.lower().startswith("x-"):
+            continue
+        plain = re.sub(r"[^a-z]+", "_", name.lower().removeprefix("extra__kling__"))
+        near = get_close_matches(plain, _KNOWN_EXTRAS, n=1, cutoff=0.8)
+        if near:
+            raise KlingRequestError(
+                f"Connection {conn_id!r} has no extra {name!r}. Did you mean {near[0]!r}? Extras that are none of the "
+                "provider's are sent as HTTP headers, and this one looks like a slip. Nothing was sent."
+            )
+    return dict(extras)
+
+
+def _says_something(extra: str | None) -> bool:
+    return (extra or "").strip() not in ("", "{}", "null")
+
+
 def _base_url(connection: Connection) -> str:
     """Host, scheme, port and path prefix put together; without a scheme it is https (HttpHook: http)."""
     host = (connection.host or "").strip().rstrip("/")
+    schema = (connection.schema or "").strip().strip("/")
     if not host:
+        if schema not in ("", "http", "https"):
+            raise KlingRequestError(
+                f"Connection {connection.conn_id!r}: schema is {schema!r} and host is empty. Write the whole URL into "
+                "host, or leave both empty. Nothing was sent."
+            )
         return ""
     if "://" not in host:
-        scheme = connection.schema if connection.schema in ("http", "https") else "https"
+        scheme = schema if schema in ("http", "https") else "https"
         host = f"{scheme}://{host}"
+    if schema not in ("", "http", "https"):
+        # What follows the host in a connection URI, kling://:key@www.dmxapi.cn/kling, arrives here.
+        host = f"{host}/{schema}"
     try:
         parts = urlsplit(host)
         port = parts.port or connection.port
@@ -132,7 +195,8 @@ def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> 
         return default
     if text not in allowed:
         raise KlingRequestError(
-            f"Connection {conn_id!r}: extra {name} is one of {', '.join(allowed)}; found {text!r}."
+            f"Connection {conn_id!r}: extra {name} must be one of {', '.join(allowed)}; found {text!r}."
+            f"{suggest(text, allowed)}"
         )
     return text
 
@@ -140,15 +204,12 @@ def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> 
 def _positive(conn_id: str, name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = 0
-    if number < 1:
+    text = str(value).strip().removesuffix(".0")
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise KlingRequestError(
-            f"Connection {conn_id!r}: extra {name} is a whole number from 1; found {value!r}."
+            f"Connection {conn_id!r}: extra {name} must be a whole number from 1; found {value!r}."
         )
-    return number
+    return int(text)
 
 
 def _mask(secret: str) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import BaseHook, Connection
+from airflow.providers.common.compat.sdk import Connection
 from airflow.providers.http.hooks.http import HttpHook
 from requests import Session
 
@@ -32,7 +32,7 @@ from kling_provider.exceptions import (
     error_for,
 )
 from kling_provider.hooks import reads
-from kling_provider.hooks.connection import KlingConnection
+from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.form import connection_form_widgets, ui_field_behaviour
 from kling_provider.hooks.transport import PreparedCall, prepare, send
 from kling_provider.hooks.wire import split_extras
@@ -69,7 +69,7 @@ class KlingHook(HttpHook):
     @cached_property
     def connection(self) -> KlingConnection:
         """What the connection means."""
-        return KlingConnection.parse(BaseHook.get_connection(self.kling_conn_id))
+        return KlingConnection.parse(read_connection(self.kling_conn_id))
 
     @classmethod
     def get_connection(cls, conn_id: str) -> Connection:
@@ -78,7 +78,7 @@ class KlingHook(HttpHook):
         No login (it would become Basic auth), no password, none of our extras (it would send them as
         headers), and all others in the one form that it takes: text as header values, a mapping as proxies.
         """
-        ours = KlingConnection.parse(BaseHook.get_connection(conn_id))
+        ours = KlingConnection.parse(read_connection(conn_id))
         options = split_extras(ours.http_extras)
         extra = {
             "proxies": options.proxies or {},

@@ -29,7 +29,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 
 #: What HttpHook takes out of a connection's extras; all others it sends as headers.
-_HTTP_OPTIONS = (
+HTTP_OPTIONS = (
     "stream",
     "cert",
     "proxies",
@@ -87,7 +87,7 @@ def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
 
     :raises KlingRequestError: naming the extra whose value cannot be used (never the value: it may be secret).
     """
-    options = {name: http_extras.get(name) for name in _HTTP_OPTIONS}
+    options = {name: http_extras.get(name) for name in HTTP_OPTIONS}
     connect, read = _timeouts(options["timeout"])
     verify = options["verify"] if options["verify"] is not None else options["verify_ssl"]
     proxies = options["proxies"] if options["proxies"] is not None else options["proxy"]
@@ -95,7 +95,7 @@ def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
         headers={
             str(name): _header(str(name), value)
             for name, value in http_extras.items()
-            if name not in _HTTP_OPTIONS and value is not None
+            if name not in HTTP_OPTIONS and value is not None
         },
         proxies=_proxies(proxies),
         verify=_flag(verify, True) if not isinstance(verify, str) else _flag_or_path(verify),

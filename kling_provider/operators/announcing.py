@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
-
 from kling_provider.assets import video_asset
+from kling_provider.operators.checking import ChecksArguments
 from kling_provider.task_log import log_group
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class Made:
     files: Sequence[SavedFile] = ()
 
 
-class TellsLineage(BaseOperator):
+class TellsLineage(ChecksArguments):
     """An operator that OpenLineage can ask, with its :func:`~kling_provider.assets.video_asset` declared, mapped or not."""
 
     #: Who announces videos declares the asset as an outlet; who only remembers by its state store, as an inlet.
@@ -86,8 +85,12 @@ class TellsLineage(BaseOperator):
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Inputs (pictures), outputs (files), and a run facet ``kling`` with ids, model and cost."""
         from kling_provider.operators.lineage import openlineage_of
+        from kling_provider.operators.telling import undisturbed
 
-        return None if self._made is None else openlineage_of(self._made)
+        if self._made is not None:
+            with undisturbed("tell OpenLineage"):
+                return openlineage_of(self._made)
+        return None
 
 
 class VideoOutlet(TellsLineage):
@@ -110,14 +113,17 @@ class VideoOutlet(TellsLineage):
         :param delivered: the files were there before, nothing was made or saved now.
         """
         from kling_provider.operators.lineage import collect
+        from kling_provider.operators.telling import undisturbed
 
-        made = Made(
-            facts={fact: result[fact] for fact in _FACTS}, images=_input_urls(request), files=tuple(files)
-        )
+        images: Sequence[str] = ()
+        with undisturbed("name the inputs of this request"):
+            images = _input_urls(request)
+        made = Made(facts={fact: result[fact] for fact in _FACTS}, images=images, files=tuple(files))
         self._made, self.kling_outputs = made, result["outputs"]
-        collect(made, self)
+        with undisturbed("tell the lineage collector"):
+            collect(made, self)
         self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
-        with log_group(log.info, "Result"):
+        with undisturbed("log the result"), log_group(log.info, "Result"):
             for line in told(result, files):
                 log.info("%s", line)
         return result
@@ -126,9 +132,12 @@ class VideoOutlet(TellsLineage):
         """Every asset that this task updates gets the video's facts, the user's own ones too."""
         from airflow.sdk import Asset
 
+        from kling_provider.operators.telling import undisturbed
+
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(event)
+                with undisturbed(f"add the video to the event of {outlet.name}"):
+                    context["outlet_events"][outlet].extra.update(event)
 
     def _made_no_video(self) -> None:
         """The task succeeds without a video, so there is no event."""

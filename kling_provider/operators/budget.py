@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk import BaseOperator
+from kling_provider.arguments import Argument, amount, count, request_list, text, word
+from kling_provider.operators.checking import ChecksArguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from kling_provider.operators.pricing import Costing
 
 
-class KlingBudgetOperator(BaseOperator):
+class KlingBudgetOperator(ChecksArguments):
     """Prices a list of requests before the first paid call, and passes it on or stops it. It pays nothing.
 
     It checks every request, finds out which are paid already (they cost nothing again), prices the others
@@ -34,6 +35,16 @@ class KlingBudgetOperator(BaseOperator):
     template_fields: Sequence[str] = ("requests", "kling_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
     ui_color = "#fdf3dc"
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        "requests": request_list(),
+        "max_requests": count(),
+        "max_units": amount(),
+        "max_usd": amount(),
+        "on_exceed": word("fail", "skip"),
+        "video_task_id": text("the id of the task that will pay", optional=True),
+        "pay_once_per": word("run", "dag", "content", optional=True),
+        "kling_conn_id": text("the id of a connection"),
+    }
 
     def __init__(
         self,
@@ -49,7 +60,7 @@ class KlingBudgetOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.requests = requests
+        self.requests: Any = requests
         self.max_requests = max_requests
         self.max_units = max_units
         self.max_usd = max_usd
@@ -57,6 +68,7 @@ class KlingBudgetOperator(BaseOperator):
         self.video_task_id = video_task_id
         self.pay_once_per = pay_once_per
         self.kling_conn_id = kling_conn_id
+        self._check_arguments()
 
     def execute(self, context: Context) -> Any:
         from airflow.providers.common.compat.sdk import AirflowSkipException
@@ -66,6 +78,7 @@ class KlingBudgetOperator(BaseOperator):
         from kling_provider.identity import Identity
         from kling_provider.operators.pricing import cost
 
+        self._check_rendered()
         ti = context["ti"]
         hook = KlingHook(self.kling_conn_id)
         task_id, pay_once_per = self._payer(context)
@@ -82,14 +95,14 @@ class KlingBudgetOperator(BaseOperator):
                 images=images,
             )
 
-        costing = cost(hook, list(self.requests), identify)
+        costing = cost(hook, self.requests, identify)
         self.log.info("What this list costs:\n%s", costing.table())
         if reasons := self._exceeded(costing):
             text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
             if self.on_exceed == "skip":
                 raise AirflowSkipException(text)
             raise KlingBudgetError(text)
-        return list(self.requests)
+        return self.requests
 
     def _payer(self, context: Context) -> tuple[str, Any]:
         """Which task will pay, and how far it pays once."""

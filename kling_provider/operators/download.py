@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from kling_provider.arguments import Argument, flag, text
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.telling import told_failures
@@ -41,6 +42,11 @@ class KlingDownloadOperator(VideoOutlet):
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        "destination_conn_id": text("the id of a connection", optional=True),
+        "replace": flag(),
+        "kling_conn_id": text("the id of a connection"),
+    }
 
     def __init__(
         self,
@@ -64,6 +70,7 @@ class KlingDownloadOperator(VideoOutlet):
         self.destination_conn_id = destination_conn_id
         self.replace = replace
         self.kling_conn_id = kling_conn_id
+        self._check_arguments()
         self._declare_video()
 
     def execute(self, context: Context) -> Any:

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kling_provider.submission.sent import Place, SentRequest
 
 from kling_provider import metrics
+from kling_provider.arguments import Argument, duration, flag, interval, text
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.submit import NET, KlingSubmitOperator, seconds
 from kling_provider.task_log import log_group, wait_title
@@ -40,14 +41,22 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id}``. (templated)
     :param destination_conn_id: the connection of the storage.
     :param replace: write over a file of another video.
-    :param timeout: seconds or timedelta from the later of Kling's create time and the start of this try. The
-        task goes on at Kling after it; a clear adopts it.
-    :param poll_interval: seconds between two reads while deferred, shared by all waiting tasks.
+    :param timeout: the longest wait for the video, from the later of Kling's create time and the start of this try:
+        seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; a clear adopts it.
+    :param poll_interval: time between two reads of one task: seconds or a timedelta, at least 1 second. Tasks that
+        wait on one connection share their reads.
 
     The other parameters are those of :class:`KlingSubmitOperator`.
     """
 
     template_fields: Sequence[str] = ("request", "destination", "filename", "kling_conn_id")
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        **KlingSubmitOperator.arguments,
+        "destination_conn_id": text("the id of a connection", optional=True),
+        "replace": flag(),
+        "timeout": duration(),
+        "poll_interval": interval(),
+    }
 
     def __init__(
         self,
@@ -57,7 +66,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         destination_conn_id: str | None = None,
         replace: bool = False,
         timeout: float | timedelta = timedelta(hours=1),
-        poll_interval: float = 10.0,
+        poll_interval: float | timedelta = 10.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -66,7 +75,8 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         self.destination_conn_id = destination_conn_id
         self.replace = replace
         self.timeout = timeout
-        self.poll_interval = poll_interval
+        self.poll_interval: Any = poll_interval  # seconds, once it is checked
+        self._check_arguments()
         self._declare_video()
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted, context: Context) -> Any:
@@ -222,8 +232,9 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         from kling_provider.api.tasks import TaskStatus
         from kling_provider.operators.earlier import mark_delivered
         from kling_provider.operators.saving import result_of
-        from kling_provider.operators.waiting import count_delivered, raise_if_failed
+        from kling_provider.operators.waiting import count_delivered, raise_if_failed, with_outputs
 
+        task = with_outputs(hook, task, sent.type)
         saver = self._saving(hook, sent, context)
         if task.status is TaskStatus.FAILED and saver is not None:
             saver.release()

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator
+from kling_provider.arguments import Argument, duration, text, texts
+from kling_provider.operators.checking import ChecksArguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from kling_provider.hooks.kling import KlingHook
 
 
-class KlingReconcileOperator(BaseOperator):
+class KlingReconcileOperator(ChecksArguments):
     """Lists the account's tasks, saves those of ours that succeeded and were never saved, and reports the rest.
 
     Ours are tasks with an external id that this provider computed. Saved means that a sidecar under
@@ -28,24 +29,32 @@ class KlingReconcileOperator(BaseOperator):
     Kling task id, external id, billing and times.
 
     :param destination: the folder of your videos. (templated)
-    :param also: further folders in which videos may have been saved. (templated)
-    :param window: how far back to look; Kling forgets after 30 days.
-    :param grace: younger ones are left to the tasks that made them.
-    :param dag_ids: only what these DAGs made (``pay_once_per`` ``run`` or ``dag``); default: all of ours.
+    :param also: a list of further folders in which videos may have been saved. (templated)
+    :param window: how far back to look: seconds or a timedelta; Kling forgets after 30 days.
+    :param grace: younger ones are left to the tasks that made them: seconds or a timedelta.
+    :param dag_ids: a list: only what these Dags made (``pay_once_per`` ``run`` or ``dag``); default: all of ours.
     :param destination_conn_id: the connection of the storage.
     :param kling_conn_id: the connection. (templated)
     """
 
     template_fields: Sequence[str] = ("destination", "also", "kling_conn_id")
     ui_color = "#fdf3dc"
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        "also": texts("folders"),
+        "window": duration(),
+        "grace": duration(zero=True),
+        "dag_ids": texts("Dag ids", optional=True),
+        "destination_conn_id": text("the id of a connection", optional=True),
+        "kling_conn_id": text("the id of a connection"),
+    }
 
     def __init__(
         self,
         *,
         destination: str,
         also: Sequence[str] = (),
-        window: timedelta = timedelta(days=30),
-        grace: timedelta = timedelta(hours=2),
+        window: float | timedelta = timedelta(days=30),
+        grace: float | timedelta = timedelta(hours=2),
         dag_ids: Sequence[str] | None = None,
         destination_conn_id: str | None = None,
         kling_conn_id: str = "kling_default",
@@ -54,11 +63,12 @@ class KlingReconcileOperator(BaseOperator):
         super().__init__(**kwargs)
         self.destination = destination
         self.also = also
-        self.window = window
-        self.grace = grace
+        self.window: Any = window  # seconds, once it is checked, as is grace
+        self.grace: Any = grace
         self.dag_ids = dag_ids
         self.destination_conn_id = destination_conn_id
         self.kling_conn_id = kling_conn_id
+        self._check_arguments()
 
     def execute(self, context: Context) -> Any:
         from kling_provider.api.tasks import TaskStatus
@@ -66,9 +76,11 @@ class KlingReconcileOperator(BaseOperator):
         from kling_provider.hooks.kling import KlingHook
         from kling_provider.storage import saved_task_ids
 
+        self._check_rendered()
         hook = KlingHook(self.kling_conn_id)
         now = datetime.now(UTC)
-        tasks = [task for task in hook.list_tasks(since=now - self.window) if self._ours(task, hook)]
+        since, grace = now - timedelta(seconds=self.window), timedelta(seconds=self.grace)
+        tasks = [task for task in hook.list_tasks(since=since) if self._ours(task, hook)]
         saved: set[str] = set()
         for folder in (self.destination, *self.also):
             saved |= saved_task_ids(folder, self.destination_conn_id)
@@ -81,7 +93,7 @@ class KlingReconcileOperator(BaseOperator):
                 report["running"] += 1
             elif task.kling_task_id in saved:
                 report["known"] += 1
-            elif task.updated_at is not None and now - task.updated_at < self.grace:
+            elif task.updated_at is not None and now - task.updated_at < grace:
                 report["young"] += 1
             else:
                 try:
@@ -94,11 +106,11 @@ class KlingReconcileOperator(BaseOperator):
         self.log.info(
             "%d tasks of ours since %s: %d saved now, %d were saved, %d younger than %s, %d running, %d failed.",
             len(tasks),
-            (now - self.window).isoformat(timespec="seconds"),
+            since.isoformat(timespec="seconds"),
             len(report["saved"]),
             report["known"],
             report["young"],
-            self.grace,
+            grace,
             report["running"],
             len(report["failed"]),
         )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kling_provider import metrics
+from kling_provider.arguments import Argument, amount, duration, flag, text, word
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import Made, TellsLineage
 
@@ -32,6 +33,8 @@ class KlingSubmitOperator(TellsLineage):
     A retry, a clear or a second run adopts the task that exists. Where the account has no free slot the
     task defers and holds no worker.
 
+    Settings are checked when the operator is made, those of mapped tasks on the worker before anything is sent.
+
     :param request: what to make, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
     :param kling_conn_id: the connection. (templated)
     :param pay_once_per: how far the same request is paid once: ``run``, ``dag`` or ``content`` (the account).
@@ -40,7 +43,7 @@ class KlingSubmitOperator(TellsLineage):
     :param max_units: the most that this video may cost at list price, in units; above it nothing is sent.
     :param plan_only: everything but the paid call: the XCom is the exact HTTP body and the price, or the task
         that exists already. (Airflow's own ``dry_run`` is a method of operators.)
-    :param slot_timeout: the longest wait for a free slot, in seconds or as a timedelta.
+    :param slot_timeout: the longest wait for a free slot: seconds or a timedelta, above 0 and at most 30 days.
     :param deferrable: ``False`` waits in the worker.
     """
 
@@ -48,6 +51,15 @@ class KlingSubmitOperator(TellsLineage):
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        "kling_conn_id": text("the id of a connection"),
+        "pay_once_per": word("run", "dag", "content"),
+        "on_ambiguous": word("stop", "resubmit"),
+        "max_units": amount(),
+        "plan_only": flag(),
+        "slot_timeout": duration(),
+        "deferrable": flag(),
+    }
 
     #: What was submitted by this try or, after a resume or an automatic retry, by an earlier one.
     _sent: SentRequest | None = None
@@ -76,6 +88,7 @@ class KlingSubmitOperator(TellsLineage):
         self.plan_only = plan_only
         self.slot_timeout = slot_timeout
         self.deferrable = deferrable
+        self._check_arguments()
         self._declare_video()
 
     def execute(self, context: Context) -> Any:
@@ -268,13 +281,13 @@ class KlingSubmitOperator(TellsLineage):
 
     def _push(self, context: Context, *, state: str, **known: Any) -> None:
         """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
+        from kling_provider.operators.telling import push_job
         from kling_provider.submission.records import show_progress
 
         sent = self._sent
         request = dict(sent.shown) if sent is not None else None
         conn_id = sent.kling_conn_id if sent is not None else self.kling_conn_id
-        value = {"state": state, "request": request, "conn_id": conn_id, **known}
-        context["ti"].xcom_push(key="kling", value=value)
+        push_job(context, {"state": state, "request": request, "conn_id": conn_id, **known})
         if sent is not None and not self.plan_only:
             show_progress(
                 context,

@@ -1,19 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task leaves for the UI when it fails: the XCom ``kling``, with the reason in one line."""
+"""What tasks tell the UI: the XCom ``kling``, with the reason of a failure in one line.
+
+To fail to tell never ends a wait, never fails a task whose video is saved, and never replaces a failure that was to
+be told of.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kling_provider import metrics
+from kling_provider.api.addresses import without_queries
 
 if TYPE_CHECKING:
     from kling_provider.exceptions import KlingError
 
+log = logging.getLogger(__name__)
+
 #: Of a request that was never checked here, what may be shown: no picture is among it.
 _SHOWN = ("name", "type", "prompt", "model", "duration", "take")
+
+
+@contextmanager
+def undisturbed(what: str) -> Iterator[None]:
+    """Tell within the block; what fails in it is a warning.
+
+    :param what: could not be done, for the warning: ``"send the asset event"``.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - see the module's docstring
+        said = without_queries(" ".join(str(error).split()))[:300]
+        log.warning("Could not %s (%s: %s). The video is not affected.", what, type(error).__name__, said)
+
+
+def push_job(context: Mapping[str, Any], value: Mapping[str, Any]) -> None:
+    """Push the XCom ``kling``, where a job stands."""
+    with undisturbed("push the XCom kling"):
+        context["ti"].xcom_push(key="kling", value=dict(value))
 
 
 def failure(error: KlingError, kling_task_id: str | None = None) -> dict[str, Any]:
@@ -56,15 +83,14 @@ def told_failures(
     from kling_provider.api.codes import TaskState
     from kling_provider.exceptions import KlingError, KlingTaskNotFound
 
-    ti = context["ti"]
     try:
-        with metrics.failures(dag_id=ti.dag_id):
+        with metrics.failures(dag_id=context["ti"].dag_id):
             yield
     except KlingError as error:
         if error.task_state is TaskState.NONE and kling_task_id and not isinstance(error, KlingTaskNotFound):
             # A read that failed, or a wrong setting, says nothing of the task that was submitted and may be billed.
             error.task_state = TaskState.MAY_EXIST
-        known = {key: request[key] for key in _SHOWN if key in request} if request else None
-        value = {"request": known, "conn_id": conn_id, **failure(error, str(kling_task_id))}
-        ti.xcom_push(key="kling", value=value)
+        shown = request if isinstance(request, Mapping) else {}
+        known = {key: shown[key] for key in _SHOWN if key in shown} or None
+        push_job(context, {"request": known, "conn_id": conn_id, **failure(error, str(kling_task_id))})
         raise

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from kling_provider import metrics
 from kling_provider.api.codes import TaskState
 from kling_provider.api.expectation import expected_seconds
+from kling_provider.api.problems import suggest
+from kling_provider.api.requests import KINDS
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
     KlingError,
@@ -36,6 +38,9 @@ log = logging.getLogger(__name__)
 
 #: No trigger fires earlier after its defer: Airflow would fail the task (#66374).
 FIRST_LOOK = 10.0
+
+#: Seconds until a success without a result is read again: the state may be written before the result.
+_LATE_OUTPUTS = 2.0
 
 _RETRY_MAKES_NEXT = (
     "The retry (or a clear) has the next attempt made; Kling says whether this one was billed."
@@ -68,7 +73,7 @@ def finished_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     :raises KlingTaskFailedFinally: where Kling failed it.
     :raises KlingServerError: where it is still running.
     """
-    task = read_task(hook, kling_task_id, type)
+    task = with_outputs(hook, read_task(hook, kling_task_id, type), type)
     raise_if_failed_finally(task)
     if task.status is not TaskStatus.SUCCEEDED:
         raise KlingServerError(
@@ -80,14 +85,56 @@ def finished_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     return task
 
 
+def with_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
+    """``task``, or where it succeeded and names nothing to deliver, what another read a little later shows.
+
+    :raises KlingServerError: where it still names nothing: a success without anything is none.
+    """
+    if task.status is not TaskStatus.SUCCEEDED or _delivers(task):
+        return task
+    log.info("Kling task %s succeeded and names no result yet: reading once more.", task.kling_task_id)
+    time.sleep(_LATE_OUTPUTS)
+    task = hook.get_task(task.kling_task_id, type=type)
+    if task.status is TaskStatus.SUCCEEDED and not _delivers(task):
+        raise KlingServerError(
+            f"Kling task {task.kling_task_id} succeeded and names no result, in two reads. It was billed. The retry (or "
+            "a clear) reads it again and pays nothing; if it stays so, ask the host with this id.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=task.kling_task_id,
+        )
+    return task
+
+
+def _delivers(task: KlingTask) -> bool:
+    """Media have a URL; other outputs (an element, a voice) may be an id alone."""
+    return any(
+        output.url or (output.id and output.type not in ("video", "image", "audio"))
+        for output in task.outputs
+    )
+
+
 def read_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     """Read a task whose id came from the user or from XCom."""
-    if not isinstance(kling_task_id, str | int) or not str(kling_task_id).strip():
+    text = "" if isinstance(kling_task_id, bool) else str(kling_task_id).strip()
+    # Jinja and XCom write nothing as one of these words.
+    if not isinstance(kling_task_id, str | int) or text.lower() in ("", "none", "null", "nan"):
         raise KlingRequestError(
-            f"kling_task_id is the id of one Kling task, as text; found {kling_task_id!r}. Take the output of "
-            "KlingSubmitOperator."
+            f"kling_task_id must be the id of one Kling task, as text; found {kling_task_id!r}. Take the output of "
+            "KlingSubmitOperator; a task that was skipped, or only planned, has none."
         )
-    return hook.get_task(str(kling_task_id).strip(), type=type)
+    return hook.get_task(text, type=known_type(type))
+
+
+def known_type(type: Any) -> str:
+    """The kind of request, checked: legacy reads are bound to it.
+
+    :raises KlingRequestError: for a word that is none.
+    """
+    if isinstance(type, str) and type in KINDS:
+        return type
+    raise KlingRequestError(
+        f"type must be one of {', '.join(KINDS)}; found {type!r}.{suggest(str(type), KINDS)} Nothing was sent."
+    )
 
 
 def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask:

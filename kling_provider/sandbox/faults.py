@@ -96,6 +96,12 @@ KINDS: dict[str, Kind] = {
     "cut_download": Kind("after", ("download",), "the film stops at this share of its length", {"at": 0.5}),
     "expired_link": Kind("after", READS, "links of this answer die after these seconds", {"seconds": 0}),
     "unknown_status": Kind("after", READS, "a status word that nobody knows", {"status": "paused"}),
+    "outputs": Kind(
+        "after",
+        READS,
+        'finished tasks have these outputs; "film" stands for the real one, as an entry and as a url',
+        {"outputs": []},
+    ),
     "missing_id": Kind("after", CREATE, "the task was made, a 2xx without an id", {}),
     "wrong_code_shape": Kind("after", ALL, "the envelope's code as this text", {"code": "0"}),
     "outage": Kind("before", READS, "reads answer 503; use for_seconds", {"status": 503}),

@@ -76,7 +76,35 @@ class Work:
     def answer_of(
         self, shape: Callable[..., dict[str, Any]], tasks: Sequence[Task], now: float
     ) -> list[dict[str, Any]]:
-        return [shape(task, now, self.sign, echo=self.echo(task), status=self.status(task)) for task in tasks]
+        answers = []
+        for task in tasks:
+            answer = shape(task, now, self.sign, echo=self.echo(task), status=self.status(task))
+            if self.rule is not None and self.rule.name == "outputs" and self._ruled(task):
+                replace_outputs(answer, self.rule["outputs"])
+            answers.append(answer)
+        return answers
+
+
+def replace_outputs(answer: dict[str, Any], wanted: Sequence[Any]) -> None:
+    """Give a finished task's answer other outputs, in the shape of either standard."""
+    legacy_shape = "task_result" in answer
+    real = answer["task_result"].get("videos", []) if legacy_shape else answer["outputs"]
+    if not real:
+        return  # it has not succeeded
+    film = real[0]
+    outputs = [
+        film if one == "film" else {**one, "url": film["url"]} if one.get("url") == "film" else dict(one)
+        for one in wanted
+    ]
+    if not legacy_shape:
+        answer["outputs"] = outputs
+        return
+    result: dict[str, list[Any]] = {}
+    for one in outputs:
+        result.setdefault(f"{one.get('type', 'video')}s", []).append(
+            {key: value for key, value in one.items() if key != "type"}
+        )
+    answer["task_result"] = result
 
 
 class TasksRead(Work):

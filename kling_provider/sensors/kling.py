@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from kling_provider import metrics
+from kling_provider.arguments import Argument, duration, flag, interval, text
+from kling_provider.compat import task_deferral_timeout
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.telling import told_failures
@@ -20,6 +28,7 @@ from kling_provider.operators.telling import told_failures
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from kling_provider.api.requests import Request
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.kling import KlingHook
 
@@ -40,13 +49,25 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
     :param request: the request, which brings name and prompt into the result. (templated)
     :param kling_conn_id: the connection. (templated)
     :param deferrable: ``False`` pokes or reschedules.
-    :param poll_interval: seconds between two reads while deferred, shared by all waiting tasks.
+    :param poll_interval: time between two reads while deferred: seconds or a timedelta, at least 1 second. Tasks that
+        wait on one connection share their reads.
     """
 
     template_fields: Sequence[str] = ("kling_task_id", "type", "request", "kling_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        "kling_conn_id": text("the id of a connection"),
+        "deferrable": flag(),
+        "poll_interval": interval(),
+        "timeout": duration(zero=True),
+        # A pause of 0 would ask Kling without end.
+        "poke_interval": interval(),
+        "soft_fail": flag(),
+        "never_fail": flag(),
+        "silent_fail": flag(),
+    }
 
     def __init__(
         self,
@@ -56,27 +77,65 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         request: Mapping[str, Any] | None = None,
         kling_conn_id: str = "kling_default",
         deferrable: bool = True,
-        poll_interval: float = 10.0,
+        poll_interval: float | timedelta = 10.0,
         timeout: float | timedelta = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
-        super().__init__(timeout=timeout, **kwargs)
+        # Airflow's own settings first: it would say of text and endless times something else in each version.
+        own = self.read_arguments({"timeout": timeout, **kwargs})
+        super().__init__(**{**kwargs, **own})
         self.kling_task_id = kling_task_id
         self.type = type
         self.request = request
         self.kling_conn_id = kling_conn_id
         self.deferrable = deferrable
-        self.poll_interval = poll_interval
+        self.poll_interval: Any = poll_interval  # seconds, once it is checked
+        self._check_arguments()
         self._declare_video()
 
     def execute(self, context: Context) -> Any:
-        with self._told_failures(context):
-            return self._wait(context) if self.deferrable else super().execute(context)
+        if self.deferrable:
+            with self._one_outcome(), self._told_failures(context):
+                return self._wait(context)
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as error:  # Airflow's own of poke and reschedule mode
+            if self.never_fail:
+                raise AirflowSkipException(f"Skipped, as never_fail says: {error}") from error
+            raise
 
     def _told_failures(self, context: Context) -> AbstractContextManager[None]:
         return told_failures(
             context, kling_task_id=self.kling_task_id, request=self.request, conn_id=self.kling_conn_id
         )
+
+    @contextmanager
+    def _one_outcome(self) -> Iterator[None]:
+        """``soft_fail`` and ``never_fail`` mean the same before a defer, after it, in poke and in reschedule mode.
+
+        Both skip what is final: a video that Kling failed, a timeout, a setting that is wrong. What a retry may mend
+        is skipped by ``never_fail`` alone.
+        """
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (AirflowFailException, AirflowSensorTimeout) as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail says: {error}") from error
+            raise
+        except AirflowException as error:
+            if self.never_fail:
+                raise AirflowSkipException(f"Skipped, as never_fail says: {error}") from error
+            raise
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        with self._one_outcome():
+            try:
+                # Not BaseSensorOperator's: for soft_fail that skips also what a retry may mend.
+                return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+            except task_deferral_timeout() as error:
+                raise AirflowSensorTimeout(str(error)) from error
 
     def _wait(self, context: Context) -> Any:
         task = self._read()
@@ -104,27 +163,29 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """The trigger's event; the worker reads the task once more, for a fresh link and the truth."""
-        from airflow.sdk.exceptions import AirflowSensorTimeout
-
         from kling_provider.exceptions import KlingTimeout
         from kling_provider.operators.waiting import confirmed
 
         dag_id = context["ti"].dag_id
-        try:
-            with self._told_failures(context):
-                task = confirmed(self._hook, event, self._kind)
-                if task.finished_at is not None:
-                    metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
-                return self._result(context, task)
-        except KlingTimeout as error:
-            raise AirflowSensorTimeout(str(error)) from None
+        with self._one_outcome():
+            try:
+                with self._told_failures(context):
+                    task = confirmed(self._hook, event, self._kind)
+                    if task.finished_at is not None:
+                        metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
+                    return self._result(context, task)
+            except KlingTimeout as error:
+                raise AirflowSensorTimeout(str(error)) from None
 
     def poke(self, context: Context) -> PokeReturnValue:
-        task = self._read()
-        result = self._result(context, task)
-        if result is None:
-            self.log.info("Kling task %s is %s.", task.kling_task_id, task.word)
-        return PokeReturnValue(is_done=result is not None, xcom_value=result)
+        # With silent_fail a fault is logged by Airflow and the next poke comes: that is no failure to tell.
+        telling = nullcontext() if self.silent_fail else self._told_failures(context)
+        with self._one_outcome(), telling:
+            task = self._read()
+            result = self._result(context, task)
+            if result is None:
+                self.log.info("Kling task %s is %s.", task.kling_task_id, task.word)
+            return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
     @cached_property
     def _hook(self) -> KlingHook:
@@ -134,7 +195,21 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
     @property
     def _kind(self) -> str:
-        return self.type or (self.request or {}).get("type") or "text_to_video"
+        request = self.request if isinstance(self.request, Mapping) else {}
+        return self.type or request.get("type") or "text_to_video"
+
+    @cached_property
+    def _checked_request(self) -> Request | None:
+        """The request, which only adds to what is told: one that is wrong does not end the wait for what is paid."""
+        if not self.request:
+            return None
+        from kling_provider.exceptions import KlingRequestError
+
+        try:
+            return self._hook.request(self.request)
+        except KlingRequestError as error:
+            self.log.warning("The request of this sensor is left out of its result. %s", error)
+            return None
 
     def _read(self) -> KlingTask:
         from kling_provider.operators.waiting import read_task
@@ -143,21 +218,22 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
     def _expected_at(self, task: KlingTask) -> float | None:
         """When the video will be there, roughly: an epoch. What was asked for must be known for it."""
-        if not self.request or task.created_at is None:
+        request = self._checked_request
+        if request is None or task.created_at is None:
             return None
         from kling_provider.api.expectation import expected_seconds
 
-        request = self._hook.request(self.request)
         return task.created_at.timestamp() + expected_seconds(request.model, request.duration)
 
     def _result(self, context: Context, task: KlingTask) -> dict[str, Any] | None:
         """The result of a finished task, ``None`` while it runs; a failed one raises."""
         from kling_provider.operators.saving import result_of
-        from kling_provider.operators.waiting import count_delivered, raise_if_failed_finally
+        from kling_provider.operators.waiting import count_delivered, raise_if_failed_finally, with_outputs
 
+        task = with_outputs(self._hook, task, self._kind)
         raise_if_failed_finally(task)
         if not task.status.ended:
             return None
-        request = self._hook.request(self.request) if self.request else None
+        request = self._checked_request
         count_delivered(task, dag_id=context["ti"].dag_id, model=request.model if request else None)
         return self._finished(context, result_of(task, request, type=self._kind), request=request)

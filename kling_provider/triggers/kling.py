@@ -18,6 +18,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
+from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
@@ -38,7 +39,7 @@ class KlingTaskTrigger(BaseTrigger):
     :param type: the kind of request that made it; the legacy API reads by it.
     :param deadline: epoch; ``None`` waits for ever.
     :param first_look: epoch before which it neither reads nor fires; default: 10 s from now.
-    :param poll_interval: seconds between reads.
+    :param poll_interval: seconds between reads, 1 at least; what is no number counts as 10.
     :param external_task_id: with ``model``, lets the queue for slots count this task for its model.
     :param model: see ``external_task_id``.
     :param expected_at: epoch at which the video is likely to be done, for the log.
@@ -64,7 +65,8 @@ class KlingTaskTrigger(BaseTrigger):
         self.type = type
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
-        self.poll_interval = poll_interval
+        # A row of an older version, or one that somebody made by hand, must not hold up all others who wait here.
+        self.poll_interval = poll_seconds(poll_interval, default=10.0)
         self.external_task_id = external_task_id
         self.model = model
         self.expected_at = expected_at

@@ -50,18 +50,22 @@ def sandbox() -> Iterator[Sandbox]:
         (
             {"extra": {"region": "europe"}},
             KlingRequestError,
-            "extra region is one of global, china; found 'europe'",
+            "extra region must be one of global, china; found 'europe'",
         ),
-        ({"extra": {"api": "v2"}}, KlingRequestError, "extra api is one of standard, legacy; found 'v2'"),
+        (
+            {"extra": {"api": "v2"}},
+            KlingRequestError,
+            "extra api must be one of standard, legacy; found 'v2'",
+        ),
         (
             {"extra": {"profile": "kong"}},
             KlingRequestError,
-            "extra profile is one of kling, gateway, new-api",
+            "extra profile must be one of kling, gateway, new-api",
         ),
         (
             {"extra": {"max_concurrency": 0}},
             KlingRequestError,
-            "extra max_concurrency is a whole number from 1",
+            "extra max_concurrency must be a whole number from 1",
         ),
         ({"extra": {"timeout": "soon"}}, KlingRequestError, "'timeout' must be a number of seconds above 0"),
     ],

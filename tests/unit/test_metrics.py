@@ -89,7 +89,7 @@ TAGS = {"dag_id": "films", "model": "kling-3.0"}
 
 
 def submit(instance: Instance, **more: Any) -> Any:
-    return KlingSubmitOperator(task_id="video", request=REQUEST, **more).execute(instance.context)
+    return KlingSubmitOperator(task_id="video", **{"request": REQUEST, **more}).execute(instance.context)
 
 
 def test_a_submission_and_its_adoption(sandbox: Sandbox, worker: Backend) -> None:
@@ -128,7 +128,7 @@ def test_a_delivery(sandbox: Sandbox, worker: Backend, tmp_path: Path) -> None:
     ("more", "error", "reason"),
     [
         ({"max_units": 0.1}, KlingBudgetError, "budget"),
-        ({"pay_once_per": "week"}, KlingRequestError, "request"),
+        ({"request": {"promt": "x"}}, KlingRequestError, "request"),
     ],
 )
 def test_failures_by_reason(

@@ -22,7 +22,7 @@ from kling_provider.sandbox import Sandbox
 from tests.unit.instance import Instance
 
 #: ``advance`` puts the sandbox's clock ahead of ours, so that its tasks end in our future.
-AT_ONCE = timedelta(minutes=-5)
+AT_ONCE = -300.0
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def submit(number: int, **where: Any) -> str:
 
 
 def reconcile(folder: Path, **how: Any) -> dict[str, Any]:
-    operator = KlingReconcileOperator(
-        task_id="reconcile", destination=str(folder), **{"grace": AT_ONCE, **how}
-    )
+    operator = KlingReconcileOperator(task_id="reconcile", destination=str(folder), **how)
+    if "grace" not in how:
+        operator.grace = AT_ONCE
     report: dict[str, Any] = operator.execute(Instance("reconcile").context)
     return report
 

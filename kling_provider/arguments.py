@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What settings of operators, sensors and triggers may be: one rule per kind of setting.
+
+Nothing heavy is imported here: every worker start parses the Dag file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from numbers import Integral, Real
+from reprlib import Repr
+from typing import Any, NamedTuple
+
+#: The longest wait that makes sense: Kling forgets a task after 30 days.
+LONGEST_WAIT = timedelta(days=30)
+#: The shortest time between two reads of one task, in seconds. All waiting tasks share the triggerer and the account.
+SHORTEST_POLL = 1.0
+_LONGEST_POLL = timedelta(days=1)
+#: What Jinja begins with.
+_JINJA = ("{{", "{%", "{#")
+#: For messages: what was found may be anything, of any size.
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+class Argument(NamedTuple):
+    """What one setting may be.
+
+    :param must: continues "must be", for people.
+    :param read: the value as it is used from here on; raises ``ValueError`` for what it may not be.
+    :param words: what may be written, for suggestions.
+    """
+
+    must: str
+    read: Callable[[Any], Any]
+    words: Sequence[str] = ()
+
+
+def word(*allowed: str, optional: bool = False) -> Argument:
+    """One of a few words."""
+
+    def read(value: Any) -> str | None:
+        if (value is None and optional) or (isinstance(value, str) and value in allowed):
+            return value
+        raise ValueError
+
+    return Argument(f"one of {', '.join(map(repr, allowed))}{' or None' if optional else ''}", read, allowed)
+
+
+def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False) -> Argument:
+    """Seconds, or a ``timedelta``; read as seconds.
+
+    :param at_least: the shortest, in seconds.
+    :param at_most: whole days.
+    :param zero: 0 is allowed, too.
+    """
+    longest = at_most.total_seconds()
+
+    def read(value: Any) -> float:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
+        if not at_least <= seconds <= longest or not (seconds or zero):
+            raise ValueError
+        return seconds
+
+    if at_least:
+        least = f"at least {at_least:g} s"
+    else:
+        least = "0 or more" if zero else "above 0"
+    days = f"{at_most.days} {'day' if at_most.days == 1 else 'days'}"
+    return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read)
+
+
+def interval() -> Argument:
+    """Seconds between two reads of one task."""
+    return duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
+
+
+def amount() -> Argument:
+    """A number of units or dollars, or ``None``."""
+
+    def read(value: Any) -> Any:
+        if value is not None and _number(value) < 0:
+            raise ValueError
+        return value
+
+    return Argument("a number, 0 or more, or None", read)
+
+
+def count() -> Argument:
+    """How many, or ``None``."""
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return value
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+            raise ValueError
+        return value
+
+    return Argument("a whole number, 0 or more, or None", read)
+
+
+def flag() -> Argument:
+    """``True`` or ``False``; also as text, which would count as true whatever it says."""
+
+    def read(value: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+            return value.strip().lower() == "true"
+        raise ValueError
+
+    return Argument("True or False", read)
+
+
+def text(what: str, *, optional: bool = False) -> Argument:
+    """A text that is not empty.
+
+    :param what: continues "must be": ``"the id of a connection"``.
+    """
+
+    def read(value: Any) -> Any:
+        if (value is None and optional) or (isinstance(value, str) and value.strip()):
+            return value
+        raise ValueError
+
+    return Argument(f"{what}{' or None' if optional else ''}", read)
+
+
+def request_list() -> Argument:
+    """Several requests; what each of them holds is checked later."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise ValueError
+        return list(value)
+
+    return Argument("a list of requests, as load_prompts returns it", read)
+
+
+def texts(what: str, *, optional: bool = False) -> Argument:
+    """A list of texts: one alone would be read letter by letter.
+
+    :param what: what each of them is: ``"Dag ids"``.
+    """
+
+    def read(value: Any) -> Any:
+        if value is None and optional:
+            return value
+        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+            raise ValueError
+        found = list(value)
+        if not all(isinstance(one, str) and one.strip() for one in found):
+            raise ValueError
+        return found
+
+    return Argument(f"a list of {what}{' or None' if optional else ''}", read)
+
+
+def read_arguments(
+    owner: str, arguments: Mapping[str, Argument], given: Mapping[str, Any], templated: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Those of ``given`` that are among ``arguments`` and known by now, as they are used from here on.
+
+    :param owner: whose settings they are, for the message.
+    :param templated: names whose values may be Jinja or XComs still; those are passed over.
+    :raises KlingRequestError: naming every one that is wrong, what it must be and what was found.
+    """
+    known, wrong = {}, []
+    for name, argument in arguments.items():
+        if name not in given or (name in templated and not is_known(given[name])):
+            continue
+        try:
+            known[name] = argument.read(given[name])
+        except ValueError:
+            wrong.append(_problem(name, given[name], argument))
+    if wrong:
+        from kling_provider.exceptions import KlingRequestError
+
+        raise KlingRequestError(f"{owner}: {' '.join(wrong)}")
+    return known
+
+
+def is_known(value: Any) -> bool:
+    """Whether a templated value says already what it will be: no XCom, no Jinja in it or in what it holds."""
+    if _is_reference(value):
+        return False
+    if isinstance(value, str):
+        return not any(sign in value for sign in _JINJA)
+    if isinstance(value, Mapping):
+        return all(map(is_known, value.values()))
+    return not isinstance(value, list | tuple | set) or all(map(is_known, value))
+
+
+def poll_seconds(value: Any, default: float) -> float:
+    """A poll interval that comes from a row in the database, made harmless: nobody can be told any more.
+
+    :param default: for what is no number at all.
+    """
+    try:
+        return min(max(_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
+    except ValueError:
+        return default
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        raise ValueError
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        raise ValueError from None
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _is_reference(value: Any) -> bool:
+    """XComs, and what a mapped task group hands to its tasks."""
+    return callable(getattr(value, "iter_references", None)) and callable(getattr(value, "resolve", None))
+
+
+def _problem(name: str, value: Any, argument: Argument) -> str:
+    from kling_provider.api.problems import suggest
+
+    if _is_reference(value):
+        found = "the output of another task, which Airflow resolves in templated arguments only"
+    else:
+        found = _SHORT.repr(value)
+    near = suggest(str(value), argument.words) if argument.words else ""
+    return f"{name} must be {argument.must}; found {found}.{near}"
