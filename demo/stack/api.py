@@ -263,6 +263,16 @@ class AirflowApi:
                 raise
             self.call("POST", "/pools", json={"name": name, **values})
 
+    def set_variable(self, key: str, value: str) -> None:
+        """Make an Airflow Variable, or change it."""
+        body = {"key": key, "value": value}
+        try:
+            self.call("POST", "/variables", json=body)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            self.call("PATCH", f"/variables/{key}", json=body)
+
     def asset_events(self, **filters: Any) -> list[Json]:
         """Asset events, oldest first; filters are the API's (``source_dag_id``, ``asset_id``, …)."""
         return list(self._pages("/assets/events", "asset_events", **{"order_by": "timestamp", **filters}))

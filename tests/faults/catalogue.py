@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.faults import account, answers, components, files, hosts, kills, kling, limits, people
+from tests.faults import account, answers, changes, components, files, hosts, kills, kling, limits, people
 
 SCENARIOS = (
     *answers.SCENARIOS,
@@ -13,6 +13,7 @@ SCENARIOS = (
     *people.SCENARIOS,
     *kling.SCENARIOS,
     *files.SCENARIOS,
+    *changes.SCENARIOS,
     *account.SCENARIOS,
     *hosts.SCENARIOS,
 )

@@ -7,6 +7,7 @@ Retries are those of the example DAGs, with a shorter pause.
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,3 +64,42 @@ for name, saved in (("prompt_files", {}), ("prompt_files_saved", {"destination":
         poll_interval=3,
         **saved,
     )
+
+# What changes between the paid call and the saved file.
+with DAG("with_variable", **SETTINGS):
+    KlingGenerateOperator.partial(
+        task_id="video",
+        kling_conn_id=CONN,
+        poll_interval=3,
+        destination="{{ params.place }}",
+        pay_once_per="dag",
+    ).expand_kwargs(rows())  # unlike those of expand, its values are rendered
+
+edited = Path(os.environ["AIRFLOW_HOME"]) / "edited.json"
+with DAG("edited", **SETTINGS):
+    KlingGenerateOperator.partial(
+        task_id="video",
+        kling_conn_id=CONN,
+        poll_interval=3,
+        destination="{{ params.place }}",
+        pay_once_per="dag",
+    ).expand(request=[json.loads(edited.read_text()) if edited.exists() else {"prompt": "not written yet"}])
+
+mapped(
+    "prompt_files_once",
+    KlingGenerateOperator,
+    lambda: task(load_prompts)("{{ params.rows }}", conn_id=CONN),
+    poll_interval=3,
+    destination="{{ params.place }}",
+    pay_once_per="dag",
+)
+mapped(
+    "dated",
+    KlingGenerateOperator,
+    poll_interval=3,
+    destination="{{ params.place }}/{{ run_id }}",
+    pay_once_per="dag",
+)
+mapped(
+    "one_place", KlingGenerateOperator, poll_interval=3, destination="{{ params.place }}", filename="the-one"
+)

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is another one than before: the request while its video renders, the place of a file, the prompt under a name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.faults.files import mount
+from tests.faults.kills import kill_in_call
+from tests.faults.people import write_prompt
+from tests.faults.scenario import Expect, Scenario
+from tests.faults.stage import Run, Stage
+
+SLOW = {"render_seconds": 25}
+GATEWAY: dict[str, Any] = {"profile": "gateway"}
+
+
+def sidecars(stage: Stage) -> dict[Path, dict[str, Any]]:
+    """Sidecars of files that are there."""
+    found = {}
+    for path in stage.place.rglob("*.json"):
+        if (film := path.with_suffix("")).exists():
+            found[film] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def files_tell_the_truth(stage: Stage) -> None:
+    """What a sidecar says of a video is what Kling was sent for it."""
+    sent = {task.id: task for task in stage.sandbox.world.all()}
+    found = sidecars(stage)
+    stage.notes["files"] = len(found)
+    for film, sidecar in found.items():
+        task = sent.get(str(sidecar["kling_task_id"]))
+        stage.check(task, f"{film.name} names a task that Kling does not know")
+        if task is None:
+            continue
+        stage.check(
+            sidecar["prompt"] == task.order.prompt,
+            f"{film.name} says {sidecar['prompt']!r}, and Kling was sent {task.order.prompt!r}",
+        )
+        if task.order.external_id:
+            stage.check(
+                sidecar["external_task_id"] == task.order.external_id
+                and sidecar["identity"] == task.order.external_id,
+                f"{film.name} has the identity {sidecar['identity']}, and Kling's task is {task.order.external_id}",
+            )
+        stage.check(film.name.startswith(str(sidecar["name"])), f"{film.name} is called {sidecar['name']!r}")
+
+
+def variable(stage: Stage, value: str) -> str:
+    """Set the Airflow Variable that the prompts of this scenario hold; returns its name."""
+    name = f"{stage.conn_id}_word"
+    stage.stack.api.set_variable(name, value)
+    return name
+
+
+def rows_with_variable(stage: Stage, videos: int) -> None:
+    word = f"{{{{ var.value.get('{variable(stage, 'night')}') }}}}"
+    stage.write_rows(
+        [
+            {
+                "request": {
+                    "name": f"film-{number:02d}",
+                    "prompt": f"{word} {stage.scenario.name} {number:02d}",
+                    "duration": 3,
+                }
+            }
+            for number in range(videos)
+        ]
+    )
+
+
+def variable_changed(stage: Stage) -> None:
+    """The night's videos are the night's, and the next run makes the day's."""
+    rows_with_variable(stage, stage.scenario.videos)
+    run = stage.start()
+    run.all_wait_for_videos()
+    variable(stage, "day")
+    run.finish()
+    files_tell_the_truth(stage)
+    stage.check(stage.made == stage.scenario.videos, f"{stage.made} tasks after the first run")
+    stage.start().finish()
+    files_tell_the_truth(stage)
+    prompts = {str(sidecar["prompt"]).split()[0] for sidecar in sidecars(stage).values()}
+    stage.check(prompts == {"night", "day"}, f"files of {prompts}")
+
+
+def disk_filled_and_variable_changed(stage: Stage) -> None:
+    """The resume fails for want of space, and Airflow retries with another prompt: what was paid is finished."""
+    rows_with_variable(stage, stage.scenario.videos)
+    mount(stage, "mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs")
+    try:
+        run = stage.start()
+        run.all_wait_for_videos()
+        filler = stage.place / "filler"
+        with filler.open("wb", buffering=0) as file:
+            try:
+                while file.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+        variable(stage, "day")
+        run.until(
+            lambda: all(one.state == "up_for_retry" or one.try_number > 1 for one in run.instances()),
+            "every resume to meet the full disk",
+        )
+        stage.notes["met the full disk"] = len(run.instances())
+        filler.unlink()
+        mount(stage, "mount", "-o", "remount,size=200m")
+        run.finish()
+        files_tell_the_truth(stage)
+        stage.check(stage.creates == stage.scenario.videos, f"{stage.creates} creates")
+        stage.freeze()
+    finally:
+        mount(stage, "umount")
+
+
+def dag_edited(stage: Stage) -> None:
+    """The Dag file says another prompt and name while the video renders, and the next run makes that."""
+    text = stage.stack.home / "edited.json"
+    text.write_text(json.dumps({"prompt": "A red panda brews tea", "name": "panda", "duration": 3}))
+    run = stage.start()
+    run.all_wait_for_videos()
+    text.write_text(json.dumps({"prompt": "A paper boat in the rain", "name": "boat", "duration": 3}))
+    run.finish()
+    files_tell_the_truth(stage)
+    stage.start().finish()
+    files_tell_the_truth(stage)
+    names = sorted(film.name for film in sidecars(stage))
+    stage.check(names == ["boat.mp4", "panda.mp4"], f"files {names}")
+
+
+def list_shifted(stage: Stage) -> None:
+    """A prompt file comes before the others, and the loader alone is cleared while the videos render."""
+    for name in ("boat", "panda"):
+        write_prompt(stage, name)
+    run = stage.start(rows=stage.folder / "prompts")
+    run.until(
+        lambda: sum(one.waits_for_video for one in run.instances()) == 2,
+        "two instances to wait for their videos",
+    )
+    write_prompt(stage, "aaa")
+    stage.stack.api.clear(run.dag_id, run.run_id, ["load_prompts"], downstream=False)
+    run.finish()
+    files_tell_the_truth(stage)
+    stage.start(rows=stage.folder / "prompts").finish()
+    files_tell_the_truth(stage)
+    names = sorted(film.name for film in sidecars(stage))
+    stage.check(names == ["aaa.mp4", "boat.mp4", "panda.mp4"], f"files {names}")
+
+
+def three_runs(stage: Stage) -> None:
+    """Each run has a folder of its own, and pays for nothing that another one paid."""
+    for _ in range(3):
+        run = stage.start()
+        run.finish()
+        stage.remember()
+    files_tell_the_truth(stage)
+
+
+def prompt_changed(stage: Stage) -> None:
+    """The README's ten lines: one prompt file is edited, and the Dag runs again."""
+    names = ("boat", "panda", "tea")
+    for name in names:
+        write_prompt(stage, name)
+    run = stage.start(rows=stage.folder / "prompts")
+    stage.check(run.finish() == "success", "the first run failed")
+    before = {film: film.read_bytes() for film in sidecars(stage)}
+    stage.remember()
+    (stage.folder / "prompts" / "panda.md").write_text(
+        "---\nduration: 3\n---\nA red panda sleeps\n", encoding="utf-8"
+    )
+    run = stage.start(rows=stage.folder / "prompts")
+    stage.check(run.finish() == "success", f"the second run failed: {run.reasons()}")
+    after = sidecars(stage)
+    stage.check(all(film.read_bytes() == data for film, data in before.items()), "an old file changed")
+    new = [film for film in after if film not in before]
+    stage.check(len(new) == 1, f"new files: {[film.name for film in new]}")
+    stage.check(
+        new and after[new[0]]["prompt"] == "A red panda sleeps", "the new file is not of the new prompt"
+    )
+    stage.notes["new file"] = new[0].name if new else None
+    files_tell_the_truth(stage)
+
+
+def one_place(*, killed: str | None = None) -> Callable[[Stage], None]:
+    """Entries of two names want one file: one is paid and saved, the others are refused before they pay.
+
+    :param killed: ``before`` or ``during`` the paid call of whoever came first.
+    """
+
+    def play(stage: Stage) -> None:
+        if killed:
+            stage.sandbox.set_faults(
+                [{"kind": "slow", "seconds": 10, "times": 1, "before": killed == "before"}]
+            )
+        run = stage.start()
+        if killed:
+            kill_in_call(run, 1)
+        run.finish()
+        refused = run.reasons()
+        stage.notes["refused"] = len(refused)
+        for text in refused.values():
+            stage.check(
+                "Nothing was sent" in text and "Dag" in text, f"a refusal does not say whose it is: {text}"
+            )
+        stage.check(len(refused) == stage.scenario.videos - 1, f"{len(refused)} refused: {refused}")
+        stage.check(stage.made == 1, f"{stage.made} paid for one place")
+        files_tell_the_truth(stage)
+
+    return play
+
+
+def _once(videos: int, **more: Any) -> Expect:
+    return Expect(most_creates=videos, **more)
+
+
+SCENARIOS = (
+    Scenario(
+        name="variable-changed",
+        fault="a Variable in the prompt changes while the videos render; then a second run",
+        dag="with_variable",
+        play=variable_changed,
+        sandbox=SLOW,
+        videos=8,
+        lists=2,
+        expect=_once(16),
+        files=True,
+    ),
+    Scenario(
+        name="disk-and-variable",
+        fault="the disk is full at the resume, the Variable changed; Airflow retries",
+        dag="with_variable",
+        play=disk_filled_and_variable_changed,
+        sandbox=SLOW,
+        videos=4,
+        expect=_once(4),
+        files=True,
+    ),
+    Scenario(
+        name="disk-and-variable-no-lock",
+        fault="the same without a lock",
+        dag="with_variable",
+        play=disk_filled_and_variable_changed,
+        sandbox={**SLOW, **GATEWAY},
+        videos=4,
+        expect=_once(4),
+        files=True,
+    ),
+    Scenario(
+        name="dag-edited",
+        fault="the Dag file is edited while the video renders; then a second run",
+        dag="edited",
+        play=dag_edited,
+        sandbox=SLOW,
+        videos=1,
+        lists=2,
+        expect=_once(2),
+        files=True,
+    ),
+    Scenario(
+        name="list-shifted",
+        fault="a prompt file is added and the loader alone cleared while the videos render; then a second run",
+        dag="prompt_files_once",
+        play=list_shifted,
+        sandbox=SLOW,
+        videos=3,
+        expect=_once(3),
+        files=True,
+    ),
+    Scenario(
+        name="dated-places",
+        fault="three runs with a folder of their own, without a lock",
+        dag="dated",
+        play=three_runs,
+        sandbox=GATEWAY,
+        videos=6,
+        expect=_once(6),
+        files=True,
+    ),
+    Scenario(
+        name="prompt-changed",
+        fault="one prompt file edited, and the Dag run again",
+        dag="prompt_files_once",
+        play=prompt_changed,
+        videos=4,
+        expect=_once(4),
+        files=True,
+    ),
+    Scenario(
+        name="one-place",
+        fault="three entries want one file at once",
+        dag="one_place",
+        play=one_place(),
+        videos=3,
+        expect=Expect(failed=2, undelivered=2, tasks=1, most_creates=1),
+        files=True,
+    ),
+    Scenario(
+        name="one-place-killed-before",
+        fault="the same, and the first one's worker is killed before Kling made its task",
+        dag="one_place",
+        play=one_place(killed="before"),
+        videos=3,
+        expect=Expect(failed=2, undelivered=2, tasks=1, most_creates=2),
+        files=True,
+    ),
+    Scenario(
+        name="one-place-killed-after",
+        fault="the same, and it is killed after Kling made its task",
+        dag="one_place",
+        play=one_place(killed="during"),
+        videos=3,
+        expect=Expect(failed=2, undelivered=2, tasks=1, most_creates=1),
+        files=True,
+    ),
+)
