@@ -12,7 +12,7 @@ from tests.faults.files import mount
 from tests.faults.kills import kill_in_call
 from tests.faults.people import write_prompt
 from tests.faults.scenario import Expect, Scenario
-from tests.faults.stage import Run, Stage
+from tests.faults.stage import Stage
 
 SLOW = {"render_seconds": 25}
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
