@@ -58,14 +58,14 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
             **kwargs,
         )
 
-    def execute(self, context: Context) -> Any:
+    def _read_request(self, context: Context) -> None:
+        """Call the function: once per try, and not where an earlier try's video is only finished."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **arguments)
         # What the function returned is data: it is not rendered again.
         self.request = {"prompt": returned} if isinstance(returned, str) else returned
         context["ti"].xcom_push(key=_REQUEST, value=self.request)
-        return super().execute(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         self.request = context["ti"].xcom_pull(

@@ -152,7 +152,8 @@ class KlingSubmitOperator(TellsLineage):
                 self._kling_task_id = done.task.kling_task_id
                 return self.finish(hook, earlier, done, context)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
-        self._read_request(context)
+        if queue is None:
+            self._read_request(context)
         job = self._job(context, record)
         self._sent = job.sent
         if not self.retries:

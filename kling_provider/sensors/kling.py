@@ -157,16 +157,37 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
                 expected_at=self._expected_at(task),
             ),
             method_name="execute_complete",
+            # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
+            kwargs={"waited": self._fields_to_keep()},
             timeout=timedelta(seconds=self.timeout) + NET,
         )
         raise AssertionError("unreachable: defer raises")
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """The trigger's event; the worker reads the task once more, for a fresh link and the truth."""
+    def _fields_to_keep(self) -> dict[str, Any]:
+        from kling_provider.storage import shown_request
+        from kling_provider.submission.sent import fit_to_store
+
+        shown = shown_request(self.request) if isinstance(self.request, Mapping) else None
+        return {"kling_conn_id": self.kling_conn_id, "type": self._kind, "request": fit_to_store(shown)}
+
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        waited: Mapping[str, Any] | None = None,
+        **_ignored: Any,
+    ) -> Any:
+        """Finish the wait: the worker reads the task once more, for a fresh link and the truth.
+
+        :param waited: connection, type and request as they were at the defer; ``airflow dags test`` drops them.
+        """
         from kling_provider.exceptions import KlingTimeout
         from kling_provider.operators.waiting import confirmed
 
         dag_id = context["ti"].dag_id
+        for name, value in (waited or {}).items():
+            if name in ("kling_conn_id", "type", "request"):
+                setattr(self, name, value)
         with self._one_outcome():
             try:
                 with self._told_failures(context):

@@ -91,13 +91,7 @@ class SentRequest:
         # The prompt stands in both, as a rule: it is stored once.
         if known.get("shown", {}).get("prompt") == self.prompt:
             known.pop("prompt", None)
-        whole = json.loads(json.dumps(known, default=str))
-        longest = LARGEST // 2
-        while len(json.dumps(whole, ensure_ascii=False).encode()) > LARGEST:
-            if longest < 16:
-                return {**whole, "shown": {"cut": "too long to be shown"}}
-            whole, longest = _cut(whole, longest), longest // 2
-        return dict(whole)
+        return dict(fit_to_store(known))
 
     @classmethod
     def from_json(cls, value: Any) -> SentRequest | None:
@@ -121,6 +115,15 @@ class SentRequest:
 def sent_of(record: Record | None) -> SentRequest | None:
     """What the try that left ``record`` submitted, where it says."""
     return SentRequest.from_json(record.get("sent")) if record is not None else None
+
+
+def fit_to_store(value: Any) -> Any:
+    """Return ``value`` as JSON of at most :data:`LARGEST` bytes: its longest texts are cut, and say so."""
+    whole = json.loads(json.dumps(value, default=str))
+    longest = LARGEST // 2
+    while len(json.dumps(whole, ensure_ascii=False).encode()) > LARGEST and longest >= 16:
+        whole, longest = _cut(whole, longest), longest // 2
+    return whole
 
 
 def another_result_advice(sent: SentRequest) -> str:

@@ -7,6 +7,7 @@ file or a mapped list that shifted then shows another request, while Kling rende
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from kling_provider.exceptions import KlingError
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sandbox import Sandbox
+from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.playing import cleared, context, defer, made, resume, retried, sidecars
 from tests.unit.instance import Instance
 
@@ -227,3 +229,24 @@ def test_what_travels_with_the_wait_holds_no_secret_and_stays_small(
     assert "It moves." in text
     assert "SeCrEt" not in text
     assert len(text.encode()) < 2 * 17_000
+
+
+def test_a_sensor_tells_of_the_request_that_it_waited_for(
+    start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
+    """Its request only adds name and prompt to the result, and names another video's when it is rendered anew."""
+    sandbox, instance = start(), Instance("submit")
+    kling_task_id = KlingSubmitOperator(task_id="submit", request=PANDA).execute(context(instance))
+    waits = Instance("wait")
+    with pytest.raises(BaseException) as deferred:
+        KlingTaskSensor(task_id="wait", kling_task_id=kling_task_id, request=PANDA).execute(context(waits))
+    kwargs = json.loads(json.dumps(deferred.value.kwargs or {}))  # type: ignore[attr-defined]
+    sandbox.advance(60)
+    event = {"kling_task_id": kling_task_id, "status": "succeeded"}
+    again = KlingTaskSensor(task_id="wait", kling_task_id="another", request=BOAT, type="image_to_video")
+    result = again.execute_complete(context(waits), event, **kwargs)
+    assert (result["kling_task_id"], result["prompt"], result["name"]) == (
+        kling_task_id,
+        PANDA["prompt"],
+        "panda",
+    )
