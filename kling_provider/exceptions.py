@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import KLING_CODES, Answer, Kind, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,17 +132,23 @@ _ADVICE = {
 
 _ADVICE_BY_KIND = {
     Kind.AUTH: "Check the key in the connection's password.",
+    Kind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
     Kind.INVALID: "Change the request.",
+    Kind.REFUSED: "Change the request.",
     Kind.MODERATION: "Change the prompt or the pictures; a clear then makes the next attempt.",
     Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
     Kind.NO_SLOT: "All slots of the account are taken: try again when one of its tasks has ended.",
 }
+
+#: With these an HTML page is the word of a server before the API, whose address is right.
+_PAGES_OF_SERVERS = frozenset({408, 425, 429, 499})
 
 _CLASSES: dict[Kind, type[KlingError]] = {
     Kind.AUTH: KlingAuthError,
     Kind.TOKEN_TIME: KlingAuthError,
     Kind.BALANCE: KlingBalanceError,
     Kind.INVALID: KlingRequestError,
+    Kind.REFUSED: KlingRequestError,
     Kind.MODERATION: KlingModerationError,
     Kind.RATE_LIMIT: KlingRateLimitError,
     Kind.NO_SLOT: KlingConcurrencyError,
@@ -164,15 +170,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     if answer.http_status is None:
         where = "no answer"
     text = f"Could not {doing}: {said} ({where})."
-    advice = _ADVICE.get(answer.code) if isinstance(answer.code, int) else None
-    if advice is None and answer.http_status in (404, 405) and answer.code is None:
-        advice = "This address has no such path: check the connection's host (and its path prefix) and api."
-    if advice is None and answer.http_status is not None:
-        advice = _ADVICE_BY_KIND.get(answer.kind)
-    if answer.http_status is None and answer.kind is Kind.UNREADABLE and answer.task_state is TaskState.NONE:
-        advice = (
-            "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
-        )
+    advice = _advice(answer)
     if advice:
         text += f" {advice}"
     state = TaskState.NONE
@@ -183,7 +181,9 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
             if state is TaskState.NONE
             else " A task may exist at Kling and may be billed."
         )
-    return _CLASSES[answer.kind](
+    # A status alone says nothing lasting about a read: the next one may be answered.
+    kind = KlingServerError if answer.kind is Kind.REFUSED and not creating else _CLASSES[answer.kind]
+    return kind(
         text,
         code=answer.code,
         request_id=answer.request_id,
@@ -191,3 +191,26 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
         task_state=state,
         retry_after=answer.retry_after,
     )
+
+
+def _advice(answer: Answer) -> str | None:
+    """What the person can do about it."""
+    status = answer.http_status
+    if status is None:
+        if answer.kind is not Kind.UNREADABLE or answer.task_state is not TaskState.NONE:
+            return None
+        return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
+    if isinstance(answer.code, int) and answer.code in KLING_CODES:
+        return _ADVICE.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)
+    if status == 413:
+        return "The request is too large for this host: make its images smaller, or give them as URLs."
+    if status in (404, 405) and answer.code is None:
+        return "This address has no such path: check the connection's host (and its path prefix) and api."
+    if 300 <= status < 400:
+        return "This is not the address of the API: check the connection's host (and its scheme and path prefix)."
+    if answer.page and status < 500 and status not in _PAGES_OF_SERVERS:
+        return (
+            "That is an HTML page, so this is not the address of an API: check the connection's host (and its path "
+            "prefix) and api."
+        )
+    return _ADVICE_BY_KIND.get(answer.kind)

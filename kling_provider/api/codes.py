@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """An HTTP answer -> what happened, as data.
 
-The table is Kling's own (error code page, 22 rows). HTTP 429 alone says nothing: 1100, 1101, 1102 and
-1304 share it with 1302 and 1303 and are final. So the code decides, and the HTTP status only where no
-code of the table came.
+The table of codes is Kling's own (error code page, 22 rows). HTTP 429 alone says nothing: 1100, 1101, 1102 and 1304
+share it with 1302 and 1303 and are final. So the code decides, and the HTTP status only where no code of the table
+came. What an answer to the paid call proves is decided in one place, :func:`_proven`.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
-from kling_provider.api.addresses import without_queries
+from kling_provider.api.cleaning import clean_text
+from kling_provider.api.envelope import Envelope, Form, read_envelope
 
 
 class TaskState(StrEnum):
@@ -39,6 +40,8 @@ class Kind(StrEnum):
     MODERATION = "moderation"
     RATE_LIMIT = "rate_limit"
     NO_SLOT = "no_slot"
+    #: Refused by the status alone (400, 413, 422, a redirect for good): a create made nothing; of a read it says nothing lasting.
+    REFUSED = "refused"
     SERVER = "server"
     #: Not Kling's envelope: a proxy's page, a redirect, a cut body, nothing.
     UNREADABLE = "unreadable"
@@ -55,8 +58,32 @@ _KINDS: dict[int, Kind] = {
     **dict.fromkeys((5000, 5001, 5002), Kind.SERVER),
 }
 
-#: Statuses that no server answers after it made a task, whoever sent them.
-_NEVER_MADE = {401: Kind.AUTH, 403: Kind.AUTH, 404: Kind.INVALID, 405: Kind.INVALID}
+#: Every code of Kling's own table but that of success.
+KLING_CODES = frozenset(_KINDS)
+
+#: Statuses with which a host refuses a call before it makes anything, and what they mean without a code of Kling's.
+_REFUSALS: dict[int, Kind] = {
+    401: Kind.AUTH,
+    402: Kind.BALANCE,
+    403: Kind.AUTH,
+    404: Kind.INVALID,
+    405: Kind.INVALID,
+    429: Kind.RATE_LIMIT,
+    **dict.fromkeys((301, 308, 400, 413, 415, 422), Kind.REFUSED),
+    # For now: some servers redirect while they are maintained.
+    **dict.fromkeys((302, 307), Kind.UNREADABLE),
+}
+
+#: Codes, types and texts with which gateways say that no money is left; some do so with 401, 403 or 429.
+_QUOTA_WORDS = re.compile(r"quota|balance|credit|arrear|billing|insufficient_funds")
+_QUOTA_TEXTS = re.compile(
+    r"insufficient (?:account )?(?:balance|quota|credit|fund)|(?:quota|balance|credits?) (?:is|are|was) ?"
+    r"(?:not enough|insufficient|exhausted|used up)|not enough (?:balance|quota|credit)|exceeded your current quota|"
+    r"out of credits?|余额不足|额度不足|额度已用尽|欠费",
+    re.IGNORECASE,
+)
+#: A limit per time that some hosts call a quota, too.
+_RATE_TEXTS = re.compile(r"rate.?limit|per (?:second|minute|hour)|\brpm\b|\btpm\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +102,18 @@ class Answer:
     data: Any = field(default=None, repr=False)
     retry_after: float | None = None
     task_state: TaskState = TaskState.MAY_EXIST
+    #: An HTML page came in the place of JSON.
+    page: bool = False
 
     @property
     def ok(self) -> bool:
         return self.kind is Kind.OK
+
+    @property
+    def is_temporary(self) -> bool:
+        """A refusal that may be none in a moment: too many calls, or a redirect that says so."""
+        redirected = self.kind is Kind.UNREADABLE and self.http_status in (302, 307)
+        return self.task_state is TaskState.NONE and (redirected or self.kind is Kind.RATE_LIMIT)
 
     @property
     def duplicate(self) -> bool:
@@ -97,79 +132,92 @@ class Answer:
 
 
 def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Classify one HTTP answer.
+    """Classify one HTTP answer; never raises.
 
-    Tolerates what gateways change: ``code`` as int or text (``"0"``, ``"success"``), the id of the
-    request under other names. Success needs both a 2xx status and a code of success (or none beside data).
+    Tolerates what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
+    the id of the request under other names. Success needs both a 2xx status and a code of success (or none beside data).
     """
-    retry_after = _seconds(headers.get("Retry-After"))
-    envelope = _envelope(body)
-    if envelope is None:
-        kind = _NEVER_MADE.get(http_status, Kind.UNREADABLE)
-        state = TaskState.NONE if http_status in _NEVER_MADE else TaskState.MAY_EXIST
-        return Answer(kind, http_status, None, _excerpt(body), None, None, retry_after, state)
-
-    code = _code(envelope.get("code"))
-    message = without_queries(envelope.get("message") or envelope.get("msg") or _error_text(envelope) or "")
-    request_id = str(envelope.get("request_id") or headers.get("X-Request-Id") or "") or None
-    data = _data(envelope)
-    succeeded = 200 <= http_status < 300
-    if succeeded and code == 0:
-        return Answer(Kind.OK, http_status, 0, message, request_id, data if data is not None else envelope)
-    if succeeded and code is None and any(key in envelope for key in ("data", "id", "task_id")):
-        return Answer(Kind.OK, http_status, None, message, request_id, data if data is not None else envelope)
-    if isinstance(code, int) and code in _KINDS:
-        kind = _KINDS[code]
-        # Kling's refusals prove that nothing was made, also where a wrapper passes them on with 200. A 408,
-        # a redirect or a 5xx around such a code proves nothing.
-        refused = kind is not Kind.SERVER and http_status != 408 and (succeeded or 400 <= http_status < 500)
-        # Nor does one beside the id of a task, whichever of the two is wrong.
-        refused = refused and not _names_task(data)
-        state = TaskState.NONE if refused else TaskState.MAY_EXIST
+    envelope = read_envelope(body, KLING_CODES)
+    state = _proven(http_status, envelope)
+    data, message = envelope.data, envelope.message
+    if _succeeded(http_status, envelope):
+        kind, code = Kind.OK, envelope.code
+        data = data if data is not None else envelope.whole
+        state = TaskState.MAY_EXIST
     else:
-        kind = _NEVER_MADE.get(http_status, Kind.SERVER if http_status >= 500 else Kind.UNREADABLE)
-        state = TaskState.NONE if http_status in _NEVER_MADE else TaskState.MAY_EXIST
-    return Answer(kind, http_status, code, message, request_id, data, retry_after, state)
+        kind = _kind(http_status, envelope, state)
+        code = envelope.kling_code if envelope.kling_code is not None else envelope.code
+        if 300 <= http_status < 400 and envelope.kling_code is None:
+            message = _redirect(headers.get("Location"))
+    return Answer(
+        kind,
+        http_status,
+        code,
+        message,
+        envelope.request_id or clean_text(headers.get("X-Request-Id") or "", 200) or None,
+        data,
+        None if kind is Kind.OK else _seconds(headers.get("Retry-After")),
+        state,
+        envelope.form is Form.PAGE,
+    )
 
 
-def _envelope(body: bytes) -> dict[str, Any] | None:
+def _proven(http_status: int, envelope: Envelope) -> TaskState:
+    """What this answer to a paid call proves. The first row that fits decides.
+
+    ==================================================================================  ==============
+    (a) names a task, or says success in any of the hosts' words                        may exist
+    (b) a code of Kling's table but 5000-5002, also inside a wrapper, at any status      none
+    (b) 5000-5002                                                                        may exist
+    (c) no such code, whole, and 301, 302, 307, 308, 400-405, 413, 415, 422 or 429       none
+    anything else: other statuses, a body that was cut, a 2xx without an id              may exist
+    ==================================================================================  ==============
+
+    That no answer came is :mod:`kling_provider.hooks.failures`' part: (d) what fails before the connection stands.
+    """
+    if envelope.names_task or envelope.says_success:
+        return TaskState.MAY_EXIST
+    if envelope.kling_code is not None:
+        return TaskState.MAY_EXIST if _KINDS[envelope.kling_code] is Kind.SERVER else TaskState.NONE
+    if http_status in _REFUSALS and envelope.form is not Form.CUT:
+        return TaskState.NONE
+    return TaskState.MAY_EXIST
+
+
+def _succeeded(http_status: int, envelope: Envelope) -> bool:
+    if not 200 <= http_status < 300 or envelope.whole is None:
+        return False
+    if envelope.code is not None:
+        return envelope.code == 0
+    if envelope.kling_code is not None and not envelope.names_task:
+        return False
+    return any(key in envelope.whole for key in ("data", "id", "task_id"))
+
+
+def _kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
+    if envelope.kling_code is not None:
+        return _KINDS[envelope.kling_code]
+    if state is TaskState.NONE:
+        return Kind.BALANCE if http_status >= 400 and _is_about_quota(envelope) else _REFUSALS[http_status]
+    return Kind.SERVER if http_status >= 500 and envelope.whole is not None else Kind.UNREADABLE
+
+
+def _is_about_quota(envelope: Envelope) -> bool:
+    if _RATE_TEXTS.search(envelope.message) or any(_RATE_TEXTS.search(word) for word in envelope.words):
+        return False
+    return any(map(_QUOTA_WORDS.search, envelope.words)) or bool(_QUOTA_TEXTS.search(envelope.message))
+
+
+def _redirect(location: str | None) -> str:
+    """What a redirect says; without the part of its address that may grant access."""
+    where = ""
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):  # brackets without end are no answer either
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _data(envelope: Mapping[str, Any]) -> Any:
-    """The data, and the task's id where a gateway wrote it beside them: what was paid must not lack its id."""
-    data, beside = envelope.get("data"), envelope.get("task_id")
-    if not beside or data is None:
-        return data
-    if not data:
-        return {"task_id": beside}
-    if isinstance(data, Mapping) and not _names_task(data):
-        return {**data, "task_id": beside}
-    return data
-
-
-def _names_task(data: Any) -> bool:
-    return isinstance(data, Mapping) and bool(data.get("id") or data.get("task_id"))
-
-
-def _code(value: Any) -> int | str | None:
-    if value is None or isinstance(value, bool):
-        return None
-    text = str(value).strip()
-    if text.lower() in ("success", "succeed", "ok"):
-        return 0
-    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text
-
-
-def _error_text(envelope: Mapping[str, Any]) -> str | None:
-    error = envelope.get("error")
-    if isinstance(error, Mapping):
-        return error.get("message")
-    return error if isinstance(error, str) else None
+        parts = urlsplit(clean_text(location or "", 500))
+        if parts.hostname:
+            where = f" to {parts.scheme or 'https'}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:  # a redirect to nowhere is a redirect too
+        pass
+    return f"the host answered with a redirect{where[:200]}, which is never followed"
 
 
 def _seconds(value: str | None) -> float | None:
@@ -179,11 +227,3 @@ def _seconds(value: str | None) -> float | None:
     except ValueError:
         return None
     return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _excerpt(body: bytes) -> str:
-    """What a body that is not JSON says, on one line: a page's title, else its first words without tags."""
-    text = body[:2000].decode("utf-8", "replace")
-    if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
-        text = title[1]
-    return without_queries(" ".join(re.sub(r"<[^>]*>?", " ", text).split()))[:120]

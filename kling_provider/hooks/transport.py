@@ -124,10 +124,10 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
         settings = session.merge_environment_settings(
             request.url, session.proxies, False, session.verify, options.cert
         )
-    except (RequestException, HTTPError, ValueError) as why:
+    except (RequestException, HTTPError, ValueError):
         raise KlingRequestError(
-            f"{where}: no call to {connection.host} can be made of this connection and this request "
-            f"({type(why).__name__}): its host must be an address such as https://api-singapore.klingai.com, and numbers "
+            f"{where}: no call to {connection.host} can be made of this connection and this request: "
+            "its host must be an address such as https://api-singapore.klingai.com, and numbers "
             "must be finite."
         ) from None
     check_tls(where, settings["verify"], settings["cert"])
@@ -137,7 +137,7 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
     except (RequestException, HTTPError, ValueError, AssertionError) as why:
         socks = " SOCKS proxies need the package PySocks." if isinstance(why, InvalidSchema) else ""
         raise KlingRequestError(
-            f"{where}: its proxy (extra proxies, or HTTPS_PROXY) or its host cannot be used ({type(why).__name__}): a "
+            f"{where}: its proxy (extra proxies, or HTTPS_PROXY) or its host cannot be used: a "
             f"proxy must be an address such as http://proxy.example:3128.{socks}"
         ) from None
     timeout = options.connect_timeout, options.read_timeout
@@ -159,9 +159,9 @@ def send(prepared: PreparedCall) -> Answer:
 
 def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     try:
-        response = prepared.session.send(
-            prepared.request, timeout=prepared.timeout, allow_redirects=False, **prepared.settings
-        )
+        # Not by the session: that looks at the address of a redirect even where it is told not to follow.
+        response = prepared.adapter.send(prepared.request, timeout=prepared.timeout, **prepared.settings)
+        body = response.content
     except (
         RequestException,
         HTTPError,
@@ -170,7 +170,7 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     ) as error:  # requests lets some of them through bare
         return no_answer(error, connected=prepared.adapter.connected), {}
     authorization = prepared.request.headers["Authorization"]
-    answer = answer_of(response.status_code, response.headers, response.content, authorization)
+    answer = answer_of(response.status_code, response.headers, body, authorization)
     if response.status_code == 407 and prepared.asks_proxy:
         text = "the proxy wants a name and a password: write them into its address"
         answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)

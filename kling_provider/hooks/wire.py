@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kling_provider.api.auth import AccessKey, Credential
-from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.codes import Answer, read_answer
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
@@ -187,11 +187,8 @@ def auth_header(credential: Credential, *, skew: float | None = None) -> str:
 
 
 def answer_of(status: int, headers: Mapping[str, str], body: bytes, authorization: str) -> Answer:
-    """What an HTTP response means, for both hooks. Redirects are never followed, and a repeated key is blanked."""
+    """What an HTTP response means, for both hooks; a key that is repeated in it is blanked."""
     answer = read_answer(status, headers, body)
-    if 300 <= status < 400:
-        text = "the host answered with a redirect, which is never followed: check the connection's host"
-        return replace(answer, kind=Kind.UNREADABLE, message=text, task_state=TaskState.MAY_EXIST)
     # Some hosts repeat the key that they refuse.
     return replace(answer, message=answer.message.replace(authorization.removeprefix("Bearer "), "***"))
 

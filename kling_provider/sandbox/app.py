@@ -157,6 +157,8 @@ class App:
             return Answer(drop=True)
         if rule.name in ("html_502", "status_408", "outage"):
             return self._proxy_page(rule)
+        if rule.name == "answer":
+            return _given(rule)
         if rule.name == "redirect":
             location = rule["location"] or f"{self.address}/_sandbox/redirected"
             answer = html(int(rule["status"]), "Moved")
@@ -176,6 +178,8 @@ class App:
         """What a fault makes of the answer to work that was done."""
         if rule.name == "answer_lost_after":
             return Answer(drop=True)
+        if rule.name == "answer":
+            return _given(rule)
         if rule.name in ("answer_cut", "cut_download"):
             answer.cut = float(rule["at"])
         elif rule.name == "error_after":
@@ -189,6 +193,22 @@ class App:
         elif rule.name == "wrong_code_shape" and isinstance(answer.payload, dict):
             answer.payload["code"] = rule["code"]
         return answer
+
+
+def _given(rule: Rule) -> Answer:
+    """The answer that the rule itself holds."""
+    body, headers = rule["body"], [(str(name), str(value)) for name, value in rule["headers"].items()]
+    answer = Answer(status=int(rule["status"]))
+    if isinstance(body, str):
+        answer.body, answer.content_type = body.encode(), "text/plain; charset=utf-8"
+    else:
+        answer.payload = body
+    for name, value in headers:
+        if name.lower() == "content-type":
+            answer.content_type = value
+        else:
+            answer.headers.append((name, value))
+    return answer
 
 
 def _with_retry_after(answer: Answer, rule: Rule) -> Answer:

@@ -59,6 +59,12 @@ KINDS: dict[str, Kind] = {
     ),
     "redirect": Kind("before", CREATE, "sent elsewhere", {"status": 307, "location": None}),
     "status_408": Kind("before", CREATE, "408 of a proxy", {"made": False}),
+    "answer": Kind(
+        "before",
+        CREATE,
+        "this answer instead: status, headers, and as its body JSON, or a text as it is; made: the task exists",
+        {"status": 400, "headers": {}, "body": "", "made": False},
+    ),
     "slow": Kind(
         "after",
         ALL,

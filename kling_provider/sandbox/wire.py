@@ -59,7 +59,11 @@ class Answer:
     def content(self) -> bytes:
         if self.payload is None:
             return self.body
-        return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
+        try:
+            return text.encode()
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold as an escape only
+            return json.dumps(self.payload, separators=(",", ":")).encode()
 
 
 def success(data: Any) -> Answer:

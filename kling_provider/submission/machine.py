@@ -249,7 +249,7 @@ class Submission(Words):
                     f"({said(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
-            again = unclear or answer.kind is Kind.RATE_LIMIT
+            again = unclear or answer.is_temporary
             if not again or pause is None:
                 raise self._failed(answer, doubt, locked)
             yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))

@@ -160,7 +160,7 @@ DOUBTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "5002": ({"kind": "error_after", "code": 5002}, 1, "(code 5002)."),
     "a proxy's page": ({"kind": "html_502", "made": True}, 1, "Bad Gateway"),
     "408": ({"kind": "status_408", "made": True}, 1, "(HTTP 408)."),
-    "redirect": ({"kind": "redirect"}, 0, "redirect, which is never followed: check the connection's host"),
+    "303": ({"kind": "redirect", "status": 303}, 0, "redirect to http"),
     "no id": ({"kind": "missing_id"}, 1, "the answer names no task (HTTP 200)."),
     "slow": ({"kind": "slow", "seconds": 2, "on": "create"}, 1, "no answer in time (no answer)."),
 }
@@ -181,28 +181,47 @@ def test_an_answer_that_leaves_doubt(name: str, sandbox: Sandbox, monkeypatch: p
     assert sandbox.stats()["redirects_followed"] == 0
 
 
-@pytest.mark.parametrize("status", [408, 500, 502])
-def test_a_late_token_within_a_server_fault_is_not_sent_again(
+@pytest.mark.parametrize("status", [401, 408, 500, 502])
+def test_a_late_token_is_signed_again_once_whatever_the_status_around_it(
     status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Around these statuses no code proves that nothing was made."""
+    """Kling's code proves that nothing was made; one around a task proves nothing."""
     calls: list[str] = []
+    task: dict[str, Any] = {}
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         calls.append(request.path)
-        say(request, status, {"code": 1004, "message": "Authorization is expired"})
+        say(request, status, {"code": 1004, "message": "Authorization is expired", "data": task})
 
     with server(answer) as port:
         error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway"))
-    assert error.task_state is TaskState.MAY_EXIST
-    assert len(calls) == 1
+        assert (type(error), error.task_state, len(calls)) == (KlingAuthError, TaskState.NONE, 2)
+        task["task_id"] = "1"
+        error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway"))
+    assert (error.task_state, len(calls)) == (TaskState.MAY_EXIST, 3)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_a_wrong_address(
+    status: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.set_faults(
+        [{"kind": "redirect", "status": status, "location": "https://other.example/kling?a=b"}]
+    )
+    hook = connect_to(monkeypatch, sandbox)
+    error = refused_create(hook)
+    raised = KlingRequestError if status in (301, 308) else KlingServerError
+    assert (type(error), error.task_state) == (raised, TaskState.NONE)
+    assert "redirect to https://other.example/kling, which is never followed" in str(error)
+    assert "check the connection's host" in str(error)
+    assert sandbox.stats()["redirects_followed"] == 0
 
 
 def test_a_redirect_to_nowhere_is_a_redirect_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """``requests`` looks at the address even where it is told not to go there."""
     with server(lambda request: say(request, 307, b"", Location="http://[")) as port:
         error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", KEY))
-    assert (type(error), error.task_state) == (KlingServerError, TaskState.MAY_EXIST)
+    assert (type(error), error.task_state) == (KlingServerError, TaskState.NONE)
 
 
 def test_a_path_that_the_host_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,24 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("made_too", [False, True])
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ({"error": {"message": "no \ud83d"}}, b'{"error":{"message":"no \\ud83d"}}'),
+        ("<html>", b"<html>"),
+        ([1, "你"], '[1,"你"]'.encode()),
+    ],
+)
+def test_answer(client: Client, made_too: bool, body: Any, sent: bytes) -> None:
+    headers = {"Retry-After": "7", "Content-Type": "text/x-odd"}
+    fault(client, "answer", status=418, headers=headers, body=body, made=made_too)
+    answer = client.film()
+    assert (answer.status_code, answer.content) == (418, sent)
+    assert (answer.headers["Retry-After"], answer.headers["Content-Type"]) == ("7", "text/x-odd")
+    assert made(client) == made_too
+
+
 def test_answer_lost_after(client: Client) -> None:
     fault(client, "answer_lost_after", times=1)
     with pytest.raises(requests.ConnectionError):

@@ -61,6 +61,11 @@ def kling(code: Any, message: str = "said") -> dict[str, Any]:
     return {"code": code, "message": message, "request_id": "r-1"}
 
 
+def wrapped(code: Any, message: str = "said") -> dict[str, Any]:
+    """Kling's answer as gateways of the new-api family pass it on."""
+    return {"code": "fail_to_fetch_task", "message": json.dumps(kling(code, message)), "data": None}
+
+
 @pytest.mark.parametrize("spelt", [int, str, lambda code: f" {code} "])
 @pytest.mark.parametrize(("status", "code", "kind", "raised", "advice"), TABLE)
 def test_the_vendors_table(
@@ -93,15 +98,20 @@ def test_a_failed_read_says_nothing_about_tasks_and_money(
 
 
 @pytest.mark.parametrize(("_", "code", "kind", "raised", "advice"), TABLE)
-@pytest.mark.parametrize("status", [200, 201, 400, 408, 500, 502, 307])
-def test_the_code_says_what_it_is_and_the_status_what_it_proves(
+@pytest.mark.parametrize("status", [200, 201, 307, 400, 408, 429, 500, 502])
+def test_klings_code_decides_whatever_the_status_around_it(
     status: int, _: int, code: int, kind: Kind, raised: type[KlingError], advice: str
 ) -> None:
-    """A wrapper's 200 around a refusal is a refusal. A 408, a 5xx or a redirect around anything proves nothing."""
-    found = answer(status, kling(code))
-    assert found.kind is kind
-    proven = status in (200, 201, 400) and kind is not Kind.SERVER
-    assert found.task_state is (TaskState.NONE if proven else TaskState.MAY_EXIST)
+    """5000 to 5002 prove nothing under any status; every other code of the table is Kling's refusal."""
+    for body in (
+        kling(code),
+        wrapped(code),
+        {"error": kling(code)},
+        {"error": {"message": json.dumps(kling(code))}},
+    ):
+        found = answer(status, body)
+        assert (found.kind, found.code, found.message, found.request_id) == (kind, code, "said", "r-1")
+        assert found.task_state is (TaskState.MAY_EXIST if kind is Kind.SERVER else TaskState.NONE)
 
 
 SUCCESS = {"code": 0, "message": "SUCCEED", "request_id": "r", "data": {"task_id": "1"}}
@@ -149,15 +159,21 @@ def test_success(status: int, body: dict[str, Any]) -> None:
             "404 Not Found",
         ),
         (405, b"", Kind.INVALID, "none", ""),
+        # So do a wrong request, a limit, and a quota.
+        (400, {"code": "fail_to_fetch_task", "message": "m"}, Kind.REFUSED, "none", "m"),
+        (400, {"code": 1999, "message": "m"}, Kind.REFUSED, "none", "m"),
+        (400, b"Bad Request", Kind.REFUSED, "none", "Bad Request"),
+        (402, {"error": {"message": "pay"}}, Kind.BALANCE, "none", "pay"),
+        (413, b"<html><title>413 Request Entity Too Large</title>", Kind.REFUSED, "none", None),
+        (415, b"", Kind.REFUSED, "none", ""),
+        (422, {"detail": "no"}, Kind.REFUSED, "none", ""),
+        (301, b"", Kind.REFUSED, "none", "the host answered with a redirect, which is never followed"),
         # Everything else without a code of the table proves nothing.
-        (400, {"code": "fail_to_fetch_task", "message": "m"}, Kind.UNREADABLE, "may_exist", "m"),
-        (400, {"code": 1999, "message": "m"}, Kind.UNREADABLE, "may_exist", "m"),
-        (400, b"Bad Request", Kind.UNREADABLE, "may_exist", "Bad Request"),
         (400, SUCCESS, Kind.UNREADABLE, "may_exist", "SUCCEED"),
-        (402, {"error": {"message": "pay"}}, Kind.UNREADABLE, "may_exist", "pay"),
+        (400, json.dumps(SUCCESS).encode()[:-9], Kind.UNREADABLE, "may_exist", None),
         (408, b"<html>Request Timeout</html>", Kind.UNREADABLE, "may_exist", "Request Timeout"),
         (408, {"code": "timeout"}, Kind.UNREADABLE, "may_exist", ""),
-        (429, {"error": {"message": "slow down"}}, Kind.UNREADABLE, "may_exist", "slow down"),
+        (409, {"code": "conflict"}, Kind.UNREADABLE, "may_exist", ""),
         (500, SUCCESS, Kind.SERVER, "may_exist", "SUCCEED"),
         (
             502,
@@ -167,8 +183,8 @@ def test_success(status: int, body: dict[str, Any]) -> None:
             "502 Bad Gateway",
         ),
         (503, {"msg": "busy"}, Kind.SERVER, "may_exist", "busy"),
-        (301, b"", Kind.UNREADABLE, "may_exist", ""),
-        (307, SUCCESS, Kind.UNREADABLE, "may_exist", "SUCCEED"),
+        (303, b"", Kind.UNREADABLE, "may_exist", None),
+        (307, SUCCESS, Kind.UNREADABLE, "may_exist", None),
         (200, b"", Kind.UNREADABLE, "may_exist", ""),
         (200, b"<html>Welcome</html>", Kind.UNREADABLE, "may_exist", "Welcome"),
         (200, json.dumps(SUCCESS).encode()[:-9], Kind.UNREADABLE, "may_exist", None),
@@ -191,9 +207,176 @@ def test_what_is_not_klings_envelope(
         assert found.message == message
     error = error_for(found, "create a video at host", creating=True)
     assert error.task_state is found.task_state
-    assert isinstance(error, AirflowFailException) is (state == "none")
+    assert isinstance(error, AirflowFailException) is (state == "none" and status != 429)
     assert (message or "(") in str(error)
     assert str(error).endswith(NOTHING_MADE if state == "none" else MAY_EXIST)
+
+
+# -- what an answer to the paid call proves: statuses and forms of the body ---------------------------------
+
+#: Written down once more, and not read off the code: with these a host refuses before it makes anything.
+REFUSING = {301, 302, 307, 308, 400, 401, 402, 403, 404, 405, 413, 415, 422, 429}
+STATUSES = (
+    200,
+    201,
+    204,
+    301,
+    302,
+    303,
+    304,
+    307,
+    308,
+    *range(400, 418),
+    421,
+    422,
+    423,
+    424,
+    425,
+    426,
+    428,
+    429,
+    431,
+)
+STATUSES = (*STATUSES, 451, 499, *range(500, 506), 507, 520, 522, 524, 529)
+PAGE = b"<!DOCTYPE html>\n<html><head><title>nginx</title></head><body><h1>No</h1></body></html>"
+FORMS: dict[str, Any] = {
+    "none": b"",
+    "HTML": PAGE,
+    "gateway JSON": {"error": {"message": "no", "type": "invalid_request_error", "code": "invalid_request"}},
+    "gateway words": {"code": "fail_to_fetch_task", "message": "upstream said no", "data": None},
+    "text": b"upstream connect error",
+}
+REFUSALS_NESTED = [row for row in TABLE if row[2] is not Kind.SERVER]
+NAMES_TASK: list[Any] = [
+    {"code": "fail_to_fetch_task", "message": json.dumps(SUCCESS), "data": None},
+    {"error": {"message": "too slow"}, "task_id": "task_1"},
+    {"code": 1303, "message": "full", "data": {"task_id": "1"}},
+    {"code": 1201, "message": "no", "data": [{"id": "1", "status": "submitted"}]},
+    {"id": "task_1", "object": "video", "status": "queued"},
+    [{"code": 0, "data": {"task_id": "1"}}],
+]
+SAYS_SUCCESS: list[Any] = [
+    {"code": 0},
+    {"code": "0", "message": "no channel"},
+    {"code": "success", "data": None},
+    {"code": 400, "message": "SUCCEED"},
+    {"error": {"code": "dmxapi_kling_error_0", "message": "SUCCEED", "type": "dmxapi_error"}},
+    {"success": True, "message": ""},
+    {"code": "fail_to_fetch_task", "message": json.dumps({"code": 0, "message": "SUCCEED"})},
+]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_status_without_klings_code_is_a_refusal_or_proves_nothing(form: str, status: int) -> None:
+    found = answer(status, FORMS[form])
+    assert found.task_state is (TaskState.NONE if status in REFUSING else TaskState.MAY_EXIST)
+    error = error_for(found, "create a video at host", creating=True)
+    assert str(error).endswith(NOTHING_MADE if status in REFUSING else MAY_EXIST)
+    if status in REFUSING - {302, 307, 429}:
+        assert isinstance(error, AirflowFailException), "sent again it would be refused again"
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_body_that_was_cut_proves_nothing_under_any_status(status: int) -> None:
+    for whole in (SUCCESS, kling(1301), FORMS["gateway JSON"]):
+        text = json.dumps(whole).encode()
+        for end in (1, len(text) // 2, len(text) - 1):
+            assert answer(status, text[:end]).task_state is TaskState.MAY_EXIST
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize(("_", "code", "kind", "raised", "advice"), REFUSALS_NESTED)
+def test_klings_refusal_in_a_wrapper_is_klings_refusal(
+    _: int, code: int, kind: Kind, raised: type[KlingError], advice: str, status: int
+) -> None:
+    found = answer(status, wrapped(code, "its reason"))
+    assert (found.kind, found.task_state) == (kind, TaskState.NONE)
+    error = error_for(found, "create a video at host", creating=True)
+    assert type(error) is raised
+    assert "its reason" in str(error)
+    assert advice in str(error)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("body", [*NAMES_TASK, *SAYS_SUCCESS])
+def test_what_names_a_task_or_says_success_is_never_a_refusal(body: Any, status: int) -> None:
+    assert answer(status, body).task_state is TaskState.MAY_EXIST
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 999) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from(sorted(REFUSING | {200, 303, 408, 409, 500, 502})), JUNK, st.integers(0, 4), st.booleans()
+)
+def test_a_success_is_found_however_it_is_wrapped(status: int, junk: Any, depth: int, as_text: bool) -> None:
+    """Generated wrappers: an object in an object, or JSON within a text."""
+    body: Any = {"task_id": "833446756000000001"}
+    for _ in range(depth):
+        body = {"message": json.dumps(body)} if as_text else {"error": body, "detail": junk}
+    assert answer(status, body).task_state is TaskState.MAY_EXIST
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "quota"),
+    [
+        (403, {"code": "insufficient_user_quota", "message": "user quota is not enough", "data": None}, True),
+        (402, {"error": {"message": "Insufficient Balance", "type": "unknown_error"}}, True),
+        (402, b"", True),
+        (401, {"error": {"message": "该令牌额度已用尽", "type": "new_api_error"}}, True),
+        (403, {"error": {"message": "用户额度不足, 剩余额度: ＄0.000000", "type": "new_api_error"}}, True),
+        (403, {"code": "pre_consume_token_quota_failed", "message": "token quota is not enough"}, True),
+        (429, {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}, True),
+        (400, {"error": {"message": "out of credits"}}, True),
+        (429, {"error": {"message": "Rate limit reached", "code": "rate_limit_exceeded"}}, False),
+        (
+            429,
+            {"error": {"message": "Quota exceeded for requests per minute", "code": "quota_exceeded"}},
+            False,
+        ),
+        (401, {"error": {"message": "Invalid token", "type": "new_api_error"}}, False),
+        (403, {"error": {"message": "forbidden"}}, False),
+        (400, {"error": {"message": "bad ratio", "code": "invalid_request"}}, False),
+    ],
+)
+def test_a_gateways_quota_is_a_balance_and_not_a_wrong_key(status: int, body: Any, quota: bool) -> None:
+    found = answer(status, body)
+    error = error_for(found, "create a video at host", creating=True)
+    assert found.task_state is TaskState.NONE
+    assert isinstance(error, KlingBalanceError) is quota
+    if quota:
+        assert "top up" in str(error)
+        assert "Check the key" not in str(error)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 415, 422])
+def test_an_html_page_is_a_wrong_address_and_says_so(status: int) -> None:
+    text = str(error_for(answer(status, PAGE), "create a video at host", creating=True))
+    assert "check the connection's host (and its path prefix)" in text
+
+
+def test_a_redirect_says_where_to_without_what_signs_it() -> None:
+    to = {"Location": "https://user:secret@gateway.example/kling/v1/videos?token=abc"}
+    error = error_for(answer(301, b"", to), "create a video at host", creating=True)
+    assert isinstance(error, KlingRequestError)
+    assert "https://gateway.example/kling/v1/videos" in str(error)
+    assert "check the connection's host" in str(error)
+    assert "secret" not in str(error)
+    assert "abc" not in str(error)
+    for odd in ({}, {"Location": "http://["}, {"Location": "/login\x1b[31m"}, {"Location": "\ud83d"}):
+        assert answer(307, b"", odd).task_state is TaskState.NONE
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 413, 415, 422])
+def test_a_read_that_is_refused_by_its_status_alone_is_tried_again(status: int) -> None:
+    """Nothing is lost by another look, and a paid video by giving up."""
+    error = error_for(answer(status, b""), "read task 1 at host")
+    assert type(error) is KlingServerError
 
 
 def test_a_wrong_path_is_the_connections_fault() -> None:
@@ -311,5 +494,5 @@ def test_nothing_raises_and_nothing_but_a_success_is_one(
     if not found.ok:
         error = error_for(found, "create a video at host", creating=True)
         assert error.task_state is found.task_state
-        if status >= 500 or status == 408 or 300 <= status < 400:
-            assert found.task_state is TaskState.MAY_EXIST
+        if found.task_state is TaskState.NONE and status not in REFUSING:
+            assert found.code in {row[1] for row in REFUSALS_NESTED}, "only Kling's own code is a proof there"

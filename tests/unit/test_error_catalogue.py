@@ -32,6 +32,10 @@ from tests.unit.instance import Instance
 WRITE_DOCS = "WRITE_DOCS" in os.environ
 RED_PANDA = {"prompt": "A red panda brews tea", "name": "red-panda", "duration": 5}
 Faults = list[dict[str, Any]]
+#: A host without a lock: the connection to it, and the sandbox that plays it.
+GATEWAY: tuple[dict[str, Any], dict[str, Any]] = ({"extra": {}}, {"profile": "gateway"})
+QUOTA = {"code": "insufficient_user_quota", "message": "user quota is not enough", "data": None}
+PAGE = "<!DOCTYPE html><html><head><title>Welcome</title></head></html>"
 
 
 @dataclass
@@ -54,6 +58,11 @@ def submit_twice(sandbox: Sandbox, instance: Instance) -> Any:
         submit(sandbox, instance)
     instance.ti.try_number = 2
     return submit(sandbox, instance)
+
+
+def answering(status: int, body: Any) -> dict[str, Any]:
+    kind = {"Content-Type": "text/html"} if body is PAGE else {}
+    return {"kind": "answer", "status": status, "body": body, "headers": kind}
 
 
 def submit_wrong(sandbox: Sandbox, instance: Instance) -> Any:
@@ -122,6 +131,19 @@ CASES = [
     Case("No free slot for a day", never_a_slot),
     Case("Host cannot be reached", submit, connection={"host": "http://127.0.0.1:9"}),
     Case("Host's name is unknown", submit, connection={"host": "http://kling.invalid"}),
+    Case("Key's quota at a gateway is used up", submit, [answering(403, QUOTA)], *GATEWAY),
+    Case("Host is a website, or its path prefix is wrong", submit, [answering(403, PAGE)], *GATEWAY),
+    Case(
+        "Host redirects",
+        submit,
+        [{"kind": "redirect", "status": 301, "location": "https://new.example/kling"}],
+    ),
+    Case("Request is too large for the host", submit, [answering(413, PAGE)], *GATEWAY),
+    Case(
+        "Proxy cannot be used",
+        submit,
+        connection={"extra": {"profile": "kling", "proxies": {"http": "gopher://proxy.example"}}},
+    ),
     Case("Kling's answer lost again and again, no task made", submit, [{"kind": "answer_lost_before"}]),
     Case(
         "Answer lost, and look-ups fail as well",

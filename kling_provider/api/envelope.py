@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The body of an HTTP answer -> what it says: its form, a code, a text, whether it names a task or speaks of success.
+
+Gateways wrap what Kling says, as an object in an object or as JSON within a text. So facts are looked for at every
+level, and a code of Kling's own table counts wherever it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from kling_provider.api.addresses import without_queries
+from kling_provider.api.cleaning import clean_json, clean_text
+
+#: The words with which hosts say that it worked, in any case.
+_SUCCESS = frozenset({"success", "succeed", "succeeded", "ok", "dmxapi_kling_error_0"})
+#: Levels that are looked into; JSON in a text is two. A gateway behind a gateway wraps twice.
+_DEEPEST = 12
+#: The longest text of an answer that people are shown, in characters.
+_LONGEST_MESSAGE = 600
+_LONGEST_EXCERPT = 120
+#: JSON inside a text is looked for in texts of at most this length.
+_LONGEST_NESTED = 65_536
+
+
+class Form(StrEnum):
+    """What kind of body an answer has."""
+
+    EMPTY = "empty"
+    JSON = "json"
+    #: An HTML page: of a proxy, of a gateway's website, of a login.
+    PAGE = "page"
+    #: JSON that stops too early, or is none after all.
+    CUT = "cut"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What a body says, with all texts cleaned."""
+
+    form: Form
+    #: The code at the top; 0 stands for every word of success.
+    code: int | str | None = None
+    #: A code of Kling's own table, wherever it stands.
+    kling_code: int | None = None
+    #: The text beside Kling's code, else the one at the top.
+    message: str = ""
+    request_id: str | None = None
+    data: Any = field(default=None, repr=False)
+    #: The whole object, where the body is one.
+    whole: Mapping[str, Any] | None = field(default=None, repr=False)
+    #: The body names a task, at any level.
+    names_task: bool = False
+    #: Some level says that it worked.
+    says_success: bool = False
+    #: Codes and types of gateways in words (``insufficient_user_quota``), in lower case.
+    words: tuple[str, ...] = ()
+
+
+def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
+    """Read a body, whatever it holds; never raises.
+
+    :param known_codes: the codes of Kling's table, 0 not among them.
+    """
+    text = body.strip()
+    if not text:
+        return Envelope(Form.EMPTY)
+    try:
+        value = clean_json(json.loads(text))
+    except (ValueError, RecursionError):  # brackets without end are no answer either
+        return _not_json(text)
+    levels = list(_levels(value))
+    if not isinstance(value, dict):
+        named = any(_names_task(level) for level in levels)
+        succeeded = any(_says_success(level) for level in levels)
+        return Envelope(Form.TEXT, message=_excerpt(text), names_task=named, says_success=succeeded)
+    kling_code: int | None = None
+    source: Mapping[str, Any] = value
+    for level in levels:
+        found = _code(level.get("code"))
+        if isinstance(found, int) and found in known_codes:
+            kling_code, source = found, level
+    data = _data(value)
+    return Envelope(
+        form=Form.JSON,
+        code=_code(value.get("code")),
+        kling_code=kling_code,
+        message=_message(source) or _message(value),
+        request_id=_text(source.get("request_id")) or _text(value.get("request_id")),
+        data=data,
+        whole=value,
+        names_task=any(_names_task(level) for level in levels) or _names(value, "id") or _names_in(data),
+        says_success=any(_says_success(level) for level in levels),
+        words=tuple(_words(levels)),
+    )
+
+
+def _not_json(text: bytes) -> Envelope:
+    if re.match(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|!--|\?xml)", text[:200], re.IGNORECASE):
+        return Envelope(Form.PAGE, message=_excerpt(text))
+    return Envelope(Form.CUT if text[:1] in b"{[" else Form.TEXT, message=_excerpt(text))
+
+
+def _levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
+    """The objects of an answer, outermost first, those that stand as JSON within a text included."""
+    if depth == 0:
+        return
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _levels(item, depth - 1)
+    elif isinstance(value, list):
+        for item in value[:50]:
+            yield from _levels(item, depth - 1)
+    elif isinstance(value, str) and (inner := _nested(value)) is not None:
+        yield from _levels(inner, depth - 1)
+
+
+def _nested(text: str) -> dict[str, Any] | None:
+    """The object that a text holds: all of it, or from its first brace to its last."""
+    begin, end = text.find("{"), text.rfind("}")
+    if not 0 <= begin < end or len(text) > _LONGEST_NESTED or '"' not in text:
+        return None
+    try:
+        value = json.loads(text[begin : end + 1])
+    except (ValueError, RecursionError):
+        return None
+    return clean_json(value) if isinstance(value, dict) else None
+
+
+def _names(level: Mapping[str, Any], *keys: str) -> bool:
+    return any(isinstance(level.get(key), str | int) and level[key] for key in keys)
+
+
+def _names_task(level: Mapping[str, Any]) -> bool:
+    return _names(level, "task_id", "taskId") or _names_in(level.get("data"))
+
+
+def _names_in(data: Any) -> bool:
+    """``id`` is a task's where the data of an answer are."""
+    items = data if isinstance(data, list) else [data]
+    return any(isinstance(item, Mapping) and _names(item, "id", "task_id", "taskId") for item in items)
+
+
+def _says_success(level: Mapping[str, Any]) -> bool:
+    if _code(level.get("code")) == 0 or level.get("success") is True:
+        return True
+    message = level.get("message")
+    return isinstance(message, str) and message.strip().lower() in _SUCCESS
+
+
+def _words(levels: list[Mapping[str, Any]]) -> Iterator[str]:
+    for level in levels:
+        for key in ("code", "type"):
+            if isinstance(word := level.get(key), str):
+                yield word.lower()
+
+
+def _data(envelope: Mapping[str, Any]) -> Any:
+    """The data, and the task's id where a gateway wrote it beside them: what was paid must not lack its id."""
+    data, beside = envelope.get("data"), envelope.get("task_id")
+    if not beside or data is None:
+        return data
+    if not data:
+        return {"task_id": beside}
+    if isinstance(data, Mapping) and not _names_in(data):
+        return {**data, "task_id": beside}
+    return data
+
+
+def _code(value: Any) -> int | str | None:
+    if value is None or isinstance(value, bool):
+        return None
+    text = str(value).strip()
+    if text.lower() in _SUCCESS:
+        return 0
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text[:200]
+
+
+def _message(level: Mapping[str, Any]) -> str:
+    error = level.get("error")
+    if isinstance(error, Mapping):
+        error = error.get("message")
+    said = level.get("message") or level.get("msg") or (error if isinstance(error, str) else "") or ""
+    return clean_text(without_queries(said), _LONGEST_MESSAGE)
+
+
+def _text(value: Any) -> str | None:
+    return str(value)[:200] if isinstance(value, str | int) and value else None
+
+
+def _excerpt(text: bytes) -> str:
+    """What a body that is no object says, on one line: a page's title, else its first words without tags."""
+    said = text[:2000].decode("utf-8", "replace")
+    if title := re.search(r"<title[^>]*>(.*?)</title>", said, re.IGNORECASE | re.DOTALL):
+        said = title[1]
+    words = " ".join(re.sub(r"<[^>]*>?", " ", said).split())
+    return clean_text(without_queries(words), _LONGEST_EXCERPT)
