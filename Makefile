@@ -34,8 +34,8 @@ define install
 	@"$(PYTHON)" -c '$(IN_RANGE)' || { echo "$(PYTHON) is Python $(VERSION); this needs 3.11, 3.12 or 3.13." >&2; exit 1; }
 	@test -x $(1)/bin/python && $(1)/bin/python -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(VERSION)")' \
 		|| "$(PYTHON)" -m venv --clear $(1)
-	@echo "Installing into $(1) (Python $(VERSION), $(2)); the first time takes a minute or two ..."
-	@$(1)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(2) --editable '.[$(3)]'
+	@echo "Installing into $(1) (Python $(VERSION), $(2)); the first time takes some minutes."
+	@$(1)/bin/python -m demo.installing --constraint $(2) --editable '.[$(3)]'
 	@touch $@
 endef
 
@@ -69,7 +69,7 @@ $(STAMP_ALL): $(STAMP)
 demo: $(STAMP)  ## Prompt files in, videos out, on a whole Airflow against the sandbox; then everything stops
 	@$(BIN)/python -m demo.run
 
-up: $(STAMP)  ## The same set-up, left running for the browser until Ctrl-C
+up: $(STAMP)  ## The same with a first run, left running for the browser until Ctrl-C
 	@$(BIN)/python -m demo.up
 
 test: $(STAMP) $(STAMP_FLOOR)  ## All tests on Airflow 3.3, and what depends on the version on 3.1.8 too

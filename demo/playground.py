@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,22 +24,23 @@ def playground(
     *,
     videos: Path,
     dags: Path = DAGS,
-    paused: bool = False,
     environment: Mapping[str, str] | None = None,
     for_people: bool = False,
+    tell: Callable[[str], None] = lambda words: None,
 ) -> Iterator[tuple[SandboxProcess, AirflowStack]]:
-    """Sandbox and Airflow for the length of the ``with`` block. Schedules are off: runs are made by hand.
+    """Sandbox and Airflow for the length of the ``with`` block, with the examples switched on.
 
     :param for_people: the connection is in the database, where the UI shows it, and not in the environment.
+    :param tell: is called with a few words whenever there is something new to say about the start.
     """
+    tell("starting the sandbox")
     with (
         SandboxProcess(render_seconds=RENDER_SECONDS, time_scale=TIME_SCALE) as sandbox,
         AirflowStack(
             dags_folder=dags,
             connections={} if for_people else {"kling_default": sandbox.connection},
-            paused=paused,
+            tell=tell,
             environment={
-                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
                 "AIRFLOW__KLING__GALLERY_ROOTS": str(videos),
                 "KLING_VIDEOS": str(videos),
                 **(environment or {}),
@@ -48,4 +49,8 @@ def playground(
     ):
         if for_people:
             stack.api.call("POST", "/connections", json=connection_body("kling_default", sandbox.connection))
+        tell("Airflow runs, and reads the example Dags")
+        for example in sorted(dags.glob("*.py")):
+            stack.api.wait_for_dag(example.stem)
+            stack.api.pause(example.stem, False)
         yield sandbox, stack

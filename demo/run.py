@@ -22,17 +22,19 @@ from demo.stopping import ended_by_signals
 DAG_ID = "kling_prompt_files"
 TASK_ID = "video"
 TIMEOUT = 300.0
+#: What a line of the table fits into.
+COLUMNS = 100
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table, and what is wrong with it."""
 
-    prompt: str
-    kling_task_id: str
-    seconds: str
-    cost: str
     file: str
+    seconds: Sequence[float]
+    units: Decimal
+    kling_task_id: str
+    prompt: str
     problems: Sequence[str]
 
 
@@ -43,15 +45,13 @@ def main() -> int:
         shutil.rmtree(videos)
     videos.mkdir(parents=True)
     began = time.monotonic()
-    with Progress() as progress:
-        progress.show("starting the sandbox and Airflow (scheduler, triggerer, DAG processor, API server)")
-        with playground(videos=videos, paused=True) as (sandbox, stack):
-            progress.say(
-                f"Sandbox on {sandbox.address}, Airflow on {stack.address}, both only until the demo ends"
-            )
-            run_id, state = run(stack, progress)
-            rows = read_results(stack.api, run_id)
-            failures = [] if state == "success" else explain(stack.api, run_id)
+    print("A sandbox that plays Kling, and a whole Airflow that makes the videos of dags/prompts with it.")
+    with Progress() as progress, playground(videos=videos, tell=progress.show) as (sandbox, stack):
+        progress.say(f"Sandbox on {sandbox.address}, Airflow on {stack.address}, both until the demo ends")
+        run_id, state = run(stack, progress)
+        rows = read_results(stack.api, run_id, videos)
+        failures = [] if state == "success" else explain(stack.api, run_id)
+        progress.show("stopping both")
     print(table(rows))
     problems = [f"{row.prompt}: {problem}" for row in rows for problem in row.problems] + failures
     if not rows:
@@ -59,16 +59,16 @@ def main() -> int:
     for problem in problems:
         print(f"WRONG: {problem}", file=sys.stderr)
     if not problems:
+        took = time.monotonic() - began
         print(
-            f"{len(rows)} videos, each read back and right, in {time.monotonic() - began:.0f} s: {_short(videos)}/"
+            f"\nEach was read back and is right. They are in {_short(videos)}/; all of it took {took:.0f} s."
         )
+        print("next: make up   (the same, left running for your browser)")
     return 1 if problems else 0
 
 
 def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
     """One manual run, with its progress; returns run id and final state."""
-    stack.api.wait_for_dag(DAG_ID)
-    stack.api.pause(DAG_ID, False)
     run_id = stack.api.trigger(DAG_ID, {"plan_only": False})
     deadline = time.monotonic() + TIMEOUT
     while (state := stack.api.run_state(DAG_ID, run_id)) not in ("success", "failed"):
@@ -84,41 +84,46 @@ def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
     return run_id, state
 
 
-def read_results(api: AirflowApi, run_id: str) -> list[Row]:
+def read_results(api: AirflowApi, run_id: str, videos: Path) -> list[Row]:
     """A row for every instance of the video task, from its XCom, its sidecar and its file."""
     instances = sorted(api.task_instances(DAG_ID, run_id, TASK_ID), key=lambda one: one["map_index"])
-    return [read_result(api.xcom(DAG_ID, run_id, TASK_ID, one["map_index"]), one) for one in instances]
+    return [
+        read_result(api.xcom(DAG_ID, run_id, TASK_ID, one["map_index"]), one, videos) for one in instances
+    ]
 
 
-def read_result(result: dict[str, Any] | None, instance: dict[str, Any]) -> Row:
+def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos: Path) -> Row:
+    """One row; a file below ``videos`` is named without that folder."""
     if not result:
         label = instance.get("rendered_map_index") or f"{TASK_ID}[{instance['map_index']}]"
-        return Row(label, "", "", "", "", [f"no result; the task instance is {instance['state']}"])
-    units = sum(
-        (Decimal(item["amount"]) for item in result.get("billing") or [] if item.get("amount")), Decimal(0)
-    )
+        problem = f"no result; the task instance is {instance['state']}"
+        return Row(label, [], Decimal(0), "", "", [problem])
     outputs = result.get("outputs") or []
     problems = [] if outputs else ["no output"]
-    seconds = []
+    seconds, files = [], []
     for output in outputs:
         if not output.get("file"):
             problems.append("an output was not saved")
             continue
         file = Path(output["file"].removeprefix("file://"))
+        files.append(str(file.relative_to(videos) if file.is_relative_to(videos) else file))
         try:
             request = json.loads(file.with_name(file.name + ".json").read_text(encoding="utf-8"))["request"]
             film = read_film(file)
         except Exception as error:  # noqa: BLE001 - whatever PyAV or the disk says, it belongs into the table
             problems.append(f"{file.name} cannot be read back: {error}")
             continue
-        seconds.append(f"{film.seconds:.1f}")
+        seconds.append(film.seconds)
         problems += [f"{file.name}: {difference}" for difference in differences(film, request)]
     return Row(
-        prompt=_cut(f"{result.get('name') or ''}: {result.get('prompt') or ''}".removeprefix(": "), 48),
+        file=" ".join(files) or str(result.get("name") or ""),
+        seconds=seconds,
+        units=sum(
+            (Decimal(item["amount"]) for item in result.get("billing") or [] if item.get("amount")),
+            Decimal(0),
+        ),
         kling_task_id=str(result.get("kling_task_id") or ""),
-        seconds=" ".join(seconds),
-        cost=f"{units.normalize():f} units",
-        file=" ".join(_short(Path(o["file"].removeprefix("file://"))) for o in outputs if o.get("file")),
+        prompt=str(result.get("prompt") or ""),
         problems=problems,
     )
 
@@ -135,17 +140,39 @@ def explain(api: AirflowApi, run_id: str) -> list[str]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in columns."""
-    lines = [
-        ("prompt", "Kling task id", "seconds", "cost", "file"),
-        *((row.prompt, row.kling_task_id, row.seconds, row.cost, row.file) for row in rows),
+    """The rows in columns, and their sum; a line fits into a terminal of 100 columns."""
+    cells = [
+        (
+            _cut(row.file, 30),
+            " ".join(f"{seconds:.1f}" for seconds in row.seconds),
+            _units(row.units),
+            row.kling_task_id,
+            row.prompt,
+        )
+        for row in rows
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])
+    heading = ("video", "seconds", "cost", "Kling task id", "prompt")
+    total = (
+        f"{len(rows)} video{'' if len(rows) == 1 else 's'}",
+        f"{sum(sum(row.seconds) for row in rows):.1f}",
+        _units(sum((row.units for row in rows), Decimal(0))),
+        "",
+        "",
+    )
+    widths = [max(len(line[column]) for line in (heading, *cells, total)) for column in range(4)]
+    widths.append(max(len(heading[4]), COLUMNS - sum(widths) - 2 * len(widths)))
+
+    def line(values: Sequence[str]) -> str:
+        *left, prompt = values
+        padded = [value.ljust(width) for value, width in zip(left, widths[:4], strict=True)]
+        return "  ".join([*padded, _cut(prompt, widths[4])]).rstrip()
+
+    ruler = "  ".join("-" * width for width in widths)
+    return "\n".join([line(heading), ruler, *map(line, cells), ruler, line(total)])
+
+
+def _units(amount: Decimal) -> str:
+    return f"{amount.normalize():f} unit{'' if amount == 1 else 's'}"
 
 
 def _cut(text: str, length: int) -> str:

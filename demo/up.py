@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make up``: the sandbox and a whole Airflow for the browser, until Ctrl-C."""
+"""``make up``: the sandbox and a whole Airflow for the browser, with a first run, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ import sys
 import time
 
 from demo.playground import REPOSITORY, TIME_SCALE, VIDEOS, playground
+from demo.progress import Progress
 from demo.stack import StackError
 from demo.stopping import ended_by_signals
 
+FIRST = "kling_prompt_files"
 TEXT = """
 Airflow   {airflow}
           Open it: nobody has to sign in, everybody who reaches this address is admin.
+          A first run of {first} has begun; its videos appear in Browse, Kling videos:
+          {airflow}/plugin/kling-videos
 Kling     {sandbox}
-          The sandbox, a local Kling that costs nothing; a page for people is there. Rendering takes 1/{scale} of the real time.
-          Airflow knows it as the connection kling_default (Admin, Connections), with its Test button.
+          The sandbox, a local Kling that costs nothing; a page for people is there. Rendering takes 1/{scale} of
+          the real time. Airflow knows it as the connection kling_default (Admin, Connections), with its Test
+          button.
 Videos    {videos}/
-DAGs      {dags}/
-          All are on; their schedules are off here, so nothing runs until you press Trigger.
+Dags      dags/
+          All are on and have no schedule. Press Trigger, and switch Plan only off in its form to make videos.
 
 Ctrl-C ends everything. The videos stay; Airflow's history goes.
 """
@@ -27,19 +32,24 @@ Ctrl-C ends everything. The videos stay; Airflow's history goes.
 def main() -> None:
     videos = VIDEOS / "up"
     videos.mkdir(parents=True, exist_ok=True)
-    print("Starting the sandbox and Airflow ...", flush=True)
-    with playground(
-        videos=videos, environment={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"}, for_people=True
-    ) as (sandbox, stack):
-        print(
+    with (
+        Progress() as progress,
+        playground(
+            videos=videos,
+            environment={"AIRFLOW__CORE__TEST_CONNECTION": "Enabled"},
+            for_people=True,
+            tell=progress.show,
+        ) as (sandbox, stack),
+    ):
+        stack.api.trigger(FIRST, {"plan_only": False})
+        progress.say(
             TEXT.format(
                 airflow=stack.address,
+                first=FIRST,
                 sandbox=sandbox.address,
                 scale=TIME_SCALE,
                 videos=videos.relative_to(REPOSITORY),
-                dags="dags",
-            ),
-            flush=True,
+            )
         )
         while True:
             stack.check()

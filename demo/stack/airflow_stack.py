@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -59,7 +59,8 @@ class AirflowStack:
     :param parallelism: how many tasks run at once; LocalExecutor starts that many workers.
     :param database_url: SQLAlchemy address of an empty database; SQLite in the home by default.
     :param components: which of ``COMPONENTS`` start with the stack.
-    :param paused: whether new DAGs are paused.
+    :param paused: whether new Dags are paused; a Dag that says so itself is paused anyway.
+    :param tell: is called with a few words whenever there is something new to say about the start.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class AirflowStack:
         database_url: str | None = None,
         components: Sequence[str] = COMPONENTS,
         paused: bool = False,
+        tell: Callable[[str], None] = lambda words: None,
     ) -> None:
         python = python.absolute()  # components start in the home; resolved, it would leave its environment
         self.home = home or Path(tempfile.mkdtemp(prefix="kling-airflow-"))
@@ -101,12 +103,14 @@ class AirflowStack:
         self.components: dict[str, Component] = {}
         self._python = python
         self._keep = keep
+        self._tell = tell
         self._first = tuple(components)
         self._family: ProcessFamily | None = None
 
     def __enter__(self) -> Self:
         self._family = ProcessFamily(None if self._keep else self.home)
         try:
+            self._tell("making the database of Airflow")
             self._prepare()
             for kind in self._first:
                 self._launch(kind, kind)
@@ -191,8 +195,12 @@ class AirflowStack:
                 if "execution-api" in self._first:
                     self._execution_api_answers()
             except requests.RequestException:
+                self._tell("starting Airflow: its API server does not answer yet")
                 return False
-            return all((health.get(part) or {}).get("status") == "healthy" for part in parts)
+            missing = [part for part in parts if (health.get(part) or {}).get("status") != "healthy"]
+            if missing:
+                self._tell(f"starting Airflow: still to come: {', '.join(missing).replace('_', ' ')}")
+            return not missing
 
         wait_for(healthy, timeout=timeout, what=lambda: f"a healthy Airflow\n{self.logs()}")
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.installing import Reader, install
 from demo.progress import Progress, sentence, stages
 from demo.run import Row, read_result, table
 
@@ -53,16 +58,51 @@ def test_progress_on_a_terminal_is_one_line() -> None:
     assert out.getvalue() == "\r\x1b[K   0 s: one\nsaid\n\r\x1b[K   0 s: two\n"
 
 
-def test_the_table_has_a_row_per_video() -> None:
-    text = table([Row("red-panda: A red panda", "8812", "5.0", "10 units", "demo-output/a.mp4", [])])
-    heading, ruler, row = text.splitlines()
-    assert heading.split() == ["prompt", "Kling", "task", "id", "seconds", "cost", "file"]
-    assert row.index("8812") == heading.index("Kling")
-    assert len(ruler) == len(row)
+def row(**known: Any) -> Row:
+    usual = {
+        "file": "red-panda.mp4",
+        "seconds": [5.04],
+        "units": Decimal("2.4"),
+        "kling_task_id": "955069802483810304",
+        "prompt": "A red panda brews tea",
+        "problems": [],
+    }
+    return Row(**{**usual, **known})
+
+
+def test_the_table_has_a_row_per_video_and_their_sum() -> None:
+    lines = table([row(), row(file="kite.mp4", seconds=[3, 4], units=Decimal("0.60"))]).splitlines()
+    heading, ruler, first, second, ruler_again, total = lines
+    assert heading.split() == ["video", "seconds", "cost", "Kling", "task", "id", "prompt"]
+    assert first.index("9550") == heading.index("Kling")
+    assert "3.0 4.0" in second
+    assert ruler == ruler_again
+    assert total.split() == ["2", "videos", "12.0", "3", "units"]
+    assert table([row(units=Decimal(1))]).splitlines()[-1].split() == ["1", "video", "5.0", "1", "unit"]
+    assert len(table([]).splitlines()) == 4
+
+
+@given(
+    st.lists(
+        st.builds(
+            row,
+            file=st.text("abc/ .", max_size=80),
+            prompt=st.text(max_size=200),
+            seconds=st.lists(st.floats(0, 15), max_size=2),
+            units=st.decimals(0, 999, places=2),
+        ),
+        max_size=9,
+    )
+)
+def test_the_table_fits_a_terminal(rows: list[Row]) -> None:
+    lines = table(rows).splitlines()
+    assert len(lines) == len(rows) + 4
+    assert max(map(len, lines)) <= 100
 
 
 def test_a_missing_result_output_or_file_is_a_problem(tmp_path: Path) -> None:
-    assert read_result(None, instance(2, "failed")).problems == ["no result; the task instance is failed"]
+    missing = read_result(None, instance(2, "failed"), tmp_path)
+    assert missing.problems == ["no result; the task instance is failed"]
     result: dict[str, Any] = {
         "name": "a",
         "prompt": "b\nc",
@@ -70,12 +110,29 @@ def test_a_missing_result_output_or_file_is_a_problem(tmp_path: Path) -> None:
         "outputs": [],
         "billing": [],
     }
-    row = read_result(result, instance(0, "success"))
-    assert (row.prompt, row.cost, row.problems) == ("a: b c", "0 units", ["no output"])
+    found = read_result(result, instance(0, "success"), tmp_path)
+    assert (found.file, found.units, found.problems) == ("a", 0, ["no output"])
+    assert "b c" in table([found])
 
-    result["outputs"] = [{"file": None}, {"file": str(tmp_path / "none.mp4")}]
+    result["outputs"] = [{"file": None}, {"file": f"file://{tmp_path}/deep/none.mp4"}]
     result["billing"] = [{"amount": "7.50", "charge_type": "unit"}, {"amount": "2.5", "charge_type": "unit"}]
-    row = read_result(result, instance(0, "success"))
-    assert row.cost == "10 units"
-    assert row.problems[0] == "an output was not saved"
-    assert "none.mp4 cannot be read back" in row.problems[1]
+    found = read_result(result, instance(0, "success"), tmp_path)
+    assert (found.units, found.file) == (10, "deep/none.mp4")
+    assert found.problems[0] == "an output was not saved"
+    assert "none.mp4 cannot be read back" in found.problems[1]
+
+
+def test_what_pip_is_at_is_said_now_and_then() -> None:
+    reader = Reader()
+    said = [reader.read(f"Collecting package-{number}>=1") for number in range(60)]
+    assert [words for words in said if words] == ["25 packages found", "50 packages found"]
+    assert reader.read("  Using cached package.whl (12 kB)") is None
+    assert reader.read("Installing collected packages: a, b, c") == "installing 3 packages"
+    assert list(reader.last)[-1].startswith("Installing collected")
+
+
+def test_a_failing_pip_fails_and_says_why() -> None:
+    out = io.StringIO()
+    with Progress(out) as progress:
+        assert install(["--no-index", "no-such-package-of-ours"], progress) == 1
+    assert "No matching distribution found for no-such-package-of-ours" in out.getvalue()
