@@ -37,6 +37,15 @@ os.environ.update(
 (_HOME / "dags").mkdir()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once what is not there, with the number of tests that wanted it, and not once per test."""
+    for report in terminalreporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple) and report.longrepr[2].removeprefix("Skipped: ").startswith(
+            "NO "
+        ):
+            report.longrepr = (__file__, None, report.longrepr[2])
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
