@@ -215,7 +215,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         if saver is None:
             return job.submit(resume=resume)
         try:
-            outcome = job.submit(resume=resume, claim=saver.claim)
+            outcome = job.submit(resume=resume, claim=saver.check if self.plan_only else saver.claim)
         except KlingError as error:
             if error.task_state is TaskState.NONE:
                 saver.release()
@@ -223,7 +223,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         if not isinstance(outcome, Submitted):
             saver.release()
         elif not self.plan_only:
-            job.place_at(saver.claim())
+            job.place_at(saver.claim_for_paid())
         return outcome
 
     def _deliver(
@@ -248,15 +248,15 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         return self._finished(context, result, list(files.values()), request=sent, delivered=there)
 
     def _deliver_saved(
-        self, sent: SentRequest, result: dict[str, Any], saved: SavedFile, context: Context
+        self, sent: SentRequest, result: dict[str, Any], saved: list[SavedFile], context: Context
     ) -> Any:
         """What an earlier run or try saved; no call was made."""
         from kling_provider.submission.sent import another_result_advice
 
         log.info(
             "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
-            (result["finished_at"] or saved.sidecar.saved_at or "an unknown time")[:10],
-            saved.file,
+            (result["finished_at"] or saved[0].sidecar.saved_at or "an unknown time")[:10],
+            ", ".join(one.file for one in saved),
             another_result_advice(sent),
         )
         self._push(
@@ -266,7 +266,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             external_task_id=result["external_task_id"],
             created_at=result["created_at"],
         )
-        return self._finished(context, result, [saved], request=sent, delivered=True)
+        return self._finished(context, result, saved, request=sent, delivered=True)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         if state in ("submitted", "processing"):

@@ -321,10 +321,10 @@ class Job:
                 f"Not sent: {self.name} costs {self.price.as_text()}, and max_units is {self._max_units}. Nothing is "
                 "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
             )
-        if self._plan_only:
-            raise Planned(external_task_id, attempt)
         if self._claim is not None:
             self.place_at(self._claim())
+        if self._plan_only:
+            raise Planned(external_task_id, attempt)
 
     def plan(self, planned: Planned) -> dict[str, Any]:
         """What the paid call would be: method, address, the exact body (images by path and sha256), and price."""

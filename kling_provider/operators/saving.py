@@ -6,31 +6,44 @@ Imported when a task runs, never at DAG-parse time.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import KlingTask, Output
+from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.storage import (
-    SUFFIXES,
     Origin,
     SavedFile,
-    check_free,
+    choose_place,
+    claim_place,
     destination_path,
     file_name,
+    file_stem,
+    find_delivered,
     find_saved,
+    release_place,
     result,
     save_output,
     saved_result,
+    stem_beside,
 )
+from kling_provider.storage.names import SUFFIXES
 
 if TYPE_CHECKING:
     from kling_provider.api.requests import Request
     from kling_provider.hooks.kling import KlingHook
     from kling_provider.submission.sent import Place, SentRequest
 
+log = logging.getLogger(__name__)
+
 
 class Saving:
-    """Saves the outputs of one Kling task for one task instance."""
+    """Finds, claims and fills the place of one Kling task's outputs, for one task instance.
+
+    :param place: with the stem, if one was claimed: then it counts, whatever the file name says now.
+    :param kling_task_id: where it is known, for the file name.
+    """
 
     def __init__(
         self,
@@ -41,21 +54,27 @@ class Saving:
         *,
         type: str,
         model: str | None,
+        kling_task_id: str | None = None,
     ) -> None:
         self._hook = hook
-        self._place = place
         self._origin = origin
         self._type = type
+        self._replace = place.replace
+        self._root = destination_path(place.destination, place.conn_id)
+        self._claimed = place.stem
         ti = context["ti"]
-        self._names: dict[str, Any] = {
-            "name": origin.name,
-            "take": origin.take,
-            "type": type,
-            "model": model or "",
-            "run_id": ti.run_id,
-            "task_id": ti.task_id,
-            "map_index": ti.map_index,
-        }
+        self._plain = place.stem or file_stem(
+            # Under native rendering a file name that looks like a number is one.
+            str(place.filename),
+            name=origin.name,
+            take=origin.take,
+            type=type,
+            model=model or "",
+            run_id=ti.run_id,
+            task_id=ti.task_id,
+            map_index=ti.map_index,
+            kling_task_id=kling_task_id,
+        )
 
     @classmethod
     def of_sent(cls, hook: KlingHook, sent: SentRequest, context: Mapping[str, Any]) -> Saving:
@@ -78,65 +97,109 @@ class Saving:
     ) -> Saving:
         """For a download: the Kling task is all that says whose video it is."""
         origin = _origin(f"kling:{kling_task_id}", request, data, type, context)
-        return cls(hook, place, origin, context, type=type, model=request.model if request else None)
+        model = request.model if request else None
+        return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
 
-    def delivered(self) -> tuple[dict[str, Any], SavedFile] | None:
-        """Result and file of a video that is saved already; otherwise ``None``, and the place is free.
+    def delivered(self) -> tuple[dict[str, Any], list[SavedFile]] | None:
+        """Result and files of what is saved already, at its plain place or beside it.
 
-        :raises KlingRequestError: where it is another video's; nothing was sent.
+        :raises KlingStorageError: where the place cannot be read; nothing was sent.
         """
-        path = self._path(0, 1, "video")
-        # With replace too: it is for the files of others, and our own may be the only memory of what was paid.
-        saved = find_saved(path, self._origin.identity)
-        if saved is not None:
-            return saved_result(saved, path), SavedFile.at(path, saved, reused=True)
-        check_free(path, self._origin.identity, replace=self._place.replace)
-        return None
+        # With replace too: it is for other videos, and our own may be the only memory of what was paid.
+        found = find_delivered(self._root, self._plain, self._origin.identity)
+        if not found:
+            return None
+        return saved_result(found), [SavedFile.at(path, sidecar, reused=True) for path, sidecar in found]
+
+    def check(self) -> str:
+        """The stem of the place that :meth:`claim` would take, without claiming it.
+
+        :raises KlingRequestError: as :meth:`claim`.
+        """
+        if self._claimed is not None:
+            return self._claimed
+        return choose_place(self._root, self._plain, self._origin, replace=self._replace).stem
 
     def claim(self) -> str:
-        return ""
+        """Claim a place for what is about to be paid; the stem, below the destination, where it will be saved.
+
+        Once claimed, the same stem comes again.
+
+        :raises KlingRequestError: where the place is somebody else's; nothing was sent.
+        :raises KlingStorageError: where the claim cannot be written; nothing was sent.
+        """
+        if self._claimed is None:
+            self._claimed = claim_place(self._root, self._plain, self._origin, replace=self._replace)
+        return self._claimed
+
+    def claim_for_paid(self) -> str:
+        """The same for a task that exists already: it is never refused, but goes beside what is somebody else's."""
+        try:
+            return self.claim()
+        except (KlingRequestError, KlingStorageError) as error:
+            log.warning(
+                "The place of a video that is paid could not be claimed; it is saved beside it. %s", error
+            )
+        self._claimed = stem_beside(self._plain, self._origin.identity)
+        return self._claimed
 
     def release(self) -> None:
-        pass
+        """Nothing was made: what was claimed is given back, if this task instance made the claim. Never raises."""
+        if self._claimed is not None:
+            release_place(self._root, self._plain, self._origin)
+        self._claimed = None
 
     def save(self, task: KlingTask) -> dict[int, SavedFile]:
-        """Save every output of ``task``, with its sidecar. A finished task has one at least: without any,
-        :func:`save_output` says so of the first, for what was paid must not end as a success without a file."""
+        """Save every output of ``task``, with its sidecar, at the claimed place; beside it, where that was lost.
+
+        A finished task has one output at least: without any, :func:`save_output` says so of the first, for what was
+        paid must not end as a success without a file. An output that has no link, such as the id of a thing in the
+        account, is no file.
+        """
         outputs = task.outputs or (Output("video"),)
-        return {
-            index: save_output(
+        wanted = [index for index, one in enumerate(outputs) if one.type in SUFFIXES or one.url] or [0]
+        stem = self._claimed or self._plain
+        beside = stem_beside(self._plain, self._origin.identity)
+        files, claim_is_gone = {}, len(outputs) == 1
+        for index in wanted:
+            path, other = (
+                self._root / file_name(one, type=outputs[index].type, index=index, outputs=len(outputs))
+                for one in (stem, beside)
+            )
+            files[index] = save_output(
                 task,
-                self._path(index, len(task.outputs), output.type),
+                path,
                 origin=self._origin,
                 index=index,
-                replace=self._place.replace,
+                beside=other if other != path else None,
+                replace=self._replace,
                 refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
                 http_extras=self._hook.connection.http_extras,
             )
-            for index, output in enumerate(outputs)
-        }
-
-    def _path(self, index: int, outputs: int, output_type: str) -> Any:
-        name = file_name(
-            self._place.filename, **self._names, index=index, outputs=outputs, suffix=SUFFIXES[output_type]
-        )
-        return destination_path(self._place.destination, self._place.conn_id) / name
+            claim_is_gone = claim_is_gone and files[index].file == str(path) and not self._replace
+        if not claim_is_gone:
+            release_place(self._root, self._plain, self._origin)
+        return files
 
 
 def find_remembered_result(
     files: Sequence[str], identity: str, conn_id: str | None
-) -> tuple[dict[str, Any], SavedFile] | None:
+) -> tuple[dict[str, Any], list[SavedFile]] | None:
     """Find a result where an earlier run saved it, which may be another place than this run's.
 
     :param files: what the memory of that run names.
     """
     from airflow.sdk import ObjectStoragePath
 
+    found = []
     for file in files:
         path = ObjectStoragePath(file, conn_id=conn_id) if conn_id else ObjectStoragePath(file)
-        if (sidecar := find_saved(path, identity)) is not None:
-            return saved_result(sidecar, path), SavedFile.at(path, sidecar, reused=True)
-    return None
+        if (sidecar := find_saved(path, identity)) is None:
+            return None
+        found.append((path, sidecar))
+    if not found:
+        return None
+    return saved_result(found), [SavedFile.at(path, sidecar, reused=True) for path, sidecar in found]
 
 
 def result_of(

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import PurePath
 from string import Formatter
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingRequestError
@@ -16,15 +19,24 @@ if TYPE_CHECKING:
 
 #: Bytes of one part of a path. File systems take 255; the sidecar's and the temporary names are longer.
 _LONGEST = 200
+#: Bytes of the last part of a stem: identity, number and suffix follow.
+_LONGEST_STEM = 180
 
 #: By the type of a task's output.
 SUFFIXES = {"video": ".mp4", "image": ".png", "audio": ".mp3"}
 
-#: Control characters and lone surrogates; what some file system, object store or address takes for its own.
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\:*?"<>|#\[\]]')
+#: Control characters, marks that turn the direction of writing, and lone surrogates; what some file system, object
+#: store or URL takes for its own.
+_UNSAFE = re.compile(
+    r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\\:*?"<>|#\[\]]'
+)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+#: An identity that we computed: ``af-``, 8 hex of the owner, 32 hex of the video.
+_COMPUTED = re.compile(r"af-[0-9a-f]{8}([0-9a-f]{8})[0-9a-f]{24}")
 
 
-def file_name(
+def file_stem(
     template: str = "{name}",
     *,
     name: str | None,
@@ -34,21 +46,20 @@ def file_name(
     run_id: str,
     task_id: str,
     map_index: int,
-    index: int = 0,
-    outputs: int = 1,
-    suffix: str,
+    kling_task_id: str | None = None,
 ) -> str:
-    """The file's path below the destination, with ``/`` between its parts.
+    """Where the files of one request go below the destination, with ``/`` between the parts and without suffix.
 
     ``{name}`` is the request's name, else ``{task_id}-{map_index}`` (``{task_id}`` where the task is not
-    mapped). ``.take{take}`` follows for takes above 0, unless the template says ``{take}`` itself; then
-    ``-{index}`` where a task has several outputs; then the suffix.
+    mapped). ``.take{take}`` follows for takes above 0, unless the template says ``{take}`` itself.
 
     A ``/`` makes folders in the template and in the name; in other values it becomes ``_``, as do
     characters that are not safe everywhere (``: * ? " < > | # [ ]``, the backslash, control characters) and
-    a dot at the start of a part. Parts of more than 200 bytes are cut and told apart by a hash.
+    a dot at the start of a part. Parts of more than 200 bytes (the last one: 180) are cut and told apart by a hash.
+    One spelling of a letter with marks (Unicode NFC) is used for all.
 
     :param map_index: -1 where the task is not mapped.
+    :param kling_task_id: where it is known, which is not before the payment.
     :raises KlingRequestError: for a place that is not in the template's vocabulary, and for a path that is
         absolute, names no file, or leads out of the destination.
     """
@@ -61,25 +72,39 @@ def file_name(
         "run_id": run_id,
         "task_id": task_id,
         "map_index": str(map_index),
+        "kling_task_id": kling_task_id,
     }
-    pattern = template if template == suffix else template.removesuffix(suffix)
-    text, used = _filled(pattern, template, values)
-    tail = suffix
-    if outputs > 1:
-        tail = f"-{index}{tail}"
-    if take > 0 and "take" not in used:
-        tail = f".take{take}{tail}"
-    shown = template if template != "{name}" else values["name"]
+    text, used = _filled(_without_suffix(template), template, values)
+    tail = f".take{take}" if take > 0 and "take" not in used else ""
+    shown = template if template != "{name}" else str(values["name"])
     if text.startswith("/"):
         raise _refused(shown, "is an absolute path; files go below destination: leave the first / out")
     *folders, last = (_safe(part, shown) for part in text.split("/"))
     if not last:
         raise _refused(shown, "ends with a /, so the file itself has no name")
     parts = [_fit(part, _LONGEST) for part in folders if part]
-    return "/".join([*parts, _fit(last, _LONGEST - len(tail)) + tail])
+    return "/".join([*parts, _fit(last, _LONGEST_STEM - len(tail)) + tail])
 
 
-def destination_path(destination: str, conn_id: str | None = None) -> ObjectStoragePath:
+def file_name(stem: str, *, type: str, index: int = 0, outputs: int = 1) -> str:
+    """The file of one output: ``-{index}`` where a task has several outputs, then the suffix of its type.
+
+    :param type: of the output; Kling may have more types than this release knows, those are their own suffix.
+    """
+    suffix = SUFFIXES.get(type) or f".{re.sub('[^a-z0-9]', '', type.lower())[:8] or 'bin'}"
+    return f"{stem}-{index}{suffix}" if outputs > 1 else f"{stem}{suffix}"
+
+
+def stem_beside(stem: str, identity: str) -> str:
+    """Where a result is saved whose plain place is another one's of the same task: ``{stem}.{8 hex of its identity}``."""
+    computed = _COMPUTED.fullmatch(identity)
+    mark = computed[1] if computed else sha256(identity.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{stem}.{mark}"
+
+
+def destination_path(
+    destination: str | PurePath | ObjectStoragePath, conn_id: str | None = None
+) -> ObjectStoragePath:
     """The folder that ``destination`` names, with the credentials of ``conn_id``.
 
     An absolute path means the worker's disk; a relative one is refused, because every worker has another
@@ -90,7 +115,9 @@ def destination_path(destination: str, conn_id: str | None = None) -> ObjectStor
     """
     from airflow.sdk import ObjectStoragePath
 
-    text = destination.strip()
+    text = str(destination).strip()
+    if _CONTROL.search(text):
+        raise _bad_destination(f"{text!r} holds characters that no path can have")
     scheme, separator, rest = text.partition("://")
     if not separator:
         if not text.startswith("/"):
@@ -126,7 +153,14 @@ def destination_path(destination: str, conn_id: str | None = None) -> ObjectStor
     return path
 
 
-def _filled(pattern: str, template: str, values: dict[str, str]) -> tuple[str, set[str]]:
+def _without_suffix(template: str) -> str:
+    for suffix in SUFFIXES.values():
+        if template != suffix and template.endswith(suffix):
+            return template.removesuffix(suffix)
+    return template
+
+
+def _filled(pattern: str, template: str, values: Mapping[str, str | None]) -> tuple[str, set[str]]:
     text, used = "", set()
     try:
         parsed = list(Formatter().parse(pattern))
@@ -143,12 +177,16 @@ def _filled(pattern: str, template: str, values: dict[str, str]) -> tuple[str, s
             raise _refused(template, f"takes {{{field}}} as it is, without ! and :")
         used.add(field)
         value = values[field]
+        if value is None:
+            raise _refused(
+                template, f"has {{{field}}}, which nobody knows before the payment; write {{name}}-{{run_id}}"
+            )
         text += value if field == "name" else value.replace("/", "_")
     return text, used
 
 
 def _safe(part: str, shown: str) -> str:
-    part = _UNSAFE.sub("_", part).strip()
+    part = _UNSAFE.sub("_", normalize("NFC", part)).strip()
     if part == "..":
         raise _refused(shown, "leads out of destination: leave .. out")
     if part == ".":

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import KlingTask, TaskStatus
@@ -68,8 +68,12 @@ def result(
     }
 
 
-def saved_result(saved: Sidecar, path: ObjectStoragePath) -> dict[str, Any]:
-    """The same for a video that :func:`find_saved` found: no call was made, so there are no links."""
+def saved_result(files: Sequence[tuple[ObjectStoragePath, Sidecar]]) -> dict[str, Any]:
+    """The same for what :func:`find_delivered` found: no call was made, so there are no links.
+
+    :param files: at least one, in the order of the outputs.
+    """
+    _, saved = files[0]
     return {
         "name": saved.name,
         "type": saved.type,
@@ -82,15 +86,16 @@ def saved_result(saved: Sidecar, path: ObjectStoragePath) -> dict[str, Any]:
         "status": TaskStatus.SUCCEEDED.value,
         "outputs": [
             {
-                "type": saved.output_type,
-                "id": saved.output_id,
+                "type": sidecar.output_type,
+                "id": sidecar.output_id,
                 "url": None,
-                "duration": saved.duration,
+                "duration": sidecar.duration,
                 "watermark_url": None,
                 "file": str(path),
                 "sidecar": str(sidecar_path(path)),
-                "poster": str(path.parent / saved.poster) if saved.poster else None,
+                "poster": str(path.parent / sidecar.poster) if sidecar.poster else None,
             }
+            for path, sidecar in files
         ],
         "billing": saved.billing,
         "created_at": saved.created_at,

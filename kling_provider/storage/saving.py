@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingServerError, KlingStorageError
+from kling_provider.exceptions import KlingRequestError, KlingServerError, KlingStorageError
 from kling_provider.storage.download import fetch
 from kling_provider.storage.failures import still_there, telling
 from kling_provider.storage.parts import Part
+from kling_provider.storage.places import ROUNDS, Holder, holder_of, may_replace
 from kling_provider.storage.poster import poster_of, poster_path
 from kling_provider.storage.sidecar import (
     Found,
@@ -24,9 +25,7 @@ from kling_provider.storage.sidecar import (
     describe,
     intact,
     look,
-    refuse_taken,
     sidecar_path,
-    taken,
 )
 from kling_provider.storage.stores import store_of
 
@@ -42,6 +41,7 @@ def save_output(
     *,
     origin: Origin,
     index: int = 0,
+    beside: ObjectStoragePath | None = None,
     replace: bool = False,
     refresh: Callable[[], KlingTask],
     http_extras: Mapping[str, Any] | None = None,
@@ -51,13 +51,14 @@ def save_output(
     It appears only when it is complete and checked. Where it is already there and right, nothing is
     downloaded. A video gets a poster as well, where the extra ``poster`` is installed.
 
-    :param path: the video file, as :func:`destination_path` and :func:`file_name` give it.
+    :param path: the video file, as :func:`destination_path`, :func:`file_stem` and :func:`file_name` give it.
     :param index: which of the task's outputs.
-    :param replace: a file that is somebody else's may go.
+    :param beside: where it goes if ``path`` turns out to be another one's, in the same folder: it is paid for.
+    :param replace: a file may go that the same Dag, task and name made.
     :param refresh: reads the task again; called once, when the link is dead.
     :param http_extras: the connection's (``KlingConnection.http_extras``): its proxies, TLS and timeouts
         count, its headers and client certificate are for the API alone.
-    :raises KlingRequestError: where the place is another video's.
+    :raises KlingRequestError: where the place is another video's, and ``beside`` too.
     :raises KlingServerError: the download failed; a retry repeats it at no cost.
     :raises KlingStorageError: the file could not be written; the same.
     :raises KlingTaskNotFound: the video is gone from Kling.
@@ -68,34 +69,28 @@ def save_output(
             task_state=TaskState.EXISTS,
             kling_task_id=task.kling_task_id,
         )
+    target = _Target(task, [path] if beside is None else [path, beside], origin, replace)
     store = store_of(path)
     with telling(f"save {path}", kling_task_id=task.kling_task_id, until=task.expires_at):
         store.tidy(path, sidecar_path(path), poster_path(path))
-        if (there := _settled(task, path, look(path), origin, replace=replace)) is not None:
-            return _saved(path, there, reused=True)
+        if (there := target.settle()[0]) is not None:
+            return _saved(target.path, there, reused=True)
         started = time.monotonic()
         with store.part(path) as part:
             fetched = fetch(task, index, part.file, refresh=refresh, http_extras=http_extras or {})
             poster = poster_of(part.file) if task.outputs[index].type == "video" else None
-            sidecar = describe(
-                task,
-                index,
-                origin,
-                size=fetched.size,
-                sha256=fetched.sha256,
-                poster=poster_path(path).name if poster else None,
-            )
-            there, sidecar = _place(task, path, part, sidecar, poster, origin, replace=replace)
+            sidecar = describe(task, index, origin, size=fetched.size, sha256=fetched.sha256)
+            there, sidecar = _place(target, part, sidecar, poster)
     if there is not None:
-        return _saved(path, there, reused=True)
+        return _saved(target.path, there, reused=True)
     log.info(
         "Saved %s: %d bytes from %s in %.1f s",
-        path,
+        target.path,
         fetched.size,
         fetched.host,
         time.monotonic() - started,
     )
-    return _saved(path, sidecar, reused=False)
+    return _saved(target.path, sidecar, reused=False)
 
 
 def _saved(path: ObjectStoragePath, sidecar: Sidecar, *, reused: bool) -> SavedFile:
@@ -104,61 +99,98 @@ def _saved(path: ObjectStoragePath, sidecar: Sidecar, *, reused: bool) -> SavedF
     return SavedFile.at(path, sidecar, reused=reused)
 
 
-def _settled(
-    task: KlingTask, path: ObjectStoragePath, found: Found, origin: Origin, *, replace: bool
-) -> Sidecar | None:
-    """The sidecar where this very task is saved; ``None`` where it may be saved now."""
-    if (
-        found.sidecar is not None
-        and found.sidecar.kling_task_id == task.kling_task_id
-        and intact(path, found)
-    ):
-        return found.sidecar
-    if not replace and (why := taken(path, found, origin.identity, task.kling_task_id)) is not None:
-        raise refuse_taken(path, why, task)
-    return None
+class _Target:
+    """Where one output goes: the first of its places that is not another one's.
+
+    :param places: in the order of preference, all in one folder.
+    """
+
+    def __init__(
+        self, task: KlingTask, places: Sequence[ObjectStoragePath], origin: Origin, replace: bool
+    ) -> None:
+        self.task = task
+        self._places = list(places)
+        self._origin = origin
+        self._replace = replace
+
+    @property
+    def path(self) -> ObjectStoragePath:
+        return self._places[0]
+
+    def settle(self) -> tuple[Sidecar | None, Found]:
+        """The sidecar where this very task is saved, ``None`` where it may be saved now; and what stands there.
+
+        :raises KlingRequestError: where every place is another one's.
+        """
+        while True:
+            path, found = self.path, look(self.path)
+            sidecar = found.sidecar
+            if (
+                sidecar is not None
+                and sidecar.kling_task_id == self.task.kling_task_id
+                and intact(path, found)
+            ):
+                return sidecar, found
+            holder, why = holder_of(path, found, self._origin, self.task.kling_task_id)
+            if holder in (Holder.NOBODY, Holder.US) or (self._replace and may_replace(found, self._origin)):
+                return None, found
+            if len(self._places) == 1:
+                raise self._refuse(why)
+            self._places.pop(0)
+            log.log(
+                logging.INFO if holder is Holder.SAME_TASK else logging.WARNING,
+                "%s %s It stays as it is, and the video goes beside it: %s",
+                path,
+                why,
+                self.path,
+            )
+
+    def _refuse(self, why: str) -> KlingRequestError:
+        task = self.task
+        return KlingRequestError(
+            f"{self.path} {why} It is not overwritten. {still_there(task.kling_task_id, task.expires_at)} Move that file "
+            "away, or write another filename or destination, and clear this task: it is downloaded at no further cost.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=task.kling_task_id,
+        )
 
 
 def _place(
-    task: KlingTask,
-    path: ObjectStoragePath,
-    part: Part,
-    sidecar: Sidecar,
-    poster: bytes | None,
-    origin: Origin,
-    *,
-    replace: bool,
+    target: _Target, part: Part, sidecar: Sidecar, poster: bytes | None
 ) -> tuple[Sidecar | None, Sidecar]:
     """Puts the finished part and its sidecar in their places, or finds that somebody else just did: then his
     sidecar comes first.
 
     The order, so that a kill between any two steps neither loses a file of others nor blocks our own retry:
-    what may go is removed; then the *sidecar* appears, already with the size and sha256 of the part, and
-    claims the name for this identity; then the poster, and the file. A sidecar without its file is "not saved",
-    and of our own identity, so the retry goes on from there. The other order would leave a file of which nobody
-    knows whose it is. Neither step ever replaces a thing that it did not see: sidecar and file are made as new.
+    what may go is removed; then the *sidecar* appears, already with the size and sha256 of the part, in the place of
+    our claim where there is one, and holds the name for this identity; then the poster, and the file. A sidecar
+    without its file is "not saved", and of our own identity, so the retry goes on from there. The other order would
+    leave a file of which nobody knows whose it is. Neither step ever replaces a thing that it did not see: sidecar and
+    file are made as new.
     """
-    store, beside = store_of(path), sidecar_path(path)
-    for _ in range(5):
-        found = look(path)
-        if (there := _settled(task, path, found, origin, replace=replace)) is not None:
+    for _ in range(ROUNDS):
+        there, found = target.settle()
+        if there is not None:
             return there, sidecar
+        path = target.path
+        store, beside = store_of(path), sidecar_path(path)
+        named = sidecar.model_copy(update={"poster": poster_path(path).name if poster is not None else None})
         try:
             if found.size is not None:
                 store.remove(path)
-            store.write(beside, _json(sidecar), new=not found.sidecar_there)
+            store.write(beside, _json(named), new=found.beside is None)
             if poster is not None and not _put_poster(path, poster, found):
-                poster, sidecar = None, sidecar.model_copy(update={"poster": None})
-                store.write(beside, _json(sidecar), new=False)
+                poster, named = None, named.model_copy(update={"poster": None})
+                store.write(beside, _json(named), new=False)
             store.publish(part, path)
         except FileExistsError:
             continue  # another task was quicker: look whose it is
-        return None, sidecar
+        return None, named
     raise KlingStorageError(
-        f"Could not save {path}: others keep writing there. {still_there(task.kling_task_id, task.expires_at)} "
-        "A retry downloads it again at no cost.",
+        f"Could not save {target.path}: others keep writing there. "
+        f"{still_there(target.task.kling_task_id, target.task.expires_at)} A retry downloads it again at no cost.",
         task_state=TaskState.EXISTS,
-        kling_task_id=task.kling_task_id,
+        kling_task_id=target.task.kling_task_id,
     )
 
 

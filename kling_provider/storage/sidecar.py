@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import Billing, KlingTask
-from kling_provider.exceptions import KlingRequestError
-from kling_provider.storage.failures import still_there, telling
+from kling_provider.storage.claims import Claim
+from kling_provider.storage.failures import telling
 from kling_provider.storage.images import shown_request
-from kling_provider.storage.media import defect
 from kling_provider.storage.poster import poster_path
-from kling_provider.storage.stores import may_write, store_of
+from kling_provider.storage.stores import store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _VERSION = 1
 #: Bytes; a larger .json is none of ours.
@@ -74,6 +74,8 @@ class Sidecar(BaseModel):
     model: str | None = None
     take: int = 0
     request: dict[str, Any] | None = None
+    #: How many files this task's result has.
+    outputs: int = 1
     output_type: str
     output_id: str | None = None
     duration: float | None = None
@@ -115,7 +117,14 @@ class Found:
 
     size: int | None
     sidecar: Sidecar | None
-    sidecar_there: bool
+    claim: Claim | None
+    #: Bytes of the .json beside it: a sidecar, a claim, or neither.
+    beside: int | None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether nobody was here."""
+        return self.size is None and self.beside is None
 
 
 def sidecar_path(path: ObjectStoragePath) -> ObjectStoragePath:
@@ -124,9 +133,7 @@ def sidecar_path(path: ObjectStoragePath) -> ObjectStoragePath:
     return beside
 
 
-def describe(
-    task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str, poster: str | None = None
-) -> Sidecar:
+def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str) -> Sidecar:
     """The sidecar of one output of ``task``."""
     output = task.outputs[index]
     return Sidecar(
@@ -140,12 +147,12 @@ def describe(
         model=origin.model,
         take=origin.take,
         request=None if origin.request is None else shown_request(origin.request, origin.images),
+        outputs=len(task.outputs),
         output_type=output.type,
         output_id=output.id,
         duration=output.duration,
         bytes=size,
         sha256=sha256,
-        poster=poster,
         billing=billing_facts(task.billing),
         created_at=moment(task.created_at),
         finished_at=moment(task.finished_at),
@@ -183,46 +190,23 @@ def find_saved(path: ObjectStoragePath, identity: str) -> Sidecar | None:
     return None
 
 
-def check_free(path: ObjectStoragePath, identity: str, *, replace: bool = False) -> None:
-    """Whether a video of ``identity`` may be saved at ``path``; asked before anything is paid.
-
-    Free is a place where nothing is, or where the sidecar is of the same identity. A file without a sidecar
-    is somebody else's, and so is one that was changed after it was saved and is still a whole video.
-
-    :param replace: whatever is there may go.
-    :raises KlingRequestError: saying what is there and what to write instead.
-    :raises KlingStorageError: where the place cannot be read, or not written (local disk).
-    """
-    with telling(f"write {path}"):
-        may_write(path)
-        why = None if replace else taken(path, look(path), identity)
-    if why is not None:
-        raise KlingRequestError(
-            f"{path} {why} It is not overwritten: add the run's date to destination (such as "
-            "…/{{ dag_run.run_after | ds }}/), or set replace=True. Nothing was sent, nothing is billed."
-        )
-
-
-def refuse_taken(path: ObjectStoragePath, why: str, task: KlingTask) -> KlingRequestError:
-    """The same after the payment: another job was quicker, or nobody had looked."""
-    return KlingRequestError(
-        f"{path} {why} It is not overwritten. {still_there(task.kling_task_id, task.expires_at)} Set "
-        "replace=True or another destination, and clear this task: it is downloaded at no further cost.",
-        task_state=TaskState.EXISTS,
-        kling_task_id=task.kling_task_id,
-    )
-
-
 def look(path: ObjectStoragePath) -> Found:
     """Reads what stands at ``path``. Raises what the store raises."""
     store, beside = store_of(path), sidecar_path(path)
-    sidecar = None
-    if (size := store.size(beside)) is not None and 0 < size <= _LARGEST:
+    size, told = store.size(beside), b""
+    if size is not None and 0 < size <= _LARGEST:
         try:
-            sidecar = Sidecar.model_validate_json(store.read(beside))
-        except ValidationError:
-            sidecar = None
-    return Found(size=store.size(path), sidecar=sidecar, sidecar_there=size is not None)
+            told = store.read(beside)
+        except FileNotFoundError:  # a claim that was released in this moment
+            size = None
+    return Found(size=store.size(path), sidecar=_read(Sidecar, told), claim=_read(Claim, told), beside=size)
+
+
+def _read(kind: type[_Model], told: bytes) -> _Model | None:
+    try:
+        return kind.model_validate_json(told)
+    except ValidationError:
+        return None
 
 
 def intact(path: ObjectStoragePath, found: Found) -> bool:
@@ -230,42 +214,6 @@ def intact(path: ObjectStoragePath, found: Found) -> bool:
     if found.sidecar is None or found.size != found.sidecar.bytes:
         return False
     return store_of(path).same_bytes(path, found.sidecar.sha256)
-
-
-def taken(
-    path: ObjectStoragePath, found: Found, identity: str, kling_task_id: str | None = None
-) -> str | None:
-    """Whose the place is, in words that follow its path, or ``None`` where it is ours or nobody's.
-
-    :param kling_task_id: the same Kling task is ours too, whatever name it is wanted under.
-    """
-    sidecar = found.sidecar
-    if found.size == -1:
-        return "is there and is no file."
-    if sidecar is None:
-        if found.sidecar_there:
-            return "has a .json file beside it that is none of ours."
-        return (
-            None if found.size is None else "is there and was not saved by this provider (it has no sidecar)."
-        )
-    if sidecar.identity != identity and sidecar.kling_task_id != kling_task_id:
-        by = ", ".join(
-            f"{label} {value}"
-            for label, value in (
-                ("DAG", sidecar.dag_id),
-                ("run", sidecar.run_id),
-                ("task", sidecar.task_id),
-                ("Kling task", sidecar.kling_task_id),
-            )
-            if value
-        )
-        return f"belongs to another video (saved {sidecar.saved_at}; {by})."
-    if found.size is None or intact(path, found):
-        return None
-    with store_of(path).open(path) as file:
-        if defect(sidecar.output_type, file, found.size) is None:
-            return "was changed after it was saved, and is a whole video still."
-    return None  # broken: it is made again
 
 
 def moment(value: datetime | None) -> str | None:

@@ -63,6 +63,12 @@ class Store(Protocol):
     def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
         """A small file, whole. With ``new`` it must not be there yet (``FileExistsError``)."""
 
+    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+        """A small file, whole and durable, made as new (``FileExistsError``).
+
+        :returns: whether of two that do this at the same moment one fails; else it was only looked.
+        """
+
 
 class LocalStore:
     """The worker's disk, or one that is mounted there."""
@@ -104,9 +110,8 @@ class LocalStore:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            if os.path.lexists(place):
-                raise FileExistsError(errno.EEXIST, "is there already", str(place)) from None
-            part.path.rename(place)
+            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+            part.path.replace(place)
         _sync_folder(place.parent)
 
     def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
@@ -118,6 +123,10 @@ class LocalStore:
                 part.sync()
                 part.path.replace(_local(path))
                 _sync_folder(part.path.parent)
+
+    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+        self.write(path, data, new=True)
+        return True
 
 
 class RemoteStore:
@@ -167,13 +176,48 @@ class RemoteStore:
             raise OSError(errno.EIO, f"{size} bytes were sent and {arrived} arrived")
 
     def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        if new and path.protocol in _WHOLE_UPLOADS:
+            self._create(path, data)
+            return
         if new:
             self._must_be_free(path)
+        self._upload(path, data)
+
+    def _upload(self, path: ObjectStoragePath, data: bytes) -> None:
         with as_os_error(), self._target(path) as target:
             path.fs.pipe_file(target, data)
 
+    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+        if path.protocol not in _WHOLE_UPLOADS:
+            self.write(path, data, new=True)
+            return False
+        if not self._create(path, data):
+            return False
+        try:
+            # A server, or an older client, that does not know the condition ignores it: seen by doing it twice.
+            self._create(path, data)
+        except FileExistsError:
+            return True
+        return False
+
+    def _create(self, path: ObjectStoragePath, data: bytes) -> bool:
+        """Upload with the condition that nothing is there; ``False`` where that is not known, and it was only looked."""
+        try:
+            with as_os_error():
+                path.fs.pipe_file(path.path, data, mode="create")
+        except FileExistsError:
+            raise
+        except OSError as error:
+            # The refusal has many forms, and an upload that was done twice by the client is refused by itself.
+            self._must_be_free(path)
+            if error.errno != errno.ENOSYS and "TypeError" not in str(error):
+                raise
+            self._upload(path, data)
+            return False
+        return True
+
     def _must_be_free(self, path: ObjectStoragePath) -> None:
-        """A look, no lock: fsspec has no common word for "only if it is not there yet"."""
+        """A look, no lock."""
         if self.size(path) is not None:
             raise FileExistsError(errno.EEXIST, "is there already", str(path))
 

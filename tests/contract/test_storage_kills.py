@@ -3,26 +3,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kling_provider.storage import (
-    check_free,
-    find_saved,
-)
+from kling_provider.storage import Origin, Sidecar, choose_place, claim_place, find_claims, find_saved
 from tests.unit.storage_stand_ins import (
     Host,
     film,
     finished,
     names,
+    origin,
     place,
     running_host,
     save,
@@ -68,7 +66,7 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
     assert part in names(tmp_path)
     path = place(tmp_path)
     assert find_saved(path, "af-identity") is None
-    check_free(path, "af-identity")
+    assert choose_place(path.parent, "red-panda", origin()).stem == "red-panda"
     assert not save(finished(link), path).reused
     assert part not in names(tmp_path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
@@ -111,8 +109,7 @@ for kill_at in range(1, 200):
     killed = os.WIFSIGNALED(ended)
     assert killed or ended == 0, ended
     between = state(folder)
-    options = {"replace": True} if case == "replace" else {}
-    save(finished(link), place(folder), **options)
+    save(finished(link), place(folder), replace=case == "replace")
     print("killed" if killed else "through", between, state(folder), sep="|", flush=True)
     if not killed:
         break
@@ -121,24 +118,35 @@ for kill_at in range(1, 200):
 
 def prepare(folder: Path, case: str) -> dict[str, Any]:
     """What stands in the folder before."""
+    if case == "claimed":
+        claim_place(place(folder).parent, "red-panda", origin())
+        return {}
     if case == "replace":
-        (folder / "red-panda.mp4").write_bytes(b"somebody's")
-        (folder / "red-panda.mp4.json").write_text("{}")
+        write_video(folder, film(0.5), origin("af-older", run_id="manual__0"))
         return {"replace": True}
     if case == "broken":
         # Another task of the same identity, whose file was cut.
-        sidecar = {
-            "version": 1,
-            "identity": "af-identity",
-            "kling_task_id": "1",
-            "type": "text_to_video",
-            "output_type": "video",
-            "bytes": 5000,
-            "sha256": "0" * 64,
-        }
-        (folder / "red-panda.mp4.json").write_text(json.dumps(sidecar))
-        (folder / "red-panda.mp4").write_bytes(film(0.5)[:400])
+        write_video(folder, film(0.5)[:400], origin(), size=5000)
     return {}
+
+
+def write_video(folder: Path, data: bytes, whose: Origin, *, size: int | None = None) -> None:
+    sidecar = Sidecar(
+        version=1,
+        identity=whose.identity,
+        kling_task_id="1",
+        name=whose.name,
+        type=whose.type,
+        output_type="video",
+        bytes=len(data) if size is None else size,
+        sha256=sha256(data).hexdigest(),
+        dag_id=whose.dag_id,
+        run_id=whose.run_id,
+        task_id=whose.task_id,
+        map_index=whose.map_index,
+    )
+    (folder / "red-panda.mp4.json").write_text(sidecar.model_dump_json())
+    (folder / "red-panda.mp4").write_bytes(data)
 
 
 def state(folder: Path) -> str:
@@ -152,7 +160,7 @@ def state(folder: Path) -> str:
     return f"{seen} {'ours' if claims else 'none'} {hidden}"
 
 
-@pytest.mark.parametrize("case", ["fresh", "broken", "replace"])
+@pytest.mark.parametrize("case", ["fresh", "claimed", "broken", "replace"])
 def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_file(
     tmp_path: Path, host: Host, repository: Path, case: str
 ) -> None:
@@ -176,6 +184,97 @@ def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_
     assert any(state.startswith("whole ours") for state in between)
     # ... and after the retry everything is there and nothing is left over.
     assert {state for *_, state in lines} == {"whole ours 0"}
+
+
+# The same for a claim: a child claims, "pays" (a file that says so, durable) and saves.
+KILLED_CLAIMS = """
+import os, shutil, signal, sys
+from pathlib import Path
+from kling_provider.storage import claim_place, find_saved
+from tests.unit.storage_stand_ins import finished, names, origin, place, save
+import requests, tenacity
+
+link, folder = sys.argv[1], Path(sys.argv[2])
+TOUCHES = {"open", "os.link", "os.rename", "os.remove", "os.mkdir", "os.scandir", "fcntl.flock", "os.truncate"}
+ours, others = origin("af-ours"), origin("af-others", run_id="manual__2", dag_id="elsewhere")
+
+def pay_and_save(whose, id):
+    # Exactly what an operator does: nothing is paid without a place.
+    stem = claim_place(place(folder).parent, "red-panda", whose)
+    (folder.parent / f"paid-{whose.identity}").touch()
+    return save(finished(link, id=id), place(folder, f"{stem}.mp4"), origin=whose)
+
+def child(kill_at):
+    touched = 0
+    def hook(event, args):
+        nonlocal touched
+        if event in TOUCHES and (event == "fcntl.flock" or str(folder) in str(args[0])):
+            touched += 1
+            if touched == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+    pay_and_save(ours, "1")
+
+for kill_at in range(1, 200):
+    for one in folder.parent.glob("paid-*"):
+        one.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+    pid = os.fork()
+    if not pid:
+        child(kill_at)
+        os._exit(0)
+    _, ended = os.waitpid(pid, 0)
+    killed = os.WIFSIGNALED(ended)
+    assert killed or ended == 0, ended
+    paid = (folder.parent / "paid-af-ours").exists()
+    # Another task wants the same file now: it is refused before it pays, or the first one had not paid yet.
+    try:
+        pay_and_save(others, "2")
+    except Exception as error:
+        refused = type(error).__name__
+        assert "Nothing was sent" in str(error) and not (folder.parent / "paid-af-others").exists()
+    else:
+        refused = "no"
+        assert not paid
+        print("killed|taken", flush=True)
+        continue
+    # The retry of the first one.
+    assert pay_and_save(ours, "1").file.endswith("/red-panda.mp4")
+    assert find_saved(place(folder), "af-ours") is not None
+    assert [one for one in names(folder) if one.startswith(".")] == []
+    print("killed" if killed else "through", "paid" if paid else "unpaid", refused, sep="|", flush=True)
+    if not killed:
+        break
+"""
+
+
+def test_a_worker_killed_between_claim_and_file_loses_nothing_that_was_paid(
+    tmp_path: Path, host: Host, repository: Path
+) -> None:
+    link = host.serve("/a.mp4", whole(film()))
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_CLAIMS, link, str(tmp_path / "videos")],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith(("killed|", "through|"))]
+    assert lines[-1] == "through|paid|KlingRequestError"
+    # The kills did hit all three: before the claim, between claim and payment, and after the payment.
+    assert set(lines[:-1]) == {
+        "killed|taken",
+        "killed|unpaid|KlingRequestError",
+        "killed|paid|KlingRequestError",
+    }
+
+
+def test_a_claim_whose_task_was_killed_is_listed(tmp_path: Path) -> None:
+    claim_place(place(tmp_path).parent, "red-panda", origin())
+    (found,) = find_claims(str(tmp_path))
+    assert found.claim is not None
+    assert (found.claim.dag_id, found.claim.run_id) == ("videos", "manual__1")
 
 
 def test_parts_of_other_targets_and_of_the_living_stay(tmp_path: Path, host: Host) -> None:

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
+import re
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.storage import destination_path, file_name
+from kling_provider.storage import destination_path, file_name, file_stem, stem_beside
 
 FACTS: dict[str, Any] = {
     "name": "red-panda",
@@ -22,12 +24,13 @@ FACTS: dict[str, Any] = {
     "run_id": "scheduled__2026-11-24T06:00:00+00:00",
     "task_id": "group.video",
     "map_index": 7,
-    "suffix": ".mp4",
 }
 
 
-def named(template: str = "{name}", **facts: Any) -> str:
-    return file_name(template, **(FACTS | facts))
+def named(
+    template: str = "{name}", *, output: str = "video", index: int = 0, outputs: int = 1, **facts: Any
+) -> str:
+    return file_name(file_stem(template, **(FACTS | facts)), type=output, index=index, outputs=outputs)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,15 @@ def named(template: str = "{name}", **facts: Any) -> str:
         ("{name}", {"take": 2}, "red-panda.take2.mp4"),
         ("{name}", {"outputs": 2, "index": 1}, "red-panda-1.mp4"),
         ("{name}", {"take": 2, "outputs": 2, "index": 0}, "red-panda.take2-0.mp4"),
-        ("{name}", {"suffix": ".png"}, "red-panda.png"),
+        ("{name}", {"output": "image"}, "red-panda.png"),
+        ("{name}", {"output": "srt"}, "red-panda.srt"),
+        ("{name}", {"output": "../x Y"}, "red-panda.xy"),
+        ("{name}", {"output": "可"}, "red-panda.bin"),
         ("{name}.mp4", {"take": 1}, "red-panda.take1.mp4"),
+        ("{name}.mp4", {"output": "image"}, "red-panda.png"),
+        ("{name}.{kling_task_id}", {"kling_task_id": "953"}, "red-panda.953.mp4"),
+        ("{name}", {"name": "cafe\u0301"}, "caf\u00e9.mp4"),
+        ("{name}", {"name": "a\u202eb\ufeffc"}, "a_b_c.mp4"),
         ("{name}-t{take}", {"take": 1}, "red-panda-t1.mp4"),
         ("{run_id}/{name}", {}, "scheduled__2026-11-24T06_00_00+00_00/red-panda.mp4"),
         ("{type}/{model}/{task_id}-{map_index}", {}, "text_to_video/kling-3.0/group.video-7.mp4"),
@@ -67,6 +77,7 @@ def test_names(template: str, facts: dict[str, Any], expected: str) -> None:
         ("{}", {}, "Allowed:"),
         ("{name!r}", {}, "without ! and :"),
         ("{take:03}", {}, "without ! and :"),
+        ("{name}.{kling_task_id}", {}, "nobody knows before the payment"),
         ("{name", {}, "is no template"),
         ("{name}", {"name": "../x"}, "leads out of destination"),
         ("{name}", {"name": "a/ .. /x"}, "leads out of destination"),
@@ -91,6 +102,14 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     assert two.endswith(".take3.mp4")
     for name in (one, two):
         assert len(name.encode()) <= 200
+
+
+def test_what_is_saved_beside_is_named_by_its_identity() -> None:
+    computed = "af-855e379cabacc79b17f742c90334744760b4ca24"
+    assert stem_beside("a/red-panda", computed) == "a/red-panda.abacc79b"
+    marks = {stem_beside("x", own) for own in ("mine", "kling:953", "af-short", "", "\ud800")}
+    assert len(marks) == 5
+    assert all(re.fullmatch(r"x\.[0-9a-f]{8}", mark) for mark in marks)
 
 
 parts = st.text(
@@ -129,9 +148,11 @@ def test_no_name_leaves_the_destination(
         ("/data/videos", "file:///data/videos/a/b.mp4"),
         (" /data/videos/ ", "file:///data/videos/a/b.mp4"),
         ("file:///data/my videos", "file:///data/my videos/a/b.mp4"),
+        (Path("/data/videos"), "file:///data/videos/a/b.mp4"),
+        (ObjectStoragePath("file:///data/videos"), "file:///data/videos/a/b.mp4"),
     ],
 )
-def test_destinations(destination: str, expected: str) -> None:
+def test_destinations(destination: Any, expected: str) -> None:
     path = destination_path(destination) / "a/b.mp4"
     assert str(path) == expected
     assert path.path == expected.removeprefix("file://")
@@ -150,6 +171,8 @@ def test_destinations(destination: str, expected: str) -> None:
         ("s3://", "names no bucket"),
         ("s3://key:secret@bucket/x", "holds credentials"),
         ("nosuch://bucket/x", "needs a provider that is not installed"),
+        ("/data/vid\x00eos", "characters that no path can have"),
+        ("/data/\ud83d", "characters that no path can have"),
     ],
 )
 def test_destinations_that_are_refused(destination: str, says: str) -> None:
