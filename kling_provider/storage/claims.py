@@ -87,7 +87,15 @@ def find_claims(target: str, conn_id: str | None = None) -> list[FoundClaim]:
     """
     root = destination_path(target, conn_id)
     with telling(f"look for claims in {root}"), as_os_error():
-        return sorted(_claims(root), key=lambda found: str(found.file))
+        root.fs.invalidate_cache()
+        if root.fs.isdir(root.path):
+            return sorted(_below(root), key=lambda found: str(found.file))
+        file = root if root.name.endswith(".json") else root.parent / f"{root.name}.json"
+        if (found := read_claim(file)) is not None:
+            return [found]
+        if store_of(file).size(file) is not None:
+            return []
+    raise KlingRequestError(f"There is neither a folder nor a claim at {root}.")
 
 
 def release_claim(found: FoundClaim) -> bool:
@@ -125,18 +133,10 @@ def read_claim(file: ObjectStoragePath) -> FoundClaim | None:
         return None
 
 
-def _claims(root: ObjectStoragePath) -> Iterator[FoundClaim]:
-    root.fs.invalidate_cache()
-    if root.fs.isdir(root.path):
-        names = set(root.fs.find(root.path))
-        for name in names:
-            if name.endswith(".json") and name.removesuffix(".json") not in names:
-                below = name.strip("/").removeprefix(root.path.strip("/")).lstrip("/")
-                if (found := read_claim(root / below)) is not None:
-                    yield found
-        return
-    file = root if root.name.endswith(".json") else root.parent / f"{root.name}.json"
-    if (one := read_claim(file)) is not None:
-        yield one
-    elif store_of(file).size(file) is None:
-        raise KlingRequestError(f"There is neither a folder nor a claim at {root}.")
+def _below(root: ObjectStoragePath) -> Iterator[FoundClaim]:
+    names = set(root.fs.find(root.path))
+    for name in names:
+        if name.endswith(".json") and name.removesuffix(".json") not in names:
+            below = name.strip("/").removeprefix(root.path.strip("/")).lstrip("/")
+            if (found := read_claim(root / below)) is not None:
+                yield found

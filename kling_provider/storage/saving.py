@@ -185,7 +185,9 @@ def _place(
             store.publish(part, path)
         except FileExistsError:
             continue  # another task was quicker: look whose it is
-        return None, named
+        if (told := look(path).sidecar) is not None and told.kling_task_id == target.task.kling_task_id:
+            return None, named
+        # In a store that cannot hold a claim somebody wrote over ours in this moment.
     raise KlingStorageError(
         f"Could not save {target.path}: others keep writing there. "
         f"{still_there(target.task.kling_task_id, target.task.expires_at)} A retry downloads it again at no cost.",

@@ -193,13 +193,15 @@ def find_saved(path: ObjectStoragePath, identity: str) -> Sidecar | None:
 def look(path: ObjectStoragePath) -> Found:
     """Reads what stands at ``path``. Raises what the store raises."""
     store, beside = store_of(path), sidecar_path(path)
+    # In the opposite order to the one in which they appear: a file of ours is never seen without its sidecar.
+    of_file = store.size(path)
     size, told = store.size(beside), b""
     if size is not None and 0 < size <= _LARGEST:
         try:
             told = store.read(beside)
         except FileNotFoundError:  # a claim that was released in this moment
             size = None
-    return Found(size=store.size(path), sidecar=_read(Sidecar, told), claim=_read(Claim, told), beside=size)
+    return Found(size=of_file, sidecar=_read(Sidecar, told), claim=_read(Claim, told), beside=size)
 
 
 def _read(kind: type[_Model], told: bytes) -> _Model | None:

@@ -22,7 +22,8 @@ from kling_provider.exceptions import (
 )
 from kling_provider.storage import (
     SavedFile,
-    check_free,
+    choose_place,
+    claim_place,
     find_saved,
     read_sidecar,
 )
@@ -46,39 +47,60 @@ def host() -> Iterator[Host]:
         yield host
 
 
-def test_a_file_of_others_is_never_overwritten(tmp_path: Path, host: Host) -> None:
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_file_of_others_is_never_overwritten(tmp_path: Path, host: Host, replace: bool) -> None:
     path, file = place(tmp_path), tmp_path / "red-panda.mp4"
     task = finished(host.serve("/a.mp4", whole(film())))
 
-    def refused(says: str) -> None:
+    def refused(says: str, way_out: str) -> None:
         before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
-        with pytest.raises(KlingRequestError, match="add the run's date to destination") as error:
-            check_free(path, "af-identity")
+        with pytest.raises(KlingRequestError, match="another filename") as error:
+            claim_place(path.parent, "red-panda", origin(), replace=replace)
         assert says in str(error.value)
-        assert "set replace=True" in str(error.value)
+        assert way_out in str(error.value)
+        assert "Nothing was sent, nothing is billed" in str(error.value)
         assert error.value.task_state is TaskState.NONE
         with pytest.raises(KlingRequestError, match="stays at Kling") as late:
-            save(task, path)
+            save(task, path, replace=replace)
         assert says in str(late.value)
         assert late.value.task_state is TaskState.EXISTS
         assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
     file.write_bytes(b"somebody's")
-    refused("has no sidecar")
+    refused("has no sidecar", "move it away")
     file.unlink()
     (tmp_path / "red-panda.mp4.json").write_text('{"some": "json"}')
-    refused("none of ours")
+    refused("none of ours", "move it away")
+    (tmp_path / "red-panda.mp4.json").write_text("")
+    refused("a task was killed while it claimed", "claims release")
     (tmp_path / "red-panda.mp4.json").unlink()
     file.symlink_to(tmp_path / "dangling")
-    refused("is no file")
+    refused("is no file", "move it away")
     file.unlink()
     file.mkdir()
-    refused("is no file")
+    refused("is no file", "move it away")
     file.rmdir()
-    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="1"), path, origin=origin("af-other"))
-    refused("belongs to another video")
+    others = origin("af-other", dag_id="trailers", task_id="cut", map_index=-1)
+    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="1"), path, origin=others)
+    owner = "Dag trailers, run manual__1, task cut, name red-panda, Kling task 1"
+    refused(owner, "'{name}-{run_id}'")
     file.unlink()
-    refused("belongs to another video")
+    refused(owner, "'{name}-{run_id}'")
+
+
+def test_what_was_paid_is_saved_beside_a_file_of_others(
+    tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It came there after the payment."""
+    path = place(tmp_path)
+    (tmp_path / "red-panda.mp4").write_bytes(b"somebody's")
+    task = finished(host.serve("/a.mp4", whole(film())))
+    saved = save(task, path, beside=place(tmp_path, "red-panda.0badcafe.mp4"))
+    assert saved.file.endswith("/red-panda.0badcafe.mp4")
+    assert (tmp_path / "red-panda.0badcafe.mp4").read_bytes() == film()
+    assert saved.sidecar.poster == "red-panda.0badcafe.mp4.jpg"
+    assert (tmp_path / "red-panda.mp4").read_bytes() == b"somebody's"
+    assert "It stays as it is, and the video goes beside it" in caplog.text
 
 
 def test_a_video_that_was_edited_is_not_overwritten(tmp_path: Path, host: Host) -> None:
@@ -87,27 +109,21 @@ def test_a_video_that_was_edited_is_not_overwritten(tmp_path: Path, host: Host) 
     save(task, path)
     file.write_bytes(film(0.5))
     assert find_saved(path, "af-identity") is None
-    with pytest.raises(KlingRequestError, match="was changed after it was saved"):
-        check_free(path, "af-identity")
+    with pytest.raises(KlingRequestError, match="was changed after it was saved") as error:
+        choose_place(path.parent, "red-panda", origin())
+    assert "set replace=True" in str(error.value)
     with pytest.raises(KlingRequestError, match="was changed after it was saved"):
         save(task, path)
     assert file.read_bytes() == film(0.5)
-
-
-def test_replace_takes_the_place(tmp_path: Path, host: Host) -> None:
-    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
-    file.write_bytes(b"somebody's")
-    (tmp_path / "red-panda.mp4.json").write_text("not even json")
-    check_free(path, "af-identity", replace=True)
-    save(finished(host.serve("/a.mp4", whole(film()))), path, replace=True)
+    assert claim_place(path.parent, "red-panda", origin(), replace=True) == "red-panda"
+    save(task, path, replace=True)
     assert file.read_bytes() == film()
-    assert find_saved(path, "af-identity") is not None
 
 
 def test_another_task_of_the_same_identity_takes_the_place(tmp_path: Path, host: Host) -> None:
     path = place(tmp_path)
     save(finished(host.serve("/a.mp4", whole(film())), id="1"), path)
-    check_free(path, "af-identity")
+    assert claim_place(path.parent, "red-panda", origin()) == "red-panda"
     save(finished(host.serve("/b.mp4", whole(film(0.5))), id="2"), path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
     assert read_sidecar(path).kling_task_id == "2"  # type: ignore[union-attr]
@@ -157,7 +173,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_payment(tmp_path: Pat
     (tmp_path / "file").write_text("a file, no folder")
     path = place(tmp_path / "file/below")
     with pytest.raises(KlingStorageError, match="a file stands where a folder should be") as error:
-        check_free(path, "af-identity")
+        claim_place(path.parent, "red-panda", origin())
     assert "Nothing was sent to Kling" in str(error.value)
     with pytest.raises(KlingStorageError, match="stays at Kling"):
         save(finished(host.serve("/a.mp4", whole(film()))), path)
@@ -182,20 +198,26 @@ def test_a_file_system_without_hard_links(
 def test_a_folder_of_others_is_told_before_the_payment(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(KlingStorageError, match="this worker's user may not do that there"):
-        check_free(place(tmp_path / "closed/below"), "af-identity")
+        claim_place(place(tmp_path / "closed/below").parent, "red-panda", origin())
 
 
 NO_ROOM = """
 import resource, signal, sys
-from tests.unit.storage_stand_ins import finished, place, save
+from tests.unit.storage_stand_ins import finished, origin, place, save
 from kling_provider.exceptions import KlingStorageError
+from kling_provider.storage import claim_place
 from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
     save(finished(sys.argv[1]), place(Path(sys.argv[2])))
 except KlingStorageError as error:
-    sys.stdout.write(f"{error.task_state} {error}")
+    print(error.task_state, error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (64, 4096))
+try:
+    claim_place(place(Path(sys.argv[2])).parent, "another", origin())
+except KlingStorageError as error:
+    print(error.task_state, error)
 """
 
 
@@ -209,8 +231,11 @@ def test_no_room_for_the_file(tmp_path: Path, host: Host, repository: Path) -> N
         text=True,
         check=True,
     )
-    assert "exists Could not save" in done.stdout
-    assert "larger than this process may write" in done.stdout
-    assert "stays at Kling until" in done.stdout
+    saving, claiming = done.stdout.splitlines()
+    assert saving.startswith("exists Could not save")
+    assert "larger than this process may write" in saving
+    assert "stays at Kling until" in saving
+    assert claiming.startswith("none Could not claim")
+    assert "larger than this process may write. Nothing was sent to Kling." in claiming
     assert names(tmp_path) == []
     assert len(host.seen) == 1

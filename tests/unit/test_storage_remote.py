@@ -18,8 +18,10 @@ from PIL import Image as Pillow
 
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.storage import (
-    check_free,
+    choose_place,
+    claim_place,
     destination_path,
+    find_delivered,
     find_saved,
     load_image,
     read_sidecar,
@@ -116,7 +118,7 @@ ALL = {FILM, f"{FILM}.jpg", f"{FILM}.json"}
 
 def test_a_video_and_its_sidecar(store: Bucket, host: Host, temporary: Path) -> None:
     link, path = host.serve("/a.mp4", whole(film())), place(store)
-    check_free(path, "af-identity")
+    assert choose_place(path.parent, "panda", origin()).stem == "panda"
     saved = save(link, path)
     assert store.keys == ALL
     assert path.fs.cat_file(path.path) == film()
@@ -128,7 +130,8 @@ def test_a_video_and_its_sidecar(store: Bucket, host: Host, temporary: Path) -> 
 
     assert save(link, path).reused
     assert find_saved(path, "af-identity") == read_sidecar(path) == saved.sidecar
-    assert saved_result(saved.sidecar, path)["outputs"][0]["file"] == saved.file
+    found = find_delivered(path.parent, "panda", "af-identity")
+    assert saved_result(found)["outputs"][0]["file"] == saved.file
     assert len(host.seen) == 1
 
 
@@ -143,7 +146,7 @@ def test_an_upload_that_fails_leaves_no_video(store: Bucket, host: Host, tempora
     assert FILM not in store.keys
     assert list(temporary.iterdir()) == []
     assert find_saved(path, "af-identity") is None
-    check_free(path, "af-identity")
+    assert choose_place(path.parent, "panda", origin()).stem == "panda"
     assert not save(link, path).reused
     assert store.keys == ALL
     assert path.fs.cat_file(path.path) == film()
@@ -162,15 +165,13 @@ def test_what_killed_workers_left_is_removed(store: Bucket, host: Host, temporar
 def test_a_file_of_others_is_never_overwritten(store: Bucket, host: Host) -> None:
     link, path = host.serve("/a.mp4", whole(film())), place(store)
     store.pipe_file(path.path, b"somebody's")
-    with pytest.raises(KlingRequestError, match="has no sidecar"):
-        check_free(path, "af-identity")
-    with pytest.raises(KlingRequestError, match="has no sidecar"):
-        save(link, path)
+    for replace in (False, True):
+        with pytest.raises(KlingRequestError, match="has no sidecar"):
+            claim_place(path.parent, "panda", origin(), replace=replace)
+        with pytest.raises(KlingRequestError, match="has no sidecar"):
+            save(link, path, replace=replace)
+    assert store.keys == {FILM}
     assert store.cat_file(path.path) == b"somebody's"
-    save(link, path, replace=True)
-    assert store.cat_file(path.path) == film()
-    with pytest.raises(KlingRequestError, match="belongs to another video"):
-        check_free(path, "af-other")
 
 
 def test_a_cut_file_is_made_again_and_an_edited_one_is_not(store: Bucket, host: Host) -> None:
@@ -189,7 +190,7 @@ def test_a_bucket_that_does_not_exist_is_told_before_the_payment() -> None:
     conn = f"conn{next(_numbers)}"
     attach("s3", conn, fs=Bucket())
     with pytest.raises(KlingStorageError, match=r"there is no bucket bukcet\. Nothing was sent"):
-        check_free(destination_path("s3://bukcet/videos", conn) / "a.mp4", "af-identity")
+        claim_place(destination_path("s3://bukcet/videos", conn), "a", origin())
 
 
 def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,8 @@ def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(store, "info", broken)
     for ask in (
-        lambda: check_free(place(store), "af-identity"),
+        lambda: claim_place(place(store).parent, "panda", origin()),
+        lambda: find_delivered(place(store).parent, "panda", "af-identity"),
         lambda: find_saved(place(store), "af-identity"),
         lambda: load_image(str(place(store))),
     ):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
-from kling_provider.storage import destination_path, find_saved, result, save_output, saved_result
+from kling_provider.storage import destination_path, find_delivered, result, save_output, saved_result
 from tests.unit.storage_stand_ins import film, finished, origin, running_host, whole
 
 ENDED = datetime(2026, 11, 24, 6, 1, 30, 436000, UTC)
@@ -114,10 +114,10 @@ def test_a_saved_video_tells_the_same_without_a_call(tmp_path: Path) -> None:
     live = result(task, files={0: saved}, **about)  # type: ignore[arg-type]
     assert live["outputs"][0]["file"] == f"file://{tmp_path}/a.mp4"
     assert live["outputs"][0]["sidecar"] == f"file://{tmp_path}/a.mp4.json"
-    found = find_saved(path, "af-identity")
-    assert found is not None
+    found = find_delivered(destination_path(str(tmp_path)), "a", "af-identity")
+    assert [str(path) for path, _ in found] == [saved.file]
     live["outputs"][0]["url"] = None  # the one thing that no file keeps
-    assert saved_result(found, path) == live
+    assert saved_result(found) == live
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False))

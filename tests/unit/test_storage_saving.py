@@ -21,7 +21,7 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.storage import (
-    check_free,
+    choose_place,
     find_saved,
     read_sidecar,
     sidecar_path,
@@ -97,6 +97,7 @@ def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogC
         "model": "kling-3.0",
         "take": 0,
         "request": {"prompt": "A red panda brews tea", "name": "red-panda"},
+        "outputs": 1,
         "output_type": "video",
         "output_id": "out-0",
         "duration": 1.041,
@@ -150,7 +151,7 @@ def test_a_file_that_is_not_intact_is_made_again(tmp_path: Path, host: Host, dam
     else:
         file.write_bytes({"cut": film()[:-1], "garbage": b"\0" * len(film()), "empty": b""}[damage])
     assert find_saved(path, "af-identity") is None
-    check_free(path, "af-identity")
+    assert choose_place(path.parent, "red-panda", origin()).stem == "red-panda"
     assert not save(task, path).reused
     assert file.read_bytes() == film()
 
