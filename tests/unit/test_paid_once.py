@@ -101,14 +101,13 @@ def go_on(operator: KlingGenerateOperator, instance: Instance, kling_task_id: st
 
 
 @pytest.mark.parametrize("profile", ["kling", "gateway"])
-def test_replace_writes_over_others_and_delivers_our_own(
+def test_replace_delivers_our_own(
     profile: str, start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     """At a host without a lock, and after 30 days anywhere, the saved file is the only memory of pay_once_per."""
     sandbox = start(profile)
     sandbox.set_faults([{"kind": "ids_forgotten", "seconds": 3600, "mode": "free"}])
     how = {"destination": str(tmp_path), "replace": True, "pay_once_per": "dag"}
-    (tmp_path / "panda.mp4").write_bytes(b"somebody's")
     first = Instance(run_id="monday")
     kling_task_id, kwargs = begin(generate(**how), first, sandbox)
     go_on(generate(**how), first, kling_task_id, **kwargs)
