@@ -160,6 +160,8 @@ class Saving:
         wanted = [index for index, one in enumerate(outputs) if one.type in SUFFIXES or one.url] or [0]
         stem = self._claimed or self._plain
         beside = stem_beside(self._plain, self._origin.identity)
+        if beside == stem:
+            beside = stem_beside(stem, self._origin.identity)
         files, claim_is_gone = {}, len(outputs) == 1
         for index in wanted:
             path, other = (
@@ -171,7 +173,7 @@ class Saving:
                 path,
                 origin=self._origin,
                 index=index,
-                beside=other if other != path else None,
+                beside=other,
                 replace=self._replace,
                 refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
                 http_extras=self._hook.connection.http_extras,
