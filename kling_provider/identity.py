@@ -36,6 +36,7 @@ _DEFAULTS: dict[str, Any] = {
     "audio": "off",
     "multi_shot": False,
     "watermark": False,
+    "cfg_scale": 0.5,
 }
 
 #: Neither changes the video.

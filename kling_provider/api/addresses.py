@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses inside texts that come from elsewhere."""
+"""What people read carries no secret: URLs inside texts, and what of a URL may grant access.
+
+This is about logs, XCom, records and sidecars, and hides too much rather than too little. What of a URL counts for
+the identity is another question (:mod:`kling_provider.api.signatures`).
+"""
 
 from __future__ import annotations
 
@@ -17,3 +21,53 @@ def without_queries(text: object) -> str:
     it grants access to what it signs."""
     shown = _BARE_QUERY.sub(r"\1?…", _QUERY.sub("?…", str(text)))
     return _USER.sub(r"\1\2…@", shown)
+
+
+#: Parameters that may grant access or belong to what does, wherever they stand. A name more is a value less to read.
+_GRANTS = frozenset(
+    {
+        *(
+            "sign",
+            "sig",
+            "expires",
+            "expire",
+            "expiry",
+            "exp",
+            "policy",
+            "key-pair-id",
+            "jwt",
+            "sid",
+            "otp",
+            "hmac",
+        ),
+        *("awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "accesskeyid", "access_key_id"),
+        *(
+            "access_key",
+            "accesskey",
+            "api_key",
+            "apikey",
+            "api-key",
+            "key",
+            "auth",
+            "auth_key",
+            "authkey",
+            "pwd",
+        ),
+        # Kling's own result links.
+        *("kstime", "cachekey", "pkey", "x-kcdn-pid"),
+        # Akamai, Wangsu, Tencent Cloud, ByteDance.
+        *("hdnts", "hdnea", "hdntl", "wstime", "wsabstime", "txtime", "x-expires"),
+        *("q-sign-algorithm", "q-ak", "q-sign-time", "q-key-time", "q-header-list", "q-url-param-list"),
+    }
+)
+_GRANT_WORDS = ("token", "signature", "secret", "credential", "passw", "session", "authorization")
+_GRANT_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-tos-", "x-cos-", "x-obs-")
+#: These change the image, whatever they begin with.
+_CONTENT = frozenset({"x-oss-process", "x-tos-process", "x-cos-process", "x-obs-process"})
+
+
+def grants_access(name: str) -> bool:
+    """Whether a query parameter of this name may grant access to what a URL serves."""
+    if name in _CONTENT:
+        return False
+    return name in _GRANTS or name.startswith(_GRANT_PREFIXES) or any(word in name for word in _GRANT_WORDS)

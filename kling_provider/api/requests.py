@@ -16,17 +16,18 @@ from kling_provider.api.models import canonical, known_model
 from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
 from kling_provider.api.rules import broken_rules
 from kling_provider.api.spelling import legacy_names, translate
-
-
-def _text_of_number(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+from kling_provider.api.values import as_whole, normalise, text_of_number
 
 
 def _no_flag(value: Any) -> Any:
     # A yes or on that YAML made a boolean is no 1: it would pay for another take.
     if isinstance(value, bool):
         raise ValueError("is a number, not true or false")
-    return value
+    return as_whole(value)
+
+
+def _blank_is_nothing(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _aspect(value: Any) -> Any:
@@ -45,7 +46,10 @@ def _audio(value: Any) -> Any:
         return "native" if value else "off"
     if isinstance(value, str):
         # Jinja renders such a boolean as text.
-        return {"on": "native", "true": "native", "false": "off"}.get(value.lower(), value.lower())
+        word = value.lower()
+        return {"on": "native", "yes": "native", "true": "native", "no": "off", "false": "off"}.get(
+            word, word
+        )
     return value
 
 
@@ -53,9 +57,12 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Text = Annotated[str, BeforeValidator(_text_of_number)]
+Text = Annotated[str, BeforeValidator(text_of_number)]
+#: Text that may be left out, or left empty.
+MaybeText = Annotated[Text | None, BeforeValidator(_blank_is_nothing)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Number = Annotated[float, BeforeValidator(_no_flag)]
+Flag = Annotated[bool, BeforeValidator(as_whole)]
 
 
 class _Part(BaseModel):
@@ -84,21 +91,21 @@ class Element(_Part):
     """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
 
     element_id: Text
-    id: str | None = None
+    id: Text | None = None
 
 
 class Voice(_Part):
     """A stored voice; ``id`` is its name in the prompt (standard API)."""
 
     voice_id: Text
-    id: str | None = None
+    id: Text | None = None
 
 
 class Shot(_Part):
     """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
 
     index: Whole = Field(ge=1, le=6)
-    prompt: str = Field(max_length=512)
+    prompt: Annotated[Text, Field(max_length=512)]
     duration: Whole = Field(ge=1)
 
 
@@ -124,23 +131,23 @@ class VideoRequest(BaseModel):
     # Ours: never sent to Kling as such.
     name: Text | None = Field(None, min_length=1, max_length=200)
     take: Whole = Field(0, ge=0)
-    adopt: Text | None = None
+    adopt: MaybeText = None
 
     # Both dialects.
-    prompt: Text | None = None
+    prompt: MaybeText = None
     model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     duration: Whole = Field(5, ge=1, le=600)
     resolution: Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)] = "720p"
     audio: Annotated[Literal["off", "native"] | None, BeforeValidator(_audio)] = None
-    multi_shot: bool | None = None
-    watermark: bool = False
+    multi_shot: Flag | None = None
+    watermark: Flag = False
     elements: list[Element] = []
     voices: list[Voice] = []
     callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
     external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
 
     # Legacy only.
-    negative_prompt: Text | None = Field(None, max_length=2500)
+    negative_prompt: MaybeText = Field(None, max_length=2500)
     cfg_scale: Number | None = Field(None, ge=0, le=1)
     camera_control: CameraControl | None = None
     shot_type: Literal["customize", "intelligence"] | None = None
@@ -202,38 +209,49 @@ _KEYS_WITHIN: dict[str, tuple[str, ...]] = {
 }
 #: Fields that hold an image: address, base64, or a path that a worker reads just before the call.
 IMAGE_FIELDS = ("first_frame", "last_frame", "static_mask")
+#: What may hold a path, in either spelling: the bytes of a file's name are its own, whatever Unicode thinks of them.
+_PATHS = frozenset({*IMAGE_FIELDS, "image", "image_tail", "mask"})
 
 
-def parse_request(data: Mapping[str, Any]) -> Request:
-    """Read one request in our vocabulary or the legacy one.
+#: What to write where an input for a video from an image comes without the type that takes it.
+WRITE_TYPE = "write type: image_to_video"
 
-    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
 
+def parse_request(data: Mapping[str, Any] | Request) -> Request:
+    """Read one request in our vocabulary or the legacy one, and check it.
+
+    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text). Text comes
+    out in Unicode's form C with ``\\n`` at the end of lines, so that one text is one text from every editor.
+
+    :param data: a mapping, or a request that was made otherwise: its rules are checked all the same.
     :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
     """
+    if isinstance(data, VideoRequest):
+        data = data.model_dump(exclude_unset=True) | {"type": data.type}
     if not isinstance(data, Mapping):
         raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
+    data, problems = normalise(data, keep=_PATHS)
     kind = data.get("type") or "text_to_video"
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
-        raise InvalidRequest([Problem("type", kind, f"is one of: {', '.join(KINDS)}")])
-    fields, problems = translate({key: value for key, value in data.items() if value is not None})
-    other = next(cls for cls in KINDS.values() if cls is not model)
+        raise InvalidRequest([*problems, Problem("type", kind, f"is one of: {', '.join(KINDS)}")])
+    fields, misspelt = translate({key: value for key, value in data.items() if value is not None})
+    problems += misspelt
     for key in [key for key in fields if key not in model.model_fields]:
-        hint = None
-        if key in other.model_fields:
-            hint = f"belongs to type {other.model_fields['type'].default}, not {kind}"
-            if key == "aspect_ratio":
-                hint += ": an image's video has the shape of its first frame"
-        elif not suggest(key, model.model_fields) and (near := suggest(key, legacy_names())):
-            hint = f"no such key.{near}"
+        hint = _hint(key, model)
         problems.append(unknown_key(key, fields.pop(key), model.model_fields, hint))
     request: Request | None = None
     try:
         request = model.model_validate(fields)
     except ValidationError as error:
         problems += from_pydantic(error, _KEYS_WITHIN)
-        problems += _rules_of_the_rest(model, fields, {str(item["loc"][0]) for item in error.errors()})
+        wrong = _wrong_fields(error)
+        if "model" not in wrong:
+            # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
+            # would speak of defaults where the wrong ones stood.
+            on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
+            rest = model.model_validate({key: value for key, value in fields.items() if key not in wrong})
+            problems += [problem for problem in broken_rules(rest) if problem.field in on_their_own]
     if request is not None:
         problems += broken_rules(request)
     if problems or request is None:
@@ -241,13 +259,38 @@ def parse_request(data: Mapping[str, Any]) -> Request:
     return request
 
 
-def _rules_of_the_rest(
-    kind: type[TextToVideo] | type[ImageToVideo], fields: Mapping[str, Any], wrong: set[str]
-) -> list[Problem]:
-    """What the model says to fields that are well-formed, so that its author hears of all at once."""
-    if "model" in wrong:
-        return []
-    # Other rules compare fields, and would speak of defaults where the wrong ones stood.
-    on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-    rest = kind.model_validate({key: value for key, value in fields.items() if key not in wrong})
-    return [problem for problem in broken_rules(rest) if problem.field in on_their_own]
+def read_what_can_be(data: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
+    """Read a request that may be wrong: its readable fields, and the others as they were written.
+
+    For texts about it and for its name. It is no check: nothing may be sent of it.
+    """
+    clean, _ = normalise(data, keep=_PATHS)
+    fields, _ = translate({key: value for key, value in clean.items() if value is not None})
+    kind = KINDS.get(str(fields.pop("type", "")), TextToVideo)
+    rest = {key: fields.pop(key) for key in list(fields) if key not in kind.model_fields}
+    try:
+        return kind.model_validate(fields), rest
+    except ValidationError as error:
+        rest |= {key: fields.pop(key) for key in _wrong_fields(error)}
+    return kind.model_validate(fields), rest
+
+
+def _hint(key: str, model: type[TextToVideo] | type[ImageToVideo]) -> str | None:
+    """What to say of a key that the type does not have; ``None`` where a plain suggestion does."""
+    other = next(cls for cls in KINDS.values() if cls is not model)
+    if key in other.model_fields:
+        said = f"belongs to type {_type_of(other)}, not {_type_of(model)}"
+        if key == "aspect_ratio":
+            return f"{said}: an image's video has the shape of its first frame"
+        return f"{said}; {WRITE_TYPE}" if other is ImageToVideo else said
+    if not suggest(key, model.model_fields) and (near := suggest(key, legacy_names())):
+        return f"no such key.{near}"
+    return None
+
+
+def _type_of(kind: type[TextToVideo] | type[ImageToVideo]) -> str:
+    return str(kind.model_fields["type"].default)
+
+
+def _wrong_fields(error: ValidationError) -> set[str]:
+    return {str(item["loc"][0]) for item in error.errors()}

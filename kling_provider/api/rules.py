@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kling_provider.api.models import Model, known_model, model_names
 from kling_provider.api.problems import Problem
+from kling_provider.api.values import is_written_for_nothing
 
 if TYPE_CHECKING:
     from kling_provider.api.requests import ImageToVideo, Request
@@ -29,6 +30,18 @@ def broken_rules(request: Request) -> list[Problem]:
         # An unknown name passes, except where it is plainly a known one with other dots and dashes.
         found.append(Problem("model", request.model, f"no such model. Did you mean {near[0]!r}?"))
     return found
+
+
+def said_for_nothing(request: Request) -> list[Problem]:
+    """Texts that are what Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+
+    For where templates have been rendered: such a text would be paid as a prompt, or looked for as a task.
+    """
+    return [
+        Problem(field, value, "is what a template writes where it has no value; leave the key out there")
+        for field in ("prompt", "negative_prompt", "adopt", "external_task_id")
+        if is_written_for_nothing(value := getattr(request, field))
+    ]
 
 
 def _folded(name: str) -> str:

@@ -98,7 +98,7 @@ class KlingConnection:
             credential=credential,
             profile=profile.seen_by(api_key=api_key),
             api=api,
-            namespace=str(ours["namespace"] or ""),
+            namespace=str(ours["namespace"] or "").strip(),
             max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
             http_extras=extras,
         )

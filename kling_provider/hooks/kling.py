@@ -23,7 +23,8 @@ from kling_provider.api.codes import Answer, TaskState
 from kling_provider.api.dialects import standard
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import Request, VideoRequest, parse_request
+from kling_provider.api.requests import Request, parse_request
+from kling_provider.api.rules import said_for_nothing
 from kling_provider.exceptions import (
     KlingError,
     KlingRateLimitError,
@@ -102,8 +103,8 @@ class KlingHook(HttpHook):
         :raises KlingRequestError: with every problem; nothing was sent.
         """
         try:
-            request = data if isinstance(data, VideoRequest) else parse_request(data)
-            problems = self.connection.dropped(request)
+            request = parse_request(data)
+            problems = [*said_for_nothing(request), *self.connection.dropped(request)]
             if problems:
                 raise InvalidRequest(problems)
         except InvalidRequest as invalid:

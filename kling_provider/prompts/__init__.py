@@ -43,6 +43,7 @@ def load_prompts(
     conn_id: str | None = None,
     only: Sequence[str] | str | None = None,
     values: Mapping[str, Any] | None = None,
+    limit: int = 10_000,
 ) -> list[dict[str, Any]]:
     """Read prompt files: requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
 
@@ -57,6 +58,8 @@ def load_prompts(
         match. Nothing at all means every entry. One of several takes is ``<name>.take<n>``.
     :param values: fills ``{{ }}`` in all texts except names, with Jinja in its sandbox. Without it braces
         stay as they are.
+    :param limit: the most requests that may come out, against a slip of the finger. Airflow itself maps over no
+        more than ``[core] max_map_length`` (1,024).
     :raises KlingRequestError: with every problem of the folder at once (``problems``), each with file, line,
         key, what was found and what is allowed. Nothing was sent.
     :return: mappings that are JSON all through, in the order above.
@@ -64,4 +67,4 @@ def load_prompts(
     # Here and not above: DAG files import this module each time they are parsed.
     from kling_provider.prompts.loading import load
 
-    return load(path, conn_id=conn_id, only=only, values=values)
+    return load(path, conn_id=conn_id, only=only, values=values, limit=limit)

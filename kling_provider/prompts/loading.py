@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.problems import InvalidRequest, Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request, parse_request
 from kling_provider.api.spelling import ours
+from kling_provider.api.values import whole_number
 from kling_provider.prompts import naming
 from kling_provider.prompts.choosing import chosen
 from kling_provider.prompts.finding import File, find_files, refused
@@ -35,6 +35,7 @@ def load(
     conn_id: str | None,
     only: Sequence[str] | str | None,
     values: Mapping[str, Any] | None,
+    limit: int,
 ) -> list[dict[str, Any]]:
     """See :func:`kling_provider.prompts.load_prompts`."""
     if values is not None and not isinstance(values, Mapping):
@@ -46,6 +47,11 @@ def load(
     if not made:
         raise refused(f"there are no prompts in {path}: its files are empty")
     wanted = chosen([(each.request["name"], each.label) for each in made], only)
+    if len(wanted) > limit:
+        raise refused(
+            f"{path} makes {len(wanted):,} videos, and the limit is {limit:,}. Each of them would be paid: choose some with only, "
+            f"or give limit={len(wanted)} if you mean all of them"
+        )
     return [each.request for number, each in enumerate(made) if number in wanted]
 
 
@@ -120,7 +126,7 @@ class _Loading:
                 self._report([Problem("matrix", full, f"its name {wrong}")], settings, own)
             data = self._data(film, own)
             data["name"] = full  # nothing, where it cannot be one: that has been said
-            take = _number(data.get("take", 0))
+            take = whole_number(data.get("take", 0))
             if take is not None and film.more_takes:
                 data["take"] = take = take + film.more_takes
             request = self._checked(data, film, own)
@@ -198,12 +204,6 @@ class _Loading:
             except NotFilled as error:
                 for line, message in error.problems:
                     self._report([Problem(key, None, message)], settings, own, line_of_prompt=line)
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if bad := sorted(
-            {sign for sign in text if sign not in "\n\t" and unicodedata.category(sign) in ("Cc", "Cs")}
-        ):
-            signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad)
-            self._report([Problem(key, None, f"has characters that are no text: {signs}")], settings, own)
         return text
 
     def _checked(self, data: dict[str, Any], film: Film, own: Part) -> Request | None:
@@ -267,15 +267,8 @@ def _folders_of(file: File) -> list[str]:
 
 def _mapping(request: Request) -> dict[str, Any]:
     """What was given, in our vocabulary, and what every request says: its name and its type."""
-    given = request.model_dump(mode="json", exclude_unset=True)
+    given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     return {"name": request.name, "type": request.type} | given
-
-
-def _number(take: Any) -> int | None:
-    try:
-        return int(str(take))
-    except ValueError:
-        return None  # what is wrong with it is said where the request is checked
 
 
 def _connection(conn_id: str | None) -> KlingConnection | None:

@@ -14,17 +14,19 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from kling_provider.api.models import canonical
-from kling_provider.api.requests import KINDS
-from kling_provider.api.spelling import translate
+from kling_provider.api.requests import read_what_can_be
+from kling_provider.api.values import as_whole
+from kling_provider.identity import fingerprint
 
 _MAX_NAME = 200
 #: File systems end at 255 bytes, and a file's name gets ``.take12.mp4.json`` and a temporary ending as well.
 _MAX_PART_BYTES = 200
 _MAX_WORDS = 40
 
-#: Changing one of these asks for the same video, or for another take of it.
-_NOT_CONTENT = frozenset({"name", "take", "adopt", "variants", "matrix", "callback_url", "external_task_id"})
+#: Changing one of these asks for the same video, or for another take of it; the type shows in the fields it has.
+_NOT_CONTENT = frozenset(
+    {"type", "name", "take", "adopt", "variants", "matrix", "callback_url", "external_task_id"}
+)
 
 
 def wrong_with(name: str) -> str | None:
@@ -49,18 +51,14 @@ def wrong_with(name: str) -> str | None:
 def by_content(stem: str, fields: Mapping[str, Any]) -> str:
     """``ideas/a-red-panda-brews-1f3a9c02``: the file, the first words, and a hash of what is asked for.
 
-    Both spellings, numbers as text, and defaults that are written out give the same name.
+    It is made of what the fields mean, so every form of file and every spelling of the same request gives the same
+    name. What cannot be read yet (a placeholder that is filled later, a mistake) counts as it is written.
     """
-    asked, _ = translate({key: value for key, value in fields.items() if value is not None})
-    kind = KINDS.get(str(asked.get("type", "")), KINDS["text_to_video"])
-    if isinstance(asked.get("model"), str):
-        asked["model"] = canonical(asked["model"])
-    content = {}
-    for key, value in asked.items():
-        field = kind.model_fields.get(key)
-        if key not in _NOT_CONTENT and (field is None or _plain(value) != _plain(field.default)):
-            content[key] = _plain(value)
-    words = str(asked.get("prompt") or "") or str(asked.get("first_frame") or "").rpartition("/")[2]
+    request, rest = read_what_can_be(fields)
+    content = {key: _plain(value) for key, value in (fingerprint(request) | rest).items()}
+    frame = str(getattr(request, "first_frame", None) or rest.get("first_frame") or "")
+    words = str(request.prompt or rest.get("prompt") or "") or frame.rpartition("/")[2]
+    content = {key: value for key, value in content.items() if key not in _NOT_CONTENT}
     return f"{stem}/{'-'.join(filter(None, (_words(words), _hash(content))))}"
 
 
@@ -105,7 +103,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value)
+        return str(as_whole(value))
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping):

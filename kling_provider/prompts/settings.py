@@ -12,12 +12,13 @@ from typing import Any
 from kling_provider.api.problems import Problem, suggest, unknown_key
 from kling_provider.api.requests import KINDS, Request
 from kling_provider.api.spelling import legacy_names, ours
+from kling_provider.api.values import whole_number
 from kling_provider.prompts.problems import Keys
 from kling_provider.prompts.reading import Part
 
 #: Against a slip of the finger: each of them is a paid video.
 _MAX_VARIANTS = 100
-_MAX_COMBINATIONS = 1000
+_MAX_OF_ONE = 1000
 
 _SEVERAL = ("variants", "matrix")
 _ONE_EACH = ("external_task_id", "adopt")
@@ -81,6 +82,13 @@ def films_of(settings: Settings, own: Part) -> tuple[list[Film], list[Problem]]:
         rest.pop(problem.field, None)
     variants = _variants(settings, problems)
     matrix = _matrix(settings, own, problems)
+    if (count := variants * math.prod(map(len, matrix.values()))) > _MAX_OF_ONE:
+        key = "matrix" if matrix else "variants"
+        wrong = f"makes more than {_MAX_OF_ONE} videos of one entry"
+        if matrix and variants > 1:
+            wrong += f": {count:,}, with {variants} variants of each combination"
+        problems.append(Problem(key, None, wrong))
+        variants, matrix = 1, {}
     films = []
     for combination in itertools.product(*matrix.values()):
         chosen = dict(zip(matrix, combination, strict=True))
@@ -113,10 +121,7 @@ def _variants(settings: Settings, problems: list[Problem]) -> int:
     asked = settings.get("variants")
     if asked is None:
         return 1
-    try:
-        number = int(str(asked.value))
-    except ValueError:
-        number = 0
+    number = whole_number(asked.value) or 0
     if 1 <= number <= _MAX_VARIANTS:
         return number
     problems.append(Problem("variants", asked.value, f"is a whole number from 1 to {_MAX_VARIANTS}"))
@@ -147,7 +152,4 @@ def _matrix(settings: Settings, own: Part, problems: list[Problem]) -> dict[str,
                 problems.append(Problem(field, None, wrong))
         else:
             found[key] = [Value(item, asked.part, (*asked.keys, key, at)) for at, item in enumerate(items)]
-    if math.prod(len(items) for items in found.values()) > _MAX_COMBINATIONS:
-        problems.append(Problem("matrix", None, f"makes more than {_MAX_COMBINATIONS} videos of one entry"))
-        return {}
     return found

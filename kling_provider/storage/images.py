@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.addresses import without_queries
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request
+from kling_provider.api.signatures import shown_url, stand_in
 from kling_provider.api.spelling import translate
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import telling
-from kling_provider.storage.links import unsigned
 from kling_provider.storage.media import picture
 from kling_provider.storage.stores import store_of
 
@@ -119,7 +119,7 @@ def image_addresses(request: Request) -> dict[str, str]:
     addresses = {}
     for name, value in values.items():
         if value and _is_web(value):
-            addresses[name] = unsigned(value).partition("?")[0]
+            addresses[name] = shown_url(value).partition("?")[0]
         elif value and _inline(value) is None:
             addresses[name] = value
     return addresses
@@ -158,7 +158,7 @@ def _our_name(key: str) -> str:
 def _shown(value: str, identity: str | None) -> str:
     if _is_web(value):
         try:
-            return unsigned(value)
+            return shown_url(value)
         except ValueError:
             return "an address that cannot be read"
     try:
@@ -179,10 +179,9 @@ def _load(value: str, base: str | None, api: str) -> Image:
     value = value.strip()
     if _is_web(value):
         try:
-            address = unsigned(value)
+            return Image(wire=value, identity=stand_in(value), shown=shown_url(value))
         except ValueError:
             raise _Refused("is an address that cannot be read") from None
-        return Image(wire=value, identity=address, shown=address)
     data = _inline(value)
     if data is not None:
         _check(data, api, "the base64")

@@ -7,6 +7,8 @@ If a golden test here fails, every video of every user would be paid once more: 
 from __future__ import annotations
 
 import re
+import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from kling_provider.api.requests import parse_request
 from kling_provider.identity import Identity, fingerprint
+from kling_provider.prompts import load_prompts
 
 WHERE: dict[str, Any] = {
     "pay_once_per": "run",
@@ -63,7 +66,7 @@ def identity(request: dict[str, Any], images: dict[str, str] | None = None, **wh
             },
             {},
             0,
-            "af-3a51054d6f49c2dba80c0ba504c56a304e9aa858",
+            "af-3a51054d5f37124a6110ef1f1bb04b5e466619e6",
         ),
         (
             {"type": "image_to_video", "first_frame": "a.png"},
@@ -75,6 +78,70 @@ def identity(request: dict[str, Any], images: dict[str, str] | None = None, **wh
 )
 def test_golden(request_: dict[str, Any], where: dict[str, Any], attempt: int, expected: str) -> None:
     assert identity(request_, **where).external_task_id(attempt) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "name", "expected"),
+    [
+        (
+            "panda.md",
+            "---\nduration: 10\n---\nA red panda brews tea.\n",
+            "panda",
+            "af-3a51054ded96b2360f731e93361b2ce70c2d4469",
+        ),
+        (
+            "ideas.txt",
+            "# ideas\n一只小熊猫在泡茶\n",
+            "ideas/一只小熊猫在泡茶-4fdbe43e",
+            "af-3a51054db57f8f61d66353a0b1f2caaf99c52863",
+        ),
+        *(
+            (file, text, "ideas/一只小熊猫在泡茶-4add771b", "af-3a51054d05389c1460ff9590b88ec03d144a15ef")
+            for file, text in (
+                ("ideas.csv", "prompt;duration\n一只小熊猫在泡茶;10\n"),
+                ("ideas.yaml", "- {prompt: 一只小熊猫在泡茶, duration: 10}\n"),
+                ("ideas.yml", "- {prompt: 一只小熊猫在泡茶, duration: '10'}\n"),
+                ("ideas.json", '[{"prompt": "一只小熊猫在泡茶", "duration": "10"}]'),
+                ("ideas.jsonl", '{"prompt": "一只小熊猫在泡茶", "duration": 10.0}'),
+            )
+        ),
+        (
+            "table.yaml",
+            "- {prompt: A panda, audio: off}",
+            "table/a-panda-94640840",
+            "af-3a51054d76eee8930105ae640cec961b98abbc0d",
+        ),
+        (
+            "table.yaml",
+            "- {prompt: A panda, watermark: yes}",
+            "table/a-panda-de6536ab",
+            "af-3a51054da43ae7260d7f09bcb8f516448663f1bf",
+        ),
+        (
+            "table.yaml",
+            "- {prompt: A panda, name: tea}",
+            "tea",
+            "af-3a51054dd663bb9ed89193651270c2139b49cfbc",
+        ),
+        (
+            "frames.json",
+            '[{"type": "image_to_video", "image": "https://images.example/a.png"}]',
+            "frames/a-png-49747f0a",
+            "af-3a51054d562293f2511aa85cef1217eceef4c651",
+        ),
+        (
+            "poster.yaml",
+            'prompt: A boat\nmatrix: {aspect_ratio: ["9:16"]}\n',
+            "poster/9x16",
+            "af-3a51054d64696026af33880286628968acb76c82",
+        ),
+    ],
+)
+def test_golden_of_prompt_files(file: str, text: str, name: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    (request,) = load_prompts(tmp_path)
+    assert request["name"] == name
+    assert identity(request).key == expected
 
 
 def test_shape() -> None:
@@ -89,10 +156,30 @@ def test_shape() -> None:
         {"model": "kling-v3", "mode": "std", "sound": "off"},
         {"callback_url": "https://example.org/hook"},
         {"watermark": "false", "take": "0"},
+        {"watermark": "0.0", "take": 0.0, "duration": "5.0"},
+        {"negative_prompt": " ", "model": "kling-v3", "elements": [], "adopt": ""},
     ],
 )
 def test_written_out_defaults_and_spelling_change_nothing(same: dict[str, Any]) -> None:
     assert identity({"prompt": "x", **same}).key == identity({"prompt": "x"}).key
+
+
+def test_a_text_is_itself_in_every_form_and_with_every_line_end() -> None:
+    request = {"prompt": "Café\nà Hué", "name": "é", "elements": [{"element_id": "1", "id": "ü"}]}
+    keys = {
+        identity({**request, "prompt": unicodedata.normalize(form, request["prompt"]).replace("\n", end)}).key
+        for form in ("NFC", "NFD")
+        for end in ("\n", "\r\n", "\r")
+    }
+    assert len(keys) == 1
+    assert (
+        identity({**request, "name": "e\u0301", "elements": [{"element_id": 1, "id": "u\u0308"}]}).key in keys
+    )
+
+
+def test_the_bytes_of_a_files_name_are_its_own() -> None:
+    frames = [{"type": "image_to_video", "first_frame": f"{name}.png"} for name in ("é", "e\u0301")]
+    assert identity(frames[0]).key != identity(frames[1]).key
 
 
 @pytest.mark.parametrize(
@@ -125,7 +212,7 @@ def test_scopes() -> None:
     )
 
 
-@given(st.text(), st.integers(0, 50), st.integers(0, 19))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"])), st.integers(0, 50), st.integers(0, 19))
 def test_ids_are_safe_and_attempts_are_told_apart(prompt: str, take: int, attempt: int) -> None:
     made = Identity.of(parse_request({"prompt": f"a{prompt}", "take": take}), **WHERE)
     external = made.external_task_id(attempt)

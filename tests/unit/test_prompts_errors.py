@@ -277,7 +277,10 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: A\nimage: x.png",
-            ["a.yaml:2: first_frame 'x.png': belongs to type image_to_video, not text_to_video"],
+            [
+                "a.yaml:2: first_frame 'x.png': belongs to type image_to_video, not text_to_video; "
+                "write type: image_to_video"
+            ],
         ),
         (
             "a.yaml",

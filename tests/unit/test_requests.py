@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kling_provider.api.problems import InvalidRequest, Problem
-from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
+from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request, read_what_can_be
 from kling_provider.api.spelling import legacy_names
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
@@ -151,6 +152,11 @@ def test_the_legacy_spelling_means_the_same(legacy: dict[str, Any], ours: dict[s
     [
         ({"duration": "10"}, {"duration": 10}),
         ({"duration": 10.0}, {"duration": 10}),
+        ({"duration": "10.0"}, {"duration": 10}),
+        ({"take": 1.0}, {"take": 1}),
+        ({"watermark": "1.0"}, {"watermark": True}),
+        ({"name": 7.0}, {"name": "7"}),
+        ({"elements": ({"element_id": 1},)}, {"elements": [{"element_id": "1"}]}),
         ({"take": "2"}, {"take": 2}),
         ({"multi_shot": "True"}, {"multi_shot": True}),
         ({"watermark": "false"}, {"watermark": False}),
@@ -163,10 +169,34 @@ def test_the_legacy_spelling_means_the_same(legacy: dict[str, Any], ours: dict[s
         ({"audio": "ON"}, {"audio": "native"}),
         ({"audio": "True"}, {"audio": "native"}),
         ({"audio": "False"}, {"audio": "off"}),
+        ({"audio": "yes"}, {"audio": "native"}),
+        ({"audio": "No"}, {"audio": "off"}),
     ],
 )
 def test_numbers_and_flags_may_be_text(text: dict[str, Any], value: dict[str, Any]) -> None:
     assert parse_request({**TEXT, **text}) == parse_request({**TEXT, **value})
+
+
+def test_mappings_and_numbers_of_every_make_are_read() -> None:
+    """As rows of data frames hold them, without the libraries that make them."""
+    number = type("int64", (), {"__module__": "numpy", "item": lambda self: 10})()
+    row = {"prompt": "A panda", "duration": 10, "watermark": True}
+    assert parse_request(MappingProxyType({**row, "duration": number})) == parse_request(row)
+    for nothing in (float("nan"), type("NAType", (), {})(), type("NaTType", (), {})()):
+        with pytest.raises(InvalidRequest, match="duration: is NaN, the empty cell of a data frame"):
+            parse_request({**row, "duration": nothing})
+
+
+def test_a_model_is_checked_as_its_mapping_is() -> None:
+    assert parse_request(parse_request(IMAGE)) == parse_request(IMAGE)
+    with pytest.raises(InvalidRequest, match="takes 3 to 15"):
+        parse_request(TextToVideo(prompt="x", duration=20))
+
+
+def test_what_can_be_read_of_a_wrong_request() -> None:
+    request, rest = read_what_can_be({"prompt": "A", "duration": "{{ d }}", "mode": "pro", "x": [1]})
+    assert (request.prompt, request.duration, request.resolution) == ("A", 5, "1080p")
+    assert rest == {"duration": "{{ d }}", "x": [1]}
 
 
 def test_none_means_not_given() -> None:
@@ -231,3 +261,9 @@ def test_what_was_parsed_and_dumped_is_parsed_as_the_same(data: dict[str, Any]) 
     assert parse_request(request.model_dump()) == request
     assert parse_request(json.loads(request.model_dump_json())) == request
     assert parse_request(request.model_dump(exclude_defaults=True) | {"type": request.type}) == request
+
+
+@given(st.dictionaries(KEYS, JSON | WORDS, max_size=8))
+def test_whatever_comes_something_can_be_read(data: dict[str, Any]) -> None:
+    request, rest = read_what_can_be(data)
+    assert not rest.keys() & request.model_fields_set

@@ -131,8 +131,8 @@ def test_a_wrong_value_is_named_with_what_to_write(data: dict[str, Any], said: s
         ("negative-prompt", "no such key. Did you mean 'negative_prompt'?"),
         ("watermarkinfo", "no such key. Did you mean 'watermark'?"),
         ("soundd", "no such key. Did you mean 'sound'?"),
-        ("first_frame", "belongs to type image_to_video, not text_to_video"),
-        ("image", "belongs to type image_to_video, not text_to_video"),
+        ("first_frame", "belongs to type image_to_video, not text_to_video; write type: image_to_video"),
+        ("image", "belongs to type image_to_video, not text_to_video; write type: image_to_video"),
     ],
 )
 def test_a_key_that_does_not_exist_gets_a_suggestion(key: str, said: str) -> None:

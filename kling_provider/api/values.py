@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What templates, tables and editors make of a value, and what it was meant to be."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from kling_provider.api.problems import Problem
+
+_NOTHING = frozenset({"None", "nan", "NaN", "NaT", "<NA>", "null", "Undefined"})
+
+#: Control characters but tab and line breaks, and halves of surrogate pairs: a database takes neither.
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_WHOLE = re.compile(r"\s*([+-]?\d+)\.0*\s*", re.ASCII)
+#: Beyond it a float has lost digits, so an id that went through one names another task.
+_EXACT = 2**53
+
+
+def normalise(data: Mapping[str, Any], *, keep: Collection[str] = ()) -> tuple[dict[str, Any], list[Problem]]:
+    """A copy of ``data`` all through: plain dicts and lists, text in form C with ``\\n``; and what is no value.
+
+    :param keep: keys whose text is not normalised.
+    """
+    problems: list[Problem] = []
+    return {_key(key): _plain(value, _key(key), keep, problems) for key, value in data.items()}, problems
+
+
+def _plain(value: Any, where: str, keep: Collection[str], problems: list[Problem]) -> Any:
+    if isinstance(value, str):
+        if bad := sorted(set(_NO_TEXT.findall(value))):
+            signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
+            problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
+            return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
+        if where.rpartition(".")[2] in keep:
+            return value
+        return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
+    if isinstance(value, Mapping):
+        return {
+            _key(key): _plain(item, f"{where}.{_key(key)}", keep, problems) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}.{index}", keep, problems) for index, item in enumerate(value)]
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):
+        value = value.item()
+    if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
+        problems.append(
+            Problem(where, None, "is NaN, the empty cell of a data frame: leave the key out, or give it None")
+        )
+        return None
+    return value
+
+
+def _key(key: Any) -> str:
+    return str(key).encode("utf-8", "backslashreplace").decode()
+
+
+def is_written_for_nothing(value: Any) -> bool:
+    """Whether a text is what templates, tables and ``str()`` write where they have no value."""
+    return isinstance(value, str) and value.strip() in _NOTHING
+
+
+def as_whole(value: Any) -> Any:
+    """A whole number that was written as a float, as the number: ``1.0`` and ``"1.0"`` are 1."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
+        return int(whole[1])
+    return value
+
+
+def whole_number(value: Any) -> int | None:
+    """The whole number that ``value`` is or says, in any spelling that a request may have; else ``None``."""
+    number = as_whole(value)
+    if isinstance(number, str):
+        try:
+            number = int(number)
+        except ValueError:
+            return None
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
+
+
+def text_of_number(value: Any) -> Any:
+    """A number as the text that somebody meant by it.
+
+    :raises ValueError: for a float that is no number, or has lost digits of an id.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    if isinstance(value, float) and not abs(value) < _EXACT:
+        raise ValueError("is a number that has lost digits on its way; write it as text, in quotes")
+    return str(as_whole(value))

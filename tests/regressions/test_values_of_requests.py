@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A value that is no value, no text, or not what it looks like is refused, or read as meant, before it is paid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kling_provider.api.requests import TextToVideo, parse_request
+from kling_provider.exceptions import KlingError, KlingRequestError
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.operators.kling import KlingSubmitOperator
+from kling_provider.prompts import load_prompts
+from kling_provider.sandbox import Sandbox
+from tests.unit.instance import Instance
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        connection = {"conn_type": "kling", "host": running.base_url, "password": running.api_key}
+        monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps(connection))
+        yield running
+
+
+def submit(request: Any) -> None:
+    KlingSubmitOperator(task_id="video", request=request).execute(Instance().context)  # type: ignore[arg-type]
+
+
+def is_storable(text: str) -> bool:
+    """Whether a log, a JSON column and PostgreSQL take it."""
+    return not any(sign in text for sign in (chr(0), *map(chr, range(0xD800, 0xE000))))
+
+
+def made(sandbox: Sandbox) -> int:
+    return int(sandbox.stats()["creates"]["made"])
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"prompt": NAN},
+        {"prompt": "A panda", "name": NAN},
+        {"prompt": "A panda", "negative_prompt": NAN},
+        {"prompt": "A panda", "elements": [{"element_id": NAN}]},
+        {"prompt": float("inf")},
+        {"prompt": "None"},
+        {"prompt": "nan"},
+        {"prompt": "A panda", "adopt": "None"},
+        {"prompt": "A panda", "external_task_id": "nan"},
+        {"prompt": "A panda\x00"},
+        {"prompt": "A panda \ud83d"},
+        {"prompt": "A panda", "name": "a\x1bb"},
+        {"prompt": "A panda", "\ud83d": 1},
+    ],
+    ids=repr,
+)
+def test_what_is_no_value_is_refused_before_it_is_paid(request_: dict[str, Any], sandbox: Sandbox) -> None:
+    with pytest.raises(KlingRequestError) as refused:
+        submit(request_)
+    assert is_storable(str(refused.value))
+    assert made(sandbox) == 0
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x7f", "\x85", "\ud83d", chr(0xDC00)])
+@pytest.mark.parametrize(
+    "place",
+    [
+        lambda text: {"prompt": text},
+        lambda text: {"prompt": "A panda", "negative_prompt": text, "model": "kling-v1"},
+        lambda text: {"type": "image_to_video", "first_frame": f"/images/{text}.png"},
+        lambda text: {"prompt": "x", "multi_shot": True, "multi_prompt": [{"index": 1, "prompt": text, "duration": 5}]},
+    ],
+)  # fmt: skip
+def test_what_no_database_takes_is_named_with_its_code(place: Any, sign: str) -> None:
+    with pytest.raises(ValueError, match=f"U\\+{ord(sign):04X}") as refused:
+        parse_request(place(f"A {sign} b"))
+    assert str(refused.value).isprintable()
+
+
+@given(st.text(st.characters(), max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_every_text_is_refused_or_can_be_stored(text: str) -> None:
+    try:
+        request = parse_request({"prompt": f"A {text}", "name": text or "x"})
+    except ValueError as error:
+        assert is_storable(str(error))  # noqa: PT017 - either way out is right
+        return
+    assert is_storable(f"{request.prompt}{request.name}")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        lambda: TextToVideo(prompt="A panda", duration=20),
+        lambda: TextToVideo(prompt="   "),
+        lambda: TextToVideo.model_construct(prompt="A \x00", model="kling-3.0"),
+        lambda: TextToVideo(prompt="A panda", model="kling-2.6", audio="native"),
+    ],
+)
+def test_the_hook_checks_a_model_as_it_checks_a_mapping(request_: Any, sandbox: Sandbox) -> None:
+    with pytest.raises(KlingRequestError):
+        KlingHook().submit(request_(), external_task_id=None)
+    assert not any(sandbox.stats()["creates"].values()), "it was sent"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"name": 7.0}, {"name": "7"}),
+        ({"watermark": "1.0"}, {"watermark": True}),
+        ({"multi_shot": "0.0"}, {"multi_shot": False}),
+        ({"adopt": 12345.0}, {"adopt": "12345"}),
+        ({"elements": [{"element_id": 321.0}]}, {"elements": [{"element_id": "321"}]}),
+    ],
+    ids=repr,
+)
+def test_a_whole_number_written_as_a_float_is_that_number(
+    written: dict[str, Any], meant: dict[str, Any]
+) -> None:
+    base = {"prompt": "A panda"}
+    try:
+        found = parse_request({**base, **written}).model_dump()
+    except ValueError as error:
+        pytest.fail(f"refused: {error}")
+    assert found == parse_request({**base, **meant}).model_dump()
+
+
+@pytest.mark.parametrize("id_", [930831534075682845.0, 9.3e17, 1e300])
+def test_an_id_that_lost_digits_is_refused(id_: float) -> None:
+    with pytest.raises(ValueError, match="lost digits"):
+        parse_request({"prompt": "A panda", "adopt": id_})
+
+
+@given(take=st.integers(0, 40), variants=st.integers(1, 5), form=st.sampled_from(["json", "csv", "yaml"]))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_takes_count_on_from_a_take_that_is_a_float(
+    take: int, variants: int, form: str, tmp_path: Path
+) -> None:
+    row = {"name": "a", "prompt": "A cat", "take": float(take), "variants": float(variants)}
+    text = json.dumps([row])
+    if form == "csv":
+        text = "\n".join([",".join(row), ",".join(str(value) for value in row.values())])
+    for old in tmp_path.iterdir():
+        old.unlink()
+    (tmp_path / f"p.{form}").write_text(text)
+    try:
+        found = [request.get("take", 0) for request in load_prompts(tmp_path)]
+    except KlingError as error:
+        pytest.fail(f"refused: {error}")
+    assert found == list(range(take, take + variants))
+
+
+@pytest.mark.parametrize("case", ["take_float", "take_float_csv"])
+def test_a_users_takes(case: str, cases: Path) -> None:
+    assert [request.get("take", 0) for request in load_prompts(cases / "prompts" / case)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {
+            "variants": 100,
+            "matrix": {
+                "duration": list(range(3, 13)),
+                "resolution": ["720p", "1080p", "4k"],
+                "aspect_ratio": ["16:9", "9:16", "1:1"] * 4,
+            },
+        },
+        {"variants": 51, "matrix": {"duration": list(range(3, 13)), "multi_shot": ["true", "false"]}},
+        {"variants": 100, "matrix": {"duration": list(range(3, 14))}},
+    ],
+)
+def test_thousands_of_videos_of_one_entry_are_a_slip(entry: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"prompt": "A panda", **entry}))
+    with pytest.raises(KlingRequestError, match="makes more than 1000 videos of one entry"):
+        load_prompts(tmp_path)
+
+
+def test_thousands_of_entries_of_one_folder_need_a_word(tmp_path: Path) -> None:
+    for number in range(11):
+        entry = {"prompt": f"Panda {number}", "variants": 100, "matrix": {"duration": list(range(3, 13))}}
+        (tmp_path / f"{number}.json").write_text(json.dumps(entry))
+    with pytest.raises(KlingRequestError, match="11,000 videos"):
+        load_prompts(tmp_path)
+    assert len(load_prompts(tmp_path, only="7/*")) == 1000
