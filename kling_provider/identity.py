@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from kling_provider.api.requests import IMAGE_FIELDS, Request
+from kling_provider.api.values import one_form
 
 #: How far the same request is paid once: in this run, in this DAG, or in the whole account.
 PayOncePer = Literal["run", "dag", "content"]
@@ -39,7 +40,8 @@ _DEFAULTS: dict[str, Any] = {
     "cfg_scale": 0.5,
 }
 
-#: Neither changes the video.
+_PATHS = frozenset({*IMAGE_FIELDS, "dynamic_masks"})
+#: None of these changes the video.
 _NOT_THE_VIDEO = frozenset({"name", "take", "adopt", "callback_url", "external_task_id"})
 
 
@@ -49,7 +51,14 @@ def fingerprint(request: Request, images: Mapping[str, str] | None = None) -> di
     :param images: per image field, what stands for it (``sha256:…`` of its bytes, or its address without
         signature), as :func:`kling_provider.storage.resolve_images` gives it.
     """
-    fields = request.model_dump(exclude=set(_NOT_THE_VIDEO), exclude_none=True)
+    fields = {
+        # The bytes of a path are its own; a text is the same text in every form of Unicode.
+        key: value if key in _PATHS else _in_one_form(value)
+        for key, value in request.model_dump(exclude=set(_NOT_THE_VIDEO), exclude_none=True).items()
+    }
+    for field in ("prompt", "negative_prompt"):
+        if not fields.get(field, "").strip():
+            fields.pop(field, None)
     fields["audio"], fields["multi_shot"] = request.sound, request.one_shot
     images = images or {}
     fields |= {field: images[field] for field in IMAGE_FIELDS if field in images}
@@ -62,6 +71,14 @@ def fingerprint(request: Request, images: Mapping[str, str] | None = None) -> di
         for key, value in fields.items()
         if value not in (None, []) and _DEFAULTS.get(key, _Missing) != value
     }
+
+
+def _in_one_form(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_form(value)
+    if isinstance(value, dict):
+        return {key: _in_one_form(item) for key, item in value.items()}
+    return [_in_one_form(item) for item in value] if isinstance(value, list) else value
 
 
 class _Missing:
@@ -100,7 +117,7 @@ class Identity:
         if pay_once_per != "content":
             scope |= {"dag": dag_id, "task": task_id}
             if request.name is not None:
-                scope["name"] = request.name
+                scope["name"] = one_form(request.name)
         if pay_once_per == "run":
             scope["run"] = run_id
             if request.name is None:

@@ -71,7 +71,12 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 message = "is a number"
             case "bool_parsing" | "bool_type":
                 message = "is true or false"
-            case "string_type" | "string_unicode":
+            case "string_unicode":
+                halves = sorted({sign for sign in item["input"] if "\ud800" <= sign <= "\udfff"})
+                signs = ", ".join(f"U+{ord(sign):04X}" for sign in halves[:5])
+                problems.append(Problem(field, None, f"has characters that are no text: {signs}"))
+                continue
+            case "string_type":
                 message = "is text"
             case "string_too_short" | "too_short" if isinstance(item["input"], str):
                 message = "is empty: write something, or leave it out"

@@ -16,7 +16,7 @@ from kling_provider.api.models import canonical, known_model
 from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
 from kling_provider.api.rules import broken_rules
 from kling_provider.api.spelling import legacy_names, translate
-from kling_provider.api.values import as_whole, normalise, text_of_number
+from kling_provider.api.values import as_whole, plain, text_of_number
 
 
 def _no_flag(value: Any) -> Any:
@@ -24,10 +24,6 @@ def _no_flag(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("is a number, not true or false")
     return as_whole(value)
-
-
-def _blank_is_nothing(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _aspect(value: Any) -> Any:
@@ -58,8 +54,6 @@ def _lower(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(text_of_number)]
-#: Text that may be left out, or left empty.
-MaybeText = Annotated[Text | None, BeforeValidator(_blank_is_nothing)]
 Whole = Annotated[int, BeforeValidator(_no_flag)]
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Flag = Annotated[bool, BeforeValidator(as_whole)]
@@ -131,10 +125,10 @@ class VideoRequest(BaseModel):
     # Ours: never sent to Kling as such.
     name: Text | None = Field(None, min_length=1, max_length=200)
     take: Whole = Field(0, ge=0)
-    adopt: MaybeText = None
+    adopt: Text | None = None
 
     # Both dialects.
-    prompt: MaybeText = None
+    prompt: Text | None = None
     model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     duration: Whole = Field(5, ge=1, le=600)
     resolution: Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)] = "720p"
@@ -147,7 +141,7 @@ class VideoRequest(BaseModel):
     external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
 
     # Legacy only.
-    negative_prompt: MaybeText = Field(None, max_length=2500)
+    negative_prompt: Text | None = Field(None, max_length=2500)
     cfg_scale: Number | None = Field(None, ge=0, le=1)
     camera_control: CameraControl | None = None
     shot_type: Literal["customize", "intelligence"] | None = None
@@ -209,8 +203,6 @@ _KEYS_WITHIN: dict[str, tuple[str, ...]] = {
 }
 #: Fields that hold an image: address, base64, or a path that a worker reads just before the call.
 IMAGE_FIELDS = ("first_frame", "last_frame", "static_mask")
-#: What may hold a path, in either spelling: the bytes of a file's name are its own, whatever Unicode thinks of them.
-_PATHS = frozenset({*IMAGE_FIELDS, "image", "image_tail", "mask"})
 
 
 #: What to write where an input for a video from an image comes without the type that takes it.
@@ -220,8 +212,7 @@ WRITE_TYPE = "write type: image_to_video"
 def parse_request(data: Mapping[str, Any] | Request) -> Request:
     """Read one request in our vocabulary or the legacy one, and check it.
 
-    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text). Text comes
-    out in Unicode's form C with ``\\n`` at the end of lines, so that one text is one text from every editor.
+    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
 
     :param data: a mapping, or a request that was made otherwise: its rules are checked all the same.
     :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
@@ -230,7 +221,7 @@ def parse_request(data: Mapping[str, Any] | Request) -> Request:
         data = data.model_dump(exclude_unset=True) | {"type": data.type}
     if not isinstance(data, Mapping):
         raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
-    data, problems = normalise(data, keep=_PATHS)
+    data, problems = plain(data)
     kind = data.get("type") or "text_to_video"
     model = KINDS.get(kind) if isinstance(kind, str) else None
     if model is None:
@@ -264,7 +255,7 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[Request, dict[str, Any]]:
 
     For texts about it and for its name. It is no check: nothing may be sent of it.
     """
-    clean, _ = normalise(data, keep=_PATHS)
+    clean, _ = plain(data)
     fields, _ = translate({key: value for key, value in clean.items() if value is not None})
     kind = KINDS.get(str(fields.pop("type", "")), TextToVideo)
     rest = {key: fields.pop(key) for key in list(fields) if key not in kind.model_fields}

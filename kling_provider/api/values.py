@@ -5,44 +5,31 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from kling_provider.api.problems import Problem
 
 _NOTHING = frozenset({"None", "nan", "NaN", "NaT", "<NA>", "null", "Undefined"})
 
-#: Control characters but tab and line breaks, and halves of surrogate pairs: a database takes neither.
+#: Control characters but tab and line breaks, and halves of surrogate pairs.
 _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _WHOLE = re.compile(r"\s*([+-]?\d+)\.0*\s*", re.ASCII)
 #: Beyond it a float has lost digits, so an id that went through one names another task.
 _EXACT = 2**53
 
 
-def normalise(data: Mapping[str, Any], *, keep: Collection[str] = ()) -> tuple[dict[str, Any], list[Problem]]:
-    """A copy of ``data`` all through: plain dicts and lists, text in form C with ``\\n``; and what is no value.
-
-    :param keep: keys whose text is not normalised.
-    """
+def plain(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """A copy of ``data`` in dicts, lists and Python's own numbers; and what in it is no value at all."""
     problems: list[Problem] = []
-    return {_key(key): _plain(value, _key(key), keep, problems) for key, value in data.items()}, problems
+    return {_key(key): _plain(value, _key(key), problems) for key, value in data.items()}, problems
 
 
-def _plain(value: Any, where: str, keep: Collection[str], problems: list[Problem]) -> Any:
-    if isinstance(value, str):
-        if bad := sorted(set(_NO_TEXT.findall(value))):
-            signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
-            problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
-            return _NO_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
-        if where.rpartition(".")[2] in keep:
-            return value
-        return unicodedata.normalize("NFC", value.replace("\r\n", "\n").replace("\r", "\n"))
+def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
     if isinstance(value, Mapping):
-        return {
-            _key(key): _plain(item, f"{where}.{_key(key)}", keep, problems) for key, item in value.items()
-        }
+        return {_key(key): _plain(item, f"{where}.{_key(key)}", problems) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}.{index}", keep, problems) for index, item in enumerate(value)]
+        return [_plain(item, f"{where}.{index}", problems) for index, item in enumerate(value)]
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         value = value.item()
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
@@ -55,6 +42,30 @@ def _plain(value: Any, where: str, keep: Collection[str], problems: list[Problem
 
 def _key(key: Any) -> str:
     return str(key).encode("utf-8", "backslashreplace").decode()
+
+
+def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
+    """Texts of a request that no database, log or file name takes: with control characters or half a character."""
+    problems: list[Problem] = []
+
+    def look(value: Any, where: str) -> None:
+        if isinstance(value, str) and (bad := sorted(set(_NO_TEXT.findall(value)))):
+            signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
+            problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
+        elif isinstance(value, Mapping):
+            for key, item in value.items():
+                look(item, f"{where}.{_key(key)}" if where else _key(key))
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                look(item, f"{where}.{index}")
+
+    look(data, "")
+    return problems
+
+
+def one_form(text: str) -> str:
+    """``text`` in Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def is_written_for_nothing(value: Any) -> bool:

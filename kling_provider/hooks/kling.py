@@ -25,6 +25,7 @@ from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests import Request, parse_request
 from kling_provider.api.rules import said_for_nothing
+from kling_provider.api.values import impossible_characters
 from kling_provider.exceptions import (
     KlingError,
     KlingRateLimitError,
@@ -104,7 +105,11 @@ class KlingHook(HttpHook):
         """
         try:
             request = parse_request(data)
-            problems = [*said_for_nothing(request), *self.connection.dropped(request)]
+            problems = [
+                *impossible_characters(request.model_dump()),
+                *said_for_nothing(request),
+                *self.connection.dropped(request),
+            ]
             if problems:
                 raise InvalidRequest(problems)
         except InvalidRequest as invalid:

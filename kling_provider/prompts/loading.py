@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.problems import InvalidRequest, Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request, parse_request
 from kling_provider.api.spelling import ours
-from kling_provider.api.values import whole_number
+from kling_provider.api.values import impossible_characters, whole_number
 from kling_provider.prompts import naming
 from kling_provider.prompts.choosing import chosen
 from kling_provider.prompts.finding import File, find_files, refused
@@ -204,9 +204,10 @@ class _Loading:
             except NotFilled as error:
                 for line, message in error.problems:
                     self._report([Problem(key, None, message)], settings, own, line_of_prompt=line)
-        return text
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
     def _checked(self, data: dict[str, Any], film: Film, own: Part) -> Request | None:
+        self._report(impossible_characters(data), film.settings, own)
         try:
             request = parse_request(data)
         except InvalidRequest as error:

@@ -29,6 +29,18 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection of the legacy API, which has all fields; nothing listens there."""
+    connection = {
+        "conn_type": "kling",
+        "host": "http://127.0.0.1:9",
+        "password": "k",
+        "extra": {"api": "legacy"},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps(connection))
+
+
 def submit(request: Any) -> None:
     KlingSubmitOperator(task_id="video", request=request).execute(Instance().context)  # type: ignore[arg-type]
 
@@ -81,18 +93,18 @@ def test_what_is_no_value_is_refused_before_it_is_paid(request_: dict[str, Any],
         lambda text: {"prompt": "x", "multi_shot": True, "multi_prompt": [{"index": 1, "prompt": text, "duration": 5}]},
     ],
 )  # fmt: skip
-def test_what_no_database_takes_is_named_with_its_code(place: Any, sign: str) -> None:
-    with pytest.raises(ValueError, match=f"U\\+{ord(sign):04X}") as refused:
-        parse_request(place(f"A {sign} b"))
+def test_what_no_database_takes_is_named_with_its_code(place: Any, sign: str, connected: None) -> None:
+    with pytest.raises(KlingRequestError, match=f"U\\+{ord(sign):04X}") as refused:
+        KlingHook().request(place(f"A {sign} b"))
     assert str(refused.value).isprintable()
 
 
-@given(st.text(st.characters(), max_size=20))
-@settings(max_examples=200, deadline=None)
-def test_every_text_is_refused_or_can_be_stored(text: str) -> None:
+@given(text=st.text(st.characters(), max_size=20))
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_text_is_refused_or_can_be_stored(text: str, connected: None) -> None:
     try:
-        request = parse_request({"prompt": f"A {text}", "name": text or "x"})
-    except ValueError as error:
+        request = KlingHook().request({"prompt": f"A {text}", "name": text or "x"})
+    except KlingRequestError as error:
         assert is_storable(str(error))  # noqa: PT017 - either way out is right
         return
     assert is_storable(f"{request.prompt}{request.name}")
