@@ -83,7 +83,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         """Wait for the task and save what it made; a task that has ended is saved at once."""
         from kling_provider.operators import waiting
 
-        self._tell(context, sent, done.task, done.external_task_id)
+        self._tell(context, sent, done.task)
         if done.task.status.ended:
             return self._deliver(hook, sent, done.task, done.adopted, context)
         started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
@@ -139,7 +139,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             task = confirmed(hook, event, this.type)
             if task.finished_at is not None:
                 metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=context["ti"].dag_id)
-            self._tell(context, this, task, task.external_task_id)
+            self._tell(context, this, task)
             return self._deliver(hook, this, task, adopted, context)
 
         return self._guarded(context, body, kling_task_id=kling_task_id)
@@ -241,7 +241,9 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         raise_if_failed(task, sent)
         files = saver.save(task) if saver is not None else {}
         mark_delivered(context, sent, [saved.file for saved in files.values()])
-        result = result_of(task, sent, type=sent.type, adopted=adopted, files=files)
+        result = result_of(
+            task, sent, type=sent.type, adopted=adopted, external_task_id=sent.external_task_id, files=files
+        )
         there = bool(files) and all(saved.reused for saved in files.values())
         if not there:
             count_delivered(task, dag_id=context["ti"].dag_id, model=sent.model)

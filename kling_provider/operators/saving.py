@@ -237,6 +237,7 @@ def _origin(
     ti = context["ti"]
     return Origin(
         identity=identity,
+        external_task_id=request.external_task_id if request else None,
         type=type,
         name=request.name if request else None,
         prompt=request.prompt if request else None,

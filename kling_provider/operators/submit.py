@@ -107,7 +107,7 @@ class KlingSubmitOperator(TellsLineage):
         from kling_provider.operators.earlier import mark_delivered
         from kling_provider.operators.waiting import raise_if_failed
 
-        self._tell(context, sent, done.task, done.external_task_id)
+        self._tell(context, sent, done.task)
         raise_if_failed(done.task, sent)
         self._made = Made(
             facts={
@@ -150,7 +150,7 @@ class KlingSubmitOperator(TellsLineage):
                 return saved
             if (done := recover_submission(hook, record, earlier, dag_id=context["ti"].dag_id)) is not None:
                 self._kling_task_id = done.task.kling_task_id
-                return self.finish(hook, earlier, done, context)
+                return self.finish(hook, earlier.under(done.external_task_id), done, context)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
         if queue is None:
             self._read_request(context)
@@ -198,7 +198,7 @@ class KlingSubmitOperator(TellsLineage):
             if not isinstance(outcome, NoSlot):
                 if self.plan_only:
                     return self._planned(job.plan_of(outcome.task), context)
-                return self.finish(job.hook, job.sent, outcome, context)
+                return self.finish(job.hook, job.sent.under(outcome.external_task_id), outcome, context)
             queue = self._queue_up(job, outcome, context, queue or {})
 
     def _send(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Outcome:
@@ -262,9 +262,7 @@ class KlingSubmitOperator(TellsLineage):
             self._push(context, **failure(error))
             raise
 
-    def _tell(
-        self, context: Context, sent: SentRequest, task: KlingTask, external_task_id: str | None
-    ) -> None:
+    def _tell(self, context: Context, sent: SentRequest, task: KlingTask) -> None:
         from kling_provider.operators.waiting import expected_end
 
         expected = expected_end(task, sent)
@@ -272,7 +270,7 @@ class KlingSubmitOperator(TellsLineage):
             context,
             state=str(task.status),
             kling_task_id=task.kling_task_id,
-            external_task_id=external_task_id,
+            external_task_id=task.external_task_id or sent.external_task_id,
             created_at=task.created_at.isoformat() if task.created_at else None,
             expected_at=datetime.fromtimestamp(expected, UTC).isoformat(timespec="seconds")
             if expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from kling_provider.submission.steps import Record
@@ -42,6 +42,7 @@ class SentRequest:
     :param own_external_task_id: the user's own id, if the request carries one.
     :param adopt: the Kling task that the request names to take over.
     :param locked: Kling itself refuses a second task for it.
+    :param external_task_id: the id that was sent with it; some hosts do not repeat it in their answers.
     """
 
     identity: str
@@ -61,6 +62,7 @@ class SentRequest:
     own_external_task_id: str | None = None
     adopt: str | None = None
     locked: bool = True
+    external_task_id: str | None = None
 
     @property
     def is_account_wide(self) -> bool:
@@ -84,6 +86,10 @@ class SentRequest:
             return f"video {self.name!r}"
         prompt = " ".join((self.prompt or "").split())
         return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+
+    def under(self, external_task_id: str | None) -> SentRequest:
+        """Return it with the external id of the task that was made or found."""
+        return replace(self, external_task_id=external_task_id)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON of at most :data:`LARGEST` bytes; longer texts are cut, and say so."""
