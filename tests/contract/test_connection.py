@@ -14,6 +14,7 @@ from kling_provider.exceptions import (
     KlingError,
     KlingRequestError,
 )
+from kling_provider.hooks.kling import KlingHook
 from kling_provider.sandbox import Sandbox
 from tests.contract.connecting import (
     RED_PANDA,
@@ -107,3 +108,29 @@ def test_kling_s_former_domain_has_the_legacy_api_alone(
         profile = connection.profile
         assert (profile.name, connection.api, profile.task_reads) == ("kling", api, reads), host
         assert (profile.locks, profile.finds, profile.account) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("uri", "wanted"),
+    [
+        # Airflow's own habit: the scheme in the place of the path.
+        ("kling://:key@gateway.example/https", "https://gateway.example"),
+        ("kling://:key@127.0.0.1:8080/http", "http://127.0.0.1:8080"),
+        ("kling://:key@gateway.example", "https://gateway.example"),
+        ("kling://:key@/?region=china", "https://api-beijing.klingai.com"),
+        ("kling://:key@/https", "https://api-singapore.klingai.com"),
+    ],
+)
+def test_an_address_without_a_path(uri: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_KLING_TEST", uri)
+    assert KlingHook("kling_test").connection.base_url == wanted
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Region", "X-Profile", "User-Agent", "Accept-Language", "New-Api-User", "api-key", "Via"]
+)
+def test_headers_that_resemble_nothing_of_ours_stay_headers(
+    header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = connect(monkeypatch, "https://gateway.example", KEY, extra={header: "x"})
+    assert hook.connection.http_extras == {header: "x"}

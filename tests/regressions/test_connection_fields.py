@@ -35,11 +35,6 @@ def address(monkeypatch: pytest.MonkeyPatch, uri: str) -> str:
         ("kling://:key@gateway.example:8443/a%2Fb", "https://gateway.example:8443/a/b"),
         ("kling://:key@gateway.example/a/b?profile=new-api", "https://gateway.example/a/b"),
         ("kling://:key@http%3A%2F%2F127.0.0.1:8080/kling", "http://127.0.0.1:8080/kling"),
-        # Airflow's own habit: the scheme in the place of the path.
-        ("kling://:key@gateway.example/https", "https://gateway.example"),
-        ("kling://:key@127.0.0.1:8080/http", "http://127.0.0.1:8080"),
-        ("kling://:key@gateway.example", "https://gateway.example"),
-        ("kling://:key@/?region=china", "https://api-beijing.klingai.com"),
     ],
 )
 def test_a_path_in_a_connection_uri_is_part_of_the_address(
@@ -112,15 +107,6 @@ def test_one_letter_too_much_or_too_little_is_noticed(name: str, data: st.DataOb
         outcome = outcome_of(lambda: KlingHook("kling_test").connection)
     assert isinstance(outcome, AirflowFailException), (wrong, outcome)
     assert f"Did you mean {name!r}?" in str(outcome)
-
-
-@pytest.mark.parametrize(
-    "header", ["X-Region", "X-Profile", "User-Agent", "Accept-Language", "New-Api-User", "api-key", "Via"]
-)
-def test_headers_stay_headers(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    fields = {"conn_type": "kling", "password": "key", "extra": {header: "x"}}
-    monkeypatch.setenv("AIRFLOW_CONN_KLING_TEST", json.dumps(fields))
-    assert KlingHook("kling_test").connection.http_extras == {header: "x"}
 
 
 @pytest.mark.parametrize("extra", ["profile=kling", '{"profile": "kling"', '["kling"]', '"kling"', "7"])

@@ -6,6 +6,7 @@ They are refused before anything is sent: where the Dag is parsed, for mapped ta
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -98,10 +99,11 @@ def test_the_sensor_s_timeout_has_the_same_rule(value: Any, sandbox: Sandbox) ->
     )
 
 
-@pytest.mark.parametrize("value", [5, 5.0, timedelta(seconds=5)], ids=repr)
-def test_numbers_and_timedeltas_mean_the_same_everywhere(value: Any, sandbox: Sandbox) -> None:
-    for name in ("timeout", "slot_timeout", "poll_interval"):
-        outcome = outcome_of(lambda name=name: generate(**{name: value}))  # type: ignore[misc]
+def test_numbers_and_timedeltas_mean_the_same_everywhere(sandbox: Sandbox) -> None:
+    for value, name in itertools.product(
+        (5, 5.0, timedelta(seconds=5)), ("timeout", "slot_timeout", "poll_interval")
+    ):
+        outcome = outcome_of(lambda name=name, value=value: generate(**{name: value}))  # type: ignore[misc]
         assert type(outcome).__name__ == "TaskDeferred", (name, outcome)
         assert outcome.trigger.serialize()[1]["poll_interval"] == (5.0 if name == "poll_interval" else 10.0)
 
