@@ -114,7 +114,7 @@ def test_an_output_of_a_new_kind_is_kept_or_ignored_beside_the_video(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    kinds=st.lists(st.text("abcxyz0_-/. é\n", max_size=12), min_size=1, max_size=3),
+    kinds=st.lists(st.text("abcxyz0_-/. é\n", min_size=1, max_size=12), min_size=1, max_size=3),
     linked=st.booleans(),
     way=st.sampled_from(["generate and save", "download"]),
 )
