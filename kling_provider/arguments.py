@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from numbers import Integral, Real
+from pathlib import PurePath
 from reprlib import Repr
 from typing import Any, NamedTuple
+
+from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.
 LONGEST_WAIT = timedelta(days=30)
@@ -129,6 +132,41 @@ def text(what: str, *, optional: bool = False) -> Argument:
     return Argument(f"{what}{' or None' if optional else ''}", read)
 
 
+def folder(*, optional: bool = False) -> Argument:
+    """Where files go; read as text, so that Airflow renders the Jinja in it."""
+
+    def read(value: Any) -> str | None:
+        if value is None and optional:
+            return None
+        if isinstance(value, str) and value.strip():
+            return value
+        # An ObjectStoragePath is no PathLike, and importing it takes long.
+        if isinstance(value, PurePath) or (hasattr(value, "conn_id") and hasattr(value, "with_suffix")):
+            return str(value)
+        raise ValueError
+
+    return Argument(f"a folder: text, a Path or an ObjectStoragePath{', or None' if optional else ''}", read)
+
+
+def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
+    """A file's name without suffix.
+
+    :param places: what it may hold in braces.
+    """
+
+    def read(value: Any) -> str | None:
+        if value is None and optional:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)  # what a name like 2024 becomes under native rendering
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError
+        parse_template(value, places)
+        return value
+
+    return Argument(f"a file name without suffix{', or None' if optional else ''}", read)
+
+
 def request_list() -> Argument:
     """Several requests; what each of them holds is checked later."""
 
@@ -174,8 +212,8 @@ def read_arguments(
             continue
         try:
             known[name] = argument.read(given[name])
-        except ValueError:
-            wrong.append(_problem(name, given[name], argument))
+        except ValueError as error:
+            wrong.append(_problem(name, given[name], argument, str(error)))
     if wrong:
         from kling_provider.exceptions import KlingRequestError
 
@@ -222,7 +260,7 @@ def _is_reference(value: Any) -> bool:
     return callable(getattr(value, "iter_references", None)) and callable(getattr(value, "resolve", None))
 
 
-def _problem(name: str, value: Any, argument: Argument) -> str:
+def _problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
     from kling_provider.api.problems import suggest
 
     if _is_reference(value):
@@ -230,4 +268,4 @@ def _problem(name: str, value: Any, argument: Argument) -> str:
     else:
         found = _SHORT.repr(value)
     near = suggest(str(value), argument.words) if argument.words else ""
-    return f"{name} must be {argument.must}; found {found}.{near}"
+    return f"{name} must be {argument.must}; found {found}{f', which {why}' if why else ''}.{near}"

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, flag, text
+from kling_provider.arguments import Argument, file_name, flag, folder, text
+from kling_provider.file_names import PLACES_OF_TASKS
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.telling import told_failures
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 
 class KlingDownloadOperator(VideoOutlet):
@@ -22,12 +24,16 @@ class KlingDownloadOperator(VideoOutlet):
     ``kling://<dag_id>/<task_id>``.
 
     :param kling_task_id: the finished task. (templated)
-    :param destination: a folder, or an ``ObjectStoragePath`` such as ``s3://bucket/videos``. (templated)
-    :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id}``. (templated)
+    :param destination: a folder: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
+        text, ``Path`` or ``ObjectStoragePath``. (templated)
+    :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id} {map_index}
+        {kling_task_id}``. By default each Kling task has a file of its own: ``{name}.{kling_task_id}``, or
+        ``{kling_task_id}`` where ``request`` gives no name. What is paid already is never refused: where the file is
+        another one's, the video is saved beside it, with 8 hex added. (templated)
     :param type: the kind of request that made the task; legacy reads are bound to it. (templated)
     :param request: the request, which brings name and prompt into result and sidecar. (templated)
     :param destination_conn_id: the connection of the storage.
-    :param replace: write over a file of another video.
+    :param replace: write over the older file, if this very Dag, task and name made it.
     :param kling_conn_id: the connection. (templated)
     """
 
@@ -43,6 +49,8 @@ class KlingDownloadOperator(VideoOutlet):
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
     arguments: ClassVar[Mapping[str, Argument]] = {
+        "destination": folder(),
+        "filename": file_name(PLACES_OF_TASKS, optional=True),
         "destination_conn_id": text("the id of a connection", optional=True),
         "replace": flag(),
         "kling_conn_id": text("the id of a connection"),
@@ -52,8 +60,8 @@ class KlingDownloadOperator(VideoOutlet):
         self,
         *,
         kling_task_id: str,
-        destination: str,
-        filename: str = "{name}",
+        destination: str | PurePath | ObjectStoragePath,
+        filename: str | None = None,
         type: str | None = None,
         request: Mapping[str, Any] | None = None,
         destination_conn_id: str | None = None,
@@ -63,7 +71,7 @@ class KlingDownloadOperator(VideoOutlet):
     ) -> None:
         super().__init__(**kwargs)
         self.kling_task_id = kling_task_id
-        self.destination = destination
+        self.destination: Any = destination  # text, once it is checked
         self.filename = filename
         self.type = type
         self.request = request
@@ -82,20 +90,25 @@ class KlingDownloadOperator(VideoOutlet):
     def _save(self, context: Context) -> dict[str, Any]:
         from kling_provider.hooks.kling import KlingHook
         from kling_provider.operators.saving import Saving, result_of
-        from kling_provider.operators.waiting import finished_task
+        from kling_provider.operators.waiting import finished_task, read_id
         from kling_provider.submission.sent import Place
 
+        self._check_rendered()
         hook = KlingHook(self.kling_conn_id)
         request = hook.request(self.request) if self.request else None
         kind = self.type or (request.type if request else "text_to_video")
-        task = finished_task(hook, self.kling_task_id, kind)
+        named = "{name}.{kling_task_id}" if request and request.name else "{kling_task_id}"
         place = Place(
             destination=self.destination,
             conn_id=self.destination_conn_id,
-            filename=self.filename,
+            filename=self.filename or named,
             replace=self.replace,
         )
-        saving = Saving.of_task(hook, task.kling_task_id, kind, request, self.request, place, context)
+        # The place before the task is read: what is wrong with it is wrong in any case.
+        saving = Saving.of_task(
+            hook, read_id(self.kling_task_id), kind, request, self.request, place, context
+        )
+        task = finished_task(hook, self.kling_task_id, kind)
         files = saving.save(task)
         return self._finished(
             context,

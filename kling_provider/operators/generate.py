@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.kling import KlingHook
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from kling_provider.submission.sent import Place, SentRequest
 
 from kling_provider import metrics
-from kling_provider.arguments import Argument, duration, flag, interval, text
+from kling_provider.arguments import Argument, duration, file_name, flag, folder, interval, text
+from kling_provider.file_names import PLACES
 from kling_provider.operators.announcing import VideoOutlet
 from kling_provider.operators.submit import NET, KlingSubmitOperator, seconds
 from kling_provider.task_log import log_group, wait_title
@@ -36,11 +38,15 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     event of the asset ``kling://<dag_id>/<task_id>`` (:func:`kling_provider.assets.video_asset`), beside the
     ``outlets`` that you give.
 
-    :param destination: a folder, or an ``ObjectStoragePath`` such as ``s3://bucket/videos``; without one the
-        video stays at Kling, whose link dies after 30 days. (templated)
-    :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id}``. (templated)
+    :param destination: a folder: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
+        text, ``Path`` or ``ObjectStoragePath``; without one the video stays at Kling, whose link dies after 30 days.
+        (templated)
+    :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id}
+        {map_index}``. The place is claimed before the payment. Where another request of this Dag, task and name has
+        it (a changed prompt, another run), the video is saved beside it as ``{name}.{8 hex of its identity}``;
+        anybody else's place is refused before the payment. (templated)
     :param destination_conn_id: the connection of the storage.
-    :param replace: write over a file of another video.
+    :param replace: take the plain name then, and write over the older file, if this very Dag, task and name made it.
     :param timeout: the longest wait for the video, from the later of Kling's create time and the start of this try:
         seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; a clear adopts it.
     :param poll_interval: time between two reads of one task: seconds or a timedelta, at least 1 second. Tasks that
@@ -52,6 +58,8 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     template_fields: Sequence[str] = ("request", "destination", "filename", "kling_conn_id")
     arguments: ClassVar[Mapping[str, Argument]] = {
         **KlingSubmitOperator.arguments,
+        "destination": folder(optional=True),
+        "filename": file_name(PLACES),
         "destination_conn_id": text("the id of a connection", optional=True),
         "replace": flag(),
         "timeout": duration(),
@@ -61,7 +69,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     def __init__(
         self,
         *,
-        destination: str | None = None,
+        destination: str | PurePath | ObjectStoragePath | None = None,
         filename: str = "{name}",
         destination_conn_id: str | None = None,
         replace: bool = False,
@@ -70,7 +78,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.destination = destination
+        self.destination: Any = destination  # text, once it is checked
         self.filename = filename
         self.destination_conn_id = destination_conn_id
         self.replace = replace

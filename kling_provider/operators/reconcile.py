@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, duration, text, texts
+from kling_provider.arguments import Argument, duration, folder, text, texts
 from kling_provider.operators.checking import ChecksArguments
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.kling import KlingHook
@@ -40,6 +41,7 @@ class KlingReconcileOperator(ChecksArguments):
     template_fields: Sequence[str] = ("destination", "also", "kling_conn_id")
     ui_color = "#fdf3dc"
     arguments: ClassVar[Mapping[str, Argument]] = {
+        "destination": folder(),
         "also": texts("folders"),
         "window": duration(),
         "grace": duration(zero=True),
@@ -51,7 +53,7 @@ class KlingReconcileOperator(ChecksArguments):
     def __init__(
         self,
         *,
-        destination: str,
+        destination: str | PurePath | ObjectStoragePath,
         also: Sequence[str] = (),
         window: float | timedelta = timedelta(days=30),
         grace: float | timedelta = timedelta(hours=2),
@@ -61,7 +63,7 @@ class KlingReconcileOperator(ChecksArguments):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.destination = destination
+        self.destination: Any = destination  # text, once it is checked
         self.also = also
         self.window: Any = window  # seconds, once it is checked, as is grace
         self.grace: Any = grace
@@ -82,8 +84,8 @@ class KlingReconcileOperator(ChecksArguments):
         since, grace = now - timedelta(seconds=self.window), timedelta(seconds=self.grace)
         tasks = [task for task in hook.list_tasks(since=since) if self._ours(task, hook)]
         saved: set[str] = set()
-        for folder in (self.destination, *self.also):
-            saved |= saved_task_ids(folder, self.destination_conn_id)
+        for place in (self.destination, *self.also):
+            saved |= saved_task_ids(place, self.destination_conn_id)
         report: dict[str, Any] = {"saved": [], "known": 0, "running": 0, "failed": [], "young": 0}
         faults = []
         for task in tasks:

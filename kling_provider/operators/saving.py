@@ -157,7 +157,7 @@ class Saving:
         account, is no file.
         """
         outputs = task.outputs or (Output("video"),)
-        wanted = [index for index, one in enumerate(outputs) if one.type in SUFFIXES or one.url] or [0]
+        wanted = [index for index, one in enumerate(outputs) if one.type in SUFFIXES or one.url]
         stem = self._claimed or self._plain
         beside = stem_beside(self._plain, self._origin.identity)
         if beside == stem:

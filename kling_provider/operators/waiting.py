@@ -115,6 +115,14 @@ def _delivers(task: KlingTask) -> bool:
 
 def read_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     """Read a task whose id came from the user or from XCom."""
+    return hook.get_task(read_id(kling_task_id), type=known_type(type))
+
+
+def read_id(kling_task_id: Any) -> str:
+    """The id of a task as text.
+
+    :raises KlingRequestError: where it is none.
+    """
     text = "" if isinstance(kling_task_id, bool) else str(kling_task_id).strip()
     # Jinja and XCom write nothing as one of these words.
     if not isinstance(kling_task_id, str | int) or text.lower() in ("", "none", "null", "nan"):
@@ -122,7 +130,7 @@ def read_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
             f"kling_task_id must be the id of one Kling task, as text; found {kling_task_id!r}. Take the output of "
             "KlingSubmitOperator; a task that was skipped, or only planned, has none."
         )
-    return hook.get_task(text, type=known_type(type))
+    return text
 
 
 def known_type(type: Any) -> str:

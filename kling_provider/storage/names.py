@@ -7,12 +7,11 @@ import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import PurePath
-from string import Formatter
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.file_names import ABSOLUTE, NAMELESS, OUTSIDE, parse_template
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -72,16 +71,17 @@ def file_stem(
         "run_id": run_id,
         "task_id": task_id,
         "map_index": str(map_index),
-        "kling_task_id": kling_task_id,
     }
+    if kling_task_id is not None:
+        values["kling_task_id"] = kling_task_id
     text, used = _filled(_without_suffix(template), template, values)
     tail = f".take{take}" if take > 0 and "take" not in used else ""
-    shown = template if template != "{name}" else str(values["name"])
+    shown = template if template != "{name}" else values["name"]
     if text.startswith("/"):
-        raise _refused(shown, "is an absolute path; files go below destination: leave the first / out")
+        raise _refused(shown, ABSOLUTE)
     *folders, last = (_safe(part, shown) for part in text.split("/"))
     if not last:
-        raise _refused(shown, "ends with a /, so the file itself has no name")
+        raise _refused(shown, NAMELESS)
     parts = [_fit(part, _LONGEST) for part in folders if part]
     return "/".join([*parts, _fit(last, _LONGEST_STEM - len(tail)) + tail])
 
@@ -160,35 +160,23 @@ def _without_suffix(template: str) -> str:
     return template
 
 
-def _filled(pattern: str, template: str, values: Mapping[str, str | None]) -> tuple[str, set[str]]:
-    text, used = "", set()
+def _filled(pattern: str, template: str, values: Mapping[str, str]) -> tuple[str, set[str]]:
     try:
-        parsed = list(Formatter().parse(pattern))
+        pairs = parse_template(pattern, tuple(values))
     except ValueError as error:
-        raise _refused(template, f"is no template: {error}") from None
-    for literal, field, spec, conversion in parsed:
+        raise _refused(template, str(error)) from None
+    text = ""
+    for literal, place in pairs:
         text += literal
-        if field is None:
-            continue
-        if field not in values:
-            allowed = ", ".join(f"{{{one}}}" for one in values)
-            raise _refused(template, f"has no place {{{field}}}.{suggest(field, values)} Allowed: {allowed}")
-        if spec or conversion:
-            raise _refused(template, f"takes {{{field}}} as it is, without ! and :")
-        used.add(field)
-        value = values[field]
-        if value is None:
-            raise _refused(
-                template, f"has {{{field}}}, which nobody knows before the payment; write {{name}}-{{run_id}}"
-            )
-        text += value if field == "name" else value.replace("/", "_")
-    return text, used
+        if place is not None:
+            text += values[place] if place == "name" else values[place].replace("/", "_")
+    return text, {place for _, place in pairs if place is not None}
 
 
 def _safe(part: str, shown: str) -> str:
     part = _UNSAFE.sub("_", normalize("NFC", part)).strip()
     if part == "..":
-        raise _refused(shown, "leads out of destination: leave .. out")
+        raise _refused(shown, OUTSIDE)
     if part == ".":
         return ""
     return "_" + part[1:] if part.startswith(".") else part

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Templates of file names: ``{name}-{run_id}``.
+
+Nothing heavy is imported here: templates are checked where a Dag is parsed, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import Formatter
+
+#: What a template may hold before anything is paid.
+PLACES = ("name", "take", "type", "model", "run_id", "task_id", "map_index")
+#: Known of a task that exists, so for what saves it afterwards.
+PLACES_OF_TASKS = (*PLACES, "kling_task_id")
+
+ABSOLUTE = "is an absolute path; files go below destination: leave the first / out"
+OUTSIDE = "leads out of destination: leave .. out"
+NAMELESS = "ends with a /, so the file itself has no name"
+
+
+def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Split ``template`` into pairs of a literal text and the place that follows it, if one does.
+
+    :param places: what it may hold.
+    :raises ValueError: saying what is wrong with it, in words that follow the template.
+    """
+    if template.startswith("/"):
+        raise ValueError(ABSOLUTE)
+    if ".." in (part.strip() for part in template.split("/")):
+        raise ValueError(OUTSIDE)
+    if template.endswith("/") or not template.strip():
+        raise ValueError(NAMELESS)
+    try:
+        parsed = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}") from None
+    pairs: list[tuple[str, str | None]] = []
+    for literal, place, spec, conversion in parsed:
+        if place is not None and place not in places:
+            raise ValueError(_unknown(place, places))
+        if spec or conversion:
+            raise ValueError(f"takes {{{place}}} as it is, without ! and :")
+        pairs.append((literal, place))
+    return pairs
+
+
+def _unknown(place: str, places: Sequence[str]) -> str:
+    from kling_provider.api.problems import suggest
+
+    if place == "kling_task_id":
+        return "has {kling_task_id}, which nobody knows before the payment; write {name}-{run_id}"
+    allowed = ", ".join(f"{{{one}}}" for one in places)
+    return f"has no place {{{place}}}.{suggest(place, places)} Allowed: {allowed}"
