@@ -100,14 +100,14 @@ class KlingAsyncHook:
         self, kling_task_ids: Sequence[str], type: str = "text_to_video"
     ) -> dict[str, KlingTask]:
         """Read many tasks, up to 20 per call where the host can; unknown ids are missing in the result."""
-        connection = await self.connection()
         found: dict[str, KlingTask] = {}
-        if connection.profile.task_reads:
-            for batch in _batches(kling_task_ids):
-                answer = await self._ask(read_tasks(batch))
-                doing = f"read {len(batch)} tasks at {connection.host}"
-                found |= {task.kling_task_id: task for task in reads.read_many(connection, answer, doing)}
-            return found
+        alone = list(dict.fromkeys(kling_task_ids))
+        if (await self.connection()).profile.task_reads:
+            batches, alone = list(_batches(alone)), []
+            for batch in batches:
+                part, complete = await self.get_batch(batch)
+                found |= part
+                alone += [] if complete else [one for one in batch if one not in part]
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def read(kling_task_id: str) -> None:
@@ -115,8 +115,22 @@ class KlingAsyncHook:
                 with suppress(KlingTaskNotFound):
                     found[kling_task_id] = await self.get_task(kling_task_id, type)
 
-        await asyncio.gather(*map(read, kling_task_ids))
+        await asyncio.gather(*map(read, alone))
         return found
+
+    async def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
+        """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
+
+        Where that is false the answer held an entry that cannot be read: read the missing ones alone.
+
+        :raises KlingRequestError: where the host reads one task per call.
+        """
+        connection = await self.connection()
+        if not connection.profile.task_reads:
+            raise KlingRequestError(f"{connection.host} reads one task per call.")
+        answer = await self._ask(read_tasks(kling_task_ids))
+        doing = f"read {len(kling_task_ids)} tasks at {connection.host}"
+        return reads.read_batch(connection, answer, kling_task_ids, doing)
 
     async def find(
         self, external_task_ids: Sequence[str], type: str = "text_to_video"
@@ -129,18 +143,11 @@ class KlingAsyncHook:
         if not connection.profile.finds:
             raise KlingRequestError(f"{connection.host} cannot look up external task ids.")
         found: dict[str, list[KlingTask]] = {}
-        if connection.profile.task_reads:
-            for batch in _batches(external_task_ids):
-                answer = await self._ask(find_tasks(batch))
-                doing = f"look up {len(batch)} external ids at {connection.host}"
-                for task in reads.read_many(connection, answer, doing):
-                    if task.external_task_id:
-                        found.setdefault(task.external_task_id, []).append(task)
-            return found
-        for external_task_id in external_task_ids:
-            answer = await self._ask(reads.call_to_find(connection, type, external_task_id))
-            if tasks := reads.read_found(connection, answer, external_task_id):
-                found[external_task_id] = tasks
+        together = connection.profile.task_reads
+        for batch in _batches(external_task_ids) if together else [[one] for one in external_task_ids]:
+            call = find_tasks(batch) if together else reads.call_to_find(connection, type, batch[0])
+            doing = f"look up {len(batch)} external ids at {connection.host}"
+            found |= reads.read_found(connection, await self._ask(call), batch, doing)
         return found
 
     async def list_tasks(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -31,6 +32,7 @@ from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
     KlingServerError,
+    KlingTaskNotFound,
     error_for,
 )
 from kling_provider.hooks import reads
@@ -179,13 +181,20 @@ class KlingHook(HttpHook):
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, KlingTask]:
         """Many tasks by id, 20 in a call; ids that Kling does not know are missing."""
-        if not self.connection.profile.task_reads:
-            return {one: self.get_task(one, type=type) for one in kling_task_ids}
-        return {
-            task.kling_task_id: task
-            for group in _groups(kling_task_ids)
-            for task in self._read_many(standard.read_tasks(group), f"read {len(group)} tasks")
-        }
+        found: dict[str, KlingTask] = {}
+        alone = list(dict.fromkeys(kling_task_ids))
+        if self.connection.profile.task_reads:
+            groups, alone = _groups(alone), []
+            for group in groups:
+                doing = f"read {len(group)} tasks at {self.connection.host}"
+                read = partial(reads.read_batch, self.connection, kling_task_ids=group, doing=doing)
+                batch, complete = self._read(standard.read_tasks(group), read)
+                found |= batch
+                alone += [] if complete else [one for one in group if one not in batch]
+        for one in alone:
+            with suppress(KlingTaskNotFound):
+                found[one] = self.get_task(one, type=type)
+        return found
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -196,17 +205,17 @@ class KlingHook(HttpHook):
         """
         self._needs(self.connection.profile.finds, "finds no tasks by external id")
         found: dict[str, list[KlingTask]] = {}
-        if self.connection.profile.task_reads:
-            for group in _groups(external_task_ids):
-                for task in self._read_many(standard.find_tasks(group), f"look {len(group)} ids up"):
-                    if task.external_task_id in group:
-                        found.setdefault(task.external_task_id, []).append(task)
-            return found
-        for external in external_task_ids:
-            call = reads.call_to_find(self.connection, type, external)
-            tasks = self._read(call, partial(_found, self.connection, external))
-            if tasks:
-                found[external] = tasks
+        batches = self.connection.profile.task_reads
+        for group in _groups(external_task_ids) if batches else [[one] for one in external_task_ids]:
+            call = (
+                standard.find_tasks(group) if batches else reads.call_to_find(self.connection, type, group[0])
+            )
+            doing = (
+                f"look {', '.join(group[:2])}{' …' if len(group) > 2 else ''} up at {self.connection.host}"
+            )
+            found |= self._read(
+                call, partial(reads.read_found, self.connection, external_task_ids=group, doing=doing)
+            )
         return found
 
     def list_tasks(
@@ -280,10 +289,6 @@ class KlingHook(HttpHook):
         if not able:
             raise KlingRequestError(f"{self.connection.host} {cannot}.")
 
-    def _read_many(self, call: HttpCall, doing: str) -> list[KlingTask]:
-        text = f"{doing} at {self.connection.host}"
-        return self._read(call, lambda answer: reads.read_many(self.connection, answer, text))
-
     def _read(
         self,
         call: HttpCall,
@@ -314,10 +319,6 @@ class KlingHook(HttpHook):
     @cached_property
     def _session(self) -> Session:
         return self.get_conn()
-
-
-def _found(connection: KlingConnection, external_task_id: str, answer: Answer) -> list[KlingTask]:
-    return reads.read_found(connection, answer, external_task_id)
 
 
 def _groups(ids: Sequence[str]) -> list[list[str]]:

@@ -6,6 +6,7 @@ All of it is free: a read never makes, changes or bills a task.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from kling_provider.api.account import parse_account
@@ -44,44 +45,72 @@ def read_one(connection: KlingConnection, answer: Answer, kling_task_id: str) ->
     :raises KlingError: for any other answer that is no success.
     """
     doing = f"read task {kling_task_id} at {connection.host}"
-    if answer.ok and isinstance(answer.data, list):
-        for task in read_many(connection, answer, doing):
-            if task.kling_task_id == kling_task_id:
-                return task
-        raise _not_found(connection, answer, kling_task_id)
     if not answer.ok:
         if answer.not_found:
             raise _not_found(connection, answer, kling_task_id)
         raise error_for(answer, doing)
+    if isinstance(answer.data, list) and len(answer.data) != 1:
+        found, complete = read_batch(connection, answer, [kling_task_id], doing)
+        if kling_task_id in found:
+            return found[kling_task_id]
+        if complete:
+            raise _not_found(connection, answer, kling_task_id)
+        raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
     try:
         return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
     except UnreadableTask as why:
         raise _unreadable(answer, doing, why) from None
 
 
-def read_found(connection: KlingConnection, answer: Answer, external_task_id: str) -> list[KlingTask]:
-    """The tasks in the answer to :func:`call_to_find`; an id that nobody knows is an empty list.
+def read_batch(
+    connection: KlingConnection, answer: Answer, kling_task_ids: Collection[str], doing: str
+) -> tuple[dict[str, KlingTask], bool]:
+    """The tasks in the answer to a read of many ids, and whether a missing one is unknown there.
 
-    :raises KlingError: for an answer that is no success and does not say "not found".
-    """
-    doing = f"look up {external_task_id} at {connection.host}"
-    if answer.ok and isinstance(answer.data, list):
-        return [t for t in read_many(connection, answer, doing) if t.external_task_id == external_task_id]
-    if answer.not_found:
-        return []
-    if not answer.ok:
-        raise error_for(answer, doing)
-    try:
-        return [parse_task(answer.data, lax_words=connection.profile.lax_words)]
-    except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
-
-
-def read_many(connection: KlingConnection, answer: Answer, doing: str) -> list[KlingTask]:
-    """The tasks in the answer to ``GET /tasks``; ids that Kling does not know are left out by Kling.
+    It may be known where an entry of the answer names no task, or one that was not asked for.
 
     :param doing: for the first line of an error: ``"read 20 tasks at api-singapore.klingai.com"``.
     """
+    tasks, unreadable = _read_many(connection, answer, doing)
+    found = {task.kling_task_id: task for task in tasks if task.kling_task_id in kling_task_ids}
+    return found, not unreadable and len(tasks) == len(found)
+
+
+def read_found(
+    connection: KlingConnection, answer: Answer, external_task_ids: Collection[str], doing: str
+) -> dict[str, list[KlingTask]]:
+    """The tasks in the answer to a look-up of external ids; ids that nobody knows are missing.
+
+    :raises KlingServerError: where an id is missing and the answer holds an entry that cannot be read, or one of
+        another id: then nobody knows whether it is there.
+    :raises KlingError: for an answer that is no success and does not say "not found".
+    """
+    if answer.not_found:
+        return {}
+    if not answer.ok:
+        raise error_for(answer, doing)
+    if isinstance(answer.data, list):
+        tasks, unreadable = _read_many(connection, answer, doing)
+        others = any(task.external_task_id not in (None, *external_task_ids) for task in tasks)
+    else:
+        try:
+            tasks = [parse_task(answer.data, lax_words=connection.profile.lax_words)]
+        except UnreadableTask as why:
+            raise _unreadable(answer, doing, why) from None
+        (one,), unreadable = external_task_ids, 0
+        if tasks[0].external_task_id is None:
+            return {one: tasks}  # asked for by it, and some answers do not repeat it
+        others = tasks[0].external_task_id != one
+    found: dict[str, list[KlingTask]] = {}
+    for task in tasks:
+        if task.external_task_id in external_task_ids:
+            found.setdefault(str(task.external_task_id), []).append(task)
+    if (unreadable or others) and len(found) < len(set(external_task_ids)):
+        raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+    return found
+
+
+def _read_many(connection: KlingConnection, answer: Answer, doing: str) -> tuple[list[KlingTask], int]:
     if not answer.ok:
         raise error_for(answer, doing)
     try:
@@ -117,7 +146,7 @@ def _not_found(connection: KlingConnection, answer: Answer, kling_task_id: str) 
     )
 
 
-def _unreadable(answer: Answer, doing: str, why: UnreadableTask) -> KlingServerError:
+def _unreadable(answer: Answer, doing: str, why: object) -> KlingServerError:
     return KlingServerError(
         f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
     )

@@ -12,7 +12,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
@@ -198,7 +198,7 @@ class Poller:
     async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
         try:
             async with self._gate:
-                found = await hook.get_tasks(ids)
+                found, complete = await hook.get_batch(ids)
         except KlingRequestError as error:
             if error.code is not None and len(ids) > 1:
                 # One id that Kling refuses must not hold up the other nineteen.
@@ -211,23 +211,31 @@ class Poller:
             self._failed([key for one in ids for key in keys_of[one]], error)
         else:
             for one in ids:
-                self._saw(keys_of[one], found.get(one))
+                if one in found or complete:
+                    self._saw(keys_of[one], found.get(one))
+            if not complete:
+                # An entry that cannot be read may be any of the missing ones, and holds up nobody else.
+                await asyncio.gather(
+                    *(self._read_one(hook, keys_of[one][0], keys_of[one]) for one in ids if one not in found)
+                )
 
-    async def _read_one(self, hook: KlingAsyncHook, key: Key) -> None:
+    async def _read_one(self, hook: KlingAsyncHook, key: Key, keys: Sequence[Key] = ()) -> None:
+        """:param keys: all that wait for this task, where they are several."""
         kind, kling_task_id = key
+        keys = keys or [key]
         try:
             async with self._gate:
                 task = await hook.get_task(kling_task_id, kind)
         except KlingTaskNotFound as error:
             if error.code is not None:
-                self._saw([key], None)
+                self._saw(keys, None)
             else:
                 # A bare 404 is a proxy without its server rather than Kling's word about an id.
-                self._failed([key], error)
+                self._failed(keys, error)
         except KlingError as error:
-            self._failed([key], error)
+            self._failed(keys, error)
         else:
-            self._saw([key], task)
+            self._saw(keys, task)
 
     def _saw(self, keys: Iterable[Key], task: KlingTask | None) -> None:
         if task is None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every recording is read by our code. A recording without a check in :data:`CHECKS` fails; none is skipped."""
+"""Every recording is read by our code. One without a check in :data:`CHECKS` fails, unless it waits by name."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
 
 Record = dict[str, Any]
 CHECKS: dict[str, Callable[[Record], None]] = {}
+#: Of kinds of requests, and of routes, that are not spoken here yet.
+WAITING = {
+    "50_dmxapi_responses_v3_submit.json",
+    "51_dmxapi_responses_v3_query_succeed.json",
+    "52_dmxapi_responses_v26_submit.json",
+    "53_dmxapi_responses_bailian_submit.json",
+    "61_tencent_vclm_motion_control_done.json",
+    "62_doc_legacy_query_examples.json",
+    "63_doc_identify_face_lip_sync_multi_elements.json",
+    "64_doc_solutions_virtual_try_on.json",
+}
 
 
 def check(name: str) -> Callable[[Callable[[Record], None]], Callable[[Record], None]]:
@@ -35,7 +46,8 @@ def check(name: str) -> Callable[[Callable[[Record], None]], Callable[[Record], 
 
 
 def test_every_recording_has_a_check(captures: Path) -> None:
-    assert {path.name for path in captures.glob("*.json")} == set(CHECKS)
+    assert {path.name for path in captures.glob("*.json")} == CHECKS.keys() | WAITING
+    assert not CHECKS.keys() & WAITING
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -178,7 +190,7 @@ def _(record: Record) -> None:
 
 @check("11_legacy_list_empty.json")
 def _(record: Record) -> None:
-    assert parse_tasks(success(record["response"]).data) == []
+    assert parse_tasks(success(record["response"]).data) == ([], 0)
 
 
 # -- the standard API -------------------------------------------------------------------------------------
@@ -191,7 +203,8 @@ def _(record: Record) -> None:
 
 @check("21_new_tasks_get_succeeded_live.json")
 def _(record: Record) -> None:
-    (read,) = parse_tasks(success(record["response"]).data)
+    (read,), unreadable = parse_tasks(success(record["response"]).data)
+    assert unreadable == 0
     assert (read.kling_task_id, read.status, read.message) == ("933557962801545273", TaskStatus.SUCCEEDED, "")
     assert (read.created_at, read.updated_at) == (None, None), "elided by the source: no time is invented"
     assert (read.finished_at, read.expires_at) == (None, None)
@@ -202,7 +215,7 @@ def _(record: Record) -> None:
 
 @check("22_new_tasks_get_unknown_live.json")
 def _(record: Record) -> None:
-    assert parse_tasks(success(record["response"]).data) == []
+    assert parse_tasks(success(record["response"]).data) == ([], 0)
 
 
 @check("23_new_tasks_cursor_empty_live.json")
@@ -331,3 +344,95 @@ def _(record: Record) -> None:
         assert (method, found.units) == ("POST", paid)
         priced += 1
     assert priced == 2
+
+
+# -- other forms of the same, and routes that are not spoken here -------------------------------------------
+
+
+def each(record: Record) -> list[tuple[str, Record]]:
+    """What each answer of a newer recording is an answer to, and the answer."""
+    return [(str(one.get("what") or one.get("page") or ""), one["response"]) for one in record["records"]]
+
+
+@check("54_dmxapi_native_2025_submit.json")
+def _(record: Record) -> None:
+    for what, response in each(record):
+        if what.startswith("POST"):
+            submitted(response)
+    read = task(dict(each(record))["GET /kling/v1/images/generations/{task_id}"])
+    assert read.status is TaskStatus.SUBMITTED, "what the page printed"
+
+
+@check("55_legacy_native_2025_submit_query.json")
+def _(record: Record) -> None:
+    for what, response in each(record):
+        if what.startswith("create"):
+            submitted(response)
+            continue
+        read = parse_task(success(response).data, kling_task_id=response["data"]["task_id"])
+        assert (read.status, read.message, len(read.outputs)) == (TaskStatus.SUCCEEDED, "", 1)
+
+
+@check("56_gateway_cometapi_audio_and_image_submit.json")
+def _(record: Record) -> None:
+    (_, sound), (_, image) = each(record)
+    submitted(sound)
+    assert task(image).external_task_id is None
+
+
+@check("58_gateway_tokenhub_query.json")
+def _(record: Record) -> None:
+    answers = dict(each(record))
+    done = parse_task(success(answers["succeeded"]).data, lax_words=True, kling_task_id="task_1")
+    assert (done.status, done.outputs[0].duration) == (TaskStatus.SUCCEEDED, 10.041)
+    failed = parse_task(success(answers["failed"]).data, lax_words=True, kling_task_id="task_1")
+    assert (failed.kling_task_id, failed.status) == ("task_1", TaskStatus.FAILED)
+    assert (failed.message, failed.moderated) == ("policy violation", True)
+    refused = read_answer(200, {}, json.dumps(answers["refused"]).encode())
+    assert (refused.kind, refused.task_state) == (Kind.MODERATION, TaskState.NONE)
+
+
+@check("59_gateway_qianfan_kling.json")
+def _(record: Record) -> None:
+    answers = dict(each(record))
+    for what in ("turbo succeed with empty status", "K3.0 succeed"):
+        read = parse_task(success(answers[what]).data, lax_words=True, kling_task_id="upstream-task")
+        assert (read.status, len(read.outputs)) == (TaskStatus.SUCCEEDED, 1)
+
+
+@check("65_new_validation_messages_live.json")
+def _(record: Record) -> None:
+    for error in record["errors"]:
+        found = read_answer(error["http"] or 400, {}, json.dumps(error["body"]).encode())
+        assert (found.kind, found.task_state) == (Kind.INVALID, TaskState.NONE)
+        assert (found.message, found.duplicate) == (error["body"]["message"], False)
+    texts = {
+        one["text"]: parse_task({"id": "1", "status": "failed", "message": one["text"]})
+        for one in record["task_messages"]
+    }
+    assert {text for text, read in texts.items() if read.moderated} == {
+        "Failure to pass the risk control system"
+    }
+    assert all(read.message == text for text, read in texts.items())
+
+
+@check("66_new_api_plugin_envelopes.json")
+def _(record: Record) -> None:
+    answers, asked = dict(each(record)), "task_public_0001"
+    assert parse_task(success(answers["new-style create"]).data, lax_words=True).kling_task_id == asked
+    done = parse_task(success(answers["new-style query"]).data, lax_words=True, kling_task_id=asked)
+    assert (done.kling_task_id, done.status, len(done.outputs)) == (asked, TaskStatus.SUCCEEDED, 1)
+    early = answers["legacy query before the first poll"]
+    read = parse_task(success(early).data, lax_words=True, kling_task_id=asked)
+    assert (read.status, read.created_at) == (TaskStatus.SUBMITTED, None)
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+@pytest.mark.parametrize("name", ["50_dmxapi_responses_v3_submit", "53_dmxapi_responses_bailian_submit"])
+def test_a_create_of_a_route_that_we_do_not_speak_is_never_a_refusal(
+    name: str, status: int, captures: Path
+) -> None:
+    """A connection with a wrong path: what was paid there is not sent again."""
+    for _, response in each(json.loads((captures / f"{name}.json").read_bytes())):
+        found = read_answer(status, {}, json.dumps(response).encode())
+        assert (found.ok, found.task_state) == (False, TaskState.MAY_EXIST)

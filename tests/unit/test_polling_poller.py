@@ -135,14 +135,14 @@ async def test_failed_reads_end_no_wait(account, kling, outage):
 
 async def test_a_fault_of_our_own_does_not_end_the_loop_either(account, kling, monkeypatch, caplog):
     account.words = {"t1": "succeeded"}
-    honest, left = KlingAsyncHook.get_tasks, iter([True])
+    honest, left = KlingAsyncHook.get_batch, iter([True])
 
-    async def get_tasks(self, *args):
+    async def get_batch(self, *args):
         if next(left, False):
             raise RuntimeError("a bug")
         return await honest(self, *args)
 
-    monkeypatch.setattr(KlingAsyncHook, "get_tasks", get_tasks)
+    monkeypatch.setattr(KlingAsyncHook, "get_batch", get_batch)
     assert (await wait("t1", every=0.05)).state is State.SUCCEEDED
     assert "A tick failed" in caplog.text
 

@@ -9,181 +9,146 @@ either name of each field. Status words beyond Kling's own count only where the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kling_provider.api.addresses import without_queries
+from kling_provider.api.cleaning import clean_text
+from kling_provider.api.dialects.fields import decimal_of, first, link_of, mappings, text_of, time_of
+from kling_provider.api.dialects.levels import Level, deciding, levels_of
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
-_WORDS = {
-    "submitted": TaskStatus.SUBMITTED,
-    "processing": TaskStatus.PROCESSING,
-    "succeed": TaskStatus.SUCCEEDED,
-    "succeeded": TaskStatus.SUCCEEDED,
-    "failed": TaskStatus.FAILED,
-}
-_GATEWAY_WORDS = {
-    **_WORDS,
-    "queued": TaskStatus.SUBMITTED,
-    "pending": TaskStatus.SUBMITTED,
-    "not_start": TaskStatus.SUBMITTED,
-    "running": TaskStatus.PROCESSING,
-    "in_progress": TaskStatus.PROCESSING,
-    "success": TaskStatus.SUCCEEDED,
-    "completed": TaskStatus.SUCCEEDED,
-    "failure": TaskStatus.FAILED,
-}
+#: The longest reason of a failure that is kept, in characters.
+_LONGEST_REASON = 600
+_LONGEST_WORD = 60
 
 
 class UnreadableTask(ValueError):
-    """The data is no task: no id, or not an object."""
+    """The data is no task: no id, not an object, or another task than the one that was asked for."""
 
 
 def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None = None) -> KlingTask:
     """Read one task.
 
     :param lax_words: also take the words of gateways, in any case.
-    :param kling_task_id: the id that was asked for, for answers that do not repeat it.
-    :raises UnreadableTask: where no id is found.
+    :param kling_task_id: the id that was asked for. The answer must be about it; it may leave it out.
+    :raises UnreadableTask: where no id is found, or another one.
     """
-    fields = _unwrap(data)
-    task_id = _first(fields, "id", "task_id") or kling_task_id
-    if not task_id or not isinstance(task_id, str | int):
-        raise UnreadableTask("the answer names no task id")
-    word = str(_first(fields, "status", "task_status") or "")
-    known = _GATEWAY_WORDS.get(word.lower()) if lax_words else _WORDS.get(word)
-    info = fields.get("task_info")
-    external = info.get("external_task_id") if isinstance(info, Mapping) else None
+    levels = levels_of(data, lax_words=lax_words)
+    if not levels:
+        raise UnreadableTask("the answer holds no task")
+    external = next(filter(None, map(_external_id, levels)), None)
+    state = deciding(levels)
+    status = state.status
+    # Of those that say the same the innermost knows best: it is Kling's.
+    inner_first = levels[::-1]
+    known = sorted(inner_first, key=lambda level: level.status is not status)
+    outputs = next(filter(None, map(_outputs, known)), [])
+    if lax_words and not any(level.word for level in levels) and any(output.url for output in outputs):
+        status = TaskStatus.SUCCEEDED  # some resellers leave the word of a finished task empty
+    reason = next(filter(None, (level.reason for level in known)), "")
     return KlingTask(
-        kling_task_id=str(task_id),
-        status=known or TaskStatus.UNKNOWN,
-        status_word=word,
-        message=_message(fields),
-        external_task_id=_text(_first(fields, "external_id", "external_task_id") or external),
-        outputs=tuple(_outputs(fields)),
-        billing=tuple(_billing(fields)),
-        created_at=_time(_first(fields, "create_time", "created_at", "submit_time")),
-        updated_at=_time(_first(fields, "update_time", "updated_at", "finish_time")),
+        kling_task_id=_identity(levels, kling_task_id, external),
+        status=status,
+        status_word=clean_text(state.word, _LONGEST_WORD),
+        message=clean_text(without_queries(reason), _LONGEST_REASON),
+        external_task_id=external,
+        outputs=tuple(outputs),
+        billing=next(filter(None, (tuple(_billing(level.fields)) for level in known)), ()),
+        created_at=_time(known, "create_time", "created_at", "submit_time"),
+        updated_at=_time(known, "update_time", "updated_at", "finish_time"),
     )
 
 
-def parse_tasks(data: Any, *, lax_words: bool = False) -> list[KlingTask]:
-    """The tasks of ``GET /tasks`` (an array) or of a legacy list."""
+def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask], int]:
+    """The tasks of ``GET /tasks`` (an array) or of a legacy list, and how many entries could not be read."""
     if not isinstance(data, list):
         raise UnreadableTask("the answer holds no list of tasks")
-    return [parse_task(item, lax_words=lax_words) for item in data]
+    tasks = []
+    for item in data:
+        try:
+            tasks.append(parse_task(item, lax_words=lax_words))
+        except UnreadableTask:
+            continue
+    return tasks, len(data) - len(tasks)
 
 
 def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
     """A page of ``POST /tasks`` and the next cursor; with no hit Kling leaves both keys out."""
     if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
         raise UnreadableTask("the answer holds no page of tasks")
-    tasks = parse_tasks(data.get("result") or [])
+    tasks, _ = parse_tasks(data.get("result") or [])
     cursor = data.get("next_cursor") if data.get("has_more") else None
     if data.get("has_more") and not cursor:
         raise UnreadableTask("the answer says that there are more tasks, and not where")
     return tasks, str(cursor) if cursor else None
 
 
-def _unwrap(data: Any) -> Mapping[str, Any]:
-    """The object with the task's fields. new-api nests the native one inside its own ``data``."""
-    if isinstance(data, list) and len(data) == 1:
-        data = data[0]
-    if not isinstance(data, Mapping):
-        raise UnreadableTask("the answer holds no task")
-    inner = data.get("data")
-    if isinstance(inner, Mapping):
-        native = _unwrap(inner)
-        # The outer object knows the id that the gateway answers to, the inner one the results.
-        return {**native, **{k: data[k] for k in ("id", "task_id") if data.get(k)}}
-    return data
+def _identity(levels: list[Level], asked: str | None, external: str | None) -> str:
+    ids = [one for level in levels for one in level.ids]
+    if asked is None:
+        if not ids:
+            raise UnreadableTask("the answer names no task id")
+        return ids[0]
+    if not ids or asked in ids:
+        return asked
+    if external == asked:  # legacy reads take an external id in the same place
+        return ids[0]
+    raise UnreadableTask(f"the answer is about task {ids[0][:60]}, and not about the one that was asked for")
 
 
-def _first(fields: Mapping[str, Any], *names: str) -> Any:
-    for name in names:
-        value = fields.get(name)
-        if value not in (None, ""):
-            return value
-    return None
+def _external_id(level: Level) -> str | None:
+    info = level.fields.get("task_info")
+    within = info.get("external_task_id") if isinstance(info, Mapping) else None
+    return text_of(first(level.fields, "external_id", "external_task_id") or within)
 
 
-def _message(fields: Mapping[str, Any]) -> str:
-    error = fields.get("error")
-    if isinstance(error, Mapping):
-        error = error.get("message")
-    return without_queries(_first(fields, "task_status_msg", "message", "fail_reason") or error or "")
+def _time(levels: Iterable[Level], *names: str) -> Any:
+    moments = (time_of(first(level.fields, *names)) for level in levels)
+    return next((moment for moment in moments if moment is not None), None)
 
 
-def _outputs(fields: Mapping[str, Any]) -> Iterable[Output]:
-    given = fields.get("outputs")
-    if isinstance(given, list):
-        for item in _mappings(given):
-            yield _output(str(item.get("type") or "video"), item)
-        return
+def _outputs(level: Level) -> list[Output]:
+    fields = level.fields
+    found = [_output(str(item.get("type") or "video"), item) for item in mappings(fields.get("outputs"))]
     result = fields.get("task_result")
     if isinstance(result, Mapping):
         for plural, kind in (("videos", "video"), ("images", "image"), ("audios", "audio")):
-            for item in _mappings(result.get(plural)):
-                yield _output(kind, item)
-    elif isinstance(url := _first(fields, "url", "video_url"), str) and url.startswith("http"):
-        # new-api puts the one address at the top and keeps no result object.
-        yield Output("video", url=url)
+            found += [_output(kind, item) for item in mappings(result.get(plural))]
+    if found:
+        return found
+    metadata = fields.get("metadata")
+    addresses = [fields.get(name) for name in ("result_url", "url", "video_url")]
+    addresses.append(metadata.get("url") if isinstance(metadata, Mapping) else None)
+    if level.status is TaskStatus.SUCCEEDED:
+        addresses.append(fields.get("fail_reason"))  # where older new-api keeps the link of a success
+    url = next((link for address in addresses if (link := link_of(address))), None)
+    return [Output("video", url=url)] if url else []
 
 
 def _output(kind: str, item: Mapping[str, Any]) -> Output:
-    seconds = _decimal(_first(item, "duration", "mp3_duration", "duration_mp3"))
+    seconds = decimal_of(first(item, "duration", "mp3_duration", "duration_mp3"))
     return Output(
         type=kind,
-        id=_text(item.get("id")),
-        url=_text(_first(item, "url", "mp3_url", "url_mp3")),
-        watermark_url=_text(item.get("watermark_url")),
+        id=text_of(item.get("id")),
+        url=text_of(first(item, "url", "mp3_url", "url_mp3")),
+        watermark_url=text_of(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
     )
 
 
 def _billing(fields: Mapping[str, Any]) -> Iterable[Billing]:
-    for item in _mappings(fields.get("billing")):
-        if (amount := _decimal(item.get("amount"))) is not None:
+    for item in mappings(fields.get("billing")):
+        if (amount := decimal_of(item.get("amount"))) is not None:
             yield Billing(
-                charge_type=_text(item.get("charge_type")),
+                charge_type=text_of(item.get("charge_type")),
                 amount=amount,
-                currency=_text(item.get("currency")),
-                package_type=_text(item.get("package_type")),
-                cash_type=_text(item.get("cash_type")),
-                list_price=_decimal(item.get("list_price")),
+                currency=text_of(item.get("currency")),
+                package_type=text_of(item.get("package_type")),
+                cash_type=text_of(item.get("cash_type")),
+                list_price=decimal_of(item.get("list_price")),
             )
-    if (units := _decimal(fields.get("final_unit_deduction"))) is not None:
+    if (units := decimal_of(fields.get("final_unit_deduction"))) is not None:
         yield Billing("unit", units)
     cash = fields.get("final_balance_deduction")
-    if isinstance(cash, Mapping) and (amount := _decimal(cash.get("quota"))) is not None:
-        yield Billing("cash", amount, list_price=_decimal(cash.get("list_price")))
-
-
-def _mappings(value: Any) -> Iterable[Mapping[str, Any]]:
-    """The objects of a list; gateways write ``null`` where they have none."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
-
-
-def _decimal(value: Any) -> Decimal | None:
-    try:
-        number = Decimal(str(value)) if value not in (None, "") else None
-    except InvalidOperation:
-        return None
-    return number if number is None or number.is_finite() else None
-
-
-def _time(value: Any) -> datetime | None:
-    """Milliseconds, or seconds where a gateway sends those (below 1e11), as UTC."""
-    number = _decimal(value)
-    if number is None or number <= 0:
-        return None
-    try:
-        seconds = number if number < Decimal("1e11") else number / 1000
-        return datetime.fromtimestamp(float(seconds), UTC)
-    except (ArithmeticError, ValueError, OSError):
-        return None
+    if isinstance(cash, Mapping) and (amount := decimal_of(cash.get("quota"))) is not None:
+        yield Billing("cash", amount, list_price=decimal_of(cash.get("list_price")))

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Single values of an answer, which hosts write in more than one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+#: Longer ids, and ids with blanks or characters that were lost on the way, cannot be asked for again.
+_LONGEST_ID = 256
+#: Amounts, seconds and epochs beyond it are none.
+_LARGEST = Decimal("1e15")
+
+
+def first(fields: Mapping[str, Any], *names: str) -> Any:
+    """The first of these fields that holds something."""
+    for name in names:
+        value = fields.get(name)
+        if value not in (None, ""):
+            return value
+    return None
+
+
+def identity(value: Any) -> str | None:
+    """An id as text: Kling's are text, gateways' may be numbers."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or not value:
+        return None
+    text = str(value)
+    good = len(text) <= _LONGEST_ID and text.isprintable() and " " not in text and "\ufffd" not in text
+    return text if good else None
+
+
+def mappings(value: Any) -> Iterable[Mapping[str, Any]]:
+    """The objects of a list; gateways write ``null`` where they have none."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def link_of(value: Any) -> str | None:
+    """An address on the web."""
+    return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
+
+
+def decimal_of(value: Any) -> Decimal | None:
+    try:
+        number = Decimal(str(value)) if value not in (None, "") else None
+    except InvalidOperation:
+        return None
+    return number if number is not None and number.is_finite() and -_LARGEST < number < _LARGEST else None
+
+
+def time_of(value: Any) -> datetime | None:
+    """Milliseconds, or seconds where a gateway sends those (below 1e11), as UTC."""
+    number = decimal_of(value)
+    if number is None or number <= 0:
+        return None
+    try:
+        seconds = number if number < Decimal("1e11") else number / 1000
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (ArithmeticError, ValueError, OSError):
+        return None

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task inside a task: gateways keep a state of their own, and nest what Kling last answered them.
+
+``{"task_id": "task_public", "status": "IN_PROGRESS", "data": {"code": 0, "data": {"task_id": "8334…", …}}}``: the
+outer object knows the id that the gateway answers to and what it decided on its own (a time-out), the inner one the
+results. Where they differ, the newer state counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kling_provider.api.dialects.fields import first, identity, link_of, time_of
+from kling_provider.api.tasks import TaskStatus
+
+_WORDS_OF = {
+    TaskStatus.SUBMITTED: "queued queueing in_queue pending not_start waiting wait created accepted",
+    TaskStatus.PROCESSING: "running run in_progress initializing initialized preparing starting started generating "
+    "rendering working retrying finalizing",
+    TaskStatus.SUCCEEDED: "success successful completed complete done finished",
+    TaskStatus.FAILED: "failure fail error errored cancelled canceled expired timeout timed_out rejected refused "
+    "aborted banned blocked moderated",
+}
+#: Kling's own words.
+WORDS = {
+    "submitted": TaskStatus.SUBMITTED,
+    "processing": TaskStatus.PROCESSING,
+    "succeed": TaskStatus.SUCCEEDED,
+    "succeeded": TaskStatus.SUCCEEDED,
+    "failed": TaskStatus.FAILED,
+}
+#: What gateways say, in any case.
+GATEWAY_WORDS = {**WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
+#: What is no reason of a failure, though it stands where reasons do.
+_NO_REASONS = frozenset({"succeed", "success", "succeeded", "ok", "成功"})
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One object of an answer. ``word`` is as it came, empty where the object has no state."""
+
+    fields: Mapping[str, Any]
+    word: str
+    status: TaskStatus
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids by which it may be asked for; a database's own number stands last."""
+        found = (identity(self.fields.get(name)) for name in ("task_id", "id"))
+        return [one for one in found if one is not None]
+
+    @property
+    def updated(self) -> float | None:
+        """The second of its last change, as an epoch."""
+        moment = time_of(first(self.fields, "update_time", "updated_at", "finish_time"))
+        return None if moment is None else float(int(moment.timestamp()))
+
+    @property
+    def reason(self) -> str:
+        """What it says of a failure."""
+        error = self.fields.get("error")
+        if isinstance(error, Mapping):
+            error = error.get("message")
+        names = ("fail_reason", "task_status_msg", "message", "reason", "failure_reason")
+        said = [self.fields.get(name) for name in names]
+        texts = (text for text in (*said, error) if isinstance(text, str) and not link_of(text))
+        return next((text for text in texts if text and text.strip().lower() not in _NO_REASONS), "")
+
+
+def levels_of(data: Any, *, lax_words: bool) -> list[Level]:
+    """The objects of an answer from the outside in; none where it holds no object."""
+    return [_level(fields, lax_words) for fields in _objects(data)]
+
+
+def deciding(levels: list[Level]) -> Level:
+    """The level whose state counts. A word beside no id is about the call, unless nothing is inside."""
+    stated = [level for level in levels if level.word and (level.ids or level is levels[-1])] or levels[-1:]
+    outer, inner = stated[0], stated[-1]
+    if outer is inner or outer.status is inner.status:
+        return outer
+    if TaskStatus.UNKNOWN in (outer.status, inner.status):
+        return inner if outer.status is TaskStatus.UNKNOWN else outer
+    later = _later(outer, inner)
+    if outer.status.ended and inner.status.ended:
+        # Both final: the later word. At the same moment a video that is there is one.
+        return later or (outer if outer.status is TaskStatus.SUCCEEDED else inner)
+    if outer.status.ended:
+        return outer  # the gateway asks Kling no more
+    if inner.status.ended:
+        # What Kling made is made. That it failed may be older than another try of the gateway's.
+        return outer if inner.status is TaskStatus.FAILED and later is outer else inner
+    return inner if outer.status is TaskStatus.SUBMITTED else outer
+
+
+def _later(outer: Level, inner: Level) -> Level | None:
+    one, other = outer.updated, inner.updated
+    if one is None or other is None or one == other:
+        return None
+    return outer if one > other else inner
+
+
+def _objects(data: Any) -> Iterator[Mapping[str, Any]]:
+    while True:
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]
+        if not isinstance(data, Mapping):
+            return
+        yield data
+        data = data.get("data")
+
+
+def _level(fields: Mapping[str, Any], lax_words: bool) -> Level:
+    given = first(fields, "status", "task_status")
+    word = given if isinstance(given, str) else "" if given is None else str(given)
+    status = GATEWAY_WORDS.get(word.strip().lower()) if lax_words else WORDS.get(word)
+    return Level(fields, word, status or TaskStatus.UNKNOWN)
