@@ -13,6 +13,10 @@ from typing import Any
 #: The longest text that is kept of an answer, in characters. Signed links have some thousand.
 LONGEST = 16_384
 
+#: The longest id, in characters.
+LONGEST_ID = 256
+_IDS = frozenset({"id", "task_id", "taskId"})
+
 #: What a terminal takes for an order: colours, cursor moves, titles, links.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
@@ -37,14 +41,22 @@ def clean_text(text: str, longest: int = LONGEST) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """The same for every text of a JSON value, keys included.
+    """The same for every text of a JSON value, keys included. An id that is not clean as it came is none.
 
     :raises RecursionError: where it is nested too deeply.
     """
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {clean_text(key): clean_json(item) for key, item in value.items()}
+        return {
+            clean_text(key): "" if key in _IDS and not _is_id(item) else clean_json(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [clean_json(item) for item in value]
     return value
+
+
+def _is_id(value: Any) -> bool:
+    """Not changed by cleaning, so that it can be asked for again."""
+    return not isinstance(value, str) or (value.isprintable() and len(value) <= LONGEST_ID)

@@ -24,8 +24,6 @@ _DEEPEST = 12
 #: The longest text of an answer that people are shown, in characters.
 _LONGEST_MESSAGE = 600
 _LONGEST_EXCERPT = 120
-#: JSON inside a text is looked for in texts of at most this length.
-_LONGEST_NESTED = 65_536
 
 
 class Form(StrEnum):
@@ -72,10 +70,10 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
     if not text:
         return Envelope(Form.EMPTY)
     try:
-        value = clean_json(json.loads(text))
+        value = json.loads(text)
+        levels, clean = list(_levels(value)), clean_json(value)
     except (ValueError, RecursionError):  # brackets without end are no answer either
         return _not_json(text)
-    levels = list(_levels(value))
     if not isinstance(value, dict):
         named = any(_names_task(level) for level in levels)
         succeeded = any(_says_success(level) for level in levels)
@@ -86,16 +84,15 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         found = _code(level.get("code"))
         if isinstance(found, int) and found in known_codes:
             kling_code, source = found, level
-    data = _data(value)
     return Envelope(
         form=Form.JSON,
         code=_code(value.get("code")),
         kling_code=kling_code,
         message=_message(source) or _message(value),
         request_id=_text(source.get("request_id")) or _text(value.get("request_id")),
-        data=data,
-        whole=value,
-        names_task=any(_names_task(level) for level in levels) or _names(value, "id") or _names_in(data),
+        data=_data(clean),
+        whole=clean,
+        names_task=any(_names_task(level) for level in levels) or _names(value, "id"),
         says_success=any(_says_success(level) for level in levels),
         words=tuple(_words(levels)),
     )
@@ -125,13 +122,13 @@ def _levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
 def _nested(text: str) -> dict[str, Any] | None:
     """The object that a text holds: all of it, or from its first brace to its last."""
     begin, end = text.find("{"), text.rfind("}")
-    if not 0 <= begin < end or len(text) > _LONGEST_NESTED or '"' not in text:
+    if not 0 <= begin < end or '"' not in text:
         return None
     try:
         value = json.loads(text[begin : end + 1])
     except (ValueError, RecursionError):
         return None
-    return clean_json(value) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _names(level: Mapping[str, Any], *keys: str) -> bool:
@@ -180,7 +177,7 @@ def _code(value: Any) -> int | str | None:
     text = str(value).strip()
     if text.lower() in _SUCCESS:
         return 0
-    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else text[:200]
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else clean_text(text, 200)
 
 
 def _message(level: Mapping[str, Any]) -> str:
@@ -192,7 +189,7 @@ def _message(level: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str | None:
-    return str(value)[:200] if isinstance(value, str | int) and value else None
+    return clean_text(str(value), 200) if isinstance(value, str | int) and value else None
 
 
 def _excerpt(text: bytes) -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from kling_provider.api.cleaning import clean_text
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
@@ -166,7 +167,7 @@ def _fetch_once(session: Session, options: HttpOptions, output: Output, file: Bi
         if response.status_code != 200:
             raise _DeadLink(f"{host} answered {response.status_code}")
         size, digest = _stream(response, file, host)
-        kind = response.headers.get("Content-Type", "unknown type")
+        kind = clean_text(response.headers.get("Content-Type", "unknown type"), 60)
     if (wrong := defect(output.type, file, size)) is not None:
         raise _Transient(f"what {host} sent is no whole {output.type}: {wrong} ({size} bytes, {kind})")
     return Fetched(size, digest, host)

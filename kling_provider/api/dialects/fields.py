@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-#: Longer ids, and ids with blanks or characters that were lost on the way, cannot be asked for again.
-_LONGEST_ID = 256
+from kling_provider.api.cleaning import LONGEST, LONGEST_ID, clean_text
+
 #: Amounts, seconds and epochs beyond it are none.
 _LARGEST = Decimal("1e15")
 
@@ -24,11 +24,11 @@ def first(fields: Mapping[str, Any], *names: str) -> Any:
 
 
 def identity(value: Any) -> str | None:
-    """An id as text: Kling's are text, gateways' may be numbers."""
+    """An id as text: Kling's are text, gateways' may be numbers. What was lost on the way cannot be asked for."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return None
     text = str(value)
-    good = len(text) <= _LONGEST_ID and text.isprintable() and " " not in text and "\ufffd" not in text
+    good = len(text) <= LONGEST_ID and text.isprintable() and " " not in text and "\ufffd" not in text
     return text if good else None
 
 
@@ -37,8 +37,13 @@ def mappings(value: Any) -> Iterable[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def text_of(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
+def text_of(value: Any, longest: int = LONGEST_ID) -> str | None:
+    """A word or a name, cut to so many characters; addresses may have :data:`LONGEST`."""
+    return clean_text(str(value), longest) if value not in (None, "") else None
+
+
+def address_of(value: Any) -> str | None:
+    return text_of(value, LONGEST)
 
 
 def link_of(value: Any) -> str | None:

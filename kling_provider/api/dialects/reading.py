@@ -13,7 +13,15 @@ from typing import Any
 
 from kling_provider.api.addresses import without_queries
 from kling_provider.api.cleaning import clean_text
-from kling_provider.api.dialects.fields import decimal_of, first, link_of, mappings, text_of, time_of
+from kling_provider.api.dialects.fields import (
+    address_of,
+    decimal_of,
+    first,
+    link_of,
+    mappings,
+    text_of,
+    time_of,
+)
 from kling_provider.api.dialects.levels import Level, deciding, levels_of
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
@@ -109,7 +117,7 @@ def _time(levels: Iterable[Level], *names: str) -> Any:
 
 def _outputs(level: Level) -> list[Output]:
     fields = level.fields
-    found = [_output(str(item.get("type") or "video"), item) for item in mappings(fields.get("outputs"))]
+    found = [_output(text_of(item.get("type")) or "video", item) for item in mappings(fields.get("outputs"))]
     result = fields.get("task_result")
     if isinstance(result, Mapping):
         for plural, kind in (("videos", "video"), ("images", "image"), ("audios", "audio")):
@@ -130,8 +138,8 @@ def _output(kind: str, item: Mapping[str, Any]) -> Output:
     return Output(
         type=kind,
         id=text_of(item.get("id")),
-        url=text_of(first(item, "url", "mp3_url", "url_mp3")),
-        watermark_url=text_of(item.get("watermark_url")),
+        url=address_of(first(item, "url", "mp3_url", "url_mp3")),
+        watermark_url=address_of(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
     )
 
