@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk.bases.decorator import _TaskDecorator
 
-from kling_provider.operators.announcing import declare_video
+from kling_provider.operators.declaring import declare_video
 from kling_provider.operators.kling import KlingGenerateOperator
 
 if TYPE_CHECKING:

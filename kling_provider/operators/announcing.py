@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators tell of each video when they are done: an asset event, lineage, and the result in the log.
-
-The asset is declared while the DAG is parsed, and not through an ``AssetAlias`` at run time: an alias makes asset
-and association when the first event arrives, and where several instances of a mapped task finish at once, all but
-one of them break a unique index and are *failed* by the API server (3.1 to 3.3). A declared asset also shows in the
-asset graph before the first run.
-"""
+"""What operators tell of each video when they are done: an asset event, lineage, and the result in the log."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from kling_provider.assets import video_asset
-from kling_provider.operators.checking import ChecksArguments
+from kling_provider.operators.declaring import DeclaresAsset
 from kling_provider.task_log import log_group
 
 if TYPE_CHECKING:
-    from airflow.sdk import Asset
-
     from kling_provider.api.requests import Request
     from kling_provider.storage import SavedFile
     from kling_provider.submission.sent import SentRequest
@@ -56,31 +47,12 @@ class Made:
     files: Sequence[SavedFile] = ()
 
 
-class TellsLineage(ChecksArguments):
-    """An operator that OpenLineage can ask, with its :func:`~kling_provider.assets.video_asset` declared, mapped or not."""
+class TellsLineage(DeclaresAsset):
+    """An operator that OpenLineage can ask."""
 
-    #: Who announces videos declares the asset as an outlet; who only remembers by its state store, as an inlet.
-    _asset_among: ClassVar[str] = "inlets"
     _made: Made | None = None
     #: The outputs of the result, once there is one; the link *Video* reads it.
     kling_outputs: Sequence[Mapping[str, Any]] = ()
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        # A mapped operator is not made while the DAG is parsed, so its assets must be among what it is made of.
-        mapped = super().partial(**kwargs)
-        declare_video(mapped.kwargs, mapped.kwargs.get("dag"), mapped.kwargs["task_id"], cls._asset_among)
-        return mapped
-
-    def _declare_video(self) -> None:
-        """At the end of ``__init__``."""
-        among = getattr(self, self._asset_among)
-        if self.has_dag() and (own := self._video_asset) not in among:  # type: ignore[no-untyped-call]
-            setattr(self, self._asset_among, [*among, own])
-
-    @property
-    def _video_asset(self) -> Asset:
-        return video_asset(self.dag_id, self.task_id)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Inputs (pictures), outputs (files), and a run facet ``kling`` with ids, model and cost."""
@@ -140,10 +112,9 @@ class VideoOutlet(TellsLineage):
                     context["outlet_events"][outlet].extra.update(event)
 
     def _made_no_video(self) -> None:
-        """The task succeeds without a video, so there is no event."""
-        if self.has_dag():  # type: ignore[no-untyped-call]
-            own = self._video_asset
-            self.outlets = [outlet for outlet in self.outlets if outlet != own]
+        """The task succeeds without a video, so no asset is updated, the user's own ones neither."""
+        self._declares = False
+        self.outlets = []
 
 
 def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
@@ -155,16 +126,6 @@ def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
     if isinstance(request, SentRequest):
         return request.input_urls
     return tuple(image_addresses(request).values())
-
-
-def declare_video(settings: dict[str, Any], dag: Any, task_id: str, among: str = "outlets") -> None:
-    """The same for the keyword arguments that instances of a mapped task will be made of."""
-    if dag is None:
-        return
-    there = settings.get(among) or []
-    there = list(there) if isinstance(there, list | tuple) else [there]
-    own = video_asset(dag.dag_id, task_id)
-    settings[among] = there if own in there else [*there, own]
 
 
 def video_event(

@@ -79,7 +79,6 @@ class KlingDownloadOperator(VideoOutlet):
         self.replace = replace
         self.kling_conn_id = kling_conn_id
         self._check_arguments()
-        self._declare_video()
 
     def execute(self, context: Context) -> Any:
         with told_failures(

@@ -85,7 +85,6 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         self.timeout = timeout
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
         self._check_arguments()
-        self._declare_video()
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted, context: Context) -> Any:
         """Wait for the task and save what it made; a task that has ended is saved at once."""

@@ -89,7 +89,6 @@ class KlingSubmitOperator(TellsLineage):
         self.slot_timeout = slot_timeout
         self.deferrable = deferrable
         self._check_arguments()
-        self._declare_video()
 
     def execute(self, context: Context) -> Any:
         """Submit the request, or find what was submitted for it."""

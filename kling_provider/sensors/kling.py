@@ -91,7 +91,6 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
         self._check_arguments()
-        self._declare_video()
 
     def execute(self, context: Context) -> Any:
         if self.deferrable:

@@ -95,6 +95,7 @@ def test_a_saved_video_is_an_event(sandbox: Sandbox, dag: DAG, tmp_path: Path) -
         task_id="video",
         kling_task_id=kling_task_id,
         destination=str(tmp_path),
+        filename="{name}",
         request=REQUEST,
         outlets=[Asset("own"), AssetAlias("alias")],
     )
@@ -142,7 +143,7 @@ def test_a_plan_is_no_event(sandbox: Sandbox, dag: DAG) -> None:
     operator = KlingGenerateOperator(task_id="video", request=REQUEST, plan_only=True, outlets=[Asset("own")])
     _, events, instance = run(operator)
     assert events == {}
-    assert operator.outlets == [Asset("own")]
+    assert operator.outlets == []
     assert instance.store == {}
 
 
@@ -214,3 +215,37 @@ def test_whoever_waits_for_a_failed_video_leaves_the_reason_for_the_gallery(
     assert (left["state"], left["kling_task_id"]) == ("failed", kling_task_id)
     assert "Internal render error" in left["reason"]
     assert left["request"] == {"prompt": "A red panda", "duration": 3, "name": "panda"}
+
+
+def test_an_operator_that_gets_its_dag_later_has_its_asset() -> None:
+    later = DAG("later", start_date=datetime(2026, 1, 1), schedule=None)
+    made = [
+        KlingGenerateOperator(task_id="generate", request=REQUEST, outlets=[Asset("own")]),
+        KlingDownloadOperator(task_id="download", kling_task_id="1", destination="/videos"),
+        KlingTaskSensor(task_id="sensor", kling_task_id="1"),
+        KlingSubmitOperator(task_id="submit", request=REQUEST),
+    ]
+    assert [[asset.name for asset in task.outlets] for task in made] == [["own"], [], [], []]
+    for task in made[:3]:
+        later.add_task(task)
+    made[0] >> made[3]  # gets its Dag from its neighbour
+    assert [[asset.name for asset in task.outlets] for task in made] == [
+        ["own", "kling://later/generate"],
+        ["kling://later/download"],
+        ["kling://later/sensor"],
+        [],
+    ]
+    assert [asset.name for asset in made[3].inlets] == ["kling://later/submit"]
+    made[0].add_outlets([Asset("more")])
+    assert [asset.name for asset in made[0].outlets] == ["own", "kling://later/generate", "more"]
+
+
+@pytest.mark.airflow_version
+def test_airflow_stores_the_asset_of_an_operator_that_got_its_dag_later() -> None:
+    from airflow.serialization import serialized_objects
+
+    later = DAG("later", start_date=datetime(2026, 1, 1), schedule=None)
+    later.add_task(KlingGenerateOperator(task_id="video", request=REQUEST))
+    stores = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
+    stored = stores.to_dict(later)["dag"]["tasks"][0]["__var"]
+    assert "kling://later/video" in json.dumps(stored["outlets"])
