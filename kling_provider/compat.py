@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -65,3 +66,11 @@ def has_gallery() -> bool:
     from airflow import __version__
 
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
+
+
+def read_database() -> None:
+    """Let connections be found in Airflow's database, where this process has access to it: on a command line.
+
+    Airflow's own commands do the same; elsewhere only environment and secrets backends are asked.
+    """
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")

@@ -64,6 +64,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+        "cli": ["kling_provider.cli.commands.get_airflow_commands"],
         "task-decorators": [
             {"class-name": "kling_provider.decorators.kling.kling_task", "name": "kling"},
         ],

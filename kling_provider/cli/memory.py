@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory of what was paid, as far as it is kept in Airflow Variables: list it, and remove what is old.
+"""``memory list`` and ``memory prune``: what was paid, as far as it is kept in Airflow Variables.
 
 Runs where Airflow's command line runs, with access to its metadata database.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from kling_provider.cli.asking import agrees, say
+from kling_provider.exceptions import KlingError
 
 #: How Variables of :class:`~kling_provider.submission.records.VariableRecord` begin.
 PREFIX = "kling_record_"
@@ -24,6 +30,46 @@ class Remembered:
     at: datetime | None
 
 
+def list_command(arguments: argparse.Namespace) -> int:
+    """Print each Variable that remembers paid work."""
+    with _database():
+        found = list_memory()
+    for one in found:
+        say(_line(one))
+    say(f"{len(found)} remembered in Airflow Variables.")
+    return 0
+
+
+def prune_command(arguments: argparse.Namespace) -> int:
+    """Remove what is older than so many days, after a question."""
+    older_than = timedelta(days=arguments.older_than)
+    with _database():
+        old = list_old_memory(older_than)
+    for one in old:
+        say(_line(one))
+    if not old:
+        say(f"Nothing is older than {arguments.older_than} days.")
+        return 0
+    if not agrees(f"Forget {len(old)}? The same requests may then be paid again.", yes=arguments.yes):
+        return 1
+    with _database():
+        say(f"Forgot {len(prune_memory(older_than))}.")
+    return 0
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(error).splitlines()[0]
+        raise KlingError(
+            f"Airflow's database cannot be read from here ({reason}): run this where Airflow's own commands run."
+        ) from None
+
+
 def list_memory() -> list[Remembered]:
     """Read all Variables that remember paid work, the oldest first."""
     from airflow.models.variable import Variable
@@ -36,6 +82,12 @@ def list_memory() -> list[Remembered]:
     return sorted(found, key=lambda one: (one.at is not None, one.at or datetime.now(UTC), one.key))
 
 
+def list_old_memory(older_than: timedelta) -> list[Remembered]:
+    """Those of :func:`list_memory` whose paid call is older; who does not say when it was is not among them."""
+    limit = datetime.now(UTC) - older_than
+    return [one for one in list_memory() if one.at is not None and one.at < limit]
+
+
 def prune_memory(older_than: timedelta) -> list[Remembered]:
     """Remove the Variables whose paid call is older; returns them. What they remember may be paid again.
 
@@ -45,12 +97,16 @@ def prune_memory(older_than: timedelta) -> list[Remembered]:
     from airflow.utils.session import create_session
     from sqlalchemy import delete
 
-    limit = datetime.now(UTC) - older_than
-    old = [one for one in list_memory() if one.at is not None and one.at < limit]
+    old = list_old_memory(older_than)
     with create_session() as session:
         for one in old:
             session.execute(delete(Variable).where(Variable.key == one.key))
     return old
+
+
+def _line(one: Remembered) -> str:
+    at = one.at.isoformat(timespec="seconds") if one.at is not None else "an unknown time"
+    return f"{one.key}  {at}  Kling task {one.kling_task_id or 'unknown'}  {one.prompt[:60]}"
 
 
 def _remembered(key: str, text: str | None) -> Remembered:

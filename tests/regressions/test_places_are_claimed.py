@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from kling_provider.exceptions import KlingRequestError
@@ -183,7 +183,12 @@ entries = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.generate],  # an example plays up to six tasks: too long to be made smaller
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     wanted=st.lists(entries, min_size=2, max_size=6, unique_by=lambda one: tuple(map(str, one.values()))),
     order=st.randoms(use_true_random=False),

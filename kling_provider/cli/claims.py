@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``claims list`` and ``claims release``."""
+
+from __future__ import annotations
+
+import argparse
+
+from kling_provider.cli.asking import agrees, say
+from kling_provider.storage import FoundClaim, find_claims, release_claim
+
+
+def list_claims(arguments: argparse.Namespace) -> int:
+    """Print each claim below a folder, and for whom the place is kept."""
+    found = find_claims(arguments.folder, arguments.conn_id)
+    for one in found:
+        say(*_lines(one))
+    say(f"{_count(found)} at or below {arguments.folder}.")
+    return 0
+
+
+def release_claims(arguments: argparse.Namespace) -> int:
+    """Remove claims: of one file at once, of a folder after a question."""
+    found = find_claims(arguments.target, arguments.conn_id)
+    if not found:
+        say(f"There is no claim at or below {arguments.target}.")
+        return 1
+    for one in found:
+        say(*_lines(one))
+    if len(found) > 1 and not agrees(f"Release {_count(found)}?", yes=arguments.yes):
+        return 1
+    released = [one for one in found if release_claim(one)]
+    say(f"Released {_count(released)}.")
+    if left := len(found) - len(released):
+        say(f"{left} changed hands or became a video meanwhile.")
+    return 0
+
+
+def _count(found: list[FoundClaim]) -> str:
+    return f"{len(found)} claim" if len(found) == 1 else f"{len(found)} claims"
+
+
+def _lines(found: FoundClaim) -> tuple[str, str]:
+    video = str(found.file).removesuffix(".json")
+    claim = found.claim
+    if claim is None:
+        return video, "    an empty claim: its task was killed while it made it"
+    facts = (
+        ("Dag", claim.dag_id),
+        ("run", claim.run_id),
+        ("task", claim.task_id),
+        ("map index", claim.map_index if claim.map_index is not None and claim.map_index >= 0 else None),
+        ("name", claim.name),
+    )
+    owner = ", ".join(f"{label} {value}" for label, value in facts if value is not None)
+    return video, f"    since {claim.claimed_at}: {owner}"
