@@ -130,6 +130,17 @@ _ADVICE = {
     1102: "No units left of this kind: top up or buy a pack in Kling's console.",
 }
 
+#: The same at a gateway, which has neither regions nor Kling's console.
+_ADVICE_ELSEWHERE = {
+    **_ADVICE,
+    1002: "Check that the key in the connection's password is whole, and that this very host gave it.",
+    1103: "The key may not use this model or API there: ask the host, or take another model.",
+    1304: "This machine's address is not on the key's IP list there.",
+    1100: "The account behind the key is suspended there.",
+    1101: "The account behind the key is in arrears there: top up where the key was made.",
+    1102: "Nothing is left there for this kind: top up where the key was made.",
+}
+
 _ADVICE_BY_KIND = {
     Kind.AUTH: "Check the key in the connection's password.",
     Kind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
@@ -201,7 +212,8 @@ def _advice(answer: Answer) -> str | None:
             return None
         return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
     if isinstance(answer.code, int) and answer.code in KLING_CODES:
-        return _ADVICE.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)
+        known = _ADVICE if answer.at_kling else _ADVICE_ELSEWHERE
+        return known.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)
     if status == 413:
         return "The request is too large for this host: make its images smaller, or give them as URLs."
     if status in (404, 405) and answer.code is None:

@@ -82,6 +82,14 @@ _QUOTA_TEXTS = re.compile(
     r"out of credits?|余额不足|额度不足|额度已用尽|欠费",
     re.IGNORECASE,
 )
+#: Texts of Kling and of gateways about a model that is not there. Seen: "model is not supported", "The model '…' has been
+#: discontinued", "model_not_found", "对于模型 … 无可用渠道".
+_MODEL_TEXTS = re.compile(
+    r"\bmodel\b(?!/)[^.;]{0,80}?\b(?:not (?:supported|found|available|exist)|does not exist|discontinued|unavailable|unknown|"
+    r"invalid|no longer)|model_not_found|(?:unknown|unsupported|invalid|no such) model|no available channel[^.;]*model|"
+    r"模型[^。;]{0,60}(?:无可用渠道|不存在|不支持|已下线)",
+    re.IGNORECASE,
+)
 #: A limit per time that some hosts call a quota, too.
 _RATE_TEXTS = re.compile(r"rate.?limit|per (?:second|minute|hour)|\brpm\b|\btpm\b", re.IGNORECASE)
 
@@ -104,10 +112,17 @@ class Answer:
     task_state: TaskState = TaskState.MAY_EXIST
     #: An HTML page came in the place of JSON.
     page: bool = False
+    #: From Kling's own host, and no gateway.
+    at_kling: bool = True
 
     @property
     def ok(self) -> bool:
         return self.kind is Kind.OK
+
+    @property
+    def is_about_model(self) -> bool:
+        """The host has no such model, or has it no more: known by the text alone."""
+        return not self.ok and bool(_MODEL_TEXTS.search(f"{self.code} {self.message}"))
 
     @property
     def is_temporary(self) -> bool:

@@ -77,6 +77,14 @@ class HostProfile:
     account: bool = False
     #: Uses other status words than Kling, in any case.
     lax_words: bool = True
+    #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
+    #: along only where the connection has a namespace.
+    needs_namespace: bool = False
+
+    @property
+    def is_kling(self) -> bool:
+        """Kling's own host, with regions and a console; all others are gateways."""
+        return self.name == "kling"
 
     def lock(self, model: str) -> Lock:
         if not takes_external_id(model) or not self.external_ids:
@@ -88,16 +96,31 @@ class HostProfile:
         if self.external_ids:
             return []
         return [
-            Problem(field, None, f"a {self.name} host drops it silently; leave it out")
+            Problem(field, None, self.dropped_ids)
             for field in ("external_task_id", "callback_url")
             if getattr(request, field)
         ]
+
+    @property
+    def dropped_ids(self) -> str:
+        """Why external ids and callbacks are not sent to this host."""
+        why = f"a {self.name} host drops it silently; leave it out"
+        if self.needs_namespace:
+            why += (
+                " (or give the connection the extra namespace, a word of your own: installs since August 2026 pass it on, "
+                "to an account that you share with other customers)"
+            )
+        return why
 
     def seen_by(self, *, api_key: bool) -> HostProfile:
         """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
         if self.task_reads and not api_key:
             return replace(self, task_reads=False)
         return self
+
+    def within(self, namespace: str) -> HostProfile:
+        """What is sent with ids of our own kind: where hosts share an account, only with a namespace."""
+        return replace(self, external_ids=True) if self.needs_namespace and namespace else self
 
     def at(self, base_url: str) -> HostProfile:
         """What remains at an address: Kling's former domain has the legacy API alone."""
@@ -122,8 +145,9 @@ PROFILES = {
         ),
         # Any host that we do not know: create and read by id, nothing else. The id is sent, nobody checks it.
         HostProfile("gateway", "legacy", external_ids=True),
-        # QuantumNous/new-api, relay/channel/task/kling: submit and read by id; external ids and callbacks are dropped.
-        HostProfile("new-api", "legacy"),
+        # QuantumNous/new-api: submit and read by id. Installs before August 2026 (relay/channel/task/kling) drop external
+        # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.
+        HostProfile("new-api", "legacy", needs_namespace=True),
         # The DMXAPI page's own example: submit and read by id; external_task_id is among its parameters.
         HostProfile("dmxapi", "legacy", external_ids=True),
         # CometAPI docs: native body and envelope, no list documented.

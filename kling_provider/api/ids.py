@@ -15,6 +15,8 @@ _DIGITS = 18
 _FIRST = datetime(2025, 1, 1, tzinfo=UTC)
 
 _ELSEWHERE = "belongs to another account or region (or, on the legacy API, to another type)"
+#: A gateway has no regions.
+_ELSEWHERE_THERE = "belongs to another account (or to another type of request)"
 
 
 def read_create_time(kling_task_id: str) -> datetime | None:
@@ -24,21 +26,23 @@ def read_create_time(kling_task_id: str) -> datetime | None:
     return _EPOCH + timedelta(milliseconds=int(kling_task_id) >> _SHIFT)
 
 
-def explain_unknown(kling_task_id: str, now: datetime | None = None) -> str:
+def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling: bool = True) -> str:
     """Say why a host may not know a task, for a text with "…: it" before it.
 
     :param now: with its time zone; default: the present.
+    :param at_kling: the host is Kling's own, and no gateway.
     """
+    elsewhere = _ELSEWHERE if at_kling else _ELSEWHERE_THERE
     now = now or datetime.now(UTC)
     made = read_create_time(kling_task_id)
     if made is None or not _FIRST <= made <= now + timedelta(days=1):
-        return f"{_ELSEWHERE}, or it is older than {RETENTION.days} days"
+        return f"{elsewhere}, or it is older than {RETENTION.days} days"
     age = max(now - made, timedelta(0))
     when = f"was made on {made:%d %B %Y} by its id, {_in_words(age)} ago"
     if age > RETENTION:
         return f"{when}, and Kling forgets a task after {RETENTION.days} days"
     return (
-        f"{when}, so it is not too old: it {_ELSEWHERE}, or to a sandbox that was started anew "
+        f"{when}, so it is not too old: it {elsewhere}, or to a sandbox that was started anew "
         "(with --state-dir it keeps its tasks)"
     )
 

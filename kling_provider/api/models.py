@@ -7,6 +7,7 @@ retire without notice. Names are the standard API's; :func:`canonical` knows the
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 
 _P = ("720p", "1080p")
@@ -134,6 +135,20 @@ def legacy_name(name: str) -> str:
     if model is not None:
         return model.legacy_name or name
     return next((legacy for legacy, standard in _OTHER_LEGACY.items() if standard == name), name)
+
+
+def nearest_current(name: str) -> str:
+    """The model in use at Kling whose name is nearest, in both spellings: what to write for one that is unknown there."""
+    current = {
+        spelling: model
+        for model in _MODELS
+        if model.standard and model.name != canonical(name) and not model.name.startswith("kling-4")
+        for spelling in (model.name, model.legacy_name)
+        if spelling
+    }
+    (near,) = difflib.get_close_matches(name, current, n=1, cutoff=0.0)
+    model = current[near]
+    return f"{model.name} ({model.legacy_name})" if model.legacy_name else model.name
 
 
 def model_names() -> tuple[str, ...]:

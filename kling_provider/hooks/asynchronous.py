@@ -265,9 +265,14 @@ class KlingAsyncHook:
                 allow_redirects=False,
             ) as response:
                 body = await response.read()
-                return answer_of(
-                    response.status, response.headers, body, headers["Authorization"]
-                ), skew_from(response.headers)
+                answer = answer_of(
+                    response.status,
+                    response.headers,
+                    body,
+                    headers["Authorization"],
+                    at_kling=line.connection.profile.is_kling,
+                )
+                return answer, skew_from(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as why:
             # No cause: aiohttp's texts carry whole addresses.
             raise _unreachable(line, why) from None

@@ -92,13 +92,14 @@ class KlingConnection:
                 "Nothing was sent."
             )
         credential: Credential = ApiKey(password) if api_key else AccessKey(login, password)
+        namespace = str(ours["namespace"] or "").strip()
         return cls(
             conn_id=conn_id,
             base_url=base_url,
             credential=credential,
-            profile=profile.seen_by(api_key=api_key),
+            profile=profile.seen_by(api_key=api_key).within(namespace),
             api=api,
-            namespace=str(ours["namespace"] or "").strip(),
+            namespace=namespace,
             max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
             http_extras=extras,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +24,7 @@ from kling_provider.api.calls import HttpCall
 from kling_provider.api.codes import Answer, TaskState
 from kling_provider.api.dialects import standard
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
+from kling_provider.api.models import legacy_name, nearest_current
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests import Request, parse_request
 from kling_provider.api.rules import said_for_nothing
@@ -140,11 +142,18 @@ class KlingHook(HttpHook):
 
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
+        profile = self.connection.profile
+        if external_task_id and not profile.external_ids:
+            self.log.warning("The external_task_id is not sent: %s.", profile.dropped_ids)
+            external_task_id = None
         call = self.connection.dialect.create(request, external_task_id)
+        session = self.get_conn()
         try:
-            return prepare(self.get_conn(), self.connection, call)
+            prepared = prepare(session, self.connection, call)
         except KlingError as why:
             raise type(why)(f"{why} Nothing was sent. Nothing was made, nothing is billed.") from None
+        model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
+        return replace(prepared, model=model)
 
     def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
         """The paid call as data: the answer, and the task where it names one. Never raises for an answer.
@@ -156,6 +165,10 @@ class KlingHook(HttpHook):
         finally:
             # The next call opens its own: a kept-alive connection that died leaves doubt where there is none.
             prepared.session.close()
+        if prepared.model and answer.is_about_model:
+            near = nearest_current(prepared.model)
+            text = f"{answer.message}; the model asked for is {prepared.model}, the nearest current one is {near}"
+            answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
             return answer, None
         try:

@@ -138,7 +138,8 @@ def read_account(answer: Answer, doing: str) -> tuple[Pack, ...]:
 
 def _not_found(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTaskNotFound:
     return KlingTaskNotFound(
-        f"{connection.host} does not know task {kling_task_id}: it {explain_unknown(kling_task_id)}.",
+        f"{connection.host} does not know task {kling_task_id}: it "
+        f"{explain_unknown(kling_task_id, at_kling=connection.profile.is_kling)}.",
         code=answer.code,
         request_id=answer.request_id,
         http_status=answer.http_status,

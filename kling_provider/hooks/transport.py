@@ -100,6 +100,9 @@ class PreparedCall:
     #: Seconds until a connection stands, and between two pieces of an answer.
     timeout: tuple[float, float]
     credential: Credential = field(repr=False)
+    at_kling: bool = True
+    #: The model that a create asks for, as the host calls it.
+    model: str | None = None
 
     @property
     def asks_proxy(self) -> bool:
@@ -141,7 +144,9 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
             f"proxy must be an address such as http://proxy.example:3128.{socks}"
         ) from None
     timeout = options.connect_timeout, options.read_timeout
-    return PreparedCall(session, adapter, request, settings, timeout, connection.credential)
+    return PreparedCall(
+        session, adapter, request, settings, timeout, connection.credential, connection.profile.is_kling
+    )
 
 
 def send(prepared: PreparedCall) -> Answer:
@@ -170,7 +175,9 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     ) as error:  # requests lets some of them through bare
         return no_answer(error, connected=prepared.adapter.connected), {}
     authorization = prepared.request.headers["Authorization"]
-    answer = answer_of(response.status_code, response.headers, body, authorization)
+    answer = answer_of(
+        response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
+    )
     if response.status_code == 407 and prepared.asks_proxy:
         text = "the proxy wants a name and a password: write them into its address"
         answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)

@@ -186,11 +186,14 @@ def auth_header(credential: Credential, *, skew: float | None = None) -> str:
     return f"Bearer {token}"
 
 
-def answer_of(status: int, headers: Mapping[str, str], body: bytes, authorization: str) -> Answer:
+def answer_of(
+    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
+) -> Answer:
     """What an HTTP response means, for both hooks; a key that is repeated in it is blanked."""
     answer = read_answer(status, headers, body)
     # Some hosts repeat the key that they refuse.
-    return replace(answer, message=answer.message.replace(authorization.removeprefix("Bearer "), "***"))
+    message = answer.message.replace(authorization.removeprefix("Bearer "), "***")
+    return replace(answer, message=message, at_kling=at_kling)
 
 
 def skew_from(headers: Mapping[str, str]) -> float | None:
@@ -216,13 +219,13 @@ def _header(name: str, value: Any) -> str:
     if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
         raise KlingRequestError(
             f"Connection extra {name!r} holds more than one value: extras that HttpHook does not know are sent "
-            "as HTTP headers, one text each."
+            "as HTTP headers, one text each. Nothing was sent."
         )
     text = str(value).strip()
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
         raise KlingRequestError(
             f"Connection extra {name!r} cannot be sent as an HTTP header: a name must be letters, digits and hyphens, "
-            "a value one line of Latin characters."
+            "a value one line of Latin characters. Nothing was sent."
         )
     return text
 
@@ -239,7 +242,7 @@ def _timeouts(value: Any) -> tuple[float, float]:
     if not (0 < connect <= _LONGEST_TIMEOUT and 0 < read <= _LONGEST_TIMEOUT):
         raise KlingRequestError(
             f"Connection extra 'timeout' must be a number of seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, or "
-            "[connect, read]."
+            "[connect, read]. Nothing was sent."
         )
     return connect, read
 
@@ -258,7 +261,8 @@ def _proxies(value: Any) -> dict[str, str] | None:
     if isinstance(value, Mapping) and all(isinstance(item, str) for item in (*value, *value.values())):
         return dict(value)
     raise KlingRequestError(
-        'Connection extra \'proxies\' must be an address or a mapping such as {"https": "http://proxy:3128"}.'
+        'Connection extra \'proxies\' must be an address or a mapping such as {"https": "http://proxy:3128"}. '
+        "Nothing was sent."
     )
 
 
@@ -269,7 +273,9 @@ def _cert(value: Any) -> str | tuple[str, str] | None:
         return value
     if isinstance(value, list | tuple) and len(value) == 2 and all(isinstance(part, str) for part in value):
         return value[0], value[1]
-    raise KlingRequestError("Connection extra 'cert' must be a path, or [certificate, key].")
+    raise KlingRequestError(
+        "Connection extra 'cert' must be a path, or [certificate, key]. Nothing was sent."
+    )
 
 
 def _flag(value: Any, default: bool) -> bool:

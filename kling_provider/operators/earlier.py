@@ -49,6 +49,7 @@ def recover_submission(
         record,
         what=sent.label,
         host=hook.connection.host,
+        at_kling=hook.connection.profile.is_kling,
         can_find=hook.connection.profile.finds,
         waits=machine.LOOKS,
     )

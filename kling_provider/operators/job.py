@@ -191,6 +191,7 @@ class Job:
             identity=self.identity,
             lock=self.lock,
             finds=profile.finds,
+            at_kling=profile.is_kling,
             batch=profile.task_reads,
             look_first=self._look_first,
             record=record,

@@ -200,8 +200,8 @@ def wait_for_task_here(
         now = time.time()
         try:
             verdict = watch.saw(hook.get_task(task.kling_task_id, type=type), now)
-        except KlingTaskNotFound:
-            verdict = watch.missed(now)
+        except KlingTaskNotFound as error:
+            verdict = watch.missed(now, str(error))
         except KlingError as error:
             verdict = watch.failed(error, now)
         if verdict.error is not None:

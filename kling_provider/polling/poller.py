@@ -228,7 +228,7 @@ class Poller:
                 task = await hook.get_task(kling_task_id, kind)
         except KlingTaskNotFound as error:
             if error.code is not None:
-                self._saw(keys, None)
+                self._saw(keys, None, str(error))
             else:
                 # A bare 404 is a proxy without its server rather than Kling's word about an id.
                 self._failed(keys, error)
@@ -237,10 +237,10 @@ class Poller:
         else:
             self._saw(keys, task)
 
-    def _saw(self, keys: Iterable[Key], task: KlingTask | None) -> None:
+    def _saw(self, keys: Iterable[Key], task: KlingTask | None, said: str | None = None) -> None:
         if task is None:
             self.reader.doubt()
-            self._settle(keys, lambda watch, now: watch.missed(now))
+            self._settle(keys, lambda watch, now: watch.missed(now, said))
         else:
             self._settle(keys, lambda watch, now: watch.saw(task, now))
 

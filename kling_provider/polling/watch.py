@@ -113,15 +113,19 @@ class Watch:
             return Verdict(State.ERROR, task=task, error=self._unknown_word(task))
         return self._wait(now)
 
-    def missed(self, now: float) -> Verdict:
-        """A read was answered, and the answer did not know the id."""
+    def missed(self, now: float, said: str | None = None) -> Verdict:
+        """A read was answered, and the answer did not know the id.
+
+        :param said: what the host says about that, as a sentence.
+        """
         self._answered()
         self._misses += 1
         if self._misses >= MISSES:
             return Verdict(
                 State.LOST,
                 error=KlingTaskNotFound(
-                    f"Kling does not know task {self.kling_task_id} ({self._misses} reads in a row): it "
+                    said
+                    or f"Kling does not know task {self.kling_task_id} ({self._misses} reads in a row): it "
                     f"{explain_unknown(self.kling_task_id)}.",
                     kling_task_id=self.kling_task_id,
                 ),

@@ -120,16 +120,19 @@ class App:
             if "already exists" in error.message:
                 work.note.word = "duplicate"
             if self.options.gateway:
-                return gateway.refused(self.options, error, read=work.operation == "read")
+                return self._refused(work, error)
             return refusal(error)
         return answer
+
+    def _refused(self, work: Work, error: Refusal) -> Answer:
+        return gateway.refused(self.options, error, read=work.operation == "read", model=work.note.model)
 
     def _faulty(self, work: Work, now: float) -> Answer:
         subjects, operation = work.subjects(), work.operation
         before, delay = self.faults.draw("before", operation, subjects, now)
         if before is not None:
             work.note.fault = before.name
-            answer = self._instead(before)
+            answer = self._instead(before, work)
             answer.delay = delay
             return answer
         time.sleep(delay)  # the work itself is late
@@ -150,7 +153,7 @@ class App:
         answer.delay = late
         return answer
 
-    def _instead(self, rule: Rule) -> Answer:
+    def _instead(self, rule: Rule, work: Work) -> Answer:
         """What a fault answers in the place of the work."""
         codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
         if rule.name == "answer_lost_before":
@@ -165,8 +168,8 @@ class App:
             answer.headers.append(("Location", str(location)))
             return answer
         code = codes.get(rule.name) or int(rule["code"])
-        answer = refusal(Refusal(code, rule.parameters.get("message")))
-        return _with_retry_after(answer, rule)
+        error = Refusal(code, rule.parameters.get("message"))
+        return _with_retry_after(self._refused(work, error) if self.options.gateway else refusal(error), rule)
 
     def _proxy_page(self, rule: Rule) -> Answer:
         if rule.name == "status_408":

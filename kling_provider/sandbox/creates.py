@@ -62,7 +62,9 @@ class Create(Work):
         facets = order.facets()
         if app.faults.standing("ids_ignored", facets, now):
             order = replace(order, external_id=None)
-        locked = not app.options.gateway and app.faults.standing("no_lock", facets, now) is None
+        if app.options.gateway and app.options.shape in ("new-api", "new-api-video"):
+            order = replace(order, external_id=None, callback_url=None)
+        locked = app.options.forwards_ids and app.faults.standing("no_lock", facets, now) is None
         task = app.world.create(account, order, fate=lambda: self._fate(facets, now), locked=locked)
         self.note.task_id = task.id
         app.courier.watch(task)
@@ -80,6 +82,10 @@ class Create(Work):
                 fate = replace(fate, slower=float(rule["factor"]))
             elif rule.name == "ids_forgotten":
                 fate = replace(fate, forgotten_after=float(rule["seconds"]), frees_id=rule["mode"] == "free")
+            elif rule.name == "gateway_gives_up":
+                fate = replace(
+                    fate, given_up_after=float(rule["after"]), given_up_because=str(rule["message"])
+                )
         return fate
 
 
@@ -117,7 +123,10 @@ class LegacyCreate(Create):
         self.product = product
 
     def order(self) -> Order:
-        return legacy.read_order(self.product, self.request.json(), gateway=self.app.options.gateway)
+        options, body = self.app.options, self.request.json()
+        if options.gateway and options.shape == "new-api-plugin":  # its own defaults go on to Kling
+            return legacy.read_order(self.product, body, gateway=True, aspect_ratio="1:1")
+        return legacy.read_order(self.product, body, gateway=options.gateway)
 
     def peek(self) -> tuple[Any, Any, Any]:
         body = self.body()

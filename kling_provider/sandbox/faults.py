@@ -99,6 +99,12 @@ KINDS: dict[str, Kind] = {
         "refused, mode free: it makes a new task",
         {"seconds": 0, "mode": "refused"},
     ),
+    "gateway_gives_up": Kind(
+        "task",
+        CREATE,
+        "a new-api gateway fails the task after this part of its render, while Kling goes on",
+        {"message": "task timed out", "after": 0.5},
+    ),
     "cut_download": Kind("after", ("download",), "the film stops at this share of its length", {"at": 0.5}),
     "expired_link": Kind("after", READS, "links of this answer die after these seconds", {"seconds": 0}),
     "unknown_status": Kind("after", READS, "a status word that nobody knows", {"status": "paused"}),

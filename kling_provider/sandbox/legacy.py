@@ -34,11 +34,12 @@ ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
 STATES = {"succeeded": "succeed"}
 
 
-def read_order(product: str, body: object, *, gateway: bool = False) -> Order:
+def read_order(product: str, body: object, *, gateway: bool = False, aspect_ratio: str = "16:9") -> Order:
     """
     Check a create body of ``text2video`` or ``image2video``.
 
     :param gateway: as resellers do it: retired models go on, whole numbers may be numbers.
+    :param aspect_ratio: what stands for one that is left out.
     """
     fields = Fields(body)
     name = fields.text("model_name") or LEGACY_DEFAULT  # a key `model` is ignored (documented)
@@ -84,7 +85,7 @@ def read_order(product: str, body: object, *, gateway: bool = False) -> Order:
         prompt=prompt,
         duration=duration,
         resolution=RESOLUTION_OF_MODE[mode],
-        aspect_ratio=fields.choice("aspect_ratio", ("16:9", "9:16", "1:1"), "16:9")
+        aspect_ratio=fields.choice("aspect_ratio", ("16:9", "9:16", "1:1"), aspect_ratio)
         if product == TEXT
         else None,
         sound=sound,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 CHOICES = {
     "profile": ("kling", "gateway"),
-    "shape": ("dmxapi", "new-api", "new-api-video"),
+    "shape": ("dmxapi", "new-api", "new-api-video", "new-api-plugin"),
     "region": ("global", "china"),
     "pack": ("trial", "plain", "none"),
 }
@@ -52,6 +52,11 @@ class Options:
     @property
     def gateway(self) -> bool:
         return self.profile == "gateway"
+
+    @property
+    def forwards_ids(self) -> bool:
+        """External ids and callbacks reach Kling, where an id can be used once in an account."""
+        return not self.gateway or self.shape == "new-api-plugin"
 
     @property
     def path_prefix(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from kling_provider.sandbox import creates, gateway, work
+from kling_provider.sandbox import creates, gateway, plugin, work
 from kling_provider.sandbox.app import App
 from kling_provider.sandbox.download import Download
 from kling_provider.sandbox.errors import Refusal
@@ -40,7 +40,7 @@ def _api(app: App, request: Request) -> work.Work | None:
     if parts[:2] == ["v1", "videos"]:
         return _legacy(app, request, path, parts[2:])
     if app.options.gateway:
-        return None
+        return _plugin(app, request, path, parts) if app.options.shape == "new-api-plugin" else None
     match request.method, parts:
         case "POST", [product, model] if product in (TEXT, IMAGE, OMNI):
             return creates.StandardCreate(app, request, path, product, model)
@@ -50,6 +50,15 @@ def _api(app: App, request: Request) -> work.Work | None:
             return work.TasksList(app, request, path)
         case "GET", ["account", "costs"]:
             return work.AccountCosts(app, request, path)
+    return None
+
+
+def _plugin(app: App, request: Request, path: str, parts: list[str]) -> work.Work | None:
+    match request.method, parts:
+        case "POST", [product] if product in (TEXT, IMAGE):
+            return plugin.PluginCreate(app, request, path, product)
+        case "GET", ["tasks", value] if value:
+            return plugin.PluginRead(app, request, "/tasks/{id}", value)
     return None
 
 

@@ -74,6 +74,9 @@ class Task:
     price: Decimal = Decimal(0)
     settled: bool = False
     forgotten_from: float = math.inf
+    given_up_at: float = math.inf
+    """When a gateway fails it on its own, while Kling goes on."""
+    given_up_because: str = ""
     frees_id: bool = False
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 

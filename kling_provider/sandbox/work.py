@@ -59,7 +59,7 @@ class Work:
         return self.app.signer.link(self.app.base(self.request), task, watermark=watermark, expires=expires)
 
     def echo(self, task: Task) -> bool:
-        if self.app.options.gateway:
+        if not self.app.options.forwards_ids:
             return False
         now = self.app.world.clock()
         return self.app.faults.standing("external_id_not_echoed", task.facets(), now) is None
@@ -203,7 +203,8 @@ class LegacyRead(Work):
 
     def __init__(self, app: App, request: Request, route: str, product: str, value: str) -> None:
         super().__init__(app, request, route)
-        self.product, self.value = product, value
+        self.product = product
+        self.value = gateway.kling_id(app.options, value) if app.options.gateway else value
 
     def subjects(self) -> Sequence[Facets]:
         world = self.app.world
@@ -219,8 +220,11 @@ class LegacyRead(Work):
             account, self.product, self.value, by_external=not app.options.gateway
         )
         now = app.world.clock()
-        native = success(self.answer_of(legacy.task_answer, [task], now)[0])
-        return gateway.fetched(app.options, task, native, now) if app.options.gateway else native
+        if not app.options.gateway:
+            return success(self.answer_of(legacy.task_answer, [task], now)[0])
+        seen = gateway.last_look(app.options, task, now)
+        native = success(self.answer_of(legacy.task_answer, [task], seen)[0])
+        return gateway.fetched(app.options, task, native, now, self.status(task))
 
 
 class LegacyList(Work):

@@ -44,6 +44,9 @@ class Fate:
     slower: float = 1.0
     forgotten_after: float = math.inf
     frees_id: bool = False
+    given_up_after: float = math.inf
+    """The part of its render after which a gateway gives it up."""
+    given_up_because: str = ""
 
 
 ORDINARY = Fate()
@@ -160,6 +163,8 @@ class World:
             price=Decimal(0) if message else units(order.model, order.kind, order.resolution, order.duration),
             forgotten_from=now + fate.forgotten_after,
             frees_id=fate.frees_id,
+            given_up_at=math.inf if math.isinf(fate.given_up_after) else now + render * fate.given_up_after,
+            given_up_because=fate.given_up_because,
         )
         self._journal.add(task)
         self._enter(task)

@@ -18,10 +18,13 @@ from kling_provider.submission.steps import Find, Read, Record, Step, Submitted,
 Lookup = Generator[Step, Any, KlingTask | None]
 
 
-def read_recorded(record: Record, *, what: str, host: str, another: str) -> Generator[Step, Any, KlingTask]:
+def read_recorded(
+    record: Record, *, what: str, host: str, another: str, at_kling: bool = True
+) -> Generator[Step, Any, KlingTask]:
     """Read the task that an earlier try made.
 
     :param another: what makes another, paid result, for the text where Kling has forgotten this one.
+    :param at_kling: the host is Kling's own, and no gateway.
     :raises KlingTaskNotFound: where Kling does not know it any more; nothing was sent.
     """
     kling_task_id = str(record["kling_task_id"])
@@ -37,7 +40,7 @@ def read_recorded(record: Record, *, what: str, host: str, another: str) -> Gene
     if task is None:
         raise KlingTaskNotFound(
             f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
-            f"and {host} does not know it: it {explain_unknown(kling_task_id)}. Nothing was sent. "
+            f"and {host} does not know it: it {explain_unknown(kling_task_id, at_kling=at_kling)}. Nothing was sent. "
             f"For a new, paid video {another}.",
             kling_task_id=kling_task_id,
             task_state=TaskState.MAY_EXIST,
@@ -69,7 +72,13 @@ def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Looku
 
 
 def recover(
-    record: Record, *, what: str, host: str, can_find: bool, waits: Sequence[float]
+    record: Record,
+    *,
+    what: str,
+    host: str,
+    can_find: bool,
+    waits: Sequence[float],
+    at_kling: bool = True,
 ) -> Generator[Step, Any, Submitted | None]:
     """Find what the same try's predecessor sent, whatever the request says by now.
 
@@ -81,7 +90,7 @@ def recover(
     task: KlingTask | None = None
     if record.get("kling_task_id"):
         another = "clear the task: that makes the request as it is now"
-        task = yield from read_recorded(record, what=what, host=host, another=another)
+        task = yield from read_recorded(record, what=what, host=host, another=another, at_kling=at_kling)
     elif can_find and external:
         sent = f"An earlier try sent {what} at {record.get('at')} and its end is unknown"
         task = yield from look_up(external, waits, sent)

@@ -116,7 +116,7 @@ class Submission(Words):
         if task is None:
             raise KlingTaskNotFound(
                 f"There is no task {kling_task_id} at {self.host} to adopt: check the id; it "
-                f"{explain_unknown(kling_task_id)}. Nothing was sent.",
+                f"{explain_unknown(kling_task_id, at_kling=self.at_kling)}. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )
         attempt = self.identity.attempt_of(task.external_task_id or "")
@@ -130,7 +130,9 @@ class Submission(Words):
 
     def _recorded(self, record: Record) -> Generator[Step, Any, Submitted | None]:
         """The task that an earlier try made; ``None`` where it failed and the next attempt may be made."""
-        task = yield from read_recorded(record, what=self.what, host=self.host, another=self._another)
+        task = yield from read_recorded(
+            record, what=self.what, host=self.host, another=self._another, at_kling=self.at_kling
+        )
         if task.status is TaskStatus.FAILED:
             return None
         return Submitted(task, record.get("external_task_id"), int(record.get("attempt") or 0), adopted=True)

@@ -29,11 +29,13 @@ class Words:
     """What messages name.
 
     :param finds: the host finds tasks by external id.
+    :param at_kling: the host is Kling's own, and no gateway.
     :param what: the request in a few words.
     """
 
     identity: Identity
     finds: bool
+    at_kling: bool = True
     what: str = "the video"
     host: str = "Kling"
     prompt: str = ""
