@@ -70,6 +70,7 @@ class Job:
     :param max_units: the most that this one video may cost at list price.
     :param plan_only: stop before the paid call (:class:`Planned` is raised), store nothing.
     :param place: where the result is saved, if this task saves it.
+    :param hook: of that connection, where many share one.
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
 
@@ -85,9 +86,10 @@ class Job:
         max_units: float | Decimal | None = None,
         plan_only: bool = False,
         place: Place | None = None,
+        hook: KlingHook | None = None,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
-        self.hook = KlingHook(kling_conn_id)
+        self.hook = hook or KlingHook(kling_conn_id)
         connection = self.hook.connection
         self.request = self.hook.request(data)
         # What goes over the wire, with images as addresses or base64; and what stands for each image.

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which requests of a list need not be paid: their result is saved, remembered, or at Kling already.
+
+Everything is asked where the paying task will ask, by the same functions, and all of it is free. Imported when a task
+runs, never at Dag-parse time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kling_provider.api.prices import Price
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests import Request
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.identity import Identity
+from kling_provider.operators.earlier import run_free_step
+from kling_provider.operators.job import Job
+from kling_provider.operators.saving import Saving, find_remembered_result
+from kling_provider.submission import Read
+from kling_provider.submission.lookups import best_of
+from kling_provider.submission.memory import PaidMemory
+from kling_provider.submission.sent import SentRequest
+from kling_provider.submission.steps import Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """One request of a list, as its task instance will see it.
+
+    :param context: of that instance.
+    :param sent: what it would submit, and where it would save.
+    """
+
+    label: str
+    request: Request
+    price: Price
+    identity: Identity
+    sent: SentRequest
+    context: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def is_paid_once(self) -> bool:
+        """Whether a second, equal request would find the first one's task instead of paying."""
+        return self.sent.locked or self.sent.is_shared
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a result is already. ``words`` are for the table."""
+
+    words: str
+    kling_task_id: str | None = None
+
+
+def read_list(
+    requests: Sequence[Any], prepare: Callable[[Mapping[str, Any], int], tuple[Job, Mapping[str, Any]]]
+) -> list[Wanted]:
+    """Check every request.
+
+    :param prepare: request and its place in the list -> the work of the instance that will pay, and its context.
+    :raises KlingRequestError: with every problem of every request; nothing was sent.
+    """
+    wanted: list[Wanted] = []
+    problems: list[Problem] = []
+    whole: dict[str, list[str]] = {}
+    for index, data in enumerate(requests):
+        name = data.get("name") if isinstance(data, Mapping) else None
+        label = f"#{index}" if name in (None, "") else str(name)
+        try:
+            job, context = prepare(data, index)
+        except KlingRequestError as wrong:
+            problems += [
+                Problem(f"{label}: {p.field}".rstrip(": "), p.found, p.message) for p in wrong.problems
+            ]
+            if not wrong.problems:
+                whole.setdefault(str(wrong), []).append(label)
+            continue
+        wanted.append(
+            Wanted(
+                label=label,
+                request=job.request,
+                price=job.price,
+                identity=job.identity,
+                sent=job.sent,
+                context=context,
+            )
+        )
+    # What is wrong with the connection or the scope is wrong in every request: said once.
+    problems += [Problem(_labels(labels), None, text) for text, labels in whole.items()]
+    if problems:
+        text = "\n".join(f"  {problem}" for problem in problems)
+        one = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        error = KlingRequestError(f"{one} in the list, nothing was sent:\n{text}")
+        error.problems = problems
+        raise error
+    return wanted
+
+
+def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
+    """By place in the list, what is there already or comes with another entry.
+
+    :raises KlingError: where the paying task could not look either.
+    """
+    found: dict[int, Found] = {}
+    first: dict[str, Wanted] = {}
+    for index, one in enumerate(wanted):
+        earlier = first.setdefault(one.identity.key, one)
+        if earlier is not one and one.is_paid_once:
+            found[index] = Found(f"the same as {earlier.label}, paid once")
+        elif (saved := _find_saved(hook, one)) is not None:
+            found[index] = saved
+    found |= _find_remembered(hook, wanted, found)
+    return found | _find_at_host(hook, wanted, found)
+
+
+def _find_saved(hook: KlingHook, one: Wanted) -> Found | None:
+    if one.sent.place is None:
+        return None
+    delivered = Saving.of_sent(hook, one.sent, one.context).delivered()
+    return None if delivered is None else _saved(delivered)
+
+
+def _saved(delivered: tuple[dict[str, Any], list[Any]]) -> Found:
+    result, files = delivered
+    return Found(f"saved already: {files[0].file}", result.get("kling_task_id"))
+
+
+def _find_remembered(
+    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]
+) -> dict[int, Found]:
+    """What other runs remember, and what a request names itself to take over."""
+    named: dict[int, str] = {}
+    records: dict[int, Record] = {}
+    for index, one in enumerate(wanted):
+        if index in found:
+            continue
+        if one.sent.adopt:
+            named[index] = one.sent.adopt
+        elif one.sent.is_shared:
+            memory = PaidMemory(one.context, one.sent.memory_key, account_wide=one.sent.is_account_wide)
+            record = memory.load(is_proven=bool(records))
+            records[index] = record or {}
+            if record and record.get("identity") == one.identity.key and record.get("kling_task_id"):
+                named[index] = str(record["kling_task_id"])
+    tasks = _read(hook, {(wanted[index].request.type, one) for index, one in named.items()})
+    more: dict[int, Found] = {}
+    for index, kling_task_id in named.items():
+        task = tasks.get(kling_task_id)
+        if task is not None and (task.status is not TaskStatus.FAILED or wanted[index].sent.adopt):
+            more[index] = _there(task)
+        elif task is None and index in records:
+            place = wanted[index].sent.place
+            files = records[index].get("files") or ()
+            kept = find_remembered_result(files, wanted[index].identity.key, place.conn_id if place else None)
+            # Without a file the paying task stops: it sends nothing either.
+            more[index] = (
+                _saved(kept)
+                if kept is not None
+                else Found(f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id)
+            )
+    return more
+
+
+def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
+    if hook.connection.profile.task_reads:
+        return hook.get_tasks([kling_task_id for _, kling_task_id in tasks])
+    found = {one: run_free_step(hook, kind, Read(one)) for kind, one in tasks}
+    return {one: task for one, task in found.items() if task is not None}
+
+
+def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> dict[int, Found]:
+    """By external id, the task that did not fail; look-ups are free."""
+    waiting = {one.identity.key: index for index, one in enumerate(wanted) if index not in found}
+    if waiting and not hook.connection.profile.finds:
+        log.info(
+            "%s finds no tasks by external id: what this run has paid and no file or memory knows counts as not paid.",
+            hook.connection.host,
+        )
+        return {}
+    more: dict[int, Found] = {}
+    attempt, indices = 0, sorted(waiting.values())
+    while indices:
+        ids = {wanted[index].identity.external_task_id(attempt): index for index in indices}
+        tasks = hook.find(list(ids))
+        indices = []
+        for external, same in tasks.items():
+            index, best = ids[external], best_of(same)
+            if best.status is not TaskStatus.FAILED:
+                more[index] = _there(best)
+            elif attempt + 1 < wanted[index].identity.attempts:
+                indices.append(index)
+        attempt += 1
+    return more
+
+
+def _there(task: KlingTask) -> Found:
+    return Found(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
+
+
+def _labels(labels: Sequence[str]) -> str:
+    shown = ", ".join(labels[:5])
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The task that will pay for a list of requests, as far as it can be known before it runs.
+
+A budget looks where that task will look, by the same functions: what identity a request has there, where its result
+would lie, and what is remembered of it. Imported when a task runs, never at Dag-parse time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.arguments import is_known
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.operators.submit import KlingSubmitOperator
+from kling_provider.submission.sent import Place
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from kling_provider.identity import PayOncePer
+
+log = logging.getLogger(__name__)
+
+
+class _Instance:
+    """A task instance of the payer before it exists; whatever it does not say is the budget's own."""
+
+    try_number = 1
+    max_tries = 0
+
+    def __init__(self, own: Any, task_id: str, map_index: int) -> None:
+        self._own = own
+        self.task_id = task_id
+        self.map_index = map_index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payer:
+    """The task that will pay.
+
+    :param is_mapped: each request of the list is an instance of its own.
+    :param place: where it saves, as its author wrote it; ``None`` where it saves nothing.
+    :param unknown: settings that are mapped, so that nobody knows them before it runs.
+    """
+
+    task_id: str
+    is_mapped: bool
+    pay_once_per: PayOncePer
+    on_ambiguous: str
+    kling_conn_id: str
+    place: Place | None
+    unknown: tuple[str, ...] = ()
+
+    @staticmethod
+    def find(budget: BaseOperator, dag: Any, task_id: str | None) -> Any:
+        """Find the task that pays for what ``budget`` passes on.
+
+        :param task_id: its id, if the author of the Dag says it.
+        :raises KlingRequestError: where it cannot be told.
+        """
+        return _named(dag, task_id) if task_id else _only_one_after(budget)
+
+    @classmethod
+    def after(cls, budget: BaseOperator, dag: Any, task_id: str | None) -> Payer:
+        """Read the settings of the task that :meth:`find` finds."""
+        task = cls.find(budget, dag, task_id)
+        group = task.get_closest_mapped_task_group()
+        settings = _Settings(task)
+        destination = settings.get("destination")
+        place = Place(
+            destination=destination,
+            filename=settings.get("filename", "{name}"),
+            conn_id=settings.get("destination_conn_id"),
+            replace=bool(settings.get("replace", False)),
+        )
+        return cls(
+            task_id=task.task_id,
+            is_mapped=task.is_mapped or group is not None,
+            pay_once_per=settings.get("pay_once_per", "run"),
+            on_ambiguous=settings.get("on_ambiguous", "stop"),
+            kling_conn_id=settings.get("kling_conn_id", "kling_default"),
+            place=None if destination is None else place,
+            unknown=tuple(settings.mapped & {"destination", "filename", "pay_once_per", "kling_conn_id"}),
+        )
+
+    def context_of(
+        self, context: Mapping[str, Any], index: int, request: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The context of the instance that will pay for the request at ``index``."""
+        ti = _Instance(context["ti"], self.task_id, index if self.is_mapped else -1)
+        task = SimpleNamespace(task_id=self.task_id, request=request)
+        return {**context, "ti": ti, "task_instance": ti, "task": task}
+
+    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> Place | None:
+        """Where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
+
+        :param context: of :meth:`context_of`.
+        """
+        if self.place is None or self.unknown:
+            return None
+        fields = {"destination": self.place.destination, "filename": self.place.filename}
+        if all(map(is_known, fields.values())):
+            return self.place
+        try:
+            rendered = {
+                name: budget.render_template(value, context)  # type: ignore[arg-type]
+                for name, value in fields.items()
+            }
+        except Exception as error:  # noqa: BLE001 - Jinja raises what its filters and methods raise
+            log.info(
+                "Where task %s will save is not known yet (%s): files are not looked for.",
+                self.task_id,
+                type(error).__name__,
+            )
+            return None
+        return replace(self.place, **rendered) if all(rendered.values()) else None
+
+
+class _Settings:
+    """The settings of an operator, mapped or not."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        given = getattr(getattr(task, "expand_input", None), "value", None)
+        self.mapped: set[str] = set(given) if isinstance(given, Mapping) else set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if not self._task.is_mapped:
+            return getattr(self._task, name, default)
+        group = self._task.task_group
+        # Airflow applies default_args to a mapped task when it makes the instances.
+        for settings in (
+            self._task.partial_kwargs,
+            getattr(group, "default_args", None) or {},
+            self._task.dag.default_args or {},
+        ):
+            if name in settings:
+                return settings[name]
+        return default
+
+
+def _named(dag: Any, task_id: str) -> Any:
+    from kling_provider.api.problems import suggest
+
+    if task_id in dag.task_dict:
+        task = dag.task_dict[task_id]
+        if _pays(task):
+            return task
+        raise KlingRequestError(
+            f"video_task_id must be the id of a task that pays (KlingGenerateOperator, KlingSubmitOperator, @task.kling); "
+            f"{task_id!r} is a {task.task_type}. Nothing was sent."
+        )
+    raise KlingRequestError(
+        f"video_task_id must be the id of a task of this Dag; found {task_id!r}.{suggest(task_id, dag.task_dict)} "
+        "Nothing was sent."
+    )
+
+
+def _only_one_after(budget: Any) -> Any:
+    """The one that pays: directly after the budget, else anywhere after it."""
+    for tasks in (budget.downstream_list, budget.get_flat_relatives(upstream=False)):
+        paying = {task.task_id: task for task in tasks if _pays(task)}
+        if len(paying) == 1:
+            return next(iter(paying.values()))
+        if paying:
+            break
+    raise KlingRequestError(
+        "KlingBudgetOperator does not know which task will pay (after it come: "
+        f"{', '.join(sorted(paying)) or 'none that pays'}). Set video_task_id. Nothing was sent."
+    )
+
+
+def _pays(task: Any) -> bool:
+    made_of = task.operator_class if task.is_mapped else type(task)
+    return isinstance(made_of, type) and issubclass(made_of, KlingSubmitOperator)
