@@ -101,7 +101,7 @@ class KlingAsyncHook:
     ) -> dict[str, KlingTask]:
         """Read many tasks, up to 20 per call where the host can; unknown ids are missing in the result."""
         found: dict[str, KlingTask] = {}
-        alone = list(dict.fromkeys(kling_task_ids))
+        alone = reads.word_list(kling_task_ids, "kling_task_ids")
         if (await self.connection()).profile.task_reads:
             batches, alone = list(_batches(alone)), []
             for batch in batches:
@@ -142,6 +142,7 @@ class KlingAsyncHook:
         connection = await self.connection()
         if not connection.profile.finds:
             raise KlingRequestError(f"{connection.host} cannot look up external task ids.")
+        external_task_ids = reads.word_list(external_task_ids, "external_task_ids")
         found: dict[str, list[KlingTask]] = {}
         together = connection.profile.task_reads
         for batch in _batches(external_task_ids) if together else [[one] for one in external_task_ids]:
@@ -171,6 +172,8 @@ class KlingAsyncHook:
             raise KlingRequestError(
                 f"{connection.host} has no list of tasks (gateways, and access key with secret key, have none)."
             )
+        statuses = reads.word_list(statuses, "statuses", reads.STATUS_WORDS)
+        product_types = reads.word_list(product_types, "product_types", ("video", "image", "try_on"))
         found: dict[str, KlingTask] = {}
         cursor: str | None = None
         for _ in range(max_pages):

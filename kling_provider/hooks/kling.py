@@ -195,7 +195,7 @@ class KlingHook(HttpHook):
     ) -> dict[str, KlingTask]:
         """Many tasks by id, 20 in a call; ids that Kling does not know are missing."""
         found: dict[str, KlingTask] = {}
-        alone = list(dict.fromkeys(kling_task_ids))
+        alone = reads.word_list(kling_task_ids, "kling_task_ids")
         if self.connection.profile.task_reads:
             groups, alone = _groups(alone), []
             for group in groups:
@@ -217,6 +217,7 @@ class KlingHook(HttpHook):
         :raises KlingRequestError: where the host cannot look external ids up.
         """
         self._needs(self.connection.profile.finds, "finds no tasks by external id")
+        external_task_ids = reads.word_list(external_task_ids, "external_task_ids")
         found: dict[str, list[KlingTask]] = {}
         batches = self.connection.profile.task_reads
         for group in _groups(external_task_ids) if batches else [[one] for one in external_task_ids]:
@@ -239,11 +240,13 @@ class KlingHook(HttpHook):
     ) -> list[KlingTask]:
         """The account's tasks of a window (Kling's default: the last 30 days), all pages.
 
+        :param status: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :raises KlingRequestError: where the host or the credential has no list.
         """
         self._needs(
             self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
         )
+        status = reads.word_list(status, "status", reads.STATUS_WORDS)
         tasks: list[KlingTask] = []
         cursor: str | None = None
         seen: set[str] = set()  # a host that repeats a cursor would never end

@@ -6,14 +6,16 @@ All of it is free: a read never makes, changes or bills a task.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import parse_account
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.dialects.standard import find_tasks, read_tasks
 from kling_provider.api.ids import explain_unknown
-from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
+from kling_provider.api.problems import suggest
+from kling_provider.api.requests import KINDS
+from kling_provider.exceptions import KlingRequestError, KlingServerError, KlingTaskNotFound, error_for
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
@@ -22,20 +24,57 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.connection import KlingConnection
 
+#: Kling's own words for where a task stands, as its list takes them.
+STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
+
+
+def known_type(type: Any) -> str:
+    """The kind of request, checked: legacy reads are bound to it.
+
+    :raises KlingRequestError: for a word that is none.
+    """
+    if isinstance(type, str) and type in KINDS:
+        return type
+    raise KlingRequestError(
+        f"type must be one of {', '.join(KINDS)}; found {type!r}.{suggest(str(type), KINDS)} Nothing was sent."
+    )
+
+
+def word_list(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
+    """Several ids or words, each once. One text alone would be asked for letter by letter.
+
+    :param what: for the message: ``"kling_task_ids"``.
+    :param allowed: the words that there are, if not any.
+    :raises KlingRequestError: where it is no list of texts, or a word is none of those.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise KlingRequestError(f"{what} must be a list of texts, such as [{values!r}]; found {values!r}.")
+    words = list(dict.fromkeys(values))
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise KlingRequestError(f"{what} must be a list of texts; {word!r} is none.")
+        if allowed and word not in allowed:
+            raise KlingRequestError(
+                f"{what} must be among {', '.join(allowed)}; found {word!r}.{suggest(word, allowed)}"
+            )
+    return words
+
 
 def call_to_read(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
     """The call that reads one task: ``/tasks`` where the host has it (it knows tasks of both API designs and
     needs no ``type``), else the dialect's own."""
+    kind = known_type(type)
     if connection.profile.task_reads:
         return read_tasks([kling_task_id])
-    return connection.dialect.read(type, kling_task_id)
+    return connection.dialect.read(kind, kling_task_id)
 
 
 def call_to_find(connection: KlingConnection, type: str, external_task_id: str) -> HttpCall:
     """The call that looks one external id up. Legacy reads take either id in the same place."""
+    kind = known_type(type)
     if connection.profile.task_reads:
         return find_tasks([external_task_id])
-    return connection.dialect.read(type, external_task_id)
+    return connection.dialect.read(kind, external_task_id)
 
 
 def read_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask:

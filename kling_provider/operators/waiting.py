@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 from kling_provider import metrics
 from kling_provider.api.codes import TaskState
 from kling_provider.api.expectation import expected_seconds
-from kling_provider.api.problems import suggest
-from kling_provider.api.requests import KINDS
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
     KlingError,
@@ -115,7 +113,7 @@ def _delivers(task: KlingTask) -> bool:
 
 def read_task(hook: KlingHook, kling_task_id: Any, type: str) -> KlingTask:
     """Read a task whose id came from the user or from XCom."""
-    return hook.get_task(read_id(kling_task_id), type=known_type(type))
+    return hook.get_task(read_id(kling_task_id), type=type)
 
 
 def read_id(kling_task_id: Any) -> str:
@@ -131,18 +129,6 @@ def read_id(kling_task_id: Any) -> str:
             "KlingSubmitOperator; a task that was skipped, or only planned, has none."
         )
     return text
-
-
-def known_type(type: Any) -> str:
-    """The kind of request, checked: legacy reads are bound to it.
-
-    :raises KlingRequestError: for a word that is none.
-    """
-    if isinstance(type, str) and type in KINDS:
-        return type
-    raise KlingRequestError(
-        f"type must be one of {', '.join(KINDS)}; found {type!r}.{suggest(str(type), KINDS)} Nothing was sent."
-    )
 
 
 def confirmed(hook: KlingHook, event: Mapping[str, Any], type: str) -> KlingTask:

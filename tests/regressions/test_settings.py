@@ -6,6 +6,7 @@ They are refused before anything is sent: where the Dag is parsed, for mapped ta
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from airflow.sdk import DAG, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kling_provider.hooks.kling import KlingAsyncHook, KlingHook
 from kling_provider.operators.kling import (
     KlingBudgetOperator,
     KlingDownloadOperator,
@@ -284,3 +286,41 @@ def test_a_type_that_is_none_says_which_there_are(type_: Any, sandbox: Sandbox) 
     )
     assert isinstance(outcome, AirflowFailException), repr(outcome)
     assert "type must be one of text_to_video, image_to_video" in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda hook: hook.get_tasks("8812"), "kling_task_ids must be a list of texts"),
+        (lambda hook: hook.get_tasks(["8812", None]), "kling_task_ids must be a list of texts"),
+        (lambda hook: hook.find("af-1"), "external_task_ids must be a list of texts"),
+        (lambda hook: hook.list_tasks(status="failed"), "status must be a list of texts"),
+        (lambda hook: hook.list_tasks(status=["faild"]), "Did you mean 'failed'?"),
+        (lambda hook: hook.get_task("8812", type="text2video"), "type must be one of text_to_video"),
+    ],
+)
+def test_the_hook_does_not_read_a_text_letter_by_letter(ask: Any, said: str, sandbox: Sandbox) -> None:
+    before = len(sandbox.requests())
+    outcome = outcome_of(lambda: ask(KlingHook()))
+    assert isinstance(outcome, AirflowFailException), repr(outcome)
+    assert said in str(outcome)
+    assert len(sandbox.requests()) == before
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda hook: hook.get_tasks("8812"), "kling_task_ids must be a list of texts"),
+        (lambda hook: hook.find("af-1"), "external_task_ids must be a list of texts"),
+        (lambda hook: hook.list_tasks(statuses="failed"), "statuses must be a list of texts"),
+        (lambda hook: hook.list_tasks(product_types=["film"]), "product_types must be among video"),
+    ],
+)
+def test_nor_does_the_asynchronous_one(ask: Any, said: str, sandbox: Sandbox) -> None:
+    async def main() -> Any:
+        async with KlingAsyncHook() as hook:
+            return await ask(hook)
+
+    outcome = outcome_of(lambda: asyncio.run(main()))
+    assert isinstance(outcome, AirflowFailException), repr(outcome)
+    assert said in str(outcome)
