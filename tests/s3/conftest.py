@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,18 +38,68 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(300))
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[str]:
-    from moto.server import ThreadedMotoServer
+class BucketServer:
+    """A server that speaks S3, and holds its answer to a claim back when it is told to.
 
+    :param hold: the end of the key whose claim is made but not answered; empty: none.
+    """
+
+    def __init__(self) -> None:
+        from moto.server import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        self.hold = ""
+        self.held = threading.Event()
+        self.go_on = threading.Event()
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.go_on.set()
+        self._server.shutdown()
+        self._thread.join()
+
+    def hold_claim(self, key: str) -> None:
+        """From now on: the claim of ``key`` is there, and whoever made it does not hear of it."""
+        self.held.clear()
+        self.go_on.clear()
+        self.hold = key
+
+    def let_go(self) -> None:
+        self.hold = ""
+        self.go_on.set()
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> Any:
+        answer = self._app(environ, start_response)
+        claims = environ["REQUEST_METHOD"] == "PUT" and "HTTP_IF_NONE_MATCH" in environ
+        if claims and self.hold and environ["PATH_INFO"].endswith(self.hold):
+            self.held.set()
+            self.go_on.wait(120)
+        return answer
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line per call
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = BucketServer()
     server.start()
     try:
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
+        yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def endpoint(bucket_server: BucketServer) -> str:
+    return bucket_server.endpoint
 
 
 @pytest.fixture(scope="session")
