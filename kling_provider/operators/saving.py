@@ -162,18 +162,20 @@ class Saving:
         beside = stem_beside(self._plain, self._origin.identity)
         if beside == stem:
             beside = stem_beside(stem, self._origin.identity)
+        suffixes = {
+            index: file_name("", type=outputs[index].type, index=index, outputs=len(outputs))
+            for index in wanted
+        }
         files, claim_is_gone = {}, len(outputs) == 1
-        for index in wanted:
-            path, other = (
-                self._root / file_name(one, type=outputs[index].type, index=index, outputs=len(outputs))
-                for one in (stem, beside)
-            )
+        for index, suffix in suffixes.items():
+            path = self._root / f"{stem}{suffix}"
             files[index] = save_output(
                 task,
                 path,
                 origin=self._origin,
                 index=index,
-                beside=other,
+                suffixes=list(suffixes.values()) if len(outputs) > 1 else (),
+                beside=self._root / f"{beside}{suffix}",
                 replace=self._replace,
                 refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
                 http_extras=self._hook.connection.http_extras,

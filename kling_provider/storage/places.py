@@ -71,9 +71,11 @@ def find_delivered(
             path, found = _look_first(root, one)
             if (sidecar := _saved(path, found, identity)) is None:
                 continue
-            files = [(path, sidecar)]
-            for index in range(1, sidecar.outputs):
-                path = root / file_name(one, type=sidecar.output_type, index=index, outputs=sidecar.outputs)
+            if not sidecar.suffixes:
+                return [(path, sidecar)]
+            files = []
+            for suffix in sidecar.suffixes:
+                path = root / f"{one}{suffix}"
                 if (sidecar := _saved(path, look(path), identity)) is None:
                     break
                 files.append((path, sidecar))

@@ -41,6 +41,7 @@ def save_output(
     *,
     origin: Origin,
     index: int = 0,
+    suffixes: Sequence[str] = (),
     beside: ObjectStoragePath | None = None,
     replace: bool = False,
     refresh: Callable[[], KlingTask],
@@ -53,6 +54,7 @@ def save_output(
 
     :param path: the video file, as :func:`destination_path`, :func:`file_stem` and :func:`file_name` give it.
     :param index: which of the task's outputs.
+    :param suffixes: of all files of the result, where it has several (:attr:`Sidecar.suffixes`).
     :param beside: where it goes if ``path`` turns out to be another one's, in the same folder: it is paid for.
     :param replace: a file may go that the same Dag, task and name made.
     :param refresh: reads the task again; called once, when the link is dead.
@@ -79,7 +81,9 @@ def save_output(
         with store.part(path) as part:
             fetched = fetch(task, index, part.file, refresh=refresh, http_extras=http_extras or {})
             poster = poster_of(part.file) if task.outputs[index].type == "video" else None
-            sidecar = describe(task, index, origin, size=fetched.size, sha256=fetched.sha256)
+            sidecar = describe(
+                task, index, origin, size=fetched.size, sha256=fetched.sha256, suffixes=suffixes
+            )
             there, sidecar = _place(target, part, sidecar, poster)
     if there is not None:
         return _saved(target.path, there, reused=True)

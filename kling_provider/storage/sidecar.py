@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -74,8 +74,8 @@ class Sidecar(BaseModel):
     model: str | None = None
     take: int = 0
     request: dict[str, Any] | None = None
-    #: How many files this task's result has.
-    outputs: int = 1
+    #: What follows the stem in the names of all files of this result; empty where this is the only one.
+    suffixes: list[str] = []
     output_type: str
     output_id: str | None = None
     duration: float | None = None
@@ -133,7 +133,15 @@ def sidecar_path(path: ObjectStoragePath) -> ObjectStoragePath:
     return beside
 
 
-def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: str) -> Sidecar:
+def describe(
+    task: KlingTask,
+    index: int,
+    origin: Origin,
+    *,
+    size: int,
+    sha256: str,
+    suffixes: Sequence[str] = (),
+) -> Sidecar:
     """The sidecar of one output of ``task``."""
     output = task.outputs[index]
     return Sidecar(
@@ -147,7 +155,7 @@ def describe(task: KlingTask, index: int, origin: Origin, *, size: int, sha256: 
         model=origin.model,
         take=origin.take,
         request=None if origin.request is None else shown_request(origin.request, origin.images),
-        outputs=len(task.outputs),
+        suffixes=list(suffixes),
         output_type=output.type,
         output_id=output.id,
         duration=output.duration,

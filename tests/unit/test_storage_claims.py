@@ -184,7 +184,13 @@ def test_several_files_of_one_task_hold_one_place(tmp_path: Path, host: Host) ->
     claim(tmp_path)
     task = finished(f"{host.url}/a.mp4", f"{host.url}/b.mp4")
     for index in (0, 1):
-        save(task, place(tmp_path, f"red-panda-{index}.mp4"), origin=FIRST, index=index)
+        save(
+            task,
+            place(tmp_path, f"red-panda-{index}.mp4"),
+            origin=FIRST,
+            index=index,
+            suffixes=["-0.mp4", "-1.mp4"],
+        )
     release_place(root, "red-panda", FIRST)
     assert CLAIM not in names(tmp_path)
     found = [path.name for path, _ in find_delivered(root, "red-panda", FIRST.identity)]

@@ -97,7 +97,7 @@ def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogC
         "model": "kling-3.0",
         "take": 0,
         "request": {"prompt": "A red panda brews tea", "name": "red-panda"},
-        "outputs": 1,
+        "suffixes": [],
         "output_type": "video",
         "output_id": "out-0",
         "duration": 1.041,
