@@ -31,6 +31,10 @@ class Reader:
             self._found += 1
             if self._found % STEP == 0:
                 return f"{self._found} packages found"
+        if line.lstrip().startswith(
+            ("Obtaining ", "Installing build dependencies", "Preparing editable metadata")
+        ):
+            return "reading what this package needs"
         if line.startswith("Installing collected packages: "):
             return f"installing {line.count(',') + 1} packages"
         return None

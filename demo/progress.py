@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -45,37 +46,62 @@ def sentence(found: Counter[str]) -> str:
 
 
 class Progress:
-    """On a terminal one line that changes in place; elsewhere a line whenever something changed."""
+    """On a terminal one line that changes in place; elsewhere a line whenever something changed, or after a silence.
 
-    def __init__(self, out: TextIO = sys.stdout) -> None:
+    :param silence: seconds after which the line is written again where it cannot change in place.
+    """
+
+    def __init__(self, out: TextIO = sys.stdout, *, silence: float = 20.0) -> None:
         self._out = out
-        self._began = time.monotonic()
+        self._silence = silence
+        self._began = self._written = time.monotonic()
         self._last = ""
         self._open = False
+        self._lock = threading.RLock()
+        self._ended = threading.Event()
 
     def __enter__(self) -> Self:
+        threading.Thread(target=self._tick, name="progress", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end_line()
+        self._ended.set()
+        with self._lock:
+            self._end_line()
 
     def show(self, text: str) -> None:
         """Show where things stand now."""
-        line = f"{time.monotonic() - self._began:4.0f} s: {text}"
-        if self._out.isatty():
-            self._out.write(f"\r\x1b[K{line}")
-            self._open = True
-        elif text != self._last:
-            self._out.write(f"{line}\n")
-        self._last = text
-        self._out.flush()
+        with self._lock:
+            if text != self._last:
+                self._last = text
+                self._write()
+
+    def repeat(self) -> None:
+        """Show the same again with the time that has passed; done every second between ``with`` and its end."""
+        with self._lock:
+            silent = time.monotonic() - self._written
+            if self._last and (self._out.isatty() or silent >= self._silence):
+                self._write()
 
     def say(self, text: str) -> None:
-        """A line that stays."""
-        self._end_line()
-        print(text, file=self._out, flush=True)
+        """Write a line that stays; what was shown before is over."""
+        with self._lock:
+            self._end_line()
+            self._last = ""
+            print(text, file=self._out, flush=True)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(1):
+            self.repeat()
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        line = f"{self._written - self._began:4.0f} s: {self._last}"
+        self._open = self._out.isatty()
+        self._out.write(f"\r\x1b[K{line}" if self._open else f"{line}\n")
+        self._out.flush()
 
     def _end_line(self) -> None:
         if self._open:

@@ -42,20 +42,34 @@ def test_progress_tells_waiting_for_a_slot_from_rendering() -> None:
 
 def test_progress_off_a_terminal_is_a_line_per_change() -> None:
     out = io.StringIO()
-    with Progress(out) as progress:
-        for text in ("one", "one", "two"):
-            progress.show(text)
+    progress = Progress(out)
+    for text in ("one", "one", "two"):
+        progress.show(text)
+        progress.repeat()
     assert out.getvalue() == "   0 s: one\n   0 s: two\n"
+
+
+def test_progress_off_a_terminal_is_not_silent_for_long() -> None:
+    out = io.StringIO()
+    progress = Progress(out, silence=0)
+    progress.repeat()  # there is nothing to say yet
+    progress.show("one")
+    progress.repeat()
+    progress.say("said")
+    progress.repeat()
+    assert out.getvalue() == "   0 s: one\n   0 s: one\nsaid\n"
 
 
 def test_progress_on_a_terminal_is_one_line() -> None:
     out = io.StringIO()
     out.isatty = lambda: True  # type: ignore[method-assign]
-    with Progress(out) as progress:
-        progress.show("one")
-        progress.say("said")
-        progress.show("two")
-    assert out.getvalue() == "\r\x1b[K   0 s: one\nsaid\n\r\x1b[K   0 s: two\n"
+    progress = Progress(out)
+    progress.show("one")
+    progress.repeat()
+    progress.say("said")
+    progress.show("two")
+    progress.__exit__(None, None, None)
+    assert out.getvalue() == "\r\x1b[K   0 s: one\r\x1b[K   0 s: one\nsaid\n\r\x1b[K   0 s: two\n"
 
 
 def row(**known: Any) -> Row:
@@ -124,6 +138,10 @@ def test_a_missing_result_output_or_file_is_a_problem(tmp_path: Path) -> None:
 
 def test_what_pip_is_at_is_said_now_and_then() -> None:
     reader = Reader()
+    assert (
+        reader.read("  Preparing editable metadata (pyproject.toml): started")
+        == "reading what this package needs"
+    )
     said = [reader.read(f"Collecting package-{number}>=1") for number in range(60)]
     assert [words for words in said if words] == ["25 packages found", "50 packages found"]
     assert reader.read("  Using cached package.whl (12 kB)") is None
