@@ -21,16 +21,13 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import TaskDecorator
 
-#: Where the request waits while the task is deferred: the function runs once per try.
-_REQUEST = "kling_request"
-
 
 class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
     """What ``@task.kling`` makes of a function.
 
-    The function returns a request (a mapping) or a prompt (text). It runs at every try, and the request is
-    part of what is paid once: a function that returns something else each time (a language model) belongs
-    into a task of its own, whose XCom the video's task takes.
+    The function returns a request (a mapping) or a prompt (text). It runs at every try, and again when a wait for the
+    account's concurrency ends; the request is part of what is paid once. A function that returns something else each
+    time (a language model) belongs into a task of its own, whose XCom the video's task takes.
     """
 
     template_fields: Sequence[str] = (
@@ -59,19 +56,12 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
         )
 
     def _read_request(self, context: Context) -> None:
-        """Call the function: once per try, and not where an earlier try's video is only finished."""
+        """Call the function, just before its request is sent: not where a video that was sent is only finished."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **arguments)
         # What the function returned is data: it is not rendered again.
         self.request = {"prompt": returned} if isinstance(returned, str) else returned
-        context["ti"].xcom_push(key=_REQUEST, value=self.request)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        self.request = context["ti"].xcom_pull(
-            key=_REQUEST, task_ids=self.task_id, map_indexes=context["ti"].map_index
-        )
-        return super().resume_execution(next_method, next_kwargs, context)
 
 
 class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -161,6 +161,28 @@ def test_nor_where_nothing_can_be_told(
 ) -> None:
     outcome = what_happens(situation, broken, sandbox, tmp_path_factory.mktemp("videos"))
     assert type(outcome).__name__ == WANTED[situation], repr(outcome)
+
+
+def test_a_function_s_video_needs_no_xcom_to_be_delivered(sandbox: Sandbox, tmp_path: Path) -> None:
+    with DAG("films", schedule=None) as dag:
+
+        @task.kling(destination=str(tmp_path))
+        def video() -> str:
+            return f"Panda {next(_numbers)}"
+
+        video()
+    operator: Any = dag.get_task("video")
+    instance = Instance("video")
+    instance.ti.xcom_pull = boom
+    with pytest.MonkeyPatch.context() as patch:
+        context = context_of(instance, frozenset({"xcom"}), patch)
+        deferred = outcome_of(lambda: operator.execute(context))
+        assert type(deferred).__name__ == "TaskDeferred", repr(deferred)
+        sandbox.advance(20)
+        event = {"kling_task_id": deferred.trigger.kling_task_id, "status": "succeeded"}
+        kwargs = {**deferred.kwargs, "event": event}
+        outcome = outcome_of(lambda: operator.resume_execution("resume_task", kwargs, context))
+    assert isinstance(outcome, dict), repr(outcome)
 
 
 def test_what_could_not_be_told_is_a_warning(
