@@ -164,9 +164,9 @@ def video_event(
 
 def told(result: Mapping[str, Any], files: Sequence[SavedFile]) -> list[str]:
     """The result in lines for the log, without links."""
-    cost = ", ".join(
-        f"{one['amount']} {one['currency'] or one['charge_type'] or 'unit'}" for one in result["billing"]
-    )
+    from kling_provider.api.billing import billing_text
+
+    cost = billing_text(result["billing"])
     lines = [
         f"Kling task {result['kling_task_id']}, external id {result['external_task_id'] or 'none'}",
         f"made {result['created_at']}, finished {result['finished_at']}; its link dies {result['expires_at']}",

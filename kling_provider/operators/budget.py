@@ -137,7 +137,7 @@ class KlingBudgetOperator(DeclaresAsset):
 
     def _exceeded(self, costing: Costing) -> list[str]:
         """Every limit that the list would break, in words with the sums."""
-        from kling_provider.operators.pricing import units_text, usd_text
+        from kling_provider.api.billing import units_text, usd_text
 
         reasons = []
         new, units, usd, flight = len(costing.new), costing.units, costing.usd, costing.in_flight_units

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from kling_provider.api.account import units_left
+from kling_provider.api.billing import units_text, usd_text
 from kling_provider.api.prices import Price
 from kling_provider.exceptions import KlingError
 from kling_provider.hooks.kling import KlingHook
@@ -115,21 +116,6 @@ def cost(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) 
         units_left=_units_left(hook),
         reseller=None if hook.connection.profile.name == "kling" else hook.connection.host,
     )
-
-
-def units_text(amount: Decimal) -> str:
-    """``1 unit``, ``1.8 units``."""
-    return f"{plain(amount)} {'unit' if amount == 1 else 'units'}"
-
-
-def usd_text(amount: Decimal) -> str:
-    """``$0.42``."""
-    return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
-
-
-def plain(amount: Decimal) -> str:
-    """A number without trailing zeros and without an exponent."""
-    return f"{amount.normalize():f}"
 
 
 def _in_flight(hook: KlingHook, lines: Sequence[Line]) -> tuple[int | None, Decimal]:

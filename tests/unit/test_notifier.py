@@ -64,7 +64,7 @@ def test_a_finished_video(webhook: Webhook) -> None:
     assert message["text"].splitlines()[:5] == [
         "Kling video done: panda",
         "A &lt;b&gt;red&lt;/b&gt; panda &amp; {{ var.value.secret }} &lt;!channel&gt;",
-        "Cost: 3 unit",
+        "Cost: 3 units",
         "File: file:///videos/panda.mp4",
         "Picture: https://airflow.example/kling/posters/films/manual__1/video/3/0",
     ]

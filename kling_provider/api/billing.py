@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What something cost, in words: units are units, money has its own currency, and neither is taken for the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+
+def plain(amount: Decimal) -> str:
+    """A number without trailing zeros and without an exponent."""
+    return f"{amount.normalize():f}"
+
+
+def units_text(amount: Decimal) -> str:
+    """``1 unit``, ``1.8 units``."""
+    return f"{plain(amount)} {'unit' if amount == 1 else 'units'}"
+
+
+def usd_text(amount: Decimal) -> str:
+    """``$0.42``."""
+    return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
+
+
+def billing_text(billing: Any) -> str | None:
+    """``1.8 units, 0.25 USD``; ``None`` where nothing is said.
+
+    :param billing: entries of a result: ``charge_type``, ``amount``, ``currency``.
+    """
+    entries = billing if isinstance(billing, Iterable) and not isinstance(billing, str | Mapping) else ()
+    return ", ".join(_entry(one) for one in entries if isinstance(one, Mapping)) or None
+
+
+def _entry(one: Mapping[str, Any]) -> str:
+    try:
+        amount = Decimal(str(one.get("amount")))
+    except InvalidOperation:
+        amount = Decimal("nan")
+    if not amount.is_finite() or abs(amount) > 10**12:
+        return "an amount that cannot be read"
+    if one.get("charge_type") == "unit":
+        return units_text(amount)
+    if one.get("currency"):
+        return f"{plain(amount)} {one['currency']}"
+    # A task that failed before its generation is billed 0 of nothing.
+    return plain(amount) if not amount else f"{plain(amount)} in a currency that Kling does not say"
