@@ -22,6 +22,9 @@ REGIONS = {
 #: Kling's former domain: only the ``/v1`` tree lives there, ``/tasks`` is a 404 page (live, 2026-09-28).
 _FORMER = "api.klingai.com"
 
+#: Where Kling's own videos lie, subdomains included (links of both regions, 2025 and 2026). Gateways pass them on.
+KLING_MEDIA_HOSTS = ("klingai.com", "inkwai.com", "kechuangai.com")
+
 
 class Lock(StrEnum):
     """What Kling's ``external_task_id`` is worth for one model on one host."""
@@ -80,6 +83,8 @@ class HostProfile:
     #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
     #: along only where the connection has a namespace.
     needs_namespace: bool = False
+    #: Hosts beside its own where its videos lie, subdomains included.
+    media_hosts: tuple[str, ...] = KLING_MEDIA_HOSTS
 
     @property
     def is_kling(self) -> bool:
@@ -149,7 +154,10 @@ PROFILES = {
         # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.
         HostProfile("new-api", "legacy", needs_namespace=True),
         # The DMXAPI page's own example: submit and read by id; external_task_id is among its parameters.
-        HostProfile("dmxapi", "legacy", external_ids=True),
+        # Its videos come from the store of the reseller behind it (answers of 2026).
+        HostProfile(
+            "dmxapi", "legacy", external_ids=True, media_hosts=(*KLING_MEDIA_HOSTS, "exp.bcevod.com")
+        ),
         # CometAPI docs: native body and envelope, no list documented.
         HostProfile("cometapi", "legacy", external_ids=True),
     )

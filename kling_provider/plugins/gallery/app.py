@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery's routes under ``/kling``. All of them only read, and answer only who may read the DAG."""
+"""The gallery's routes under ``/kling``. All of them only read, and answer only who may read the Dag."""
 
 from __future__ import annotations
 
-import base64
-import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,39 +12,35 @@ from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 
-from kling_provider.plugins.gallery import index
-from kling_provider.plugins.gallery.cards import finished_card, job_card, total, usual_times
-from kling_provider.plugins.gallery.files import (
-    MEDIA_TYPES,
-    POSTER_TYPES,
-    NotShown,
-    checked,
-    checked_poster,
-    local_path,
-)
-from kling_provider.plugins.gallery.record import Record, link_of, record_of
+from kling_provider.plugins.gallery.choices import list_choices
+from kling_provider.plugins.gallery.digests import Digests, TooManyFiles
+from kling_provider.plugins.gallery.files import NotShown, open_poster, open_video
+from kling_provider.plugins.gallery.filters import Filters
+from kling_provider.plugins.gallery.media_links import SETTING, media_hosts
+from kling_provider.plugins.gallery.pages import read_changes, read_page
+from kling_provider.plugins.gallery.record import Record, find_link, find_record
+from kling_provider.plugins.gallery.serving import answer_file
+from kling_provider.plugins.gallery.sums import sum_up
 
-#: Cards per page.
-PAGE = 24
 _STATIC = Path(__file__).parent / "static"
-_HEADERS = {
-    "Cache-Control": "private, no-cache",  # whoever lost the right to see it must not find it in the browser's cache
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'",
-}
-State = Literal["waiting_for_slot", "rendering", "retrying", "done", "failed", "uncollected"]
+_DIGESTS = Digests()
+_GONE = "This video is neither on this server's disk nor at Kling any more."
+State = Literal[
+    "waiting_for_slot", "rendering", "fetching", "retrying", "done", "failed", "uncollected", "unreadable"
+]
 
 
 def readable_dags(user: GetUserDep) -> set[str]:
-    """The DAGs that the user may read."""
+    """Return the Dags that the user may read."""
     return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
 
 
 def no_dots(request: Request, user: GetUserDep) -> None:
-    """Nothing of an address is ever part of a path; somebody who tries gets a 404 (after a 401 if that is due)."""
+    """Nothing of a URL is ever part of a path; somebody who tries gets a 404 (after a 401 if that is due)."""
     if any(str(part) in ("", ".", "..") for part in request.path_params.values()):
         raise HTTPException(404, "There is no such video.")
 
@@ -65,9 +60,9 @@ def wanted(
     text: Annotated[str | None, Query(max_length=200)] = None,
     after: datetime | None = None,
     before: datetime | None = None,
-) -> index.Filters:
-    """The filters of an address, limited to the DAGs that the user may read."""
-    return index.Filters(
+) -> Filters:
+    """Return the filters of a URL, limited to the Dags that the user may read."""
+    return Filters(
         dag_ids=dag_ids,
         dag_id=dag_id,
         run_id=run_id,
@@ -81,7 +76,18 @@ def wanted(
     )
 
 
-Wanted = Annotated[index.Filters, Depends(wanted)]
+Wanted = Annotated[Filters, Depends(wanted)]
+
+
+def recorded(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> Record:
+    """Return what Airflow has recorded of a task instance's video."""
+    record = find_record(session, (dag_id, run_id, task_id, map_index))
+    if record is None:
+        raise HTTPException(404, "There is no such video.")
+    return record
+
+
+Recorded = Annotated[Record, Depends(recorded)]
 
 
 class FreshFiles(StaticFiles):
@@ -94,133 +100,119 @@ class FreshFiles(StaticFiles):
 
 
 def make_app() -> FastAPI:
-    """The app that the plugin mounts at ``/kling``."""
+    """Return the app that the plugin mounts at ``/kling``."""
     app = FastAPI(title="Kling videos", docs_url=None, redoc_url=None, openapi_url=None)
-    app.get("/api/videos")(videos)
-    app.get("/api/changes")(changes)
-    app.get("/api/choices")(choices)
-    app.get("/api/runs/{dag_id}/{run_id}/total", dependencies=OF_A_DAG)(run_total)
-    address = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
-    app.get(f"/videos/{address}", dependencies=OF_A_DAG)(video)
-    app.get(f"/posters/{address}", dependencies=OF_A_DAG)(poster)
+
+    def add(path: str, answer: Callable[..., Any], *, of_a_dag: bool = False) -> None:
+        dependencies = OF_A_DAG if of_a_dag else []
+        app.api_route(path, methods=["GET", "HEAD"], dependencies=dependencies)(answer)
+
+    add("/api/videos", videos)
+    add("/api/changes", changes)
+    add("/api/choices", choices)
+    add("/api/sums", sums)
+    add("/api/runs/{dag_id}/{run_id}/total", run_total, of_a_dag=True)
+    output = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
+    add(f"/videos/{output}", video, of_a_dag=True)
+    add(f"/posters/{output}", poster, of_a_dag=True)
+    add(f"/links/{output}", link, of_a_dag=True)
     app.mount("/static", FreshFiles(directory=_STATIC))
     return app
 
 
 def videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
-    """A page of cards, newest first. ``next`` is the cursor of the page after it, ``since`` what changes start from."""
-    now = datetime.now(UTC)
-    event_place, job_place = _read_cursor(cursor)
-    since = index.newest_event(session)
-    done = index.finished(session, filters, PAGE + 1, event_place)
-    jobs = index.jobs(session, filters, PAGE + 1, job_place)
-    merged: list[index.Finished | index.Job] = sorted([*done, *jobs], key=lambda one: one.at, reverse=True)
-    page = merged[:PAGE]
-    for one in page:
-        if isinstance(one, index.Finished):
-            event_place = one.first
-        else:
-            job_place = one.key
-    return {
-        "cards": _cards(session, filters, page, now),
-        "next": _write_cursor(event_place, job_place) if len(merged) > PAGE else None,
-        "since": since,
-        "now": now.isoformat(),
-    }
+    """Answer with a page of cards, as :func:`read_page` makes it."""
+    try:
+        return read_page(session, filters, cursor)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from None
 
 
-def changes(session: SessionDep, filters: Wanted, since: int) -> dict[str, Any]:
-    """What became a video after the event ``since``, and the jobs that changed last (``whole``: that is all jobs)."""
-    now = datetime.now(UTC)
-    done = index.finished_since(session, filters, PAGE, since)
-    jobs = index.changed_jobs(session, filters, PAGE + 1)
-    return {
-        "cards": _cards(session, filters, [*done, *jobs[:PAGE]], now),
-        "whole": len(jobs) <= PAGE,
-        "since": done[-1].event.id if done else since,
-        "now": now.isoformat(),
-    }
+def changes(session: SessionDep, filters: Wanted, since: int, seen: datetime | None = None) -> dict[str, Any]:
+    """Answer with what changed, as :func:`read_changes` makes it."""
+    return read_changes(session, filters, since, _aware(seen))
 
 
 def choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
-    """What the filters offer."""
-    return index.choices(session, dag_ids)
+    """Answer with what the filters offer."""
+    return list_choices(session, dag_ids)
+
+
+def sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
+    """Answer with how many videos there are, as :func:`sum_up` counts them."""
+    return sum_up(session, filters)
 
 
 def run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
-    """How many videos a run delivered, and what it paid for them."""
-    extras = index.run_extras(session, dag_ids, dag_id, run_id)
-    return {
-        "videos": len(extras),
-        "again": sum(extra["again"] for extra in extras),
-        "paid": total(extras),
-    }
+    """Answer with the same for one run."""
+    return sum_up(session, Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id))
 
 
-def video(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int, n: int) -> Response:
-    """The file that the server has recorded, or (unsaved, or not on this server's disk) Kling's link."""
-    record = _record(session, dag_id, run_id, task_id, map_index)
-    file = record.files[n] if 0 <= n < len(record.files) else {}
-    address = str(file.get("file") or "")
-    path = local_path(address) if address else None
+async def video(
+    request: Request, session: SessionDep, record: Recorded, n: int, download: bool = False
+) -> Response:
+    """Answer with the file that Airflow has recorded, or (unsaved, gone, changed, elsewhere) the way to Kling's link."""
+    why = _GONE
+    # The connection goes back before the digest is waited for.
+    await run_in_threadpool(session.close)
     try:
-        if path is not None:
-            shown = checked(file, record.kling_task_id)
-            return FileResponse(shown, media_type=MEDIA_TYPES[shown.suffix.lower()], headers=_HEADERS)
+        found = await run_in_threadpool(open_video, record.file(n), record.kling_task_id)
+        if await _DIGESTS.digest(found.file) == found.sha256:
+            return answer_file(
+                request,
+                found.file,
+                media_type=found.media_type,
+                etag=found.sha256,
+                name=_name(record, n, found.file.suffix),
+                download=download,
+            )
+        why = f"{found.file.name} is not the file that was saved: it was changed."
     except NotShown as reason:
-        if reason.place != "missing":
+        if reason.place == "outside":
             raise HTTPException(404, str(reason)) from None
-    link = link_of(session, record, n, now=datetime.now(UTC))
-    if link is None:
-        raise HTTPException(404, "This video is neither on this server's disk nor at Kling any more.")
-    return RedirectResponse(link, status_code=307, headers={"Cache-Control": "no-store"})
+        if record.file(n).file and reason.place != "missing":
+            why = str(reason)
+    except TooManyFiles:
+        raise HTTPException(
+            503, "Many videos are asked for at once. Try again.", {"Retry-After": "5"}
+        ) from None
+    url = await run_in_threadpool(_find_link, session, record, n)
+    if url is None:
+        raise HTTPException(404, why)
+    if not await run_in_threadpool(media_hosts(record.facts.conn_id).allows, url):
+        raise HTTPException(
+            404, f"Kling's link leads to a host that is not among {SETTING}. Copy it from the card's menu."
+        )
+    return RedirectResponse(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
-def poster(
-    session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int, n: int
-) -> FileResponse:
-    """The picture that was saved beside a video."""
-    record = _record(session, dag_id, run_id, task_id, map_index)
+async def poster(request: Request, record: Recorded, n: int) -> Response:
+    """Answer with the picture that was saved beside a video."""
     try:
-        path = checked_poster(record.files[n] if 0 <= n < len(record.files) else {}, record.kling_task_id)
+        file, media_type = await run_in_threadpool(open_poster, record.file(n), record.kling_task_id)
     except NotShown as reason:
         raise HTTPException(404, str(reason)) from None
-    return FileResponse(path, media_type=POSTER_TYPES[path.suffix.lower()], headers=_HEADERS)
+    etag = "-".join(map(str, file.identity))
+    name = _name(record, n, file.suffix)
+    return answer_file(request, file, media_type=media_type, etag=etag, name=name)
 
 
-def _record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> Record:
-    record = record_of(session, dag_id, run_id, task_id, map_index)
-    if record is None:
-        raise HTTPException(404, "There is no such video.")
-    return record
+def link(session: SessionDep, record: Recorded, n: int) -> Response:
+    """Answer with Kling's link as text, for somebody who copies it."""
+    url = find_link(session, record, n, now=datetime.now(UTC))
+    if url is None:
+        raise HTTPException(404, _GONE)
+    return Response(url, media_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
-def _cards(
-    session: SessionDep, filters: index.Filters, page: list[Any], now: datetime
-) -> list[dict[str, Any]]:
-    waiting = any(isinstance(one, index.Job) and one.state == "rendering" for one in page)
-    usual = usual_times(index.latest_extras(session, filters.dag_ids)) if waiting else {}
-    return [
-        finished_card(one, now=now) if isinstance(one, index.Finished) else job_card(one, usual)
-        for one in page
-    ]
+def _find_link(session: Any, record: Record, n: int) -> str | None:
+    return find_link(session, record, n, now=datetime.now(UTC))
 
 
-def _write_cursor(event_place: int | None, job_place: index.JobKey | None) -> str:
-    job = None if job_place is None else [job_place[0].isoformat(), *job_place[1:]]
-    return base64.urlsafe_b64encode(json.dumps([event_place, job]).encode()).decode()
-
-
-def _read_cursor(text: str | None) -> tuple[int | None, index.JobKey | None]:
-    if text is None:
-        return None, None
-    try:
-        event_place, job = json.loads(base64.urlsafe_b64decode(text))
-        at, run, task, map_index = job or (None, 0, "", 0)
-        place = None if at is None else (datetime.fromisoformat(at), int(run), str(task), int(map_index))
-        return None if event_place is None else int(event_place), place
-    except (ValueError, TypeError):
-        raise HTTPException(400, "This cursor is none of ours.") from None
+def _name(record: Record, n: int, suffix: str) -> str:
+    """What an output is called where somebody saves it: as its file, else by its name."""
+    saved = (record.file(n).file or "").rpartition("/")[2]
+    return saved if saved.endswith(suffix) else f"{record.facts.name or record.kling_task_id}{suffix}"
 
 
 def _aware(value: datetime | None) -> datetime | None:

@@ -1,164 +1,301 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A card of the gallery as JSON: what is known about one video, finished or not."""
+"""A card of the gallery: everything that is known about one video, finished or not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from kling_provider.plugins.gallery.files import place_of
-from kling_provider.plugins.gallery.index import Finished, Job
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-Json = dict[str, Any]
+from kling_provider.plugins.gallery.events import Finished
+from kling_provider.plugins.gallery.facts import (
+    FileFacts,
+    JobFacts,
+    RequestFacts,
+    VideoFacts,
+    read_request,
+    with_defaults,
+)
+from kling_provider.plugins.gallery.files import Place, find_place
+from kling_provider.plugins.gallery.jobs import Job
+from kling_provider.plugins.gallery.media_links import SETTING
+from kling_provider.plugins.gallery.reason import FETCH, NOT_FETCHED, NOT_SAID, find_todo, say_left_behind
 
-_FACTS = ("name", "prompt", "model", "type", "take")
+#: As the page reads it: ISO 8601 with its offset.
+Moment = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str, when_used="json")]
+
+#: What can be done with a link: a browser may be sent there, it may be copied, or there is none.
+LinkUse = Literal["follow", "copy", "none"]
+_NOT_PLAYABLE: dict[LinkUse, tuple[Place, str]] = {
+    "follow": ("kling", ""),
+    "copy": (
+        "unlisted",
+        "Kling's link leads to a host that is neither the connection's own nor one of its media hosts. An administrator "
+        f"can add the host to {SETTING}; the link can be copied.",
+    ),
+    "none": (
+        "kling",
+        "Airflow has no link to it any more. A clear of the task fetches a fresh one; nothing is paid.",
+    ),
+}
 
 
-def finished_card(found: Finished, *, now: datetime) -> Json:
-    """The card of a finished Kling task."""
-    event, extra = found.event, found.event.extra
-    origin = (event.source_dag_id, event.source_run_id, event.source_task_id, event.source_map_index)
-    expires = moment(extra.get("expires_at"))
-    expired = expires is not None and expires <= now
-    return {
-        **_frame(*origin, at=found.at),
-        **{fact: extra.get(fact) for fact in _FACTS},
-        "key": str(extra["kling_task_id"]),
-        "state": "done",
-        "reason": None,
-        "seconds": extra.get("duration"),
-        "kling_task_id": str(extra["kling_task_id"]),
-        "again": found.again,
-        "billing": extra.get("billing") or [],
-        "created_at": extra.get("created_at"),
-        "finished_at": extra.get("finished_at"),
-        "expires_at": extra.get("expires_at"),
-        "outputs": list(_outputs(origin, extra.get("files") or [], expired)),
-    }
+class Output(BaseModel):
+    """One output of a video's task.
 
-
-def job_card(job: Job, usual: Mapping[str, float]) -> Json:
-    """The card of a video that is waited for, or that failed.
-
-    :param usual: as of :func:`usual_times`.
+    :param why: what the place means, in words.
+    :param address: where it was saved.
+    :param src: the route that plays it; ``None`` where nothing can.
+    :param poster: the route of its picture.
     """
-    request = job.known.get("request") or {}
-    task = job.known.get("kling_task_id")
-    return {
-        **_frame(job.dag_id, job.run_id, job.task_id, job.map_index, at=job.at),
-        **{fact: request.get(fact) for fact in _FACTS},
-        "key": str(task) if task else f"job:{job.dag_run_id}:{job.task_id}:{job.map_index}",
-        "state": job.state,
-        "reason": _reason(job),
-        "seconds": request.get("duration"),
-        "kling_task_id": task,
-        "again": False,
-        "billing": [],
-        "created_at": job.known.get("created_at"),
-        "finished_at": None,
-        "expires_at": None,
-        # A render is timed from Kling's own start; a wait for a slot from when it began, over all refusals.
-        "since": job.known.get("created_at") or job.known.get("queued_at") or job.at.isoformat(),
-        "expected": _expected(job, usual) if job.state == "rendering" else None,
-        "outputs": [],
-    }
+
+    kind: str
+    place: Place
+    why: str | None
+    address: str | None
+    src: str | None
+    poster: str | None
 
 
-def usual_times(latest: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The median seconds that Kling took for a second of video lately, by model.
+class Bill(BaseModel):
+    """A cost as decimal text; units where there is no currency."""
 
-    :param latest: extras of asset events.
+    charge_type: str | None = None
+    amount: str
+    currency: str | None = None
+
+
+class Card(BaseModel):
+    """What the page draws.
+
+    :param key: Kling's id, else the task instance's own; together with ``dag_id`` it is one card.
+    :param label: the entry's name, where the Dag gives its mapped instances names.
+    :param todo: what to do about ``reason``; it is a part of it, or what always helps.
+    :param notes: fields that the task wrote and that cannot be read.
+    :param seconds: of the video. ``since``, ``expected``: when the wait began, and for how many seconds it is likely.
     """
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    label: str | None = None
+    at: Moment
+    key: str
+    state: str
+    reason: str | None = None
+    todo: str | None = None
+    notes: list[str] = []
+    name: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    type: str | None = None
+    take: int | None = None
+    seconds: float | None = None
+    resolution: str | None = None
+    aspect_ratio: str | None = None
+    sound: str | None = None
+    kling_task_id: str | None = None
+    again: bool = False
+    billing: list[Bill] = []
+    created_at: Moment | None = None
+    finished_at: Moment | None = None
+    expires_at: Moment | None = None
+    since: Moment | None = None
+    expected: float | None = None
+    outputs: list[Output] = []
+
+
+def make_finished_card(
+    found: Finished,
+    *,
+    now: datetime,
+    request: RequestFacts | None,
+    label: str | None,
+    links: Mapping[int, LinkUse],
+) -> Card:
+    """Return the card of a finished Kling task.
+
+    :param request: what its task instance says that was asked for, where that is known.
+    :param links: output -> what can be done with Kling's link; where nothing is known it may be followed.
+    """
+    origin: dict[str, Any] = {
+        "dag_id": found.latest.dag_id,
+        "run_id": found.latest.run_id,
+        "task_id": found.latest.task_id,
+        "map_index": found.latest.map_index,
+        "label": label,
+        "at": found.at,
+    }
+    facts = found.read.facts
+    if facts is None:
+        return Card(
+            **origin,
+            key=found.latest.key,
+            state="unreadable",
+            reason=f"What its task wrote about this video cannot be read: {found.read.why}.",
+            todo="Look at the asset event and the log of the task.",
+        )
+    asked = _asked(facts, request)
+    return Card(
+        **origin,
+        key=found.latest.key,
+        state="done",
+        notes=list(found.read.wrong),
+        name=facts.name,
+        prompt=facts.prompt,
+        model=asked.model,
+        type=facts.type,
+        take=facts.take,
+        seconds=facts.duration or asked.duration,
+        resolution=asked.resolution,
+        aspect_ratio=asked.aspect_ratio,
+        sound=asked.audio,
+        kling_task_id=facts.kling_task_id,
+        again=found.again,
+        billing=[
+            Bill(charge_type=one.charge_type, amount=f"{one.amount:f}", currency=one.currency)
+            for one in facts.billing
+        ],
+        created_at=facts.created_at,
+        finished_at=facts.finished_at,
+        expires_at=facts.expires_at,
+        outputs=list(_outputs(found, facts, now, links)),
+    )
+
+
+def make_job_card(job: Job, usual: Mapping[str, float]) -> Card:
+    """Return the card of a video that is waited for, that failed, or that nobody fetched.
+
+    :param usual: as of :func:`find_usual_times`.
+    """
+    facts = job.read.facts or JobFacts()
+    request, wrong = read_request(facts.request)
+    reason, todo = _say_why(job, facts)
+    return Card(
+        dag_id=job.dag_id,
+        run_id=job.run_id,
+        task_id=job.task_id,
+        map_index=job.map_index,
+        label=job.label,
+        at=job.at,
+        key=facts.kling_task_id or f"job:{job.dag_run_id}:{job.task_id}:{job.map_index}",
+        state=job.state,
+        reason=reason,
+        todo=todo,
+        notes=[*job.read.wrong, *(f"request.{field}" for field in wrong)],
+        name=request.name,
+        prompt=request.prompt,
+        model=request.model,
+        type=request.type if facts.request else None,
+        take=request.take,
+        seconds=request.duration,
+        resolution=request.resolution,
+        aspect_ratio=request.aspect_ratio,
+        sound=request.audio,
+        kling_task_id=facts.kling_task_id,
+        created_at=facts.created_at,
+        # A render is timed from Kling's own start; a wait in the queue from when it began, over all refusals.
+        since=facts.created_at or facts.queued_at or job.at,
+        expected=_expect(facts, request, usual) if job.state == "rendering" else None,
+    )
+
+
+def find_usual_times(latest: Iterable[VideoFacts]) -> dict[str, float]:
+    """Return the median seconds that Kling took for a second of video lately, by model."""
     times: dict[str, list[float]] = {}
-    for extra in latest:
-        created, ended = moment(extra.get("created_at")), moment(extra.get("finished_at"))
-        length = extra.get("duration")
-        if (
-            created is None
-            or ended is None
-            or ended <= created
-            or not isinstance(length, int | float)
-            or length <= 0
-        ):
-            continue
-        times.setdefault(str(extra.get("model")), []).append((ended - created).total_seconds() / length)
+    for facts in latest:
+        created, ended, length = facts.created_at, facts.finished_at, facts.duration
+        if created is not None and ended is not None and ended > created and length:
+            times.setdefault(str(facts.model), []).append((ended - created).total_seconds() / length)
     return {model: median(seconds) for model, seconds in times.items()}
 
 
-def total(extras: Iterable[Mapping[str, Any]]) -> list[Json]:
-    """What a run paid: the sum per currency (``None``: units). What it delivered again was paid by another run."""
-    sums: dict[str | None, Decimal] = {}
-    for extra in extras:
-        for entry in [] if extra["again"] else extra.get("billing") or []:
-            try:
-                amount = Decimal(str(entry.get("amount")))
-            except InvalidOperation:
-                continue
-            sums[entry.get("currency")] = sums.get(entry.get("currency"), Decimal(0)) + amount
-    return [{"currency": currency, "amount": f"{amount:f}"} for currency, amount in sums.items()]
+def has_output_at_kling(found: Finished) -> bool:
+    """Whether one of the outputs may have to be played from Kling's link."""
+    facts = found.read.facts
+    return facts is not None and (
+        not facts.files or any(_place(file, facts)[0] != "here" for file in facts.files)
+    )
 
 
-def moment(text: Any) -> datetime | None:
-    """An ISO 8601 time; without an offset it is UTC."""
-    try:
-        found = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _asked(facts: VideoFacts, request: RequestFacts | None) -> RequestFacts:
+    """What was asked for: in the event's words, else in the instance's, else what is taken where nothing is said."""
+    told = RequestFacts(
+        type=facts.type or "text_to_video",
+        model=facts.model,
+        duration=facts.duration,
+        resolution=facts.resolution,
+        aspect_ratio=facts.aspect_ratio,
+        audio=facts.audio,
+    )
+    if request is not None:
+        known = {field: value for field, value in told.model_dump().items() if value is not None}
+        return request.model_copy(update=known)
+    # A sensor or download without a request does not know the model, so nothing else either.
+    return with_defaults(told) if facts.model and facts.resolution else told
 
 
-def _frame(dag_id: Any, run_id: Any, task_id: Any, map_index: Any, *, at: datetime) -> Json:
-    return {
-        "dag_id": dag_id,
-        "run_id": run_id,
-        "task_id": task_id,
-        "map_index": -1 if map_index is None else map_index,
-        "at": at.isoformat(),
-    }
+def _place(file: FileFacts, facts: VideoFacts) -> tuple[Place, str | None]:
+    return find_place(file, facts.kling_task_id) if file.file else ("kling", None)
 
 
-def _outputs(origin: tuple[Any, ...], files: list[Mapping[str, Any]], expired: bool) -> Iterable[Json]:
-    at_kling = "expired" if expired else "kling"
-    for n, file in enumerate(files or [{}]):
-        address = file.get("file")
-        place, why = place_of(file) if address else (at_kling, None)
+def _outputs(
+    found: Finished, facts: VideoFacts, now: datetime, links: Mapping[int, LinkUse]
+) -> Iterable[Output]:
+    expired = facts.expires_at is not None and facts.expires_at <= now
+    for n, file in enumerate(facts.files or [FileFacts()]):
+        place, why = _place(file, facts)
         # What this server cannot show itself comes from Kling's link, as long as that lives.
-        playable = place in ("here", "kling") or (place in ("elsewhere", "missing") and not expired)
-        yield {
-            "kind": file.get("type") or "video",
-            "place": place,
-            "why": why,
-            "address": address,
-            "src": _address("videos", origin, n) if playable else None,
-            "poster": _address("posters", origin, n) if place == "here" and file.get("poster") else None,
-        }
-
-
-def _address(what: str, origin: tuple[Any, ...], n: int) -> str:
-    return "/".join([what, *(quote(str(part), safe="") for part in origin), str(n)])
-
-
-def _expected(job: Job, usual: Mapping[str, float]) -> float | None:
-    """Seconds from Kling's create to its end: as lately, else as published."""
-    request = job.known.get("request") or {}
-    model, length = str(request.get("model")), request.get("duration")
-    if model in usual and isinstance(length, int | float):
-        return usual[model] * length
-    created, end = moment(job.known.get("created_at")), moment(job.known.get("expected_at"))
-    return None if created is None or end is None else (end - created).total_seconds()
-
-
-def _reason(job: Job) -> str | None:
-    told = job.known.get("reason")
-    if job.state in ("failed", "retrying"):
-        return told or "The task failed after this video was sent to Kling; its log says why."
-    if job.state == "uncollected":
-        return (
-            "It was sent to Kling, and no task of the run has fetched the result. Clear the tasks after this one, "
-            "or let KlingReconcileOperator save it."
+        linked = place in ("kling", "elsewhere", "missing", "changed", "replaced") and not expired
+        use = links.get(n, "follow")
+        playable = place == "here" or (linked and use == "follow")
+        if place == "kling" and not playable:
+            place, why = ("expired", None) if expired else _NOT_PLAYABLE[use]
+        yield Output(
+            kind=file.type,
+            place=place,
+            why=why,
+            address=file.file,
+            src=_address("videos", found, n) if playable else None,
+            poster=_address("posters", found, n) if place == "here" and file.poster else None,
         )
-    return None
+
+
+def _address(what: str, found: Finished, n: int) -> str:
+    origin = (found.latest.dag_id, found.latest.run_id, found.latest.task_id, str(found.latest.map_index))
+    return "/".join([what, *(quote(part, safe="") for part in origin), str(n)])
+
+
+def _expect(facts: JobFacts, request: RequestFacts, usual: Mapping[str, float]) -> float | None:
+    """Seconds from Kling's create to its end: as lately, else as published."""
+    if request.model is not None and request.model in usual and request.duration:
+        return usual[request.model] * request.duration
+    created, end = facts.created_at, facts.expected_at
+    return None if created is None or end is None else max(0.0, (end - created).total_seconds())
+
+
+def _say_why(job: Job, facts: JobFacts) -> tuple[str | None, str | None]:
+    exists = facts.kling_task_id is not None
+    if job.state == "unreadable":
+        why = f"What its task wrote about this video cannot be read: {job.read.why}."
+        return why, "Look at the XCom kling and the log of the task."
+    if job.cut_off and job.state in ("failed", "uncollected"):
+        return say_left_behind(facts.kling_task_id), find_todo(None, exists=exists)
+    if job.state == "uncollected":
+        return NOT_FETCHED, FETCH
+    if job.state in ("failed", "retrying"):
+        reason = facts.reason or NOT_SAID
+        return reason, find_todo(reason, exists=exists)
+    return None, None
+
+
+def as_json(cards: Iterable[Card]) -> list[dict[str, Any]]:
+    """Return the cards as the page reads them."""
+    return [card.model_dump(mode="json") for card in cards]

@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files the gallery may show: only those that it finds recorded, below an allowed folder, and unchanged."""
+"""Which files the gallery may show: only those that Airflow has recorded, below an allowed folder, and unchanged.
+
+Every file is opened once, below its folder, and checked and served from that descriptor.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from functools import lru_cache
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from airflow.configuration import AIRFLOW_HOME, conf
+
+from kling_provider.plugins.gallery.facts import (
+    FileFacts,
+    SidecarFacts,
+    Unreadable,
+    read_facts,
+    read_json,
+)
+from kling_provider.plugins.gallery.opening import OpenFile, open_below
 
 #: The setting, as an administrator writes it.
 SETTING = "[kling] gallery_roots"
@@ -18,22 +28,58 @@ _DEFAULT = "kling-videos"
 #: Bytes; a larger sidecar is none of ours.
 _LARGEST_SIDECAR = 1024 * 1024
 #: What is served, and as what: nothing that a browser would run.
-MEDIA_TYPES = {".mp4": "video/mp4", ".mp3": "audio/mpeg", ".png": "image/png"}
-POSTER_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+MEDIA_TYPES = {
+    ".mp4": "video/mp4",
+    ".mp3": "audio/mpeg",
+    ".wav": "audio/wav",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+}
+_POSTER_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_PICTURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF")
 
-_CHANGED = "{} is not the file that was saved: it was changed or replaced."
+_CHANGED = "{} is not the file that was saved: it was changed."
+_REPLACED = "{} was replaced by a newer video (Kling task {})."
+
+
+#: Where an output is, for a card: on this server's disk; at Kling (to be played, or at a host that is not ours, where the
+#: link can be copied); or why it is neither.
+Place = Literal[
+    "here",
+    "kling",
+    "unlisted",
+    "elsewhere",
+    "missing",
+    "outside",
+    "changed",
+    "replaced",
+    "expired",
+]
 
 
 class NotShown(Exception):
     """Why a file is not served, in words for the user. ``place`` is the short form for a card."""
 
-    def __init__(self, place: str, why: str) -> None:
+    def __init__(self, place: Place, why: str) -> None:
         super().__init__(why)
         self.place = place
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """An open file whose sidecar names the Kling task that Airflow has recorded.
+
+    :param sha256: of the bytes that were saved; who serves the file compares.
+    """
+
+    file: OpenFile
+    sha256: str
+    media_type: str
+
+
 def allowed_roots() -> list[Path]:
-    """The folders below which files are shown: ``[kling] gallery_roots``, separated by commas or new lines.
+    """Return the folders below which files are shown: ``[kling] gallery_roots``, separated by commas or new lines.
 
     The default is ``$AIRFLOW_HOME/kling-videos``. An entry that is no absolute path is left out.
     """
@@ -43,14 +89,14 @@ def allowed_roots() -> list[Path]:
 
 
 def local_path(address: str) -> Path | None:
-    """The path of a file on a local disk, or ``None`` for an object store."""
+    """Return the path of a file on a local disk; ``None`` for an object store."""
     for scheme in ("file://", "local://"):
         address = address.removeprefix(scheme)
     return Path(address) if address.startswith("/") else None
 
 
-def confined(address: str) -> Path:
-    """The real path of a recorded local file, which lies below an allowed folder.
+def open_recorded(address: str) -> OpenFile:
+    """Open a recorded local file, which lies below an allowed folder (links followed).
 
     :raises NotShown: ``elsewhere`` (an object store), ``outside`` or ``missing``.
     """
@@ -58,84 +104,100 @@ def confined(address: str) -> Path:
     if path is None:
         raise NotShown("elsewhere", f"The video is stored at {address}.")
     roots = allowed_roots()
-    if ".." in path.parts or not _below(path, roots):
+    root, parts = _place(path, roots)
+    if root is None:
         raise NotShown(
             "outside",
             f"The video is outside the folders that the gallery may show. An administrator can add its folder to "
             f"{SETTING}, which is now {', '.join(map(str, roots)) or 'empty'}.",
         )
-    if not path.is_file():
-        raise NotShown("missing", f"{path} is not on this server's disk, or was removed.")
-    return path.resolve()
+    try:
+        return open_below(root, parts)
+    except OSError:
+        raise NotShown("missing", f"{path} is not on this server's disk, or was removed.") from None
 
 
-def checked(file: Mapping[str, Any], kling_task_id: str) -> Path:
-    """The real path of a recorded video whose sidecar names that Kling task, and whose bytes are the saved ones.
+def open_video(file: FileFacts, kling_task_id: str) -> Recorded:
+    """Open a recorded video that has the recorded size, and whose sidecar names that Kling task.
 
-    :param file: an entry of the event's ``files``.
+    Whoever serves it still has to compare the digest of its bytes with ``sha256``.
+
     :raises NotShown: where anything of that is not so.
     """
-    path, told = _attested(file, kling_task_id)
-    if path.suffix.lower() not in MEDIA_TYPES or digest(path) != told:
-        raise NotShown("changed", _CHANGED.format(path.name))
-    return path
+    address = file.file or ""
+    video = open_recorded(address)
+    sha256 = _attest(file, kling_task_id, video).sha256
+    media_type = MEDIA_TYPES.get(video.suffix)
+    if media_type is None or sha256 is None or file.sha256 not in (None, sha256):
+        raise NotShown("changed", _CHANGED.format(video.name))
+    return Recorded(video, sha256, media_type)
 
 
-def checked_poster(file: Mapping[str, Any], kling_task_id: str) -> Path:
-    """The real path of a video's poster, which lies beside the video.
+def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
+    """Open the picture that was saved beside a video; return it with its media type.
 
     :raises NotShown: where there is none.
     """
-    poster = confined(str(file.get("poster") or ""))
-    path, _ = _attested(file, kling_task_id)
-    if poster.parent != path.parent or poster.suffix.lower() not in POSTER_TYPES:
-        raise NotShown("outside", "The picture is not beside its video.")
-    return poster
+    poster, video = open_recorded(file.poster or ""), open_recorded(file.file or "")
+    told = _attest(file, kling_task_id, video).poster
+    media_type = _POSTER_TYPES.get(poster.suffix)
+    if (
+        media_type is None
+        or poster.folder != video.folder
+        or told not in (None, poster.name)
+        or not poster.read(8).startswith(_PICTURES)
+    ):
+        raise NotShown("outside", "There is no picture beside the video.")
+    return poster, media_type
 
 
-def _attested(file: Mapping[str, Any], kling_task_id: str) -> tuple[Path, str]:
-    """The real path, and the sha256 of the sidecar, which agrees with what the server has recorded."""
-    address = str(file.get("file") or "")
-    path, beside = confined(address), confined(f"{address}.json")
+def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str | None]:
+    """Return ``here``, or why a recorded file is not here, and that in words; the bytes are not read.
+
+    The sidecar is looked at only where the file is not as it was recorded.
+    """
     try:
-        sidecar = json.loads(beside.read_bytes()) if beside.stat().st_size <= _LARGEST_SIDECAR else {}
-        told, whose = str(sidecar["sha256"]), str(sidecar["kling_task_id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise NotShown(
-            "changed", f"The file beside {path.name} is not the one that was saved with it."
-        ) from None
-    if whose != kling_task_id or file.get("sha256") not in (None, told):
-        raise NotShown("changed", _CHANGED.format(path.name))
-    return path, told
-
-
-def place_of(file: Mapping[str, Any]) -> tuple[str, str | None]:
-    """For a card, without reading the file: ``here`` or why not, and that in words."""
-    try:
-        path = confined(str(file.get("file") or ""))
+        video = open_recorded(file.file or "")
+        if video.suffix in MEDIA_TYPES and file.bytes in (None, video.size):
+            return "here", None
+        _attest(file, kling_task_id or "", video)
     except NotShown as reason:
         return reason.place, str(reason)
-    size = file.get("bytes")
-    if path.suffix.lower() not in MEDIA_TYPES or (isinstance(size, int) and path.stat().st_size != size):
-        return "changed", _CHANGED.format(path.name)
-    return "here", None
+    return "changed", _CHANGED.format(video.name)
 
 
-def digest(path: Path) -> str:
-    """The file's sha256, computed once for as long as the file stays as it is."""
-    seen = path.stat()
-    return _digest(path, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _digest(path: Path, *_identity: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _below(path: Path, roots: list[Path]) -> bool:
+def _attest(file: FileFacts, kling_task_id: str, video: OpenFile) -> SidecarFacts:
+    """Return what the file beside ``video`` says, if it says that it is the one of that Kling task."""
+    beside = open_recorded(f"{file.file}.json")
     try:
-        real = path.resolve()
-    except (OSError, RuntimeError, ValueError):  # a ring of links, a zero byte
-        return False
-    return any(real.is_relative_to(root) for root in roots)
+        if beside.size > _LARGEST_SIDECAR:
+            raise Unreadable("too large")
+        text = beside.read(_LARGEST_SIDECAR).decode("utf-8", "replace")
+        told, wrong = read_facts(SidecarFacts, read_json(text))
+    except (OSError, Unreadable):
+        told, wrong = SidecarFacts(), ["kling_task_id"]
+    if told.claim:
+        raise NotShown(
+            "missing", f"{video.name} is not there yet: its place is kept for a video that is on its way."
+        )
+    if wrong or told.kling_task_id is None:
+        raise NotShown("changed", f"The file beside {video.name} is not the one that was saved with it.")
+    if told.kling_task_id != kling_task_id:
+        if told.identity is None:
+            raise NotShown("changed", _CHANGED.format(video.name))
+        raise NotShown("replaced", _REPLACED.format(video.name, told.kling_task_id))
+    return told
+
+
+def _place(path: Path, roots: list[Path]) -> tuple[Path | None, list[str]]:
+    """Return the allowed folder that ``path`` really lies below, and the way from there."""
+    if ".." in path.parts:
+        return None, []
+    try:
+        real = Path(os.path.realpath(path))
+    except (OSError, ValueError):  # a zero byte
+        return None, []
+    for root in roots:
+        if real != root and real.is_relative_to(root):
+            return root, list(real.relative_to(root).parts)
+    return None, []

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tasks wrote about their videos, parsed once. It is other people's data: it may be anything.
+
+A field that does not parse is left out and named; the others count. So one odd value costs one line on one card, and
+never a page.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from kling_provider.api.models import known_model
+from kling_provider.api.requests import KINDS
+from kling_provider.api.spelling import translate
+
+#: Characters of a document; a longer one is none of ours.
+LARGEST = 128 * 1024
+#: Of one text, and of one list: nobody reads more on a card.
+_LONGEST_TEXT = 20_000
+_MOST = 24
+#: Control characters, and what colours a terminal with them. Line breaks and tabs stay.
+_CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Unreadable(ValueError):
+    """A document that is not what tasks of ours write, and why in a few words."""
+
+
+def read_json(text: str | None) -> Any:
+    """Parse a JSON document that somebody else wrote.
+
+    :raises Unreadable: where it is too long, too deep, or no JSON.
+    """
+    if text is None:
+        raise Unreadable(f"longer than {LARGEST // 1024} KiB")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise Unreadable("nested too deeply") from None
+    except ValueError:
+        raise Unreadable("not JSON") from None
+
+
+def moment(value: Any) -> datetime | None:
+    """Read an ISO 8601 time; without an offset it is UTC. ``None`` for anything else."""
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _clean(value: Any) -> Any:
+    """Text that every database, header and browser takes: numbers become text, half characters a sign."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return value
+    return _CONTROLS.sub("", value[:_LONGEST_TEXT].encode("utf-8", "replace").decode())
+
+
+def _time(value: Any) -> Any:
+    if value is None or value == "":
+        return None
+    if (found := moment(value)) is None:
+        raise ValueError("is no time")
+    return found
+
+
+def _amount(value: Any) -> Any:
+    try:
+        amount = Decimal(str(value))
+    except ArithmeticError:
+        amount = Decimal("NaN")
+    # Within what anybody is billed: other exponents are a way to write a million digits.
+    if isinstance(value, bool) or not amount.is_finite() or not -12 < amount.adjusted() < 12:
+        raise ValueError("is no amount")
+    return amount
+
+
+def _some(value: Any) -> Any:
+    return value[:_MOST] if isinstance(value, list) else value
+
+
+def _no_id(value: Any) -> Any:
+    """A template that found nothing writes None as a word; that is nobody's id."""
+    cleaned = _clean(value)
+    return None if isinstance(cleaned, str) and cleaned.strip() in ("", "None", "null") else cleaned
+
+
+Text = Annotated[str, BeforeValidator(_clean)]
+Time = Annotated[datetime, BeforeValidator(_time)]
+KlingId = Annotated[str | None, BeforeValidator(_no_id)]
+Length = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Charge(_Facts):
+    """One entry of a bill: units where there is no currency."""
+
+    charge_type: Text | None = None
+    amount: Annotated[Decimal, BeforeValidator(_amount)]
+    currency: Text | None = None
+
+
+class FileFacts(_Facts):
+    """A saved output: addresses of the file and its poster, and what the file was."""
+
+    file: Text | None = None
+    poster: Text | None = None
+    type: Text = "video"
+    sha256: Text | None = None
+    bytes: int | None = None
+
+
+class VideoFacts(_Facts):
+    """The ``extra`` of a finished video's asset event."""
+
+    kling_task_id: KlingId = None
+    conn_id: Text | None = None
+    name: Text | None = None
+    type: Text | None = None
+    prompt: Text | None = None
+    model: Text | None = None
+    take: int = 0
+    adopted: bool | None = None
+    delivered: bool | None = None
+    resolution: Text | None = None
+    aspect_ratio: Text | None = None
+    audio: Text | None = None
+    duration: Length | None = None
+    billing: Annotated[list[Charge], BeforeValidator(_some)] = []
+    created_at: Time | None = None
+    finished_at: Time | None = None
+    expires_at: Time | None = None
+    files: Annotated[list[FileFacts], BeforeValidator(_some)] = []
+
+
+class RequestFacts(_Facts):
+    """A request as its author wrote it, and what is taken where nothing was written."""
+
+    name: Text | None = None
+    type: Text = "text_to_video"
+    prompt: Text | None = None
+    model: Text | None = None
+    take: int = 0
+    duration: Length | None = None
+    resolution: Text | None = None
+    aspect_ratio: Text | None = None
+    audio: Text | None = None
+
+
+class JobFacts(_Facts):
+    """The XCom ``kling``: how far a job is."""
+
+    state: Text = ""
+    request: dict[str, Any] | None = None
+    conn_id: Text | None = None
+    kling_task_id: KlingId = None
+    reason: Text | None = None
+    task_state: Text | None = None
+    created_at: Time | None = None
+    expected_at: Time | None = None
+    queued_at: Time | None = None
+
+
+class SidecarFacts(_Facts):
+    """What the file beside a video says of it. ``claim``: the place is kept for a video that is not there yet."""
+
+    claim: bool = False
+    identity: Text | None = None
+    kling_task_id: KlingId = None
+    sha256: Text | None = None
+    poster: Text | None = None
+
+
+class LinkFacts(_Facts):
+    """One output of a task's result, with Kling's link."""
+
+    url: Text | None = None
+
+
+class ResultFacts(_Facts):
+    """The XCom ``return_value`` of a task that has a video."""
+
+    kling_task_id: KlingId = None
+    outputs: Annotated[list[LinkFacts], BeforeValidator(_some)] = []
+
+
+Facts = TypeVar("Facts", bound=_Facts)
+
+
+def read_facts(kind: type[Facts], data: Any) -> tuple[Facts, list[str]]:
+    """Return the facts in ``data``, and the fields that were left out because they are something else.
+
+    :raises Unreadable: where ``data`` is no object at all.
+    """
+    if not isinstance(data, Mapping):
+        raise Unreadable("no object")
+    fields = {str(key): value for key, value in data.items()}
+    try:
+        return kind.model_validate(fields), []
+    except ValidationError as error:
+        wrong = {str(item["loc"][0]) for item in error.errors(include_url=False, include_input=False)}
+        kept = {key: value for key, value in fields.items() if key not in wrong}
+        return kind.model_validate(kept), sorted(wrong)
+
+
+def read_request(data: Mapping[str, Any] | None) -> tuple[RequestFacts, list[str]]:
+    """Return what was asked for in our names, defaults filled in, and the fields that do not parse."""
+    written = {key: value for key, value in (data or {}).items() if value is not None}
+    facts, wrong = read_facts(RequestFacts, translate(written)[0])
+    return (with_defaults(facts) if data else facts), wrong
+
+
+#: What of a request has a value also where its author wrote none.
+_DEFAULTS: tuple[str, ...] = ("model", "duration", "resolution", "aspect_ratio")
+
+
+def with_defaults(facts: RequestFacts) -> RequestFacts:
+    """Return the request as it is sent: what its author left out has the value that the request's class gives it."""
+    kind = KINDS.get(facts.type)
+    if kind is None:
+        return facts
+    filled: dict[str, Any] = {
+        field: kind.model_fields[field].default
+        for field in _DEFAULTS
+        if getattr(facts, field) is None and field in kind.model_fields
+    }
+    if facts.audio is None:
+        model = known_model(facts.model or str(filled.get("model")))
+        filled["audio"] = (
+            ("native" if model.always_audio else None if not model.audio else "off") if model else None
+        )
+    return facts.model_copy(update=filled)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What somebody wants to see, of what they may see; and the SQL that both lists of the gallery are made of.
+
+What tasks wrote is read in SQL as text. A database refuses a whole query for one document that it cannot decode (a
+zero character, half a surrogate pair, a thousand brackets), and reads an id out of text ten times as fast.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from airflow.models.asset import AssetModel
+from sqlalchemy import ColumnElement, Text, case, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from kling_provider.plugins.gallery.facts import LARGEST
+
+#: What a card's ``state`` may be.
+STATES = (
+    "waiting_for_slot",
+    "rendering",
+    "fetching",
+    "retrying",
+    "done",
+    "failed",
+    "uncollected",
+    "unreadable",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """What somebody wants to see.
+
+    :param dag_ids: the Dags that the user may read.
+    :param after: no earlier than this (when it was finished, or when its state was told last).
+    :param before: earlier than this.
+    """
+
+    dag_ids: Collection[str]
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+    state: str | None = None
+    model: str | None = None
+    text: str | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+
+    @property
+    def readable(self) -> list[str]:
+        """The Dags to look at."""
+        if self.dag_id is None:
+            return list(self.dag_ids)
+        return [self.dag_id] if self.dag_id in self.dag_ids else []
+
+    def has_words(self) -> bool:
+        """Whether what was asked for must be read, beyond who asked."""
+        return bool(self.text or self.model)
+
+    def holds(self, *, name: str | None, prompt: str | None, model: str | None) -> bool:
+        """Whether a video of that name, prompt and model is wanted."""
+        if self.model and model != self.model:
+            return False
+        wanted = (self.text or "").lower()
+        return not wanted or wanted in (prompt or "").lower() or wanted in (name or "").lower()
+
+    def is_of(self, run_id: Any, task_id: Any, map_index: Any) -> bool:
+        """Whether that task instance is wanted."""
+        return all(
+            wanted is None or wanted == found
+            for wanted, found in ((self.run_id, run_id), (self.task_id, task_id), (self.map_index, map_index))
+        )
+
+    def narrow(self, written: ColumnElement[str]) -> list[ColumnElement[bool]]:
+        """Return conditions on a document that every wanted one fulfils, and few others: :meth:`holds` decides.
+
+        :param written: the document as text.
+        """
+        conditions: list[ColumnElement[bool]] = []
+        if self.model:
+            conditions.append(written.contains(json.dumps(self.model), autoescape=True))
+        if self.text:
+            conditions.append(_mentions(written, self.text))
+        return conditions
+
+
+class key_of(FunctionElement[str]):
+    """The text under a key at the top of a JSON column; NULL or empty where there is none.
+
+    It never raises, whatever the column holds.
+    """
+
+    inherit_cache = True
+    type = Text()
+
+    def __init__(self, column: Any, key: str) -> None:
+        self.key = key
+        super().__init__(column)
+
+
+@compiles(key_of)
+def _by_json(element: key_of, compiler: Any, **options: Any) -> str:
+    [column] = element.clauses
+    return str(compiler.process(column[element.key].as_string(), **options))
+
+
+@compiles(key_of, "sqlite")
+def _if_valid(element: key_of, compiler: Any, **options: Any) -> str:
+    [column] = element.clauses
+    name = compiler.process(column, **options)
+    return f"CASE WHEN json_valid({name}) THEN CAST(json_extract({name}, '$.{element.key}') AS TEXT) END"
+
+
+@compiles(key_of, "postgresql")
+def _by_splitting(element: key_of, compiler: Any, **options: Any) -> str:
+    [column] = element.clauses
+    if isinstance(
+        column.type.dialect_impl(compiler.dialect), JSONB
+    ):  # it takes no such text, and is quicker itself
+        return _by_json(element, compiler, **options)
+    text = f"CAST({compiler.process(column, **options)} AS TEXT)"
+    return f"split_part(split_part({text}, '\"{element.key}\": \"', 2), '\"', 1)"
+
+
+def is_there(key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a text of :class:`key_of` is somebody's id: a template that found nothing writes None as a word."""
+    return key.not_in(("", "None", "null"))
+
+
+def written(column: Any) -> ColumnElement[str]:
+    """Return a JSON column as the text that it is."""
+    return cast(column, Text)
+
+
+def bounded(column: Any) -> ColumnElement[str | None]:
+    """Return a JSON column as text, or NULL where it is too long for anything that tasks of ours write."""
+    text = cast(column, Text)
+    return case((func.length(text) <= LARGEST, text))
+
+
+def kling_assets(session: Session) -> dict[int, str]:
+    """Return our assets: id -> id of the Dag that has it. A session asks once."""
+    known: dict[int, str] | None = session.info.get("kling_assets")
+    if known is None:
+        query = select(AssetModel.id, AssetModel.name)
+        rows = session.execute(query.where(AssetModel.name.startswith("kling://", autoescape=True)))
+        known = {asset: unquote(name.removeprefix("kling://").partition("/")[0]) for asset, name in rows}
+        session.info["kling_assets"] = known
+    return known
+
+
+def assets_of(session: Session, dag_id: str | None) -> list[int]:
+    """Return the ids of our assets, of one Dag if wanted."""
+    return [asset for asset, owner in kling_assets(session).items() if dag_id in (None, owner)]
+
+
+def _mentions(text: ColumnElement[str], words: str) -> ColumnElement[bool]:
+    """Whether a document mentions words, as they are or as JSON escapes them.
+
+    Escaped letters cannot be compared without regard to case in SQL, so their usual cases are tried.
+    """
+    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "\n" for c in words)
+    run = max(plain.split("\n"), key=len)
+    if run == words or len(run.strip()) >= 3:
+        return func.lower(text).contains(run.lower(), autoescape=True)
+    cases = {words, words.lower(), words.upper(), words.title()}
+    spellings = cases | {json.dumps(one)[1:-1] for one in cases}
+    return or_(*(text.contains(spelling, autoescape=True) for spelling in sorted(spellings)))

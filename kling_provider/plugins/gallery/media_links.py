@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of the links that tasks wrote a browser is sent to: https, at a host where this connection's videos lie.
+
+What a task wrote may be anything; to send somebody who is signed in to Airflow wherever it says would lend Airflow's good
+name to it. Other links are shown as text to copy.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from airflow.configuration import conf
+
+from kling_provider.api.hosts import KLING_MEDIA_HOSTS
+
+#: The setting, as an administrator writes it.
+SETTING = "[kling] media_hosts"
+#: What events of older releases were made with.
+_DEFAULT_CONNECTION = "kling_default"
+_REMEMBERED = 256
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class MediaHosts:
+    """Where the videos of one connection lie.
+
+    :param own: scheme, host and port of the connection; a sandbox has http.
+    :param names: other hosts; their subdomains count.
+    """
+
+    own: tuple[str, str, int | None]
+    names: tuple[str, ...]
+
+    def allows(self, url: str) -> bool:
+        """Whether a browser may be sent there."""
+        try:
+            parts = urlsplit(url)
+            here = (parts.scheme, (parts.hostname or "").lower(), parts.port)
+        except ValueError:
+            return False
+        if parts.username is not None or parts.password is not None or not here[1]:
+            return False
+        if here == self.own:
+            return True
+        return here[0] == "https" and (
+            here[1] == self.own[1] or any(is_below(here[1], name) for name in self.names)
+        )
+
+
+def is_below(host: str, name: str) -> bool:
+    """Whether ``host`` is ``name`` or one of its subdomains."""
+    name = name.lower().removeprefix("*").removeprefix(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def configured_hosts() -> tuple[str, ...]:
+    """Return the hosts of ``[kling] media_hosts``, separated by commas or new lines."""
+    written = (conf.get("kling", "media_hosts", fallback="") or "").replace("\n", ",")
+    return tuple(filter(None, (name.strip() for name in written.split(","))))
+
+
+def media_hosts(conn_id: str | None) -> MediaHosts:
+    """Return where the videos of a connection lie; of one that is not there, Kling's own hosts and the configured ones."""
+    own, names = _CONNECTIONS.look_up(conn_id or _DEFAULT_CONNECTION)
+    return MediaHosts(own, (*names, *configured_hosts()))
+
+
+class _Connections:
+    """What connections say, for a minute: a secrets backend may be far away."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, tuple[tuple[str, str, int | None], tuple[str, ...]]]] = {}
+        self._lock = threading.Lock()
+
+    def look_up(self, conn_id: str) -> tuple[tuple[str, str, int | None], tuple[str, ...]]:
+        now = time.monotonic()
+        with self._lock:
+            known = self._known.get(conn_id)
+        if known is not None and known[0] > now:
+            return known[1]
+        found = _read(conn_id)
+        with self._lock:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[conn_id] = now + _SECONDS, found
+        return found
+
+    def forget(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+
+_CONNECTIONS = _Connections()
+
+
+def forget_connections() -> None:
+    """Read every connection anew."""
+    _CONNECTIONS.forget()
+
+
+def _read(conn_id: str) -> tuple[tuple[str, str, int | None], tuple[str, ...]]:
+    from airflow.models.connection import Connection
+
+    from kling_provider.exceptions import KlingError
+    from kling_provider.hooks.connection import KlingConnection
+
+    nowhere: tuple[tuple[str, str, int | None], Iterable[str]] = (("", "", None), KLING_MEDIA_HOSTS)
+    try:
+        stored = Connection.get_connection_from_secrets(conn_id)
+    except Exception:  # noqa: BLE001 - a secrets backend may raise anything; then there is no such host
+        return nowhere[0], tuple(nowhere[1])
+    if stored.conn_type != "kling":  # a task could name any connection, to have its host trusted
+        return nowhere[0], tuple(nowhere[1])
+    try:
+        connection = KlingConnection.parse(stored)
+    except KlingError:
+        return nowhere[0], tuple(nowhere[1])
+    parts = urlsplit(connection.base_url)
+    return (parts.scheme, (parts.hostname or "").lower(), parts.port), connection.profile.media_hosts
