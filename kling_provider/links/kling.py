@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import BaseOperatorLink
@@ -16,21 +16,18 @@ if TYPE_CHECKING:
 
 
 class KlingVideoLink(BaseOperatorLink):
-    """The finished video: a saved one as the API server shows it, otherwise Kling's own link until it dies."""
+    """The finished video: its card in the gallery, which plays; before Airflow 3.3 Kling's own link until it dies."""
 
     name = "Video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         # What the operator has just made: to ask for an XCom that is not there yet puts an error into the log.
-        for number, output in enumerate(getattr(operator, "kling_outputs", ())):
-            if output.get("file") and (address := self._saved(ti_key, number)):
-                return address
-            if isinstance(url := output.get("url"), str) and url.startswith(("http://", "https://")):
-                return url
-        return ""
-
-    def _saved(self, ti_key: TaskInstanceKey, number: int) -> str:
-        return video_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index, number)
+        outputs = getattr(operator, "kling_outputs", ())
+        links = [url for output in outputs if _is_web(url := output.get("url"))]
+        if not links and not any(output.get("file") for output in outputs):
+            return ""
+        card = gallery_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+        return f"{card}&play=1" if card else next(iter(links), "")
 
 
 class KlingGalleryLink(BaseOperatorLink):
@@ -49,6 +46,10 @@ class KlingConsoleLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         return "https://kling.ai/dev"
+
+
+def _is_web(url: Any) -> bool:
+    return isinstance(url, str) and url.startswith(("http://", "https://"))
 
 
 def gallery_address(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery as an Airflow plugin: a page, a tab on the DAG run, and the small web app that feeds both.
+"""The gallery as an Airflow plugin: a page, tabs on Dag, run and task instance, and the small web app that feeds them.
 
 Every component of Airflow loads its plugins, so this module imports nothing but the plugin class; the web app is
 made when the API server gets the first request for it.
@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from kling_provider.compat import has_gallery
 
-#: Airflow's UI finds the component under this name in the browser, for the page and for the tab.
+#: Airflow's UI finds the component under this name in the browser, for the page and for the tabs.
 _NAME = "Kling videos"
 
 
@@ -50,7 +50,7 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
 
 
 class KlingPlugin(AirflowPlugin):
-    """*Browse → Kling videos*, and a tab on every DAG run. Before Airflow 3.3 it has neither."""
+    """*Browse → Kling videos*, and a tab on every Dag, run and task instance. Before Airflow 3.3 it has none of them."""
 
     name = "kling"
     fastapi_apps = [{"name": "kling", "url_prefix": "/kling", "app": LazyApp()}] if has_gallery() else []
@@ -58,6 +58,8 @@ class KlingPlugin(AirflowPlugin):
         [
             _react_app("nav", "kling-videos", category="browse"),
             _react_app("dag_run", "kling-run-videos"),
+            _react_app("dag", "kling-dag-videos"),
+            _react_app("task_instance", "kling-task-videos"),
         ]
         if has_gallery()
         else []

@@ -32,21 +32,23 @@ def output(**known: Any) -> dict[str, Any]:
 RUN = "scheduled__2026-11-24T06%3A00%3A00%2B00%3A00"
 
 
-def test_a_saved_video_opens_from_the_api_server() -> None:
-    saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
-    assert link_of(KlingVideoLink(), saved) == f"/kling/videos/films/{RUN}/group.video/3/0"
+CARD = f"/plugin/kling-videos?dag_id=films&run_id={RUN}&task_id=group.video&map_index=3"
 
 
 @pytest.mark.parametrize(
     ("outputs", "address"),
     [
-        ([output(url="https://kling/a.mp4?sig")], "https://kling/a.mp4?sig"),
+        ([output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")], f"{CARD}&play=1"),
+        ([output(file="s3://bucket/a.mp4")], f"{CARD}&play=1"),
+        ([output(url="https://kling/a.mp4?sig")], f"{CARD}&play=1"),
+        ([output(), output(url="https://kling/b.mp4?sig")], f"{CARD}&play=1"),
         ([output(url="javascript:alert(1)")], ""),
         ([output()], ""),
         ([], ""),
     ],
 )
-def test_a_video_that_is_not_saved_opens_at_kling(outputs: list[dict[str, Any]], address: str) -> None:
+def test_a_video_leads_to_its_card_which_plays(outputs: list[dict[str, Any]], address: str) -> None:
+    """A link of Kling's own would stay in Airflow's database, and a file of the API server would play nowhere."""
     assert link_of(KlingVideoLink(), *outputs) == address
 
 
@@ -57,10 +59,9 @@ def test_an_operator_that_has_made_nothing_has_no_video() -> None:
 
 
 def test_the_gallery_of_this_task_instance(monkeypatch: pytest.MonkeyPatch) -> None:
-    query = f"dag_id=films&run_id={RUN}&task_id=group.video&map_index=3"
-    assert link_of(KlingGalleryLink()) == f"/plugin/kling-videos?{query}"
+    assert link_of(KlingGalleryLink()) == CARD
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.com/airflow/")
-    assert link_of(KlingGalleryLink()) == f"/airflow/plugin/kling-videos?{query}"
+    assert link_of(KlingGalleryLink()) == f"/airflow{CARD}"
 
 
 def test_without_a_gallery_links_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +70,7 @@ def test_without_a_gallery_links_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert link_of(KlingGalleryLink()) == ""
     saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
     assert link_of(KlingVideoLink(), saved) == "https://kling/a.mp4?sig"
+    assert link_of(KlingVideoLink(), output(file="file:///videos/a.mp4")) == ""
     assert links.video_address("films", "r", "t", -1, 0) == ""
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from kling_provider.plugins.gallery.filters import STATES
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 
@@ -98,7 +99,9 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
         ("submitted", "deferred", "running", "rendering"),
         ("processing", "queued", "running", "rendering"),
         ("processing", None, "running", "rendering"),
-        ("succeeded", "running", "running", "rendering"),  # it is being saved
+        ("queued", "deferred", "running", "waiting_for_slot"),
+        ("succeeded", "running", "running", "fetching"),
+        ("succeeded", "success", "running", None),  # it has delivered itself
         ("failed", "running", "running", "failed"),
         ("failed", "up_for_retry", "running", "retrying"),
         ("failed", "failed", "failed", "failed"),
@@ -109,6 +112,8 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
         ("planned", "success", "success", None),
         ("processing", "skipped", "success", None),
         ("processing", "removed", "success", None),
+        ("processing", "skipped", "failed", "uncollected"),  # somebody ended the run
+        ("processing", "removed", "failed", "uncollected"),
     ],
 )
 def test_states_of_what_is_not_done(
@@ -120,7 +125,7 @@ def test_states_of_what_is_not_done(
     assert states(as_user) == ({} if shown is None else {"k1": shown})
     if shown is not None:
         assert states(as_user, state=shown) == {"k1": shown}
-    for other in {"waiting_for_slot", "rendering", "retrying", "done", "failed", "uncollected"} - {shown}:
+    for other in {*STATES} - {shown}:
         assert states(as_user, state=other) == {}
 
 

@@ -35,7 +35,7 @@ def output(program: str) -> str:
 
 @pytest.mark.airflow_version
 def test_airflow_finds_the_plugin_and_what_it_offers() -> None:
-    offered = "['nav', 'dag_run'] ['/kling']" if has_gallery() else "[] []"
+    offered = "['nav', 'dag_run', 'dag', 'task_instance'] ['/kling']" if has_gallery() else "[] []"
     assert output(_PROGRAM) == f"{offered} {{}}"
 
 

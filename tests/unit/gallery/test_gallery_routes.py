@@ -258,7 +258,7 @@ def test_who_may_speak_for_a_dag_is_airflows_record_alone(seeds: Seeds, as_user:
 
 def test_unsaved_videos_come_from_kling_until_the_link_dies(seeds: Seeds, as_user: As) -> None:
     now = datetime.now(UTC)
-    link = "https://cdn.kling.example/v.mp4?sign=abc"
+    link = "https://v15-kling-fdl.klingai.com/v.mp4?sign=abc"
     for index, days in enumerate((10, -1)):
         seeds.instance("ann_films", RUN, "video", index)
         expires = (now + timedelta(days=days)).isoformat()

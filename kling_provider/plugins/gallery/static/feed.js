@@ -10,6 +10,8 @@ const OTHERWISE = 15000;
 const PATIENCE = 4;
 
 export const isWaiting = (card) => Boolean(STATES[card.state]?.waiting);
+/** One card: cards of two Dags may be of one Kling task. */
+export const keyOf = (card) => `${card.dag_id}\n${card.key}`;
 const origin = (card) => JSON.stringify([card.dag_id, card.run_id, card.task_id, card.map_index]);
 
 /** Fold news into the cards: a card keeps its place when its state changes; what is new comes first. */
@@ -17,23 +19,24 @@ export function merged(cards, news, whole) {
   const next = [...cards];
   for (const one of news) {
     // A job has no Kling task at first; then it is known by the task instance that it belongs to.
-    let place = next.findIndex((card) => card.key === one.key);
+    let place = next.findIndex((card) => keyOf(card) === keyOf(one));
     if (place < 0) place = next.findIndex((card) => card.state !== "done" && origin(card) === origin(one));
     if (place >= 0) next[place] = { ...one, missed: 0 };
     else next.unshift(one);
   }
-  const seen = new Set(next.map((card) => card.key));
-  const told = new Set(news.map((card) => card.key));
+  const seen = new Set(next.map(keyOf));
+  const told = new Set(news.map(keyOf));
   return next
-    .filter((card) => seen.delete(card.key))
-    .map((card) => (whole && isWaiting(card) && !told.has(card.key) ? { ...card, missed: (card.missed ?? 0) + 1 } : card))
+    .filter((card) => seen.delete(keyOf(card)))
+    .map((card) => (whole && isWaiting(card) && !told.has(keyOf(card)) ? { ...card, missed: (card.missed ?? 0) + 1 } : card))
     .filter((card) => (card.missed ?? 0) < PATIENCE);
 }
 
 /** Cards for these filters: `{ cards, loading, error, more, loadMore, offset }`; `offset` corrects this machine's clock. */
 export function useFeed(filters) {
   const [feed, setFeed] = useState({ cards: [], loading: true });
-  const since = useRef(0);
+  // What the next look starts from: an event, and the server's time of the last look.
+  const since = useRef({});
   const busy = useRef(false);
   const key = JSON.stringify(filters);
 
@@ -42,7 +45,7 @@ export function useFeed(filters) {
     setFeed((before) => ({ ...before, loading: true, error: undefined }));
     read("api/videos", JSON.parse(key), abort.signal)
       .then((page) => {
-        since.current = page.since;
+        since.current = { since: page.since, seen: page.now };
         setFeed({ cards: page.cards, next: page.next, offset: clockOffset(page), key });
       })
       .catch((error) => error.name === "AbortError" || setFeed({ cards: [], error: error.message }));
@@ -57,8 +60,8 @@ export function useFeed(filters) {
       const page = await read("api/videos", { ...JSON.parse(key), cursor: feed.next });
       setFeed((before) => {
         if (before.key !== key) return before;
-        const known = new Set(before.cards.map((card) => card.key));
-        const cards = [...before.cards, ...page.cards.filter((card) => !known.has(card.key))];
+        const known = new Set(before.cards.map(keyOf));
+        const cards = [...before.cards, ...page.cards.filter((card) => !known.has(keyOf(card)))];
         return { ...before, cards, next: page.next, loadingMore: false };
       });
     } catch (error) {
@@ -76,8 +79,8 @@ export function useFeed(filters) {
     const look = async () => {
       try {
         if (!document.hidden) {
-          const page = await read("api/changes", { ...JSON.parse(key), since: since.current }, abort.signal);
-          since.current = page.since;
+          const page = await read("api/changes", { ...JSON.parse(key), ...since.current }, abort.signal);
+          since.current = { since: page.since, seen: page.now };
           setFeed((before) =>
             before.key === key
               ? { ...before, cards: merged(before.cards, page.cards, page.whole), offset: clockOffset(page), error: undefined }

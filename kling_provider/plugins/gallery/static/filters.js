@@ -4,9 +4,11 @@
 import { h, read, Router, UI, useEffect, useRef, useState } from "./host.js";
 import { STATES } from "./words.js";
 
+/** Set by the link *Video* of a task instance: its card shall play. */
+const PLAY = "play";
 const NAMES = ["dag_id", "run_id", "task_id", "map_index", "state", "model", "text", "from", "until"];
 
-/** The filters of the address, and how to change them: `[{ state: "done", … }, change]`. */
+/** The filters of the address, how to change them, and whether to play: `[{ state: "done", … }, change, false]`. */
 export function useFilters() {
   const [params, setParams] = Router.useSearchParams();
   const chosen = Object.fromEntries(NAMES.map((name) => [name, params.get(name)]).filter(([, value]) => value));
@@ -16,10 +18,11 @@ export function useFilters() {
   const change = (news) => {
     const next = new URLSearchParams(latest.current.params);
     for (const [name, value] of Object.entries(news)) value ? next.set(name, value) : next.delete(name);
+    next.delete(PLAY);
     latest.current.params = next;
     latest.current.setParams(next, { replace: true });
   };
-  return [chosen, change];
+  return [chosen, change, params.has(PLAY)];
 }
 
 /** Days as the user means them become moments: `until` is the whole of that day. */
@@ -58,8 +61,8 @@ const DayFilter = ({ label, ...props }) =>
   h(UI.HStack, { as: "label", gap: 2, fontSize: "sm", color: "fg.muted" }, label,
     h(UI.Input, { type: "date", size: "sm", width: "9.5rem", ...props, onChange: (event) => props.onChange(event.target.value) }));
 
-/** The bar of filters. `scoped`: for one run, where DAG and days say nothing. `ready`: the videos are there. */
-export function FilterBar({ chosen, change, scoped, ready }) {
+/** The bar of filters. `scope`: what is given already, a run for example, where Dag and days say nothing. `ready`: the videos are there. */
+export function FilterBar({ chosen, change, scope, ready }) {
   const [choices, setChoices] = useState({ dags: [], models: [] });
   useEffect(() => {
     if (!ready) return undefined; // the videos come first
@@ -68,17 +71,17 @@ export function FilterBar({ chosen, change, scoped, ready }) {
     return () => abort.abort();
   }, [ready]);
   const set = (name) => (value) => change({ [name]: value });
-  const instance = chosen.run_id && [chosen.task_id, chosen.map_index && `[${chosen.map_index}]`, chosen.run_id].filter(Boolean).join(" ");
+  const instance = chosen.run_id && [chosen.task_id, chosen.map_index >= 0 && `[${chosen.map_index}]`, chosen.run_id].filter(Boolean).join(" ");
   return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the videos", gap: 2, flexWrap: "wrap",
     onSubmit: (event) => event.preventDefault() },
     h(TextFilter, { value: chosen.text, onChange: set("text") }),
-    !scoped && h(Choice, { label: "All DAGs", value: chosen.dag_id, onChange: set("dag_id"), options: choices.dags.map((dag) => [dag, dag]) }),
+    !scope.dag_id && h(Choice, { label: "All DAGs", value: chosen.dag_id, onChange: set("dag_id"), options: choices.dags.map((dag) => [dag, dag]) }),
     h(Choice, { label: "All states", value: chosen.state, onChange: set("state"),
       options: Object.entries(STATES).map(([state, { label }]) => [state, label]) }),
     h(Choice, { label: "All models", value: chosen.model, onChange: set("model"), options: choices.models.map((model) => [model, model]) }),
-    !scoped && h(DayFilter, { label: "From", value: chosen.from ?? "", max: chosen.until, onChange: set("from") }),
-    !scoped && h(DayFilter, { label: "to", value: chosen.until ?? "", min: chosen.from, onChange: set("until") }),
-    !scoped && instance && h(UI.Badge, { size: "md", variant: "subtle", maxWidth: "22rem" }, h(UI.Text, { as: "span", truncate: true }, instance)),
+    !scope.run_id && h(DayFilter, { label: "From", value: chosen.from ?? "", max: chosen.until, onChange: set("from") }),
+    !scope.run_id && h(DayFilter, { label: "to", value: chosen.until ?? "", min: chosen.from, onChange: set("until") }),
+    !scope.run_id && instance && h(UI.Badge, { size: "md", variant: "subtle", maxWidth: "22rem" }, h(UI.Text, { as: "span", truncate: true }, instance)),
     Object.keys(chosen).length > 0 &&
       h(UI.Button, { size: "sm", variant: "ghost", onClick: () => change(Object.fromEntries(NAMES.map((name) => [name, ""]))) }, "Clear"));
 }

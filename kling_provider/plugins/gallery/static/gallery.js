@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page Browse → Kling videos, and the tab of a DAG run. Airflow mounts one component for both.
+// The page Browse → Kling videos, and the tabs of a Dag, a run and a task instance. Airflow mounts one component for all.
 
-import { Card } from "./card.js";
-import { isWaiting, useFeed } from "./feed.js";
+import { Card, Guard } from "./card.js";
+import { isWaiting, keyOf, useFeed } from "./feed.js";
 import { asQuery, FilterBar, useFilters } from "./filters.js";
 import { address, h, read, UI, useEffect, useMemo, useRef, useState } from "./host.js";
-import { cost, STATES } from "./words.js";
+import { sum } from "./words.js";
 
 /** The time of the server, moving each second while something waits. */
 function useNow(offset, ticking) {
@@ -28,46 +28,45 @@ function More({ onMore, loading }) {
   return h(UI.Button, { ref: button, variant: "outline", alignSelf: "center", onClick: onMore, loading, loadingText: "Loading" }, "Load more");
 }
 
-function Empty({ filtered, scoped }) {
+function Empty({ filtered, scope }) {
+  const what = scope.task_id ? "This task instance" : scope.run_id ? "This run" : scope.dag_id ? "This Dag" : "";
   const words = filtered
     ? "No video fits these filters."
-    : scoped
-      ? "This run has no videos yet. They appear here as soon as one is sent to Kling."
-      : "No videos yet. They appear here as soon as a DAG that you may see sends one to Kling.";
+    : what
+      ? `${what} has no videos yet. They appear here as soon as one is sent to Kling.`
+      : "No videos yet. They appear here as soon as a Dag that you may see sends one to Kling.";
   return h(UI.Box, { py: 16, textAlign: "center", color: "fg.muted" }, words);
 }
 
-/** What a run has delivered and paid, and how far the rest is. */
-function Summary({ dagId, runId, cards, more }) {
-  const [sum, setSum] = useState(null);
-  const done = cards.filter((card) => card.state === "done").length;
+/** How many videos there are in which state, and what was paid; asked again when a card's state changes. */
+function Sum({ query, cards }) {
+  const [told, setTold] = useState("");
+  const states = cards.map((card) => card.state).join();
+  const { state, ...others } = query;
+  const key = JSON.stringify(others);
   useEffect(() => {
     const abort = new AbortController();
-    read(`api/runs/${encodeURIComponent(dagId)}/${encodeURIComponent(runId)}/total`, {}, abort.signal).then(setSum).catch(() => {});
+    read("api/sums", JSON.parse(key), abort.signal).then((answer) => setTold(sum(answer))).catch(() => {});
     return () => abort.abort();
-  }, [dagId, runId, done]);
-  if (!sum) return null;
-  const count = (state) => cards.filter((card) => card.state === state).length;
-  const others = Object.entries(STATES).filter(([state]) => state !== "done" && count(state) > 0);
-  const figures = [
-    ["Videos", sum.videos],
-    ["Total cost", cost(sum.paid) || (sum.again ? "nothing paid" : "none yet")],
-    ...(sum.again ? [["Delivered again", sum.again]] : []),
-    ...others.map(([state, { label }]) => [label, `${count(state)}${more ? "+" : ""}`]),
-  ];
-  return h(UI.HStack, { as: "dl", gap: 8, flexWrap: "wrap", "data-testid": "kling-summary" },
-    ...figures.map(([label, value]) =>
-      h(UI.Box, { key: label },
-        h(UI.Text, { as: "dt", fontSize: "xs", color: "fg.muted" }, label),
-        h(UI.Text, { as: "dd", fontSize: "lg", fontWeight: "semibold", fontVariantNumeric: "tabular-nums" }, value))));
+  }, [key, states]);
+  return told && h(UI.Text, { "data-testid": "kling-summary", fontWeight: "medium", fontVariantNumeric: "tabular-nums" },
+    h(UI.VisuallyHidden, { as: "span" }, "Videos here: "), told);
 }
 
-function KlingVideos({ dagId, runId }) {
-  const scoped = Boolean(dagId && runId);
-  const [chosen, change] = useFilters();
+/** What Airflow says of the page that it mounts this on; the rest is anybody's choice. */
+function scopeOf({ dagId, runId, taskId, mapIndex }) {
+  if (!dagId) return {};
+  const index = taskId === undefined ? undefined : (mapIndex ?? "-1");
+  return { dag_id: dagId, run_id: runId, task_id: taskId, map_index: index };
+}
+
+function KlingVideos(props) {
+  const scope = scopeOf(props);
+  const scoped = Boolean(scope.dag_id);
+  const [chosen, change, play] = useFilters();
   const query = useMemo(
-    () => asQuery({ ...chosen, ...(scoped && { dag_id: dagId, run_id: runId, from: "", until: "" }) }),
-    [JSON.stringify(chosen), dagId, runId],
+    () => asQuery({ ...chosen, ...(scope.run_id && { from: "", until: "" }), ...(scoped && scope) }),
+    [JSON.stringify(chosen), JSON.stringify(scope)],
   );
   const { cards, loading, error, more, loadMore, loadingMore, offset } = useFeed(query);
   const now = useNow(offset, cards.some(isWaiting));
@@ -77,18 +76,20 @@ function KlingVideos({ dagId, runId }) {
   return h(UI.VStack, { align: "stretch", gap: 4, p: scoped ? 2 : 4, className: "kling-gallery" },
     h("link", { rel: "stylesheet", href: address("static/gallery.css") }),
     !scoped && h(UI.Heading, { as: "h1", size: "xl" }, "Kling videos"),
-    scoped && h(Summary, { dagId, runId, cards, more }),
-    h(FilterBar, { chosen, change, scoped, ready: offset !== undefined }),
+    h(FilterBar, { chosen, change, scope, ready: offset !== undefined }),
+    offset !== undefined && h(Sum, { query, cards }),
     h(UI.VisuallyHidden, { role: "status", "aria-live": "polite" }, told),
     error && h(UI.Alert.Root, { status: "error" }, h(UI.Alert.Indicator, null), h(UI.Alert.Title, null, error)),
-    !loading && !error && cards.length === 0 && h(Empty, { filtered: Object.keys(chosen).length > 0, scoped }),
-    h(UI.Box, { as: "ul", "aria-busy": Boolean(loading), "aria-label": "Videos", display: "grid", gap: 4, listStyleType: "none",
+    !loading && !error && cards.length === 0 && h(Empty, { filtered: Object.keys(chosen).length > 0, scope }),
+    h(UI.Box, { as: "ul", "aria-busy": Boolean(loading), "aria-label": "Videos", display: "grid", gap: 4, listStyleType: "none", alignItems: "start",
       opacity: loading ? 0.5 : 1, gridTemplateColumns: "repeat(auto-fill, minmax(min(100%, 19rem), 1fr))" },
       ...(loading && cards.length === 0
         ? Array.from({ length: 8 }, (_, n) => h(UI.Skeleton, { as: "li", key: n, height: "16rem", borderRadius: "lg" }))
-        : cards.map((card) => h("li", { key: card.key }, h(Card, { card, scoped, now: isWaiting(card) ? now : minute }))))),
+        : cards.map((card, place) =>
+            h("li", { key: keyOf(card) },
+              h(Guard, null, h(Card, { card, scoped, play: play && place === 0, now: isWaiting(card) ? now : minute })))))),
     more && h(More, { onMore: loadMore, loading: Boolean(loadingMore) }));
 }
 
-// Airflow looks for the component under the app's name. The page and the tab share name and module.
+// Airflow looks for the component under the app's name. The page and the tabs share name and module.
 globalThis["Kling videos"] = KlingVideos;

@@ -20,6 +20,25 @@ export async function read(path, query = {}, signal = undefined) {
   const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
   if (answer.ok) return answer.json();
   if (answer.status === 401) throw new Error("You are not signed in any more. Reload the page to sign in again.");
-  if (answer.status === 403) throw new Error("You may not see the videos of this DAG.");
+  if (answer.status === 403) throw new Error("You may not see the videos of this Dag.");
   throw new Error(`Airflow answered ${answer.status}. The videos cannot be listed now; the API server's log says why.`);
+}
+
+/** Put text into the clipboard; `text` may be a promise of it. False where the browser does not let us. */
+export async function copy(text) {
+  const known = await text;
+  try {
+    await navigator.clipboard.writeText(known);
+    return true;
+  } catch {
+    // Without https there is no clipboard but this old way.
+    const area = document.createElement("textarea");
+    area.value = known;
+    area.style.cssText = "position:fixed;opacity:0";
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
 }

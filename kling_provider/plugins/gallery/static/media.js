@@ -2,20 +2,8 @@
 // The upper part of a card: the video, or why there is none (yet).
 
 import { address, h, UI, useEffect, useRef, useState } from "./host.js";
-import { clock, day, spoken, STATES, title } from "./words.js";
-
-const PATHS = {
-  play: "M8 5.5v13l10.5-6.5z",
-  film: "M4 5h16v14H4z M8 5v14 M16 5v14 M4 12h16",
-  clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z M12 7.5V12l3 2",
-  warning: "M12 4 2.8 19.5h18.4z M12 10v4.5 M12 17.2v.1",
-  box: "M4 8l8-4 8 4v8l-8 4-8-4z M4 8l8 4 8-4 M12 12v8",
-};
-
-export const Icon = ({ name, size = 24, fill = false }) =>
-  h("svg", { viewBox: "0 0 24 24", width: size, height: size, "aria-hidden": true, style: { flexShrink: 0 },
-    fill: fill ? "currentColor" : "none", stroke: fill ? "none" : "currentColor", strokeWidth: 1.6,
-    strokeLinecap: "round", strokeLinejoin: "round" }, h("path", { d: PATHS[name] }));
+import { Icon } from "./icons.js";
+import { clock, day, path, spoken, STATES, title } from "./words.js";
 
 /** Whether an element has come near the visible part of the page; it stays so. */
 function useSeen() {
@@ -60,10 +48,12 @@ function Waiting({ card, now }) {
   return h(Notice, { icon: rendering ? "film" : "clock", tone: rendering ? "blue.fg" : "orange.fg", progress,
     head: STATES[card.state].label },
     h(UI.Text, { fontVariantNumeric: "tabular-nums", "aria-label": said, role: "timer" }, times),
-    !rendering && h(UI.Text, { mt: 1 }, "The account is busy; nothing is paid yet."));
+    !rendering && h(UI.Text, { mt: 1 }, "The account is at its concurrency limit; nothing is paid yet."));
 }
 
-function Film({ card, output, index, now }) {
+const Tag = ({ children }) => h(UI.Badge, { variant: "solid", colorPalette: "gray", size: "xs" }, children);
+
+function Film({ card, output, index, play }) {
   const [place, seen] = useSeen();
   const [started, setStarted] = useState(false);
   const [broken, setBroken] = useState("");
@@ -72,8 +62,15 @@ function Film({ card, output, index, now }) {
   const start = () => {
     setStarted(true);
     film.current.currentTime = 0;
-    film.current.play().catch(() => {});
+    // A page that was opened by a link may play only what is silent.
+    film.current.play().catch(() => {
+      film.current.muted = true;
+      film.current.play().catch(() => {});
+    });
   };
+  useEffect(() => {
+    if (play && seen) start();
+  }, [play, seen]);
   useEffect(() => {
     // The button goes; whoever pressed it is at the film's controls now.
     if (started) film.current?.focus();
@@ -100,8 +97,10 @@ function Film({ card, output, index, now }) {
       h("button", { type: "button", className: "kling-play", onClick: start, "aria-label": `Play ${name}` },
         h("span", null, h(Icon, { name: "play", size: 26, fill: true }))),
     output.place !== "here" && !started &&
-      h(UI.Badge, { position: "absolute", top: 2, right: 2, variant: "solid", colorPalette: "gray", size: "xs" },
-        card.expires_at ? `At Kling until ${day(card.expires_at)}` : "At Kling"));
+      h(UI.VStack, { position: "absolute", top: 2, right: 2, gap: 1, align: "end", pointerEvents: "none" },
+        output.place === "replaced" && h(Tag, null, "Its file was replaced by a newer one"),
+        output.place === "changed" && h(Tag, null, "Its file was changed"),
+        h(Tag, null, card.expires_at ? `At Kling until ${day(card.expires_at)}` : "At Kling")));
 }
 
 function Picture({ card, output }) {
@@ -114,7 +113,7 @@ const Sound = ({ card, output }) =>
   h(Stage, null, h(UI.VStack, { height: "100%", justify: "center", px: 4, color: "fg.muted" }, h(Icon, { name: "film", size: 28 }),
     h("audio", { controls: true, preload: "none", src: address(output.src), "aria-label": `Sound: ${title(card)}`, style: { width: "100%" } })));
 
-const Address = ({ text }) => h(UI.Code, { fontSize: "xs", mt: 1, bg: "transparent", userSelect: "all", wordBreak: "break-all" }, text);
+const Address = ({ text }) => h(UI.Code, { fontSize: "xs", mt: 1, bg: "transparent", userSelect: "all", wordBreak: "break-all" }, path(text));
 
 function Absent({ card, output }) {
   const what = {
@@ -126,21 +125,27 @@ function Absent({ card, output }) {
       h(Address, { text: output.address })],
     outside: ["warning", "Outside the gallery's folders", h(UI.Text, null, output.why), h(Address, { text: output.address })],
     changed: ["warning", "Not the file that was saved", h(UI.Text, null, output.why)],
+    replaced: ["box", "Replaced by a newer one", h(UI.Text, null, output.why)],
+    unlisted: ["box", "At Kling, on another host", h(UI.Text, null, output.why)],
+    kling: ["box", "At Kling", h(UI.Text, null, output.why)],
   }[output.place] ?? ["warning", "Not available", output.why];
   return h(Notice, { icon: what[0], head: what[1] }, ...what.slice(2));
 }
 
-/** What a card shows above its words. */
-export function Media({ card, index, now }) {
-  if (card.state === "retrying") return h(Notice, { icon: "clock", tone: "orange.fg", head: STATES.retrying.label }, card.reason);
-  if (STATES[card.state]?.waiting) return h(Waiting, { card, now });
-  if (card.state !== "done") {
-    const failed = card.state === "failed";
-    return h(Notice, { icon: "warning", tone: failed ? "fg.error" : "fg.muted", head: STATES[card.state].label }, card.reason);
+/** What a card shows above its words. The reason stands below, where there is room for all of it. */
+export function Media({ card, index, now, play }) {
+  const state = STATES[card.state] ?? STATES.unreadable;
+  if (card.state === "retrying") return h(Notice, { icon: "clock", tone: "orange.fg", head: state.label });
+  if (card.state === "fetching") {
+    return h(Notice, { icon: "ready", tone: "blue.fg", head: state.label }, "Kling has made it; a worker saves it as soon as one is free.");
   }
-  const output = card.outputs[index];
+  if (state.waiting) return h(Waiting, { card, now });
+  if (card.state !== "done") {
+    return h(Notice, { icon: "warning", tone: card.state === "failed" ? "fg.error" : "fg.muted", head: state.label });
+  }
+  const output = card.outputs?.[index];
   if (!output?.src) return h(Absent, { card, output: output ?? {} });
   if (output.kind === "image") return h(Picture, { card, output });
   if (output.kind === "audio") return h(Sound, { card, output });
-  return h(Film, { key: output.src, card, output, index, now });
+  return h(Film, { key: output.src, card, output, index, play });
 }

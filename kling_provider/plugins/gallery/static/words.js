@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures, times and states in words.
 
+/** What a card's state is called; `counted` in the sum above the cards. */
 export const STATES = {
-  rendering: { label: "Rendering", waiting: true },
-  waiting_for_slot: { label: "Waiting for a slot", waiting: true },
-  retrying: { label: "Will be retried", waiting: true },
+  rendering: { label: "Rendering", counted: "rendering", waiting: true },
+  fetching: { label: "Ready, being fetched", counted: "being fetched", waiting: true },
+  waiting_for_slot: { label: "Waiting in the queue", counted: "waiting", waiting: true },
+  retrying: { label: "Will be retried", counted: "to be retried", waiting: true },
   done: { label: "Done" },
-  failed: { label: "Failed" },
-  uncollected: { label: "Not fetched" },
+  failed: { label: "Failed", counted: "failed" },
+  uncollected: { label: "Not fetched", counted: "not fetched" },
+  unreadable: { label: "Cannot be read", counted: "unreadable" },
 };
 
 /** "0:42", "12:05", "1:02:03" from seconds. */
@@ -52,9 +55,36 @@ export function cost(entries) {
     .join(" + ");
 }
 
-/** What a card is called: its name, else the beginning of its prompt. */
+/** "30 videos: 6 saved, 3 rendering, 21 waiting · 18 units". */
+export function sum({ whole, states, paid, again }) {
+  const words = [["saved", "saved"], ["at_kling", "at Kling"], ...Object.entries(STATES).map(([state, { counted }]) => [state, counted])];
+  const counted = words.filter(([state, word]) => word && states[state] > 0);
+  const total = counted.reduce((all, [state]) => all + states[state], 0);
+  if (whole && total === 0) return "";
+  const parts = counted.map(([state, word]) => `${states[state].toLocaleString("en")} ${word}`).join(", ");
+  const head = whole ? `${total.toLocaleString("en")} ${total === 1 ? "video" : "videos"}` : "More than 5,000 videos";
+  const tail = [cost(paid ?? []), again > 0 && `${again.toLocaleString("en")} delivered again`].filter(Boolean);
+  return [[head, parts].filter(Boolean).join(": "), ...(whole ? tail : [])].join(" · ");
+}
+
+/** What a card is called: its name, else that of its entry, else the beginning of its prompt. */
 export function title(card) {
   if (card.name) return card.name;
+  if (card.label) return card.label;
   const prompt = (card.prompt ?? "").replace(/\s+/g, " ").trim();
   return prompt.length > 48 ? `${prompt.slice(0, 47).trimEnd()}…` : prompt || "Untitled video";
 }
+
+/** The facts of a request in words, defaults too: ["kling-3.0", "5 s", "720p", "16:9", "silent"]. */
+export function asked(card) {
+  return [
+    card.model,
+    card.seconds ? `${Math.round(card.seconds * 10) / 10} s` : "",
+    card.resolution,
+    card.aspect_ratio,
+    { native: "sound", on: "sound", off: "silent" }[card.sound] ?? card.sound,
+  ].filter(Boolean);
+}
+
+/** The path as a shell takes it: without the scheme of a local file. */
+export const path = (address) => (address ?? "").replace(/^(file|local):\/\//, "");
