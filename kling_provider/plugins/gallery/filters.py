@@ -115,10 +115,13 @@ def _by_json(element: key_of, compiler: Any, **options: Any) -> str:
 
 
 @compiles(key_of, "sqlite")
-def _if_valid(element: key_of, compiler: Any, **options: Any) -> str:
+def _by_searching(element: key_of, compiler: Any, **options: Any) -> str:
     [column] = element.clauses
-    name = compiler.process(column, **options)
-    return f"CASE WHEN json_valid({name}) THEN CAST(json_extract({name}, '$.{element.key}') AS TEXT) END"
+    text, mark = compiler.process(column, **options), f'"{element.key}": "'
+    rest = f"substr({text}, instr({text}, '{mark}') + {len(mark)})"
+    return (
+        f"CASE WHEN instr({text}, '{mark}') > 0 THEN substr({rest}, 1, instr({rest}, '\"') - 1) ELSE '' END"
+    )
 
 
 @compiles(key_of, "postgresql")
