@@ -7,15 +7,17 @@ name to it. Other links are shown as text to copy.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 
 from kling_provider.api.hosts import KLING_MEDIA_HOSTS
+
+log = logging.getLogger(__name__)
 
 #: The setting, as an administrator writes it.
 SETTING = "[kling] media_hosts"
@@ -66,18 +68,18 @@ def configured_hosts() -> tuple[str, ...]:
 
 def media_hosts(conn_id: str | None) -> MediaHosts:
     """Return where the videos of a connection lie; of one that is not there, Kling's own hosts and the configured ones."""
-    own, names = _CONNECTIONS.look_up(conn_id or _DEFAULT_CONNECTION)
-    return MediaHosts(own, (*names, *configured_hosts()))
+    told = _CONNECTIONS.look_up(conn_id or _DEFAULT_CONNECTION)
+    return replace(told, names=(*told.names, *configured_hosts()))
 
 
 class _Connections:
     """What connections say, for a minute: a secrets backend may be far away."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[float, tuple[tuple[str, str, int | None], tuple[str, ...]]]] = {}
+        self._known: dict[str, tuple[float, MediaHosts]] = {}
         self._lock = threading.Lock()
 
-    def look_up(self, conn_id: str) -> tuple[tuple[str, str, int | None], tuple[str, ...]]:
+    def look_up(self, conn_id: str) -> MediaHosts:
         now = time.monotonic()
         with self._lock:
             known = self._known.get(conn_id)
@@ -103,22 +105,21 @@ def forget_connections() -> None:
     _CONNECTIONS.forget()
 
 
-def _read(conn_id: str) -> tuple[tuple[str, str, int | None], tuple[str, ...]]:
+def _read(conn_id: str) -> MediaHosts:
     from airflow.models.connection import Connection
 
-    from kling_provider.exceptions import KlingError
     from kling_provider.hooks.connection import KlingConnection
 
-    nowhere: tuple[tuple[str, str, int | None], Iterable[str]] = (("", "", None), KLING_MEDIA_HOSTS)
     try:
         stored = Connection.get_connection_from_secrets(conn_id)
-    except Exception:  # noqa: BLE001 - a secrets backend may raise anything; then there is no such host
-        return nowhere[0], tuple(nowhere[1])
-    if stored.conn_type != "kling":  # a task could name any connection, to have its host trusted
-        return nowhere[0], tuple(nowhere[1])
-    try:
-        connection = KlingConnection.parse(stored)
-    except KlingError:
-        return nowhere[0], tuple(nowhere[1])
+        # A task could name any connection, to have its host trusted.
+        connection = KlingConnection.parse(stored) if stored.conn_type == "kling" else None
+    except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything; there is no such host then
+        log.debug("Connection %s tells no media hosts: %s", conn_id, type(error).__name__)
+        connection = None
+    if connection is None:
+        return MediaHosts(("", "", None), KLING_MEDIA_HOSTS)
     parts = urlsplit(connection.base_url)
-    return (parts.scheme, (parts.hostname or "").lower(), parts.port), connection.profile.media_hosts
+    return MediaHosts(
+        (parts.scheme, (parts.hostname or "").lower(), parts.port), connection.profile.media_hosts
+    )
