@@ -8,8 +8,6 @@ name to it. Other links are shown as text to copy.
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -23,8 +21,6 @@ log = logging.getLogger(__name__)
 SETTING = "[kling] media_hosts"
 #: What events of older releases were made with.
 _DEFAULT_CONNECTION = "kling_default"
-_REMEMBERED = 256
-_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -68,41 +64,8 @@ def configured_hosts() -> tuple[str, ...]:
 
 def media_hosts(conn_id: str | None) -> MediaHosts:
     """Return where the videos of a connection lie; of one that is not there, Kling's own hosts and the configured ones."""
-    told = _CONNECTIONS.look_up(conn_id or _DEFAULT_CONNECTION)
+    told = _read(conn_id or _DEFAULT_CONNECTION)
     return replace(told, names=(*told.names, *configured_hosts()))
-
-
-class _Connections:
-    """What connections say, for a minute: a secrets backend may be far away."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, MediaHosts]] = {}
-        self._lock = threading.Lock()
-
-    def look_up(self, conn_id: str) -> MediaHosts:
-        now = time.monotonic()
-        with self._lock:
-            known = self._known.get(conn_id)
-        if known is not None and known[0] > now:
-            return known[1]
-        found = _read(conn_id)
-        with self._lock:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[conn_id] = now + _SECONDS, found
-        return found
-
-    def forget(self) -> None:
-        with self._lock:
-            self._known.clear()
-
-
-_CONNECTIONS = _Connections()
-
-
-def forget_connections() -> None:
-    """Read every connection anew."""
-    _CONNECTIONS.forget()
 
 
 def _read(conn_id: str) -> MediaHosts:

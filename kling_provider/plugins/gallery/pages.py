@@ -130,16 +130,19 @@ def _make_cards(
 def _find_uses(session: Session, done: Sequence[Finished]) -> dict[int, dict[int, LinkUse]]:
     """Of videos that may have to be played from Kling: output -> what can be done with its link."""
     results = find_links(session, [_instance(one) for one in done])
+    hosts = {
+        facts.conn_id: media_hosts(facts.conn_id) for one in done if (facts := one.read.facts) is not None
+    }
     found: dict[int, dict[int, LinkUse]] = {}
     for one in done:
         facts = one.read.facts
         if facts is None or _instance(one) not in results:
             continue
-        result, hosts = results[_instance(one)], media_hosts(facts.conn_id)
+        result = results[_instance(one)]
         uses = found[one.first] = {}
         for n in range(max(1, len(facts.files))):
             link = link_in(result, facts.kling_task_id, n)
-            uses[n] = "none" if link is None else "follow" if hosts.allows(link) else "copy"
+            uses[n] = "none" if link is None else "follow" if hosts[facts.conn_id].allows(link) else "copy"
     return found
 
 
