@@ -102,4 +102,4 @@ def test_the_chat_is_told(read: Read) -> None:
     [message] = read.webhook.received
     assert message["channel"] == "#videos"
     assert message["text"].startswith("New video espresso (1.8 unit")
-    assert "/plugin/kling-videos?" in message["text"]
+    assert message["text"].endswith("kling-videos/docs/espresso.mp4")
