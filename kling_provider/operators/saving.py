@@ -109,6 +109,8 @@ class Saving:
         found = find_delivered(self._root, self._plain, self._origin.identity)
         if not found:
             return None
+        if self._replace or len(found) > 1:  # a try that was killed when it had saved, before it let go
+            release_place(self._root, self._plain, self._origin)
         return saved_result(found), [SavedFile.at(path, sidecar, reused=True) for path, sidecar in found]
 
     def check(self) -> str:

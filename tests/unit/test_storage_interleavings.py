@@ -233,6 +233,8 @@ class Task:
 
     def retry(self) -> None:
         self.saved = self.saved or self.is_delivered
+        if self.saved and self.replace:
+            release_place(self.root, STEM, self.whose)
         if not self.saved:
             self.begin() if self.stem is None else self.save()
 
