@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 import pytest
@@ -27,9 +28,11 @@ from kling_provider.operators.kling import (
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from kling_provider.submission import machine
+from tests.regressions.outcomes import outcome_of
 from tests.unit.instance import Instance
 
 WRITE_DOCS = "WRITE_DOCS" in os.environ
+FOLDER = "kling-errors-"
 RED_PANDA = {"prompt": "A red panda brews tea", "name": "red-panda", "duration": 5}
 Faults = list[dict[str, Any]]
 #: A host without a lock: the connection to it, and the sandbox that plays it.
@@ -102,6 +105,28 @@ def download_unfinished(sandbox: Sandbox, instance: Instance) -> Any:
 def download_unknown(sandbox: Sandbox, instance: Instance) -> Any:
     save = KlingDownloadOperator(task_id="save", kling_task_id="123", destination="/tmp/kling-none")
     return save.execute(instance.context)
+
+
+def generate_twice(sandbox: Sandbox, instance: Instance) -> Any:
+    """Two Dags that want one file: the second one."""
+    with TemporaryDirectory(prefix=FOLDER) as folder:
+        operator = KlingGenerateOperator(task_id="video", request=RED_PANDA, destination=folder)
+        outcome_of(lambda: operator.execute(Instance(dag_id="films").context))
+        return operator.execute(Instance(dag_id="trailers").context)
+
+
+def generate_over(name: str, *, below: str = "") -> Callable[[Sandbox, Instance], Any]:
+    """A file of somebody else's stands in the way."""
+
+    def run(sandbox: Sandbox, instance: Instance) -> Any:
+        with TemporaryDirectory(prefix=FOLDER) as folder:
+            (Path(folder) / name).write_text("somebody's")
+            operator = KlingGenerateOperator(
+                task_id="video", request=RED_PANDA, destination=f"{folder}{below}"
+            )
+            return operator.execute(instance.context)
+
+    return run
 
 
 def never_a_slot(sandbox: Sandbox, instance: Instance) -> Any:
@@ -179,6 +204,9 @@ CASES = [
         {"extra": {}},
         {"profile": "gateway"},
     ),
+    Case("Another task's place", generate_twice),
+    Case("A file of somebody else's in the place", generate_over("red-panda.mp4")),
+    Case("A place that cannot be written", generate_over("videos", below="/videos")),
     Case("Task to adopt is not there", lambda s, i: submit(s, i, request={**RED_PANDA, "adopt": "123"})),
     Case(
         "Kling failed the task",
@@ -278,6 +306,7 @@ def catalogue(repository: Path) -> Any:
 def _neutral(text: str) -> str:
     """What differs between two runs, made the same."""
     text = re.sub(r"127\.0\.0\.1:\d+", "api-singapore.klingai.com", text)
+    text = re.sub(rf"{gettempdir()}/{FOLDER}[^/]+", "/opt/airflow/videos", text)
     text = re.sub(r"\b9\d{17}\b", "953895286126000640", text)
     text = re.sub(r"af-[0-9a-f]{40}", "af-855e379cabacc79b17f742c90334744760b4ca24", text)
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.+]+", "2026-11-24T06:00:00+00:00", text)
