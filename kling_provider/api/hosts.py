@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -178,3 +179,12 @@ def profile_name(base_url: str) -> str:
         if host == domain or host.endswith("." + domain):
             return name
     return "gateway"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` (with or without a port) is this machine by its name or address alone."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")

@@ -16,7 +16,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
-from kling_provider.api.hosts import Lock
+from kling_provider.api.hosts import Lock, is_loopback
 from kling_provider.api.prices import estimate
 from kling_provider.api.requests import IMAGE_FIELDS, DynamicMask
 from kling_provider.api.tasks import KlingTask
@@ -237,14 +237,15 @@ class Job:
                 "state": "created",
                 "kling_task_id": outcome.task.kling_task_id,
                 "prompt": (self.request.prompt or "")[:200],
+                "host": self.hook.connection.host,
             },
             needed=False,
         )
 
     def _load_record(self) -> Record | None:
         """What is known of this request: by this task instance, else by the memory that all runs share."""
-        own = self._own_record
-        shared = self._shared = self._memory.load() if self._memory is not None else None
+        own = self._if_it_counts(self._own_record)
+        shared = self._shared = self._if_it_counts(self._memory.load() if self._memory is not None else None)
         if own is None or own.get("identity") != self.identity.key:
             if not self._cleared_since(own) and own is not None and own.get("state") == "open":
                 return own  # a call with an unknown end, of this very row of retries: without a lock it stops
@@ -253,6 +254,14 @@ class Job:
             return shared or (None if self._memory is not None else own)
         paid = shared is not None and shared.get("state") in ("open", "created")
         return shared if paid and own.get("state") not in ("open", "created") else own
+
+    def _if_it_counts(self, record: Record | None) -> Record | None:
+        """Leave out what a sandbox on this machine made, once the connection is to a host elsewhere: it was not paid."""
+        there, here = (record or {}).get("host"), self.hook.connection.host
+        if there is None or not is_loopback(there) or is_loopback(here):
+            return record
+        log.info("What the sandbox at %s made for %s does not count at %s.", there, self.name, here)
+        return None
 
     def _cleared_since(self, record: Record | None) -> bool:
         return record is not None and record.get("max_tries", self._max_tries) != self._max_tries

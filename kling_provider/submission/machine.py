@@ -317,6 +317,7 @@ class Submission(Words):
             "kling_task_id": None,
             "at": now(),
             "prompt": self.prompt[:200],
+            "host": self.host,
         }
         if self.record is not None and self.record.get("echoed") is False:
             record["echoed"] = False  # of the host, so it holds for every later record, too

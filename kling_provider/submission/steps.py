@@ -32,6 +32,8 @@ class Record(TypedDict, total=False):
     max_tries: int
     #: The beginning of the prompt, for people.
     prompt: str
+    #: The host that it was sent to.
+    host: str
     #: The files that were saved.
     files: list[str]
 

@@ -265,7 +265,7 @@ SCENARIOS = (
     Scenario(
         name="list-shifted",
         fault="a prompt file is added and the loader alone cleared while the videos render; then a second run",
-        dag="prompt_files_once",
+        dag="prompt_files_shifted",
         play=list_shifted,
         sandbox=SLOW,
         videos=3,
@@ -285,7 +285,7 @@ SCENARIOS = (
     Scenario(
         name="prompt-changed",
         fault="one prompt file edited, and the Dag run again",
-        dag="prompt_files_once",
+        dag="prompt_files_changed",
         play=prompt_changed,
         videos=4,
         expect=_once(4),

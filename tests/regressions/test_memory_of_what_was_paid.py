@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,31 @@ def test_only_paid_requests_travel_with_a_wait(start: Start, tmp_path: Path, ass
     result = generate(tmp_path).execute(context(other))
     assert result["kling_task_id"] == waited["kling_task_id"]
     assert made(sandbox) == 1
+
+
+@pytest.mark.parametrize("then", ["sandbox", "elsewhere"])
+def test_what_a_sandbox_made_is_not_taken_for_paid_elsewhere(
+    then: str, start: Start, tmp_path: Path, assets: Assets | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first try at a sandbox on this machine, then the connection to the real host: its prompts are made there."""
+    first, second = start(), start()
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **how: resolve("127.0.0.1" if host == "kling.example" else host, *more, **how),
+    )
+    connection = {"conn_type": "kling", "password": "api-key-kling-sandbox", "extra": {"profile": "kling"}}
+    for place, sandbox, host in (("a", first, first.url), ("b", second, second.url)):
+        if place == "b" and then == "elsewhere":
+            host = host.replace("127.0.0.1", "kling.example")
+        monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, "host": host}))
+        result = play(generate(tmp_path / place), in_run(place, assets), sandbox)
+    if then == "elsewhere":
+        assert made(second) == 1
+        assert result["kling_task_id"] is not None
+    else:
+        assert made(second) == 0, (
+            "another account of the same kind of host: nobody knows that it was not paid"
+        )
+        assert "raise take" in result["ended"]

@@ -85,14 +85,16 @@ with DAG("edited", **SETTINGS):
         pay_once_per="dag",
     ).expand(request=[json.loads(edited.read_text()) if edited.exists() else {"prompt": "not written yet"}])
 
-mapped(
-    "prompt_files_once",
-    KlingGenerateOperator,
-    lambda: task(load_prompts)("{{ params.rows }}", conn_id=CONN),
-    poll_interval=3,
-    destination="{{ params.place }}",
-    pay_once_per="dag",
-)
+# What a Dag has paid it knows in all its runs, so each scenario has one of its own.
+for name in ("shifted", "changed"):
+    mapped(
+        f"prompt_files_{name}",
+        KlingGenerateOperator,
+        lambda: task(load_prompts)("{{ params.rows }}", conn_id=CONN),
+        poll_interval=3,
+        destination="{{ params.place }}",
+        pay_once_per="dag",
+    )
 mapped(
     "dated",
     KlingGenerateOperator,
