@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 
 @contextmanager
@@ -16,6 +18,15 @@ def log_group(say: Callable[[str], None], title: str) -> Iterator[None]:
         yield
     finally:
         say("::endgroup::")
+
+
+def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) -> None:
+    """Log an HTTP call as it may be shown, folded under ``title``.
+
+    :param call: ``method``, ``url`` and ``json``.
+    """
+    with log_group(say, title):
+        say(f"{call['method']} {call['url']}\n{json.dumps(call['json'], indent=2, ensure_ascii=False)}")
 
 
 def wait_title(kling_task_id: str, expected_at: float | None) -> str:

@@ -23,7 +23,9 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        found = "" if self.found is None or not self.field else f" {_short(self.found)}"
+        # The path of a callback's URL is often its secret.
+        hidden = self.found is None or not self.field or self.field.endswith("callback_url")
+        found = "" if hidden else f" {_short(self.found)}"
         return f"{self.field}{found}: {self.message}" if self.field else self.message
 
 

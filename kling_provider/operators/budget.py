@@ -90,16 +90,18 @@ class KlingBudgetOperator(DeclaresAsset):
         from airflow.providers.common.compat.sdk import AirflowSkipException
 
         from kling_provider.exceptions import KlingBudgetError
+        from kling_provider.operators.telling import logged_failures
 
-        self._check_rendered()
-        costing = self._cost(context)
-        self.log.info("What this list costs:\n%s", costing.table())
-        if reasons := self._exceeded(costing):
-            text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
-            if self.on_exceed == "skip":
-                raise AirflowSkipException(text)
-            raise KlingBudgetError(text)
-        return self.requests
+        with logged_failures():
+            self._check_rendered()
+            costing = self._cost(context)
+            self.log.info("What this list costs:\n%s", costing.table())
+            if reasons := self._exceeded(costing):
+                text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
+                if self.on_exceed == "skip":
+                    raise AirflowSkipException(text)
+                raise KlingBudgetError(text)
+            return self.requests
 
     def _cost(self, context: Context) -> Costing:
         from kling_provider.hooks.kling import KlingHook

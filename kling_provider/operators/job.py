@@ -6,7 +6,6 @@ Imported by the operators when they run, never at DAG-parse time: it needs ``req
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -48,7 +47,7 @@ from kling_provider.submission.records import instance_record
 from kling_provider.submission.sent import Place, SentRequest, another_result_advice
 from kling_provider.submission.steps import Record
 from kling_provider.submission.words import now
-from kling_provider.task_log import log_group
+from kling_provider.task_log import log_call
 
 log = logging.getLogger(__name__)
 
@@ -377,10 +376,7 @@ class Job:
         }
 
     def _send(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
-        call = self._call(external_task_id)
-        with log_group(log.info, "Request"):
-            body = json.dumps(call["json"], indent=2, ensure_ascii=False)
-            log.info("%s %s\n%s", call["method"], call["url"], body)
+        log_call(log.info, self._call(external_task_id), "Request")
         self._sent = True
         log.info(
             "Sending %s to %s (external id %s): %s",

@@ -73,6 +73,13 @@ class KlingReconcileOperator(ChecksArguments):
         self._check_arguments()
 
     def execute(self, context: Context) -> Any:
+        """Save what nobody saved, and report the rest."""
+        from kling_provider.operators.telling import logged_failures
+
+        with logged_failures():
+            return self._reconcile(context)
+
+    def _reconcile(self, context: Context) -> dict[str, Any]:
         from kling_provider.api.tasks import TaskStatus
         from kling_provider.exceptions import KlingError
         from kling_provider.hooks.kling import KlingHook

@@ -12,6 +12,7 @@ from kling_provider import metrics
 from kling_provider.arguments import Argument, amount, duration, flag, text, word
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import Made, TellsLineage
+from kling_provider.task_log import log_call
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -204,6 +205,8 @@ class KlingSubmitOperator(TellsLineage):
         return job.submit(resume=queue.get("external_task_id") if queue else None)
 
     def _planned(self, plan: dict[str, Any], context: Context) -> dict[str, Any]:
+        if plan["http"] is not None:
+            log_call(self.log.info, plan["http"], "Request, not sent")
         self.log.info("Only planned, nothing sent: %s, %s.", self._label, plan["summary"])
         self._push(context, state="planned", plan=plan)
         self._made_no_video()
@@ -249,7 +252,7 @@ class KlingSubmitOperator(TellsLineage):
         :param kling_task_id: the task that exists already.
         """
         from kling_provider.exceptions import KlingError
-        from kling_provider.operators.telling import failure, still_paid
+        from kling_provider.operators.telling import failure, log_failure, still_paid
 
         self._sent, self._kling_task_id = None, kling_task_id
         try:
@@ -258,6 +261,7 @@ class KlingSubmitOperator(TellsLineage):
         except KlingError as error:
             if self._kling_task_id is not None:
                 still_paid(error, self._kling_task_id)
+            log_failure(error)
             self._push(context, **failure(error))
             raise
 

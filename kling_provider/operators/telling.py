@@ -8,6 +8,7 @@ be told of.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from kling_provider.exceptions import KlingError
 
 log = logging.getLogger(__name__)
+
+#: Between two sentences.
+_SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
+#: Characters of a first line that is read at a glance.
+_SHORT = 100
 
 #: Of a request that was never checked here, what may be shown: no picture is among it.
 _SHOWN = ("name", "type", "prompt", "model", "duration", "take")
@@ -41,6 +47,40 @@ def push_job(context: Mapping[str, Any], value: Mapping[str, Any]) -> None:
     """Push the XCom ``kling``, where a job stands."""
     with undisturbed("push the XCom kling"):
         context["ti"].xcom_push(key="kling", value=dict(value))
+
+
+def log_failure(error: KlingError) -> None:
+    """Log a failure on lines of their own, before Airflow's trace: the first one is short."""
+    for line in lines_of(error):
+        log.error("%s", line)
+
+
+@contextmanager
+def logged_failures() -> Iterator[None]:
+    """Log what fails within the block as :func:`log_failure` does."""
+    from kling_provider.exceptions import KlingError
+
+    try:
+        yield
+    except KlingError as error:
+        log_failure(error)
+        raise
+
+
+def lines_of(error: KlingError) -> list[str]:
+    """A failure's text in lines: a sentence each, or a problem of the request each."""
+    text = str(error)
+    problems = [str(problem) for problem in getattr(error, "problems", ())]
+    if problems and (head := text.partition(problems[0])[0].strip(" :;\n")):
+        return [f"{head}.", *(f"  {problem}" for problem in problems)]
+    first, *others = [one for line in text.splitlines() for one in _SENTENCES.split(line.strip()) if one] or [
+        text
+    ]
+    if len(first) <= _SHORT:
+        return [first, *others]
+    # Where it pauses last within a line's length.
+    pause = max((first.rfind(sign, 30, _SHORT) for sign in (": ", "; ", ", ")), default=-1)
+    return [first, *others] if pause < 0 else [first[: pause + 1], first[pause + 2 :], *others]
 
 
 def failure(error: KlingError, kling_task_id: str | None = None) -> dict[str, Any]:
@@ -92,5 +132,6 @@ def told_failures(
             error.task_state = TaskState.MAY_EXIST
         shown = request if isinstance(request, Mapping) else {}
         known = {key: shown[key] for key in _SHOWN if key in shown} or None
+        log_failure(error)
         push_job(context, {"request": known, "conn_id": conn_id, **failure(error, str(kling_task_id))})
         raise

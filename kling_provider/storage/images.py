@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kling_provider.api.addresses import without_queries
 from kling_provider.api.problems import Problem
@@ -128,7 +129,8 @@ def image_addresses(request: Request) -> dict[str, str]:
 def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The mapping as its author wrote it, fit for logs, XCom and sidecars.
 
-    Paths gain the sha256 of what was read, base64 becomes its sha256, addresses lose user and signature.
+    Paths gain the sha256 of what was read, base64 becomes its sha256, addresses lose user and signature, and of a
+    callback's URL scheme and host are left.
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
@@ -142,11 +144,23 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
                 else mask
                 for number, mask in enumerate(value)
             ]
-        elif isinstance(value, str) and (ours := _our_name(key)) in (*IMAGE_FIELDS, "callback_url"):
+        elif key == "callback_url" and isinstance(value, str):
+            shown[key] = _origin(value)
+        elif isinstance(value, str) and (ours := _our_name(key)) in IMAGE_FIELDS:
             shown[key] = _shown(value, images.get(ours))
         else:
             shown[key] = value
     return shown
+
+
+def _origin(url: str) -> str:
+    """Scheme and host: the path of a callback's URL is often its secret."""
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        host = None
+    return f"{parts.scheme}://{host}" if host else "a URL that cannot be read"
 
 
 def _our_name(key: str) -> str:

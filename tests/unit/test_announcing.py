@@ -166,7 +166,7 @@ def test_the_log_folds_request_and_result(
     [shown] = lines[start + 1 : end]
     assert shown.startswith(f"POST {sandbox.url}/image-to-video/kling-3.0\n{{")
     assert f"{picture} (sha256 " in shown
-    assert "https://hooks.example/kling" in shown
+    assert '"callback_url": "https://hooks.example"' in shown
     assert "s3cr3t" not in caplog.text
     assert "iVBOR" not in caplog.text  # the picture's base64
 

@@ -76,7 +76,7 @@ def test_a_yes_is_no_number() -> None:
         ),
         ({"aspect_ratio": "16x9"}, "aspect_ratio '16x9': is written like \"16:9\""),
         ({"aspect_ratio": 1.78}, 'aspect_ratio 1.78: is written like "16:9"'),
-        ({"callback_url": "host/cb"}, "callback_url 'host/cb': is an http or https address"),
+        ({"callback_url": "host/cb"}, "callback_url: is an http or https address"),
         ({"model": "kling 3"}, "model 'kling 3': is a model's name such as kling-3.0"),
         ({"model": 3}, "model 3: is text"),
         ({"name": ""}, "name '': is empty: write something, or leave it out"),

@@ -233,7 +233,7 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
         **written,
         "image": f"{tmp_path}/a.png (sha256 {digest[7:19]})",
         "image_tail": f"base64 (sha256 {digest[7:19]})",
-        "callback_url": "https://hook.example/cb?id=1",
+        "callback_url": "https://hook.example",
         "dynamic_masks": [{"mask": f"base64 (sha256 {digest[7:19]})", "trajectories": []}],
         "static_mask": "https://example.org/m.png",
     }
