@@ -36,7 +36,8 @@ class Reader:
         ):
             return "reading what this package needs"
         if line.startswith("Installing collected packages: "):
-            return f"installing {line.count(',') + 1} packages"
+            number = line.count(",") + 1
+            return f"installing {number} package{'' if number == 1 else 's'}"
         return None
 
 

@@ -147,6 +147,7 @@ def test_what_pip_is_at_is_said_now_and_then() -> None:
     assert reader.read("  Using cached package.whl (12 kB)") is None
     assert reader.read("Installing collected packages: a, b, c") == "installing 3 packages"
     assert list(reader.last)[-1].startswith("Installing collected")
+    assert reader.read("Installing collected packages: a") == "installing 1 package"
 
 
 def test_a_failing_pip_fails_and_says_why() -> None:
