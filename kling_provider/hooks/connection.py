@@ -14,6 +14,7 @@ from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingAuthError, KlingRequestError
+from kling_provider.hooks.form import AUTOMATIC
 from kling_provider.hooks.wire import HTTP_OPTIONS
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class KlingConnection:
     #: Tasks in flight that the account allows per model; ``None`` is unknown.
     max_concurrency: int | None = None
     http_extras: dict[str, Any] = field(default_factory=dict, repr=False)
+    #: Why the profile is what it is, for people.
+    profile_reason: str = ""
 
     @property
     def dialect(self) -> Dialect:
@@ -102,7 +105,17 @@ class KlingConnection:
             namespace=namespace,
             max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
             http_extras=extras,
+            profile_reason=_why_profile(ours["profile"], profile.name, base_url),
         )
+
+
+def _why_profile(said: Any, name: str, base_url: str) -> str:
+    if str(said or "").strip() not in ("", AUTOMATIC):
+        return "the connection says so"
+    host = urlsplit(base_url).hostname
+    if name != "gateway":
+        return f"by its host, {host}"
+    return f"{host} is no host that is known; if it is Kling under another name, set profile to kling"
 
 
 def read_connection(conn_id: str) -> Connection:
@@ -192,7 +205,7 @@ def _base_url(connection: Connection) -> str:
 
 def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> str:
     text = str(value or "").strip()
-    if not text:
+    if text in ("", AUTOMATIC):
         return default
     if text not in allowed:
         raise KlingRequestError(

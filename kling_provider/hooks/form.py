@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+#: A choice that leaves it to the provider; the form cannot offer an empty one.
+AUTOMATIC = "automatic"
 _PROFILES = ("kling", "gateway", "new-api", "dmxapi", "cometapi")
 
 #: Airflow's ``conn-fields``: our extras, as the form shows them.
@@ -15,17 +17,17 @@ CONN_FIELDS: dict[str, Any] = {
     "region": {
         "label": "Region",
         "description": "Where the key was made; used when Host is empty.",
-        "schema": {"type": ["string", "null"], "enum": ["global", "china"], "default": "global"},
+        "schema": {"type": "string", "enum": ["global", "china"], "default": "global"},
     },
     "profile": {
         "label": "Profile",
-        "description": "What the host is. Empty: by its name; a host that is not known is a gateway.",
-        "schema": {"type": ["string", "null"], "enum": [*_PROFILES, None]},
+        "description": "What the host is. Automatic: by its name; a host that is not known is a gateway.",
+        "schema": {"type": "string", "enum": [AUTOMATIC, *_PROFILES], "default": AUTOMATIC},
     },
     "api": {
         "label": "API",
-        "description": "Kling's API design. Empty: standard for Kling with an API key, else legacy.",
-        "schema": {"type": ["string", "null"], "enum": ["standard", "legacy", None]},
+        "description": "Kling's API design. Automatic: standard for Kling with an API key, else legacy.",
+        "schema": {"type": "string", "enum": [AUTOMATIC, "standard", "legacy"], "default": AUTOMATIC},
     },
     "namespace": {
         "label": "Namespace",
@@ -43,13 +45,15 @@ CONN_FIELDS: dict[str, Any] = {
 def ui_field_behaviour() -> dict[str, Any]:
     """Labels and placeholders of Airflow's own fields, in the hook method's spelling."""
     return {
-        "hidden_fields": ["schema", "port"],
-        "relabeling": {
-            "host": "Host (empty: by region)",
-            "login": "Access key (empty with an API key)",
-            "password": "API key, or secret key",
+        # Airflow 3.3.2 tests no connection without a port, so the field is there to write 0 into.
+        "hidden_fields": ["schema"],
+        "relabeling": {"login": "Access key", "password": "API key"},
+        "placeholders": {
+            "host": "empty: Kling itself, by region",
+            "login": "empty with an API key",
+            "password": "or the secret key",
+            "port": "0 lets Airflow test the connection",
         },
-        "placeholders": {"host": "https://api-singapore.klingai.com"},
     }
 
 
@@ -63,10 +67,10 @@ def connection_form_widgets() -> dict[str, Any]:
     widgets = {}
     for name, spec in CONN_FIELDS.items():
         schema = spec["schema"]
-        choices = [choice for choice in schema.get("enum", ()) if choice is not None]
+        choices = schema.get("enum", ())
         widgets[name] = (IntegerField if "integer" in schema["type"] else StringField)(
             lazy_gettext(spec["label"]),
-            validators=[Optional(), any_of([*choices, None])] if choices else [Optional()],
+            validators=[Optional(), any_of(choices)] if choices else [Optional()],
             description=spec["description"],
             widget=BS3TextFieldWidget(),
         )

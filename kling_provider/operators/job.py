@@ -130,6 +130,7 @@ class Job:
         self._look_first = not self._first_try or pay_once_per != "run" or self._newcomer
         self._tags = {"dag_id": ti.dag_id, "model": self.request.model}
         self._sent = False
+        self._told_lock = False
         self._claim: Callable[[], str] | None = None
         #: The task that :meth:`submit` made or found.
         self.kling_task_id: str | None = None
@@ -186,6 +187,14 @@ class Job:
         :param claim: claims the place of the result just before money is spent, and returns its file name.
         """
         profile = self.hook.connection.profile
+        if self.lock is not Lock.LOCKED and not self._told_lock:
+            self._told_lock = True
+            log.info(
+                "Profile %s: no lock against paying twice for %s (%s).",
+                profile.name,
+                self.request.model,
+                self.hook.connection.profile_reason,
+            )
         record = self._load_record()
         self._claim = claim
         submission = Submission(
