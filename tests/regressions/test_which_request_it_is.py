@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kling_provider.exceptions import KlingRequestError
 from kling_provider.operators.kling import KlingSubmitOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
@@ -38,7 +39,11 @@ def identify(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Identify:
         operator = KlingSubmitOperator(
             task_id="video", request=request, pay_once_per="content", plan_only=True
         )
-        return str(operator.execute(Instance().context)["external_task_id"])  # type: ignore[arg-type]
+        try:
+            planned = operator.execute(Instance().context)  # type: ignore[arg-type]
+        except KlingRequestError as error:
+            pytest.fail(f"refused: {error}")
+        return str(planned["external_task_id"])
 
     return identified
 
