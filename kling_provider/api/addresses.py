@@ -23,6 +23,11 @@ def without_queries(text: object) -> str:
     return _USER.sub(r"\1\2…@", shown)
 
 
+def shortened(text: str, length: int = 200) -> str:
+    """``text`` for a message: a damaged base64 looks like a path, and has millions of characters."""
+    return text if len(text) <= length else f"{text[: length // 2]}… ({len(text):,} characters)"
+
+
 #: Parameters that may grant access or belong to what does, wherever they stand. A name more is a value less to read.
 _GRANTS = frozenset(
     {

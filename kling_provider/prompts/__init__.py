@@ -43,6 +43,7 @@ def load_prompts(
     conn_id: str | None = None,
     only: Sequence[str] | str | None = None,
     values: Mapping[str, Any] | None = None,
+    inputs_below: Sequence[str | os.PathLike[str]] | str | None = None,
     limit: int = 10_000,
 ) -> list[dict[str, Any]]:
     """Read prompt files: requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
@@ -67,4 +68,4 @@ def load_prompts(
     # Here and not above: DAG files import this module each time they are parsed.
     from kling_provider.prompts.loading import load
 
-    return load(path, conn_id=conn_id, only=only, values=values, limit=limit)
+    return load(path, conn_id=conn_id, only=only, values=values, inputs_below=inputs_below, limit=limit)

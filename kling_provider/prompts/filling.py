@@ -7,10 +7,13 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta, nodes
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import TemplateSyntaxError, UndefinedError, meta, nodes
 
+from kling_provider.api.addresses import shortened
 from kling_provider.api.problems import suggest
+from kling_provider.prompts.metering import LONGEST_TEMPLATE, MeteredEnvironment, TooMuch, size_of
+
+_SIGNS = ("{{", "{%", "{#")
 
 
 class NotFilled(ValueError):
@@ -26,22 +29,33 @@ class Filler:
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
-        self._jinja = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+        self._jinja = MeteredEnvironment(size_of(self._values))
 
     def fill(self, text: str) -> str:
         """
         :raises NotFilled: with all unknown names of ``text`` at once.
         """
+        if not any(sign in text for sign in _SIGNS):
+            return text
+        if len(text) > LONGEST_TEMPLATE:
+            too_long = (
+                f"has {len(text):,} characters; a text with placeholders has at most {LONGEST_TEMPLATE:,}"
+            )
+            raise NotFilled([(1, too_long)])
+        self._jinja.begin(text)
         try:
-            return self._jinja.from_string(text).render(self._values)
+            return "".join(self._jinja.from_string(text).generate(self._values))
         except TemplateSyntaxError as error:
             raise NotFilled([(error.lineno, f"cannot be filled: {error.message}")]) from None
         except UndefinedError as error:
             raise NotFilled(
                 self._unknown(text) or [(_line(error), f"cannot be filled: {error.message}")]
             ) from None
+        except TooMuch as error:
+            raise NotFilled([(_line(error), f"cannot be filled: {error}")]) from None
         except Exception as error:  # noqa: BLE001 - what an expression of the author raises is the author's to mend
-            raise NotFilled([(_line(error), f"cannot be filled: {type(error).__name__}: {error}")]) from None
+            said = f"cannot be filled: {type(error).__name__}: {shortened(str(error))}"
+            raise NotFilled([(_line(error), said)]) from None
 
     def _unknown(self, text: str) -> list[tuple[int, str]]:
         tree = self._jinja.parse(text)

@@ -10,13 +10,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.problems import InvalidRequest, Problem
-from kling_provider.api.requests import IMAGE_FIELDS, Request, parse_request
+from kling_provider.api.requests import IMAGE_FIELDS, WRITE_TYPE, Request, parse_request
 from kling_provider.api.spelling import ours
 from kling_provider.api.values import impossible_characters, whole_number
 from kling_provider.prompts import naming
 from kling_provider.prompts.choosing import chosen
-from kling_provider.prompts.finding import File, find_files, refused
-from kling_provider.prompts.pictures import absolute
+from kling_provider.prompts.finding import File, context_of_task, find_files, refused
+from kling_provider.prompts.literal import LiteralRequest
+from kling_provider.prompts.markdown import join_lines
+from kling_provider.prompts.pictures import Inputs
 from kling_provider.prompts.problems import Finding, PromptProblem, error_of
 from kling_provider.prompts.reading import Document, Part, Reader
 from kling_provider.prompts.settings import Film, Settings, Value, films_of, kind_of, settings_of
@@ -35,13 +37,16 @@ def load(
     conn_id: str | None,
     only: Sequence[str] | str | None,
     values: Mapping[str, Any] | None,
+    inputs_below: Sequence[str | os.PathLike[str]] | str | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """See :func:`kling_provider.prompts.load_prompts`."""
     if values is not None and not isinstance(values, Mapping):
         raise refused(f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}")
-    loading = _Loading(_connection(conn_id), _filler(values))
-    made = loading.made(find_files(path))
+    found = find_files(path)
+    loading = _Loading(Inputs(found.root, inputs_below), _connection(conn_id), _filler(values))
+    loading.findings += [Finding(problem, problem.file) for problem in found.problems]
+    made = loading.made(found.files)
     if loading.findings:
         raise error_of(loading.findings, str(path))
     if not made:
@@ -52,7 +57,9 @@ def load(
             f"{path} makes {len(wanted):,} videos, and the limit is {limit:,}. Each of them would be paid: choose some with only, "
             f"or give limit={len(wanted)} if you mean all of them"
         )
-    return [each.request for number, each in enumerate(made) if number in wanted]
+    requests = [each.request for number, each in enumerate(made) if number in wanted]
+    # What a task returns goes through XCom, where Airflow takes nothing for a template.
+    return requests if context_of_task() else [LiteralRequest(request) for request in requests]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,7 @@ class _Made:
 
 @dataclass(slots=True)
 class _Loading:
+    inputs: Inputs
     connection: KlingConnection | None
     filler: Filler | None
     findings: list[Finding] = field(default_factory=list)
@@ -177,13 +185,13 @@ class _Loading:
                 ]
             elif key == "prompt" and isinstance(content, str):
                 # The same prompt is the same in every form of file, some of which end it with a line break.
-                content = content.strip()
+                content = (join_lines(content) if value.part.body else content).strip()
             data[key] = content
         return data
 
     def _picture(self, picture: str, key: str, part: Part, settings: Settings, own: Part) -> str:
         try:
-            return absolute(picture.strip(), part.folder)
+            return self.inputs.find(picture.strip(), part.folder)
         except ValueError as error:
             self._report([Problem(key, picture, str(error))], settings, own)
             return picture
@@ -227,7 +235,7 @@ class _Loading:
                 if each.named or other.named:
                     wrong = f"{each.label!r} is the name of {other.place} as well; names are unique, whatever their case"
                 else:
-                    wrong = f"asks for the same as {other.place}; give each a name, or one of them a take"
+                    wrong = f"asks for the same as {other.place}; {_ways_to_differ(each.own.suffix)}"
                 self._twin(each, "name", wrong)
             if own_id := each.request.get("external_task_id"):
                 other = ids.setdefault(own_id, each)
@@ -246,8 +254,22 @@ class _Loading:
             line = origin.part.lines.at(origin.keys)
             if line is not None and origin.part.body and problem.field == "prompt":
                 line += line_of_prompt - 1
-            found = PromptProblem(problem.field, problem.found, problem.message, origin.part.shown, line)
+            message = problem.message.replace(WRITE_TYPE, _how_to_write_type(origin.part.suffix))
+            found = PromptProblem(problem.field, problem.found, message, origin.part.shown, line)
             self.findings.append(Finding(found, own.shown))
+
+
+def _ways_to_differ(suffix: str) -> str:
+    """What to do about two entries that ask for one video and have no names, in words for their form of file."""
+    if suffix == ".txt":
+        return "take one of them out; for several videos of one prompt write a .yaml with variants: 2"
+    if suffix == ".csv":
+        return "give each a name (a column `name`), or one of them a take (a column `take`)"
+    return "give each a name, or one of them a take"
+
+
+def _how_to_write_type(suffix: str) -> str:
+    return "add a column `type` with image_to_video" if suffix == ".csv" else WRITE_TYPE
 
 
 def _origin(field: str, settings: Settings, own: Part) -> Value:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 from kling_provider.api.problems import Problem
@@ -73,8 +74,16 @@ class Finding:
     reader: str
 
 
+_PLACES = {".csv": "rows", ".txt": "lines", ".jsonl": "lines"}
+#: So many lines say what to mend; a table of thousands of rows would fill the log.
+_MOST_LINES = 100
+
+
 def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
-    """One exception for all: a summary, then one line each. What several entries inherit is said once."""
+    """One exception for all: a summary, then one line each.
+
+    What several entries inherit is said once, and so is what is wrong in one way in many places of a file.
+    """
     readers: dict[str, tuple[PromptProblem, list[str]]] = {}
     for finding in findings:
         problem = finding.problem
@@ -82,13 +91,30 @@ def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
         _, files = readers.setdefault(str(problem), (problem, []))
         if finding.reader not in files:
             files.append(finding.reader)
-    problems = [_with_readers(problem, files) for problem, files in readers.values()]
+    problems = _merged([_with_readers(problem, files) for problem, files in readers.values()])
     problems.sort(key=lambda problem: (problem.file, problem.line or 0))
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    lines = "\n".join(str(problem) for problem in problems)
-    error = KlingRequestError(f"{count} in {harmless(where)}, nothing was sent:\n{lines}")
+    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+    lines = [str(problem) for problem in problems[:_MOST_LINES]]
+    if (more := len(problems) - _MOST_LINES) > 0:
+        lines.append(f"… and {more:,} more")
+    error = KlingRequestError("\n".join([f"{count} in {harmless(where)}, nothing was sent:", *lines]))
     error.problems = tuple(problems)
     return error
+
+
+def _merged(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
+    """The same thing wrong in several lines of one file is one problem: that of the first, with their number."""
+    places: dict[tuple[str, str, str], list[PromptProblem]] = {}
+    for problem in problems:
+        places.setdefault((problem.file, problem.field, problem.message), []).append(problem)
+    found = []
+    for same in places.values():
+        first = min(same, key=lambda problem: problem.line or 0)
+        if (count := len({problem.line for problem in same})) > 1:
+            word = _PLACES.get(PurePosixPath(first.file).suffix.lower(), "places")
+            first = replace(first, message=f"{first.message} (in {count:,} {word})")
+        found.append(first)
+    return found
 
 
 def _with_readers(problem: PromptProblem, files: list[str]) -> PromptProblem:

@@ -3,22 +3,33 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.problems import unknown_key
+from kling_provider.api.requests import KINDS
+from kling_provider.api.spelling import legacy_names
 from kling_provider.prompts.finding import File, read_text
+from kling_provider.prompts.lines import prompts_of, wrong_with_line
+from kling_provider.prompts.markdown import WrongHead, split_head
 from kling_provider.prompts.problems import Keys, Lines, PromptProblem, one_line
+from kling_provider.prompts.tables import Table
 from kling_provider.prompts.yaml_text import YamlText
 
 if TYPE_CHECKING:
     from kling_provider.prompts.finding import AnyPath
+
+
+#: Keys of an entry that make several videos of it.
+SEVERAL = ("variants", "matrix")
+#: Every key that an entry may have, in either spelling.
+KNOWN_KEYS = frozenset(
+    {*legacy_names(), *SEVERAL, *(key for kind in KINDS.values() for key in kind.model_fields)}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +40,13 @@ class Part:
     lines: Lines
     shown: str
     folder: AnyPath
-    #: The prompt is the body of its file, so a line of it is a line of the file.
+    #: The prompt is the body of a Markdown file: a line of it is a line of the file, and its line breaks are spaces.
     body: bool = False
+
+    @property
+    def suffix(self) -> str:
+        """That of its file, for words that fit the form."""
+        return PurePosixPath(self.shown).suffix.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Reader:
             return Document(self.file)
         match self.file.suffix:
             case ".md":
-                return self._one(*self._markdown(text))
+                return self._markdown(text)
             case ".json":
                 return self._document(*self._json(text))
             case ".jsonl":
@@ -65,13 +81,7 @@ class Reader:
             case ".csv":
                 return self._several(self._rows(text))
             case ".txt":
-                lines = enumerate(text.split("\n"), start=1)
-                stripped = ((number, line.strip()) for number, line in lines)
-                return self._several(
-                    self._part({"prompt": line}, one_line(number))
-                    for number, line in stripped
-                    if line and not line.startswith("#")
-                )
+                return self._several(self._lines(text))
             case _:
                 return self._document(*self._yaml(text))
 
@@ -90,9 +100,6 @@ class Reader:
     def _part(self, data: Mapping[str, Any], lines: Lines, *, body: bool = False) -> Part:
         return Part(data, lines, self.file.shown, self.file.folder, body)
 
-    def _one(self, data: Mapping[str, Any] | None, lines: Lines) -> Document:
-        return Document(self.file, () if data is None else (self._part(data, lines, body=True),))
-
     def _several(self, parts: Iterator[Part]) -> Document:
         return Document(self.file, tuple(parts), several=True)
 
@@ -109,37 +116,36 @@ class Reader:
 
     # One form after the other.
 
-    def _markdown(self, text: str) -> tuple[dict[str, Any] | None, Lines]:
-        from frontmatter.default_handlers import YAMLHandler
-
-        # The library's own boundary takes the line breaks after it along, and then no line number is right.
-        handler = YAMLHandler(fm_boundary=re.compile(r"^---[ \t]*$", re.MULTILINE))
-        skipped = len(text) - len(text.lstrip("\n"))
-        head, body = "", text[skipped:]
-        if handler.detect(body):
-            try:
-                head, body = handler.split(body)
-            except ValueError:
-                self._bad(skipped + 1, "its head begins with --- and no second --- ends it")
-                return None, one_line(None)
-        document = YamlText(head, first_line=skipped + 1)
-        self._take(document)
-        data = {} if document.value is None and not document.problems else document.value
+    def _markdown(self, text: str) -> Document:
+        try:
+            file = split_head(text, KNOWN_KEYS)
+        except WrongHead as wrong:
+            self._bad(wrong.line, str(wrong))
+            return Document(self.file)
+        head = YamlText(file.head, first_line=file.head_line)
+        self._take(head)
+        data = {} if head.value is None and not head.problems else head.value
         if not isinstance(data, dict):
-            if not document.problems:
-                self._bad(skipped + 1, "its head is a mapping such as duration: 5")
-            return None, one_line(None)
-        lines = dict(document.lines) | {(): skipped + 1}
-        if prompt := body.strip():
+            if not head.problems:
+                self._bad(file.head_line, "its head is a mapping such as duration: 5")
+            return Document(self.file)
+        lines = dict(head.lines) | {(): file.head_line}
+        prompt = file.body.strip()
+        if prompt:
             if data.get("prompt") is not None:
-                self._bad(
-                    lines.get(("prompt",)), "is written twice, in the head and below it", field="prompt"
-                )
-            blank = len(body) - len(body.lstrip())
-            before = text[: len(text) - len(body) + blank]
-            lines["prompt",] = before.count("\n") + 1
+                wrong_line = lines.get(("prompt",))
+                self._bad(wrong_line, "is written twice, in the head and below it", field="prompt")
+            blank = len(file.body) - len(file.body.lstrip())
+            lines["prompt",] = file.body_line + file.body.count("\n", 0, blank)
             data["prompt"] = prompt
-        return data, Lines(lambda: lines)
+        return Document(self.file, (self._part(data, Lines(lambda: lines), body=bool(prompt)),))
+
+    def _lines(self, text: str) -> Iterator[Part]:
+        for number, prompt in prompts_of(text):
+            if wrong := wrong_with_line(prompt, KNOWN_KEYS):
+                self._bad(number, wrong)
+            else:
+                yield self._part({"prompt": prompt}, one_line(number))
 
     def _yaml(self, text: str) -> tuple[Any, Lines]:
         document = YamlText(text)
@@ -198,34 +204,11 @@ class Reader:
                 yield part
 
     def _rows(self, text: str) -> Iterator[Part]:
-        first = text.lstrip("\n").split("\n", 1)[0]
-        delimiter = next((sign for sign in ",;\t" if sign in first), ",")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        header: list[str] | None = None
-        line = 1
-        try:
-            for row in rows:
-                here, line = line, rows.line_num + 1
-                if not any(cell.strip() for cell in row):
-                    continue
-                if header is None:
-                    header = self._header(row, here)
-                elif len(row) > len(header):
-                    self._bad(here, f"has {len(row)} cells; the header has {len(header)}")
-                else:
-                    cells = {key: cell.strip() for key, cell in zip(header, row, strict=False)}
-                    yield self._part({key: cell for key, cell in cells.items() if cell}, one_line(here))
-        except csv.Error as error:
-            self._bad(rows.line_num, f"cannot be read as CSV: {error}")
-
-    def _header(self, row: list[str], line: int) -> list[str]:
-        header = [cell.strip() for cell in row]
-        for key, count in Counter(header).items():
-            if not key:
-                self._bad(line, "the header has an empty cell")
-            elif count > 1:
-                self._bad(line, "stands twice in the header", field=key)
-        return header
+        table = Table(text, KNOWN_KEYS)
+        for line, cells in table.rows():
+            yield self._part(cells, one_line(line))
+        for line, key, message in table.problems:
+            self._bad(line, message, field=key)
 
     # What YAML and JSON share.
 

@@ -11,16 +11,15 @@ from typing import Any
 
 from kling_provider.api.problems import Problem, suggest, unknown_key
 from kling_provider.api.requests import KINDS, Request
-from kling_provider.api.spelling import legacy_names, ours
+from kling_provider.api.spelling import ours
 from kling_provider.api.values import whole_number
 from kling_provider.prompts.problems import Keys
-from kling_provider.prompts.reading import Part
+from kling_provider.prompts.reading import KNOWN_KEYS, SEVERAL, Part
 
 #: Against a slip of the finger: each of them is a paid video.
 _MAX_VARIANTS = 100
 _MAX_OF_ONE = 1000
 
-_SEVERAL = ("variants", "matrix")
 _ONE_EACH = ("external_task_id", "adopt")
 _NOT_IN_MATRIX = ("type", "name", "take", *_ONE_EACH)
 
@@ -77,7 +76,7 @@ class Film:
 def films_of(settings: Settings, own: Part) -> tuple[list[Film], list[Problem]]:
     """Every combination of ``matrix``, each with every take of ``variants``; and what is wrong with these two."""
     problems = _misspelt(settings)
-    rest = {key: value for key, value in settings.items() if key not in _SEVERAL}
+    rest = {key: value for key, value in settings.items() if key not in SEVERAL}
     for problem in problems:
         rest.pop(problem.field, None)
     variants = _variants(settings, problems)
@@ -106,14 +105,11 @@ def films_of(settings: Settings, own: Part) -> tuple[list[Film], list[Problem]]:
 
 
 def _misspelt(settings: Settings) -> list[Problem]:
-    known = {*legacy_names(), *(key for kind in KINDS.values() for key in kind.model_fields)}
+    known = KNOWN_KEYS - set(SEVERAL)
     return [
         Problem(key, value.value, f"no such key.{near}")
         for key, value in settings.items()
-        if key not in known
-        and key not in _SEVERAL
-        and not suggest(key, known)
-        and (near := suggest(key, _SEVERAL))
+        if key not in KNOWN_KEYS and not suggest(key, known) and (near := suggest(key, SEVERAL))
     ]
 
 

@@ -2,13 +2,15 @@
 """YAML with the line of every key, and without what prompt files have no use for.
 
 Read from PyYAML's nodes, by its safe loader in pure Python: libyaml's would end the whole process on a file of
-many opening brackets. Duplicate keys (PyYAML silently takes the last), aliases that contain themselves, tags and
-merge keys are problems.
+many opening brackets. Plain scalars mean what YAML 1.2's core schema says, so ``16:9``, ``off`` and ``010`` are what
+people wrote. Duplicate keys (PyYAML silently takes the last), aliases that contain themselves, tags and merge keys are
+problems; so is a prompt of which YAML would take a part for a comment or an anchor.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import yaml
@@ -19,11 +21,33 @@ from kling_provider.prompts.problems import Keys
 _TEXTS = frozenset(
     {"name", "prompt", "negative_prompt", "adopt", "external_task_id", "element_id", "voice_id", "id"}
 )
+_PROMPTS = frozenset({"prompt", "negative_prompt"})
 _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = frozenset({"str", "timestamp", "value"})
 _NUMBERS = frozenset({"int", "float", "bool"})
+_BASES = {"0o": 8, "0x": 16}
 #: Far more than prompts need; a few nested aliases could stand for billions.
 _MAX_NODES = 100_000
+
+
+class _CoreLoader(yaml.SafeLoader):
+    """Resolves plain scalars by the core schema of YAML 1.2 (chapter 10.3.2)."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own class attribute
+
+
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    ("merge", r"<<", ["<"]),
+):
+    _CoreLoader.add_implicit_resolver(f"{_TAG}{_kind}", re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
 class YamlText:
@@ -37,8 +61,8 @@ class YamlText:
         self._nodes = 0
         self._around: list[yaml.Node] = []
         try:
-            self._loader = yaml.SafeLoader(text)
-            node = self._loader.get_single_node()
+            self._text = text
+            node = _CoreLoader(text).get_single_node()
             self.value = None if node is None else self._read(node, ())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
@@ -78,18 +102,28 @@ class YamlText:
 
     def _scalar(self, node: yaml.ScalarNode, kind: str, path: Keys) -> Any:
         text: str = node.value
+        key = next((one for one in reversed(path) if isinstance(one, str)), None)
+        if node.style is None and (key in _PROMPTS or key in (None, "prompts")):
+            self._find_lost_text(node, str(key) if key in _PROMPTS else "")
         if kind == "null":
             return None
-        if kind in _AS_TEXT or (kind in _NUMBERS and path and path[-1] in _TEXTS):
+        if kind in _AS_TEXT or (kind in _NUMBERS and key in _TEXTS):
             return text
         if kind in _NUMBERS:
-            try:
-                number = self._loader.construct_object(node)
-            except ValueError:  # 0x_, or more digits than Python reads
-                return text
-            return text if isinstance(number, float) and not math.isfinite(number) else number
+            return _value_of(text, kind)
         self._bad(node.start_mark.line, _dotted(path), f"the tag {node.tag} is not read here")
         return text
+
+    def _find_lost_text(self, node: yaml.ScalarNode, key: str) -> None:
+        """Says of a prompt without quotes what YAML takes for something else, and would silently leave out."""
+        rest = self._text[node.end_mark.index :].partition("\n")[0]
+        if re.match(r"[ \t]*#", rest) and node.value:
+            shown = f"{rest.strip()[:30]}…" if len(rest.strip()) > 30 else rest.strip()
+            wrong = f"ends before {shown!r}, where YAML begins a comment; put the text in quotes, or the comment above it"
+            self._bad(node.end_mark.line, key, wrong)
+        if self._text[node.start_mark.index] == "&":
+            wrong = "begins with &, and YAML takes the first word for the name of an anchor; put the text in quotes"
+            self._bad(node.start_mark.line, key, wrong)
 
     def _mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -113,12 +147,28 @@ class YamlText:
         return found
 
 
+def _value_of(text: str, kind: str) -> Any:
+    """A number or a truth as the core schema means it; text where a tag promised one that is none."""
+    if kind == "bool":
+        return text.lower() == "true" if text.lower() in ("true", "false") else text
+    try:
+        if kind == "int":
+            base = _BASES.get(text[:2])
+            return int(text[2:], base) if base else int(text)
+        number = float(text)
+    except ValueError:  # more digits than Python reads; .inf and .nan
+        return text
+    return number if math.isfinite(number) else text
+
+
 def _words(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "unknown reason"
     if "another document" in problem:
         return "it has several documents, with --- between; write a list instead"
     if "'\\t'" in problem:
         return "it has a tab where YAML wants spaces"
+    if "mapping values are not allowed" in problem:
+        return "it has a text with a colon and a blank in it (': '); put the text in quotes"
     return problem if error.context is None else f"{problem}, {error.context}"
 
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kling_provider.api.addresses import without_queries
+from kling_provider.api.addresses import shortened, without_queries
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests import IMAGE_FIELDS, Request
 from kling_provider.api.signatures import shown_url, stand_in
@@ -181,7 +181,7 @@ def _shown(value: str, identity: str | None) -> str:
         return "base64 that cannot be read"
     if inline is not None:
         return f"base64 (sha256 {sha256(inline).hexdigest()[:12]})"
-    path = without_queries(value)
+    path = shortened(without_queries(value))
     return _with_hash(path, identity) if identity else path
 
 
@@ -201,9 +201,9 @@ def _load(value: str, base: str | None, api: str) -> Image:
         _check(data, api, "the base64")
         shown = "base64"
     else:
-        shown = value
+        shown = shortened(value)
         data = _read(value, base, api)
-        _check(data, api, value)
+        _check(data, api, shown)
     identity = f"sha256:{sha256(data).hexdigest()}"
     return Image(wire=base64.b64encode(data).decode(), identity=identity, shown=_with_hash(shown, identity))
 
@@ -245,12 +245,12 @@ def _decoded(text: str) -> bytes | None:
 
 def _read(value: str, base: str | None, api: str) -> bytes:
     path = _path(value, base)
-    with telling(f"read {path}"):
+    with telling(f"read {shortened(str(path))}"):
         store = store_of(path)
         size = store.size(path)
         if size is None or size < 0:
-            raise _Refused(f"there is no file {path}")
-        _not_too_large(size, api, str(path))
+            raise _Refused(f"there is no file {shortened(str(path))}")
+        _not_too_large(size, api, shortened(str(path)))
         return store.read(path)
 
 
@@ -261,8 +261,8 @@ def _path(value: str, base: str | None) -> ObjectStoragePath:
     if "://" not in value and not value.startswith("/"):
         if not base:
             raise _Refused(
-                f"{value!r} is a relative path, and nothing says where it begins; write an absolute one, an https "
-                "address, or s3://bucket/…"
+                f"{shortened(value)!r} is a relative path, and nothing says where it begins; write an absolute one, "
+                "an https address, or s3://bucket/…"
             )
         text = f"{base.rstrip('/')}/{value}"
     if "://" not in text:
@@ -275,7 +275,7 @@ def _path(value: str, base: str | None) -> ObjectStoragePath:
         path = ObjectStoragePath(text)
         _ = path.fs
     except (ValueError, ImportError) as error:
-        raise _Refused(f"{without_queries(value)!r} cannot be read here: {error}") from None
+        raise _Refused(f"{shortened(without_queries(value))!r} cannot be read here: {error}") from None
     return path
 
 

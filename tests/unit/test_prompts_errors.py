@@ -40,7 +40,7 @@ def problems(**options: Any) -> list[str]:
 def test_five_different_mistakes_come_at_once() -> None:
     write("fine.md", "A red panda brews tea.")
     write("a.md", "---\nname: tea\n\nduration: 99\n---\nA red panda brews tea.\n")
-    write("b.yaml", "prompt: A cat\naspect_ratio: 16:9\n")
+    write("b.yaml", "prompt: A cat\naspect_ratio: 16x9\n")
     write("c.csv", "name,prompt,duraton\nx,A cat,5\n")
     write(
         "d/e.json", '{\n\t"prompt": "A dog",\n\t"type": "image_to_video",\n\t"first_frame": "gone.png"\n}\n'
@@ -48,7 +48,7 @@ def test_five_different_mistakes_come_at_once() -> None:
     write("f.md", "---\nname: Tea\n---\nTea once more\n")
     assert problems() == [
         "a.md:4: duration 99: kling-3.0 takes 3 to 15 seconds",
-        "b.yaml:2: aspect_ratio 969: was read as the number 969; write it in quotes: \"16:9\"",
+        "b.yaml:2: aspect_ratio '16x9': is written like \"16:9\"",
         "c.csv:2: duraton '5': no such key. Did you mean 'duration'?",
         "d/e.json:4: first_frame 'gone.png': there is no such file "
         f"(looked for {Path.cwd()}/dags/prompts/d/gone.png)",
@@ -216,7 +216,10 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.txt",
             "A\nB\n\nA\n",
-            ["a.txt:4: name: asks for the same as dags/prompts/a.txt:1; give each a name, or one of them a take"],
+            [
+                "a.txt:4: name: asks for the same as dags/prompts/a.txt:1; take one of them out; for several videos of "
+                "one prompt write a .yaml with variants: 2"
+            ],
         ),
         (
             "a.yaml",
@@ -236,17 +239,17 @@ def test_problems_carry_their_place_as_data() -> None:
         # Variants and matrix.
         ("a.yaml", "prompt: A\nvariants: 0", ["a.yaml:2: variants 0: is a whole number from 1 to 100"]),
         ("a.yaml", "prompt: A\nvariants: 1000", ["a.yaml:2: variants 1000: is a whole number from 1 to 100"]),
-        ("a.yaml", "prompt: A\nvariants: yes", ["a.yaml:2: variants True: is a whole number from 1 to 100"]),
+        ("a.yaml", "prompt: A\nvariants: yes", ["a.yaml:2: variants 'yes': is a whole number from 1 to 100"]),
         ("a.yaml", "prompt: A\ntake: x\nvariants: 2", ["a.yaml:2: take 'x': is a whole number"]),
         ("a.csv", "prompt,matrix\nA,x\n", ["a.csv:2: matrix 'x': is a mapping of keys to lists"]),
         (
             "a.yaml",
-            'prompt: A\nmatrix:\n  aspect_ratio: ["16:9", 9:16]\n  duraton: [1]\n  name: [x]\n  audio: off\n',
+            'prompt: A\nmatrix:\n  aspect_ratio: ["16:9", 556]\n  duraton: [1]\n  name: [x]\n  audio: off\n',
             [
                 "a.yaml:3: aspect_ratio 556: was read as the number 556; write it in quotes: \"9:16\"",
                 "a.yaml:4: matrix.duraton: no such key. Did you mean 'duration'?",
                 "a.yaml:5: matrix.name: cannot be in a matrix",
-                "a.yaml:6: matrix.audio False: is a list of values",
+                "a.yaml:6: matrix.audio 'off': is a list of values",
             ],
         ),
         (

@@ -51,7 +51,6 @@ def as_csv(prompt: str) -> str:
 def test_any_prompt_comes_back_from_every_form(prompt: str) -> None:
     entry = {"name": "x", "prompt": prompt}
     forms = {
-        "x.md": f"---\nname: x\n---\n{prompt}\n",
         "x.json": json.dumps(entry, ensure_ascii=False),
         "x.jsonl": json.dumps(entry),
         "x.csv": as_csv(prompt),
@@ -61,7 +60,22 @@ def test_any_prompt_comes_back_from_every_form(prompt: str) -> None:
         assert loaded({name: text}) == [{"name": "x", "type": "text_to_video", "prompt": prompt}], name
 
 
-@given(prompts.filter(lambda text: "\n" not in text and not text.startswith("#")))
+@given(prompts.filter(lambda text: "\\" not in text))
+@example("---\nA\n---\nB")
+@example("# A\nB\nC\n\n- D\n  E\n- F")
+@settings(max_examples=80, deadline=None)
+def test_of_markdown_every_word_comes_back(prompt: str) -> None:
+    (request,) = loaded({"x.md": f"---\nname: x\n---\n{prompt}\n"})
+    assert request["prompt"].split() == prompt.split()
+    if "\n" not in prompt:
+        assert request["prompt"] == prompt
+
+
+@given(
+    prompts.filter(
+        lambda text: "\n" not in text and not text.startswith("#") and any(map(str.isalnum, text))
+    ).map(lambda text: f"A {text}")
+)
 @settings(max_examples=40, deadline=None)
 def test_any_line_comes_back_from_text(prompt: str) -> None:
     assert [each["prompt"] for each in loaded({"x.txt": f"# ideas\n{prompt}\n"})] == [prompt]

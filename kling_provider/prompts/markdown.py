@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A ``.md`` file -> its head and its body. What looks like a head and is not read is refused, not paid."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+
+_FENCE = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_COMMENTS = re.compile(r"\s*(?:<!--.*?-->\s*)+", re.DOTALL)
+_OTHER_FENCES = {"+++": "TOML", ";;;": "JSON"}
+_LANGUAGE = re.compile(r"---[ \t]*(toml|json5?|ya?ml|js|coffee)[ \t]*(?:\n|$)")
+_KEY = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?:[ \t]|$)")
+_ONLY_YAML = "only a YAML head between two --- lines, as the first thing in the file, is read"
+
+#: Lines that begin a block of their own in Markdown, so that the line break before them is no space.
+_BLOCK = re.compile(r"[ \t]{0,3}(?:[-*+•][ \t]|\d{1,9}[.)][ \t]|#{1,6}(?:[ \t]|$)|>|\||[-=_*][-=_* \t]{2,}$)")
+_CODE = re.compile(r"[ \t]{0,3}(```|~~~)")
+_HARD_BREAK = re.compile(r"(?: {2,}|\\)$")
+
+
+class WrongHead(ValueError):
+    """A head that is not read.
+
+    :param line: where it stands, from 1.
+    """
+
+    def __init__(self, line: int, message: str) -> None:
+        self.line = line
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Markdown:
+    """``head`` is YAML, without its fences; ``head_line`` and ``body_line`` are those of the file, from 1."""
+
+    head: str
+    body: str
+    head_line: int
+    body_line: int
+
+
+def split_head(text: str, known: Collection[str]) -> Markdown:
+    """Part the head of a file from its body.
+
+    :param known: the keys that a head may have. They tell a head in a wrong place from a prompt with lines in it.
+    :raises WrongHead: where a head has no end, is not YAML, or does not stand at the top.
+    """
+    from frontmatter.default_handlers import YAMLHandler
+
+    # The library's own boundary takes the line breaks after it along, and then no line number is right.
+    handler = YAMLHandler(fm_boundary=_FENCE)
+    head, body = "", text.lstrip("\n")
+    first_line = len(text) - len(body) + 1
+    if handler.detect(body):
+        try:
+            head, body = handler.split(body)
+        except ValueError:
+            raise WrongHead(first_line, "its head begins with --- and no second --- ends it") from None
+    else:
+        _refuse_other_heads(body, first_line, known)
+    body_line = text.count("\n", 0, len(text) - len(body)) + 1
+    _refuse_later_heads(body, body_line, known)
+    return Markdown(head, body, first_line, body_line)
+
+
+def _refuse_other_heads(body: str, line: int, known: Collection[str]) -> None:
+    first = body.partition("\n")[0].rstrip()
+    if first in _OTHER_FENCES:
+        raise WrongHead(line, f"has a head in {_OTHER_FENCES[first]} ({first}); {_ONLY_YAML}")
+    if language := _LANGUAGE.match(body):
+        raise WrongHead(line, f"has a head that begins with ---{language[1]}; {_ONLY_YAML}")
+    if first.strip() == "---":
+        raise WrongHead(line, "has a blank before the --- of its head; take it out")
+    if body.startswith("{") and _begins_with_json(body):
+        raise WrongHead(line, f"has a head in JSON; {_ONLY_YAML}")
+    if (key := _KEY.match(first)) and key[1] in known:
+        raise WrongHead(line, f"begins with {key[1]}: and has no --- lines around it; {_ONLY_YAML}")
+    if comment := _COMMENTS.match(body):
+        after = body[comment.end() :].partition("\n")[0].rstrip()
+        if after == "---" or after in _OTHER_FENCES or _LANGUAGE.match(after):
+            here = line + body.count("\n", 0, comment.end())
+            raise WrongHead(here, f"has a comment before its head; {_ONLY_YAML}")
+
+
+def _refuse_later_heads(body: str, line: int, known: Collection[str]) -> None:
+    """A block between two ``---`` lines in which a key of a request stands: it would be paid as words."""
+    fences = list(_FENCE.finditer(body))
+    for opening, closing in pairwise(fences):
+        keys = [_KEY.match(one) for one in body[opening.end() : closing.start()].split("\n")]
+        if any(key and key[1] in known for key in keys):
+            here = line + body.count("\n", 0, opening.start())
+            raise WrongHead(here, f"has a head below its text; {_ONLY_YAML}, and a .md holds one prompt")
+
+
+def _begins_with_json(body: str) -> bool:
+    try:
+        value, _ = json.JSONDecoder().raw_decode(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict)
+
+
+def join_lines(body: str) -> str:
+    """``body`` as Markdown means it: a line break within a paragraph is a space.
+
+    Two blanks or a backslash at the end of a line keep it, and so do lists, headings, quotes, tables and code.
+    """
+    lines: list[str] = []
+    code = joins = False
+    for line in body.split("\n"):
+        fence = _CODE.match(line) is not None
+        starts = code or fence or not line.strip() or _BLOCK.match(line) is not None
+        hard = not code and _HARD_BREAK.search(line) is not None
+        text = _HARD_BREAK.sub("", line) if hard and line.strip() else line
+        if joins and not starts:
+            lines[-1] = f"{lines[-1].rstrip()} {text.strip()}"
+        else:
+            lines.append(text)
+        code = code != fence
+        # A heading, a rule or a row of a table ends with its line; an item of a list goes on.
+        whole = re.match(r"[ \t]{0,3}(?:#|\||[-=_*][-=_* \t]{2,}$)", line) is not None
+        joins = bool(line.strip()) and not (code or fence or hard or whole)
+    return "\n".join(lines)

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jinja in its sandbox, with a meter: whatever a template makes is counted, and above a limit it ends.
+
+Jinja's own sandbox keeps a template from what is not its business, not from filling the memory (``{{ "x" * 10**10 }}``)
+or running for hours (two loops in each other). Here everything that a template makes is counted by its size when it is
+made, or before, where it could be larger than what it is made of; and each pass of a loop and each call of a macro
+counts as the whole text. So time and memory have an end that depends on no clock.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+from typing import Any
+
+from jinja2 import StrictUndefined, Undefined, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+#: What one text may make, in characters and entries, beside the size of the values that it is given.
+_LIMIT = 300_000
+#: Longer texts are no prompts; reading one as a template costs more memory than it has characters.
+LONGEST_TEMPLATE = 30_000
+
+#: Filters that write an argument, or blanks, more than once.
+_REPEATING = frozenset({"join", "replace", "wordwrap", "indent", "tojson", "urlize", "xmlattr"})
+#: Filters that give something else each time: the request would be paid again with each load.
+_RANDOM = ("random",)
+_TEXT_METHODS = frozenset(
+    {
+        *(
+            "capitalize",
+            "casefold",
+            "count",
+            "endswith",
+            "find",
+            "index",
+            "isalnum",
+            "isalpha",
+            "isdecimal",
+            "isdigit",
+        ),
+        *(
+            "islower",
+            "isnumeric",
+            "isspace",
+            "istitle",
+            "isupper",
+            "lower",
+            "lstrip",
+            "partition",
+            "removeprefix",
+        ),
+        *(
+            "removesuffix",
+            "rfind",
+            "rindex",
+            "rpartition",
+            "rsplit",
+            "rstrip",
+            "split",
+            "splitlines",
+            "startswith",
+        ),
+        *("strip", "swapcase", "title", "upper"),
+    }
+)
+_PLAIN_METHODS: dict[type, frozenset[str]] = {
+    str: _TEXT_METHODS,
+    bytes: frozenset(),
+    bytearray: frozenset(),
+    int: frozenset({"bit_length", "is_integer"}),
+    float: frozenset({"is_integer"}),
+}
+_SIZED: tuple[type, ...] = (
+    str,
+    bytes,
+    bytearray,
+    range,
+    type({}.keys()),
+    type({}.values()),
+    type({}.items()),
+)
+_FILTER_FOR = {"join": "join", "replace": "replace", "center": "center", "format": "format"}
+
+
+class TooMuch(Exception):
+    """The template makes more than a prompt needs."""
+
+    def __init__(self) -> None:
+        super().__init__("it makes more than a prompt needs (a loop, or a text that is repeated)")
+
+
+class MeteredEnvironment(ImmutableSandboxedEnvironment):
+    """Renders one text after the other; :meth:`begin` resets the meter."""
+
+    intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
+
+    def __init__(self, given: int) -> None:
+        """
+        :param given: the size of the values that are filled in.
+        """
+        super().__init__(
+            undefined=StrictUndefined, keep_trailing_newline=True, optimized=False, finalize=self._output
+        )
+        self._allowed = _LIMIT + 4 * given
+        self._left = 0
+        self._whole = 0
+        del self.globals["lipsum"]
+        for name in _RANDOM:
+            del self.filters[name]
+        self.filters = {name: self._metered(name, function) for name, function in self.filters.items()}
+        self.filters |= {"_each": self._each, "_made": self._made, "_joined": self._joined}
+
+    def begin(self, text: str) -> None:
+        """Start to count for ``text``."""
+        self._left = self._allowed
+        self._whole = len(text) + 1
+
+    def spend(self, size: int) -> None:
+        """
+        :raises TooMuch: where nothing is left.
+        """
+        self._left -= size
+        if self._left < 0:
+            raise TooMuch
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Meters().visit(super()._parse(source, name, filename))
+        return tree
+
+    # What the rewritten template calls.
+
+    def _each(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The items of a loop."""
+        for item in items:
+            self.spend(self._whole)
+            yield item
+
+    def _made(self, value: Any) -> Any:
+        """Something that was just put together."""
+        self.spend(self._size(value))
+        return value
+
+    def _joined(self, parts: Iterable[Any]) -> str:
+        """``a ~ b``."""
+        texts = [str(self._made(part)) for part in parts]
+        self.spend(sum(map(len, texts)))
+        return "".join(texts)
+
+    def _output(self, value: Any) -> Any:
+        """``{{ value }}``."""
+        return value if isinstance(value, Undefined) else self._made(value)
+
+    # What Jinja's sandbox asks before it does something.
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, int | float) and isinstance(right, int | float)
+        if operator == "**" and not numbers:
+            raise SecurityError("** is for numbers only")
+        if operator == "**" and isinstance(left, int) and isinstance(right, int):
+            self.spend(left.bit_length() * _count(right) // 8)
+        elif operator == "%" and isinstance(left, str | bytes):
+            self.spend(self._written_by(left, right))
+        elif operator == "*" and not numbers:
+            self.spend(self._size(left) * _times(right) + self._size(right) * _times(left))
+        else:
+            self.spend(self._size(left) + self._size(right))
+        return self._made(super().call_binop(context, operator, left, right))
+
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+        self.spend(self._whole)
+        method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps str.format
+        owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
+        for kind, allowed in _PLAIN_METHODS.items():
+            if isinstance(owner, kind) and name not in allowed:
+                instead = f"; use the filter: value|{_FILTER_FOR[name]}(…)" if name in _FILTER_FOR else ""
+                raise SecurityError(f"{kind.__name__}.{name} is not called here{instead}")
+        if owner is not None and not isinstance(owner, type(self)):
+            self.spend(self._size(owner) if isinstance(owner, str | list | tuple | dict) else 1)
+        return self._made(super().call(context, obj, *args, **kwargs))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        found = super().getitem(obj, argument)
+        return self._made(found) if isinstance(argument, slice) else found
+
+    def _metered(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A filter of Jinja's, paid for by its input, by what its arguments let it add, and by its output."""
+        # Some take the environment or its like before the value.
+        first = 0 if getattr(function, "jinja_pass_arg", None) is None else 1
+
+        @wraps(function)
+        def metered(*args: Any, **kwargs: Any) -> Any:
+            value, more = args[first], [*args[first + 1 :], *kwargs.values()]
+            if isinstance(value, Iterator):
+                value = list(self._each(value))
+                args = (*args[:first], value, *args[first + 1 :])
+            size = self._size(value)
+            self.spend(size + self._added(name, value, size, more))
+            return self._made(function(*args, **kwargs))
+
+        return metered
+
+    def _added(self, name: str, value: Any, size: int, arguments: list[Any]) -> int:
+        """The most that a filter adds to ``value`` because of its arguments."""
+        if name == "format":
+            return self._written_by(value, tuple(arguments))
+        times = size + 1 if name in _REPEATING else 1
+        if name == "replace" and arguments:
+            times = str(value).count(str(arguments[0])) if str(arguments[0]) else size + 1
+        return sum(
+            times * (_count(one) if isinstance(one, int | float) else self._size(one)) for one in arguments
+        )
+
+    def _written_by(self, pattern: Any, arguments: Any) -> int:
+        """The most that ``pattern % arguments`` writes: a width is a number in the pattern, or ``*`` an argument."""
+        widths = sum(_count(float(number)) for number in re.findall(r"\d+", str(pattern)))
+        if "*" in str(pattern) and isinstance(arguments, tuple):
+            widths += sum(_count(one) for one in arguments if isinstance(one, int))
+        return widths + self._size(pattern) + self._size(arguments) * (1 + str(pattern).count("%"))
+
+    def _size(self, value: Any) -> int:
+        size = size_of(value, self._left)
+        if size > self._left:
+            raise TooMuch
+        return size
+
+
+def size_of(value: Any, most: int = 100_000_000) -> int:
+    """Characters and entries all through; the walk ends soon after ``most``, however deep ``value`` is."""
+    size, open_values = 0, [value]
+    while open_values and size <= most:
+        one = open_values.pop()
+        size += 1
+        kind = type(one)
+        if kind in (list, tuple, set, frozenset):
+            open_values += one
+        elif kind is dict:
+            open_values += [*one.keys(), *one.values()]
+        elif isinstance(one, int):
+            size += int(one).bit_length() // 8
+        elif isinstance(one, _SIZED):
+            size += len(one)
+        elif isinstance(one, list | tuple | dict):  # somebody's own kind of them
+            open_values += one.values() if isinstance(one, dict) else one
+    return size
+
+
+class _Meters(NodeTransformer):
+    """Puts the meter where a template loops, compares, or puts something together."""
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name of the node
+        self.generic_visit(node)
+        node.iter = _filtered(node.iter, "_each")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(nodes.Tuple(node.nodes, "load", lineno=node.lineno), "_joined")
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        node.expr = _filtered(node.expr, "_made")
+        for operand in node.ops:
+            operand.expr = _filtered(operand.expr, "_made")
+        return node
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, "_made")
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return _filtered(node, "_made")
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        return node if node.ctx != "load" else _filtered(node, "_made")
+
+
+def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+def _count(number: float) -> int:
+    """A number as a length: no larger than any that could be allowed."""
+    return int(min(abs(number), 10**9)) if number == number else 0
+
+
+def _times(value: Any) -> int:
+    return _count(max(0, value)) if isinstance(value, int) else 0

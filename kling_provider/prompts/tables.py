@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The text of a ``.csv`` file -> rows, as spreadsheets, scripts and data frames write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+_SIGNS = (",", ";", "\t", "|")
+#: Excel's own first line, which names the separator.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*', re.IGNORECASE)
+#: What pandas calls a column without a name, when it reads one.
+_UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?")
+#: The library's own limit is 128 KB, less than an image in base64. The file's size is limited instead.
+_LARGEST_CELL = 2**31 - 1
+
+
+@dataclass(slots=True)
+class Table:
+    """Reads one table; ``problems`` grows as it goes, as (line, key, message).
+
+    :param known: the keys that a header may name, to tell which sign stands between its cells.
+    """
+
+    text: str
+    known: Collection[str]
+    problems: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Each row that asks for something: its line, and its cells by key; an empty cell is not there."""
+        skipped, text, sign = self._start()
+        header: list[str] | None = None
+        for line, row in self._read(text, sign, skipped):
+            cells = [cell.lstrip("\ufeff").strip() for cell in row]
+            if not any(_says_something(cell) for cell in cells):
+                continue
+            if header is None:
+                header = cells
+                self._check_header(header, line)
+            elif len(cells) > len(header):
+                self._bad(line, f"has {len(cells)} cells; the header has {len(header)}")
+            elif cells == header[: len(cells)] and len(cells) == len(header):
+                self._bad(line, "repeats the header (two tables in one file?); take the row out")
+            else:
+                named = zip(header, cells, strict=False)
+                yield line, {key: cell for key, cell in named if cell and not _is_unnamed(key)}
+
+    def _bad(self, line: int, message: str, key: str = "") -> None:
+        self.problems.append((line, key, message))
+
+    def _start(self) -> tuple[int, str, str]:
+        """How many lines are skipped, the text after them, and the sign between cells."""
+        text = self.text.lstrip("\n")
+        skipped = self.text.count("\n", 0, len(self.text) - len(text))
+        first, _, rest = text.partition("\n")
+        if named := _SEPARATOR_LINE.fullmatch(first):
+            return skipped + 1, rest, named[1]
+        return skipped, text, max(_SIGNS, key=lambda sign: (self._keys_in(first, sign), sign in first))
+
+    def _keys_in(self, line: str, sign: str) -> int:
+        return sum(cell.strip(' "').lower() in self.known for cell in line.split(sign))
+
+    def _read(self, text: str, sign: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+        limit = csv.field_size_limit(_LARGEST_CELL)
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
+        found, line = [], 1
+        try:
+            for row in rows:
+                found.append((line + skipped, row))
+                line = rows.line_num + 1
+        except csv.Error as error:
+            self._bad(rows.line_num + skipped, f"cannot be read as CSV: {error}")
+        finally:
+            csv.field_size_limit(limit)
+        return iter(found)
+
+    def _check_header(self, header: list[str], line: int) -> None:
+        for key, count in Counter(header).items():
+            if _is_unnamed(key):
+                what = "the header has an empty cell" if not key else f"the header has {key!r}"
+                self._bad(
+                    line,
+                    f"{what}: a column without a name (an index?); take the column out (pandas: index=False)",
+                )
+            elif count > 1:
+                self._bad(line, "stands twice in the header", key)
+
+
+def _is_unnamed(key: str) -> bool:
+    return not key or _UNNAMED.fullmatch(key) is not None
+
+
+def _says_something(cell: str) -> bool:
+    return any(sign.isalnum() for sign in cell)
