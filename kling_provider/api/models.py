@@ -39,6 +39,8 @@ class Model:
     prompt_limit: int = 2500
     #: The same for ``image_to_video``, where it is another one.
     image_prompt_limit: int | None = None
+    #: The same for a prompt all in another script than Latin; ``None`` where every character counts alike.
+    other_script_limit: int | None = None
     text_to_video: bool = True
 
     @property
@@ -91,6 +93,7 @@ _MODELS = (
         always_audio=True,
         aspect_ratios=(*_SHAPES, "21:9"),
         prompt_limit=26000,
+        other_script_limit=11000,
     ),
     Model(
         "kling-4.0-flash",
@@ -101,6 +104,7 @@ _MODELS = (
         aspect_ratios=(*_SHAPES, "21:9"),
         last_frame=False,
         prompt_limit=26000,
+        other_script_limit=11000,
     ),
     _old("kling-v1", v1=True),
     _old("kling-v1-5", text=False, v1=True),
@@ -121,6 +125,11 @@ _OTHER_LEGACY = {"kling-v3-omni": "kling-3.0-omni", "kling-video-o1": "kling-o1"
 def known_model(name: str) -> Model | None:
     """The rules of ``name`` in either spelling; ``None`` for a name that is not in the table."""
     return _BY_NAME.get(name)
+
+
+def is_of_another_kind(name: str) -> bool:
+    """Whether ``name`` is a model whose requests have types of their own, with none of the v1 models' controls."""
+    return name in _OTHER_LEGACY or name in _OTHER_LEGACY.values()
 
 
 def canonical(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kling_provider.api.models import Model, known_model, model_names
+from kling_provider.api.models import Model, is_of_another_kind, known_model, model_names
 from kling_provider.api.problems import Problem
 from kling_provider.api.values import is_written_for_nothing
 
@@ -26,6 +26,8 @@ def broken_rules(request: Request) -> list[Problem]:
     model = known_model(request.model)
     if model is not None:
         found += _of_model(request, model)
+    elif is_of_another_kind(request.model):
+        found += _without_v1_controls(request, request.model)
     elif near := [name for name in model_names() if _folded(name) == _folded(request.model)]:
         # An unknown name passes, except where it is plainly a known one with other dots and dashes.
         found.append(Problem("model", request.model, f"no such model. Did you mean {near[0]!r}?"))
@@ -115,11 +117,8 @@ def _of_model(request: Request, model: Model) -> list[Problem]:
         bad("duration", request.duration, f"{model.name} takes {_durations(model)} seconds")
     if request.resolution not in model.resolutions:
         bad("resolution", request.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
-    limit = model.prompt_limit
-    if request.type == "image_to_video":
-        limit = model.image_prompt_limit or limit
-    if request.prompt and len(request.prompt) > limit:
-        bad("prompt", None, f"has {len(request.prompt)} characters; {model.name} takes {limit}")
+    if request.prompt and (too_long := _too_long(request.prompt, request.type, model)):
+        bad("prompt", None, too_long)
     if request.audio is not None and request.audio not in model.audio:
         if model.always_audio:
             bad("audio", request.audio, f"{model.name} always makes sound and has no switch; leave audio out")
@@ -140,9 +139,7 @@ def _of_model(request: Request, model: Model) -> list[Problem]:
     if request.voices and request.audio != "native":
         bad("voices", None, "need audio: native")
     if not model.v1_controls:
-        for field in ("cfg_scale", "camera_control"):
-            if getattr(request, field) is not None:
-                bad(field, None, f"belongs to the kling-v1 models; {model.name} has no such field")
+        found += _without_v1_controls(request, model.name)
     if request.type == "image_to_video" and request.last_frame is not None:
         if not model.last_frame:
             bad("last_frame", None, f"{model.name} takes no last frame")
@@ -151,6 +148,36 @@ def _of_model(request: Request, model: Model) -> list[Problem]:
         if model.name == "kling-2.6" and request.audio == "native":
             bad("audio", request.audio, "kling-2.6 with a last frame is silent")
     return found
+
+
+def _without_v1_controls(request: Request, model: str) -> list[Problem]:
+    return [
+        Problem(field, None, f"belongs to the kling-v1 models; {model} has no such field")
+        for field in ("cfg_scale", "camera_control")
+        if getattr(request, field) is not None
+    ]
+
+
+def _too_long(prompt: str, type_: str, model: Model) -> str | None:
+    """What is said of a prompt that is too long. Where a script counts for more, a mixed text counts by its parts."""
+    limit = model.prompt_limit
+    if type_ == "image_to_video":
+        limit = model.image_prompt_limit or limit
+    counted: float = len(prompt)
+    takes = str(limit)
+    if model.other_script_limit is not None:
+        others = sum(1 for sign in prompt if not _is_latin(sign))
+        counted += others * (limit / model.other_script_limit - 1)
+        takes += f" in Latin script, {model.other_script_limit} in others"
+    # The weight of a character is no whole number, so a text of exactly the limit may come out a hair above it.
+    if counted < limit + 1:
+        return None
+    return f"has {len(prompt)} characters; {model.name} takes {takes}"
+
+
+def _is_latin(sign: str) -> bool:
+    """Latin letters, digits and signs; with the punctuation and combining marks that go with them."""
+    return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
 
 
 def _durations(model: Model) -> str:

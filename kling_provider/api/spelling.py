@@ -19,9 +19,9 @@ def _mode(value: Any) -> Any:
 
 def _sound(value: Any) -> Any:
     word = str(value).lower()
-    if word in ("on", "true", "1"):
+    if word in ("on", "yes", "true", "1"):
         return "native"
-    if word in ("off", "false", "0"):
+    if word in ("off", "no", "false", "0"):
         return "off"
     raise ValueError("is on or off")
 

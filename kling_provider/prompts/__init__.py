@@ -3,16 +3,17 @@
 
 A folder, with its subfolders, or one file. What a file holds depends on its suffix:
 
-* ``.md``: one prompt. The body is the prompt, the YAML head between two ``---`` lines the other keys. Without
-  a head the whole file is the prompt.
+* ``.md``: one prompt. The body is the prompt, the YAML head between two ``---`` lines at the very top the other keys.
+  Without a head the whole file is the prompt. A single line break in the body is a space, as in Markdown.
 * ``.yaml``, ``.yml``, ``.json``: a mapping (one prompt); a list of mappings, or of plain texts; or
-  ``{defaults: {…}, prompts: […]}``, whose defaults are for this file.
+  ``{defaults: {…}, prompts: […]}``, whose defaults are for this file. YAML is read by version 1.2.
 * ``.jsonl``: one mapping per line.
-* ``.csv``: a header of keys, one prompt per row; an empty cell is not given. Comma, semicolon or tab.
-* ``.txt``: one prompt per line; empty lines and lines that begin with ``#`` are skipped.
+* ``.csv``: a header of keys, one prompt per row; an empty cell is not given. Comma, semicolon, tab or bar.
+* ``.txt``: one prompt per line; empty lines, lines that begin with ``#`` and lines without a letter or digit are skipped.
 
-Files with another suffix, ``README`` files and everything hidden (a name that begins with a dot) are passed
-over. All text is UTF-8. Entries come in the order of their files' paths, then as they stand in the file.
+Files with another suffix, a repository's own files (``README*``, ``LICENSE``, ``CHANGELOG`` …) and everything hidden (a
+name that begins with a dot) are passed over. All text is UTF-8. Entries come in the order of their files' paths, then as
+they stand in the file. Only regular files below the folder are read; links do not lead out of it.
 
 **Defaults.** ``defaults.yaml`` in a folder is for all entries in it and below; the inner one wins, then the
 file's own defaults, then the entry. A default that an entry's ``type`` does not have is left out.
@@ -25,7 +26,8 @@ others renames none of them. Names are unique, upper and lower case being the sa
 one more). ``matrix: {aspect_ratio: ["16:9", "9:16"]}`` makes one entry per combination, called
 ``<name>/16x9`` and ``<name>/9x16``; a value that is added renames none of the others.
 
-**Pictures.** A relative ``first_frame``, ``last_frame`` or ``static_mask`` lies beside the file that names it.
+**Images.** A relative ``first_frame``, ``last_frame`` or ``static_mask`` lies beside the file that names it. All of them
+lie below the folder that is loaded, or in its bucket; ``inputs_below`` names other places.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ def load_prompts(
 ) -> list[dict[str, Any]]:
     """Read prompt files: requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
 
-    Works at parse time, in a task of one's own, and as one: ``task(load_prompts)("dags/prompts")``.
+    Works at parse time, in a task of one's own, and as one: ``task(load_prompts)("dags/prompts")``. Airflow renders no
+    Jinja in what comes out, at parse time either: there the mappings are dicts that its templates leave alone.
 
     :param path: a folder or a file; a text with ``://`` is an Airflow ``ObjectStoragePath``. A relative one
         is looked for, in a task, beside the DAG's file and in each folder above it, nearest first; then in the
@@ -57,8 +60,10 @@ def load_prompts(
         problem as well.
     :param only: names, or one text of names with commas between, as run parameters come; ``*`` and ``?``
         match. Nothing at all means every entry. One of several takes is ``<name>.take<n>``.
-    :param values: fills ``{{ }}`` in all texts except names, with Jinja in its sandbox. Without it braces
-        stay as they are.
+    :param values: fills ``{{ }}`` in all texts except names, with Jinja in its sandbox and within a limit of time and
+        memory. Without it braces stay as they are.
+    :param inputs_below: folders and buckets (paths or ``ObjectStoragePath`` texts) that prompt files may name images
+        in. By default that is the folder that is loaded, or its bucket; ``[]`` allows no file at all.
     :param limit: the most requests that may come out, against a slip of the finger. Airflow itself maps over no
         more than ``[core] max_map_length`` (1,024).
     :raises KlingRequestError: with every problem of the folder at once (``problems``), each with file, line,

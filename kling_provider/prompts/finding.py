@@ -286,9 +286,10 @@ def find_root(given: str) -> AnyPath:
 
         try:
             there = ObjectStoragePath(given)
-        except ValueError as error:
+            exists = there.exists()
+        except (ValueError, ImportError) as error:
             raise refused(f"{given}: {error}") from None
-        if not there.exists():
+        if not exists:
             raise refused(f"there is no {given}")
         return there
     looked: list[Path] = []

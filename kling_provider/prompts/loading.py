@@ -43,6 +43,8 @@ def load(
     """See :func:`kling_provider.prompts.load_prompts`."""
     if values is not None and not isinstance(values, Mapping):
         raise refused(f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}")
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise refused(f"limit must be a whole number from 1; found {limit!r:.80}")
     found = find_files(path)
     loading = _Loading(Inputs(found.root, inputs_below), _connection(conn_id), _filler(values))
     loading.findings += [Finding(problem, problem.file) for problem in found.problems]

@@ -10,7 +10,7 @@ counts as the whole text. So time and memory have an end that depends on no cloc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from functools import wraps
 from typing import Any
 
@@ -74,7 +74,7 @@ _PLAIN_METHODS: dict[type, frozenset[str]] = {
     int: frozenset({"bit_length", "is_integer"}),
     float: frozenset({"is_integer"}),
 }
-_SIZED: tuple[type, ...] = (
+_SIZED: tuple[type[Sized], ...] = (
     str,
     bytes,
     bytearray,
@@ -170,7 +170,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
             self.spend(self._size(left) + self._size(right))
         return self._made(super().call_binop(context, operator, left, right))
 
-    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         self.spend(self._whole)
         method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps str.format
         owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
@@ -251,36 +251,36 @@ def size_of(value: Any, most: int = 100_000_000) -> int:
 class _Meters(NodeTransformer):
     """Puts the meter where a template loops, compares, or puts something together."""
 
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 - the name of the node
+    def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)
         node.iter = _filtered(node.iter, "_each")
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
         self.generic_visit(node)
         return _filtered(nodes.Tuple(node.nodes, "load", lineno=node.lineno), "_joined")
 
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:  # noqa: N802
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
         node.expr = _filtered(node.expr, "_made")
         for operand in node.ops:
             operand.expr = _filtered(operand.expr, "_made")
         return node
 
-    def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
+    def visit_List(self, node: nodes.List) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(node, "_made")
 
-    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         self.generic_visit(node)
         return _filtered(node, "_made")
 
-    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         self.generic_visit(node)
         return node if node.ctx != "load" else _filtered(node, "_made")
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: Any, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 

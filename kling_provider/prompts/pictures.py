@@ -19,8 +19,11 @@ from kling_provider.prompts.finding import find_root, on_disk, refused
 if TYPE_CHECKING:
     from kling_provider.prompts.finding import AnyPath
 
-# Base64 has no dot, and no path is this long without one. (A JPEG's begins like an absolute path: /9j/.)
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
+#: How a jpg and a png begin. A jpg's looks like an absolute path, and a path may be written to look like base64.
+_BEGINNINGS = ("/9j/", "iVBORw0KGgo")
+#: Longer ones are no paths (PATH_MAX).
+_LONGEST_PATH = 4096
 _WIDER = "put its folder into inputs_below of load_prompts if that is meant"
 
 
@@ -35,9 +38,11 @@ class Inputs:
         if below is None:
             self._allowed = [own if on_disk(own) else _bucket(own)]
             return
-        given = [below] if isinstance(below, str | os.PathLike) else list(below)
-        if not all(isinstance(one, str | os.PathLike) for one in given):
-            raise refused(f"inputs_below is a list of folders and buckets; found {below!r:.80}")
+        given = [below] if isinstance(below, str | os.PathLike) else below
+        if not isinstance(given, list | tuple) or not all(
+            isinstance(one, str | os.PathLike) for one in given
+        ):
+            raise refused(f"inputs_below must be a list of folders and buckets; found {below!r:.80}")
         self._allowed = [find_root(str(one)) for one in given]
 
     def find(self, picture: str, folder: AnyPath) -> str:
@@ -46,11 +51,7 @@ class Inputs:
         :param folder: that of the file which names it.
         :raises ValueError: where no file is there, or it lies elsewhere; the text continues ``first_frame 'a.png': …``.
         """
-        if (
-            not picture
-            or picture.lower().startswith(("http://", "https://", "data:"))
-            or _BASE64.fullmatch(picture)
-        ):
+        if not picture or picture.lower().startswith(("http://", "https://", "data:")) or _is_base64(picture):
             return picture
         path = _path(picture, folder)
         if not any(_is_below(path, one) for one in self._allowed):
@@ -68,6 +69,10 @@ class Inputs:
 
     def _shown(self) -> str:
         return ", ".join(map(str, self._allowed)) or "no files"
+
+
+def _is_base64(text: str) -> bool:
+    return bool(_BASE64.fullmatch(text)) and (text.startswith(_BEGINNINGS) or len(text) > _LONGEST_PATH)
 
 
 def _path(picture: str, folder: AnyPath) -> AnyPath:
