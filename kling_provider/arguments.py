@@ -7,6 +7,7 @@ Nothing heavy is imported here: every worker start parses the Dag file.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -167,13 +168,42 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
     return Argument(f"a file name without suffix{', or None' if optional else ''}", read)
 
 
+def request_mapping(*, optional: bool = False) -> Argument:
+    """One request; what it holds is checked later."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, Mapping) or (value is None and optional):
+            return value
+        raise ValueError
+
+    must = "a mapping such as {'prompt': 'A red panda'} (of a model: model.model_dump(exclude_unset=True))"
+    return Argument(f"{must}{', or None' if optional else ''}", read)
+
+
+def with_dicts(value: Any) -> Any:
+    """``value`` with a dict for every other kind of mapping in it, which Airflow's templates would pass over.
+
+    What holds none is returned as it is, the very same object: Airflow knows by it what came from an XCom.
+    """
+    if isinstance(value, Mapping):
+        made = {key: with_dicts(item) for key, item in value.items()}
+        return value if isinstance(value, dict) and all(made[key] is value[key] for key in value) else made
+    if isinstance(value, list):
+        items = [with_dicts(item) for item in value]
+        return value if all(map(operator.is_, items, value)) else items
+    return value
+
+
 def request_list() -> Argument:
     """Several requests; what each of them holds is checked later."""
 
     def read(value: Any) -> Any:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise ValueError
-        return list(value)
+        found = list(value)
+        if not all(isinstance(one, Mapping) for one in found):
+            raise ValueError
+        return found
 
     return Argument("a list of requests, as load_prompts returns it", read)
 

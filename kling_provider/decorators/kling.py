@@ -14,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk.bases.decorator import _TaskDecorator
 
+from kling_provider.arguments import Argument
 from kling_provider.operators.declaring import declare_video
 from kling_provider.operators.kling import KlingGenerateOperator
 
@@ -38,6 +39,10 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
     custom_operator_name = "@task.kling"
+    # The request is what the function returns.
+    arguments: ClassVar[Mapping[str, Argument]] = {
+        name: one for name, one in KlingGenerateOperator.arguments.items() if name != "request"
+    }
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kling_provider.arguments import Argument, amount, count, request_list, text, word
+from kling_provider.arguments import Argument, amount, count, request_list, text, with_dicts, word
 from kling_provider.assets import video_asset
 from kling_provider.operators.declaring import DeclaresAsset
 
@@ -62,7 +62,7 @@ class KlingBudgetOperator(DeclaresAsset):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.requests: Any = requests
+        self.requests: Any = with_dicts(requests)
         self.max_requests = max_requests
         self.max_units = max_units
         self.max_usd = max_usd

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, file_name, flag, folder, text
+from kling_provider.arguments import Argument, file_name, flag, folder, request_mapping, text, with_dicts
 from kling_provider.file_names import PLACES_OF_TASKS
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
@@ -49,6 +49,7 @@ class KlingDownloadOperator(VideoOutlet):
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
     arguments: ClassVar[Mapping[str, Argument]] = {
+        "request": request_mapping(optional=True),
         "destination": folder(),
         "filename": file_name(PLACES_OF_TASKS, optional=True),
         "destination_conn_id": text("the id of a connection", optional=True),
@@ -74,7 +75,7 @@ class KlingDownloadOperator(VideoOutlet):
         self.destination: Any = destination  # text, once it is checked
         self.filename = filename
         self.type = type
-        self.request = request
+        self.request = with_dicts(request)
         self.destination_conn_id = destination_conn_id
         self.replace = replace
         self.kling_conn_id = kling_conn_id

@@ -19,6 +19,7 @@ from kling_provider.api.hosts import Lock, is_loopback
 from kling_provider.api.prices import estimate
 from kling_provider.api.requests import IMAGE_FIELDS, DynamicMask
 from kling_provider.api.tasks import KlingTask
+from kling_provider.arguments import read_arguments, request_mapping
 from kling_provider.exceptions import (
     KlingBalanceError,
     KlingBudgetError,
@@ -90,6 +91,7 @@ class Job:
         ti, dag_run = context["ti"], context["dag_run"]
         self.hook = hook or KlingHook(kling_conn_id)
         connection = self.hook.connection
+        data = read_arguments("The request", {"request": request_mapping()}, {"request": data})["request"]
         self.request = self.hook.request(data)
         # What goes over the wire, with images as addresses or base64; and what stands for each image.
         self.wire, self.images = resolve_images(self.request, api=connection.api)

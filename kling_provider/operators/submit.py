@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from kling_provider import metrics
-from kling_provider.arguments import Argument, amount, duration, flag, text, word
+from kling_provider.arguments import Argument, amount, duration, flag, request_mapping, text, with_dicts, word
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import Made, TellsLineage
 from kling_provider.task_log import log_call
@@ -53,6 +53,7 @@ class KlingSubmitOperator(TellsLineage):
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
     arguments: ClassVar[Mapping[str, Argument]] = {
+        "request": request_mapping(),
         "kling_conn_id": text("the id of a connection"),
         "pay_once_per": word("run", "dag", "content"),
         "on_ambiguous": word("stop", "resubmit"),
@@ -81,7 +82,7 @@ class KlingSubmitOperator(TellsLineage):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.request = request
+        self.request = with_dicts(request)
         self.kling_conn_id = kling_conn_id
         self.pay_once_per = pay_once_per
         self.on_ambiguous = on_ambiguous

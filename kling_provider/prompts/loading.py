@@ -43,8 +43,7 @@ def load(
     """See :func:`kling_provider.prompts.load_prompts`."""
     if values is not None and not isinstance(values, Mapping):
         raise refused(f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}")
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise refused(f"limit must be a whole number from 1; found {limit!r:.80}")
+    _check_limit(limit)
     found = find_files(path)
     loading = _Loading(Inputs(found.root, inputs_below), _connection(conn_id), _filler(values))
     loading.findings += [Finding(problem, problem.file) for problem in found.problems]
@@ -62,6 +61,11 @@ def load(
     requests = [each.request for number, each in enumerate(made) if number in wanted]
     # What a task returns goes through XCom, where Airflow takes nothing for a template.
     return requests if context_of_task() else [LiteralRequest(request) for request in requests]
+
+
+def _check_limit(limit: Any) -> None:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise refused(f"limit must be a whole number from 1; found {limit!r:.80}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from kling_provider import metrics
-from kling_provider.arguments import Argument, duration, flag, interval, text
+from kling_provider.arguments import Argument, duration, flag, interval, request_mapping, text, with_dicts
 from kling_provider.compat import task_deferral_timeout
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 from kling_provider.operators.announcing import VideoOutlet
@@ -58,6 +58,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
     operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
     ui_color = "#e7f6ef"
     arguments: ClassVar[Mapping[str, Argument]] = {
+        "request": request_mapping(optional=True),
         "kling_conn_id": text("the id of a connection"),
         "deferrable": flag(),
         "poll_interval": interval(),
@@ -86,7 +87,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         super().__init__(**{**kwargs, **own})
         self.kling_task_id = kling_task_id
         self.type = type
-        self.request = request
+        self.request = with_dicts(request)
         self.kling_conn_id = kling_conn_id
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval  # seconds, once it is checked

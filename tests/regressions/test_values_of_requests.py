@@ -4,20 +4,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import ChainMap, UserDict
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.sdk import DAG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import TextToVideo, parse_request
+from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
+from kling_provider.decorators.kling import kling_task
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.operators.kling import KlingSubmitOperator
+from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
+from kling_provider.sensors.kling import KlingTaskSensor
 from tests.unit.instance import Instance
 
 
@@ -205,3 +212,87 @@ def test_thousands_of_entries_of_one_folder_need_a_word(tmp_path: Path) -> None:
     with pytest.raises(KlingRequestError, match="11,000 videos"):
         load_prompts(tmp_path)
     assert len(load_prompts(tmp_path, only="7/*")) == 1000
+
+
+# -- what an operator is given ------------------------------------------------------------------------------
+
+
+def paid_bodies(sandbox: Sandbox, make: Callable[[], Any]) -> str:
+    """Make an operator in a Dag, render it as Airflow does, run it: what went over the wire, as JSON.
+
+    A Dag that cannot be read, and a task that fails before it pays, pay for nothing.
+    """
+    try:
+        with DAG("films", schedule=None, start_date=datetime(2026, 1, 1)):
+            operator = make()
+        operator.render_template_fields({"run_id": "monday", "params": {}})
+        operator.execute(Instance().context)
+    except KlingRequestError:
+        pass
+    return json.dumps(sandbox.requests())
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        MappingProxyType({"prompt": "A panda on {{ run_id }}"}),
+        UserDict({"prompt": "A panda on {{ run_id }}"}),
+        ChainMap({"prompt": "A panda on {{ run_id }}"}, {"duration": 5}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_mapping_that_is_no_dict_is_not_paid_with_its_braces(request_: Any, sandbox: Sandbox) -> None:
+    paid = paid_bodies(sandbox, lambda: KlingSubmitOperator(task_id="video", request=request_))
+    assert "{{" not in paid
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        TextToVideo(prompt="A panda", duration=3),
+        TextToVideo(prompt="A panda"),
+        ImageToVideo(first_frame="https://images.example/a.png"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("operator", [KlingSubmitOperator, KlingGenerateOperator])
+def test_a_task_with_a_model_is_not_paid_and_then_fails(operator: Any, model: Any, sandbox: Sandbox) -> None:
+    def run() -> None:
+        with DAG("films", schedule=None, start_date=datetime(2026, 1, 1)):
+            task = operator(task_id="video", request=model)
+        task.execute(Instance().context)
+
+    assert_paid_or_refused(run, sandbox)
+
+
+def assert_paid_or_refused(run: Callable[[], Any], sandbox: Sandbox) -> None:
+    """``run`` ends well, waits for what it paid, or was refused; it does not pay and then fail."""
+    failed: BaseException | None = None
+    try:
+        run()
+    except (Exception, TaskDeferred) as error:
+        failed = error
+    well = failed is None or isinstance(failed, TaskDeferred)
+    assert well or not made(sandbox), f"paid, and then: {failed!r}"
+
+
+@pytest.mark.parametrize(
+    "returned", [TextToVideo(prompt="A panda"), ImageToVideo(first_frame="https://images.example/a.png")]
+)
+def test_a_function_that_returns_no_mapping_pays_for_nothing_and_then_fails(
+    returned: Any, sandbox: Sandbox
+) -> None:
+    with DAG("films", schedule=None, start_date=datetime(2026, 1, 1)) as dag:
+        kling_task(lambda: returned, task_id="video")()
+    assert_paid_or_refused(lambda: dag.get_task("video").execute(Instance().context), sandbox)
+
+
+@pytest.mark.parametrize("id_", ["None", "nan", "null"])
+@pytest.mark.parametrize("operator", [KlingTaskSensor, KlingDownloadOperator])
+def test_no_task_is_asked_for_by_the_name_of_nothing(
+    operator: Any, id_: Any, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    where = {"destination": str(tmp_path)} if operator is KlingDownloadOperator else {}
+    with pytest.raises(KlingRequestError, match="kling_task_id"):
+        operator(task_id="wait", kling_task_id=id_, **where).execute(Instance().context)
+    assert not [one for one in sandbox.requests() if "None" in str(one) or "nan" in str(one)]
