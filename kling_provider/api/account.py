@@ -12,6 +12,9 @@ from typing import Any
 #: ``Trial-Video-100Units-5Con-1Months``: 5 tasks in flight (seen live). The page's own example has no such part.
 _CONCURRENCY = re.compile(r"(?<![0-9A-Za-z])(\d{1,4})Con(?![a-z])")
 
+#: More packs than any account has.
+_MOST = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:
@@ -39,7 +42,7 @@ def parse_account(data: Any) -> tuple[Pack, ...]:
             total=_number(info.get("total_quantity")),
             remaining=_number(info.get("remaining_quantity")),
         )
-        for info in (infos if isinstance(infos, list) else ())
+        for info in (infos[:_MOST] if isinstance(infos, list) else ())
         if isinstance(info, Mapping)
     )
 

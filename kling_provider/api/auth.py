@@ -11,6 +11,8 @@ _LIFE = 1800
 _EARLY = 5
 #: Signed again well before it ends, so that a slow call never carries a dead token.
 _RENEW = 1500
+#: Keys whose tokens are kept.
+_MOST_KEYS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +25,15 @@ class ApiKey:
         return self.key
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class AccessKey:
-    """Access key and secret key -> a JWT (HS256), for the legacy API only."""
+    """Access key and secret key -> a JWT (HS256), for the legacy API only.
+
+    All hooks of a process share the token of a key: each one that is made is one more secret to hide in logs.
+    """
 
     access_key: str
     secret_key: str = field(repr=False)
-    _token: str = field(default="", repr=False)
-    _signed_at: float = field(default=0.0, repr=False)
-    _skew: float = field(default=0.0, repr=False)
 
     def token(self, *, skew: float | None = None) -> str:
         """The current token.
@@ -42,15 +44,30 @@ class AccessKey:
         import jwt  # 80 ms, and only this kind of credential needs it
 
         now = time.time()
-        if skew is not None:
-            self._skew = skew
-        elif self._token and 0 <= now - self._signed_at < _RENEW:
-            return self._token
-        theirs = int(now + self._skew)
+        key = self.access_key, self.secret_key
+        known = _tokens.get(key)
+        if skew is None and known is not None and 0 <= now - known.signed_at < _RENEW:
+            return known.text
+        if skew is None:
+            skew = known.skew if known is not None else 0.0
+        theirs = int(now + skew)
         payload = {"iss": self.access_key, "exp": theirs + _LIFE, "nbf": theirs - _EARLY}
-        self._token = jwt.encode(payload, self.secret_key, algorithm="HS256", headers={"typ": "JWT"})
-        self._signed_at = now
-        return self._token
+        text = jwt.encode(payload, self.secret_key, algorithm="HS256", headers={"typ": "JWT"})
+        _tokens.pop(key, None)
+        while len(_tokens) >= _MOST_KEYS:
+            _tokens.pop(next(iter(_tokens)), None)
+        _tokens[key] = _Token(text, now, skew)
+        return text
 
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str = field(repr=False)
+    signed_at: float
+    skew: float
+
+
+#: By access key and secret key.
+_tokens: dict[tuple[str, str], _Token] = {}
 
 Credential = ApiKey | AccessKey

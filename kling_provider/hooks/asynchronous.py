@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -26,11 +27,13 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks import reads
-from kling_provider.hooks.connection import KlingConnection
+from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.wire import (
+    ACCEPTED_ENCODINGS,
+    LARGEST_ANSWER,
     HttpOptions,
     Route,
-    answer_of,
+    answer_of_packed,
     auth_header,
     check_tls,
     route_to,
@@ -40,13 +43,15 @@ from kling_provider.hooks.wire import (
 )
 
 if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
     from kling_provider.api.calls import HttpCall
     from kling_provider.api.tasks import KlingTask
 
 #: Single reads at the same time, on hosts that read one task per call.
 _AT_ONCE = 8
-#: A list that has no end is a fault of the host: 500 tasks a page.
-_MAX_PAGES = 200
+#: Bytes of an answer that are read on the loop; larger ones in a thread.
+_SMALL = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +163,15 @@ class KlingAsyncHook:
         *,
         statuses: Sequence[str] = (),
         product_types: Sequence[str] = (),
-        max_pages: int = _MAX_PAGES,
+        max_pages: int | None = None,
     ) -> list[KlingTask]:
         """The account's tasks of a window (default: Kling's, the last 30 days), 500 per call.
 
         :param statuses: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :param product_types: only these: ``video``, ``image``, ``try_on``.
-        :param max_pages: stop after so many pages.
+        :param max_pages: stop after so many pages; default: at the end.
         :raises KlingRequestError: where the host has no list (gateways; access key and secret key).
+        :raises KlingServerError: where the list has no end.
         """
         connection = await self.connection()
         if not connection.profile.task_reads:
@@ -175,13 +181,12 @@ class KlingAsyncHook:
         statuses = reads.word_list(statuses, "statuses", reads.STATUS_WORDS)
         product_types = reads.word_list(product_types, "product_types", ("video", "image", "try_on"))
         found: dict[str, KlingTask] = {}
-        cursor: str | None = None
-        for _ in range(max_pages):
-            call = list_tasks(since, until, statuses=statuses, product_types=product_types, cursor=cursor)
-            page, cursor = reads.read_page(await self._ask(call), f"list tasks at {connection.host}")
-            found |= {task.kling_task_id: task for task in page}
-            if cursor is None:
-                break
+        pages = reads.Pages(connection, max_pages)
+        while pages.more:
+            call = list_tasks(
+                since, until, statuses=statuses, product_types=product_types, cursor=pages.cursor
+            )
+            found |= {task.kling_task_id: task for task in pages.read(await self._ask(call))}
         return list(found.values())
 
     async def account(self) -> tuple[Pack, ...]:
@@ -227,7 +232,7 @@ class KlingAsyncHook:
         return line
 
     async def _opened(self) -> _Line:
-        found = await get_async_connection(self.kling_conn_id)
+        found = await _read_connection(self.kling_conn_id)
         # Masks secrets, which on the triggerer is a blocking message to its supervisor; signs; reads
         # certificates: all of it off the loop, and in the thread that Airflow's own bridge expects.
         connection, options, route, context = await sync_to_async(_prepare)(found)
@@ -236,9 +241,12 @@ class KlingAsyncHook:
             # trust_env would let a netrc file replace the key; the environment's proxies are in the route.
             trust_env=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            # A small answer may unpack to a huge one, which is for a thread.
+            auto_decompress=False,
+            headers={"Accept-Encoding": ACCEPTED_ENCODINGS},
             timeout=aiohttp.ClientTimeout(
                 # For what neither of the two covers: a name server that hangs, an answer that drips.
-                total=options.connect_timeout + 2 * options.read_timeout,
+                total=options.answer_time,
                 sock_connect=options.connect_timeout,
                 sock_read=options.read_timeout,
             ),
@@ -267,14 +275,17 @@ class KlingAsyncHook:
                 proxy=line.route.proxy,
                 allow_redirects=False,
             ) as response:
-                body = await response.read()
-                answer = answer_of(
+                body = await _read_body(response)
+                read = partial(
+                    answer_of_packed,
                     response.status,
                     response.headers,
                     body,
                     headers["Authorization"],
                     at_kling=line.connection.profile.is_kling,
                 )
+                small = len(body) <= _SMALL and not response.headers.get("Content-Encoding")
+                answer = read() if small else await asyncio.to_thread(read)
                 return answer, skew_from(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as why:
             # No cause: aiohttp's texts carry whole addresses.
@@ -284,6 +295,28 @@ class KlingAsyncHook:
                 f"Connection {self.kling_conn_id!r}: its password, a header extra or its proxy holds a character "
                 "that cannot be sent."
             ) from None
+
+
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """The body as it came, up to a little more than the largest answer."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            break
+    return b"".join(parts)
+
+
+async def _read_connection(conn_id: str) -> Connection:
+    """Read the Airflow connection, also where only a synchronous read finds it: in the database, under
+    ``airflow dags test``."""
+    from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+    try:
+        return await get_async_connection(conn_id)
+    except AirflowNotFoundException:
+        return await sync_to_async(read_connection)(conn_id)
 
 
 async def _authorization(line: _Line, skew: float | None) -> str:

@@ -242,23 +242,18 @@ class KlingHook(HttpHook):
 
         :param status: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :raises KlingRequestError: where the host or the credential has no list.
+        :raises KlingServerError: where the list has no end.
         """
         self._needs(
             self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
         )
         status = reads.word_list(status, "status", reads.STATUS_WORDS)
         tasks: list[KlingTask] = []
-        cursor: str | None = None
-        seen: set[str] = set()  # a host that repeats a cursor would never end
-        while True:
-            call = standard.list_tasks(since, until, statuses=status, cursor=cursor)
-            page, cursor = self._read(
-                call, lambda a: reads.read_page(a, f"list tasks at {self.connection.host}")
-            )
-            tasks += page
-            if cursor is None or cursor in seen:
-                return tasks
-            seen.add(cursor)
+        pages = reads.Pages(self.connection)
+        while pages.more:
+            call = standard.list_tasks(since, until, statuses=status, cursor=pages.cursor)
+            tasks += self._read(call, pages.read)
+        return tasks
 
     def account(self) -> tuple[Pack, ...]:
         """The account's resource packs (units; the remaining ones may lag).

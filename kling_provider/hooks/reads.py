@@ -60,6 +60,10 @@ def word_list(values: Any, what: str, allowed: Collection[str] = ()) -> list[str
     return words
 
 
+#: Pages of a list, 500 tasks each, after which it is taken to have no end.
+_MOST_PAGES = 200
+
+
 def call_to_read(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
     """The call that reads one task: ``/tasks`` where the host has it (it knows tasks of both API designs and
     needs no ``type``), else the dialect's own."""
@@ -158,14 +162,40 @@ def _read_many(connection: KlingConnection, answer: Answer, doing: str) -> tuple
         raise _unreadable(answer, doing, why) from None
 
 
-def read_page(answer: Answer, doing: str) -> tuple[list[KlingTask], str | None]:
-    """One page of ``POST /tasks`` and the cursor of the next."""
-    if not answer.ok:
-        raise error_for(answer, doing)
-    try:
-        return parse_page(answer.data)
-    except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+class Pages:
+    """A walk over the pages of ``POST /tasks``.
+
+    A host that repeats a cursor, or always has another one, has no end: that is an error, or (with ``at_most``) the end.
+    Give each answer to :meth:`read`, ask with :attr:`cursor` while there are :attr:`more`.
+
+    :param at_most: so many pages are enough; ``None``: all of them.
+    """
+
+    def __init__(self, connection: KlingConnection, at_most: int | None = None) -> None:
+        self._doing = f"list tasks at {connection.host}"
+        self._at_most = at_most
+        self._seen: set[str] = set()
+        self._pages = 0
+        self.cursor: str | None = None
+        self.more = True
+
+    def read(self, answer: Answer) -> list[KlingTask]:
+        """The tasks of the next page."""
+        if not answer.ok:
+            raise error_for(answer, self._doing)
+        try:
+            page, cursor = parse_page(answer.data)
+        except UnreadableTask as why:
+            raise _unreadable(answer, self._doing, why) from None
+        self._pages += 1
+        endless = cursor is not None and (cursor in self._seen or self._pages >= _MOST_PAGES)
+        if endless and self._at_most is None:
+            raise _unreadable(answer, self._doing, "the list has no end")
+        self.more = cursor is not None and not endless and self._pages != self._at_most
+        if cursor is not None:
+            self._seen.add(cursor)
+        self.cursor = cursor
+        return page
 
 
 def read_account(answer: Answer, doing: str) -> tuple[Pack, ...]:

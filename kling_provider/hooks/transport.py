@@ -21,12 +21,27 @@ from urllib3.exceptions import HTTPError
 from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.failures import no_answer
-from kling_provider.hooks.wire import answer_of, auth_header, check_tls, skew_from, split_extras
+from kling_provider.hooks.patience import Patience, patient_response
+from kling_provider.hooks.wire import (
+    LARGEST_ANSWER,
+    answer_of,
+    answer_too_large,
+    auth_header,
+    check_tls,
+    skew_from,
+    split_extras,
+)
 
 if TYPE_CHECKING:
     from kling_provider.api.auth import Credential
     from kling_provider.api.calls import HttpCall
     from kling_provider.hooks.connection import KlingConnection
+
+
+#: Bytes of an answer that are unpacked at once.
+_PIECE = 64 * 1024
+#: Seconds in which a request must be sent, at least: images travel in it.
+_SEND_TIME = 300.0
 
 
 class _Bearer(AuthBase):
@@ -41,13 +56,18 @@ class _Bearer(AuthBase):
 
 
 class WatchedAdapter(HTTPAdapter):
-    """Tries once, and knows whether the connection came to stand.
+    """Tries once, knows whether the connection came to stand, and waits for the end of an answer only so long.
 
-    What fails before that, at the host or at a proxy on the way to it, has sent nothing.
+    What fails before the connection stands, at the host or at a proxy on the way to it, has sent nothing.
+
+    :param answer_time: seconds for a whole answer, from when the request was sent.
+    :param slowest: bytes a second, for answers that are long: what has come gives so much more time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answer_time: float, slowest: float | None = None) -> None:
         self.connected = False
+        self.answer_time = answer_time
+        self.slowest = slowest
         super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -82,8 +102,18 @@ class WatchedAdapter(HTTPAdapter):
 
         class Watched(connection):  # type: ignore[misc, valid-type]
             def connect(self) -> None:
+                self._patience = Patience(adapter.answer_time)  # for a proxy that opens the way
                 super().connect()
                 adapter.connected = True
+                # Until now the time to connect counts; a large request takes longer on a slow line.
+                self.sock.settimeout(max(adapter.answer_time, _SEND_TIME))
+
+            def getresponse(self) -> Any:
+                self._patience = Patience(adapter.answer_time, adapter.slowest)
+                return super().getresponse()
+
+            def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
+                return patient_response(sock, self._patience, *args, **kwargs)
 
         return Watched
 
@@ -134,7 +164,7 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
             "must be finite."
         ) from None
     check_tls(where, settings["verify"], settings["cert"])
-    adapter = _adapter_for(session, str(request.url))
+    adapter = _adapter_for(session, str(request.url), options.answer_time)
     try:
         adapter.check_route(request, settings)
     except (RequestException, HTTPError, ValueError, AssertionError) as why:
@@ -165,8 +195,9 @@ def send(prepared: PreparedCall) -> Answer:
 def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     try:
         # Not by the session: that looks at the address of a redirect even where it is told not to follow.
-        response = prepared.adapter.send(prepared.request, timeout=prepared.timeout, **prepared.settings)
-        body = response.content
+        settings = {**prepared.settings, "stream": True}
+        response = prepared.adapter.send(prepared.request, timeout=prepared.timeout, **settings)
+        body = _read_body(response)
     except (
         RequestException,
         HTTPError,
@@ -174,6 +205,8 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
         ValueError,
     ) as error:  # requests lets some of them through bare
         return no_answer(error, connected=prepared.adapter.connected), {}
+    if body is None:
+        return answer_too_large(response.status_code, prepared.at_kling), response.headers
     authorization = prepared.request.headers["Authorization"]
     answer = answer_of(
         response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
@@ -184,12 +217,24 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     return answer, response.headers
 
 
-def _adapter_for(session: Session, url: str) -> WatchedAdapter:
+def _read_body(response: Response) -> bytes | None:
+    """The whole body, unpacked; ``None`` where it is larger than any answer of Kling's."""
+    with response:
+        parts, size = [], 0
+        for part in response.raw.stream(_PIECE, decode_content=True):
+            size += len(part)
+            if size > LARGEST_ANSWER:
+                return None
+            parts.append(part)
+        return b"".join(parts)
+
+
+def _adapter_for(session: Session, url: str, answer_time: float) -> WatchedAdapter:
     """The session's own, put in the place of HttpHook's at its first call."""
     found = session.get_adapter(url)
     if isinstance(found, WatchedAdapter):
         return found
-    watched = WatchedAdapter()
+    watched = WatchedAdapter(answer_time=answer_time)
     session.mount("http://", watched)
     session.mount("https://", watched)
     return watched

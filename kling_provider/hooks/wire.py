@@ -12,16 +12,18 @@ import json
 import re
 import ssl
 import time
+import zlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from kling_provider.api.auth import AccessKey, Credential
-from kling_provider.api.codes import Answer, read_answer
+from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.compat import forget_mask
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
@@ -43,6 +45,19 @@ HTTP_OPTIONS = (
     "check_response",
     "srv_lookup",
 )
+
+#: The largest answer that is read, in bytes, unpacked: 500 tasks with long links have some three million.
+LARGEST_ANSWER = 8 * 1024**2
+
+#: What :func:`answer_of_packed` unpacks.
+ACCEPTED_ENCODINGS = "gzip, deflate"
+
+#: Characters from which on a text is a key and not a letter of any word.
+_SHORTEST_KEY = 8
+
+#: Tokens that are hidden in logs, oldest first: as many as live at the same time.
+_masked: deque[str] = deque()
+_MOST_MASKED = 16
 
 #: What may be sent (RFC 9110: tokens, and visible characters of Latin-1).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -68,6 +83,11 @@ class HttpOptions:
     read_timeout: float = READ_TIMEOUT
     #: Whether proxies and CA bundle of the environment count. Never netrc.
     trust_env: bool = True
+
+    @property
+    def answer_time(self) -> float:
+        """Seconds for an answer as a whole, however it drips."""
+        return self.connect_timeout + 2 * self.read_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +210,44 @@ def answer_of(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
 ) -> Answer:
     """What an HTTP response means, for both hooks; a key that is repeated in it is blanked."""
+    key = authorization.removeprefix("Bearer ")
+    if len(key) >= _SHORTEST_KEY:
+        body = body.replace(key.encode(), b"***")
     answer = read_answer(status, headers, body)
-    # Some hosts repeat the key that they refuse.
-    message = answer.message.replace(authorization.removeprefix("Bearer "), "***")
-    return replace(answer, message=message, at_kling=at_kling)
+    return replace(answer, message=answer.message.replace(key, "***"), at_kling=at_kling)
+
+
+def answer_of_packed(
+    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
+) -> Answer:
+    """The same for a body as it came over the wire, packed or not. Unpacks up to :data:`LARGEST_ANSWER`."""
+    unpacked = _unpacked(body, (headers.get("Content-Encoding") or "").strip().lower())
+    if unpacked is None:
+        return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
+    if len(unpacked) > LARGEST_ANSWER:
+        return answer_too_large(status, at_kling)
+    return answer_of(status, headers, unpacked, authorization, at_kling=at_kling)
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes | None:
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    # Some servers leave out the head of deflate.
+    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        unpacking = zlib.decompressobj(form)
+        try:
+            return unpacking.decompress(body, LARGEST_ANSWER + 1)
+        except zlib.error:
+            continue
+    return None
+
+
+def answer_too_large(status: int, at_kling: bool) -> Answer:
+    """What an answer means whose end was not waited for."""
+    text = f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB, which is none of an API"
+    return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
 
 
 def skew_from(headers: Mapping[str, str]) -> float | None:
@@ -207,11 +261,16 @@ def skew_from(headers: Mapping[str, str]) -> float | None:
     return theirs.timestamp() - time.time()
 
 
-@lru_cache(maxsize=64)
 def _mask(token: str) -> None:
-    """Once per token: each call is a message to the supervisor."""
+    """Hide a token in logs, once: each mask is a message to the supervisor. Old ones are dead and need no mask; hundreds
+    of them would make each further secret cost a tenth of a second."""
+    if token in _masked:
+        return
     from airflow.sdk.log import mask_secret
 
+    while len(_masked) >= _MOST_MASKED:
+        forget_mask(_masked.popleft())
+    _masked.append(token)
     mask_secret(token)
 
 

@@ -35,6 +35,9 @@ _CHUNK = 256 * 1024
 #: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest films.
 _LARGEST = 4 * 1024**3
 
+#: Bytes a second; a host that sends less for minutes is given up, as it would hold the worker for ever.
+_SLOWEST = 16 * 1024
+
 #: These say "later", everything else that is not 200 says "not with this link".
 _LATER = frozenset((408, 425, 429))
 
@@ -114,6 +117,8 @@ def _session(options: HttpOptions) -> Session:
     """Without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
     import requests
 
+    from kling_provider.hooks.transport import WatchedAdapter
+
     class Anonymous(requests.Session):
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
             """requests would ask netrc here, at every redirect."""
@@ -121,6 +126,9 @@ def _session(options: HttpOptions) -> Session:
     session = Anonymous()
     session.auth = _no_auth  # with one that does nothing, requests does not ask netrc
     session.trust_env = options.trust_env
+    adapter = WatchedAdapter(answer_time=options.answer_time, slowest=_SLOWEST)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
     session.headers["Accept-Encoding"] = "identity"  # so that Content-Length counts the file's own bytes
     return session
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from kling_provider.api.cleaning import LONGEST, LONGEST_ID, clean_text
 
+#: Outputs and lines of a bill that one task has at most.
+_MOST = 200
 #: Amounts, seconds and epochs beyond it are none.
 _LARGEST = Decimal("1e15")
 
@@ -33,8 +35,8 @@ def identity(value: Any) -> str | None:
 
 
 def mappings(value: Any) -> Iterable[Mapping[str, Any]]:
-    """The objects of a list; gateways write ``null`` where they have none."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+    """The objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
+    return [item for item in value[:_MOST] if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def text_of(value: Any, longest: int = LONGEST_ID) -> str | None:

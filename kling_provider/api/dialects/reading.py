@@ -28,6 +28,8 @@ from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 #: The longest reason of a failure that is kept, in characters.
 _LONGEST_REASON = 600
 _LONGEST_WORD = 60
+#: The most tasks in one answer: four of Kling's longest pages.
+_MOST_TASKS = 2000
 
 
 class UnreadableTask(ValueError):
@@ -71,6 +73,8 @@ def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask],
     """The tasks of ``GET /tasks`` (an array) or of a legacy list, and how many entries could not be read."""
     if not isinstance(data, list):
         raise UnreadableTask("the answer holds no list of tasks")
+    if len(data) > _MOST_TASKS:
+        raise UnreadableTask(f"the answer holds {len(data)} tasks, more than anybody asks for")
     tasks = []
     for item in data:
         try:

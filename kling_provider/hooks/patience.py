@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long an answer may take as a whole. A socket's time-out counts from byte to byte, so one byte now and then would
+hold a worker for ever."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import time
+from typing import Any
+
+
+class Patience:
+    """So many seconds, and for what has come as many more as the slowest line takes for it.
+
+    :param seconds: for an answer without a byte.
+    :param slowest: bytes a second; ``None``: what comes gives no more time.
+    """
+
+    def __init__(self, seconds: float, slowest: float | None = None) -> None:
+        self._end = time.monotonic() + seconds
+        self._slowest = slowest
+
+    def left(self) -> float:
+        """Seconds until the end.
+
+        :raises TimeoutError: where it is over.
+        """
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        return left
+
+    def got(self, size: int) -> None:
+        """So many bytes have come."""
+        if self._slowest is not None:
+            self._end += size / self._slowest
+
+
+class _Reader(io.RawIOBase):
+    """What comes out of a socket, as long as patience lasts."""
+
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        self._sock = sock
+        self._patience = patience
+        self._between = sock.gettimeout()
+        # Holds the socket open for as long as the answer is read.
+        self._raw = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._patience.left()
+        self._sock.settimeout(left if self._between is None else min(left, self._between))
+        size = self._raw.readinto(buffer)
+        self._patience.got(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Socket:
+    """The one thing that ``http.client`` asks of a socket when it reads an answer."""
+
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        self._sock = sock
+        self._patience = patience
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock, self._patience))
+
+
+def patient_response(
+    sock: socket.socket, patience: Patience, *args: Any, **kwargs: Any
+) -> http.client.HTTPResponse:
+    """``http.client``'s reader of an answer, with an end."""
+    return http.client.HTTPResponse(_Socket(sock, patience), *args, **kwargs)  # type: ignore[arg-type]
