@@ -68,6 +68,10 @@ class KlingRequestError(KlingError, AirflowFailException):
     problems: Sequence[Problem] = ()
 
 
+class KlingConnectionMissing(KlingRequestError):
+    """There is no Airflow connection of this name."""
+
+
 class KlingModerationError(KlingError, AirflowFailException):
     """Refused for what it shows, at the call (1300, 1301) or while rendering."""
 

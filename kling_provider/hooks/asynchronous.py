@@ -35,7 +35,6 @@ from kling_provider.hooks.wire import (
     Route,
     answer_of_packed,
     auth_header,
-    check_tls,
     route_to,
     skew_from,
     split_extras,
@@ -335,8 +334,8 @@ def _prepare(found: Any) -> tuple[KlingConnection, HttpOptions, Route, ssl.SSLCo
             f"Connection {connection.conn_id!r}: the reads of deferrable tasks take http and https proxies only; "
             "use such a proxy, or set deferrable=False."
         )
-    check_tls(f"Connection {connection.conn_id!r}", route.verify, route.cert)
-    return connection, options, route, tls_context(route.verify, route.cert)
+    context = tls_context(f"Connection {connection.conn_id!r}", route.verify, route.cert)
+    return connection, options, route, context
 
 
 def _unreachable(line: _Line, why: BaseException) -> KlingError:

@@ -13,7 +13,7 @@ from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
 from kling_provider.api.problems import suggest
-from kling_provider.exceptions import KlingAuthError, KlingRequestError
+from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.form import AUTOMATIC
 from kling_provider.hooks.wire import HTTP_OPTIONS
 
@@ -121,14 +121,14 @@ def _why_profile(said: Any, name: str, base_url: str) -> str:
 def read_connection(conn_id: str) -> Connection:
     """Read an Airflow connection.
 
-    :raises KlingRequestError: where there is none, saying how to make it.
+    :raises KlingConnectionMissing: where there is none, saying how to make it.
     """
     from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise KlingRequestError(missing_connection(conn_id)) from None
+        raise KlingConnectionMissing(missing_connection(conn_id)) from None
 
 
 def missing_connection(conn_id: str) -> str:

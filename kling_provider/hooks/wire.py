@@ -52,6 +52,9 @@ LARGEST_ANSWER = 8 * 1024**2
 #: What :func:`answer_of_packed` unpacks.
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
+#: Files of TLS that were good, with the time of their last change.
+_good_files: deque[tuple[object, ...]] = deque(maxlen=16)
+
 #: Characters from which on a text is a key and not a letter of any word.
 _SHORTEST_KEY = 8
 
@@ -148,44 +151,56 @@ def route_to(url: str, options: HttpOptions) -> Route:
     )
 
 
-def tls_context(verify: bool | str, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-    """requests' rules: certifi's bundle unless a file or folder is named, no check where verify is false.
+def tls_context(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+    """Read the files of TLS, by requests' rules: certifi's bundle unless a file or folder is named, no check where
+    ``verify`` is false.
 
-    :raises OSError: where a file is missing or holds no certificate (``ssl.SSLError`` is one).
-    :raises ValueError: where the key of the client certificate is encrypted.
+    :param where: for the error: ``"Connection 'kling_default'"``.
+    :raises KlingRequestError: where a file is missing, holds no certificate, or holds an encrypted key.
     """
     import certifi
 
-    bundle = Path(certifi.where() if isinstance(verify, bool) else verify)
+    bundle = Path(verify if isinstance(verify, str) else certifi.where())
     folder = bundle.is_dir()
-    context = ssl.create_default_context(
-        cafile=None if folder else str(bundle), capath=str(bundle) if folder else None
-    )
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert is not None:
-        certificate, key = (cert, None) if isinstance(cert, str) else cert
-        context.load_cert_chain(certificate, key, password=_no_password)
-    return context
-
-
-def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> None:
-    """Read the files of TLS before anything is sent.
-
-    :param where: for the error: ``"Connection 'kling_default'"``.
-    :raises KlingRequestError: where one cannot be used.
-    """
-    if not isinstance(verify, str) and cert is None:
-        return
     try:
-        tls_context(True if verify is None else verify, cert)
+        context = ssl.create_default_context(
+            cafile=None if folder else str(bundle), capath=str(bundle) if folder else None
+        )
+        if verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if cert is not None:
+            certificate, key = (cert, None) if isinstance(cert, str) else cert
+            context.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ValueError) as why:
         reason = "it holds no certificate or key" if isinstance(why, ssl.SSLError) else why.args[-1]
         raise KlingRequestError(
             f"{where}: the extra verify or cert of the connection (or REQUESTS_CA_BUNDLE) names a file that cannot be "
             f"used: {reason}."
         ) from None
+    return context
+
+
+def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> None:
+    """Find out whether the files of TLS can be used; the same ones are read once as long as they do not change.
+
+    :raises KlingRequestError: where one cannot be used.
+    """
+    named = [verify] if isinstance(verify, str) else []
+    named += [cert] if isinstance(cert, str) else list(cert or ())
+    if not named:
+        return
+    key = (*named, *(_changed_at(path) for path in named))
+    if key not in _good_files:
+        tls_context(where, verify, cert)
+        _good_files.append(key)
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return -1
 
 
 def _no_password() -> str:

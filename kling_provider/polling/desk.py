@@ -10,12 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kling_provider.api.account import concurrency_of
-from kling_provider.exceptions import KlingAuthError, KlingError, KlingRequestError
+from kling_provider.exceptions import (
+    KlingAuthError,
+    KlingConnectionMissing,
+    KlingError,
+    KlingRequestError,
+)
 from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.polling import clock
 from kling_provider.polling.poller import IN_FLIGHT, Poller, start_apart
 from kling_provider.polling.reader import Reader
 from kling_provider.polling.slots import Entry, Running, Slots
-from kling_provider.polling.watch import FAULT_BUDGET
+from kling_provider.polling.watch import FAULT_BUDGET, MISSING_BUDGET, asked_pause
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +56,7 @@ class Desk:
     on_idle: Callable[[], None]
     #: Outlives the waiting: the next one who comes back finds his grant, and what was learned.
     slots: Slots = field(default_factory=Slots)
-    _places: list[Place] = field(default_factory=list)
+    _places: dict[Entry, Place] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.Task[None] | None = None
     _pack_limit: int | None = None
@@ -64,16 +70,15 @@ class Desk:
     def join(self, entry: Entry) -> Place:
         """Stand in line."""
         place = Place(entry, asyncio.get_running_loop().create_future())
-        self._places.append(place)
-        self.slots.join(entry, time.time())
+        self._places[entry] = place
+        self.slots.join(entry, clock.now())
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._run(), self._tasks)
         return place
 
     def leave(self, place: Place) -> None:
         """Leave the line, called or not. Safe at any moment: it awaits nothing."""
-        if place in self._places:
-            self._places.remove(place)
+        self._places.pop(place.entry, None)
         self.slots.leave(place.entry)
         if self.idle:
             self._loop = None
@@ -91,7 +96,7 @@ class Desk:
                 faults, self._failing_since = 0, None
             except KlingError as error:
                 faults += 1
-                pause = max(min(_TICK * 2.0 ** min(faults, 10), _MAX_PAUSE), error.retry_after or 0.0)
+                pause = max(min(_TICK * 2.0 ** min(faults, 10), _MAX_PAUSE), asked_pause(error))
                 self._failed(error, faults)
             except Exception:
                 pause = _MAX_PAUSE
@@ -112,14 +117,15 @@ class Desk:
                     statuses=IN_FLIGHT, product_types=("video",), max_pages=_LIST_PAGES
                 )
             ]
-            if unseen := self.slots.unseen(time.time(), age=_UNSEEN):
+            if unseen := self.slots.unseen(clock.now(), age=_UNSEEN):
                 exist |= (await hook.find(unseen)).keys()
         else:
             running = waited
         limit = connection.max_concurrency or await self._limit_of_pack(hook)
-        granted = self.slots.tick(time.time(), running, limit=limit, exist=exist, complete=complete)
-        for place in self._places:
-            if place.entry in granted and not place.turn.done():
+        granted = self.slots.tick(clock.now(), running, limit=limit, exist=exist, complete=complete)
+        for entry in granted:
+            place = self._places.get(entry)
+            if place is not None and not place.turn.done():
                 place.turn.set_result(None)
 
     async def _limit_of_pack(self, hook: KlingAsyncHook) -> int | None:
@@ -145,7 +151,8 @@ class Desk:
         self.reader.doubt()
         now = time.monotonic()
         self._failing_since = self._failing_since if self._failing_since is not None else now
-        if now - self._failing_since >= FAULT_BUDGET:
-            for place in self._places:
+        budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
+        if now - self._failing_since >= budget:
+            for place in self._places.values():
                 if not place.turn.done():
                     place.turn.set_result(error)

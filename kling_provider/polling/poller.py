@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """One read for many who wait for videos on one connection.
 
-Everybody's reads fall on ticks of the wall clock, so that those of one tick become calls of up to 20 ids. Where
+Everybody's reads fall on ticks of one clock, so that those of one tick become calls of up to 20 ids. Where
 very many wait, one list of what is still in flight answers for most of them, and only the rest is read by id.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import math
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +29,10 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.polling import clock
 from kling_provider.polling.reader import Reader
 from kling_provider.polling.slots import Running
-from kling_provider.polling.watch import Verdict, Watch
+from kling_provider.polling.watch import Verdict, Watch, asked_pause
 
 log = logging.getLogger(__name__)
 
@@ -39,9 +42,9 @@ _AT_ONCE = 8
 #: clients' tasks are in it, too), and a batch for those that have ended.
 _LIST_FROM = 3 * MAX_IDS
 _LIST_PAGES = 2
-#: Ticks are aligned on the wall clock, at another place in every process.
+#: Ticks are aligned on one clock, at another place in every process.
 _PHASE = random.random()  # noqa: S311 - spreads load, keeps no secret
-#: The longest sleep: the wall clock may be set while we sleep.
+#: The longest sleep, in seconds.
 _NAP = 30.0
 #: Seconds between two warnings about failing reads.
 _QUIET = 30.0
@@ -59,7 +62,7 @@ class Waiter:
 
     watch: Watch
     type: str
-    #: Epoch of the next read.
+    #: When it is to be read next.
     due: float
     verdict: asyncio.Future[Verdict]
     external_task_id: str | None = None
@@ -77,6 +80,9 @@ class Poller:
     reader: Reader
     on_idle: Callable[[], None]
     _waiters: dict[Key, list[Waiter]] = field(default_factory=dict)
+    #: Who is due when, earliest first; entries that no longer hold are passed over.
+    _line: list[tuple[float, int, Waiter]] = field(default_factory=list)
+    _count: Iterator[int] = field(default_factory=itertools.count)
     _reading: set[Key] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.Task[None] | None = None
@@ -97,12 +103,13 @@ class Poller:
         external_task_id: str | None = None,
         model: str | None = None,
     ) -> Waiter:
-        """Wait for a video, read for the first time on the first tick after ``first_look`` (epoch)."""
-        due = _tick_from(max(first_look, time.time()), watch.poll_interval)
+        """Wait for a video, read for the first time on the first tick after ``first_look``. Times are the clock's."""
+        due = _tick_from(max(first_look, clock.now()), watch.poll_interval)
         if watch.deadline is not None:
             due = min(due, max(first_look, watch.deadline))
         waiter = Waiter(watch, type, due, asyncio.get_running_loop().create_future(), external_task_id, model)
         self._waiters.setdefault(waiter.key, []).append(waiter)
+        self._stand_in_line(waiter)
         self._wake.set()
         if self._loop is None or self._loop.done():
             self._loop = self._start(self._run())
@@ -132,21 +139,16 @@ class Poller:
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return start_apart(work, self._tasks)
 
+    def _stand_in_line(self, waiter: Waiter) -> None:
+        heapq.heappush(self._line, (waiter.due, next(self._count), waiter))
+
     async def _run(self) -> None:
         while not self.idle:
-            now = time.time()
-            waiting = [
-                waiter
-                for key, waiters in self._waiters.items()
-                if key not in self._reading
-                for waiter in waiters
-                if not waiter.verdict.done()
-            ]
-            if due := {waiter.key for waiter in waiting if waiter.due <= now}:
+            if due := self._due(clock.now()):
                 self._reading |= due
                 self._start(self._read(due))
                 continue
-            pause = min((waiter.due - now for waiter in waiting), default=_NAP)
+            pause = self._line[0][0] - clock.now() if self._line else _NAP
             self._wake.clear()
             try:
                 async with asyncio.timeout(min(pause, _NAP)):
@@ -154,9 +156,21 @@ class Poller:
             except TimeoutError:
                 pass
 
+    def _due(self, now: float) -> set[Key]:
+        """What is to be read now. What is being read stands in line again when that is over."""
+        due = set()
+        while self._line and self._line[0][0] <= now:
+            at, _, waiter = heapq.heappop(self._line)
+            gone = (
+                waiter.due != at or waiter.verdict.done() or waiter not in self._waiters.get(waiter.key, ())
+            )
+            if not gone and waiter.key not in self._reading:
+                due.add(waiter.key)
+        return due
+
     async def _read(self, keys: set[Key]) -> None:
         """One tick. Whatever happens in it, the next one comes."""
-        began = time.time()
+        began = clock.now()
         try:
             hook = await self.reader.hook()
             connection = await hook.connection()
@@ -172,6 +186,9 @@ class Poller:
             self._failed(self._unsettled(keys, began), inside)
         finally:
             self._reading -= keys
+            for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
+                if not waiter.verdict.done():
+                    self._stand_in_line(waiter)
             self._wake.set()
 
     async def _read_shared(self, hook: KlingAsyncHook, keys: set[Key]) -> None:
@@ -251,12 +268,12 @@ class Poller:
         if time.monotonic() - self._warned_at >= _QUIET:
             self._warned_at = time.monotonic()
             log.warning("Could not read %d of the tasks that are waited for: %s", len(keys), error)
-        self._settle(keys, lambda watch, now: watch.failed(error, now), error.retry_after or 0.0)
+        self._settle(keys, lambda watch, now: watch.failed(error, now), asked_pause(error))
 
     def _settle(
         self, keys: Iterable[Key], decide: Callable[[Watch, float], Verdict], at_least: float = 0.0
     ) -> None:
-        now = time.time()
+        now = clock.now()
         for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
             if waiter.verdict.done():
                 continue

@@ -11,6 +11,7 @@ smooth.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -23,14 +24,18 @@ BLIND_GRANT_LIFE = 20.0
 #: Seconds without a grant after the queue opened: a triggerer that restarts brings its triggers back one by one,
 #: and the first to arrive is not the first in line.
 SETTLE = 3.0
+#: Seconds after which what was learned of a model that nobody waits for is forgotten.
+MEMORY = 3600.0
+#: Dags whose turns are remembered, per model.
+_MOST_DAGS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One task that waits for a slot; all times are epochs.
+    """One task that waits for a slot.
 
-    ``ticket`` is the same when it comes back after a refusal, ``queued_at`` is its place for ever, and before
-    ``not_before`` it is not woken. ``full``: it was refused because the account is full, which tells where the limit
+    ``ticket`` is the same when it comes back after a refusal, ``queued_at`` (an epoch) is its place for ever, and before
+    ``not_before`` (of the clock that :meth:`Slots.tick` is given) it is not woken. ``full``: it was refused because the account is full, which tells where the limit
     is; a host that was asked too often tells nothing about it.
     """
 
@@ -70,10 +75,15 @@ class _Queue:
     """One model's."""
 
     room: Room = field(default_factory=Room)
-    waiting: list[Entry] = field(default_factory=list)
+    waiting: dict[Entry, None] = field(default_factory=dict)
     grants: dict[str, _Grant] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
     opened_at: float = 0.0
+    used_at: float = 0.0
+
+    @property
+    def idle(self) -> bool:
+        return not self.waiting and not self.grants
 
     def came_true(self, ticket: str) -> None:
         self.room.accepted(probe=self.grants.pop(ticket).probe)
@@ -92,25 +102,21 @@ class Slots:
     def join(self, entry: Entry, now: float) -> None:
         """Somebody was refused: a newcomer, or one whose turn it was and who goes back to his old place."""
         queue = self._queues.setdefault(entry.model, _Queue())
-        if not queue.waiting and not queue.grants:
+        if queue.idle:
             queue.opened_at = now
+        queue.used_at = now
         grant = queue.grants.pop(entry.ticket, None)
         if grant is not None:
             queue.turns[entry.dag_id] = grant.turn_before
         if entry.full:
             queue.room.refused(now, in_spite=grant is not None and not grant.probe)
-        queue.waiting.append(entry)
+        queue.waiting[entry] = None
 
     def leave(self, entry: Entry) -> None:
         """The entry waits no longer. One that was granted has left already."""
         queue = self._queues.get(entry.model)
-        if queue is not None and entry in queue.waiting:
-            queue.waiting.remove(entry)
-
-    def ahead(self, entry: Entry) -> int:
-        """How many wait for the same model since earlier."""
-        queue = self._queues.get(entry.model)
-        return sum(other.place < entry.place for other in queue.waiting) if queue is not None else 0
+        if queue is not None:
+            queue.waiting.pop(entry, None)
 
     def unseen(self, now: float, *, age: float) -> list[str]:
         """External ids of grants older than ``age`` seconds: their tasks may have come and gone between two
@@ -139,6 +145,7 @@ class Slots:
         :param exist: external ids of which a read has shown a task, in flight or not.
         """
         running = list(running)
+        self._forget(now)
         self._attribute(running)
         counts: dict[str, int] = {}
         unknown = 0
@@ -184,26 +191,43 @@ class Slots:
                     queue.room.accepted(probe=False)
 
     def _serve(self, queue: _Queue, now: float, room: int) -> list[Entry]:
-        if now < queue.opened_at + SETTLE:
+        """Give turns to the first in line of the Dag that has had none for longest. Who backs off lets others pass."""
+        if now < queue.opened_at + SETTLE or (room <= 0 and queue.grants):
             return []
+        lines: dict[str, list[Entry]] = {}
+        for entry in queue.waiting:
+            if entry.not_before <= now:
+                lines.setdefault(entry.dag_id, []).append(entry)
+        if not lines:
+            return []
+        probe = room <= 0
+        if probe and not queue.room.probe(now):
+            return []
+        for line in lines.values():
+            line.sort(key=lambda entry: entry.place, reverse=True)
+        heads = [(queue.turns.get(dag_id, 0), line[-1].place, dag_id) for dag_id, line in lines.items()]
+        heapq.heapify(heads)
         granted: list[Entry] = []
-        while (head := self._head(queue, now)) is not None:
-            probe = len(granted) >= room
-            if probe and (granted or queue.grants or not queue.room.probe(now)):
-                break
-            queue.waiting.remove(head)
-            queue.grants[head.ticket] = _Grant(head, now, probe, queue.turns.get(head.dag_id, 0))
+        while heads and len(granted) < max(room, 1):
+            before, _, dag_id = heapq.heappop(heads)
+            head = lines[dag_id].pop()
+            del queue.waiting[head]
+            queue.grants[head.ticket] = _Grant(head, now, probe, before)
             self._turn += 1
-            queue.turns[head.dag_id] = self._turn
+            queue.turns[dag_id] = self._turn
             granted.append(head)
-            if probe:
-                break
+            if lines[dag_id]:
+                heapq.heappush(heads, (self._turn, lines[dag_id][-1].place, dag_id))
         return granted
 
-    def _head(self, queue: _Queue, now: float) -> Entry | None:
-        """The first in line of the DAG that has had no turn for longest. Who backs off lets others pass."""
-        ready = [entry for entry in queue.waiting if entry.not_before <= now]
-        return min(ready, key=lambda e: (queue.turns.get(e.dag_id, 0), *e.place), default=None)
+    def _forget(self, now: float) -> None:
+        """Let go what was learned of models and Dags that nobody has asked for in a long time."""
+        for model, queue in list(self._queues.items()):
+            if queue.idle and now - queue.used_at >= MEMORY:
+                del self._queues[model]
+            elif len(queue.turns) > _MOST_DAGS:
+                latest = sorted(queue.turns.items(), key=lambda turn: turn[1])[-_MOST_DAGS // 2 :]
+                queue.turns = dict(latest)
 
 
 def _made_by(queue: _Queue, task: Running, new: bool) -> str | None:

@@ -13,6 +13,7 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
+    KlingConnectionMissing,
     KlingError,
     KlingServerError,
     KlingTaskNotFound,
@@ -29,12 +30,21 @@ _PACES = ((3600.0, 6), (600.0, 2))
 FAULT_BUDGET = 600.0
 #: The same once the deadline has passed; ends before the net of ``defer(timeout=deadline + 10 minutes)`` strikes.
 LATE_FAULT_BUDGET = 300.0
-#: The longest pause between two tries of a failing read.
-_MAX_BACKOFF = 60.0
+#: The same where there is no connection of the name that the wait was started with.
+MISSING_BUDGET = 20.0
+#: The longest pause between two tries of a failing read, and the longest ``Retry-After`` that is followed: a host that
+#: wants to be left alone for a day holds up one read, and no wait.
+MAX_BACKOFF = 60.0
 #: Consecutive reads without the id before it counts as unknown (reads were up to date in 152 of 152 live tries).
 MISSES = 3
 #: Consecutive reads with a status word that nobody documents.
 UNKNOWN_WORDS = 12
+
+
+def asked_pause(error: KlingError) -> float:
+    """Seconds that the host wants to be left alone, where it is reasonable."""
+    asked = error.retry_after or 0.0
+    return asked if asked <= MAX_BACKOFF else 0.0
 
 
 class State(StrEnum):
@@ -139,14 +149,15 @@ class Watch:
         if self._failing_since is None:
             self._failing_since = now
         lasted = now - self._failing_since
-        if lasted >= FAULT_BUDGET or (
+        budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
+        if lasted >= budget or (
             self._late(now) and lasted > 0 and now >= (self.deadline or 0.0) + LATE_FAULT_BUDGET
         ):
             return Verdict(State.ERROR, task=self._task, error=self._given_up(error, lasted))
         backoff = min(
-            self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(_MAX_BACKOFF, self.poll_interval)
+            self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(MAX_BACKOFF, self.poll_interval)
         )
-        pause = max(backoff * (1.0 + 0.25 * self._spread), error.retry_after or 0.0)
+        pause = max(backoff * (1.0 + 0.25 * self._spread), asked_pause(error))
         return Verdict(State.WAIT, delay=min(pause, FAULT_BUDGET), task=self._task)
 
     def progress(self, now: float) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from collections.abc import Callable
@@ -185,6 +186,10 @@ class App:
             return _given(rule)
         if rule.name in ("answer_cut", "cut_download"):
             answer.cut = float(rule["at"])
+        elif rule.name == "drip":
+            answer.drip, answer.drip_head = float(rule["seconds"]), bool(rule["head"])
+        elif rule.name == "flood":
+            return _flooded(answer, rule)
         elif rule.name == "error_after":
             return refusal(Refusal(int(rule["code"])))
         elif rule.name in ("html_502", "status_408"):
@@ -196,6 +201,17 @@ class App:
         elif rule.name == "wrong_code_shape" and isinstance(answer.payload, dict):
             answer.payload["code"] = rule["code"]
         return answer
+
+
+def _flooded(answer: Answer, rule: Rule) -> Answer:
+    """The same JSON with blanks before its end, which mean nothing."""
+    content = answer.content()
+    body = content[:-1] + b" " * int(float(rule["megabytes"]) * 1024**2) + content[-1:]
+    if rule["gzip"]:
+        body = gzip.compress(body, compresslevel=1)
+        answer.headers.append(("Content-Encoding", "gzip"))
+    answer.payload, answer.body = None, body
+    return answer
 
 
 def _given(rule: Rule) -> Answer:

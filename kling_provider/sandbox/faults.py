@@ -74,6 +74,18 @@ KINDS: dict[str, Kind] = {
             "before": False,
         },
     ),
+    "drip": Kind(
+        "after",
+        ALL,
+        "the answer comes byte by byte, with so many seconds between two; head: its head as well",
+        {"seconds": 0.4, "head": False},
+    ),
+    "flood": Kind(
+        "after",
+        READS,
+        "the answer is padded to so many megabytes; gzip: packed, which is a thousandth",
+        {"megabytes": 100, "gzip": True},
+    ),
     "rate_limited": Kind("before", ALL, "1302", {"retry_after": None}),
     "concurrency": Kind("before", CREATE, "1303", {}),
     "arrears": Kind("before", CREATE, "1101", {}),

@@ -9,6 +9,7 @@ an answer, and a port that refuses connections for a while.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
 import socketserver
@@ -16,10 +17,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import Any, BinaryIO
 
 from kling_provider.sandbox import control, routes
 from kling_provider.sandbox.app import App
@@ -128,13 +130,29 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.wfile.write(head)
         elif answer.file is None:
-            self.wfile.write(head + body[:to_send])
+            self._send(head, [body[:to_send]], answer)
         else:
-            self.wfile.write(head)
             answer.file.seek(first)
-            while to_send > 0 and (chunk := answer.file.read(min(CHUNK, to_send))):
+            self._send(head, _chunks(answer.file, to_send), answer)
+
+    def _send(self, head: bytes, chunks: Iterable[bytes], answer: Answer) -> None:
+        if answer.drip is None:
+            for chunk in itertools.chain([head], chunks):
                 self.wfile.write(chunk)
-                to_send -= len(chunk)
+            return
+        if not answer.drip_head:
+            self.wfile.write(head)
+            head = b""
+        for chunk in itertools.chain([head], chunks):
+            for byte in chunk:
+                time.sleep(answer.drip)
+                self.wfile.write(bytes([byte]))
+
+
+def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0 and (chunk := file.read(min(CHUNK, length))):
+        yield chunk
+        length -= len(chunk)
 
 
 class Server(socketserver.ThreadingTCPServer):

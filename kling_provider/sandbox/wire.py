@@ -55,6 +55,10 @@ class Answer:
     """Close the connection without a byte."""
     cut: float | None = None
     """Close the connection after this share of the body."""
+    drip: float | None = None
+    """Seconds between two bytes of the body."""
+    drip_head: bool = False
+    """The head drips, too."""
 
     def content(self) -> bytes:
         if self.payload is None:

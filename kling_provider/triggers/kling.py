@@ -86,6 +86,7 @@ class KlingTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await _import("kling_provider.polling.waiting")
+        from kling_provider.polling.clock import from_wall
         from kling_provider.polling.waiting import wait_for_video
         from kling_provider.polling.watch import Watch
 
@@ -95,12 +96,12 @@ class KlingTaskTrigger(BaseTrigger):
                 self.kling_conn_id,
                 Watch(
                     kling_task_id=self.kling_task_id,
-                    deadline=self.deadline,
-                    since=self.first_look,
+                    deadline=None if self.deadline is None else from_wall(self.deadline),
+                    since=from_wall(self.first_look),
                     poll_interval=self.poll_interval,
                 ),
                 type=self.type,
-                first_look=self.first_look,
+                first_look=from_wall(self.first_look),
                 external_task_id=self.external_task_id,
                 model=self.model,
                 say=self.log.info,
@@ -182,6 +183,7 @@ class KlingSlotTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await _import("kling_provider.polling.waiting")
         from kling_provider.exceptions import KlingError
+        from kling_provider.polling.clock import from_wall
         from kling_provider.polling.slots import Entry
         from kling_provider.polling.waiting import wait_for_turn
 
@@ -192,7 +194,7 @@ class KlingSlotTrigger(BaseTrigger):
             model=self.model,
             dag_id=self.dag_id,
             queued_at=self.queued_at,
-            not_before=self.first_look,
+            not_before=from_wall(self.first_look),
             full=self.full,
         )
         event: dict[str, Any] = {
@@ -204,7 +206,7 @@ class KlingSlotTrigger(BaseTrigger):
         try:
             with metrics.waiting("slot"), log_group(self.log.info, title):
                 came = await wait_for_turn(
-                    self.kling_conn_id, entry, deadline=self.slot_deadline, say=self.log.info
+                    self.kling_conn_id, entry, deadline=from_wall(self.slot_deadline), say=self.log.info
                 )
             event["status"] = "room" if came else "timeout"
         except KlingError as error:

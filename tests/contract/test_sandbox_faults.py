@@ -63,6 +63,23 @@ def test_answer(client: Client, made_too: bool, body: Any, sent: bytes) -> None:
     assert made(client) == made_too
 
 
+def test_drip(client: Client) -> None:
+    fault(client, "drip", seconds=0.005, on="read")
+    began = time.monotonic()
+    answer = client.get("/tasks?task_ids=1")
+    assert answer.json()["data"] == []
+    assert time.monotonic() - began >= 0.005 * len(answer.content)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_flood(client: Client, packed: bool) -> None:
+    fault(client, "flood", megabytes=3, gzip=packed)
+    answer = client.get("/tasks?task_ids=1")
+    assert answer.json()["data"] == []
+    assert len(answer.content) > 3 * 1024**2
+    assert (int(answer.headers["Content-Length"]) < 100_000) is packed
+
+
 def test_answer_lost_after(client: Client) -> None:
     fault(client, "answer_lost_after", times=1)
     with pytest.raises(requests.ConnectionError):
