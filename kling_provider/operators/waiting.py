@@ -24,6 +24,7 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
     KlingTimeout,
 )
+from kling_provider.polling import clock
 from kling_provider.polling.watch import Watch
 from kling_provider.submission import NoSlot, failure_of
 
@@ -176,14 +177,14 @@ def wait_for_task_here(
     """
     watch = Watch(
         kling_task_id=task.kling_task_id,
-        deadline=deadline,
-        since=time.time(),
+        deadline=clock.from_wall(deadline),
+        since=clock.now(),
         poll_interval=poll_interval,
         spread=random.random(),  # noqa: S311 - jitter
     )
     told = 0.0
     while True:
-        now = time.time()
+        now = clock.now()
         try:
             verdict = watch.saw(hook.get_task(task.kling_task_id, type=type), now)
         except KlingTaskNotFound as error:
