@@ -94,7 +94,9 @@ class VideoOutlet(TellsLineage):
         self._made, self.kling_outputs = made, result["outputs"]
         with undisturbed("tell the lineage collector"):
             collect(made, self)
-        self._announce(context, video_event(made, result, request, delivered=delivered, context=context))
+        conn_id = getattr(request, "kling_conn_id", None) or getattr(self, "kling_conn_id", None)
+        event = video_event(made, result, request, delivered=delivered, conn_id=conn_id, context=context)
+        self._announce(context, event)
         with undisturbed("log the result"), log_group(log.info, "Result"):
             for line in told(result, files):
                 log.info("%s", line)
@@ -134,6 +136,7 @@ def video_event(
     request: Request | SentRequest | None,
     *,
     delivered: bool,
+    conn_id: str | None,
     context: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The ``extra`` of a video's asset event (JSON; ``docs/assets.md``). It carries no link and nothing secret."""
@@ -141,9 +144,11 @@ def video_event(
     return {
         **made.facts,
         "delivered": delivered,
+        "conn_id": conn_id,
         "duration": next((output["duration"] for output in result["outputs"]), None),
         "resolution": getattr(request, "resolution", None),
         "aspect_ratio": getattr(request, "aspect_ratio", None),
+        "audio": getattr(request, "sound", None),
         "files": [
             {
                 "file": saved.file,

@@ -285,19 +285,13 @@ class KlingSubmitOperator(TellsLineage):
     def _push(self, context: Context, *, state: str, **known: Any) -> None:
         """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
         from kling_provider.operators.telling import push_job
-        from kling_provider.submission.records import show_progress
 
         sent = self._sent
         request = dict(sent.shown) if sent is not None else None
         conn_id = sent.kling_conn_id if sent is not None else self.kling_conn_id
-        push_job(context, {"state": state, "request": request, "conn_id": conn_id, **known})
-        if sent is not None and not self.plan_only:
-            show_progress(
-                context,
-                state=state,
-                waiting_for=self._waits_for(sent, state),
-                kling_task_id=known.get("kling_task_id"),
-            )
+        waiting_for = self._waits_for(sent, state) if sent is not None else None
+        value = {"state": state, "request": request, "conn_id": conn_id, **known}
+        push_job(context, value, waiting_for=waiting_for, keep=sent is not None and not self.plan_only)
 
     @property
     def _label(self) -> str:

@@ -43,10 +43,20 @@ def undisturbed(what: str) -> Iterator[None]:
         log.warning("Could not %s (%s: %s). The video is not affected.", what, type(error).__name__, said)
 
 
-def push_job(context: Mapping[str, Any], value: Mapping[str, Any]) -> None:
-    """Push the XCom ``kling``, where a job stands."""
+def push_job(
+    context: Mapping[str, Any], value: Mapping[str, Any], *, waiting_for: str | None = None, keep: bool = True
+) -> None:
+    """Push the XCom ``kling``, where a job stands.
+
+    :param waiting_for: in words, for the task's Storage tab.
+    :param keep: it stands there too, where the gallery finds it wherever XComs are kept.
+    """
+    from kling_provider.submission.records import show_progress
+
     with undisturbed("push the XCom kling"):
         context["ti"].xcom_push(key="kling", value=dict(value))
+    if keep:
+        show_progress(context, value, waiting_for=waiting_for)
 
 
 def log_failure(error: KlingError) -> None:

@@ -47,17 +47,19 @@ def instance_record(context: Mapping[str, Any]) -> InstanceRecord:
     return _StateStore(store) if store is not None else _of_instance(context)
 
 
-def show_progress(
-    context: Mapping[str, Any], *, state: str, waiting_for: str | None, kling_task_id: str | None
-) -> None:
-    """Show where the work stands in the task's Storage tab; before Airflow 3.3 there is none."""
+def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiting_for: str | None) -> None:
+    """Show where the work stands in the task's Storage tab; before Airflow 3.3 there is none.
+
+    The gallery reads it where XComs are kept in an object store and the database has only their addresses.
+
+    :param known: what the XCom ``kling`` says.
+    """
     store = task_state_store(context)
     if store is None:
         return
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    shown = {"state": state, "kling_task_id": kling_task_id, "since": since, "waiting_for": waiting_for}
     try:
-        store.set(_PROGRESS, shown)
+        store.set(_PROGRESS, {"kling_task_id": None, **known, "since": since, "waiting_for": waiting_for})
     except Exception as error:  # noqa: BLE001 - nothing depends on it
         log.debug("Where the work stands could not be shown: %s", error)
 
