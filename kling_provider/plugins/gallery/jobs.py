@@ -8,7 +8,7 @@ state store as well (``kling_progress``).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,11 +33,12 @@ from kling_provider.plugins.gallery.sightings import see_all
 
 _QUEUED = ("waiting_for_slot", "queued")
 _FINISHED = ("succeeded", "succeed")
-#: A task that waits in the queue goes on with this method, and renders nothing yet.
-_SENDS = "resume_slot"
+#: A task that waits in the queue goes on with the first, and renders nothing yet; a trigger that failed with the second.
+_SENDS = ("resume_slot", "__fail__")
 #: Kling forgets a task after 30 days, so no event of it is older when somebody waits for it.
 _FORGOTTEN = timedelta(days=31)
 _CLOCKS = timedelta(minutes=15)
+_STORED = "it is a text, or kept in an object store, and the task state store has nothing of it"
 _CHUNK = 100
 _LARGEST_CHUNK = 1000
 
@@ -153,8 +154,11 @@ def _jobs(session: Session, filters: Filters, rows: Sequence[Row[Any]]) -> list[
 
 def _job(row: Row[Any]) -> Job | None:
     read = read_job(row.text)
-    if read.facts is None and row.progress is not None:
-        read = read_job(row.progress)
+    if read.facts is None:
+        # An address: the XCom is in an object store, which nobody waits for here.
+        kept = read_job(row.progress)
+        stored = row.text is not None and row.text.startswith('"')
+        read = kept if kept.facts is not None else replace(read, why=_STORED) if stored else read
     facts = read.facts or JobFacts()
     if not facts.state and read.facts is not None and "state" not in read.wrong:
         return None  # nobody's words of how far a job is
@@ -193,7 +197,7 @@ def _state(row: Row[Any], facts: JobFacts, over: bool) -> str | None:
         return "retrying"
     if says in _QUEUED:
         return "waiting_for_slot"
-    resumed = row.next_method not in (None, _SENDS) and task in ("scheduled", "queued", "running")
+    resumed = row.next_method not in (None, *_SENDS) and task in ("scheduled", "queued", "running")
     return "fetching" if sent and (resumed or says in _FINISHED) else "rendering"
 
 

@@ -31,6 +31,7 @@ class Seeds:
         from airflow.models.dag import DagModel
         from airflow.models.dagbundle import DagBundleModel
         from airflow.models.dagrun import DagRun
+        from airflow.models.task_state_store import TaskStateStoreModel
         from airflow.models.taskinstance import TaskInstance
         from airflow.models.xcom import XComModel
 
@@ -39,7 +40,16 @@ class Seeds:
         self.clock = begin
         self._tables: dict[str, Any] = {
             model.__tablename__: model.__table__
-            for model in (AssetEvent, AssetModel, DagModel, DagBundleModel, DagRun, TaskInstance, XComModel)
+            for model in (
+                AssetEvent,
+                AssetModel,
+                DagModel,
+                DagBundleModel,
+                DagRun,
+                TaskInstance,
+                TaskStateStoreModel,
+                XComModel,
+            )
         }
         if not session.scalar(select(DagBundleModel.name).where(DagBundleModel.name == "dags-folder")):
             self._insert("dag_bundle", name="dags-folder", active=True)
@@ -85,7 +95,13 @@ class Seeds:
         )
 
     def instance(
-        self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, state: str | None = "success"
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        map_index: int = -1,
+        state: str | None = "success",
+        **more: Any,
     ) -> None:
         self._insert(
             "task_instance",
@@ -100,8 +116,8 @@ class Seeds:
             try_number=1,
             max_tries=3,
             start_date=self.clock,
-            updated_at=self.clock,
             operator="KlingGenerateOperator",
+            **{"updated_at": self.clock, **more},
         )
 
     def xcom(
@@ -119,6 +135,20 @@ class Seeds:
             timestamp=at or self.clock,
         )
 
+    def progress(self, dag_id: str, run_id: str, task_id: str, map_index: int, value: dict[str, Any]) -> None:
+        """What an operator keeps in the task state store."""
+        self._insert(
+            "task_state_store",
+            dag_run_id=self._runs[dag_id, run_id],
+            dag_id=dag_id,
+            run_id=run_id,
+            task_id=task_id,
+            map_index=map_index,
+            key="kling_progress",
+            value=json.dumps(value),
+            updated_at=self.clock,
+        )
+
     def job(
         self,
         dag_id: str,
@@ -133,10 +163,16 @@ class Seeds:
         request: dict[str, Any] | None = None,
         known: dict[str, Any] | None = None,
         at: datetime | None = None,
+        elsewhere: str | None = None,
+        **instance: Any,
     ) -> None:
-        """A task instance with what an operator pushes before it waits or fails."""
+        """A task instance with what an operator pushes before it waits or fails.
+
+        :param elsewhere: where Airflow's own backend keeps the XCom: the database has that address alone.
+        :param instance: more of the task instance, ``next_method`` for example.
+        """
         at = at or self.tick()
-        self.instance(dag_id, run_id, task_id, map_index, state)
+        self.instance(dag_id, run_id, task_id, map_index, state, **instance)
         pushed = {
             "state": says,
             "request": {
@@ -151,7 +187,9 @@ class Seeds:
             "created_at": at.isoformat() if kling_task_id else None,
             **(known or {}),
         }
-        self.xcom(dag_id, run_id, task_id, map_index, "kling", pushed, at)
+        self.xcom(dag_id, run_id, task_id, map_index, "kling", elsewhere or pushed, at)
+        if elsewhere:
+            self.progress(dag_id, run_id, task_id, map_index, pushed)
 
     def video(
         self,
@@ -216,7 +254,16 @@ class Seeds:
     def remove_all(self) -> None:
         """Empty the tables, for the next test."""
         self.session.rollback()
-        for name in ("xcom", "task_instance", "dag_run", "asset_event", "asset", "dag", "dag_bundle"):
+        for name in (
+            "xcom",
+            "task_state_store",
+            "task_instance",
+            "dag_run",
+            "asset_event",
+            "asset",
+            "dag",
+            "dag_bundle",
+        ):
             self.session.execute(delete(self._tables[name]))
         self.session.commit()
 
