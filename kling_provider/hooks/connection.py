@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kling_provider.api.requests import Request
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
-OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
+OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency", "allow_private_downloads")
 _KNOWN_EXTRAS = (*OUR_EXTRAS, *HTTP_OPTIONS)
 
 
@@ -40,6 +40,8 @@ class KlingConnection:
     namespace: str = ""
     #: Tasks in flight that the account allows per model; ``None`` is unknown.
     max_concurrency: int | None = None
+    #: Results may be downloaded from private addresses of other hosts than the connection's own.
+    allow_private_downloads: bool = False
     http_extras: dict[str, Any] = field(default_factory=dict, repr=False)
     #: Why the profile is what it is, for people.
     profile_reason: str = ""
@@ -104,6 +106,9 @@ class KlingConnection:
             api=api,
             namespace=namespace,
             max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
+            allow_private_downloads=_flag(
+                conn_id, "allow_private_downloads", ours["allow_private_downloads"]
+            ),
             http_extras=extras,
             profile_reason=_why_profile(ours["profile"], profile.name, base_url),
         )
@@ -224,6 +229,15 @@ def _positive(conn_id: str, name: str, value: Any) -> int | None:
             f"Connection {conn_id!r}: extra {name} must be a whole number from 1; found {value!r}."
         )
     return int(text)
+
+
+def _flag(conn_id: str, name: str, value: Any) -> bool:
+    text = str("" if value is None else value).strip().lower()
+    if text not in ("", "true", "false"):
+        raise KlingRequestError(
+            f"Connection {conn_id!r}: extra {name} must be true or false; found {value!r}."
+        )
+    return text == "true"
 
 
 def _mask(secret: str) -> None:

@@ -28,6 +28,7 @@ from kling_provider.storage import (
     saved_result,
     stem_beside,
 )
+from kling_provider.storage.addresses import Reach
 from kling_provider.storage.names import SUFFIXES
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ class Saving:
                 replace=self._replace,
                 refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
                 http_extras=self._hook.connection.http_extras,
+                reach=Reach.of(self._hook.connection),
             )
             claim_is_gone = claim_is_gone and files[index].file == str(path) and not self._replace
         if not claim_is_gone:

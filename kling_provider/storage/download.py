@@ -20,6 +20,7 @@ from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.hooks.failures import reason
 from kling_provider.hooks.wire import HttpOptions, split_extras
+from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
 from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs, host_of
 from kling_provider.storage.media import defect
@@ -66,6 +67,7 @@ def fetch(
     *,
     refresh: Callable[[], KlingTask],
     http_extras: Mapping[str, Any],
+    reach: Reach | None = None,
 ) -> Fetched:
     """Download output ``index`` of ``task`` into ``file``, whole and checked.
 
@@ -73,13 +75,14 @@ def fetch(
     once by a fresh one.
 
     :param refresh: reads the task again.
+    :param reach: which private addresses may be connected to; ``None`` is all.
     :raises KlingServerError: a retry may get it, at no cost.
     :raises KlingTaskNotFound: it is gone from Kling for good.
     """
     hide_queries_in_debug_logs()
     options = split_extras(http_extras)
     wanted = task.outputs[index]
-    with _session(options) as session:
+    with _session(options, reach) as session:
         got = _try(session, options, wanted, file)
         if isinstance(got, _DeadLink):
             log.info(
@@ -113,7 +116,7 @@ def _same(task: KlingTask, wanted: Output, index: int) -> Output:
     return task.outputs[index] if index < len(task.outputs) else Output(wanted.type)
 
 
-def _session(options: HttpOptions) -> Session:
+def _session(options: HttpOptions, reach: Reach | None) -> Session:
     """Without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
     import requests
 
@@ -123,12 +126,21 @@ def _session(options: HttpOptions) -> Session:
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
             """requests would ask netrc here, at every redirect."""
 
+        def get_redirect_target(self, resp: Any) -> str | None:
+            target = super().get_redirect_target(resp)
+            if is_downgrade(str(resp.url), target):
+                raise Refused(f"{host_of(str(resp.url))} redirects from https to http")
+            return target
+
     session = Anonymous()
     session.auth = _no_auth  # with one that does nothing, requests does not ask netrc
     session.trust_env = options.trust_env
-    adapter = WatchedAdapter(answer_time=options.answer_time, slowest=_SLOWEST)
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, adapter)
+    if reach is not None:
+        guard(session, reach, answer_time=options.answer_time, slowest=_SLOWEST)
+    else:
+        adapter = WatchedAdapter(answer_time=options.answer_time, slowest=_SLOWEST)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, adapter)
     session.headers["Accept-Encoding"] = "identity"  # so that Content-Length counts the file's own bytes
     return session
 
@@ -193,6 +205,8 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
             proxies=dict(options.proxies or {}),
             verify=options.verify,
         )
+    except Refused as error:
+        dead = _DeadLink(str(error))
     except (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.TooManyRedirects):
         dead = _DeadLink(f"{host_of(url)} redirects to where nothing can be fetched")
     except exceptions.RequestException as error:

@@ -12,6 +12,7 @@ from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingServerError, KlingStorageError
+from kling_provider.storage.addresses import Reach
 from kling_provider.storage.download import fetch
 from kling_provider.storage.failures import still_there, telling
 from kling_provider.storage.parts import Part
@@ -46,6 +47,7 @@ def save_output(
     replace: bool = False,
     refresh: Callable[[], KlingTask],
     http_extras: Mapping[str, Any] | None = None,
+    reach: Reach | None = None,
 ) -> SavedFile:
     """Save one output of a finished task at ``path``, with its sidecar beside it.
 
@@ -60,6 +62,7 @@ def save_output(
     :param refresh: reads the task again; called once, when the link is dead.
     :param http_extras: the connection's (``KlingConnection.http_extras``): its proxies, TLS and timeouts
         count, its headers and client certificate are for the API alone.
+    :param reach: which private addresses the download may connect to; ``None`` is all.
     :raises KlingRequestError: where the place is another video's, and ``beside`` too.
     :raises KlingServerError: the download failed; a retry repeats it at no cost.
     :raises KlingStorageError: the file could not be written; the same.
@@ -79,7 +82,9 @@ def save_output(
             return _saved(target.path, there, reused=True)
         started = time.monotonic()
         with store.part(path) as part:
-            fetched = fetch(task, index, part.file, refresh=refresh, http_extras=http_extras or {})
+            fetched = fetch(
+                task, index, part.file, refresh=refresh, http_extras=http_extras or {}, reach=reach
+            )
             poster = poster_of(part.file) if task.outputs[index].type == "video" else None
             sidecar = describe(
                 task, index, origin, size=fetched.size, sha256=fetched.sha256, suffixes=suffixes

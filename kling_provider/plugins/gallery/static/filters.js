@@ -61,8 +61,8 @@ const DayFilter = ({ label, ...props }) =>
   h(UI.HStack, { as: "label", gap: 2, fontSize: "sm", color: "fg.muted" }, label,
     h(UI.Input, { type: "date", size: "sm", width: "9.5rem", ...props, onChange: (event) => props.onChange(event.target.value) }));
 
-/** The bar of filters. `scope`: what is given already, a run for example, where Dag and days say nothing. `ready`: the videos are there. */
-export function FilterBar({ chosen, change, scope, ready }) {
+/** The bar of filters. `scope`: what is given already, a run for example, where Dag and days say nothing. `ready`: the videos are there. `entry`: what the one task instance that is shown is called. */
+export function FilterBar({ chosen, change, scope, ready, entry }) {
   const [choices, setChoices] = useState({ dags: [], models: [] });
   useEffect(() => {
     if (!ready) return undefined; // the videos come first
@@ -71,7 +71,7 @@ export function FilterBar({ chosen, change, scope, ready }) {
     return () => abort.abort();
   }, [ready]);
   const set = (name) => (value) => change({ [name]: value });
-  const instance = chosen.run_id && [chosen.task_id, chosen.map_index >= 0 && `[${chosen.map_index}]`, chosen.run_id].filter(Boolean).join(" ");
+  const instance = chosen.run_id && [chosen.task_id, chosen.map_index >= 0 && (entry || `[${chosen.map_index}]`), chosen.run_id].filter(Boolean).join(" ");
   return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the videos", gap: 2, flexWrap: "wrap",
     onSubmit: (event) => event.preventDefault() },
     h(TextFilter, { value: chosen.text, onChange: set("text") }),

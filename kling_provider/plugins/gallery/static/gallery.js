@@ -76,7 +76,7 @@ function KlingVideos(props) {
   return h(UI.VStack, { align: "stretch", gap: 4, p: scoped ? 2 : 4, className: "kling-gallery" },
     h("link", { rel: "stylesheet", href: address("static/gallery.css") }),
     !scoped && h(UI.Heading, { as: "h1", size: "xl" }, "Kling videos"),
-    h(FilterBar, { chosen, change, scope, ready: offset !== undefined }),
+    h(FilterBar, { chosen, change, scope, ready: offset !== undefined, entry: cards.length === 1 ? (cards[0].label ?? cards[0].name) : "" }),
     offset !== undefined && h(Sum, { query, cards }),
     h(UI.VisuallyHidden, { role: "status", "aria-live": "polite" }, told),
     error && h(UI.Alert.Root, { status: "error" }, h(UI.Alert.Indicator, null), h(UI.Alert.Title, null, error)),

@@ -35,6 +35,10 @@ function Notice({ icon, tone = "fg.muted", head, progress, children }) {
         h(UI.Progress.Track, { borderRadius: 0 }, h(UI.Progress.Range, { transition: "width 1s linear" }))));
 }
 
+/** The same in a line, where the reason below needs the room. */
+const Strip = ({ icon, tone, head }) =>
+  h(UI.HStack, { bg: "bg.muted", color: tone, px: 3, py: 2.5, gap: 2, fontSize: "sm", fontWeight: "medium" }, h(Icon, { name: icon, size: 20 }), head);
+
 function Waiting({ card, now }) {
   // The clock is drawn once a second, so a card may be younger than it.
   const elapsed = Math.max(0, (now - new Date(card.since).getTime()) / 1000);
@@ -135,13 +139,13 @@ function Absent({ card, output }) {
 /** What a card shows above its words. The reason stands below, where there is room for all of it. */
 export function Media({ card, index, now, play }) {
   const state = STATES[card.state] ?? STATES.unreadable;
-  if (card.state === "retrying") return h(Notice, { icon: "clock", tone: "orange.fg", head: state.label });
+  if (card.state === "retrying") return h(Strip, { icon: "clock", tone: "orange.fg", head: state.label });
   if (card.state === "fetching") {
     return h(Notice, { icon: "ready", tone: "blue.fg", head: state.label }, "Kling has made it; a worker saves it as soon as one is free.");
   }
   if (state.waiting) return h(Waiting, { card, now });
   if (card.state !== "done") {
-    return h(Notice, { icon: "warning", tone: card.state === "failed" ? "fg.error" : "fg.muted", head: state.label });
+    return h(Strip, { icon: "warning", tone: card.state === "failed" ? "fg.error" : "fg.muted", head: state.label });
   }
   const output = card.outputs?.[index];
   if (!output?.src) return h(Absent, { card, output: output ?? {} });
