@@ -38,6 +38,7 @@ HELP = {
     "seed": "of the random numbers of faults",
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "film_cache_mb": "room for rendered films",
+    "allow_hosts": "names with dots that it may be called by, separated by commas; addresses and localhost always",
 }
 
 

@@ -39,6 +39,7 @@ class Options:
     seed: int = 1
     state_dir: Path | None = None
     film_cache_mb: int = 512
+    allow_hosts: str = ""
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
@@ -48,6 +49,11 @@ class Options:
             raise ValueError("time_scale must be above 0 and render_seconds not below it")
         self.state_dir = Path(self.state_dir) if self.state_dir is not None else None
         self.port_file = Path(self.port_file) if self.port_file is not None else None
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Names with dots that it may be called by, in small letters."""
+        return tuple(name.strip().lower() for name in self.allow_hosts.split(",") if name.strip())
 
     @property
     def gateway(self) -> bool:

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 from kling_provider.sandbox import control, routes
 from kling_provider.sandbox.app import App
+from kling_provider.sandbox.guard import refuse_stranger
 from kling_provider.sandbox.wire import Answer, Request, html
 
 CHUNK = 256 * 1024
@@ -81,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
                 answer.file.close()
 
     def _answer(self, app: App, request: Request) -> Answer:
+        if (refusal := refuse_stranger(app.options, request)) is not None:
+            return refusal
         if request.path == "/" or request.path.startswith("/_sandbox/"):
             return control.answer(app, request)
         time.sleep(app.options.latency)
