@@ -18,7 +18,7 @@ from kling_provider.sandbox.wire import Request
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(time_scale=1, render_seconds=10) as running:
+    with Sandbox(time_scale=1, render_seconds=10, concurrency=100) as running:
         yield running
 
 
