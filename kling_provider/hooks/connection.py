@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from kling_provider.api.requests import Request
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
-OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency", "allow_private_downloads")
-_KNOWN_EXTRAS = (*OUR_EXTRAS, *HTTP_OPTIONS)
+OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
+#: Ours too, and not in the form: few need it, and it lifts a protection.
+_UNLISTED_EXTRAS = ("allow_private_downloads",)
+_KNOWN_EXTRAS = (*OUR_EXTRAS, *_UNLISTED_EXTRAS, *HTTP_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class KlingConnection:
         """
         conn_id = connection.conn_id
         extras = _extras(connection)
-        ours = {key: extras.pop(key, None) for key in OUR_EXTRAS}
+        ours = {key: extras.pop(key, None) for key in (*OUR_EXTRAS, *_UNLISTED_EXTRAS)}
         region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
         base_url = _base_url(connection) or REGIONS[region]
         profile = PROFILES[_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))]
