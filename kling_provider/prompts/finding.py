@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.problems import Problem
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.prompts.problems import PromptProblem, harmless
+from kling_provider.prompts.usual_files import is_usual
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -45,31 +46,6 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_FILES = 10_000
 #: Folders within folders.
 _MAX_DEPTH = 32
-
-#: What a repository has beside its prompts. The second group holds everyday words, so only their usual form counts.
-_USUAL = re.compile(
-    r"readme(?![a-z]).*"
-    r"|(licen[sc]e|changelog|contributing|contributors|code[_-]of[_-]conduct|codeowners|maintainers|copying)"
-    r"([._-]([a-z]{2}([_-][a-z]{2,4})?|mit|apache.*|bsd.*|[al]?gpl.*|cc.*))?",
-    re.IGNORECASE,
-)
-_USUAL_IN_CAPITALS = re.compile(
-    r"(HISTORY|CHANGES|RELEASES|SECURITY|SUPPORT|GOVERNANCE|AUTHORS|CREDITS|NOTICE|INSTALL|TODO|ROADMAP|FAQ|AGENTS|CLAUDE)"
-    r"([._-][A-Za-z]{2}([_-][A-Za-z]{2,4})?)?"
-)
-_USUAL_FILES = frozenset(
-    {
-        *("requirements.txt", "requirements-dev.txt", "constraints.txt", "cmakelists.txt", "robots.txt"),
-        *("package.json", "package-lock.json", "composer.json", "tsconfig.json", "mkdocs.yml", "mkdocs.yaml"),
-        *(
-            "docker-compose.yml",
-            "docker-compose.yaml",
-            "compose.yaml",
-            "airflow_settings.yaml",
-            "_config.yml",
-        ),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +125,6 @@ def find_files(path: str | os.PathLike[str]) -> Found:
         more = "".join(f"; {line}" for line in found.passed_over[:3])
         raise refused(f"there are no prompt files in {given}: they end in {', '.join(SUFFIXES)}{more}")
     return found
-
-
-def is_usual(name: str) -> bool:
-    """Whether a file of this name is a repository's own (its README, its licence), in whatever language."""
-    stem, dot, _ = name.rpartition(".")
-    if name.lower() in _USUAL_FILES:
-        return True
-    return bool(dot and (_USUAL.fullmatch(stem) or _USUAL_IN_CAPITALS.fullmatch(stem)))
 
 
 def _one_file(path: AnyPath, given: str) -> Found:

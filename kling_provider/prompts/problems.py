@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
+from kling_provider.api.addresses import without_queries
 from kling_provider.api.problems import Problem
 from kling_provider.exceptions import KlingRequestError
 
@@ -32,8 +32,7 @@ class PromptProblem(Problem):
 def harmless(found: Any) -> Any:
     """``found`` as it may stand in a log: addresses without password and signature."""
     if isinstance(found, str):
-        without_user = re.sub(r"://[^/@\s]*:[^/@\s]*@", "://…@", found)
-        return re.sub(r"(://[^\s?#]*)[?#][^\s'\"]*", r"\1?…", without_user)
+        return without_queries(found)
     if isinstance(found, Mapping):
         return {key: harmless(value) for key, value in found.items()}
     return [harmless(value) for value in found] if isinstance(found, list) else found

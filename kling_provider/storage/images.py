@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -37,6 +38,7 @@ _WIDEST = 2.5
 _SHORTEST_INLINE = 200
 #: Longer ones are no paths (PATH_MAX).
 _LONGEST_PATH = 4096
+_LONG_BASE64 = re.compile(r"(?:data:[\w/;+.-]*,)?[A-Za-z0-9+/_-]{500,}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +151,17 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
         elif isinstance(value, str) and (ours := _our_name(key)) in IMAGE_FIELDS:
             shown[key] = _shown(value, images.get(ours))
         else:
-            shown[key] = value
+            shown[key] = _without_base64(value)
     return shown
+
+
+def _without_base64(value: Any) -> Any:
+    """What is not an image's own field may hold one all the same."""
+    if isinstance(value, str):
+        return _LONG_BASE64.sub(lambda found: f"base64 ({len(found[0])} characters)", value)
+    if isinstance(value, Mapping):
+        return {key: _without_base64(item) for key, item in value.items()}
+    return [_without_base64(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _origin(url: str) -> str:

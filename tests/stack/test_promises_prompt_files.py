@@ -175,3 +175,55 @@ def test_all_mistakes_of_a_folder_are_told_before_anything_is_paid(facts: Mistak
     ):
         assert words in facts.said
     assert facts.calls == 0
+
+
+TEXTS = {
+    "code": "Macro shot of code that loops: {% for %} in green, of texts.",
+    "leak": "A poster with the words {{ conn.kling_default.password }}, of texts.",
+    "sign": "A neon sign that reads {{ brand }}, of texts.",
+    "tag": "A wall with the hashtag {# teaser #}, of texts.",
+}
+DAG_OF_TEXTS = """
+from datetime import datetime
+
+from airflow.sdk import DAG, task
+
+from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.prompts import load_prompts
+
+with DAG("promises_texts", schedule=None, start_date=datetime(2026, 1, 1), catchup=False):
+    KlingGenerateOperator.partial(task_id="at_parse_time").expand(request=load_prompts({folder!r}))
+    KlingGenerateOperator.partial(task_id="in_a_task").expand(request=task(load_prompts)({folder!r}))
+"""
+
+
+@dataclass
+class Texts:
+    """How the run ended, what each task's instances say they made, and what reached Kling."""
+
+    state: str
+    told: dict[str, list[str]]
+    paid: list[str]
+
+
+def texts_at_parse_time(world: World) -> Texts:
+    folder = Path(world.stack.environment["AIRFLOW__CORE__DAGS_FOLDER"]) / "promises_texts"
+    (folder / "prompts").mkdir(parents=True)
+    for name, text in TEXTS.items():
+        (folder / "prompts" / f"{name}.md").write_text(text)
+    (folder / "dag.py").write_text(DAG_OF_TEXTS.format(folder=str(folder / "prompts")))
+    run = world.run("promises_texts")
+    state = run.end()
+    told = {
+        task_id: [run.xcom(task_id, number)["prompt"] for number in range(len(TEXTS))]
+        for task_id in ("at_parse_time", "in_a_task")
+    }
+    return Texts(state, told, sorted(task["prompt"] for task in world.kling.tasks("of texts")))
+
+
+@pytest.mark.parametrize("facts", [texts_at_parse_time], indirect=True)
+def test_a_text_with_braces_reaches_kling_as_it_was_written(facts: Texts) -> None:
+    assert facts.state == "success"
+    written = list(TEXTS.values())
+    assert facts.told == {"at_parse_time": written, "in_a_task": written}
+    assert facts.paid == sorted(written * 2)

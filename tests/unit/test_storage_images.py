@@ -240,6 +240,22 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
     assert shown_request(written)["image"] == f"{tmp_path}/a.png"
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"first_frame": "A_b-" * 900},
+        {"first_frame": "/" + "a" * 3000},
+        {"prompt": "as in data:image/png;base64," + "iVBO" * 5000},
+        {"imgae": "iVBO" * 5000},
+        {"elements": [{"element_id": "1", "url": "iVBO" * 5000}]},
+        {"matrix": {"first_frame": ["/9j/" * 5000]}},
+        {"image": "data:image/png;base64," + "iVBO" * 5000 + "!"},
+    ],
+)
+def test_base64_is_never_shown_whole(request_: dict[str, Any]) -> None:
+    assert len(str(shown_request({"type": "image_to_video", **request_}))) < 400
+
+
 @given(
     width=st.integers(1, 700),
     height=st.integers(1, 700),
