@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from kling_provider.operators.kling import KlingSubmitOperator
 from kling_provider.sandbox import Sandbox
