@@ -122,7 +122,10 @@ def test_the_retry_adopts_what_the_killed_worker_made(facts: Killed) -> None:
     indirect=True,
 )
 def test_without_a_lock_the_retry_stops_and_adopt_goes_on(facts: Killed) -> None:
-    assert [line.split()[0] for line in facts.first] == ["Sending"]
+    assert [line.split()[0] for line in facts.first] == [
+        "Profile",
+        "Sending",
+    ]  # nothing protects here, and the log says so
     assert facts.before == "failed"
     assert facts.stopped_at == 2  # of three: nothing is gained by a third
     assert facts.tasks_then == 1
@@ -136,7 +139,7 @@ def test_without_a_lock_the_retry_stops_and_adopt_goes_on(facts: Killed) -> None
     if intent is not None:
         assert json.loads(intent["value"])["state"] == "open"
     assert facts.after == "success"
-    assert "adopted, nothing paid" in (facts.third or [""])[0]
+    assert any("adopted, nothing paid" in line for line in facts.third or [])
     [task] = facts.tasks
     [result] = [facts.run.xcom(name) for name in ("save", "video") if name in facts.run.states()]
     assert result["kling_task_id"] == task["id"]
