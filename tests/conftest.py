@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -35,6 +36,9 @@ os.environ.update(
     }
 )
 (_HOME / "dags").mkdir()
+# How long it takes to make an example says more of the machine's load than of the test.
+settings.register_profile("loaded", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("loaded")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

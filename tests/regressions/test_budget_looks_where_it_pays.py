@@ -207,11 +207,13 @@ def test_a_task_that_does_not_pay_is_refused(task_id: str, monkeypatch: pytest.M
 def test_what_is_wrong_with_every_request_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with connected(monkeypatch) as sandbox:
         story = Story(sandbox)
-        budget = story._parse([*LIST, "Film 9", None, 7])
-        outcome = outcome_of(lambda: budget.execute(story.context("budget")))
+        wrong = [{"promt": "x"}, {"prompt": "x", "duration": 99}, {"type": "nope"}]
+        outcome = outcome_of(lambda: story._parse([*LIST, *wrong]).execute(story.context("budget")))
         assert creates(sandbox) == 0
+        refused = outcome_of(lambda: story._parse([*LIST, "Film 9", None, 7]))
     assert type(outcome).__name__ == "KlingRequestError", repr(outcome)
     assert all(f"#{index}" in str(outcome) for index in (4, 5, 6))
+    assert type(refused).__name__ == "KlingRequestError", repr(refused)
 
 
 entries = st.lists(
