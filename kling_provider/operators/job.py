@@ -268,6 +268,8 @@ class Job:
     def _if_it_counts(self, record: Record | None) -> Record | None:
         """Leave out what a sandbox on this machine made, once the connection is to a host elsewhere: it was not paid."""
         there, here = (record or {}).get("host"), self.hook.connection.host
+        if there is not None and there != here and self.identity.own is not None:
+            return None  # the user's own external id names a task of one account, and another host has another one
         if there is None or not is_loopback(there) or is_loopback(here):
             return record
         log.info("What the sandbox at %s made for %s does not count at %s.", there, self.name, here)
