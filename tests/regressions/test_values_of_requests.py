@@ -84,8 +84,9 @@ NAN = float("nan")
     ids=repr,
 )
 def test_what_is_no_value_is_refused_before_it_is_paid(request_: dict[str, Any], sandbox: Sandbox) -> None:
-    with pytest.raises(KlingRequestError) as refused:
+    with pytest.raises(KlingError) as refused:
         submit(request_)
+    assert isinstance(refused.value, KlingRequestError), refused.value
     assert is_storable(str(refused.value))
     assert made(sandbox) == 0
 
@@ -293,6 +294,7 @@ def test_no_task_is_asked_for_by_the_name_of_nothing(
     operator: Any, id_: Any, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     where = {"destination": str(tmp_path)} if operator is KlingDownloadOperator else {}
-    with pytest.raises(KlingRequestError, match="kling_task_id"):
+    with pytest.raises(KlingError, match="kling_task_id") as refused:
         operator(task_id="wait", kling_task_id=id_, **where).execute(Instance().context)
+    assert isinstance(refused.value, KlingRequestError)
     assert not [one for one in sandbox.requests() if "None" in str(one) or "nan" in str(one)]
