@@ -223,7 +223,7 @@ def test_what_a_sandbox_made_is_not_taken_for_paid_elsewhere(
     then: str, start: Start, tmp_path: Path, assets: Assets | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A first try at a sandbox on this machine, then the connection to the real host: its prompts are made there."""
-    first, second = start(), start()
+    first, second = start(), start(allow_hosts="kling.example")
     resolve = socket.getaddrinfo
     monkeypatch.setattr(
         socket,
