@@ -51,11 +51,14 @@ def _create(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             _lock(descriptor)
+            taken = not os.fstat(descriptor).st_nlink
+        except BlockingIOError:
+            taken = True
         except OSError:
-            return path, descriptor  # no locks here
-        if os.fstat(descriptor).st_nlink:
+            taken = False  # no locks here
+        if not taken:
             return path, descriptor
-        # Somebody who cleaned up took it for dead in the moment before it was locked.
+        # Somebody who cleaned up took it for dead in the moment before it was locked, and has removed it or will.
         os.close(descriptor)
 
 

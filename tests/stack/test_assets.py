@@ -173,7 +173,7 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: 
     [message] = messages.received
     assert message["channel"] == "#outlets_forms"
     lines = message["text"].splitlines()
-    assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 unit"]
+    assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 units"]
     assert lines[3] == f"File: {file['file']}"
     assert lines[4].startswith("Picture: ")
     assert file["poster"] == f"{file['file']}.jpg"
@@ -292,19 +292,10 @@ def test_a_dag_publishes_what_another_one_generated(airflow: AirflowStack) -> No
     assert airflow.api.wait_run("kling_prompt_files", run_id, timeout=200) == "success"
     made = events(airflow, run_id, "video")
     assert len(made) > 3
-    first_run(airflow, "kling_on_video")
     folder = Path(made[0]["files"][0]["file"].removeprefix("file://")).parent
-
-    def published() -> bool:
-        """One run or several: the videos do not all finish together."""
-        return len(list((folder / "published").glob("*.mp4"))) == len(made)
-
-    wait_for(published, timeout=60, what="all videos in published/")
-    wait_for(
-        lambda: {run["state"] for run in airflow.api.runs("kling_on_video")} == {"success"},
-        timeout=60,
-        what="the end of kling_on_video",
-    )
+    publish = airflow.api.trigger("kling_on_video")
+    assert airflow.api.wait_run("kling_on_video", publish) == "success"
+    assert len(list((folder / "published").glob("*.mp4"))) == len(made)
     page = (folder / "published/index.html").read_text()
     for one in made:
         film = Path(one["files"][0]["file"].removeprefix("file://"))
