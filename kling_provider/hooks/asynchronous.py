@@ -178,7 +178,7 @@ class KlingAsyncHook:
                 f"{connection.host} has no list of tasks (gateways, and access key with secret key, have none)."
             )
         statuses = reads.word_list(statuses, "statuses", reads.STATUS_WORDS)
-        product_types = reads.word_list(product_types, "product_types", ("video", "image", "try_on"))
+        product_types = reads.word_list(product_types, "product_types", reads.PRODUCT_TYPES)
         found: dict[str, KlingTask] = {}
         pages = reads.Pages(connection, max_pages)
         while pages.more:

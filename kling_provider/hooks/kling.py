@@ -237,10 +237,15 @@ class KlingHook(HttpHook):
         since: datetime | None = None,
         until: datetime | None = None,
         status: Sequence[str] = (),
+        *,
+        product_types: Sequence[str] = (),
+        max_pages: int | None = None,
     ) -> list[KlingTask]:
-        """The account's tasks of a window (Kling's default: the last 30 days), all pages.
+        """List the account's tasks of a window (default: Kling's, the last 30 days), 500 per call.
 
         :param status: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
+        :param product_types: only these: ``video``, ``image``, ``try_on``.
+        :param max_pages: stop after so many pages; default: at the end.
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list has no end.
         """
@@ -248,12 +253,15 @@ class KlingHook(HttpHook):
             self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
         )
         status = reads.word_list(status, "status", reads.STATUS_WORDS)
-        tasks: list[KlingTask] = []
-        pages = reads.Pages(self.connection)
+        product_types = reads.word_list(product_types, "product_types", reads.PRODUCT_TYPES)
+        found: dict[str, KlingTask] = {}
+        pages = reads.Pages(self.connection, max_pages)
         while pages.more:
-            call = standard.list_tasks(since, until, statuses=status, cursor=pages.cursor)
-            tasks += self._read(call, pages.read)
-        return tasks
+            call = standard.list_tasks(
+                since, until, statuses=status, product_types=product_types, cursor=pages.cursor
+            )
+            found |= {task.kling_task_id: task for task in self._read(call, pages.read)}
+        return list(found.values())
 
     def account(self) -> tuple[Pack, ...]:
         """The account's resource packs (units; the remaining ones may lag).

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 #: Kling's own words for where a task stands, as its list takes them.
 STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
+#: Those of them that count against the account's limit.
+IN_FLIGHT = STATUS_WORDS[:2]
+#: Kling's own words for what a task makes, as its list takes them.
+PRODUCT_TYPES = ("video", "image", "try_on")
 
 
 def known_type(type: Any) -> str:

@@ -27,6 +27,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.kling import KlingHook
+from kling_provider.hooks.reads import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.operators.earlier import run_free_step
@@ -134,6 +135,7 @@ class Job:
         self._sent = False
         self._told_lock = False
         self._claim: Callable[[], str] | None = None
+        self._resumed = False
         #: The task that :meth:`submit` made or found.
         self.kling_task_id: str | None = None
         self._shared: Record | None = None
@@ -198,7 +200,7 @@ class Job:
                 self.hook.connection.profile_reason,
             )
         record = self._load_record()
-        self._claim = claim
+        self._claim, self._resumed = claim, resume is not None
         submission = Submission(
             identity=self.identity,
             lock=self.lock,
@@ -339,16 +341,35 @@ class Job:
         self._records.store(record, needed=needed)
         self._kept = record.get("kling_task_id")
 
-    def _permit(self, external_task_id: str | None, attempt: int) -> None:
+    def _permit(self, external_task_id: str | None, attempt: int) -> bool:
         if self._max_units is not None and (self.price.units is None or self.price.units > self._max_units):
             raise KlingBudgetError(
                 f"Not sent: {self.name} costs {self.price.as_text()}, and max_units is {self._max_units}. Nothing is "
                 "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
             )
+        if self._is_at_limit():
+            return False
         if self._claim is not None:
             self.place_at(self._claim())
         if self._plan_only:
             raise Planned(external_task_id, attempt)
+        return True
+
+    def _is_at_limit(self) -> bool:
+        """Whether as many tasks are in flight as the connection states: then the queue is the place to wait, without
+        a paid call that Kling would refuse. Who comes from the queue was called because there is room."""
+        connection = self.hook.connection
+        limit = connection.max_concurrency
+        if limit is None or self._resumed or self._plan_only or not connection.profile.task_reads:
+            return False
+        try:
+            running = self.hook.list_tasks(status=IN_FLIGHT, product_types=("video",), max_pages=1)
+        except KlingError as error:
+            log.info("What is in flight cannot be read now, so the request is sent: %s", error)
+            return False
+        # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
+        # queue finds that out with one try.
+        return len(running) >= limit
 
     def plan(self, planned: Planned) -> dict[str, Any]:
         """What the paid call would be: method, address, the exact body (images by path and sha256), and price."""

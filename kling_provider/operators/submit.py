@@ -231,9 +231,7 @@ class KlingSubmitOperator(TellsLineage):
         )
         self.log.info(
             "%s: nothing was made. Waiting %s.",
-            f"The account has no free slot for {job.request.model} (1303)"
-            if refused.full
-            else f"{job.hook.connection.host} takes no more requests for now",
+            waiting.reason_to_queue(job, refused),
             "without a worker" if self.deferrable else "in this worker",
         )
         if not self.deferrable:

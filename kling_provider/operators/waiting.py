@@ -223,6 +223,19 @@ def queue_entry(
     }
 
 
+def reason_to_queue(job: Job, refused: NoSlot) -> str:
+    """Say why nothing could be sent."""
+    connection, model = job.hook.connection, job.request.model
+    if not refused.refused:
+        return (
+            f"As many tasks are in flight as the connection says that the account allows ({connection.max_concurrency} "
+            f"for {model})"
+        )
+    if refused.full:
+        return f"The account has no free slot for {model} (1303)"
+    return f"{connection.host} takes no more requests for now"
+
+
 def slot_error(event: Mapping[str, Any], job: Job) -> KlingError | None:
     """The exception for a slot event that is not "room"."""
     if event.get("status") == "room":

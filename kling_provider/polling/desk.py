@@ -17,8 +17,9 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.hooks.reads import IN_FLIGHT
 from kling_provider.polling import clock
-from kling_provider.polling.poller import IN_FLIGHT, Poller, start_apart
+from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.reader import Reader
 from kling_provider.polling.slots import Entry, Running, Slots
 from kling_provider.polling.watch import FAULT_BUDGET, MISSING_BUDGET, asked_pause

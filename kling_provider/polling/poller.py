@@ -29,6 +29,7 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.hooks.reads import IN_FLIGHT
 from kling_provider.polling import clock
 from kling_provider.polling.reader import Reader
 from kling_provider.polling.slots import Running
@@ -48,9 +49,6 @@ _PHASE = random.random()  # noqa: S311 - spreads load, keeps no secret
 _NAP = 30.0
 #: Seconds between two warnings about failing reads.
 _QUIET = 30.0
-
-#: Kling's words for a task that holds a slot.
-IN_FLIGHT = ("submitted", "processing")
 
 #: Type and id: legacy reads are bound to the type.
 Key = tuple[str, str]

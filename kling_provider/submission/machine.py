@@ -219,7 +219,9 @@ class Submission(Words):
                 task_state=TaskState.EXISTS,
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
-        yield Permit(external, attempt)
+        may_send = yield Permit(external, attempt)
+        if not (may_send or doubt):
+            return NoSlot(external, attempt, full=False, refused=False)
         prepared = yield from self._prepared(external, doubt)
         for pause in (*BACKOFF, None):
             # With a lock too: the record says what was sent, which the request of a later try may not.

@@ -54,7 +54,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Money is about to be spent, and nothing is stored yet -> nothing. To refuse, raise."""
+    """Money is about to be spent, and nothing is stored yet -> whether it may be now. To refuse for good, raise."""
 
     external_task_id: str | None
     attempt: int
@@ -115,14 +115,16 @@ class Submitted:
 class NoSlot:
     """The host takes no request now, and nothing was made. Wait, then submit with ``resume``.
 
-    ``full``: the account is at its concurrency limit (1303); otherwise it was asked too often. ``not_before`` is the
-    epoch before which nothing is to be sent, where the host named one.
+    ``full``: the account is at its concurrency limit (1303); otherwise it was asked too often, or not asked at all.
+    ``not_before`` is the epoch before which nothing is to be sent, where the host named one. ``refused`` is false where
+    nothing was sent: as many tasks are in flight as the connection says the account allows.
     """
 
     external_task_id: str | None
     attempt: int
     full: bool = True
     not_before: float | None = None
+    refused: bool = True
 
 
 Outcome = Submitted | NoSlot

@@ -114,7 +114,7 @@ class Kling:
                 tasks = self.world.by_ids(self.account, [kling_task_id])
                 return self._read(tasks[0]) if tasks else None
             case Permit():
-                return None
+                return True
             case Prepare(external):
                 if self.prepare_fates and self.prepare_fates.pop(0):
                     raise KlingRequestError("no such proxy")
@@ -270,9 +270,18 @@ def test_without_a_lock_no_second_create_after_doubt(
 def test_the_first_try_notes_what_it_sends_and_asks_nothing() -> None:
     steps = Kling().submission().steps()
     assert isinstance(next(steps), Permit)
-    assert isinstance(next(steps), Prepare)
+    assert isinstance(steps.send(True), Prepare)
     assert isinstance(next(steps), Store)
     assert isinstance(next(steps), Send)
+
+
+def test_without_permission_the_request_waits_in_the_queue_and_nothing_is_noted() -> None:
+    steps = Kling().submission().steps()
+    permit = next(steps)
+    assert isinstance(permit, Permit)
+    with pytest.raises(StopIteration) as end:
+        steps.send(False)
+    assert end.value.value == NoSlot(permit.external_task_id, permit.attempt, full=False, refused=False)
 
 
 @pytest.mark.parametrize("locked", [True, False])
