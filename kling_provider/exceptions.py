@@ -2,12 +2,13 @@
 """What can go wrong, by who can mend it.
 
 Permanent ones also subclass Airflow's ``AirflowFailException``, so that no retry is spent on them. Every
-one says whether a task exists at Kling (``task_state``), because that decides what a retry may do.
+one says whether a task exists at Kling (``task_state``), because that decides what a retry may do. An error is built
+whole and stays as it is: who knows more raises what :meth:`KlingError.with_context` returns.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 class KlingError(AirflowException):
     """Base of all. ``code`` and ``request_id`` are Kling's, for its support.
 
+    :param message: what is wrong, what exists and is billed, and what to do.
     :param task_state: ``none`` (no task, nothing billed), ``exists``, or ``may_exist``.
+    :param kling_task_id: the task that it is about.
+    :param retry_after: seconds that the host asked to wait.
+    :param problems: what is wrong with the request, one by one; the message names them too.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class KlingError(AirflowException):
         task_state: TaskState = TaskState.NONE,
         kling_task_id: str | None = None,
         retry_after: float | None = None,
+        problems: Sequence[Problem] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -43,6 +49,36 @@ class KlingError(AirflowException):
         self.task_state = task_state
         self.kling_task_id = kling_task_id
         self.retry_after = retry_after
+        self.problems = tuple(problems)
+
+    def with_context(
+        self,
+        *,
+        prefix: str = "",
+        suffix: str = "",
+        task_state: TaskState | None = None,
+        kling_task_id: str | None = None,
+    ) -> Self:
+        """Return a new error of the same class that says more; this one stays as it is.
+
+        It keeps the traceback, so that ``raise error.with_context(…) from error.__cause__`` leads to where the first one
+        was raised, and says things once.
+
+        :param prefix: text before the message.
+        :param suffix: text after the message.
+        :param task_state: what is known by now of the task; default: what this error says.
+        :param kling_task_id: the task; default: that of this error.
+        """
+        return type(self)(
+            f"{prefix}{self}{suffix}",
+            code=self.code,
+            request_id=self.request_id,
+            http_status=self.http_status,
+            task_state=self.task_state if task_state is None else task_state,
+            kling_task_id=kling_task_id or self.kling_task_id,
+            retry_after=self.retry_after,
+            problems=self.problems,
+        ).with_traceback(self.__traceback__)
 
     @property
     def next_try(self) -> str:
@@ -64,8 +100,6 @@ class KlingBudgetError(KlingError, AirflowFailException):
 
 class KlingRequestError(KlingError, AirflowFailException):
     """The request is wrong, by our check before the call or by Kling's (1200-1203)."""
-
-    problems: Sequence[Problem] = ()
 
 
 class KlingConnectionMissing(KlingRequestError):

@@ -117,9 +117,9 @@ class KlingHook(HttpHook):
             if problems:
                 raise InvalidRequest(problems)
         except InvalidRequest as invalid:
-            error = KlingRequestError(f"The request is wrong, nothing was sent: {invalid}")
-            error.problems = invalid.problems
-            raise error from None
+            raise KlingRequestError(
+                f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
+            ) from None
         return request
 
     def submit(self, request: Mapping[str, Any] | Request, *, external_task_id: str | None) -> KlingTask:
@@ -151,7 +151,7 @@ class KlingHook(HttpHook):
         try:
             prepared = prepare(session, self.connection, call)
         except KlingError as why:
-            raise type(why)(f"{why} Nothing was sent. Nothing was made, nothing is billed.") from None
+            raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
         return replace(prepared, model=model)
 

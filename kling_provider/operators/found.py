@@ -98,9 +98,7 @@ def read_list(
     if problems:
         text = "\n".join(f"  {problem}" for problem in problems)
         one = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        error = KlingRequestError(f"{one} in the list, nothing was sent:\n{text}")
-        error.problems = problems
-        raise error
+        raise KlingRequestError(f"{one} in the list, nothing was sent:\n{text}", problems=problems)
     return wanted
 
 

@@ -221,8 +221,7 @@ class Job:
         try:
             outcome = drive(submission.steps(), self._do)
         except KlingBalanceError as error:
-            error.args = (f"{error}{self._units_left()}",)
-            raise
+            raise error.with_context(suffix=self._units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
             self._keep(outcome, record)

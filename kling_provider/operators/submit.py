@@ -251,18 +251,18 @@ class KlingSubmitOperator(TellsLineage):
         :param kling_task_id: the task that exists already.
         """
         from kling_provider.exceptions import KlingError
-        from kling_provider.operators.telling import failure, log_failure, still_paid
+        from kling_provider.operators.telling import add_what_is_paid, failure, log_failure
 
         self._sent, self._kling_task_id = None, kling_task_id
         try:
             with metrics.failures(dag_id=context["ti"].dag_id):
                 return body()
         except KlingError as error:
-            if self._kling_task_id is not None:
-                still_paid(error, self._kling_task_id)
-            log_failure(error)
-            self._push(context, **failure(error))
-            raise
+            known = self._kling_task_id
+            told = error if known is None else add_what_is_paid(error, known)
+            log_failure(told)
+            self._push(context, **failure(told))
+            raise told from error.__cause__
 
     def _tell(self, context: Context, sent: SentRequest, task: KlingTask) -> None:
         from kling_provider.operators.waiting import expected_end

@@ -80,7 +80,7 @@ def logged_failures() -> Iterator[None]:
 def lines_of(error: KlingError) -> list[str]:
     """A failure's text in lines: a sentence each, or a problem of the request each."""
     text = str(error)
-    problems = [str(problem) for problem in getattr(error, "problems", ())]
+    problems = [str(problem) for problem in error.problems]
     if problems and (head := text.partition(problems[0])[0].strip(" :;\n")):
         return [f"{head}.", *(f"  {problem}" for problem in problems)]
     first, *others = [one for line in text.splitlines() for one in _SENTENCES.split(line.strip()) if one] or [
@@ -106,22 +106,29 @@ def failure(error: KlingError, kling_task_id: str | None = None) -> dict[str, An
     }
 
 
-def still_paid(error: KlingError, kling_task_id: str) -> None:
-    """Adds what is true of a video that was being delivered, where the error (of a read, a setting) knows of none."""
+def add_what_is_paid(error: KlingError, kling_task_id: str) -> KlingError:
+    """Add what is true of a video that was being delivered, where the error (of a read, a setting) knows of none.
+
+    :param kling_task_id: the task that was made for this Airflow task.
+    :returns: ``error`` itself where it says what exists, else a new one.
+    """
     from kling_provider.api.codes import TaskState
     from kling_provider.exceptions import KlingTaskNotFound
 
     if error.task_state is not TaskState.NONE:
-        return
-    error.kling_task_id = error.kling_task_id or kling_task_id
+        return error
+    about = error.kling_task_id or kling_task_id
     if isinstance(error, KlingTaskNotFound):
-        error.task_state = TaskState.MAY_EXIST
-        error.args = (f"{error} It was made for this task and may be billed; nothing more was sent.",)
-        return
-    error.task_state = TaskState.EXISTS
-    error.args = (
-        f"Could not deliver Kling task {kling_task_id}, which is billed when it succeeds: {error} {error.next_try} adopts "
-        "it and pays nothing.",
+        return error.with_context(
+            suffix=" It was made for this task and may be billed; nothing more was sent.",
+            task_state=TaskState.MAY_EXIST,
+            kling_task_id=about,
+        )
+    return error.with_context(
+        prefix=f"Could not deliver Kling task {kling_task_id}, which is billed when it succeeds: ",
+        suffix=f" {error.next_try} adopts it and pays nothing.",
+        task_state=TaskState.EXISTS,
+        kling_task_id=about,
     )
 
 
@@ -137,11 +144,12 @@ def told_failures(
         with metrics.failures(dag_id=context["ti"].dag_id):
             yield
     except KlingError as error:
+        told = error
         if error.task_state is TaskState.NONE and kling_task_id and not isinstance(error, KlingTaskNotFound):
             # A read that failed, or a wrong setting, says nothing of the task that was submitted and may be billed.
-            error.task_state = TaskState.MAY_EXIST
+            told = error.with_context(task_state=TaskState.MAY_EXIST)
         shown = request if isinstance(request, Mapping) else {}
         known = {key: shown[key] for key in _SHOWN if key in shown} or None
-        log_failure(error)
-        push_job(context, {"request": known, "conn_id": conn_id, **failure(error, str(kling_task_id))})
-        raise
+        log_failure(told)
+        push_job(context, {"request": known, "conn_id": conn_id, **failure(told, str(kling_task_id))})
+        raise told from error.__cause__

@@ -297,6 +297,5 @@ def refused(message: str) -> KlingRequestError:
     """The error of a call that is wrong as a whole."""
     message = harmless(message)
     end = "" if message.endswith((".", "?")) else "."
-    error = KlingRequestError(f"{message[0].upper()}{message[1:]}{end} Nothing was sent.")
-    error.problems = (Problem("", None, message),)
-    return error
+    text = f"{message[0].upper()}{message[1:]}{end} Nothing was sent."
+    return KlingRequestError(text, problems=[Problem("", None, message)])

@@ -96,9 +96,8 @@ def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
     lines = [str(problem) for problem in problems[:_MOST_LINES]]
     if (more := len(problems) - _MOST_LINES) > 0:
         lines.append(f"… and {more:,} more")
-    error = KlingRequestError("\n".join([f"{count} in {harmless(where)}, nothing was sent:", *lines]))
-    error.problems = tuple(problems)
-    return error
+    text = "\n".join([f"{count} in {harmless(where)}, nothing was sent:", *lines])
+    return KlingRequestError(text, problems=problems)
 
 
 def _merged(problems: Sequence[PromptProblem]) -> list[PromptProblem]:

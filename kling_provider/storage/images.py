@@ -309,8 +309,7 @@ def _not_too_large(size: int, api: str, what: str) -> None:
 
 
 def _wrong(problems: list[Problem]) -> KlingRequestError:
-    error = KlingRequestError(
-        f"The request is wrong, nothing was sent: {'; '.join(str(problem) for problem in problems)}"
+    return KlingRequestError(
+        f"The request is wrong, nothing was sent: {'; '.join(str(problem) for problem in problems)}",
+        problems=problems,
     )
-    error.problems = problems
-    return error

@@ -31,12 +31,13 @@ def read_recorded(
     try:
         task: KlingTask | None = yield Read(kling_task_id)
     except KlingError as error:
-        error.args = (
-            f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: {error} It is "
-            f"billed when it succeeds. Nothing was sent by this try. {error.next_try} looks first and adopts it.",
-        )
-        error.task_state, error.kling_task_id = TaskState.EXISTS, kling_task_id
-        raise
+        raise error.with_context(
+            prefix=f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: ",
+            suffix=" It is billed when it succeeds. Nothing was sent by this try. "
+            f"{error.next_try} looks first and adopts it.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=kling_task_id,
+        ) from error.__cause__
     if task is None:
         raise KlingTaskNotFound(
             f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
@@ -60,12 +61,12 @@ def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Looku
         try:
             found: dict[str, list[KlingTask]] = yield Find((external_task_id,))
         except KlingError as error:
-            error.args = (
-                f"{before}, and the look-up after it failed too: {error} A task may exist at Kling and may be "
-                f"billed. {error.next_try} looks first and adopts it.",
-            )
-            error.task_state = TaskState.MAY_EXIST
-            raise
+            raise error.with_context(
+                prefix=f"{before}, and the look-up after it failed too: ",
+                suffix=" A task may exist at Kling and may be billed. "
+                f"{error.next_try} looks first and adopts it.",
+                task_state=TaskState.MAY_EXIST,
+            ) from error.__cause__
         if tasks := found.get(external_task_id):
             return best_of(tasks)
     return None

@@ -188,11 +188,10 @@ class Submission(Words):
             try:
                 found: dict[str, list[KlingTask]] = yield Find(tuple(group))
             except KlingError as error:
-                error.args = (
-                    f"Could not look whether {self.what} was made already, and nothing was sent by this try: {error}",
-                )
-                error.task_state = TaskState.MAY_EXIST
-                raise
+                raise error.with_context(
+                    prefix=f"Could not look whether {self.what} was made already, and nothing was sent by this try: ",
+                    task_state=TaskState.MAY_EXIST,
+                ) from error.__cause__
             for external, tasks in found.items():
                 attempt = ids.index(external)
                 if tasks and attempt > best[1]:
@@ -263,10 +262,12 @@ class Submission(Words):
         try:
             return (yield Prepare(external))
         except KlingError as error:
-            if doubt:
-                error.args = (f"{error} An earlier call may have made a task, which would be billed.",)
-                error.task_state = TaskState.MAY_EXIST
-            raise
+            if not doubt:
+                raise
+            raise error.with_context(
+                suffix=" An earlier call may have made a task, which would be billed.",
+                task_state=TaskState.MAY_EXIST,
+            ) from error.__cause__
 
     def _waits_long(self, answer: Answer) -> bool:
         return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > LONGEST_WAIT

@@ -72,9 +72,9 @@ class Words:
             goes_on = "looks first and adopts it, or sends again with the same id"
             if not locked:
                 goes_on = 'sends it again, as on_ambiguous="resubmit" says'
-            error.args = (f"{error} {error.next_try} {goes_on}.",)
-        elif isinstance(error, KlingServerError | KlingRateLimitError):
-            error.args = (f"{error} The retry sends it again.",)
+            return error.with_context(suffix=f" {error.next_try} {goes_on}.")
+        if isinstance(error, KlingServerError | KlingRateLimitError):
+            return error.with_context(suffix=" The retry sends it again.")
         return error
 
     def _stop(self, why: str) -> KlingSubmitUnknown:
