@@ -14,10 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
-from kling_provider.api.cleaning import clean_text
 from kling_provider.api.envelope import Envelope, Form, read_envelope
+from kling_provider.api.redaction import clean_text, show_place
 
 
 class TaskState(StrEnum):
@@ -225,13 +224,8 @@ def _is_about_quota(envelope: Envelope) -> bool:
 
 def _redirect(location: str | None) -> str:
     """What a redirect says; without the part of its address that may grant access."""
-    where = ""
-    try:
-        parts = urlsplit(clean_text(location or "", 500))
-        if parts.hostname:
-            where = f" to {parts.scheme or 'https'}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    except ValueError:  # a redirect to nowhere is a redirect too
-        pass
+    place = show_place(clean_text(location or "", 500))
+    where = f" to {place}" if place else ""
     return f"the host answered with a redirect{where[:200]}, which is never followed"
 
 

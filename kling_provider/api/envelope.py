@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from kling_provider.api.addresses import without_queries
-from kling_provider.api.cleaning import clean_json, clean_text
+from kling_provider.api.redaction import clean_json, clean_text, redact_urls
 
 #: The words with which hosts say that it worked, in any case.
 _SUCCESS = frozenset({"success", "succeed", "succeeded", "ok", "dmxapi_kling_error_0"})
@@ -185,7 +184,7 @@ def _message(level: Mapping[str, Any]) -> str:
     if isinstance(error, Mapping):
         error = error.get("message")
     said = level.get("message") or level.get("msg") or (error if isinstance(error, str) else "") or ""
-    return clean_text(without_queries(said), _LONGEST_MESSAGE)
+    return clean_text(redact_urls(said), _LONGEST_MESSAGE)
 
 
 def _text(value: Any) -> str | None:
@@ -198,4 +197,4 @@ def _excerpt(text: bytes) -> str:
     if title := re.search(r"<title[^>]*>(.*?)</title>", said, re.IGNORECASE | re.DOTALL):
         said = title[1]
     words = " ".join(re.sub(r"<[^>]*>?", " ", said).split())
-    return clean_text(without_queries(words), _LONGEST_EXCERPT)
+    return clean_text(redact_urls(words), _LONGEST_EXCERPT)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.api.addresses import without_queries
+from kling_provider.api.redaction import redact_urls
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -123,5 +123,5 @@ _PATTERNS = {
 
 
 def _short(value: Any) -> str:
-    text = without_queries(repr(value))
+    text = redact_urls(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

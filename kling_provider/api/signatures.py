@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which parts of a URL only sign it, so that a link which was signed anew stands for the same file.
+"""Which parts of a URL only sign it, so that a link which was signed anew stands for the same file; and which may grant
+access, and are shown to nobody.
 
 Most names that signatures use mean something else elsewhere: ``sign=leo``, ``policy=home`` or ``exp=happy`` may
 choose the picture. So nothing is left out for its name alone, only what stands beside the rest of its signature.
@@ -12,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import unquote_plus, urlsplit, urlunsplit
-
-from kling_provider.api.addresses import grants_access
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def without_signature(url: str) -> str:
     scheme = parts.scheme.lower()
     host = parts.netloc.rpartition("@")[2].lower().removesuffix(":")
     host = host.removesuffix(_DEFAULT_PORT.get(scheme, ":"))
-    return urlunsplit((scheme, host, parts.path, "&".join(_unsigned(parts.query)), ""))
+    return urlunsplit((scheme, host, parts.path, "&".join(_drop_signature(parts.query)), ""))
 
 
 def stand_in(url: str) -> str:
@@ -134,33 +133,55 @@ def stand_in(url: str) -> str:
     :raises ValueError: where it is no URL.
     """
     parts = urlsplit(without_signature(url))
-    pairs = [_hashed(pair) if grants_access(_name(pair)) else pair for pair in parts.query.split("&")]
+    pairs = [
+        _hashed(pair) if may_grant_access(name_of_pair(pair)) else pair for pair in parts.query.split("&")
+    ]
     return urlunsplit(parts._replace(query="&".join(pairs)))
 
 
-def shown_url(url: str) -> str:
-    """``url`` for people: :func:`without_signature`, and without any other parameter that may grant access.
-
-    :raises ValueError: where it is no URL.
-    """
-    parts = urlsplit(without_signature(url))
-    kept = [pair for pair in parts.query.split("&") if not grants_access(_name(pair))]
-    return urlunsplit(parts._replace(query="&".join(kept)))
-
-
-def _unsigned(query: str) -> list[str]:
+def _drop_signature(query: str) -> list[str]:
     pairs = [pair for pair in query.split("&") if pair]
     values: dict[str, list[str]] = {}
     for pair in pairs:
-        values.setdefault(_name(pair), []).append(unquote_plus(pair.partition("=")[2]))
+        values.setdefault(name_of_pair(pair), []).append(unquote_plus(pair.partition("=")[2]))
     signing = frozenset[str]().union(*(scheme.names_in(values) for scheme in _SCHEMES))
-    return [pair for pair in pairs if _name(pair) not in signing]
+    return [pair for pair in pairs if name_of_pair(pair) not in signing]
 
 
-def _name(pair: str) -> str:
+def name_of_pair(pair: str) -> str:
+    """Return the name of ``name=value`` in a query, decoded and in lower case."""
     return unquote_plus(pair.partition("=")[0]).strip().lower()
 
 
 def _hashed(pair: str) -> str:
     name, _, value = pair.partition("=")
     return f"{name}=sha256:{sha256(value.encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+#: Parameters that may grant access or belong to what does, wherever they stand. A name more is a value less to read.
+# fmt: off
+_GRANTS = frozenset({
+    "sign", "sig", "expires", "expire", "expiry", "exp", "policy", "key-pair-id", "jwt", "sid", "otp", "hmac",
+    "awsaccesskeyid", "googleaccessid", "ossaccesskeyid", "accesskeyid", "access_key_id",
+    "access_key", "accesskey", "api_key", "apikey", "api-key", "key", "auth", "auth_key", "authkey", "pwd",
+    # Kling's own result links.
+    "kstime", "cachekey", "pkey", "x-kcdn-pid",
+    # Akamai, Wangsu, Tencent Cloud, ByteDance.
+    "hdnts", "hdnea", "hdntl", "wstime", "wsabstime", "txtime", "x-expires",
+    "q-sign-algorithm", "q-ak", "q-sign-time", "q-key-time", "q-header-list", "q-url-param-list",
+})
+# fmt: on
+_GRANT_WORDS = ("token", "signature", "secret", "credential", "passw", "session", "authorization")
+_GRANT_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-tos-", "x-cos-", "x-obs-")
+#: These change the image, whatever they begin with.
+_CONTENT = frozenset({"x-oss-process", "x-tos-process", "x-cos-process", "x-obs-process"})
+
+
+def may_grant_access(name: str) -> bool:
+    """Return whether a query parameter of this name may grant access to what a URL serves.
+
+    :param name: in lower case.
+    """
+    if name in _CONTENT:
+        return False
+    return name in _GRANTS or name.startswith(_GRANT_PREFIXES) or any(word in name for word in _GRANT_WORDS)

@@ -23,6 +23,7 @@ from typing import Any
 
 from kling_provider.api.auth import AccessKey, Credential
 from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.api.redaction import redact_key, redact_key_in_body
 from kling_provider.compat import forget_mask
 from kling_provider.exceptions import KlingRequestError
 
@@ -54,9 +55,6 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 
 #: Files of TLS that were good, with the time of their last change.
 _good_files: deque[tuple[object, ...]] = deque(maxlen=16)
-
-#: Characters from which on a text is a key and not a letter of any word.
-_SHORTEST_KEY = 8
 
 #: Tokens that are hidden in logs, oldest first: as many as live at the same time.
 _masked: deque[str] = deque()
@@ -226,10 +224,8 @@ def answer_of(
 ) -> Answer:
     """What an HTTP response means, for both hooks; a key that is repeated in it is blanked."""
     key = authorization.removeprefix("Bearer ")
-    if len(key) >= _SHORTEST_KEY:
-        body = body.replace(key.encode(), b"***")
-    answer = read_answer(status, headers, body)
-    return replace(answer, message=answer.message.replace(key, "***"), at_kling=at_kling)
+    answer = read_answer(status, headers, redact_key_in_body(body, key))
+    return replace(answer, message=redact_key(answer.message, key), at_kling=at_kling)
 
 
 def answer_of_packed(

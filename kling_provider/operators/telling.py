@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kling_provider import metrics
-from kling_provider.api.addresses import without_queries
+from kling_provider.api.redaction import redact_urls
 
 if TYPE_CHECKING:
     from kling_provider.exceptions import KlingError
@@ -39,7 +39,7 @@ def undisturbed(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see the module's docstring
-        said = without_queries(" ".join(str(error).split()))[:300]
+        said = redact_urls(" ".join(str(error).split()))[:300]
         log.warning("Could not %s (%s: %s). The video is not affected.", what, type(error).__name__, said)
 
 

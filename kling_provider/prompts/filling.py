@@ -9,8 +9,8 @@ from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, meta, nodes
 
-from kling_provider.api.addresses import shortened
 from kling_provider.api.problems import suggest
+from kling_provider.api.redaction import shorten
 from kling_provider.prompts.metering import LONGEST_TEMPLATE, MeteredEnvironment, TooMuch, size_of
 
 _SIGNS = ("{{", "{%", "{#")
@@ -54,7 +54,7 @@ class Filler:
         except TooMuch as error:
             raise NotFilled([(_line(error), f"cannot be filled: {error}")]) from None
         except Exception as error:  # noqa: BLE001 - what an expression of the author raises is the author's to mend
-            said = f"cannot be filled: {type(error).__name__}: {shortened(str(error))}"
+            said = f"cannot be filled: {type(error).__name__}: {shorten(str(error))}"
             raise NotFilled([(_line(error), said)]) from None
 
     def _unknown(self, text: str) -> list[tuple[int, str]]:

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.problems import Problem
+from kling_provider.api.redaction import redact_value
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.prompts.problems import PromptProblem, harmless
+from kling_provider.prompts.problems import PromptProblem
 from kling_provider.prompts.usual_files import is_usual
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Found:
         """Keep ``path`` if it is a prompt file, by its name."""
         suffix = path.suffix.lower()
         if is_usual(path.name):
-            log.info("%s is passed over: it belongs to the repository.", harmless(shown))
+            log.info("%s is passed over: it belongs to the repository.", redact_value(shown))
         elif suffix in SUFFIXES:
             if len(self.files) >= MAX_FILES:
                 raise refused(
@@ -106,7 +107,7 @@ def find_files(path: str | os.PathLike[str]) -> Found:
     """
     given = str(path) if "://" in str(path) else os.fspath(path)
     root = find_root(given)
-    given = harmless(given).rstrip("/")
+    given = redact_value(given).rstrip("/")
     if not root.is_dir():
         return _one_file(root, given)
     found = Found(root)
@@ -120,7 +121,7 @@ def find_files(path: str | os.PathLike[str]) -> Found:
         raise refused(f"{error.filename or given} cannot be read: {error.strerror}") from None
     found.files.sort(key=lambda file: file.relative)
     for line in found.passed_over:
-        log.warning("%s.", harmless(line))
+        log.warning("%s.", redact_value(line))
     if not found.problems and all(file.is_defaults for file in found.files):
         more = "".join(f"; {line}" for line in found.passed_over[:3])
         raise refused(f"there are no prompt files in {given}: they end in {', '.join(SUFFIXES)}{more}")
@@ -295,7 +296,7 @@ def context_of_task() -> dict[str, Any]:
 
 def refused(message: str) -> KlingRequestError:
     """The error of a call that is wrong as a whole."""
-    message = harmless(message)
+    message = redact_value(message)
     end = "" if message.endswith((".", "?")) else "."
     text = f"{message[0].upper()}{message[1:]}{end} Nothing was sent."
     return KlingRequestError(text, problems=[Problem("", None, message)])

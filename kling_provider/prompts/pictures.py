@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from kling_provider.api.addresses import shortened
+from kling_provider.api.redaction import shorten
 from kling_provider.prompts.finding import find_root, on_disk, refused
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Inputs:
         except (OSError, ValueError):  # a name that is too long, or holds a zero byte
             there = False
         if not there:
-            raise ValueError(f"there is no such file (looked for {shortened(str(path))})")
+            raise ValueError(f"there is no such file (looked for {shorten(str(path))})")
         # Links stay: the one that a mounted volume swaps at each change must not be followed now.
         return os.path.abspath(path) if isinstance(path, Path) else str(path)  # noqa: PTH100
 

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any
 
-from kling_provider.api.addresses import without_queries
 from kling_provider.api.problems import Problem
+from kling_provider.api.redaction import redact_value
 from kling_provider.exceptions import KlingRequestError
 
 #: The way to a value in a document: ``("prompts", 2, "duration")``.
@@ -27,15 +26,6 @@ class PromptProblem(Problem):
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {Problem.__str__(self)}"
-
-
-def harmless(found: Any) -> Any:
-    """``found`` as it may stand in a log: addresses without password and signature."""
-    if isinstance(found, str):
-        return without_queries(found)
-    if isinstance(found, Mapping):
-        return {key: harmless(value) for key, value in found.items()}
-    return [harmless(value) for value in found] if isinstance(found, list) else found
 
 
 class Lines:
@@ -86,7 +76,7 @@ def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
     readers: dict[str, tuple[PromptProblem, list[str]]] = {}
     for finding in findings:
         problem = finding.problem
-        problem = replace(problem, found=harmless(problem.found), message=harmless(problem.message))
+        problem = replace(problem, found=redact_value(problem.found), message=redact_value(problem.message))
         _, files = readers.setdefault(str(problem), (problem, []))
         if finding.reader not in files:
             files.append(finding.reader)
@@ -96,7 +86,7 @@ def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
     lines = [str(problem) for problem in problems[:_MOST_LINES]]
     if (more := len(problems) - _MOST_LINES) > 0:
         lines.append(f"… and {more:,} more")
-    text = "\n".join([f"{count} in {harmless(where)}, nothing was sent:", *lines])
+    text = "\n".join([f"{count} in {redact_value(where)}, nothing was sent:", *lines])
     return KlingRequestError(text, problems=problems)
 
 

@@ -14,15 +14,15 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from kling_provider.api.cleaning import clean_text
 from kling_provider.api.codes import TaskState
+from kling_provider.api.redaction import clean_text, show_host
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.hooks.failures import reason
 from kling_provider.hooks.wire import HttpOptions, split_extras
 from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
 from kling_provider.storage.failures import still_there
-from kling_provider.storage.links import hide_queries_in_debug_logs, host_of
+from kling_provider.storage.links import hide_queries_in_debug_logs
 from kling_provider.storage.media import defect
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _session(options: HttpOptions, reach: Reach | None) -> Session:
         def get_redirect_target(self, resp: Any) -> str | None:
             target = super().get_redirect_target(resp)
             if is_downgrade(str(resp.url), target):
-                raise Refused(f"{host_of(str(resp.url))} redirects from https to http")
+                raise Refused(f"{show_host(str(resp.url))} redirects from https to http")
             return target
 
     session = Anonymous()
@@ -180,7 +180,7 @@ def _fetch_once(session: Session, options: HttpOptions, output: Output, file: Bi
         raise _DeadLink(
             "the task names an address that is no web address" if url else "the task names no address"
         )
-    host = host_of(url)
+    host = show_host(url)
     with _open(session, options, url) as response:
         if response.status_code in _LATER or response.status_code >= 500:
             raise _Transient(f"{host} answered {response.status_code}")
@@ -208,9 +208,9 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
     except Refused as error:
         dead = _DeadLink(str(error))
     except (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.TooManyRedirects):
-        dead = _DeadLink(f"{host_of(url)} redirects to where nothing can be fetched")
+        dead = _DeadLink(f"{show_host(url)} redirects to where nothing can be fetched")
     except exceptions.RequestException as error:
-        raise _Transient(f"{host_of(url)}: {reason(error)}") from None
+        raise _Transient(f"{show_host(url)}: {reason(error)}") from None
     except OSError as error:
         # requests looks for the CA bundle before it connects.
         raise _Transient(f"the connection's extra verify cannot be used: {error}") from None

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
+from kling_provider.api.redaction import redact_urls
 from kling_provider.exceptions import KlingStorageError
 
 _WORDS = {
@@ -35,7 +35,7 @@ def telling(doing: str, *, kling_task_id: str | None = None, until: datetime | N
         yield
         return
     except OSError as error:
-        reason = _WORDS.get(error.errno or 0) or without_queries(error.strerror or error)
+        reason = _WORDS.get(error.errno or 0) or redact_urls(error.strerror or error)
     text = f"Could not {doing}: {reason}."
     if kling_task_id is None:
         raise KlingStorageError(f"{text} Nothing was sent to Kling.") from None
@@ -62,5 +62,5 @@ def as_os_error() -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001 - see above
-        reason = f"{type(error).__name__}: {without_queries(error)[:300]}"
+        reason = f"{type(error).__name__}: {redact_urls(error)[:300]}"
     raise OSError(errno.EIO, reason) from None

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from kling_provider.api.addresses import shortened, without_queries
 from kling_provider.api.problems import Problem
+from kling_provider.api.redaction import (
+    redact_base64,
+    redact_url,
+    redact_urls,
+    shorten,
+    show_origin,
+    strip_query,
+)
 from kling_provider.api.requests import IMAGE_FIELDS, Request
-from kling_provider.api.signatures import shown_url, stand_in
+from kling_provider.api.signatures import stand_in
 from kling_provider.api.spelling import translate
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import telling
@@ -38,7 +43,6 @@ _WIDEST = 2.5
 _SHORTEST_INLINE = 200
 #: Longer ones are no paths (PATH_MAX).
 _LONGEST_PATH = 4096
-_LONG_BASE64 = re.compile(r"(?:data:[\w/;+.-]*,)?[A-Za-z0-9+/_-]{500,}={0,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def image_addresses(request: Request) -> dict[str, str]:
     addresses = {}
     for name, value in values.items():
         if value and _is_web(value):
-            addresses[name] = shown_url(value).partition("?")[0]
+            addresses[name] = strip_query(redact_url(value))
         elif value and _inline(value) is None:
             addresses[name] = value
     return addresses
@@ -147,31 +151,12 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
                 for number, mask in enumerate(value)
             ]
         elif key == "callback_url" and isinstance(value, str):
-            shown[key] = _origin(value)
+            shown[key] = show_origin(value)
         elif isinstance(value, str) and (ours := _our_name(key)) in IMAGE_FIELDS:
             shown[key] = _shown(value, images.get(ours))
         else:
-            shown[key] = _without_base64(value)
+            shown[key] = redact_base64(value)
     return shown
-
-
-def _without_base64(value: Any) -> Any:
-    """What is not an image's own field may hold one all the same."""
-    if isinstance(value, str):
-        return _LONG_BASE64.sub(lambda found: f"base64 ({len(found[0])} characters)", value)
-    if isinstance(value, Mapping):
-        return {key: _without_base64(item) for key, item in value.items()}
-    return [_without_base64(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _origin(url: str) -> str:
-    """Scheme and host: the path of a callback's URL is often its secret."""
-    try:
-        parts = urlsplit(url)
-        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
-    except ValueError:
-        host = None
-    return f"{parts.scheme}://{host}" if host else "a URL that cannot be read"
 
 
 def _our_name(key: str) -> str:
@@ -183,7 +168,7 @@ def _our_name(key: str) -> str:
 def _shown(value: str, identity: str | None) -> str:
     if _is_web(value):
         try:
-            return shown_url(value)
+            return redact_url(value)
         except ValueError:
             return "an address that cannot be read"
     try:
@@ -192,7 +177,7 @@ def _shown(value: str, identity: str | None) -> str:
         return "base64 that cannot be read"
     if inline is not None:
         return f"base64 (sha256 {sha256(inline).hexdigest()[:12]})"
-    path = shortened(without_queries(value))
+    path = shorten(redact_urls(value))
     return _with_hash(path, identity) if identity else path
 
 
@@ -204,7 +189,7 @@ def _load(value: str, base: str | None, api: str) -> Image:
     value = value.strip()
     if _is_web(value):
         try:
-            return Image(wire=value, identity=stand_in(value), shown=shown_url(value))
+            return Image(wire=value, identity=stand_in(value), shown=redact_url(value))
         except ValueError:
             raise _Refused("is an address that cannot be read") from None
     data = _inline(value)
@@ -212,7 +197,7 @@ def _load(value: str, base: str | None, api: str) -> Image:
         _check(data, api, "the base64")
         shown = "base64"
     else:
-        shown = shortened(value)
+        shown = shorten(value)
         data = _read(value, base, api)
         _check(data, api, shown)
     identity = f"sha256:{sha256(data).hexdigest()}"
@@ -256,12 +241,12 @@ def _decoded(text: str) -> bytes | None:
 
 def _read(value: str, base: str | None, api: str) -> bytes:
     path = _path(value, base)
-    with telling(f"read {shortened(str(path))}"):
+    with telling(f"read {shorten(str(path))}"):
         store = store_of(path)
         size = store.size(path)
         if size is None or size < 0:
-            raise _Refused(f"there is no file {shortened(str(path))}")
-        _not_too_large(size, api, shortened(str(path)))
+            raise _Refused(f"there is no file {shorten(str(path))}")
+        _not_too_large(size, api, shorten(str(path)))
         return store.read(path)
 
 
@@ -272,13 +257,13 @@ def _path(value: str, base: str | None) -> ObjectStoragePath:
     if "://" not in value and not value.startswith("/"):
         if not base:
             raise _Refused(
-                f"{shortened(value)!r} is a relative path, and nothing says where it begins; write an absolute one, "
+                f"{shorten(value)!r} is a relative path, and nothing says where it begins; write an absolute one, "
                 "an https address, or s3://bucket/…"
             )
         text = f"{base.rstrip('/')}/{value}"
     if "://" not in text:
         text = f"file://{text}"
-    if without_queries(text.partition("?")[0]) != text.partition("?")[0]:
+    if redact_urls(strip_query(text)) != strip_query(text):
         raise _Refused(
             "is a path that holds credentials; put them into a connection and name that: s3://conn@bucket/…"
         )
@@ -286,7 +271,7 @@ def _path(value: str, base: str | None) -> ObjectStoragePath:
         path = ObjectStoragePath(text)
         _ = path.fs
     except (ValueError, ImportError) as error:
-        raise _Refused(f"{shortened(without_queries(value))!r} cannot be read here: {error}") from None
+        raise _Refused(f"{shorten(redact_urls(value))!r} cannot be read here: {error}") from None
     return path
 
 

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links to results in messages and logs. Signed links are secrets: no log, text or sidecar carries one."""
+"""Signed links are secrets: what urllib3 logs of them."""
 
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
-
-def host_of(url: str) -> str:
-    """Host and port, for messages."""
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2]
+from kling_provider.api.redaction import strip_query
 
 
 def hide_queries_in_debug_logs() -> None:
@@ -21,7 +16,7 @@ def hide_queries_in_debug_logs() -> None:
 class _HideQueries(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+            record.args = tuple(strip_query(arg) if isinstance(arg, str) else arg for arg in record.args)
         return True
 
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState
+from kling_provider.api.redaction import redact_urls
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingServerError, KlingStorageError
 from kling_provider.storage.addresses import Reach
@@ -215,7 +215,7 @@ def _put_poster(path: ObjectStoragePath, data: bytes, found: Found) -> bool:
             return False
         store.write(place, data, new=not there)
     except OSError as error:
-        log.warning("The poster %s could not be written: %s", place, without_queries(error.strerror or error))
+        log.warning("The poster %s could not be written: %s", place, redact_urls(error.strerror or error))
         return False
     return True
 

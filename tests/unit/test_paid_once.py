@@ -17,9 +17,9 @@ import pytest
 from airflow.sdk import Variable
 from PIL import Image
 
-from kling_provider.api.addresses import without_queries
 from kling_provider.api.codes import TaskState, read_answer
 from kling_provider.api.dialects.reading import parse_task
+from kling_provider.api.redaction import redact_urls
 from kling_provider.exceptions import (
     KlingError,
     KlingModerationError,
@@ -285,10 +285,7 @@ def test_an_address_in_an_answer_tells_no_secret(
 
 
 def test_a_connection_in_a_path_is_no_secret() -> None:
-    assert (
-        without_queries("there is no file s3://conn@bucket/a.png")
-        == "there is no file s3://conn@bucket/a.png"
-    )
+    assert redact_urls("there is no file s3://conn@bucket/a.png") == "there is no file s3://conn@bucket/a.png"
 
 
 @pytest.mark.parametrize("data", [{"task_status": "submitted"}, {}, [], "", None])

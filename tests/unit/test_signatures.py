@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.signatures import shown_url, stand_in, without_signature
+from kling_provider.api.redaction import redact_url
+from kling_provider.api.signatures import stand_in, without_signature
 
 HEX, OTHER = "0a" * 16, "1b" * 16
 AKAMAI = "st=1~exp=1800000000~acl=/*~hmac="
@@ -94,7 +95,7 @@ def test_what_looks_like_a_signature_and_is_none_tells_two_images_apart(leo: str
     ],
 )
 def test_what_else_is_left_out(url: str, same: str) -> None:
-    assert without_signature(url) == stand_in(url) == shown_url(url) == same
+    assert without_signature(url) == stand_in(url) == redact_url(url) == same
 
 
 @given(
@@ -106,7 +107,7 @@ def test_what_else_is_left_out(url: str, same: str) -> None:
 )  # fmt: skip
 def test_a_stand_in_never_shows_what_may_grant_access(pairs: list[tuple[str, str]]) -> None:
     url = f"{BARE}?{'&'.join(f'{name}=qq{value}' for name, value in pairs)}"
-    shown = shown_url(url)
+    shown = redact_url(url)
     assert shown.startswith(BARE)
     assert "qq" not in shown or {name for name, _ in pairs} & {
         "ex",
@@ -131,7 +132,7 @@ def test_what_may_choose_and_may_grant_counts_by_its_hash(name: str) -> None:
     assert "leo" not in one
     assert one.startswith(f"{BARE}?{name}=sha256:")
     assert one.endswith("&id=5")
-    assert shown_url(f"{BARE}?{name}=leo&id=5") == f"{BARE}?id=5"
+    assert redact_url(f"{BARE}?{name}=leo&id=5") == f"{BARE}?id=5"
 
 
 def test_signatures_of_two_kinds_do_not_complete_each_other() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from kling_provider.api.cleaning import LONGEST, LONGEST_ID, clean_text
+from kling_provider.api.redaction import LONGEST, LONGEST_ID, clean_text
 
 #: Outputs and lines of a bill that one task has at most.
 _MOST = 200

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kling_provider.api.addresses import without_queries
-from kling_provider.api.cleaning import clean_text
 from kling_provider.api.dialects.fields import (
     address_of,
     decimal_of,
@@ -23,6 +21,7 @@ from kling_provider.api.dialects.fields import (
     time_of,
 )
 from kling_provider.api.dialects.levels import Level, deciding, levels_of
+from kling_provider.api.redaction import clean_text, redact_urls
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
 #: The longest reason of a failure that is kept, in characters.
@@ -60,7 +59,7 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
         kling_task_id=_identity(levels, kling_task_id, external),
         status=status,
         status_word=clean_text(state.word, _LONGEST_WORD),
-        message=clean_text(without_queries(reason), _LONGEST_REASON),
+        message=clean_text(redact_urls(reason), _LONGEST_REASON),
         external_task_id=external,
         outputs=tuple(outputs),
         billing=next(filter(None, (tuple(_billing(level.fields)) for level in known)), ()),
