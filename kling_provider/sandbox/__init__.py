@@ -8,6 +8,6 @@ of the rest imports it, so that one misunderstanding cannot stand on both sides 
 ``python -m kling_provider.sandbox`` starts it from the command line; :class:`Sandbox` starts it inside a process.
 """
 
-from kling_provider.sandbox.runner import Sandbox
+from kling_provider.sandbox.sandbox import Sandbox
 
 __all__ = ["Sandbox"]

@@ -12,9 +12,9 @@ from typing import Any
 
 from kling_provider.sandbox.connecting import exports
 from kling_provider.sandbox.extra import MissingExtra
-from kling_provider.sandbox.faults import table
 from kling_provider.sandbox.options import CHOICES, Options
-from kling_provider.sandbox.runner import Sandbox
+from kling_provider.sandbox.sandbox import Sandbox
+from kling_provider.sandbox.state.faults import table
 
 HELP = {
     "host": "address to listen on",
@@ -37,7 +37,8 @@ HELP = {
     "account_qps": "reads of /account/costs a second; 0: not limited",
     "seed": "of the random numbers of faults",
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
-    "film_cache_mb": "room for rendered films",
+    "media_cache_mb": "room for rendered files",
+    "short_side": "pixels of the shorter side of every video (default: what the resolution means)",
     "allow_hosts": "names with dots that it may be called by, separated by commas; addresses and localhost always",
 }
 
@@ -59,6 +60,8 @@ def parser() -> argparse.ArgumentParser:
             arguments["help"] += f" (default: {default})"
         if name in ("port_file", "state_dir"):
             arguments["type"] = Path
+        if name == "short_side":
+            arguments["type"] = int
         if name in CHOICES:
             arguments["choices"] = CHOICES[name]
         result.add_argument(f"--{name.replace('_', '-')}", **arguments)
@@ -94,7 +97,7 @@ def greeting(sandbox: Sandbox) -> str:
     if options.state_dir is None:
         kept = "Its tasks are gone when it ends; --state-dir FOLDER keeps them."
     else:
-        kept = f"Its tasks are kept in {options.state_dir} ({len(sandbox.world.all())} from before)."
+        kept = f"Its tasks are kept in {options.state_dir} ({len(sandbox.backend.all())} from before)."
     as_json, as_uri = exports(options, sandbox.base_url)
     return f"""\
 Kling sandbox on {sandbox.url} key {sandbox.api_key} ({kind}, prefix {options.path_prefix or "none"}, \

@@ -8,21 +8,21 @@ import threading
 import time
 from collections.abc import Callable
 
-from kling_provider.sandbox import gateway
-from kling_provider.sandbox.auth import Gatekeeper
-from kling_provider.sandbox.callbacks import Courier
-from kling_provider.sandbox.clock import Clock
-from kling_provider.sandbox.errors import Refusal
-from kling_provider.sandbox.faults import Faults, Rule
-from kling_provider.sandbox.films import Films
-from kling_provider.sandbox.journal import Journal
-from kling_provider.sandbox.ledger import Ledger
-from kling_provider.sandbox.links import Signer
+from kling_provider.sandbox.endpoints import gateway
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.http.errors import ApiError
+from kling_provider.sandbox.http.messages import Request, Response, html, refusal
+from kling_provider.sandbox.media.links import Signer
+from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.tasks import milliseconds
-from kling_provider.sandbox.wire import Answer, Request, html, refusal
-from kling_provider.sandbox.work import Work
-from kling_provider.sandbox.world import World
+from kling_provider.sandbox.state.auth import Authenticator
+from kling_provider.sandbox.state.backend import Backend
+from kling_provider.sandbox.state.callbacks import CallbackSender
+from kling_provider.sandbox.state.clock import Clock
+from kling_provider.sandbox.state.faults import Faults, Rule
+from kling_provider.sandbox.state.journal import Journal
+from kling_provider.sandbox.state.request_log import RequestLog
+from kling_provider.sandbox.state.tasks import milliseconds
 
 
 class App:
@@ -33,13 +33,15 @@ class App:
         self.journal = Journal(options.state_dir)
         clock = Clock()
         clock.advance(self.journal.ahead)
-        self.world = World(options, clock, self.journal)
-        self.films = Films(options.state_dir, options.film_cache_mb * 1024 * 1024)
+        self.backend = Backend(options, clock, self.journal)
+        self.media = MediaStore(
+            options.state_dir, limit=options.media_cache_mb * 1024 * 1024, short_side=options.short_side
+        )
         self.faults = Faults(options.seed)
-        self.ledger = Ledger()
+        self.request_log = RequestLog()
         self.signer = Signer(self.journal.secret)
-        self.gatekeeper = Gatekeeper(
-            self.world.accounts,
+        self.authenticator = Authenticator(
+            self.backend.accounts,
             region=options.region,
             open_gateway=options.gateway and options.api_key is None,
         )
@@ -47,13 +49,13 @@ class App:
         """Set by the server: ``http://127.0.0.1:43121``."""
         self.close_port: Callable[[float], None] = lambda seconds: None
         """Set by the server: refuse connections for so many seconds."""
-        self.courier = Courier(self)
+        self.callback_sender = CallbackSender(self)
         self._account_reads: dict[str, float] = {}
         self._account_lock = threading.Lock()
 
     def clock_on_wire(self) -> float:
         """The time that the host believes it is, for its Date header and the check of tokens."""
-        now = self.world.clock()
+        now = self.backend.clock()
         rule = self.faults.standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
 
@@ -66,57 +68,57 @@ class App:
         """The documented limit of ``/account/costs``; that the refusal is a 1302 is not recorded."""
         if self.options.account_qps <= 0:
             return
-        now = self.world.clock()
+        now = self.backend.clock()
         with self._account_lock:
             if now - self._account_reads.get(name, 0.0) < 1 / self.options.account_qps:
-                raise Refusal(1302)
+                raise ApiError(1302)
             self._account_reads[name] = now
 
     def reset(self) -> None:
         """As freshly started: no tasks, no counts, no rules, full packs. Keys and options stay."""
-        self.faults.replace([], self.world.clock())
-        self.world.clear()
-        self.ledger.clear()
-        self.films.clear()
+        self.faults.replace([], self.backend.clock())
+        self.backend.clear()
+        self.request_log.clear()
+        self.media.clear()
         with self._account_lock:
             self._account_reads.clear()
 
     def stats(self) -> dict[str, object]:
         """What ``GET /_sandbox/stats`` answers."""
         return {
-            "now": milliseconds(self.world.clock()),
-            **self.ledger.figures(),
-            **self.world.figures(),
-            "films_rendered": self.films.rendered,
+            "now": milliseconds(self.backend.clock()),
+            **self.request_log.figures(),
+            **self.backend.figures(),
+            "files_rendered": self.media.rendered,
         }
 
     def resume(self) -> None:
         """Go on with the tasks of before; called when the address is known."""
-        for task in self.world.running():
-            self.courier.watch(task)
+        for task in self.backend.running():
+            self.callback_sender.watch(task)
 
     def close(self) -> None:
-        self.courier.close()
-        self.films.close()
+        self.callback_sender.close()
+        self.media.close()
         self.journal.close()
 
-    def handle(self, work: Work) -> Answer:
+    def handle(self, work: Endpoint) -> Response:
         """Do the work of one API request, with what the faults add, and note it."""
-        received = self.world.clock()
+        received = self.backend.clock()
         answer = self._faulty(work, received) if self.faults.armed else self._plain(work)
-        self.ledger.record(work.request, answer, work.note, received_ms=milliseconds(received))
+        self.request_log.record(work.request, answer, work.note, received_ms=milliseconds(received))
         return answer
 
-    def _plain(self, work: Work) -> Answer:
+    def _plain(self, work: Endpoint) -> Response:
         if work.operation == "create":
             work.subjects()  # fills the note
         return self._run(work)
 
-    def _run(self, work: Work) -> Answer:
+    def _run(self, work: Endpoint) -> Response:
         try:
             answer = work.run()
             work.note.code = 0
-        except Refusal as error:
+        except ApiError as error:
             work.note.code = error.code
             if "already exists" in error.message:
                 work.note.word = "duplicate"
@@ -125,10 +127,10 @@ class App:
             return refusal(error)
         return answer
 
-    def _refused(self, work: Work, error: Refusal) -> Answer:
+    def _refused(self, work: Endpoint, error: ApiError) -> Response:
         return gateway.refused(self.options, error, read=work.operation == "read", model=work.note.model)
 
-    def _faulty(self, work: Work, now: float) -> Answer:
+    def _faulty(self, work: Endpoint, now: float) -> Response:
         subjects, operation = work.subjects(), work.operation
         before, delay = self.faults.draw("before", operation, subjects, now)
         if before is not None:
@@ -154,11 +156,11 @@ class App:
         answer.delay = late
         return answer
 
-    def _instead(self, rule: Rule, work: Work) -> Answer:
+    def _instead(self, rule: Rule, work: Endpoint) -> Response:
         """What a fault answers in the place of the work."""
         codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
         if rule.name == "answer_lost_before":
-            return Answer(drop=True)
+            return Response(drop=True)
         if rule.name in ("html_502", "status_408", "outage"):
             return self._proxy_page(rule)
         if rule.name == "answer":
@@ -169,19 +171,19 @@ class App:
             answer.headers.append(("Location", str(location)))
             return answer
         code = codes.get(rule.name) or int(rule["code"])
-        error = Refusal(code, rule.parameters.get("message"))
+        error = ApiError(code, rule.parameters.get("message"))
         return _with_retry_after(self._refused(work, error) if self.options.gateway else refusal(error), rule)
 
-    def _proxy_page(self, rule: Rule) -> Answer:
+    def _proxy_page(self, rule: Rule) -> Response:
         if rule.name == "status_408":
             return html(408, "Request Time-out")
         status = int(rule["status"])
         return _with_retry_after(html(status, {503: "Service Unavailable"}.get(status, "Bad Gateway")), rule)
 
-    def _changed(self, answer: Answer, rule: Rule) -> Answer:
+    def _changed(self, answer: Response, rule: Rule) -> Response:
         """What a fault makes of the answer to work that was done."""
         if rule.name == "answer_lost_after":
-            return Answer(drop=True)
+            return Response(drop=True)
         if rule.name == "answer":
             return _given(rule)
         if rule.name in ("answer_cut", "cut_download"):
@@ -191,7 +193,7 @@ class App:
         elif rule.name == "flood":
             return _flooded(answer, rule)
         elif rule.name == "error_after":
-            return refusal(Refusal(int(rule["code"])))
+            return refusal(ApiError(int(rule["code"])))
         elif rule.name in ("html_502", "status_408"):
             return self._proxy_page(rule)
         elif rule.name == "missing_id":
@@ -203,7 +205,7 @@ class App:
         return answer
 
 
-def _flooded(answer: Answer, rule: Rule) -> Answer:
+def _flooded(answer: Response, rule: Rule) -> Response:
     """The same JSON with blanks before its end, which mean nothing."""
     content = answer.content()
     body = content[:-1] + b" " * int(float(rule["megabytes"]) * 1024**2) + content[-1:]
@@ -214,10 +216,10 @@ def _flooded(answer: Answer, rule: Rule) -> Answer:
     return answer
 
 
-def _given(rule: Rule) -> Answer:
+def _given(rule: Rule) -> Response:
     """The answer that the rule itself holds."""
     body, headers = rule["body"], [(str(name), str(value)) for name, value in rule["headers"].items()]
-    answer = Answer(status=int(rule["status"]))
+    answer = Response(status=int(rule["status"]))
     if isinstance(body, str):
         answer.body, answer.content_type = body.encode(), "text/plain; charset=utf-8"
     else:
@@ -230,7 +232,7 @@ def _given(rule: Rule) -> Answer:
     return answer
 
 
-def _with_retry_after(answer: Answer, rule: Rule) -> Answer:
+def _with_retry_after(answer: Response, rule: Rule) -> Response:
     seconds = rule.parameters.get("retry_after")
     if seconds is not None:
         answer.headers.append(("Retry-After", str(seconds)))

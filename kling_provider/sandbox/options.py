@@ -38,7 +38,8 @@ class Options:
     account_qps: float = 1.0
     seed: int = 1
     state_dir: Path | None = None
-    film_cache_mb: int = 512
+    media_cache_mb: int = 512
+    short_side: int | None = None
     allow_hosts: str = ""
 
     def __post_init__(self) -> None:

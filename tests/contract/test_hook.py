@@ -195,9 +195,9 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
 
 
 def _order(sandbox: Sandbox, made: KlingTask) -> Any:
-    task = sandbox.world.task(made.kling_task_id)
+    task = sandbox.backend.task(made.kling_task_id)
     assert task is not None
-    return task.order
+    return task.request
 
 
 # -- gateways ---------------------------------------------------------------------------------------------

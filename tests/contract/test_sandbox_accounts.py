@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.clock import ManualClock
-from kling_provider.sandbox.errors import Refusal
+from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.tasks import Order
-from kling_provider.sandbox.world import World
+from kling_provider.sandbox.state.backend import Backend
+from kling_provider.sandbox.state.clock import ManualClock
+from kling_provider.sandbox.state.tasks import CreateRequest
 from tests.contract.sandbox_client import Client, refused, token
 
 COSTS = "/account/costs?start_time=0&end_time=9999999999999"
@@ -59,7 +59,7 @@ def test_bad_tokens(client: Client) -> None:
 
 
 def test_accounts_do_not_see_each_other(client: Client) -> None:
-    other = Client(client.sandbox, client.sandbox.world.account("second").api_key)
+    other = Client(client.sandbox, client.sandbox.backend.account("second").api_key)
     task_id = client.made(external_id="mine")
     assert other.get(f"/tasks?task_ids={task_id}").json()["data"] == []
     assert other.get("/tasks?external_task_ids=mine").json()["data"] == []
@@ -79,7 +79,7 @@ def test_a_rotated_key() -> None:
 def test_the_other_region() -> None:
     with Sandbox(region="china") as sandbox:
         assert Client(sandbox).film().status_code == 200
-        global_key = sandbox.world.account("other-region").api_key
+        global_key = sandbox.backend.account("other-region").api_key
         refused(Client(sandbox, global_key).film(), 401, 1002, "api key not found")
 
 
@@ -91,7 +91,7 @@ def test_tasks_at_once_are_counted_by_model_version(client: Client) -> None:
     refused(client.film(), 429, 1303, "parallel task over resource pack limit")
     refused(client.legacy(), 429, 1303)
     assert client.film(model="kling-2.6").status_code == 200
-    second = Client(client.sandbox, client.sandbox.world.account("second").api_key)
+    second = Client(client.sandbox, client.sandbox.backend.account("second").api_key)
     assert second.film().status_code == 200
     client.sandbox.advance(95)
     assert client.film().status_code == 200
@@ -162,10 +162,10 @@ def test_twenty_threads_with_one_external_id_make_one_task(client: Client) -> No
     assert client.sandbox.stats()["tasks"]["total"] == 1
 
 
-def test_a_world_without_a_server() -> None:
+def test_a_backend_without_a_server() -> None:
     clock = ManualClock()
-    world = World(Options(concurrency=1, time_scale=30), clock)
-    order = Order(
+    backend = Backend(Options(concurrency=1, time_scale=30), clock)
+    request = CreateRequest(
         dialect="standard",
         product="text-to-video",
         model="kling-3.0",
@@ -177,12 +177,12 @@ def test_a_world_without_a_server() -> None:
         sound=False,
         kind="silent",
     )
-    task = world.create(world.account(), order)
-    with pytest.raises(Refusal, match="1303"):
-        world.create(world.account(), order)
+    task = backend.create(backend.account(), request)
+    with pytest.raises(ApiError, match="1303"):
+        backend.create(backend.account(), request)
     states = []
     for _ in range(4):
         states.append(task.state(clock()))
         clock.advance(1)
     assert states == ["submitted", "processing", "processing", "succeeded"]
-    assert world.create(world.account(), order).id > task.id
+    assert backend.create(backend.account(), request).id > task.id

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.faults import KINDS
+from kling_provider.sandbox.state.faults import KINDS
 from tests.contract.sandbox_client import TIMEOUT, Client, refused, token
 
 CUT = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
@@ -317,7 +317,7 @@ def test_skewed_clock(client: Client, seconds: int, code: int) -> None:
     fault(client, "skewed_clock", seconds=seconds)
     sandbox = client.sandbox
     path = "/account/costs?start_time=1&end_time=2"
-    real = sandbox.world.clock()
+    real = sandbox.backend.clock()
     answer = Client(sandbox, token(sandbox.access_key, sandbox.secret_key, now=real)).get(path)
     refused(answer, 401, code)
     theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()

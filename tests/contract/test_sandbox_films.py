@@ -75,7 +75,7 @@ def test_a_film_is_what_was_asked(
 
 
 def test_4k(client: Client) -> None:
-    from kling_provider.sandbox.film import size_of
+    from kling_provider.sandbox.media.video import size_of
 
     assert size_of("4k", "16:9", None) == (3840, 2160)
     assert size_of("720p", None, (1000, 700)) == (1028, 720)
@@ -114,7 +114,7 @@ def test_two_films_of_one_prompt_differ_and_one_film_stays_the_same(client: Clie
 
 def test_two_fetches_at_once_render_once(client: Client) -> None:
     task = client.finished(duration=3)
-    before = client.sandbox.stats()["films_rendered"]
+    before = client.sandbox.stats()["files_rendered"]
     contents: list[bytes] = []
     threads = [threading.Thread(target=lambda: contents.append(fetched(task).content)) for _ in range(4)]
     for thread in threads:
@@ -122,7 +122,7 @@ def test_two_fetches_at_once_render_once(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert len(set(contents)) == 1
-    assert client.sandbox.stats()["films_rendered"] == before + 1
+    assert client.sandbox.stats()["files_rendered"] == before + 1
 
 
 def test_reads_are_answered_while_a_film_renders(client: Client) -> None:
@@ -181,7 +181,7 @@ def test_a_watermark_only_where_it_was_asked(client: Client) -> None:
 
 
 def test_the_store_is_bounded_and_removed(tmp_path: Path) -> None:
-    with Sandbox(time_scale=1, state_dir=tmp_path, film_cache_mb=0) as sandbox:
+    with Sandbox(time_scale=1, state_dir=tmp_path, media_cache_mb=0) as sandbox:
         client = Client(sandbox)
         for _ in range(2):
             assert fetched(client.finished(duration=3)).status_code == 200

@@ -116,8 +116,8 @@ def test_a_row_of_new_api() -> None:
         public = created["data"]["task_id"]
         assert (created["code"], created["data"]["status"]) == ("success", "NOT_START")
         assert PUBLIC.fullmatch(public)
-        (order,) = [task.order for task in sandbox.world.all()]
-        assert (order.external_id, order.callback_url) == (None, None), "dropped"
+        (request,) = [task.request for task in sandbox.backend.all()]
+        assert (request.external_id, request.callback_url) == (None, None), "dropped"
         path = f"/v1/videos/text2video/{public}"
         assert client.get(path).json()["data"]["status"] == "NOT_START"
         rows = []
@@ -128,10 +128,10 @@ def test_a_row_of_new_api() -> None:
         for row in rows:
             native = row["data"]["data"]
             assert (row["task_id"], isinstance(row["id"], int)) == (public, True)
-            assert native["task_id"] == sandbox.world.all()[0].id != public
+            assert native["task_id"] == sandbox.backend.all()[0].id != public
             assert row["finish_time"] < 1e11  # seconds
         assert native["task_result"]["videos"][0]["url"] == row["result_url"]
-        for other in ("1", sandbox.world.all()[0].id, f"task_{'0' * 32}"):
+        for other in ("1", sandbox.backend.all()[0].id, f"task_{'0' * 32}"):
             missing = client.get(f"/v1/videos/text2video/{other}")
             assert (missing.status_code, missing.json()["code"]) == (400, "task_not_exist")
         unknown = client.get("/tasks")
@@ -209,8 +209,8 @@ def test_the_plugin_passes_the_whole_body_on(plugin: Client) -> None:
     public = answer["data"]["task_id"]
     assert (answer["code"], bool(PUBLIC.fullmatch(public))) == (0, True)
     assert answer["data"]["task_info"] == {"external_task_id": "mine"}
-    (order,) = [task.order for task in plugin.sandbox.world.all()]
-    assert (order.external_id, order.aspect_ratio) == ("mine", "1:1"), "its own default, not Kling's"
+    (request,) = [task.request for task in plugin.sandbox.backend.all()]
+    assert (request.external_id, request.aspect_ratio) == ("mine", "1:1"), "its own default, not Kling's"
     again = plugin.legacy(external_task_id="mine")
     assert (again.status_code, again.json()["code"]) == (400, 1201), "another customer's id may be in the way"
     path = f"/v1/videos/text2video/{public}"
@@ -239,8 +239,13 @@ def test_the_plugins_new_routes(plugin: Client, body: dict[str, Any]) -> None:
     answer = plugin.post("/text-to-video", {"model": "kling-3.0", **body}).json()
     public = answer["data"]["id"]
     assert answer == {"code": 0, "message": "ok", "data": {"id": public, "status": "submitted"}}
-    (order,) = [task.order for task in plugin.sandbox.world.all()]
-    assert (order.duration, order.resolution, order.sound, order.external_id) == (7, "1080p", True, "e")
+    (request,) = [task.request for task in plugin.sandbox.backend.all()]
+    assert (request.duration, request.resolution, request.sound, request.external_id) == (
+        7,
+        "1080p",
+        True,
+        "e",
+    )
     plugin.sandbox.advance(120)
     (done,) = plugin.get(f"/tasks/{public}").json()["data"]
     assert (done["id"], done["status"], done["outputs"][0]["type"]) == (public, "succeeded", "video")

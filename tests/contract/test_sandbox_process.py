@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from kling_provider.api.auth import ApiKey
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.callbacks import on_this_machine, signature
 from kling_provider.sandbox.connecting import exports
 from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.state.callbacks import on_this_machine, signature
 from tests.contract.sandbox_client import TIMEOUT, Client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -284,11 +284,11 @@ def test_every_callback_has_an_id_of_its_own(
 ) -> None:
     """Also two of the same moment: receivers tell a repeated message by its id (Standard Webhooks)."""
     client, address = Client(sandbox), f"http://127.0.0.1:{receiver.server_address[1]}/cb"
-    moment = sandbox.world.clock()
-    monkeypatch.setattr(sandbox.world, "clock", lambda: moment)
+    moment = sandbox.backend.clock()
+    monkeypatch.setattr(sandbox.backend, "clock", lambda: moment)
     for _ in range(2):
         client.made(options={"callback_url": address})
-    monkeypatch.setattr(sandbox.world, "clock", lambda: moment + 200)
+    monkeypatch.setattr(sandbox.backend, "clock", lambda: moment + 200)
     got = receiver.wait_for(4)
     assert len({headers["webhook-id"] for headers, _ in got}) == 4
 

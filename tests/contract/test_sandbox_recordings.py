@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.callbacks import signature
-from kling_provider.sandbox.prices import amount, units
+from kling_provider.sandbox.products.prices import amount, units
+from kling_provider.sandbox.state.callbacks import signature
 from tests.contract.sandbox_client import Client, token
 
 #: Fields that Kling documents since 2026 and that the older recordings cannot have.
@@ -124,7 +124,7 @@ def test_a_failed_task_says_why_only_in_its_status_message(client: Client, captu
 
 def test_the_recorded_errors_word_for_word(client: Client, captures: Path) -> None:
     sandbox = client.sandbox
-    other_region = sandbox.world.account("other-region").api_key
+    other_region = sandbox.backend.account("other-region").api_key
     jwt = token(sandbox.access_key, sandbox.secret_key)
     taken = "v6-1789956049929"
     client.made(external_id=taken)
@@ -260,12 +260,12 @@ def test_the_request_of_the_dmxapi_page(captures: Path) -> None:
 
 
 def test_callback_bodies(client: Client, captures: Path) -> None:
-    from kling_provider.sandbox import legacy, standard
+    from kling_provider.sandbox.products import legacy, standard
 
     sign = lambda task, watermark: "http://127.0.0.1/x.mp4"  # noqa: E731
     client.legacy()
     client.made()
-    old, new = client.sandbox.world.all()
+    old, new = client.sandbox.backend.all()
     same_shape(legacy.callback_body(old, old.ends, sign), recorded(captures, "06")["body"])
     theirs = json.loads(recorded(captures, "26")["raw_body"])
     ours = standard.task_answer(new, new.created, sign, echo=True)

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.images import Image
-from kling_provider.sandbox.journal import NAME, Journal
-from kling_provider.sandbox.tasks import Order, Task
+from kling_provider.sandbox.media.inputs import Image
+from kling_provider.sandbox.state.journal import NAME, Journal
+from kling_provider.sandbox.state.tasks import CreateRequest, Task
 from tests.contract.sandbox_client import TIMEOUT, Client, png, refused
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_tasks_links_and_ids_outlive_a_restart(tmp_path: Path) -> None:
             {"contents": [{"type": "first_frame", "url": picture}], "settings": {"duration": 3}},
         ).json()["data"]["id"]
         failed = client.made(prompt="a")
-        known = {task.id: task for task in sandbox.world.all()}
+        known = {task.id: task for task in sandbox.backend.all()}
     with sandbox_in(tmp_path) as sandbox:
         client = Client(sandbox)
         after = client.task(before["id"])
@@ -53,7 +53,7 @@ def test_tasks_links_and_ids_outlive_a_restart(tmp_path: Path) -> None:
         assert {key: value for key, value in after.items() if key != "outputs"} == {
             key: value for key, value in before.items() if key != "outputs"
         }
-        restored = {task.id: task for task in sandbox.world.all()}
+        restored = {task.id: task for task in sandbox.backend.all()}
         for kling_task_id in (legacy, from_picture, failed):
             assert restored[kling_task_id] == known[kling_task_id]
         refused(client.film(external_id="a"), 400, 1201, "already exists")
@@ -92,7 +92,7 @@ def test_a_reset_forgets_for_good(tmp_path: Path) -> None:
         sandbox.reset()
         kept = client.made(external_id="b")
     with sandbox_in(tmp_path) as sandbox:
-        assert [task.id for task in sandbox.world.all()] == [kept]
+        assert [task.id for task in sandbox.backend.all()] == [kept]
         Client(sandbox).made(external_id="a")
 
 
@@ -101,7 +101,7 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
     with Sandbox() as sandbox:
         Client(sandbox).made()
     with Sandbox() as sandbox:
-        assert sandbox.world.all() == []
+        assert sandbox.backend.all() == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +118,7 @@ def test_a_killed_sandbox_has_kept_what_it_answered(tmp_path: Path) -> None:
         )
         process.send_signal(signal.SIGKILL)
     with sandbox_in(tmp_path / "state") as sandbox:
-        assert [task.id for task in sandbox.world.all()] == [answer.json()["data"]["id"]]
+        assert [task.id for task in sandbox.backend.all()] == [answer.json()["data"]["id"]]
 
 
 @pytest.mark.parametrize("cut", [1, 20, -1])
@@ -129,10 +129,10 @@ def test_a_line_that_a_kill_cut_off_is_dropped(tmp_path: Path, cut: int) -> None
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:-1]) + lines[-1][:cut])
     with sandbox_in(tmp_path) as sandbox:
-        assert [task.id for task in sandbox.world.all()] == [first]
+        assert [task.id for task in sandbox.backend.all()] == [first]
         third = Client(sandbox).made()
     with sandbox_in(tmp_path) as sandbox:
-        assert [task.id for task in sandbox.world.all()] == [first, third]
+        assert [task.id for task in sandbox.backend.all()] == [first, third]
     assert second not in (first, third)
 
 
@@ -150,8 +150,8 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, text: str) -> Non
 
 TEXTS = st.text(max_size=20) | st.sampled_from(["竹林里的熊猫", "\ud83d", "\x00", "a\u2028b"])
 IMAGES = st.builds(Image, data=st.none() | st.binary(max_size=30), address=st.none() | TEXTS)
-ORDERS = st.builds(
-    Order,
+REQUESTS = st.builds(
+    CreateRequest,
     dialect=st.sampled_from(["standard", "legacy"]),
     aspect_ratio=st.none() | TEXTS,
     prompt=TEXTS,
@@ -162,7 +162,7 @@ ORDERS = st.builds(
 )
 TASKS = st.builds(
     Task,
-    order=ORDERS,
+    request=REQUESTS,
     ends=st.floats(0, 1e10) | st.just(math.inf),
     forgotten_from=st.floats(0, 1e10) | st.just(math.inf),
     price=st.decimals(0, 1000, places=2),
@@ -188,8 +188,8 @@ def test_every_field_comes_back_as_it_was(tasks: list[Task], ahead: float) -> No
 def test_no_field_is_of_a_kind_that_would_not_come_back() -> None:
     """A field that is added with a type of its own must be added to the journal, too."""
     known = {
-        "str", "str | None", "float", "bool", "int", "Decimal", "Order", "Kind", "Dialect", "Image | None",
+        "str", "str | None", "float", "bool", "int", "Decimal", "CreateRequest", "Kind", "Dialect", "Image | None",
         "bytes | None", "dict[str, Any]", "list[tuple[str, str]]",
     }  # fmt: skip
-    for kind in (Task, Order, Image):
+    for kind in (Task, CreateRequest, Image):
         assert {str(field.type) for field in dataclasses.fields(kind)} <= known

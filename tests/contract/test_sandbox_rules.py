@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.models import MODELS
+from kling_provider.sandbox.products.models import MODELS
 from tests.contract.sandbox_client import Client, png, refused
 
 

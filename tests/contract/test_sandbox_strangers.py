@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.guard import refuse_stranger
+from kling_provider.sandbox.http.guard import refuse_stranger
+from kling_provider.sandbox.http.messages import Request
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.wire import Request
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ def sidecars(stage: Stage) -> dict[Path, dict[str, Any]]:
 
 def files_tell_the_truth(stage: Stage) -> None:
     """What a sidecar says of a video is what Kling was sent for it."""
-    sent = {task.id: task for task in stage.sandbox.world.all()}
+    sent = {task.id: task for task in stage.sandbox.backend.all()}
     found = sidecars(stage)
     stage.notes["files"] = len(found)
     for film, sidecar in found.items():
@@ -38,14 +38,14 @@ def files_tell_the_truth(stage: Stage) -> None:
         if task is None:
             continue
         stage.check(
-            sidecar["prompt"] == task.order.prompt,
-            f"{film.name} says {sidecar['prompt']!r}, and Kling was sent {task.order.prompt!r}",
+            sidecar["prompt"] == task.request.prompt,
+            f"{film.name} says {sidecar['prompt']!r}, and Kling was sent {task.request.prompt!r}",
         )
-        if task.order.external_id:
+        if task.request.external_id:
             stage.check(
-                sidecar["external_task_id"] == task.order.external_id
-                and sidecar["identity"] == task.order.external_id,
-                f"{film.name} has the identity {sidecar['identity']}, and Kling's task is {task.order.external_id}",
+                sidecar["external_task_id"] == task.request.external_id
+                and sidecar["identity"] == task.request.external_id,
+                f"{film.name} has the identity {sidecar['identity']}, and Kling's task is {task.request.external_id}",
             )
         named = film.name == "the-one.mp4" or film.name.startswith(str(sidecar["name"]))
         stage.check(named, f"{film.name} is called {sidecar['name']!r}")

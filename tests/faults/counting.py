@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kling_provider.sandbox.tasks import Task
+from kling_provider.sandbox.state.tasks import Task
 from tests.faults.scenario import Scenario
 from tests.faults.stage import FINISHED, Stage
 
@@ -38,8 +38,8 @@ class Line:
 def count(stage: Stage, seconds: float) -> Line:
     """Count, and compare with what the scenario expects."""
     scenario = stage.scenario
-    tasks = list(stage.sandbox.world.all())
-    now = stage.sandbox.world.clock()
+    tasks = list(stage.sandbox.backend.all())
+    now = stage.sandbox.backend.clock()
     succeeded = {task.id for task in tasks if task.state(now) == "succeeded"}
     named, files = stage.named() | stage.remembered, stage.saved()
     instances = [one for run in stage.runs for one in run.instances()]
@@ -88,7 +88,7 @@ def duplicates(tasks: Sequence[Task], copies: int, now: float) -> int:
     """Tasks beyond those wanted that were not made after one that Kling failed."""
     by_prompt: dict[str, list[Task]] = {}
     for task in tasks:
-        by_prompt.setdefault(str(task.order.prompt), []).append(task)
+        by_prompt.setdefault(str(task.request.prompt), []).append(task)
     return sum(max(0, len(same) - copies - replaced(same, now)) for same in by_prompt.values())
 
 
@@ -96,6 +96,6 @@ def replaced(tasks: Sequence[Task], now: float) -> int:
     """Tasks that Kling failed, and after which another was made for the same prompt."""
     return sum(
         task.state(now) == "failed"
-        and any(o.order.prompt == task.order.prompt and o.created >= task.ends for o in tasks)
+        and any(o.request.prompt == task.request.prompt and o.created >= task.ends for o in tasks)
         for task in tasks
     )

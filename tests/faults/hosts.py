@@ -27,7 +27,7 @@ def stopped(stage: Stage, run: Run) -> list[int]:
 
 def adopt(stage: Stage, run: Run, indexes: list[int]) -> None:
     """What the stop advises: look the task up at the host, write its id into the request, clear."""
-    there = {str(task.order.prompt): task.id for task in stage.sandbox.world.all()}
+    there = {str(task.request.prompt): task.id for task in stage.sandbox.backend.all()}
     rows = stage.rows()
     for index in indexes:
         rows[index]["adopt"] = there[rows[index]["prompt"]]

@@ -64,10 +64,10 @@ def after_call(stage: Stage) -> None:
     killed: set[int] = set()
 
     def strike() -> bool:
-        now = stage.sandbox.world.clock()
+        now = stage.sandbox.backend.clock()
         made = {
-            int(str(task.order.prompt).rsplit(" ", 1)[1])
-            for task in stage.sandbox.world.all()
+            int(str(task.request.prompt).rsplit(" ", 1)[1])
+            for task in stage.sandbox.backend.all()
             if now - task.created > _IN_CALL
         }
         for index, (instance, _, task) in run.processes().items():

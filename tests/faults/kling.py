@@ -43,8 +43,8 @@ def forgotten(run_again: bool) -> Callable[[Stage], None]:
         run = stage.start()
         run.finish()
         stage.remember()
-        for task in stage.sandbox.world.all():
-            task.forgotten_from = stage.sandbox.world.clock()
+        for task in stage.sandbox.backend.all():
+            task.forgotten_from = stage.sandbox.backend.clock()
         if run_again:
             run_id = run.run_id
             run.delete()

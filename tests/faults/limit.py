@@ -85,8 +85,8 @@ def two_dags(stage: Stage) -> None:
     )
     until = time.time()
     made = [
-        str(task.order.prompt).startswith("other")
-        for task in stage.sandbox.world.all()
+        str(task.request.prompt).startswith("other")
+        for task in stage.sandbox.backend.all()
         if since <= task.created <= until
     ]
     share = max(sum(made), len(made) - sum(made)) / max(1, len(made))

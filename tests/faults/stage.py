@@ -185,7 +185,7 @@ class Stage:
     @property
     def made(self) -> int:
         """Tasks at Kling."""
-        return len(self.sandbox.world.all())
+        return len(self.sandbox.backend.all())
 
     @property
     def creates(self) -> int:
@@ -217,7 +217,7 @@ class Stage:
         """Wait until nothing renders any more, apart from what never ends."""
 
         def over() -> bool:
-            world = self.sandbox.world
+            world = self.sandbox.backend
             now = world.clock()
             return all(not task.live(now) or task.ends == float("inf") for task in world.all())
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Variable
 
-from kling_provider.sandbox import Sandbox, film
+from kling_provider.sandbox import Sandbox
 from kling_provider.submission import machine
 
 Start = Callable[..., Sandbox]
@@ -20,8 +20,7 @@ Start = Callable[..., Sandbox]
 @pytest.fixture(autouse=True)
 def _small_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     """What videos show is tested elsewhere; rendering them at full size takes most of a test's time."""
-    for resolution in film.SHORT_SIDE:
-        monkeypatch.setitem(film.SHORT_SIDE, resolution, 144)
+    monkeypatch.setitem(Sandbox.defaults, "short_side", 144)
 
 
 @pytest.fixture

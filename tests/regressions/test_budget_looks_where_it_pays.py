@@ -89,7 +89,7 @@ class Story:
         return self._made() - before
 
     def _made(self) -> int:
-        return len(self.sandbox.world.all())
+        return len(self.sandbox.backend.all())
 
 
 class _Event:

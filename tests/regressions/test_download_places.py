@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator, KlingSubmitOperator
-from kling_provider.sandbox import Sandbox, film
+from kling_provider.sandbox import Sandbox
 from tests.regressions.outcomes import connected, outcome_of
 from tests.regressions.playing import context, sidecars
 from tests.unit.instance import Instance
@@ -25,8 +25,7 @@ PANDA = {"prompt": "A red panda brews tea", "name": "panda", "duration": 3}
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch:
-        for resolution in film.SHORT_SIDE:
-            patch.setitem(film.SHORT_SIDE, resolution, 144)
+        patch.setitem(Sandbox.defaults, "short_side", 144)
         with connected(patch) as running:
             yield running
 

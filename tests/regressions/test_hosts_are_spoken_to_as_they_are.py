@@ -25,7 +25,7 @@ def reseller() -> Iterator[Sandbox]:
 
 def sent(sandbox: Sandbox) -> list[tuple[str | None, str | None]]:
     """External id and callback of each task, as Kling got them."""
-    return [(task.order.external_id, task.order.callback_url) for task in sandbox.world.all()]
+    return [(task.request.external_id, task.request.callback_url) for task in sandbox.backend.all()]
 
 
 @pytest.mark.parametrize("namespace", ["", None, "   ", "films-of-ours"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from kling_provider.sandbox import film
+from kling_provider.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
 def _small_videos(monkeypatch: pytest.MonkeyPatch) -> None:
-    for resolution in film.SHORT_SIDE:
-        monkeypatch.setitem(film.SHORT_SIDE, resolution, 144)
+    monkeypatch.setitem(Sandbox.defaults, "short_side", 144)

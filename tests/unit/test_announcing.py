@@ -180,7 +180,7 @@ def test_the_plan_of_a_legacy_spelling_shows_no_bytes(sandbox: Sandbox, dag: DAG
 
 
 def test_the_storage_tab_says_where_the_job_stands(sandbox: Sandbox, dag: DAG) -> None:
-    sandbox.world.set_limits(concurrency=1)
+    sandbox.backend.set_limits(concurrency=1)
     run(KlingSubmitOperator(task_id="first", request=REQUEST))
     operator = KlingSubmitOperator(task_id="video", request={**REQUEST, "name": "second"})
     instance = Instance("video")

@@ -95,7 +95,7 @@ def test_a_failed_task_is_to_be_paid_again(sandbox: Sandbox) -> None:
 
 
 def test_more_than_the_account_has(sandbox: Sandbox) -> None:
-    sandbox.world.set_limits(units=11)
+    sandbox.backend.set_limits(units=11)
     with pytest.raises(KlingBudgetError, match="the account has 11 units left"):
         run()
 
@@ -161,7 +161,7 @@ def test_a_plan_is_the_exact_call_and_sends_nothing(sandbox: Sandbox) -> None:
 
 def test_estimates_equal_what_kling_bills(sandbox: Sandbox) -> None:
     """One request per documented price cell, made, rendered and compared with ``billing``."""
-    sandbox.world.set_limits(units=10_000, concurrency=100)
+    sandbox.backend.set_limits(units=10_000, concurrency=100)
     cells = [
         {"model": model, "resolution": resolution, "duration": 5, **({"audio": audio} if audio else {})}
         for model, resolutions, audios in (

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Exactly-once submission, driven through all orders of answers, losses and restarts.
 
-The state machine has no I/O, so here it runs against the sandbox's own rules (its ``World``: duplicates,
+The state machine has no I/O, so here it runs against the sandbox's own rules (its ``Backend``: duplicates,
 limits, states) on a clock that stands still unless moved.
 """
 
@@ -30,10 +30,10 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.identity import Identity
-from kling_provider.sandbox.errors import Refusal
+from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.tasks import Order
-from kling_provider.sandbox.world import Fate, World
+from kling_provider.sandbox.state.backend import Backend, TaskFault
+from kling_provider.sandbox.state.tasks import CreateRequest
 from kling_provider.submission import (
     Find,
     NoSlot,
@@ -63,7 +63,7 @@ class Killed(BaseException):
 
 @dataclass
 class Kling:
-    """The sandbox's world behind the machine's steps, and what befalls each call.
+    """The sandbox's backend behind the machine's steps, and what befalls each call.
 
     ``fates``: one per create, then none: ``ok``, ``lost_after``, ``lost_before``, ``5000_after``,
     ``5000_before``, ``1302``, ``1303``, ``refused`` (no connection), ``killed_before``, ``killed_after``,
@@ -83,8 +83,8 @@ class Kling:
     now: float = 1_790_000_000.0
 
     def __post_init__(self) -> None:
-        self.world = World(Options(concurrency=50), clock=lambda: self.now)
-        self.account = self.world.account()
+        self.backend = Backend(Options(concurrency=50), clock=lambda: self.now)
+        self.account = self.backend.account()
 
     def submission(self, **how: Any) -> Submission:
         lock = Lock.LOCKED if self.locked else (Lock.CARRIED if self.finds else Lock.NONE)
@@ -104,14 +104,14 @@ class Kling:
                 self.record = record
             case Find(externals):
                 self._maybe_down()
-                found = self.world.by_external_ids(self.account, externals)
+                found = self.backend.by_external_ids(self.account, externals)
                 answer: dict[str, list[KlingTask]] = {}
                 for task in found:
-                    answer.setdefault(str(task.order.external_id), []).append(self._read(task))
+                    answer.setdefault(str(task.request.external_id), []).append(self._read(task))
                 return answer
             case Read(kling_task_id):
                 self._maybe_down()
-                tasks = self.world.by_ids(self.account, [kling_task_id])
+                tasks = self.backend.by_ids(self.account, [kling_task_id])
                 return self._read(tasks[0]) if tasks else None
             case Permit():
                 return True
@@ -142,7 +142,7 @@ class Kling:
         broken = Answer(Kind.SERVER, 500, 5000, "internal")
         if fate in ("lost_before", "5000_before"):
             return Sent(lost if fate == "lost_before" else broken)
-        order = Order(
+        request = CreateRequest(
             dialect="standard",
             product="text-to-video",
             model="kling-3.0",
@@ -157,13 +157,13 @@ class Kling:
         )
         failing = fate == "fails"
         try:
-            task = self.world.create(
+            task = self.backend.create(
                 self.account,
-                order,
-                fate=lambda: Fate(message="Something went wrong" if failing else None),
+                request,
+                fault=lambda: TaskFault(message="Something went wrong" if failing else None),
                 locked=self.locked,
             )
-        except Refusal as refusal:
+        except ApiError as refusal:
             return Sent(Answer(Kind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE))
         if failing:
             self.now += 3600
@@ -181,12 +181,12 @@ class Kling:
             status=TaskStatus(task.state(self.now)),
             status_word=task.state(self.now),
             message=task.message,
-            external_task_id=task.order.external_id if self.finds else None,
+            external_task_id=task.request.external_id if self.finds else None,
         )
 
     @property
     def tasks(self) -> list[Any]:
-        return list(self.world.all())
+        return list(self.backend.all())
 
     @property
     def good(self) -> int:
@@ -242,7 +242,7 @@ def test_with_a_lock_at_most_one_live_task(
     kling = Kling(fates=fates, read_fates=reads, prepare_fates=prepares)
     live_through(kling, 6, forget_record=forget)
     assert kling.good <= 1
-    ids = [task.order.external_id for task in kling.tasks]
+    ids = [task.request.external_id for task in kling.tasks]
     assert len(ids) == len(set(ids))
     # At last, on a good day: exactly one, and it is adopted where it was there.
     kling.fates, kling.read_fates, kling.prepare_fates, there = [], [], [], kling.good
@@ -452,7 +452,7 @@ def test_a_1303_after_doubt_looks_before_it_waits() -> None:
     assert isinstance(kling.run(), NoSlot)
     kling = Kling(fates=["lost_before", "1303"])
     twin = Kling(fates=[])
-    twin.world = kling.world
+    twin.backend = kling.backend
     calls: list[Step] = []
 
     def do(step: Step) -> Any:
@@ -473,7 +473,9 @@ def test_a_failed_task_makes_the_next_attempt() -> None:
     assert isinstance(first, Submitted)
     assert isinstance(second, Submitted)
     assert (first.attempt, second.attempt) == (0, 1)
-    assert [task.order.external_id for task in kling.tasks] == [IDENTITY.external_task_id(n) for n in (0, 1)]
+    assert [task.request.external_id for task in kling.tasks] == [
+        IDENTITY.external_task_id(n) for n in (0, 1)
+    ]
 
 
 def test_twenty_failed_attempts_are_the_end() -> None:

@@ -339,7 +339,7 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
             return await asyncio.gather(*map(worker, range(12)))
 
         creates = asyncio.run(main())
-        made = len(sandbox.world.all())
+        made = len(sandbox.backend.all())
     assert made == 12
     assert sum(creates) / 12 <= 3.0
     assert len(set(order)) == 9, "three got through at once"

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The controls under ``/_sandbox/`` and the page for people.
+
+=======  ==========================  ======================================================================
+GET      ``/_sandbox/stats``         counts, slots, log of creates
+GET      ``/_sandbox/tasks``         all tasks with their request; ``?limit=`` newest
+GET      ``/_sandbox/requests``      the last 5000 API requests as they came in; ``?limit=`` newest
+GET      ``/_sandbox/faults``        the rules in force and the table of kinds
+POST     ``/_sandbox/faults``        a list of rules, in the place of all others
+DELETE   ``/_sandbox/faults``        no rules
+POST     ``/_sandbox/reset``         no tasks, counts, rules; full packs
+POST     ``/_sandbox/advance``       ``{"seconds": …}`` pushes the sandbox's clock forward
+POST     ``/_sandbox/options``       ``concurrency, units, time_scale, render_seconds, latency, account_qps``
+POST     ``/_sandbox/keys``          ``{"api_key": …, "account": "default"}``: the old key is unknown now
+GET      ``/_sandbox/image.png``     a sample picture; ``?w=&h=&seed=``
+any      ``/_sandbox/redirected``    where the redirect fault leads; following it is counted
+=======  ==========================  ======================================================================
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from kling_provider.sandbox.app import App
+from kling_provider.sandbox.http.messages import Request, Response, html
+from kling_provider.sandbox.media import store as films
+from kling_provider.sandbox.products.prices import amount
+from kling_provider.sandbox.state.clock import Clock
+from kling_provider.sandbox.state.faults import KINDS, BadRule
+from kling_provider.sandbox.state.tasks import Task, milliseconds
+
+NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
+
+
+def answer(app: App, request: Request) -> Response:
+    """Response one request for the controls; what is wrong with one is said in plain text."""
+    try:
+        return _answer(app, request)
+    except (BadRule, KeyError, TypeError, ValueError, StopIteration) as error:
+        return Response(
+            status=400, body=f"{type(error).__name__}: {error}\n".encode(), content_type="text/plain"
+        )
+
+
+def _answer(app: App, request: Request) -> Response:
+    match request.method, request.path.removeprefix("/_sandbox"):
+        case "GET" | "HEAD", "/":
+            page = (files("kling_provider.sandbox") / "page.html").read_bytes()
+            return Response(body=page, content_type="text/html; charset=utf-8")
+        case "GET", "/stats":
+            return Response(payload=app.stats())
+        case "GET", "/tasks":
+            return Response(payload=_tasks(app, request))
+        case "GET", "/requests":
+            return Response(payload=app.request_log.requests()[-_limit(request) :])
+        case "GET", "/faults":
+            kinds = {
+                name: {
+                    "on": kind.on,
+                    "phase": kind.phase,
+                    "text": kind.text,
+                    "parameters": dict(kind.parameters),
+                }
+                for name, kind in KINDS.items()
+            }
+            return Response(payload={"rules": app.faults.as_json(), "kinds": kinds})
+        case "POST", "/faults":
+            set_faults(app, request.json())
+            return Response(payload={"rules": app.faults.as_json()})
+        case "DELETE", "/faults":
+            set_faults(app, [])
+            return Response(payload={"rules": []})
+        case "POST", "/reset":
+            app.reset()
+            return Response(payload={"ok": True})
+        case "POST", "/advance":
+            return Response(payload={"now": advance(app, float(request.json()["seconds"]))})
+        case "POST", "/options":
+            return Response(payload=_set_options(app, request.json()))
+        case "POST", "/keys":
+            body = request.json()
+            app.authenticator.rotate(str(body.get("account", "default")), str(body["api_key"]))
+            return Response(payload={"ok": True})
+        case "GET", "/image.png":
+            return Response(body=films.sample(request.query), content_type="image/png")
+        case _, "/redirected":
+            app.request_log.redirect_followed()
+            return html(404, "Not Found")
+    return html(404, "Not Found")
+
+
+def set_faults(app: App, rules: list[object]) -> None:
+    """Replace the rules; ``refuse_connect`` takes effect at once."""
+    app.faults.replace(rules, app.backend.clock())
+    closed = [
+        float(rule.get("seconds", 5)) for rule in app.faults.as_json() if rule["kind"] == "refuse_connect"
+    ]
+    if closed:
+        app.close_port(max(closed))
+
+
+def advance(app: App, seconds: float) -> int:
+    """Push the clock; returns the new time in ms."""
+    clock = app.backend.clock
+    if not isinstance(clock, Clock):
+        raise TypeError("this clock cannot be pushed")
+    clock.advance(seconds)
+    app.journal.push_clock(clock.ahead)
+    return milliseconds(app.backend.settle())
+
+
+def _set_options(app: App, body: dict[str, Any]) -> dict[str, Any]:
+    unknown = set(body) - {*NUMBERS, "concurrency", "units"}
+    if unknown:
+        raise ValueError(f"cannot be changed while running: {sorted(unknown)}")
+    for name in NUMBERS:
+        if name in body:
+            setattr(app.options, name, float(body[name]))
+    app.backend.set_limits(units=body.get("units"), concurrency=body.get("concurrency"))
+    options = app.options
+    return {name: getattr(options, name) for name in (*NUMBERS, "concurrency", "units")}
+
+
+def _limit(request: Request) -> int:
+    text = request.parameters().get("limit", "")
+    return max(1, int(text)) if text else 1_000_000
+
+
+def _tasks(app: App, request: Request) -> list[dict[str, Any]]:
+    now, base = app.backend.settle(), app.base(request)
+    return [_task(app, task, now, base) for task in app.backend.all()[-_limit(request) :]]
+
+
+def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
+    request, state = task.request, task.state(now)
+    done = state == "succeeded"
+    return {
+        "id": task.id,
+        "account": task.account,
+        "dialect": request.dialect,
+        "product": request.product,
+        "model": request.model,
+        "model_name": request.model_name,
+        "external_task_id": request.external_id,
+        "prompt": request.prompt,
+        "duration": request.duration,
+        "resolution": request.resolution,
+        "aspect_ratio": request.aspect_ratio,
+        "sound": request.sound,
+        "state": state,
+        "message": task.message if state == "failed" else "",
+        "progress": round(task.progress(now), 3),
+        "units": amount(task.price) if done else "0",
+        "created": milliseconds(task.created),
+        "ended": milliseconds(task.ends) if state in ("succeeded", "failed") else None,
+        "forgotten": not task.visible(now),
+        "video": app.signer.link(base, task) if done else None,
+        "request": {"headers": [list(pair) for pair in request.headers], "body": request.body},
+    }

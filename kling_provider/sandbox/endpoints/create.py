@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The work behind the creates: the only endpoints that cost money."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.sandbox.endpoints import gateway
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.http.errors import ApiError
+from kling_provider.sandbox.http.messages import Request, Response, success
+from kling_provider.sandbox.products import legacy, standard
+from kling_provider.sandbox.state.backend import TaskFault
+from kling_provider.sandbox.state.faults import Attributes
+from kling_provider.sandbox.state.tasks import CreateRequest, Task
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.app import App
+
+
+class Create(Endpoint):
+    """Makes a task, or refuses to."""
+
+    operation = "create"
+
+    def read_create(self) -> CreateRequest:
+        raise NotImplementedError
+
+    def shape(self, task: Task, now: float) -> Response:
+        raise NotImplementedError
+
+    def read_attributes(self) -> tuple[Any, Any, Any]:
+        """External id, model and prompt of a body that may be anything."""
+        raise NotImplementedError
+
+    def body(self) -> dict[str, Any]:
+        try:
+            value = json.loads(self.request.body)
+        except ValueError:
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def subjects(self) -> Sequence[Attributes]:
+        external_id, model, prompt = (
+            value if isinstance(value, str) else None for value in self.read_attributes()
+        )
+        self.note.external_task_id, self.note.model, self.note.prompt = external_id, model, prompt
+        attributes = {"external_task_id": external_id, "model": model, "prompt": prompt}
+        try:  # a good body knows more: the version behind a legacy name
+            return [{**attributes, **self.read_create().attributes()}]
+        except ApiError:
+            return [attributes]
+
+    def run(self) -> Response:
+        app, now = self.app, self.app.backend.clock()
+        account = self.authenticate()
+        headers = [
+            (name, "***" if name.lower() == "authorization" else value)
+            for name, value in self.request.headers
+        ]
+        request = replace(self.read_create(), headers=headers)
+        attributes = request.attributes()
+        if app.faults.standing("ids_ignored", attributes, now):
+            request = replace(request, external_id=None)
+        if app.options.gateway and app.options.shape in ("new-api", "new-api-video"):
+            request = replace(request, external_id=None, callback_url=None)
+        locked = app.options.forwards_ids and app.faults.standing("no_lock", attributes, now) is None
+        task = app.backend.create(
+            account, request, fault=lambda: self._task_fault(attributes, now), locked=locked
+        )
+        self.note.task_id = task.id
+        app.callback_sender.watch(task)
+        return self.shape(task, now)
+
+    def _task_fault(self, attributes: Attributes, now: float) -> TaskFault:
+        fault = TaskFault()
+        for rule in self.app.faults.of_task(attributes, now):
+            self.note.task_faults.append(rule.name)
+            if rule.name == "task_fails":
+                fault = replace(fault, message=str(rule["message"]), fails_after=float(rule["after"]))
+            elif rule.name == "stuck":
+                fault = replace(fault, stuck=True)
+            elif rule.name == "slow_render":
+                fault = replace(fault, slower=float(rule["factor"]))
+            elif rule.name == "ids_forgotten":
+                fault = replace(
+                    fault, forgotten_after=float(rule["seconds"]), frees_id=rule["mode"] == "free"
+                )
+            elif rule.name == "gateway_gives_up":
+                fault = replace(
+                    fault, given_up_after=float(rule["after"]), given_up_because=str(rule["message"])
+                )
+        return fault
+
+
+class StandardCreate(Create):
+    """``POST /{product}/{model}``"""
+
+    def __init__(self, app: App, request: Request, route: str, product: str, model: str) -> None:
+        super().__init__(app, request, route)
+        self.product, self.model = product, model
+
+    def read_create(self) -> CreateRequest:
+        return standard.read_create(self.product, self.model, self.request.json())
+
+    def read_attributes(self) -> tuple[Any, Any, Any]:
+        body = self.body()
+        options, contents = body.get("options"), body.get("contents")
+        prompt = body.get("prompt")
+        for entry in contents if isinstance(contents, list) else []:
+            if isinstance(entry, dict) and entry.get("type") == "prompt":
+                prompt = entry.get("text")
+        external_id = options.get("external_task_id") if isinstance(options, dict) else None
+        return external_id, self.model, prompt
+
+    def shape(self, task: Task, now: float) -> Response:
+        return success(standard.create_answer(task, now, echo=self.echo(task)))
+
+
+class LegacyCreate(Create):
+    """``POST /v1/videos/text2video`` and ``image2video``"""
+
+    legacy_auth = True
+
+    def __init__(self, app: App, request: Request, route: str, product: str) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+
+    def read_create(self) -> CreateRequest:
+        options, body = self.app.options, self.request.json()
+        if options.gateway and options.shape == "new-api-plugin":  # its own defaults go on to Kling
+            return legacy.read_create(self.product, body, gateway=True, aspect_ratio="1:1")
+        return legacy.read_create(self.product, body, gateway=options.gateway)
+
+    def read_attributes(self) -> tuple[Any, Any, Any]:
+        body = self.body()
+        return body.get("external_task_id"), body.get("model_name"), body.get("prompt")
+
+    def shape(self, task: Task, now: float) -> Response:
+        native = success(legacy.create_answer(task, now, echo=self.echo(task)))
+        return gateway.created(self.app.options, task, native) if self.app.options.gateway else native

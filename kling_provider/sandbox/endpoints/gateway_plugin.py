@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The new standard's routes of new-api's plugin for Kling (1.2.0): the model in the body, flat names folded in.
+
+``POST /kling/text-to-video``, ``POST /kling/image-to-video``, ``GET /kling/tasks/{public id}``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.sandbox.endpoints import gateway
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.endpoints.create import StandardCreate
+from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.messages import Request, Response
+from kling_provider.sandbox.products import standard
+from kling_provider.sandbox.products.models import TEXT
+from kling_provider.sandbox.state.faults import Attributes
+from kling_provider.sandbox.state.tasks import CreateRequest, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kling_provider.sandbox.app import App
+
+MODELS = ("kling-3.0", "kling-3.0-turbo")
+DEFAULTS = {"duration": 5, "resolution": "720p", "audio": "off"}
+"""Sent where they are left out; ``multi_shot`` is not, so Kling's own default counts."""
+SETTINGS = ("duration", "resolution", "audio", "multi_shot", "aspect_ratio")
+OPTIONS = ("callback_url", "external_task_id", "watermark_info")
+FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
+
+
+class PluginCreate(StandardCreate):
+    """A create whose body names its model."""
+
+    def __init__(self, app: App, request: Request, route: str, product: str) -> None:
+        super().__init__(app, request, route, product, "")
+        body = self.body()
+        self.model = str(body.get("model") or body.get("model_name") or "")
+
+    def read_create(self) -> CreateRequest:
+        if self.model not in MODELS:
+            raise invalid(
+                f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
+            )
+        return standard.read_create(self.product, self.model, folded(self.product, self.model, self.body()))
+
+    def shape(self, task: Task, now: float) -> Response:
+        data = {"id": gateway.public_id(self.app.options, task), "status": "submitted"}
+        return Response(payload={"code": 0, "message": "ok", "data": data})
+
+
+class PluginRead(Endpoint):
+    """One task, in an array."""
+
+    operation = "read"
+
+    def __init__(self, app: App, request: Request, route: str, value: str) -> None:
+        super().__init__(app, request, route)
+        self.value = gateway.kling_id(app.options, value)
+
+    def subjects(self) -> Sequence[Attributes]:
+        task = self.app.backend.task(self.value)
+        return [{"task_id": self.value} if task is None else task.attributes()]
+
+    def run(self) -> Response:
+        backend = self.app.backend
+        tasks = backend.by_ids(self.authenticate(), [self.value])
+        if not tasks:
+            raise invalid(f"Task not found by id/external id: {self.value}")
+        seen = gateway.last_look(self.app.options, tasks[0], backend.clock())
+        (answer,) = self.answer_of(standard.task_answer, tasks, seen)
+        answer["id"] = gateway.public_id(self.app.options, tasks[0])
+        return Response(payload={"code": 0, "data": [answer]})
+
+
+def folded(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The body that goes on to Kling: flat names in their places, defaults where nothing was said."""
+    flat = {name: body[name] for name in SETTINGS if body.get(name) is not None}
+    settings = {**DEFAULTS, **flat, **(body.get("settings") or {})}
+    options = {**{name: body[name] for name in OPTIONS if body.get(name)}, **(body.get("options") or {})}
+    if product != TEXT:
+        settings.pop("aspect_ratio", None)
+    if model == "kling-3.0-turbo":
+        settings.pop("audio", None)
+    contents = list(body.get("contents") or [])
+    if product != TEXT and not contents:
+        if body.get("prompt"):
+            contents.append({"type": "prompt", "text": body["prompt"]})
+        contents += [{"type": kind, "url": body[name]} for name, kind in FRAMES.items() if body.get(name)]
+    passed = {name: value for name, value in body.items() if name not in (*SETTINGS, *OPTIONS, *FRAMES)}
+    return {**passed, "settings": settings, "options": options, "contents": contents}

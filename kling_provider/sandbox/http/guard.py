@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps other people's web pages away from a sandbox on somebody's own machine.
+
+A page in a browser may send forms and requests to ``http://127.0.0.1:8765`` (cross-site), or give its own name the
+address 127.0.0.1 and so become a page of the sandbox itself (DNS rebinding). The first tells itself by its headers, the
+second by the name that it was called by. Programs that call the API send none of these headers.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from kling_provider.sandbox.http.messages import Request, Response
+from kling_provider.sandbox.options import Options
+
+_CHANGING = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def refuse_stranger(options: Options, request: Request) -> Response | None:
+    """Return the refusal of a request that another site's page makes; ``None`` for all others."""
+    host = request.header("Host") or ""
+    if host and not _is_known(options, _name(host)):
+        return _refuse(
+            f"This sandbox is not called {_name(host)}. If it is, start it with --allow-hosts {_name(host)}."
+        )
+    if request.method not in _CHANGING:
+        return None
+    origin, site = request.header("Origin"), request.header("Sec-Fetch-Site")
+    if site in ("cross-site", "same-site") or (origin is not None and origin.rpartition("//")[2] != host):
+        return _refuse("A page of another site must not change anything here.")
+    return None
+
+
+def _is_known(options: Options, name: str) -> bool:
+    """An address, a name of this machine or of its own network (without a dot), or one that was allowed."""
+    if name in (options.host.lower(), *options.allowed_hosts) or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return "." not in name
+    return True
+
+
+def _name(host: str) -> str:
+    """The name of a Host header, without its port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def _refuse(why: str) -> Response:
+    return Response(status=403, body=f"{why}\n".encode(), content_type="text/plain; charset=utf-8")

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
+
+A web framework would hide what the faults need most: closing a connection before, in the middle of, or instead of
+an answer, and a port that refuses connections for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import socketserver
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from email.utils import formatdate
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from typing import Any, BinaryIO
+
+from kling_provider.sandbox.app import App
+from kling_provider.sandbox.endpoints import control, routes
+from kling_provider.sandbox.http.guard import refuse_stranger
+from kling_provider.sandbox.http.messages import Request, Response, html
+
+CHUNK = 256 * 1024
+LARGEST_BODY = 256 * 1024 * 1024
+IDLE = 75.0
+"""Seconds after which a connection without requests is closed."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests off one connection and writes their answers."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    timeout = IDLE
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.opened(self.connection)
+
+    def finish(self) -> None:
+        self.server.closed(self.connection)
+        super().finish()
+
+    def do_GET(self) -> None:
+        self._exchange()
+
+    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are in ``/_sandbox/requests``."""
+
+    def _exchange(self) -> None:
+        request = self._read()
+        if request is None:
+            answer = html(411, "Length Required")
+            self.close_connection = True
+        else:
+            try:
+                answer = self._answer(self.server.app, request)
+            except Exception:  # noqa: BLE001  (a bug must not look like a lost answer)
+                text = traceback.format_exc()
+                sys.stderr.write(text)
+                answer = Response(
+                    status=500, body=f"Bug in the sandbox:\n{text}".encode(), content_type="text/plain"
+                )
+        if answer.delay:
+            time.sleep(answer.delay)
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._write(answer)
+        finally:
+            if answer.file is not None:
+                answer.file.close()
+
+    def _answer(self, app: App, request: Request) -> Response:
+        if (refusal := refuse_stranger(app.options, request)) is not None:
+            return refusal
+        if request.path == "/" or request.path.startswith("/_sandbox/"):
+            return control.answer(app, request)
+        time.sleep(app.options.latency)
+        return routes.answer(app, request)
+
+    def _read(self) -> Request | None:
+        """The request; None where its body has no stated length, which no client of Kling's needs."""
+        length = self.headers.get("Content-Length") or "0"
+        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
+            return None
+        path, _, query = self.path.partition("?")
+        return Request(
+            method=self.command,
+            path=path,
+            query=query,
+            headers=list(self.headers.items()),
+            body=self.rfile.read(int(length)),
+        )
+
+    def _write(self, answer: Response) -> None:
+        if answer.drop:
+            self.close_connection = True
+            return
+        body = b"" if answer.file else answer.content()
+        first, length = 0, len(body)
+        if answer.file is not None:
+            first, last = answer.span or (0, os.fstat(answer.file.fileno()).st_size - 1)
+            length = last - first + 1
+        try:
+            reason = HTTPStatus(answer.status).phrase
+        except ValueError:
+            reason = ""
+        lines = [
+            f"HTTP/1.1 {answer.status} {reason}",
+            f"Date: {formatdate(self.server.app.clock_on_wire(), usegmt=True)}",
+            f"Content-Type: {answer.content_type}",
+            f"Content-Length: {length}",
+            *(f"{name}: {value}" for name, value in answer.headers),
+        ]
+        if self.close_connection:
+            lines.append("Connection: close")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        to_send = length
+        if answer.cut is not None:
+            to_send = int(length * answer.cut)
+            self.close_connection = True
+        if self.command == "HEAD":
+            self.wfile.write(head)
+        elif answer.file is None:
+            self._send(head, [body[:to_send]], answer)
+        else:
+            answer.file.seek(first)
+            self._send(head, _chunks(answer.file, to_send), answer)
+
+    def _send(self, head: bytes, chunks: Iterable[bytes], answer: Response) -> None:
+        if answer.drip is None:
+            for chunk in itertools.chain([head], chunks):
+                self.wfile.write(chunk)
+            return
+        if not answer.drip_head:
+            self.wfile.write(head)
+            head = b""
+        for chunk in itertools.chain([head], chunks):
+            for byte in chunk:
+                time.sleep(answer.drip)
+                self.wfile.write(bytes([byte]))
+
+
+def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length > 0 and (chunk := file.read(min(CHUNK, length))):
+        yield chunk
+        length -= len(chunk)
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Accepts connections; the port can be closed for a while."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 512
+
+    def __init__(self, app: App, host: str, port: int) -> None:
+        self.app = app
+        self._open: dict[socket.socket, int] = {}
+        self._open_lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._port_closed = threading.Event()
+        self._reopen_at = 0.0
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, port), Handler)
+        self.port: int = self.socket.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        app.address = f"http://{shown}:{self.port}"
+        app.close_port = self.close_port
+
+    def run(self) -> None:
+        """Serve until :meth:`stop`, also across a closed port."""
+        while not self._stopping.is_set():
+            self.serve_forever(poll_interval=0.05)
+            self.socket.close()
+            self._drop_connections()
+            self._port_closed.set()
+            if not self._stopping.wait(max(0.0, self._reopen_at - time.monotonic())):
+                self.socket = socket.socket(self.address_family, self.socket_type)
+                self.server_bind()
+                self.server_activate()
+
+    def close_port(self, seconds: float) -> None:
+        """Refuse connections for a while; the connection that asks for it gets its answer."""
+        self._reopen_at = time.monotonic() + seconds
+        self._port_closed.clear()
+        with self._open_lock:
+            for connection in [one for one, thread in self._open.items() if thread == threading.get_ident()]:
+                del self._open[connection]
+        self.shutdown()
+        self._port_closed.wait()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.shutdown()
+
+    def opened(self, connection: socket.socket) -> None:
+        with self._open_lock:
+            self._open[connection] = threading.get_ident()
+
+    def closed(self, connection: socket.socket) -> None:
+        with self._open_lock:
+            self._open.pop(connection, None)
+
+    def _drop_connections(self) -> None:
+        with self._open_lock:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is a bug and shows its traceback."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)

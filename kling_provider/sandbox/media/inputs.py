@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Images that come with a request: inline base64 or an address (Kling docs, input limits).
+
+The sandbox never fetches from outside. Its own sample image is available, an address under ``.invalid`` is
+unreachable, and any other address counts as a good picture that the film cannot show.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from kling_provider.sandbox.http.errors import invalid
+
+UNREACHABLE = "Something went wrong when we tried to get the contents of the file."  # observed 2026-09
+BAD_PIXELS = "Image pixel is invalid"  # observed: a task that was made and failed after two seconds
+MIN_SIDE = 300
+MAX_RATIO = 2.5
+NEW_LIMIT = 50 * 1024 * 1024
+LEGACY_LIMIT = 10 * 1024 * 1024
+SAMPLE_PATH = "/_sandbox/image.png"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One input picture: what the film can draw, or why the task will fail."""
+
+    data: bytes | None = None
+    address: str | None = None
+    failure_message: str | None = None
+
+    @property
+    def sample_query(self) -> str | None:
+        """The query of the sandbox's own sample picture, when the address is one."""
+        if self.address is None:
+            return None
+        parts = urlsplit(self.address)
+        return parts.query if parts.path.endswith(SAMPLE_PATH) else None
+
+
+def read(value: object, where: str, *, legacy: bool) -> Image:
+    """
+    Check an image as create does; what only generation finds becomes ``failure_message``.
+
+    :param legacy: the legacy API wants raw base64 without a ``data:`` head, of at most 10 MB.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise invalid(f"{where} must be a string")
+    if value.startswith(("http://", "https://")):
+        host = urlsplit(value).hostname or ""
+        unreachable = not host or host == "invalid" or host.endswith(".invalid")
+        return Image(address=value, failure_message=UNREACHABLE if unreachable else None)
+    if value.startswith("data:"):
+        if legacy:
+            raise invalid(f"{where} must be raw base64 without the data: prefix")
+        _, _, value = value.partition(",")
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid(f"{where} is neither a url nor valid base64") from None
+    if len(data) > (LEGACY_LIMIT if legacy else NEW_LIMIT):
+        raise invalid(f"{where} is larger than {10 if legacy else 50}MB")
+    size = dimensions(data)
+    if size is None:
+        raise invalid(f"{where} must be jpg, jpeg or png")
+    width, height = size
+    fits = min(size) >= MIN_SIDE and max(width / height, height / width) <= MAX_RATIO
+    return Image(data=data, failure_message=None if fits else BAD_PIXELS)
+
+
+def dimensions(data: bytes) -> tuple[int, int] | None:
+    """Width and height from the header of a PNG or JPEG; None for anything else."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 33:
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        return (width, height) if width and height else None
+    if data.startswith(b"\xff\xd8\xff"):
+        return _jpeg_dimensions(data)
+    return None
+
+
+def _jpeg_dimensions(data: bytes) -> tuple[int, int] | None:
+    at = 2
+    while at + 9 <= len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill byte
+            at += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
+            height, width = (
+                int.from_bytes(data[at + 5 : at + 7], "big"),
+                int.from_bytes(data[at + 7 : at + 9], "big"),
+            )
+            return (width, height) if width and height else None
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a length
+            at += 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The new standard's bodies: the model in the path, ``settings`` and ``options``, one shape for every task.
+
+Strict where Kling is strict, lax where it was observed lax (2026-09): top-level keys and settings that it does
+not know are dropped without a word, a duration out of range and 480p pass create and fail at generation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.fields import Fields
+from kling_provider.sandbox.media import inputs as images
+from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, Model
+from kling_provider.sandbox.products.prices import Kind, amount
+from kling_provider.sandbox.state.tasks import CreateRequest, Task, milliseconds
+
+RESOLUTIONS = ("480p", "720p", "1080p", "4k")  # the error text names 480p, generation refuses it
+SHOT = re.compile(r"shot\s*(\d+)\s*,\s*(\d+)\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
+
+Sign = Callable[[Task, bool], str]
+"""(task, with watermark) -> signed address of its film"""
+
+
+def read_create(product: str, path_model: str, body: object) -> CreateRequest:
+    """Check a create body; the product is ``text-to-video``, ``image-to-video`` or ``omni-video``."""
+    name = PATH_ALIASES.get((product, path_model), path_model)
+    model = MODELS.get(name)
+    if model is None or product not in model.products:
+        raise invalid("model is not supported")  # observed
+    fields = Fields(body)
+    settings, options = fields.object("settings"), fields.object("options")
+    contents = _Contents(product, model, fields)
+    resolution = settings.choice("resolution", RESOLUTIONS, "720p")
+    if resolution == "4k" and "4k" not in model.resolutions:
+        raise invalid(f"settings.resolution 4k is not supported by model {name}")
+    if resolution == "1080p" and "1080p" not in model.resolutions:
+        raise invalid(f"settings.resolution 1080p is not supported by model {name}")
+    duration = settings.whole("duration")
+    duration = 5 if duration is None else duration
+    aspect = settings.choice("aspect_ratio", model.aspect_ratios, "16:9") if product != IMAGE else None
+    audio = settings.choice("audio", model.audio, "off") if model.audio else "off"
+    multi_shot = settings.flag("multi_shot") is not False if model.multi_shot else False
+    _check_together(name, resolution, audio, contents)
+    _check_shots(contents.prompt, duration, multi_shot or name == "kling-3.0-turbo")
+    watermark = options.object("watermark_info").flag("enabled") or False
+    external_id, callback = options.text("external_task_id"), options.text("callback_url")
+    for key, value in (("external_task_id", external_id), ("callback_url", callback)):
+        if value is not None and not model.plain_ids:
+            raise invalid(f"options.{key} is not supported by model {name}")
+    kind: Kind = "native" if model.always_audio or audio == "native" else "silent"
+    if contents.voices and name == "kling-2.6":
+        kind = "voice"
+    if contents.videos:
+        kind = "video"
+    return CreateRequest(
+        dialect="standard",
+        product=product,
+        model=name,
+        model_name=path_model,
+        prompt=contents.prompt,
+        duration=duration,
+        resolution=resolution,
+        aspect_ratio=aspect if contents.first_frame is None else None,
+        sound=kind in ("native", "voice") or audio == "original",
+        kind=kind,
+        image=contents.first_frame or contents.picture,
+        external_id=external_id,
+        callback_url=callback,
+        watermark=watermark,
+        failure_message=contents.failure_message or _find_generation_failure(model, duration, resolution),
+        body=fields.raw,
+    )
+
+
+class _Contents:
+    """The prompt and everything that is given beside it."""
+
+    def __init__(self, product: str, model: Model, fields: Fields) -> None:
+        self.prompt = ""
+        self.first_frame: images.Image | None = None
+        self.last_frame: images.Image | None = None
+        self.picture: images.Image | None = None
+        self.videos: list[str] = []
+        self.voices = 0
+        self.failure_message: str | None = None
+        self._counts: dict[str, int] = {}
+        limit = model.prompt_limit if product == TEXT else model.image_prompt_limit
+        if product == TEXT:
+            self.prompt = fields.text("prompt") or ""
+        else:
+            entries = fields.items("contents")
+            if not entries:
+                raise invalid("contents cannot be empty")  # observed
+            for index, entry in enumerate(entries):
+                self._add(product, Fields(entry, f"contents[{index}]"))
+            self._check(product, model)
+        if not self.prompt.strip() and product != IMAGE:
+            raise invalid("prompt is required")  # observed
+        if limit == 26_000 and not self.prompt.isascii():
+            limit = 11_000  # Kling 4.0 counts English and other writing differently
+        if len(self.prompt) > limit:
+            raise invalid(f"prompt cannot exceed {limit} characters")
+
+    def _add(self, product: str, entry: Fields) -> None:
+        kind = entry.text("type")
+        if kind is None:
+            raise invalid(f"{entry.name('type')} is required")
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        if kind == "prompt":
+            self.prompt = entry.text("text") or ""
+        elif kind in ("first_frame", "middle_frame", "last_frame") or (
+            kind == "refer_image" and product == OMNI
+        ):
+            image = images.read(entry.raw.get("url"), entry.name("url"), legacy=False)
+            self.failure_message = self.failure_message or image.failure_message
+            if kind == "first_frame":
+                self.first_frame = image
+            elif kind == "last_frame":
+                self.last_frame = image
+            else:
+                self.picture = self.picture or image
+        elif kind in ("feature_video", "base_video") and product == OMNI:
+            address = entry.text("url") or ""
+            if not address.startswith(("http://", "https://")):
+                raise invalid(f"{entry.name('url')} must be a url")
+            self.failure_message = (
+                self.failure_message or images.read(address, entry.name("url"), legacy=False).failure_message
+            )
+            self.videos.append(kind)
+        elif kind == "element":
+            element = entry.raw.get("element_id")
+            if element is None or entry.text("id") is None:
+                raise invalid(f"{entry.name('element_id')} and {entry.name('id')} are required")
+            # the sandbox has no elements, so generation finds none; the wording was observed
+            self.failure_message = self.failure_message or f"Element id not found: {element}"
+        elif kind == "voice":
+            if entry.text("voice_id") is None:
+                raise invalid(f"{entry.name('voice_id')} is required")
+            self.voices += 1
+        # every other type is ignored, as `image` and `video` were on omni (observed)
+
+    def _check(self, product: str, model: Model) -> None:
+        count = self._counts.get
+        if product == IMAGE and self.first_frame is None:
+            raise invalid("first_frame is required")
+        if self.last_frame is not None and self.first_frame is None:
+            raise invalid("last_frame requires first_frame")
+        allowed = {
+            "prompt": 1,
+            "first_frame": 1,
+            "middle_frame": model.middle_frames,
+            "last_frame": int(model.last_frame),
+            "element": model.elements,
+            "voice": model.voices,
+            "feature_video": 1,
+            "base_video": 1,
+        }
+        for kind, most in allowed.items():
+            if count(kind, 0) > most:
+                if most == 0:
+                    raise invalid(f"{kind} is not supported by model {model.name}")
+                raise invalid(f"contents can have at most {most} {kind}")
+        if len(self.videos) > 1:
+            raise invalid("contents can have at most 1 video")
+        images_and_elements = count("refer_image", 0) + count("element", 0)
+        if product == OMNI and model.plain_ids and images_and_elements > (4 if self.videos else 7):
+            raise invalid("too many reference images and elements")
+
+
+def _check_together(name: str, resolution: str, audio: str, contents: _Contents) -> None:
+    """Cross rules of the endpoint pages."""
+    if name == "kling-2.6" and audio == "native" and resolution != "1080p":
+        raise invalid("settings.audio native requires settings.resolution 1080p for model kling-2.6")
+    if name in ("kling-2.6", "kling-2.5-turbo") and contents.last_frame is not None and resolution != "1080p":
+        raise invalid(f"last_frame requires settings.resolution 1080p for model {name}")
+    if name == "kling-2.6" and contents.last_frame is not None and audio != "off":
+        raise invalid("last_frame requires settings.audio off for model kling-2.6")
+    if name == "kling-2.6" and contents.voices and audio == "off":
+        raise invalid("voice requires settings.audio native")
+    if contents.videos and audio == "native":
+        raise invalid("settings.audio native is not supported with a reference video")
+    if "base_video" in contents.videos and contents.first_frame is not None:
+        raise invalid("base_video cannot be used with frames")
+
+
+def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
+    """``shot n, m, words;`` inside the prompt: 1-6 shots of at least 1 s that fill the duration."""
+    shots = SHOT.findall(prompt) if multi_shot else []
+    if not shots:
+        return
+    numbered = all(1 <= int(number) <= 6 for number, _, _ in shots)
+    if not numbered or len(shots) > 6 or any(int(seconds) < 1 for _, seconds, _ in shots):
+        raise invalid("multi-shot prompt must have 1 to 6 shots of at least 1 second")
+    if any(len(words) > 512 for _, _, words in shots):
+        raise invalid("the prompt of a shot cannot exceed 512 characters")
+    if sum(int(seconds) for _, seconds, _ in shots) != duration:
+        raise invalid("the sum of the shots must be equal to settings.duration")
+
+
+def _find_generation_failure(model: Model, duration: int, resolution: str) -> str | None:
+    if duration not in model.seconds:
+        return f"Duration {duration} is not supported by {model.name}"
+    if resolution == "480p":
+        return "Resolution 480p is not supported"
+    return None
+
+
+def create_answer(task: Task, now: float, *, echo: bool) -> dict[str, Any]:
+    """``data`` of a create: as recorded, with ``external_id`` only where one was sent."""
+    return {
+        "id": task.id,
+        "status": "submitted",
+        "message": "",
+        "create_time": milliseconds(task.created),
+        "update_time": milliseconds(task.created),
+        **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
+    }
+
+
+def task_answer(
+    task: Task, now: float, sign: Sign, *, echo: bool, status: str | None = None
+) -> dict[str, Any]:
+    """One task of ``GET /tasks``; tasks of the legacy API come in the same shape (observed)."""
+    state = task.state(now)
+    outputs: list[dict[str, Any]] = []
+    billing: list[dict[str, str]] = []
+    if state == "succeeded":
+        film = {
+            "type": "video",
+            "id": task.output_id,
+            "url": sign(task, False),
+            "duration": task.film_seconds,
+        }
+        if task.request.watermark:
+            film["watermark_url"] = sign(task, True)
+        outputs = [film]
+        billing = [{"charge_type": "unit", "amount": amount(task.price), "package_type": "video"}]
+    elif state == "failed":
+        billing = [{"amount": "0"}]  # observed
+    return {
+        "id": task.id,
+        "status": status or state,
+        "message": task.message if state == "failed" else "",
+        "create_time": milliseconds(task.created),
+        "update_time": milliseconds(task.updated(now)),
+        **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
+        "outputs": outputs,
+        "billing": billing,
+    }

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sandbox that runs inside this process, on a free port."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from kling_provider.sandbox.app import App
+from kling_provider.sandbox.endpoints import control
+from kling_provider.sandbox.extra import require_extra
+from kling_provider.sandbox.http.server import Server
+from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.state.backend import Backend
+
+
+class Sandbox:
+    """
+    Runs a sandbox in background threads for as long as the ``with`` block lasts::
+
+        with Sandbox(time_scale=100, units=50) as sandbox:
+            requests.get(f"{sandbox.url}/tasks?task_ids=0", headers={"Authorization": f"Bearer {sandbox.api_key}"})
+
+    Keyword arguments are those of the command line with underscores, see :class:`~.options.Options`.
+    """
+
+    defaults: ClassVar[dict[str, Any]] = {}
+    """Options of every sandbox of this process that does not say otherwise, for tests."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = Options(**{**self.defaults, **options})
+        self._app: App | None = None
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Self:
+        """
+        Listen.
+
+        :raises MissingExtra: what draws videos is not installed.
+        :raises ValueError: ``state_dir`` is another sandbox's, or holds something else.
+        :raises OSError: the port is taken.
+        """
+        require_extra()
+        self._app = App(self.options)
+        try:
+            self._server = Server(self._app, self.options.host, self.options.port)
+        except BaseException:
+            self._app.close()
+            raise
+        self._app.resume()
+        self._thread = threading.Thread(target=self._server.run, name="kling-sandbox", daemon=True)
+        self._thread.start()
+        if self.options.port_file is not None:
+            self.options.port_file.write_text(self.url + "\n")
+        return self
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None:
+            return
+        self._server.stop()
+        self._thread.join()
+        self.app.close()
+        self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def app(self) -> App:
+        if self._app is None:
+            raise RuntimeError("the sandbox is not started")
+        return self._app
+
+    @property
+    def backend(self) -> Backend:
+        return self.app.backend
+
+    @property
+    def url(self) -> str:
+        """``http://127.0.0.1:43121``, without the prefix of a gateway."""
+        return self.app.address
+
+    @property
+    def base_url(self) -> str:
+        """:attr:`url` with the prefix of a gateway: what belongs into a connection."""
+        return self.app.address + self.options.path_prefix
+
+    @property
+    def api_key(self) -> str:
+        return self.backend.account().api_key
+
+    @property
+    def access_key(self) -> str:
+        return self.backend.account().access_key
+
+    @property
+    def secret_key(self) -> str:
+        return self.backend.account().secret_key
+
+    def stats(self) -> dict[str, Any]:
+        """As ``GET /_sandbox/stats``."""
+        return self.app.stats()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """As ``GET /_sandbox/requests``: what was on the wire."""
+        return self.app.request_log.requests()
+
+    def set_faults(self, rules: list[dict[str, Any]]) -> None:
+        """As ``POST /_sandbox/faults``."""
+        control.set_faults(self.app, list(rules))
+
+    def advance(self, seconds: float) -> None:
+        """As ``POST /_sandbox/advance``."""
+        control.advance(self.app, seconds)
+
+    def rotate_key(self, api_key: str, account: str = "default") -> None:
+        """As ``POST /_sandbox/keys``."""
+        self.app.authenticator.rotate(account, api_key)
+
+    def reset(self) -> None:
+        """As ``POST /_sandbox/reset``."""
+        self.app.reset()

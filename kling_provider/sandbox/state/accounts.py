@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts, their keys, and the packs of units they bought."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.products.prices import amount
+
+PACK_DAYS = 30
+DAY_MS = 86_400_000
+
+
+@dataclass
+class Pack:
+    """One purchased pack of video units. Its name states the number of tasks it allows at once."""
+
+    total: Decimal
+    concurrency: int
+    bought_ms: int
+    named: bool = True
+    """False: a pack whose name says nothing about the limit, as in the documentation's example."""
+    used: Decimal = Decimal(0)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(Decimal(0), self.total - self.used)
+
+    @property
+    def invalid_ms(self) -> int:
+        return self.bought_ms + PACK_DAYS * DAY_MS
+
+    def active(self, now_ms: int) -> bool:
+        return now_ms < self.invalid_ms and self.remaining > 0
+
+    def as_wire(self, now_ms: int) -> dict[str, Any]:
+        """The entry of ``resource_pack_subscribe_infos`` (Kling docs, account usage page)."""
+        if now_ms >= self.invalid_ms:
+            status = "expired"
+        else:
+            status = "online" if self.remaining > 0 else "runOut"
+        name = f"Trial-Video-{amount(self.total)}Units-{self.concurrency}Con-1Months"
+        return {
+            "resource_pack_name": name if self.named else "Video Generation - 10,000 entries",
+            "resource_pack_id": self.id,
+            "resource_pack_type": "decreasing_total",
+            "total_quantity": float(self.total),
+            "remaining_quantity": float(self.remaining),
+            "purchase_time": self.bought_ms,
+            "effective_time": self.bought_ms,
+            "invalid_time": self.invalid_ms,
+            "status": status,
+        }
+
+
+@dataclass
+class Account:
+    """One customer: keys, region, packs. Tasks and external ids of different accounts never meet."""
+
+    name: str
+    region: str
+    api_key: str
+    access_key: str
+    secret_key: str
+    packs: list[Pack] = field(default_factory=list)
+    spent: Decimal = Decimal(0)
+
+    def remaining(self, now_ms: int) -> Decimal:
+        return sum((pack.remaining for pack in self.packs if pack.active(now_ms)), Decimal(0))
+
+    def limit(self, now_ms: int) -> int:
+        """Tasks at once: the highest value among the active packs, not their sum (concurrency page)."""
+        return max((pack.concurrency for pack in self.packs if pack.active(now_ms)), default=0)
+
+    def charge(self, units: Decimal, now_ms: int) -> None:
+        """
+        Take units from the packs, oldest first.
+
+        A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
+        """
+        self.spent += units
+        for pack in self.packs:
+            if units <= 0:
+                return
+            if pack.active(now_ms):
+                part = min(units, pack.remaining)
+                pack.used += part
+                units -= part
+
+
+def open_accounts(options: Options, now_ms: int) -> list[Account]:
+    """
+    The accounts of a fresh sandbox: ``default``, a ``second`` one beside it, and one of the ``other-region``.
+
+    All have the same packs; the last one's key is good for telling what a key of the wrong region meets.
+    """
+
+    def packs() -> list[Pack]:
+        if options.pack == "none":
+            return []
+        return [
+            Pack(
+                total=Decimal(str(options.units)),
+                concurrency=options.concurrency,
+                bought_ms=now_ms,
+                named=options.pack == "trial",
+            )
+        ]
+
+    elsewhere = "china" if options.region == "global" else "global"
+    rows = (
+        ("default", options.region, "", ""),
+        ("second", options.region, "-2", "-2"),
+        ("other-region", elsewhere, f"-{elsewhere}", "-3"),
+    )
+    return [
+        Account(
+            name=name,
+            region=region,
+            api_key=options.key + suffix,
+            access_key=options.access_key + key_suffix,
+            secret_key=options.secret_key + key_suffix,
+            packs=packs(),
+        )
+        for name, region, suffix, key_suffix in rows
+    ]

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Who is calling: API keys bound to a region, and signed tokens (AK/SK) on the legacy and account paths.
+
+Texts were observed live in 2026 unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from typing import Any
+
+from kling_provider.sandbox.http.errors import AK_SK_NOT_SUPPORTED, ApiError
+from kling_provider.sandbox.state.accounts import Account
+
+
+class Authenticator:
+    """Finds the account of an Authorization header, or refuses it as Kling does."""
+
+    def __init__(self, accounts: list[Account], *, region: str, open_gateway: bool = False) -> None:
+        self.accounts = accounts
+        self.region = region
+        self.open_gateway = open_gateway
+        """A gateway to which nobody gave a key takes every ``sk-…``: they sell their own keys."""
+        self.revoked: set[str] = set()
+
+    def rotate(self, name: str, api_key: str) -> None:
+        """Give an account another API key; the old one is unknown from now on."""
+        account = next(account for account in self.accounts if account.name == name)
+        self.revoked.add(account.api_key)
+        self.revoked.discard(api_key)
+        account.api_key = api_key
+        self.open_gateway = False
+
+    def authenticate(self, header: str | None, *, legacy: bool, now: float) -> Account:
+        """The account that ``header`` belongs to; ``legacy`` paths take signed tokens as well."""
+        if not header or not header.strip():
+            raise ApiError(1001)
+        scheme, _, token = header.strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise ApiError(1000)  # not observed; the table's general code
+        for account in self.accounts:
+            if hmac.compare_digest(account.api_key.encode(), token.encode()):
+                if account.region != self.region:
+                    raise ApiError(1002)
+                return account
+        if self.open_gateway and token.startswith("sk-"):
+            return self.accounts[0]
+        if token in self.revoked:
+            raise ApiError(1002)  # not observed for a revoked key; that of an unknown key is the nearest
+        if not legacy:
+            raise ApiError(1002, AK_SK_NOT_SUPPORTED)
+        if token.startswith("api-key-"):
+            raise ApiError(1002)
+        return self._by_token(token, now)
+
+    def _by_token(self, token: str, now: float) -> Account:
+        dots = token.count(".")
+        if dots != 2:
+            found = {0: "0", 1: "2"}.get(dots, "> 3")  # the wording of the Java library that Kling uses
+            raise ApiError(1002, f"The token was expected to have 3 parts, but got {found}")
+        head, payload, signature = token.split(".")
+        try:
+            header, claims = _decoded(head), _decoded(payload)
+            given = _unpadded(signature)
+        except (ValueError, binascii.Error):
+            raise ApiError(1002, "The token is not valid JSON") from None
+        account = next((one for one in self.accounts if one.access_key == claims.get("iss")), None)
+        if header.get("alg") != "HS256" or account is None or account.region != self.region:
+            raise ApiError(1002, "access key not found")
+        right = hmac.new(account.secret_key.encode(), f"{head}.{payload}".encode(), hashlib.sha256).digest()
+        if not hmac.compare_digest(right, given):
+            raise ApiError(1002, "The token signature is invalid")
+        expires, not_before = claims.get("exp"), claims.get("nbf", 0)
+        if not isinstance(expires, int | float) or not isinstance(not_before, int | float):
+            raise ApiError(1002, "The token has no valid exp and nbf")
+        if not_before > now:
+            raise ApiError(1003)
+        if expires <= now:
+            raise ApiError(1004)
+        return account
+
+
+def _unpadded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _decoded(part: str) -> dict[str, Any]:
+    value = json.loads(_unpadded(part))
+    if not isinstance(value, dict):
+        raise ValueError("a token's part must be an object")
+    return value

@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+The state behind the sandbox: accounts, tasks, limits. No HTTP, no threads of its own; every method is atomic.
+
+A task's state follows from the clock, so nothing runs in the background. Choices where Kling's contract is
+silent: a duplicate external id is refused before balance and limit are looked at (a duplicate costs nothing even
+in arrears); a create needs some units left, not as many as it will cost, since units are taken at success; a
+legacy read finds only tasks that the same legacy path made.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from kling_provider.sandbox.http.errors import ApiError, invalid
+from kling_provider.sandbox.media.inputs import BAD_PIXELS, UNREACHABLE
+from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.products.prices import amount, units
+from kling_provider.sandbox.state.accounts import Account, open_accounts
+from kling_provider.sandbox.state.clock import Clock
+from kling_provider.sandbox.state.journal import Journal
+from kling_provider.sandbox.state.tasks import CreateRequest, Task, milliseconds
+
+#: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
+ID_EPOCH_MS = 1_568_028_519_586
+#: Part of the render time that a task waits before it is ``processing``.
+QUEUE_SHARE = 0.1
+#: Render seconds after which a task fails that generation refuses (recorded: within two seconds).
+EARLY_FAILURE = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskFault:
+    """What the faults have in store for a task that is about to be made."""
+
+    message: str | None = None
+    fails_after: float = 0.5
+    stuck: bool = False
+    slower: float = 1.0
+    forgotten_after: float = math.inf
+    frees_id: bool = False
+    given_up_after: float = math.inf
+    """The part of its render after which a gateway gives it up."""
+    given_up_because: str = ""
+
+
+NO_FAULT = TaskFault()
+
+
+class Backend:
+    """
+    All state of one sandbox.
+
+    :param clock: seconds since the epoch; a test may stand it still.
+    :param journal: what is kept from one start to the next; the packs are full at each.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        clock: Callable[[], float] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        self.options = options
+        self.clock: Callable[[], float] = clock or Clock()
+        self.lock = threading.RLock()
+        self.accounts = open_accounts(options, milliseconds(self.clock()))
+        self._journal = journal or Journal(None)
+        self._last_id = 0
+        self._empty()
+        self._remember(self._journal.tasks)
+
+    def clear(self) -> None:
+        """Forget all tasks and fill up the packs."""
+        with self.lock:
+            self._journal.clear()
+            self._empty()
+
+    def _remember(self, tasks: Iterable[Task]) -> None:
+        """Take over tasks of before. What had not ended goes on, as Kling does not stop for us."""
+        now = self.clock()
+        for task in tasks:
+            self._enter(task)
+            if not task.live(now):
+                del self._unsettled[task.id]
+                task.settled = True
+            self._last_id = max(self._last_id, int(task.id), int(task.output_id))
+
+    def _empty(self) -> None:
+        with self.lock:
+            self._tasks: dict[str, Task] = {}
+            self._by_external: dict[tuple[str, str], list[Task]] = {}
+            self._unsettled: dict[str, Task] = {}
+            self.peak_live = 0
+            self.peak_live_by_model: dict[str, int] = {}
+            fresh = open_accounts(self.options, milliseconds(self.clock()))
+            for account, new in zip(self.accounts, fresh, strict=True):
+                account.packs, account.spent = new.packs, Decimal(0)
+
+    def account(self, name: str = "default") -> Account:
+        return next(account for account in self.accounts if account.name == name)
+
+    # creating
+
+    def create(
+        self,
+        account: Account,
+        request: CreateRequest,
+        *,
+        fault: Callable[[], TaskFault] = lambda: NO_FAULT,
+        locked: bool = True,
+    ) -> Task:
+        """
+        Make a task, or refuse: duplicate external id (1201), no units (1102), no free slot (1303).
+
+        :param fault: asked only when a task is really made.
+        :param locked: False: duplicates are accepted, as on a gateway.
+        """
+        with self.lock:
+            now = self.settle()
+            if locked and request.external_id is not None and self._taken(account, request.external_id, now):
+                raise invalid(f"External_task_id {request.external_id} already exists")  # observed
+            if account.remaining(milliseconds(now)) <= 0:
+                raise ApiError(1102)
+            live = sum(self._shares_limit(task, account, request.model) for task in self._unsettled.values())
+            if live >= account.limit(milliseconds(now)):
+                raise ApiError(1303)
+            return self._make(account, request, fault(), now)
+
+    @staticmethod
+    def _shares_limit(task: Task, account: Account, model: str) -> bool:
+        return task.account == account.name and task.request.model == model
+
+    def _taken(self, account: Account, external_id: str, now: float) -> bool:
+        """Account-wide, over all products, and for failed originals as well."""
+        same = self._by_external.get((account.name, external_id), [])
+        return any(task.visible(now) or not task.frees_id for task in same)
+
+    def _make(self, account: Account, request: CreateRequest, fault: TaskFault, now: float) -> Task:
+        render = self.options.render_seconds * fault.slower / self.options.time_scale
+        message = request.failure_message or fault.message or ""
+        ends = now + render
+        if request.failure_message in (UNREACHABLE, BAD_PIXELS) or (
+            request.failure_message and not fault.stuck
+        ):
+            ends = now + min(render, EARLY_FAILURE / self.options.time_scale)
+        elif fault.stuck:
+            ends = math.inf
+        elif message:
+            ends = now + render * fault.fails_after
+        task = Task(
+            id=self._next_id(now),
+            output_id=self._next_id(now),
+            account=account.name,
+            request=request,
+            created=now,
+            starts=min(now + render * QUEUE_SHARE, ends),
+            ends=ends,
+            message=message,
+            price=Decimal(0)
+            if message
+            else units(request.model, request.kind, request.resolution, request.duration),
+            forgotten_from=now + fault.forgotten_after,
+            frees_id=fault.frees_id,
+            given_up_at=math.inf if math.isinf(fault.given_up_after) else now + render * fault.given_up_after,
+            given_up_because=fault.given_up_because,
+        )
+        self._journal.add(task)
+        self._enter(task)
+        self.peak_live = max(self.peak_live, len(self._unsettled))
+        beside = sum(self._shares_limit(other, account, request.model) for other in self._unsettled.values())
+        self.peak_live_by_model[request.model] = max(beside, self.peak_live_by_model.get(request.model, 0))
+        return task
+
+    def _enter(self, task: Task) -> None:
+        self._tasks[task.id] = task
+        self._unsettled[task.id] = task
+        if task.request.external_id is not None:
+            key = (task.account, task.request.external_id)
+            self._by_external.setdefault(key, []).append(task)
+
+    def _next_id(self, now: float) -> str:
+        snowflake = (milliseconds(now) - ID_EPOCH_MS) << 22
+        self._last_id = max(snowflake, self._last_id + 1)
+        return str(self._last_id)
+
+    def settle(self) -> float:
+        """Take the units of tasks that succeeded since the last call; returns the time it is now."""
+        with self.lock:
+            now = self.clock()
+            ended = [task for task in self._unsettled.values() if not task.live(now)]
+            for task in sorted(ended, key=lambda task: task.ends):
+                del self._unsettled[task.id]
+                task.settled = True
+                if not task.message:
+                    self.account(task.account).charge(task.price, milliseconds(task.ends))
+            return now
+
+    # reading
+
+    def by_ids(self, account: Account, ids: Iterable[str]) -> list[Task]:
+        """The tasks with these ids; unknown ones and those of others are left out (observed)."""
+        with self.lock:
+            now = self.settle()
+            found = (self._tasks.get(task_id) for task_id in dict.fromkeys(ids))
+            return [task for task in found if task and task.account == account.name and task.visible(now)]
+
+    def by_external_ids(self, account: Account, ids: Iterable[str]) -> list[Task]:
+        with self.lock:
+            now = self.settle()
+            return [
+                task
+                for external_id in dict.fromkeys(ids)
+                for task in self._by_external.get((account.name, external_id), [])
+                if task.visible(now)
+            ]
+
+    def by_legacy_path(self, account: Account, product: str, value: str, *, by_external: bool = True) -> Task:
+        """One task by its id or external id in the same place of the path; bound to that path."""
+
+        def fits(task: Task) -> bool:
+            return task.request.dialect == "legacy" and task.request.product == product
+
+        with self.lock:
+            own = [task for task in self.by_ids(account, [value]) if fits(task)]
+            named = self.by_external_ids(account, [value]) if by_external else []
+            named = [task for task in named if fits(task)]
+            if not own and not named:
+                raise invalid(f"Task not found by id/external id: {value}")  # observed
+            return own[0] if own else named[-1]
+
+    def listed(self, account: Account, *, start: float = 0, end: float = math.inf) -> list[Task]:
+        """The account's tasks that were created in ``[start, end]``, newest first (the order is a choice)."""
+        with self.lock:
+            now = self.settle()
+            return [
+                task
+                for task in reversed(self._tasks.values())
+                if task.account == account.name and start <= task.created <= end and task.visible(now)
+            ]
+
+    def running(self) -> Sequence[Task]:
+        """Tasks that have not ended."""
+        with self.lock:
+            self.settle()
+            return list(self._unsettled.values())
+
+    def task(self, task_id: str) -> Task | None:
+        with self.lock:
+            return self._tasks.get(task_id)
+
+    def all(self) -> Sequence[Task]:
+        """Every task that was ever made, oldest first, forgotten ones too."""
+        with self.lock:
+            self.settle()
+            return list(self._tasks.values())
+
+    # controls
+
+    def set_limits(self, *, units: float | None = None, concurrency: int | None = None) -> None:
+        """Change the packs of every account, and of those that :meth:`clear` opens later."""
+        with self.lock:
+            if concurrency is not None:
+                self.options.concurrency = concurrency
+            if units is not None:
+                self.options.units = units
+            for account in self.accounts:
+                for pack in account.packs:
+                    if concurrency is not None:
+                        pack.concurrency = concurrency
+                    if units is not None:
+                        pack.total, pack.used = Decimal(str(units)), Decimal(0)
+
+    def figures(self) -> dict[str, Any]:
+        """The backend's part of the statistics."""
+        with self.lock:
+            now = self.settle()
+            states = dict.fromkeys(("submitted", "processing", "succeeded", "failed"), 0)
+            per_external: dict[str, int] = {}
+            slots = []
+            for task in self._tasks.values():
+                states[task.state(now)] += 1
+                name = task.request.external_id
+                if name is not None:
+                    per_external[name] = per_external.get(name, 0) + 1
+                slots.append(
+                    {
+                        "task_id": task.id,
+                        "external_task_id": name,
+                        "account": task.account,
+                        "model": task.request.model,
+                        "taken": milliseconds(task.created),
+                        "freed": None if task.live(now) else milliseconds(task.ends),
+                    }
+                )
+            return {
+                "tasks": {**states, "total": len(self._tasks)},
+                "tasks_by_external_id": per_external,
+                "live": len(self._unsettled),
+                "peak_live": self.peak_live,
+                "peak_live_by_model": dict(self.peak_live_by_model),
+                "slots": slots,
+                "units": {
+                    account.name: {
+                        "spent": amount(account.spent),
+                        "remaining": amount(account.remaining(milliseconds(now))),
+                    }
+                    for account in self.accounts
+                },
+            }

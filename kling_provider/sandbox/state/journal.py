@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+What a sandbox remembers from one start to the next: a file of lines, written as things happen.
+
+The first line holds the secret that signs links, so that links of before still work; then a line for each task and
+for each push of the clock. A line that a kill has cut off is a task whose create was never answered.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import secrets
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+from kling_provider.sandbox.media.inputs import Image
+from kling_provider.sandbox.state.tasks import CreateRequest, Task
+
+NAME = "tasks.jsonl"
+
+
+class Journal:
+    """
+    The file in ``--state-dir``, or nothing at all without one.
+
+    :param folder: is made where it does not exist; None: nothing is kept.
+    :raises ValueError: another sandbox keeps its tasks there, or the file is none of ours.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.secret = secrets.token_bytes(32)
+        self.tasks: list[Task] = []
+        """Those of before, oldest first."""
+        self.ahead = 0.0
+        """Seconds by which the clock had been pushed."""
+        self._file: IO[bytes] | None = None
+        if folder is not None:
+            self._open(folder / NAME)
+
+    def add(self, task: Task) -> None:
+        """Keep a new task, before its create is answered."""
+        self._write({"task": asdict(task)})
+
+    def push_clock(self, ahead: float) -> None:
+        """Keep how far the clock was pushed in all."""
+        self.ahead = ahead
+        self._write({"ahead": ahead})
+
+    def clear(self) -> None:
+        """Forget all tasks."""
+        self.tasks.clear()
+        if self._file is not None:
+            self._file.truncate(0)
+            self._write({"secret": self.secret.hex()})
+            self._write({"ahead": self.ahead})
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise ValueError(
+                f"another sandbox is running with --state-dir {path.parent}: stop it first"
+            ) from None
+        path.chmod(0o600)  # it holds what signs links, and whatever people wrote into their prompts
+        self._file.seek(0)
+        lines = self._file.read().splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):
+            self._file.truncate(sum(map(len, lines)) - len(lines.pop()))
+        for number, line in enumerate(lines, 1):
+            try:
+                self._read(json.loads(line))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise ValueError(
+                    f"{path}:{number} was not written by this version of the sandbox ({type(error).__name__}: {error}): "
+                    "move the file away to start without the tasks in it"
+                ) from None
+        if not lines:
+            self.clear()
+
+    def _read(self, entry: dict[str, Any]) -> None:
+        match entry:
+            case {"secret": secret}:
+                self.secret = bytes.fromhex(secret)
+            case {"ahead": ahead}:
+                self.ahead = float(ahead)
+            case {"task": task}:
+                self.tasks.append(_task(task))
+            case _:
+                raise ValueError(f"no such entry: {sorted(entry)}")
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(entry, default=_plain).encode() + b"\n")
+            self._file.flush()
+
+
+def _plain(value: object) -> str:
+    """What JSON has no form for: amounts of money and the bytes of pictures."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not kept")
+
+
+def _task(kept: dict[str, Any]) -> Task:
+    request = kept["request"]
+    image = request["image"]
+    if image is not None:
+        data = image["data"]
+        image = Image(**{**image, "data": None if data is None else base64.b64decode(data)})
+    headers = [(name, value) for name, value in request["headers"]]
+    return Task(
+        **{
+            **kept,
+            "request": CreateRequest(**{**request, "image": image, "headers": headers}),
+            "price": Decimal(kept["price"]),
+        }
+    )

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A checked request, and the task that came of it: plain data whose state follows from the time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from kling_provider.sandbox.media.inputs import Image
+from kling_provider.sandbox.products.prices import Kind
+
+Dialect = Literal["standard", "legacy"]
+State = Literal["submitted", "processing", "succeeded", "failed"]
+
+FILM_RATE = 24
+"""Frames a second. A film has one frame more than asked, as Kling's do: "5.041" for 5 seconds."""
+
+LINK_LIFE = 2_592_000
+"""Seconds from the last update of a task to the end of its links: exactly 30 days (observed)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRequest:
+    """What a create asked for, after it passed the checks of its dialect."""
+
+    dialect: Dialect
+    product: str
+    model: str
+    """The version, under which limit and price are kept: ``kling-3.0`` for the legacy ``kling-v3``."""
+    model_name: str
+    prompt: str
+    duration: int
+    resolution: str
+    aspect_ratio: str | None
+    """None: the film follows the first frame."""
+    sound: bool
+    kind: Kind
+    image: Image | None = None
+    external_id: str | None = None
+    callback_url: str | None = None
+    watermark: bool = False
+    failure_message: str | None = None
+    """The message with which generation will fail, for what create lets pass."""
+    body: dict[str, Any] = field(default_factory=dict, repr=False)
+    headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+
+    def attributes(self) -> dict[str, str | None]:
+        """What a fault rule can look at."""
+        return {
+            "external_task_id": self.external_id,
+            "prompt": self.prompt,
+            "model": self.model,
+            "model_name": self.model_name,
+            "product": self.product,
+        }
+
+
+@dataclass(kw_only=True)
+class Task:
+    """One task. Times are seconds since the epoch on the sandbox's clock."""
+
+    id: str
+    output_id: str
+    account: str
+    request: CreateRequest
+    created: float
+    starts: float
+    ends: float
+    """``math.inf``: it never ends."""
+    message: str = ""
+    """Why it fails; empty: it succeeds."""
+    price: Decimal = Decimal(0)
+    settled: bool = False
+    forgotten_from: float = math.inf
+    given_up_at: float = math.inf
+    """When a gateway fails it on its own, while Kling goes on."""
+    given_up_because: str = ""
+    frees_id: bool = False
+    """A forgotten task gives its external id back (else a new create with it is still refused)."""
+
+    def state(self, now: float) -> State:
+        if now >= self.ends:
+            return "failed" if self.message else "succeeded"
+        return "processing" if now >= self.starts else "submitted"
+
+    def live(self, now: float) -> bool:
+        return now < self.ends
+
+    def visible(self, now: float) -> bool:
+        return now < self.forgotten_from
+
+    def updated(self, now: float) -> float:
+        """The time of the last change of state."""
+        if now >= self.ends:
+            return self.ends
+        return self.starts if now >= self.starts else self.created
+
+    def progress(self, now: float) -> float:
+        """0 to 1; Kling does not publish it, the page for people shows it."""
+        if now >= self.ends:
+            return 1.0
+        if math.isinf(self.ends):
+            return 0.5
+        return (
+            max(0.0, (now - self.created) / (self.ends - self.created)) if self.ends > self.created else 0.0
+        )
+
+    @property
+    def expires(self) -> int:
+        """When the links of a finished task die."""
+        return math.floor(self.ends) + LINK_LIFE
+
+    @property
+    def film_seconds(self) -> str:
+        frames = self.request.duration * FILM_RATE + 1
+        return f"{math.floor(frames * 1000 / FILM_RATE) / 1000:g}"
+
+    def attributes(self) -> dict[str, str | None]:
+        """What a fault rule can look at."""
+        return {**self.request.attributes(), "task_id": self.id}
+
+
+def milliseconds(seconds: float) -> int:
+    return math.floor(seconds * 1000)
