@@ -71,6 +71,8 @@ def load_prompts(
     :return: mappings that are JSON all through, in the order above.
     """
     # Here and not above: DAG files import this module each time they are parsed.
-    from kling_provider.prompts.loading import load
+    from kling_provider.prompts.load import load_requests
 
-    return load(path, conn_id=conn_id, only=only, values=values, inputs_below=inputs_below, limit=limit)
+    return load_requests(
+        path, conn_id=conn_id, only=only, values=values, inputs_below=inputs_below, limit=limit
+    )

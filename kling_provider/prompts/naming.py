@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from kling_provider.api.requests import read_what_can_be
+from kling_provider.api.requests import Request, read_what_can_be
 from kling_provider.api.values import as_whole
 from kling_provider.identity import fingerprint
+from kling_provider.prompts.request_fields import VARIANT_KEYS, get_input_paths
 
 _MAX_NAME = 200
 #: File systems end at 255 bytes, and a file's name gets ``.take12.mp4.json`` and a temporary ending as well.
@@ -24,13 +25,11 @@ _MAX_PART_BYTES = 200
 _MAX_WORDS = 40
 
 #: Changing one of these asks for the same video, or for another take of it; the type shows in the fields it has.
-_NOT_CONTENT = frozenset(
-    {"type", "name", "take", "adopt", "variants", "matrix", "callback_url", "external_task_id"}
-)
+_NOT_CONTENT = frozenset({"type", "name", "take", "adopt", *VARIANT_KEYS, "callback_url", "external_task_id"})
 
 
-def wrong_with(name: str) -> str | None:
-    """Why ``name`` cannot be the name of a file; ``None`` where it can."""
+def find_wrong_in_name(name: str) -> str | None:
+    """Say why ``name`` cannot be the name of a file; ``None`` where it can."""
     if not name:
         return "is empty"
     if len(name) > _MAX_NAME:
@@ -48,48 +47,56 @@ def wrong_with(name: str) -> str | None:
     return None
 
 
-def by_content(stem: str, fields: Mapping[str, Any]) -> str:
-    """``ideas/a-red-panda-brews-1f3a9c02``: the file, the first words, and a hash of what is asked for.
+def name_by_content(stem: str, fields: Mapping[str, Any]) -> str:
+    """Make a name such as ``ideas/a-red-panda-brews-1f3a9c02``: the file, the first words, a hash of what is asked for.
 
     It is made of what the fields mean, so every form of file and every spelling of the same request gives the same
     name. What cannot be read yet (a placeholder that is filled later, a mistake) counts as it is written.
     """
     request, rest = read_what_can_be(fields)
-    content = {key: _plain(value) for key, value in (fingerprint(request) | rest).items()}
-    frame = str(getattr(request, "first_frame", None) or rest.get("first_frame") or "")
-    words = str(request.prompt or rest.get("prompt") or "") or frame.rpartition("/")[2]
+    content = {key: _simplify_value(value) for key, value in (fingerprint(request) | rest).items()}
+    words = _read_text(request, rest, "prompt")
+    for path in get_input_paths(request.type):
+        # Without a prompt the name of an input says most.
+        if not words and len(path) == 1:
+            words = _read_text(request, rest, path[0]).rpartition("/")[2]
     content = {key: value for key, value in content.items() if key not in _NOT_CONTENT}
-    return f"{stem}/{'-'.join(filter(None, (_words(words), _hash(content))))}"
+    return f"{stem}/{'-'.join(filter(None, (_join_words(words), _hash_value(content))))}"
 
 
-def of_combination(name: str, values: Mapping[str, Any]) -> str:
-    """``red-panda/9x16-kling-2.6``: one entry of a matrix."""
-    return f"{name}/{'-'.join(_value_word(key, value) for key, value in values.items())}"
+def name_combination(name: str, values: Mapping[str, Any]) -> str:
+    """Make the name of one combination of a matrix: ``red-panda/9x16-kling-2.6``."""
+    return f"{name}/{'-'.join(_name_value(key, value) for key, value in values.items())}"
 
 
-def label(name: str, take: int) -> str:
-    """What files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
+def make_label(name: str, take: int) -> str:
+    """Give what files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
     return f"{name}.take{take}" if take else name
 
 
-def same(name: str) -> str:
-    """Equal for names whose files would be one: some file systems know no case, some signs become ``_``."""
+def fold_name(name: str) -> str:
+    """Give what is equal for names whose files would be one: some file systems know no case, some signs become ``_``."""
     plain = re.sub(r"""[:*?"<>|#\[\]]|(?<![^/])\.""", "_", name)
     return unicodedata.normalize("NFC", plain).casefold()
 
 
-def _value_word(key: str, value: Any) -> str:
-    text = _plain(value)
+def _read_text(request: Request, rest: Mapping[str, Any], key: str) -> str:
+    """Read a text of a request that may be wrong; empty where it is none."""
+    return str(getattr(request, key, None) or rest.get(key) or "")
+
+
+def _name_value(key: str, value: Any) -> str:
+    text = _simplify_value(value)
     if not isinstance(text, str):
-        return f"{key}-{_hash(text)}"
+        return f"{key}-{_hash_value(text)}"
     word = re.sub(r"[^\w.-]+", "-", text.replace(":", "x")).strip("-.")
     if not word or len(word) > _MAX_WORDS or len(word.encode()) > 2 * _MAX_WORDS:
-        return "-".join(filter(None, (_words(text), _hash(text))))
+        return "-".join(filter(None, (_join_words(text), _hash_value(text))))
     # 5 or true says nothing without its key.
     return f"{key}-{word}" if re.fullmatch(r"[\d.-]+|true|false", word) else word
 
 
-def _words(text: str) -> str:
+def _join_words(text: str) -> str:
     found = ""
     for word in re.findall(r"\w+", unicodedata.normalize("NFC", text).lower()):
         longer = f"{found}-{word}" if found else word[:_MAX_WORDS]
@@ -99,7 +106,7 @@ def _words(text: str) -> str:
     return found
 
 
-def _plain(value: Any) -> Any:
+def _simplify_value(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -107,9 +114,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {str(key): _simplify_value(item) for key, item in value.items()}
+    return [_simplify_value(item) for item in value] if isinstance(value, list) else value
 
 
-def _hash(value: Any) -> str:
+def _hash_value(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:8]

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where something stands in a prompt file, and what is wrong with it there."""
+"""What is wrong with prompt files: collected beside the steps that read them, told in one error."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import redact_value
 from kling_provider.exceptions import KlingRequestError
-
-#: The way to a value in a document: ``("prompts", 2, "duration")``.
-Keys = tuple[str | int, ...]
+from kling_provider.prompts.places import Fields, Section, find_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,70 +27,93 @@ class PromptProblem(Problem):
         return f"{place}: {Problem.__str__(self)}"
 
 
-class Lines:
-    """The line of each key of a document, found out only when somebody asks (that is, when it is wrong)."""
+class TextProblem(NamedTuple):
+    """What is wrong with a text as such. ``line`` is counted from 1, ``key`` empty where none is meant."""
 
-    def __init__(self, find: Callable[[], Mapping[Keys, int]]) -> None:
-        self._find = find
-
-    @cached_property
-    def _known(self) -> Mapping[Keys, int]:
-        return self._find()
-
-    def at(self, keys: Keys) -> int | None:
-        """The line of the value at ``keys``, or of the nearest thing around it."""
-        while keys not in self._known and keys:
-            keys = keys[:-1]
-        return self._known.get(keys)
-
-    def under(self, *keys: str | int) -> Lines:
-        """The lines of a part of the document."""
-        size = len(keys)
-        return Lines(lambda: {path[size:]: line for path, line in self._known.items() if path[:size] == keys})
-
-
-def one_line(line: int | None) -> Lines:
-    """The lines of something that stands in one line, or in a file as a whole."""
-    return Lines(lambda: {} if line is None else {(): line})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A problem, and the file of the entry that met it (another one where defaults are to blame)."""
-
-    problem: PromptProblem
-    reader: str
+    line: int | None
+    key: str
+    message: str
 
 
 _PLACES = {".csv": "rows", ".txt": "lines", ".jsonl": "lines"}
 #: So many lines say what to mend; a table of thousands of rows would fill the log.
 _MOST_LINES = 100
+#: How the API's rules say that an input needs another type. A table has no place where that could be written so.
+_WRITE_TYPE = re.compile(r"\bwrite type: (\w+)")
 
 
-def error_of(findings: Iterable[Finding], where: str) -> KlingRequestError:
-    """One exception for all: a summary, then one line each.
+class Problems:
+    """Everything that is wrong with the files of one load. Steps add to it and go on with what is right."""
 
-    What several entries inherit is said once, and so is what is wrong in one way in many places of a file.
-    """
-    readers: dict[str, tuple[PromptProblem, list[str]]] = {}
-    for finding in findings:
-        problem = finding.problem
-        problem = replace(problem, found=redact_value(problem.found), message=redact_value(problem.message))
-        _, files = readers.setdefault(str(problem), (problem, []))
-        if finding.reader not in files:
-            files.append(finding.reader)
-    problems = _merged([_with_readers(problem, files) for problem, files in readers.values()])
-    problems.sort(key=lambda problem: (problem.file, problem.line or 0))
-    count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
-    lines = [str(problem) for problem in problems[:_MOST_LINES]]
-    if (more := len(problems) - _MOST_LINES) > 0:
-        lines.append(f"… and {more:,} more")
-    text = "\n".join([f"{count} in {redact_value(where)}, nothing was sent:", *lines])
-    return KlingRequestError(text, problems=problems)
+    def __init__(self) -> None:
+        #: Each with the file of the entry that met it (another one where defaults are to blame).
+        self._met: list[tuple[PromptProblem, str]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._met)
+
+    def add(self, problem: PromptProblem, *, met_in: str | None = None) -> None:
+        """Add a problem whose place is known.
+
+        :param met_in: the file of the entry that has it, where that is not the problem's own file.
+        """
+        self._met.append((problem, met_in or problem.file))
+
+    def add_for_fields(
+        self, problems: Iterable[Problem], fields: Fields, own: Section, *, line_of_prompt: int = 1
+    ) -> None:
+        """Add problems with the values of an entry; each gets the place where its value was written.
+
+        :param fields: what the entry and its defaults say.
+        :param own: the entry, which is to blame for what nobody wrote.
+        :param line_of_prompt: where in the prompt the problem is, from 1.
+        """
+        for problem in problems:
+            origin = find_origin(problem.field, fields, own)
+            line = origin.section.lines.find_line(origin.keys)
+            if line is not None and origin.section.is_body and problem.field == "prompt":
+                line += line_of_prompt - 1
+            message = problem.message
+            if origin.section.suffix == ".csv":
+                message = _WRITE_TYPE.sub(r"add a column `type` with \1", message)
+            self.add(
+                PromptProblem(problem.field, problem.found, message, origin.section.file, line),
+                met_in=own.file,
+            )
+
+    def build_error(self, where: str) -> KlingRequestError:
+        """Build one exception for all: a summary, then one line each.
+
+        What several entries inherit is said once, and so is what is wrong in one way in many places of a file.
+
+        :param where: the path that was loaded.
+        """
+        by_text: dict[str, tuple[PromptProblem, list[str]]] = {}
+        for problem, file in self._met:
+            clean = replace(problem, found=redact_value(problem.found), message=redact_value(problem.message))
+            _, files = by_text.setdefault(str(clean), (clean, []))
+            if file not in files:
+                files.append(file)
+        problems = _merge_places([_name_files(problem, files) for problem, files in by_text.values()])
+        problems.sort(key=lambda problem: (problem.file, problem.line or 0))
+        count = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
+        lines = [str(problem) for problem in problems[:_MOST_LINES]]
+        if (more := len(problems) - _MOST_LINES) > 0:
+            lines.append(f"… and {more:,} more")
+        text = "\n".join([f"{count} in {redact_value(where)}, nothing was sent:", *lines])
+        return KlingRequestError(text, problems=problems)
 
 
-def _merged(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
-    """The same thing wrong in several lines of one file is one problem: that of the first, with their number."""
+def build_call_error(message: str) -> KlingRequestError:
+    """Build the error of a call that is wrong as a whole."""
+    message = redact_value(message)
+    end = "" if message.endswith((".", "?")) else "."
+    text = f"{message[0].upper()}{message[1:]}{end} Nothing was sent."
+    return KlingRequestError(text, problems=[Problem("", None, message)])
+
+
+def _merge_places(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
+    """Make one problem of what is wrong in several lines of one file: that of the first, with their number."""
     places: dict[tuple[str, str, str], list[PromptProblem]] = {}
     for problem in problems:
         places.setdefault((problem.file, problem.field, problem.message), []).append(problem)
@@ -105,8 +127,8 @@ def _merged(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
     return found
 
 
-def _with_readers(problem: PromptProblem, files: list[str]) -> PromptProblem:
-    """A default may be right for one entry and wrong for another, so its problem names who met it."""
+def _name_files(problem: PromptProblem, files: list[str]) -> PromptProblem:
+    """Name who met a problem of defaults: they may be right for one entry and wrong for another."""
     if problem.file in files:
         return problem
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.prompts import finding, load_prompts
+from kling_provider.prompts import find, load_prompts
 
 
 @pytest.fixture
@@ -68,14 +68,14 @@ def test_a_damaged_image_is_not_printed_whole(folder: Path) -> None:
 
 
 def test_too_many_files_and_folders_too_deep(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "MAX_FILES", 3)
+    monkeypatch.setattr(find, "MAX_FILES", 3)
     for number in range(4):
         (folder / f"{number}.txt").write_text("A")
     with pytest.raises(KlingRequestError, match="more than 3 prompt files"):
         load_prompts(folder)
     deep = folder.joinpath(*["d"] * 40)
     deep.mkdir(parents=True)
-    monkeypatch.setattr(finding, "MAX_FILES", 100)
+    monkeypatch.setattr(find, "MAX_FILES", 100)
     with pytest.raises(KlingRequestError, match="more than 32 folders deep"):
         load_prompts(folder)
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from kling_provider.prompts import load_prompts
-from kling_provider.prompts.yaml_text import YamlText
+from kling_provider.prompts.formats.yaml_text import YamlText
 
 _TEXTS = {"name", "prompt", "negative_prompt", "adopt", "external_task_id", "element_id", "voice_id", "id"}
 

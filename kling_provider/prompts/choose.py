@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``only``: some of the entries, by name."""
+"""``only`` and ``limit``: which of the requests come out."""
 
 from __future__ import annotations
 
@@ -8,37 +8,41 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from kling_provider.api.problems import suggest
-from kling_provider.prompts.finding import refused
+from kling_provider.prompts.check import CheckedRequest
+from kling_provider.prompts.problems import build_call_error
 
 
-def chosen(entries: Sequence[tuple[str, str]], only: Sequence[str] | str | None) -> set[int]:
-    """Which of ``entries``, each a name and a label (the name with its take), ``only`` means.
+def choose_requests(
+    requests: Sequence[CheckedRequest], only: Sequence[str] | str | None
+) -> list[CheckedRequest]:
+    """Choose the requests that ``only`` means, by name or by label (the name with its take).
 
     :raises KlingRequestError: with all names that nothing has.
     """
     having: dict[str, set[int]] = {}
-    for number, entry in enumerate(entries):
-        for name in entry:
+    for number, request in enumerate(requests):
+        for name in (request.data["name"], request.label):
             having.setdefault(name, set()).add(number)
-    wanted = _names(only, having)
+    wanted = _read_names(only, having)
     if not wanted:
-        return set(range(len(entries)))
-    found = {name: _matching(name, having) for name in wanted}
+        return list(requests)
+    found = {name: _find_matches(name, having) for name in wanted}
     if unknown := [name for name, numbers in found.items() if not numbers]:
-        raise refused(
+        raise build_call_error(
             "; ".join(f"there is no prompt {name!r} (only).{suggest(name, having)}" for name in unknown)
         )
-    return set().union(*found.values())
+    chosen = set().union(*found.values())
+    return [request for number, request in enumerate(requests) if number in chosen]
 
 
-def _matching(name: str, having: Mapping[str, set[int]]) -> set[int]:
+def _find_matches(name: str, having: Mapping[str, set[int]]) -> set[int]:
     if name in having or not any(sign in name for sign in "*?["):
         return having.get(name, set())
     return set().union(*(numbers for known, numbers in having.items() if fnmatchcase(known, name)))
 
 
-def _names(only: Sequence[str] | str | None, having: Mapping[str, object]) -> list[str]:
-    """Names from a list, or from a text as a template makes it: ``a, b``, ``['a', 'b']``, ``None``, nothing."""
+def _read_names(only: Sequence[str] | str | None, having: Mapping[str, object]) -> list[str]:
+    """Read names from a list, or from a text as a template makes it: ``a, b``, ``['a', 'b']``, ``None``, nothing."""
     if only is None:
         return []
     if isinstance(only, str):
@@ -54,5 +58,7 @@ def _names(only: Sequence[str] | str | None, having: Mapping[str, object]) -> li
         except (ValueError, SyntaxError):
             only = None
     if not isinstance(only, list | tuple) or not all(isinstance(name, str) for name in only):
-        raise refused(f"only is a list of names, or a text of names with commas between; found {only!r:.80}")
+        raise build_call_error(
+            f"only is a list of names, or a text of names with commas between; found {only!r:.80}"
+        )
     return [name.strip() for name in only if name.strip()]

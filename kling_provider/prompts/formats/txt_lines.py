@@ -21,16 +21,16 @@ _FOREIGN = (
 )  # fmt: skip
 
 
-def prompts_of(text: str) -> Iterator[tuple[int, str]]:
-    """Every line that asks for something, with its number from 1. A line without letter or digit separates others."""
+def list_prompts(text: str) -> Iterator[tuple[int, str]]:
+    """List every line that asks for something, with its number from 1. A line without letter or digit separates others."""
     for number, line in enumerate(text.split("\n"), start=1):
         prompt = line.strip()
         if prompt and not prompt.startswith("#") and any(sign.isalnum() for sign in prompt):
             yield number, prompt
 
 
-def wrong_with_line(prompt: str, known: Collection[str]) -> str | None:
-    """Why a line is no prompt; ``None`` where it may be one.
+def find_wrong_in_line(prompt: str, known: Collection[str]) -> str | None:
+    """Say why a line is no prompt; ``None`` where it may be one.
 
     :param known: the keys of requests.
     """

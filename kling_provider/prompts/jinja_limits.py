@@ -94,7 +94,7 @@ class TooMuch(Exception):
 
 
 class MeteredEnvironment(ImmutableSandboxedEnvironment):
-    """Renders one text after the other; :meth:`begin` resets the meter."""
+    """Renders one text after the other; :meth:`start_text` resets the meter."""
 
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
 
@@ -114,7 +114,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         self.filters = {name: self._metered(name, function) for name, function in self.filters.items()}
         self.filters |= {"_each": self._each, "_made": self._made, "_joined": self._joined}
 
-    def begin(self, text: str) -> None:
+    def start_text(self, text: str) -> None:
         """Start to count for ``text``."""
         self._left = self._allowed
         self._whole = len(text) + 1
@@ -222,13 +222,13 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         return widths + self._size(pattern) + self._size(arguments) * (1 + str(pattern).count("%"))
 
     def _size(self, value: Any) -> int:
-        size = size_of(value, self._left)
+        size = measure_size(value, self._left)
         if size > self._left:
             raise TooMuch
         return size
 
 
-def size_of(value: Any, most: int = 100_000_000) -> int:
+def measure_size(value: Any, most: int = 100_000_000) -> int:
     """Characters and entries all through; the walk ends soon after ``most``, however deep ``value`` is."""
     size, open_values = 0, [value]
     while open_values and size <= most:

@@ -22,15 +22,12 @@ _CODE = re.compile(r"[ \t]{0,3}(```|~~~)")
 _HARD_BREAK = re.compile(r"(?: {2,}|\\)$")
 
 
-class WrongHead(ValueError):
-    """A head that is not read.
+@dataclass(frozen=True, slots=True)
+class WrongHead:
+    """A head that is not read. ``line`` is where it stands, from 1."""
 
-    :param line: where it stands, from 1.
-    """
-
-    def __init__(self, line: int, message: str) -> None:
-        self.line = line
-        super().__init__(message)
+    line: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,11 @@ class Markdown:
     body_line: int
 
 
-def split_head(text: str, known: Collection[str]) -> Markdown:
+def split_head(text: str, known: Collection[str]) -> Markdown | WrongHead:
     """Part the head of a file from its body.
 
     :param known: the keys that a head may have. They tell a head in a wrong place from a prompt with lines in it.
-    :raises WrongHead: where a head has no end, is not YAML, or does not stand at the top.
+    :return: what is wrong where a head has no end, is not YAML, or does not stand at the top.
     """
     from frontmatter.default_handlers import YAMLHandler
 
@@ -59,44 +56,46 @@ def split_head(text: str, known: Collection[str]) -> Markdown:
         try:
             head, body = handler.split(body)
         except ValueError:
-            raise WrongHead(first_line, "its head begins with --- and no second --- ends it") from None
-    else:
-        _refuse_other_heads(body, first_line, known)
+            return WrongHead(first_line, "its head begins with --- and no second --- ends it")
+    elif wrong := _find_other_head(body, first_line, known):
+        return wrong
     body_line = text.count("\n", 0, len(text) - len(body)) + 1
-    _refuse_later_heads(body, body_line, known)
-    return Markdown(head, body, first_line, body_line)
+    return _find_later_head(body, body_line, known) or Markdown(head, body, first_line, body_line)
 
 
-def _refuse_other_heads(body: str, line: int, known: Collection[str]) -> None:
+def _find_other_head(body: str, line: int, known: Collection[str]) -> WrongHead | None:
+    """Find a head that another tool would read, or one that is nearly right."""
     first = body.partition("\n")[0].rstrip()
     if first in _OTHER_FENCES:
-        raise WrongHead(line, f"has a head in {_OTHER_FENCES[first]} ({first}); {_ONLY_YAML}")
+        return WrongHead(line, f"has a head in {_OTHER_FENCES[first]} ({first}); {_ONLY_YAML}")
     if language := _LANGUAGE.match(body):
-        raise WrongHead(line, f"has a head that begins with ---{language[1]}; {_ONLY_YAML}")
+        return WrongHead(line, f"has a head that begins with ---{language[1]}; {_ONLY_YAML}")
     if first.strip() == "---":
-        raise WrongHead(line, "has a blank before the --- of its head; take it out")
-    if body.startswith("{") and _begins_with_json(body):
-        raise WrongHead(line, f"has a head in JSON; {_ONLY_YAML}")
+        return WrongHead(line, "has a blank before the --- of its head; take it out")
+    if body.startswith("{") and _has_json_head(body):
+        return WrongHead(line, f"has a head in JSON; {_ONLY_YAML}")
     if (key := _KEY.match(first)) and key[1] in known:
-        raise WrongHead(line, f"begins with {key[1]}: and has no --- lines around it; {_ONLY_YAML}")
+        return WrongHead(line, f"begins with {key[1]}: and has no --- lines around it; {_ONLY_YAML}")
     if comment := _COMMENTS.match(body):
         after = body[comment.end() :].partition("\n")[0].rstrip()
         if after == "---" or after in _OTHER_FENCES or _LANGUAGE.match(after):
             here = line + body.count("\n", 0, comment.end())
-            raise WrongHead(here, f"has a comment before its head; {_ONLY_YAML}")
+            return WrongHead(here, f"has a comment before its head; {_ONLY_YAML}")
+    return None
 
 
-def _refuse_later_heads(body: str, line: int, known: Collection[str]) -> None:
-    """A block between two ``---`` lines in which a key of a request stands: it would be paid as words."""
+def _find_later_head(body: str, line: int, known: Collection[str]) -> WrongHead | None:
+    """Find a block between two ``---`` lines in which a key of a request stands: it would be paid as words."""
     fences = list(_FENCE.finditer(body))
     for opening, closing in pairwise(fences):
         keys = [_KEY.match(one) for one in body[opening.end() : closing.start()].split("\n")]
         if any(key and key[1] in known for key in keys):
             here = line + body.count("\n", 0, opening.start())
-            raise WrongHead(here, f"has a head below its text; {_ONLY_YAML}, and a .md holds one prompt")
+            return WrongHead(here, f"has a head below its text; {_ONLY_YAML}, and a .md holds one prompt")
+    return None
 
 
-def _begins_with_json(body: str) -> bool:
+def _has_json_head(body: str) -> bool:
     try:
         value, _ = json.JSONDecoder().raw_decode(body)
     except (ValueError, RecursionError):
@@ -105,7 +104,7 @@ def _begins_with_json(body: str) -> bool:
 
 
 def join_lines(body: str) -> str:
-    """``body`` as Markdown means it: a line break within a paragraph is a space.
+    """Join the lines of ``body`` as Markdown means it: a line break within a paragraph is a space.
 
     Two blanks or a backslash at the end of a line keep it, and so do lists, headings, quotes, tables and code.
     """

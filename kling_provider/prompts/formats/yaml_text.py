@@ -15,13 +15,10 @@ from typing import Any
 
 import yaml
 
-from kling_provider.prompts.problems import Keys
+from kling_provider.prompts.places import Keys, Lines
+from kling_provider.prompts.problems import TextProblem
+from kling_provider.prompts.request_fields import get_prompt_keys, get_text_keys
 
-#: Keys whose value is text: ``name: 007`` and ``adopt: 930831534075682845`` mean what is written.
-_TEXTS = frozenset(
-    {"name", "prompt", "negative_prompt", "adopt", "external_task_id", "element_id", "voice_id", "id"}
-)
-_PROMPTS = frozenset({"prompt", "negative_prompt"})
 _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = frozenset({"str", "timestamp", "value"})
 _NUMBERS = frozenset({"int", "float", "bool"})
@@ -51,36 +48,48 @@ for _kind, _pattern, _first in (
 
 
 class YamlText:
-    """One document: its ``value``, the ``lines`` of its keys, and ``problems`` as (line, key, message)."""
+    """One document: its ``value``, the ``lines`` of its keys, and what is wrong with it, in ``problems``.
+
+    Where a key holds text, ``name: 007`` and ``adopt: 930831534075682845`` mean what is written.
+
+    :param first_line: where the text begins in its file.
+    """
 
     def __init__(self, text: str, *, first_line: int = 1) -> None:
         self.value: Any = None
-        self.lines: dict[Keys, int] = {}
-        self.problems: list[tuple[int, str, str]] = []
+        self.lines_by_key: dict[Keys, int] = {}
+        self.lines = Lines(lambda: self.lines_by_key)
+        self.problems: list[TextProblem] = []
         self._first = first_line
         self._nodes = 0
         self._around: list[yaml.Node] = []
         try:
             self._text = text
             node = _CoreLoader(text).get_single_node()
-            self.value = None if node is None else self._read(node, ())
+            self.value = None if node is None else self._read_node(node, ())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._bad(mark.line if mark else 0, "", f"cannot be read as YAML: {_words(error)}")
+            self._add(mark.line if mark else 0, "", f"cannot be read as YAML: {_explain(error)}")
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
-            self._bad(line, "", f"has a character that YAML does not allow: U+{_code(error.character):04X}")
+            self._add(
+                line, "", f"has a character that YAML does not allow: U+{_get_code(error.character):04X}"
+            )
         except RecursionError:
-            self._bad(0, "", "cannot be read as YAML: it is nested too deeply")
+            self._add(0, "", "cannot be read as YAML: it is nested too deeply")
         except (ValueError, OverflowError):  # PyYAML's chr() of "\\UFFFFFFFF"
-            self._bad(0, "", "cannot be read as YAML: it has an escape that is no character")
+            self._add(0, "", "cannot be read as YAML: it has an escape that is no character")
 
-    def _bad(self, line: int, key: str, message: str) -> None:
-        self.problems.append((line + self._first, key, message))
+    @property
+    def is_readable(self) -> bool:
+        return not self.problems
 
-    def _read(self, node: yaml.Node, path: Keys) -> Any:
+    def _add(self, line: int, key: str, message: str) -> None:
+        self.problems.append(TextProblem(line + self._first, key, message))
+
+    def _read_node(self, node: yaml.Node, path: Keys) -> Any:
         line = node.start_mark.line
-        self.lines.setdefault(path, line + self._first)
+        self.lines_by_key.setdefault(path, line + self._first)
         self._nodes += 1
         if self._nodes > _MAX_NODES:
             raise yaml.MarkedYAMLError(problem="its aliases stand for too much", problem_mark=node.start_mark)
@@ -88,67 +97,68 @@ class YamlText:
             raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, kind, path)
+            return self._read_scalar(node, kind, path)
         if kind != ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-            self._bad(line, _dotted(path), f"the tag {node.tag} is not read here")
+            self._add(line, _join_keys(path), f"the tag {node.tag} is not read here")
             return None
         self._around.append(node)
         try:
             if isinstance(node, yaml.MappingNode):
-                return self._mapping(node, path)
-            return [self._read(item, (*path, index)) for index, item in enumerate(node.value)]
+                return self._read_mapping(node, path)
+            return [self._read_node(item, (*path, index)) for index, item in enumerate(node.value)]
         finally:
             self._around.pop()
 
-    def _scalar(self, node: yaml.ScalarNode, kind: str, path: Keys) -> Any:
+    def _read_scalar(self, node: yaml.ScalarNode, kind: str, path: Keys) -> Any:
         text: str = node.value
         key = next((one for one in reversed(path) if isinstance(one, str)), None)
-        if node.style is None and (key in _PROMPTS or key in (None, "prompts")):
-            self._find_lost_text(node, str(key) if key in _PROMPTS else "")
+        prompts = get_prompt_keys()
+        if node.style is None and (key in prompts or key in (None, "prompts")):
+            self._find_lost_text(node, str(key) if key in prompts else "")
         if kind == "null":
             return None
-        if kind in _AS_TEXT or (kind in _NUMBERS and key in _TEXTS):
+        if kind in _AS_TEXT or (kind in _NUMBERS and key in get_text_keys()):
             return text
         if kind in _NUMBERS:
-            return _value_of(text, kind)
-        self._bad(node.start_mark.line, _dotted(path), f"the tag {node.tag} is not read here")
+            return _convert_scalar(text, kind)
+        self._add(node.start_mark.line, _join_keys(path), f"the tag {node.tag} is not read here")
         return text
 
     def _find_lost_text(self, node: yaml.ScalarNode, key: str) -> None:
-        """Says of a prompt without quotes what YAML takes for something else, and would silently leave out."""
+        """Report of a prompt without quotes what YAML takes for something else, and would silently leave out."""
         rest = self._text[node.end_mark.index :].partition("\n")[0]
         if re.match(r"[ \t]*#", rest) and node.value:
             shown = f"{rest.strip()[:30]}…" if len(rest.strip()) > 30 else rest.strip()
             wrong = f"ends before {shown!r}, where YAML begins a comment; put the text in quotes, or the comment above it"
-            self._bad(node.end_mark.line, key, wrong)
+            self._add(node.end_mark.line, key, wrong)
         if self._text[node.start_mark.index] == "&":
             wrong = "begins with &, and YAML takes the first word for the name of an anchor; put the text in quotes"
-            self._bad(node.start_mark.line, key, wrong)
+            self._add(node.start_mark.line, key, wrong)
 
-    def _mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
+    def _read_mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
         found: dict[str, Any] = {}
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line
             if not isinstance(key_node, yaml.ScalarNode):
-                self._bad(line, _dotted(path), "has a key that is no word")
+                self._add(line, _join_keys(path), "has a key that is no word")
                 continue
             # A key that YAML takes for a number or a boolean (no, 1) is the word that was written.
             key: str = key_node.value
             if key_node.tag == f"{_TAG}merge":
-                self._bad(line, key, "merge keys are not read here; write defaults")
+                self._add(line, key, "merge keys are not read here; write defaults")
                 continue
             if key in first:
-                self._bad(line, key, f"stands here twice (first in line {first[key] + self._first})")
+                self._add(line, key, f"stands here twice (first in line {first[key] + self._first})")
                 continue
             first[key] = line
-            self.lines[*path, key] = line + self._first
-            found[key] = self._read(value_node, (*path, key))
+            self.lines_by_key[*path, key] = line + self._first
+            found[key] = self._read_node(value_node, (*path, key))
         return found
 
 
-def _value_of(text: str, kind: str) -> Any:
-    """A number or a truth as the core schema means it; text where a tag promised one that is none."""
+def _convert_scalar(text: str, kind: str) -> Any:
+    """Read a number or a truth as the core schema means it; text where a tag promised one that is none."""
     if kind == "bool":
         return text.lower() == "true" if text.lower() in ("true", "false") else text
     try:
@@ -161,7 +171,7 @@ def _value_of(text: str, kind: str) -> Any:
     return number if math.isfinite(number) else text
 
 
-def _words(error: yaml.MarkedYAMLError) -> str:
+def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "unknown reason"
     if "another document" in problem:
         return "it has several documents, with --- between; write a list instead"
@@ -172,9 +182,9 @@ def _words(error: yaml.MarkedYAMLError) -> str:
     return problem if error.context is None else f"{problem}, {error.context}"
 
 
-def _code(character: object) -> int:
+def _get_code(character: object) -> int:
     return character if isinstance(character, int) else ord(str(character))
 
 
-def _dotted(path: Keys) -> str:
+def _join_keys(path: Keys) -> str:
     return ".".join(map(str, path))

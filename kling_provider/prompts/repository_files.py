@@ -31,7 +31,7 @@ _USUAL_FILES = frozenset(
 )
 
 
-def is_usual(name: str) -> bool:
+def is_repository_file(name: str) -> bool:
     """Whether a file of this name is a repository's own (its README, its licence), in whatever language."""
     stem, dot, _ = name.rpartition(".")
     if name.lower() in _USUAL_FILES:

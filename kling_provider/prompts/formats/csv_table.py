@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from kling_provider.prompts.problems import TextProblem
+
 _SIGNS = (",", ";", "\t", "|")
 #: Excel's own first line, which names the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*', re.IGNORECASE)
@@ -21,50 +23,50 @@ _LARGEST_CELL = 2**31 - 1
 
 @dataclass(slots=True)
 class Table:
-    """Reads one table; ``problems`` grows as it goes, as (line, key, message).
+    """Reads one table; ``problems`` grows as it goes.
 
     :param known: the keys that a header may name, to tell which sign stands between its cells.
     """
 
     text: str
     known: Collection[str]
-    problems: list[tuple[int, str, str]] = field(default_factory=list)
+    problems: list[TextProblem] = field(default_factory=list)
 
-    def rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Each row that asks for something: its line, and its cells by key; an empty cell is not there."""
-        skipped, text, sign = self._start()
+    def read_rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Read each row that asks for something: its line, and its cells by key; an empty cell is not there."""
+        skipped, text, sign = self._find_start()
         header: list[str] | None = None
-        for line, row in self._read(text, sign, skipped):
+        for line, row in self._parse_rows(text, sign, skipped):
             cells = [cell.lstrip("\ufeff").strip() for cell in row]
-            if not any(_says_something(cell) for cell in cells):
+            if not any(_has_letter(cell) for cell in cells):
                 continue
             if header is None:
                 header = cells
                 self._check_header(header, line)
             elif len(cells) > len(header):
-                self._bad(line, f"has {len(cells)} cells; the header has {len(header)}")
+                self._add(line, f"has {len(cells)} cells; the header has {len(header)}")
             elif cells == header[: len(cells)] and len(cells) == len(header):
-                self._bad(line, "repeats the header (two tables in one file?); take the row out")
+                self._add(line, "repeats the header (two tables in one file?); take the row out")
             else:
                 named = zip(header, cells, strict=False)
                 yield line, {key: cell for key, cell in named if cell and not _is_unnamed(key)}
 
-    def _bad(self, line: int, message: str, key: str = "") -> None:
-        self.problems.append((line, key, message))
+    def _add(self, line: int, message: str, key: str = "") -> None:
+        self.problems.append(TextProblem(line, key, message))
 
-    def _start(self) -> tuple[int, str, str]:
-        """How many lines are skipped, the text after them, and the sign between cells."""
+    def _find_start(self) -> tuple[int, str, str]:
+        """Find how many lines are skipped, the text after them, and the sign between cells."""
         text = self.text.lstrip("\n")
         skipped = self.text.count("\n", 0, len(self.text) - len(text))
         first, _, rest = text.partition("\n")
         if named := _SEPARATOR_LINE.fullmatch(first):
             return skipped + 1, rest, named[1]
-        return skipped, text, max(_SIGNS, key=lambda sign: (self._keys_in(first, sign), sign in first))
+        return skipped, text, max(_SIGNS, key=lambda sign: (self._count_keys(first, sign), sign in first))
 
-    def _keys_in(self, line: str, sign: str) -> int:
+    def _count_keys(self, line: str, sign: str) -> int:
         return sum(cell.strip(' "').lower() in self.known for cell in line.split(sign))
 
-    def _read(self, text: str, sign: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    def _parse_rows(self, text: str, sign: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
         limit = csv.field_size_limit(_LARGEST_CELL)
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
         found, line = [], 1
@@ -73,7 +75,7 @@ class Table:
                 found.append((line + skipped, row))
                 line = rows.line_num + 1
         except csv.Error as error:
-            self._bad(rows.line_num + skipped, f"cannot be read as CSV: {error}")
+            self._add(rows.line_num + skipped, f"cannot be read as CSV: {error}")
         finally:
             csv.field_size_limit(limit)
         return iter(found)
@@ -82,17 +84,17 @@ class Table:
         for key, count in Counter(header).items():
             if _is_unnamed(key):
                 what = "the header has an empty cell" if not key else f"the header has {key!r}"
-                self._bad(
+                self._add(
                     line,
                     f"{what}: a column without a name (an index?); take the column out (pandas: index=False)",
                 )
             elif count > 1:
-                self._bad(line, "stands twice in the header", key)
+                self._add(line, "stands twice in the header", key)
 
 
 def _is_unnamed(key: str) -> bool:
     return not key or _UNNAMED.fullmatch(key) is not None
 
 
-def _says_something(cell: str) -> bool:
+def _has_letter(cell: str) -> bool:
     return any(sign.isalnum() for sign in cell)

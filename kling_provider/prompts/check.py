@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 7: variants -> requests that may be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.requests import Request, parse_request
+from kling_provider.api.values import impossible_characters, whole_number
+from kling_provider.prompts.inputs import ResolvedVariant
+from kling_provider.prompts.naming import fold_name, make_label
+from kling_provider.prompts.places import Section
+from kling_provider.prompts.problems import Problems, PromptProblem
+from kling_provider.prompts.variants import Variant
+
+if TYPE_CHECKING:
+    from kling_provider.hooks.connection import KlingConnection
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request (as it was written, where something is wrong with it), and where its entry stands.
+
+    :param data: the request.
+    :param label: its name with its take: what its files are called.
+    :param is_named: whether its name is one that people chose, or that of its file.
+    :param own: its entry.
+    """
+
+    data: dict[str, Any]
+    label: str
+    is_named: bool
+    own: Section
+
+    @property
+    def line(self) -> int | None:
+        return self.own.lines.find_line(("name",))
+
+    @property
+    def place(self) -> str:
+        return self.own.file if self.line is None else f"{self.own.file}:{self.line}"
+
+
+def check_requests(
+    variants: Sequence[ResolvedVariant], connection: KlingConnection | None, problems: Problems
+) -> list[CheckedRequest]:
+    """Check variants by the rules of their type and model, and that no two of them would be one.
+
+    :param connection: where they will be sent, if that is known: what its API design drops is a problem.
+    :param problems: gets everything that is wrong.
+    """
+    checked = []
+    for each in variants:
+        variant = each.variant
+        data = dict(each.data)
+        data["name"] = variant.name  # nothing, where it cannot be one: that has been said
+        take = whole_number(data.get("take", 0))
+        if take is not None and variant.more_takes:
+            data["take"] = take = take + variant.more_takes
+        request = _check_request(data, variant, connection, problems)
+        if variant.name is not None:
+            label = make_label(variant.name, variant.more_takes if take is None else take)
+            is_named = "name" in variant.fields or not variant.entry.shares_file
+            mapping = data if request is None else _dump_request(request)
+            checked.append(CheckedRequest(mapping, label, is_named, variant.entry.own))
+    _find_twins(checked, problems)
+    return checked
+
+
+def _check_request(
+    data: Mapping[str, Any], variant: Variant, connection: KlingConnection | None, problems: Problems
+) -> Request | None:
+    found = impossible_characters(data)
+    request = None
+    try:
+        request = parse_request(data)
+    except InvalidRequest as error:
+        found += error.problems
+    if request is not None and connection is not None:
+        found += connection.dropped(request)
+    problems.add_for_fields(found, variant.fields, variant.entry.own)
+    return request
+
+
+def _dump_request(request: Request) -> dict[str, Any]:
+    """Give what was written, in our vocabulary, and what every request says: its name and its type."""
+    given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    return {"name": request.name, "type": request.type} | given
+
+
+def _find_twins(requests: Sequence[CheckedRequest], problems: Problems) -> None:
+    """Find requests with one name, which would be one file, or with one external id, which would be one task."""
+    labels: dict[str, CheckedRequest] = {}
+    ids: dict[str, CheckedRequest] = {}
+    for request in requests:
+        other = labels.setdefault(fold_name(request.label), request)
+        if other is not request:
+            if request.is_named or other.is_named:
+                wrong = f"{request.label!r} is the name of {other.place} as well; names are unique, whatever their case"
+            else:
+                wrong = f"asks for the same as {other.place}; {_say_how_to_differ(request.own.suffix)}"
+            problems.add(PromptProblem("name", None, wrong, request.own.file, request.line))
+        if external_id := request.data.get("external_task_id"):
+            other = ids.setdefault(external_id, request)
+            if other.own is not request.own:  # else its variants and matrix were refused
+                wrong = f"{external_id!r} is that of {other.place} as well"
+                problems.add(PromptProblem("external_task_id", None, wrong, request.own.file, request.line))
+
+
+def _say_how_to_differ(suffix: str) -> str:
+    """Say what to do about two entries without names that ask for the same, in words for their form of file."""
+    if suffix == ".txt":
+        return "take one of them out; for several videos of one prompt write a .yaml with variants: 2"
+    if suffix == ".csv":
+        return "give each a name (a column `name`), or one of them a take (a column `take`)"
+    return "give each a name, or one of them a take"

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 1: a path -> the prompt files there.
+
+Who may write into the folder is not always who wrote the Dag: only regular files that really lie below the folder are
+taken, and a bounded number of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kling_provider.api.redaction import redact_value
+from kling_provider.prompts.paths import find_path, get_local_path
+from kling_provider.prompts.problems import Problems, PromptProblem, build_call_error
+from kling_provider.prompts.repository_files import is_repository_file
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+    from kling_provider.prompts.paths import AnyPath
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".md", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".txt")
+#: Forms that people have and that are not read by that name, and what they are called here.
+OTHER_NAMES = {
+    ".tsv": ".csv",
+    ".tab": ".csv",
+    ".ndjson": ".jsonl",
+    ".jl": ".jsonl",
+    ".markdown": ".md",
+    ".text": ".txt",
+}
+#: The files of folder-wide defaults.
+DEFAULTS = ("defaults.yaml", "defaults.yml")
+
+MAX_FILES = 10_000
+#: Folders within folders.
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """One file. ``shown`` is its path as messages name it, ``relative`` that from the folder, with slashes, in NFC."""
+
+    path: AnyPath
+    shown: str
+    relative: str
+
+    @property
+    def suffix(self) -> str:
+        return self.path.suffix.lower()
+
+    @property
+    def stem(self) -> str:
+        """What a file of one prompt is called: ``relative`` without its suffix."""
+        return self.relative[: -len(self.path.suffix)]
+
+    @property
+    def is_defaults(self) -> bool:
+        return self.path.name.lower() in DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFiles:
+    """The folder that is loaded, and its files in the order of their paths."""
+
+    root: AnyPath
+    files: tuple[PromptFile, ...]
+
+
+def find_files(path: str | os.PathLike[str], problems: Problems) -> FoundFiles:
+    """Find the prompt files and defaults of ``path``.
+
+    :param problems: gets what lies there and is not read.
+    :raises KlingRequestError: where there is nothing at ``path``, or nothing to read in it.
+    """
+    given = str(path) if "://" in str(path) else os.fspath(path)
+    root = find_path(given)
+    given = redact_value(given).rstrip("/")
+    if not root.is_dir():
+        return _take_one_file(root, given)
+    search = _Search(root)
+    try:
+        local = get_local_path(root)
+        if local is not None:
+            search.walk_local(local, given, "", Path(os.path.realpath(local)), ())
+        elif not isinstance(root, Path):
+            search.walk_store(root, given, "", 0)
+    except PermissionError as error:
+        raise build_call_error(f"{error.filename or given} cannot be read: {error.strerror}") from None
+    for line in search.passed_over:
+        log.warning("%s.", redact_value(line))
+    for problem in search.problems:
+        problems.add(problem)
+    if not search.problems and all(file.is_defaults for file in search.files):
+        more = "".join(f"; {line}" for line in search.passed_over[:3])
+        raise build_call_error(
+            f"there are no prompt files in {given}: they end in {', '.join(SUFFIXES)}{more}"
+        )
+    return FoundFiles(root, tuple(sorted(search.files, key=lambda file: file.relative)))
+
+
+def _take_one_file(path: AnyPath, given: str) -> FoundFiles:
+    """Take a file that the Dag names itself, with the defaults beside it."""
+    if isinstance(path, Path):
+        path = Path(os.path.realpath(path))
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or path.name.lower() in DEFAULTS:
+        other = OTHER_NAMES.get(suffix)
+        raise build_call_error(
+            f"{given} is no prompt file: they end in {', '.join(SUFFIXES)}"
+            + (f"; call it {other}" if other else "")
+        )
+    folder, slash, _ = given.rpartition("/")
+    beside = [
+        PromptFile(path.with_name(name), f"{folder}{slash}{name}", name)
+        for name in DEFAULTS
+        if path.with_name(name).is_file()
+    ]
+    file = PromptFile(path, given, unicodedata.normalize("NFC", path.name))
+    return FoundFiles(path.parent, (*beside, file))
+
+
+class _Search:
+    """One walk through a folder and those in it."""
+
+    def __init__(self, root: AnyPath) -> None:
+        self.root = root
+        self.files: list[PromptFile] = []
+        self.problems: list[PromptProblem] = []
+        self.passed_over: list[str] = []
+
+    def walk_local(self, folder: Path, shown: str, relative: str, root: Path, above: tuple[str, ...]) -> None:
+        """Walk through a local folder. Links are followed inside ``root``, its real path, and nowhere else."""
+        here = os.path.realpath(folder)
+        if here in above:  # a link that leads back up
+            return
+        _check_depth(len(above), shown)
+        for child in folder.iterdir():
+            if child.name.startswith("."):
+                continue
+            name = f"{relative}/{child.name}" if relative else child.name
+            text = f"{shown}/{child.name}"
+            wanted = child.suffix.lower() in SUFFIXES and not is_repository_file(child.name)
+            if child.is_symlink() and (wanted or child.is_dir()) and (wrong := _check_link(child, root)):
+                self.problems.append(PromptProblem("", None, wrong, text))
+            elif child.is_dir():
+                self.walk_local(child, text, name, root, (*above, here))
+            elif wanted and child.exists() and not child.is_file():
+                self.problems.append(PromptProblem("", None, "is no regular file", text))
+            else:
+                self._take_file(child, text, name)
+
+    def walk_store(self, folder: ObjectStoragePath, shown: str, relative: str, depth: int) -> None:
+        """Walk through a folder of an object store."""
+        _check_depth(depth, shown)
+        for child in folder.iterdir():
+            if child.name.startswith("."):
+                continue
+            name = f"{relative}/{child.name}" if relative else child.name
+            text = f"{shown}/{child.name}"
+            if child.is_dir():
+                self.walk_store(child, text, name, depth + 1)
+            else:
+                self._take_file(child, text, name)
+
+    def _take_file(self, path: AnyPath, shown: str, relative: str) -> None:
+        """Keep ``path`` if it is a prompt file, by its name."""
+        suffix = path.suffix.lower()
+        if is_repository_file(path.name):
+            log.info("%s is passed over: it belongs to the repository.", redact_value(shown))
+        elif suffix in SUFFIXES:
+            if len(self.files) >= MAX_FILES:
+                raise build_call_error(
+                    f"there are more than {MAX_FILES:,} prompt files in {self.root}: load a folder in it"
+                )
+            if isinstance(path, Path) and not isinstance(self.root, Path):
+                path = type(self.root)(f"file://{path}")
+            self.files.append(PromptFile(path, shown, unicodedata.normalize("NFC", relative)))
+        elif suffix in OTHER_NAMES:
+            self.passed_over.append(f"{shown} is passed over: call it {OTHER_NAMES[suffix]}")
+
+
+def _check_depth(depth: int, shown: str) -> None:
+    if depth >= _MAX_DEPTH:
+        raise build_call_error(f"{shown} lies more than {_MAX_DEPTH} folders deep")
+
+
+def _check_link(link: Path, root: Path) -> str | None:
+    """Say what is wrong with a link that leads out of ``root``; ``None`` where it does not."""
+    there = Path(os.path.realpath(link))
+    if there.is_relative_to(root):
+        return None
+    return (
+        f"is a link out of the folder (to {there}); copy what it leads to, or load that by a path of its own"
+    )

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 6: paths of inputs -> files beside those that name them, and only where prompt files may point to.
+
+A request in Dag code may name any path. A prompt file may come from somebody else, and what it names is read on the
+worker and sent to Kling.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.problems import Problem
+from kling_provider.api.redaction import shorten
+from kling_provider.prompts.fill import FilledVariant
+from kling_provider.prompts.paths import find_path, get_local_path
+from kling_provider.prompts.places import Keys
+from kling_provider.prompts.problems import Problems, build_call_error
+from kling_provider.prompts.request_fields import EVERY, get_input_paths, is_same_field
+from kling_provider.prompts.variants import Variant
+
+if TYPE_CHECKING:
+    from kling_provider.prompts.paths import AnyPath
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
+#: How a jpg and a png begin. A jpg's looks like an absolute path, and a path may be written to look like base64.
+_BEGINNINGS = ("/9j/", "iVBORw0KGgo")
+#: Longer ones are no paths (PATH_MAX).
+_LONGEST_PATH = 4096
+_WIDER = "put its folder into inputs_below of load_prompts if that is meant"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedVariant:
+    """A variant whose inputs are found: URLs and base64 as they were written, paths absolute."""
+
+    variant: Variant
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    """Why an input cannot be used, in words that follow its field and value."""
+
+    message: str
+
+
+def list_allowed_places(
+    root: AnyPath, inputs_below: Sequence[str | os.PathLike[str]] | str | None
+) -> list[AnyPath]:
+    """List where the inputs that prompt files name may lie.
+
+    :param root: the folder that is loaded. It is all that counts by default; of a bucket, the whole bucket.
+    :param inputs_below: folders and buckets instead.
+    :raises KlingRequestError: where one of them is not there.
+    """
+    if inputs_below is None:
+        return [root if get_local_path(root) else _get_bucket(root)]
+    given = [inputs_below] if isinstance(inputs_below, str | os.PathLike) else inputs_below
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str | os.PathLike) for one in given):
+        raise build_call_error(
+            f"inputs_below must be a list of folders and buckets; found {inputs_below!r:.80}"
+        )
+    return [find_path(str(one)) for one in given]
+
+
+def resolve_inputs(
+    variants: Sequence[FilledVariant], allowed: Sequence[AnyPath], problems: Problems
+) -> list[ResolvedVariant]:
+    """Find the inputs that variants name.
+
+    :param allowed: where they may lie.
+    :param problems: gets what is not there, or lies elsewhere.
+    """
+    return [ResolvedVariant(each.variant, _resolve_variant(each, allowed, problems)) for each in variants]
+
+
+def _resolve_variant(
+    filled: FilledVariant, allowed: Sequence[AnyPath], problems: Problems
+) -> Mapping[str, Any]:
+    variant = filled.variant
+    type_ = variant.fields.get("type")
+    paths = get_input_paths(type_ and type_.value)
+    data = dict(filled.data)
+    for key in filled.data:
+        folder = variant.fields[key].section.folder
+        for path in paths:
+            if not is_same_field(key, path[0]):
+                continue
+            for place, written in _walk_values(data[key], path[1:]):
+                found = _find_input(written.strip(), folder, allowed)
+                if isinstance(found, _Unusable):
+                    problem = Problem(key, written, found.message)
+                    problems.add_for_fields([problem], variant.fields, variant.entry.own)
+                else:
+                    data[key] = _replace_value(data[key], place, found)
+    return data
+
+
+def _walk_values(value: Any, path: Sequence[str], place: Keys = ()) -> Iterator[tuple[Keys, str]]:
+    """Walk through the texts at ``path`` of a value: where in it each stands, and the text."""
+    if not path:
+        if isinstance(value, str):
+            yield place, value
+    elif path[0] == EVERY:
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            yield from _walk_values(item, path[1:], (*place, index))
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _walk_values(value[path[0]], path[1:], (*place, path[0]))
+
+
+def _replace_value(value: Any, place: Keys, new: str) -> Any:
+    """Copy ``value`` with ``new`` at ``place``."""
+    if not place:
+        return new
+    copy: Any = dict(value) if isinstance(value, Mapping) else list(value)
+    copy[place[0]] = _replace_value(copy[place[0]], place[1:], new)
+    return copy
+
+
+def _find_input(written: str, folder: AnyPath, allowed: Sequence[AnyPath]) -> str | _Unusable:
+    """Give an input as a request carries it: a URL or base64 as it is, a path made absolute.
+
+    :param folder: that of the file which names it.
+    """
+    if not written or written.lower().startswith(("http://", "https://", "data:")) or _is_base64(written):
+        return written
+    path = _locate_input(written, folder)
+    if isinstance(path, _Unusable):
+        return path
+    if not any(_is_below(path, one) for one in allowed):
+        places = ", ".join(map(str, allowed)) or "no files"
+        return _Unusable(f"lies outside of what prompt files may name ({places}); {_WIDER}")
+    try:
+        there = path.is_file()
+    except ImportError as error:
+        return _Unusable(f"cannot be read here: {error}")
+    except (OSError, ValueError):  # a name that is too long, or holds a zero byte
+        there = False
+    if not there:
+        return _Unusable(f"there is no such file (looked for {shorten(str(path))})")
+    # Links stay: the one that a mounted volume swaps at each change must not be followed now.
+    return os.path.abspath(path) if isinstance(path, Path) else str(path)  # noqa: PTH100
+
+
+def _is_base64(text: str) -> bool:
+    return bool(_BASE64.fullmatch(text)) and (text.startswith(_BEGINNINGS) or len(text) > _LONGEST_PATH)
+
+
+def _locate_input(written: str, folder: AnyPath) -> AnyPath | _Unusable:
+    """Give the path that is meant, whatever is there."""
+    if "://" in written:
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            named = ObjectStoragePath(written)
+        except ValueError as error:
+            return _Unusable(f"cannot be read here: {error}")
+        if get_local_path(named) is None:
+            return named
+        written = named.path
+    if isinstance(folder, Path):
+        return folder / written
+    if written.startswith("/"):
+        # Whoever may write into a bucket must not thereby read the worker's disk.
+        return _Unusable(f"is a path of the worker, in a prompt file of {folder}; write a relative one")
+    place = folder
+    for part in PurePosixPath(written).parts:
+        place = place.parent if part == ".." else place / part
+    return place
+
+
+def _is_below(path: AnyPath, allowed: AnyPath) -> bool:
+    here, there = get_local_path(path), get_local_path(allowed)
+    if here is not None:
+        try:
+            return there is not None and Path(os.path.realpath(here)).is_relative_to(os.path.realpath(there))
+        except ValueError:  # a zero byte
+            return False
+    if isinstance(path, Path) or isinstance(allowed, Path) or path.protocol != allowed.protocol:
+        return False
+    # Whose credentials are used is no prompt file's choice.
+    if path.conn_id not in (None, allowed.conn_id):
+        return False
+    # A key may hold .. as a name, and some stores take it for a way up.
+    key = PurePosixPath(path.path)
+    return ".." not in key.parts and key.is_relative_to(allowed.path)
+
+
+def _get_bucket(path: AnyPath) -> AnyPath:
+    if isinstance(path, Path):
+        return path
+    bucket = PurePosixPath(path.path.lstrip("/")).parts[0]
+    return type(path)(f"{path.protocol}://{bucket}", conn_id=path.conn_id)
