@@ -28,6 +28,7 @@ HELP = {
     "render_seconds": "how long Kling takes for a video, before scaling",
     "concurrency": "tasks in flight that the pack allows, for each model",
     "units": "video units in the pack",
+    "image_units": "image units in a pack of their own; 0: no such pack",
     "pack": "trial: its name states the limit; plain: it does not; none: no pack at all",
     "api_key": "key of the first account (default: api-key-kling-sandbox; a gateway takes every sk-…)",
     "access_key": "access key of the first account",

@@ -6,15 +6,19 @@ from __future__ import annotations
 import gzip
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from kling_provider.sandbox.endpoints import gateway
+from kling_provider.sandbox.endpoints import control, gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.endpoints.routes import Router
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, html, refusal
+from kling_provider.sandbox.http.guard import refuse_stranger
+from kling_provider.sandbox.http.messages import Request, Response, error_response, html
 from kling_provider.sandbox.media.links import Signer
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.products import Product, find_products
 from kling_provider.sandbox.state.auth import Authenticator
 from kling_provider.sandbox.state.backend import Backend
 from kling_provider.sandbox.state.callbacks import CallbackSender
@@ -22,15 +26,29 @@ from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import Faults, Rule
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.request_log import RequestLog
-from kling_provider.sandbox.state.tasks import milliseconds
+from kling_provider.sandbox.state.tasks import Task, milliseconds
 
 
 class App:
-    """State and rules of one sandbox; :meth:`handle` may be called from many threads."""
+    """
+    State and rules of one sandbox; :meth:`answer` may be called from many threads.
 
-    def __init__(self, options: Options) -> None:
+    :param products: kinds of requests beside those that every sandbox takes.
+    :raises ValueError: ``state_dir`` is another sandbox's, holds something else, or tasks of an unknown kind.
+    """
+
+    def __init__(self, options: Options, products: Iterable[Product] = ()) -> None:
         self.options = options
+        self.products: dict[str, Product] = {
+            product.name: product for product in (*find_products(), *products)
+        }
         self.journal = Journal(options.state_dir)
+        unknown = {task.request.product for task in self.journal.tasks} - set(self.products)
+        if unknown:
+            self.journal.close()
+            raise ValueError(
+                f"{options.state_dir} holds tasks of {', '.join(sorted(unknown))}, which this sandbox does not take"
+            )
         clock = Clock()
         clock.advance(self.journal.ahead)
         self.backend = Backend(options, clock, self.journal)
@@ -45,11 +63,17 @@ class App:
             region=options.region,
             open_gateway=options.gateway and options.api_key is None,
         )
-        self.address = ""
+        self.url = ""
         """Set by the server: ``http://127.0.0.1:43121``."""
         self.close_port: Callable[[float], None] = lambda seconds: None
         """Set by the server: refuse connections for so many seconds."""
-        self.callback_sender = CallbackSender(self)
+        self.callback_sender = CallbackSender(
+            clock=lambda: self.backend.clock(),
+            describe=self._describe_callback,
+            count=self.request_log.callback,
+            secret=options.webhook_secret,
+        )
+        self.router = Router(self)
         self._account_reads: dict[str, float] = {}
         self._account_lock = threading.Lock()
 
@@ -59,10 +83,38 @@ class App:
         rule = self.faults.standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
 
+    def product_of(self, task: Task) -> Product:
+        """Return the kind of a task."""
+        return self.products[task.request.product]
+
+    def sign(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
+        """
+        Return the signed URL of a task's file.
+
+        :param expires: when the link dies (epoch seconds); default: when Kling's would.
+        """
+        until = task.expires if expires is None else expires
+        return self.signer.sign(base, f"/files/{task.id}/{name}", expires=until)
+
+    def _describe_callback(self, task: Task, moment: float) -> dict[str, Any]:
+        def sign(task: Task, name: str) -> str:
+            return self.sign(task, name, base=self.url)
+
+        return self.product_of(task).describe_callback(task, moment, sign)
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request, for the API, for media, or for the controls."""
+        if (refused := refuse_stranger(self.options, request)) is not None:
+            return refused
+        if request.path == "/" or request.path.startswith("/_sandbox/"):
+            return control.answer(self, request)
+        time.sleep(self.options.latency)
+        return self.router.answer(request)
+
     def base(self, request: Request) -> str:
-        """Where links point: the address by which the caller reached us."""
+        """Return where links point: the URL by which the caller reached us."""
         host = request.header("Host")
-        return f"http://{host}" if host else self.address
+        return f"http://{host}" if host else self.url
 
     def throttle_account(self, name: str) -> None:
         """The documented limit of ``/account/costs``; that the refusal is a 1302 is not recorded."""
@@ -102,62 +154,64 @@ class App:
         self.media.close()
         self.journal.close()
 
-    def handle(self, work: Endpoint) -> Response:
+    def handle(self, endpoint: Endpoint) -> Response:
         """Do the work of one API request, with what the faults add, and note it."""
         received = self.backend.clock()
-        answer = self._faulty(work, received) if self.faults.armed else self._plain(work)
-        self.request_log.record(work.request, answer, work.note, received_ms=milliseconds(received))
+        answer = self._faulty(endpoint, received) if self.faults.armed else self._plain(endpoint)
+        self.request_log.record(endpoint.request, answer, endpoint.note, received_ms=milliseconds(received))
         return answer
 
-    def _plain(self, work: Endpoint) -> Response:
-        if work.operation == "create":
-            work.subjects()  # fills the note
-        return self._run(work)
+    def _plain(self, endpoint: Endpoint) -> Response:
+        if endpoint.operation == "create":
+            endpoint.subjects()  # fills the note
+        return self._run(endpoint)
 
-    def _run(self, work: Endpoint) -> Response:
+    def _run(self, endpoint: Endpoint) -> Response:
         try:
-            answer = work.run()
-            work.note.code = 0
+            answer = endpoint.run()
+            endpoint.note.code = 0
         except ApiError as error:
-            work.note.code = error.code
+            endpoint.note.code = error.code
             if "already exists" in error.message:
-                work.note.word = "duplicate"
+                endpoint.note.word = "duplicate"
             if self.options.gateway:
-                return self._refused(work, error)
-            return refusal(error)
+                return self._refused(endpoint, error)
+            return error_response(error)
         return answer
 
-    def _refused(self, work: Endpoint, error: ApiError) -> Response:
-        return gateway.refused(self.options, error, read=work.operation == "read", model=work.note.model)
+    def _refused(self, endpoint: Endpoint, error: ApiError) -> Response:
+        return gateway.build_error(
+            self.options, error, read=endpoint.operation == "read", model=endpoint.note.model
+        )
 
-    def _faulty(self, work: Endpoint, now: float) -> Response:
-        subjects, operation = work.subjects(), work.operation
+    def _faulty(self, endpoint: Endpoint, now: float) -> Response:
+        subjects, operation = endpoint.subjects(), endpoint.operation
         before, delay = self.faults.draw("before", operation, subjects, now)
         if before is not None:
-            work.note.fault = before.name
-            answer = self._instead(before, work)
+            endpoint.note.fault = before.name
+            answer = self._instead(before, endpoint)
             answer.delay = delay
             return answer
         time.sleep(delay)  # the work itself is late
         if operation == "create":
-            answer = self._run(work)
+            answer = self._run(endpoint)
             after, late = self.faults.draw(
-                "after", operation, subjects, now, slow_only=work.note.task_id is None
+                "after", operation, subjects, now, slow_only=endpoint.note.task_id is None
             )
         else:
             after, late = self.faults.draw("after", operation, subjects, now)
-            work.rule = after
-            answer = self._run(work)
+            endpoint.rule = after
+            answer = self._run(endpoint)
         if after is not None:
-            work.note.fault = after.name
+            endpoint.note.fault = after.name
             answer = self._changed(answer, after)
         elif late or delay:
-            work.note.fault = "slow"
+            endpoint.note.fault = "slow"
         answer.delay = late
         return answer
 
-    def _instead(self, rule: Rule, work: Endpoint) -> Response:
-        """What a fault answers in the place of the work."""
+    def _instead(self, rule: Rule, endpoint: Endpoint) -> Response:
+        """What a fault answers in the place of the endpoint."""
         codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
         if rule.name == "answer_lost_before":
             return Response(drop=True)
@@ -166,13 +220,15 @@ class App:
         if rule.name == "answer":
             return _given(rule)
         if rule.name == "redirect":
-            location = rule["location"] or f"{self.address}/_sandbox/redirected"
+            location = rule["location"] or f"{self.url}/_sandbox/redirected"
             answer = html(int(rule["status"]), "Moved")
             answer.headers.append(("Location", str(location)))
             return answer
         code = codes.get(rule.name) or int(rule["code"])
         error = ApiError(code, rule.parameters.get("message"))
-        return _with_retry_after(self._refused(work, error) if self.options.gateway else refusal(error), rule)
+        return _with_retry_after(
+            self._refused(endpoint, error) if self.options.gateway else error_response(error), rule
+        )
 
     def _proxy_page(self, rule: Rule) -> Response:
         if rule.name == "status_408":
@@ -193,7 +249,7 @@ class App:
         elif rule.name == "flood":
             return _flooded(answer, rule)
         elif rule.name == "error_after":
-            return refusal(ApiError(int(rule["code"])))
+            return error_response(ApiError(int(rule["code"])))
         elif rule.name in ("html_502", "status_408"):
             return self._proxy_page(rule)
         elif rule.name == "missing_id":

@@ -29,6 +29,7 @@ class Options:
     render_seconds: float = 90.0
     concurrency: int = 5
     units: float = 1000.0
+    image_units: float = 10_000.0
     pack: str = "trial"
     api_key: str | None = None
     access_key: str = "ak-kling-sandbox"
@@ -46,6 +47,8 @@ class Options:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        if self.short_side is not None and (self.short_side < 16 or self.short_side % 2):
+            raise ValueError("short_side must be an even number of at least 16 pixels")
         if self.time_scale <= 0 or self.render_seconds < 0:
             raise ValueError("time_scale must be above 0 and render_seconds not below it")
         self.state_dir = Path(self.state_dir) if self.state_dir is not None else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
@@ -12,6 +13,7 @@ from kling_provider.sandbox.endpoints import control
 from kling_provider.sandbox.extra import require_extra
 from kling_provider.sandbox.http.server import Server
 from kling_provider.sandbox.options import Options
+from kling_provider.sandbox.products import Product
 from kling_provider.sandbox.state.backend import Backend
 
 
@@ -23,12 +25,15 @@ class Sandbox:
             requests.get(f"{sandbox.url}/tasks?task_ids=0", headers={"Authorization": f"Bearer {sandbox.api_key}"})
 
     Keyword arguments are those of the command line with underscores, see :class:`~.options.Options`.
+
+    :param products: kinds of requests beside those that every sandbox takes, see :mod:`~.products.base`.
     """
 
     defaults: ClassVar[dict[str, Any]] = {}
     """Options of every sandbox of this process that does not say otherwise, for tests."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, products: Sequence[Product] = (), **options: Any) -> None:
+        self._products = products
         self.options = Options(**{**self.defaults, **options})
         self._app: App | None = None
         self._server: Server | None = None
@@ -43,12 +48,16 @@ class Sandbox:
         :raises OSError: the port is taken.
         """
         require_extra()
-        self._app = App(self.options)
+        self._app = App(self.options, self._products)
         try:
-            self._server = Server(self._app, self.options.host, self.options.port)
+            self._server = Server(
+                self.options.host, self.options.port, answer=self._app.answer, clock=self._app.clock_on_wire
+            )
         except BaseException:
             self._app.close()
             raise
+        self._app.url = self._server.url
+        self._app.close_port = self._server.close_port
         self._app.resume()
         self._thread = threading.Thread(target=self._server.run, name="kling-sandbox", daemon=True)
         self._thread.start()
@@ -85,12 +94,12 @@ class Sandbox:
     @property
     def url(self) -> str:
         """``http://127.0.0.1:43121``, without the prefix of a gateway."""
-        return self.app.address
+        return self.app.url
 
     @property
     def base_url(self) -> str:
         """:attr:`url` with the prefix of a gateway: what belongs into a connection."""
-        return self.app.address + self.options.path_prefix
+        return self.app.url + self.options.path_prefix
 
     @property
     def api_key(self) -> str:

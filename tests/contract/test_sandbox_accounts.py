@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -171,11 +172,7 @@ def test_a_backend_without_a_server() -> None:
         model="kling-3.0",
         model_name="kling-3.0",
         prompt="x",
-        duration=5,
-        resolution="720p",
-        aspect_ratio="16:9",
-        sound=False,
-        kind="silent",
+        price=Decimal(3),
     )
     task = backend.create(backend.account(), request)
     with pytest.raises(ApiError, match="1303"):

@@ -210,7 +210,9 @@ def test_the_plugin_passes_the_whole_body_on(plugin: Client) -> None:
     assert (answer["code"], bool(PUBLIC.fullmatch(public))) == (0, True)
     assert answer["data"]["task_info"] == {"external_task_id": "mine"}
     (request,) = [task.request for task in plugin.sandbox.backend.all()]
-    assert (request.external_id, request.aspect_ratio) == ("mine", "1:1"), "its own default, not Kling's"
+    assert (request.external_id, request.settings["aspect_ratio"]) == ("mine", "1:1"), (
+        "its own default, not Kling's"
+    )
     again = plugin.legacy(external_task_id="mine")
     assert (again.status_code, again.json()["code"]) == (400, 1201), "another customer's id may be in the way"
     path = f"/v1/videos/text2video/{public}"
@@ -240,12 +242,8 @@ def test_the_plugins_new_routes(plugin: Client, body: dict[str, Any]) -> None:
     public = answer["data"]["id"]
     assert answer == {"code": 0, "message": "ok", "data": {"id": public, "status": "submitted"}}
     (request,) = [task.request for task in plugin.sandbox.backend.all()]
-    assert (request.duration, request.resolution, request.sound, request.external_id) == (
-        7,
-        "1080p",
-        True,
-        "e",
-    )
+    chosen = [request.settings[name] for name in ("duration", "resolution", "sound")]
+    assert (chosen, request.external_id) == ([7, "1080p", True], "e")
     plugin.sandbox.advance(120)
     (done,) = plugin.get(f"/tasks/{public}").json()["data"]
     assert (done["id"], done["status"], done["outputs"][0]["type"]) == (public, "succeeded", "video")

@@ -27,7 +27,7 @@ from kling_provider.hooks.connection import KlingConnection
 from kling_provider.sandbox import Sandbox
 from kling_provider.sandbox.connecting import exports
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.state.callbacks import on_this_machine, signature
+from kling_provider.sandbox.state.callbacks import is_on_this_machine, sign_message
 from tests.contract.sandbox_client import TIMEOUT, Client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -268,7 +268,7 @@ def test_callbacks_at_every_change(sandbox: Sandbox, receiver: Receiver) -> None
     assert [json.loads(body)["status"] for _, body in got] == ["processing", "succeeded"]
     headers, body = got[1]
     assert json.loads(body)["outputs"][0]["url"].startswith(sandbox.url)
-    assert headers["webhook-signature"] == signature(
+    assert headers["webhook-signature"] == sign_message(
         "whsec_dGVzdHNlY3JldA==", headers["webhook-id"], headers["webhook-timestamp"], body
     )
     client.legacy(callback_url=address)
@@ -297,5 +297,7 @@ def test_callbacks_stay_on_this_machine(sandbox: Sandbox) -> None:
     Client(sandbox).made(options={"callback_url": "http://192.0.2.1/cb"})
     sandbox.advance(120)
     assert sandbox.stats()["callbacks"] == {"not sent: not a loopback address": 1}
-    assert all(map(on_this_machine, ("http://localhost:1/", "http://[::1]:1/", "http://127.0.0.1:80")))
-    assert not any(map(on_this_machine, ("http://127.0.0.1.example.org/", "https://127.0.0.1/", "ftp://x")))
+    assert all(map(is_on_this_machine, ("http://localhost:1/", "http://[::1]:1/", "http://127.0.0.1:80")))
+    assert not any(
+        map(is_on_this_machine, ("http://127.0.0.1.example.org/", "https://127.0.0.1/", "ftp://x"))
+    )

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.products.prices import amount, units
-from kling_provider.sandbox.state.callbacks import signature
+from kling_provider.sandbox.http.messages import format_amount
+from kling_provider.sandbox.products.prices import price_video
+from kling_provider.sandbox.state.callbacks import sign_message
 from tests.contract.sandbox_client import Client, token
 
 #: Fields that Kling documents since 2026 and that the older recordings cannot have.
@@ -221,7 +222,9 @@ def test_a_page_of_the_cursor_list(client: Client, captures: Path) -> None:
 
 def test_the_signature_of_a_callback(captures: Path) -> None:
     vector = recorded(captures, "27")
-    made = signature(vector["secret"], vector["webhook_id"], vector["webhook_timestamp"], vector["raw_body"])
+    made = sign_message(
+        vector["secret"], vector["webhook_id"], vector["webhook_timestamp"], vector["raw_body"]
+    )
     assert made == vector["expected_signature"]
 
 
@@ -232,8 +235,8 @@ def test_the_price_of_real_tasks(captures: Path) -> None:
             continue  # images, voices, avatars: not in the sandbox
         settings, model = task["settings"], task["endpoint"].rsplit("/", 1)[1]
         kind = "native" if model == "kling-3.0-turbo" else "silent"
-        price = units(model, kind, settings["resolution"], settings["duration"])
-        assert amount(price) == task["billing"][0]["amount"]
+        price = price_video(model, kind, settings["resolution"], settings["duration"])
+        assert format_amount(price) == task["billing"][0]["amount"]
         checked += 1
     assert checked == 2
 
@@ -260,14 +263,13 @@ def test_the_request_of_the_dmxapi_page(captures: Path) -> None:
 
 
 def test_callback_bodies(client: Client, captures: Path) -> None:
-    from kling_provider.sandbox.products import legacy, standard
-
-    sign = lambda task, watermark: "http://127.0.0.1/x.mp4"  # noqa: E731
+    sign = lambda task, name: "http://127.0.0.1/x.mp4"  # noqa: E731
+    product = client.sandbox.app.products["text-to-video"]
     client.legacy()
     client.made()
     old, new = client.sandbox.backend.all()
-    same_shape(legacy.callback_body(old, old.ends, sign), recorded(captures, "06")["body"])
+    same_shape(product.describe_callback(old, old.ends, sign), recorded(captures, "06")["body"])
     theirs = json.loads(recorded(captures, "26")["raw_body"])
-    ours = standard.task_answer(new, new.created, sign, echo=True)
+    ours = product.describe_callback(new, new.created, sign)
     same_shape(ours, theirs)
     assert (ours["status"], ours["outputs"]) == (theirs["status"], theirs["outputs"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import math
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.media.inputs import Image
+from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.state.journal import NAME, Journal
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 from tests.contract.sandbox_client import TIMEOUT, Client, png, refused
@@ -149,11 +150,13 @@ def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, text: str) -> Non
 
 
 TEXTS = st.text(max_size=20) | st.sampled_from(["竹林里的熊猫", "\ud83d", "\x00", "a\u2028b"])
-IMAGES = st.builds(Image, data=st.none() | st.binary(max_size=30), address=st.none() | TEXTS)
+IMAGES = st.builds(InputImage, data=st.none() | st.binary(max_size=30), url=st.none() | TEXTS)
 REQUESTS = st.builds(
     CreateRequest,
     dialect=st.sampled_from(["standard", "legacy"]),
-    aspect_ratio=st.none() | TEXTS,
+    settings=st.dictionaries(TEXTS, st.none() | TEXTS | st.integers() | st.booleans(), max_size=3),
+    package=st.sampled_from(["video", "image", "audio"]),
+    price=st.decimals(0, 1000, places=2),
     prompt=TEXTS,
     image=st.none() | IMAGES,
     external_id=st.none() | TEXTS,
@@ -188,8 +191,51 @@ def test_every_field_comes_back_as_it_was(tasks: list[Task], ahead: float) -> No
 def test_no_field_is_of_a_kind_that_would_not_come_back() -> None:
     """A field that is added with a type of its own must be added to the journal, too."""
     known = {
-        "str", "str | None", "float", "bool", "int", "Decimal", "CreateRequest", "Kind", "Dialect", "Image | None",
+        "str", "str | None", "float", "bool", "int", "Decimal", "CreateRequest", "Package", "Dialect", "InputImage | None", "list[str]",
         "bytes | None", "dict[str, Any]", "list[tuple[str, str]]",
     }  # fmt: skip
-    for kind in (Task, CreateRequest, Image):
+    for kind in (Task, CreateRequest, InputImage):
         assert {str(field.type) for field in dataclasses.fields(kind)} <= known
+
+
+def test_a_file_of_the_first_format_still_loads(tmp_path: Path) -> None:
+    """Before there was anything but videos, their settings stood among the general fields."""
+    with sandbox_in(tmp_path) as sandbox:
+        before = Client(sandbox).finished(external_id="a", duration=3)
+    file = tmp_path / NAME
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    (kept,) = [line["task"] for line in lines if "task" in line]
+    request = kept.pop("request")
+    settings_ = request["settings"]
+    kept["output_id"] = kept.pop("output_ids")[0]
+    kept["order"] = {
+        **{
+            name: request[name]
+            for name in ("dialect", "product", "model", "model_name", "prompt", "external_id", "callback_url")
+        },
+        **{name: settings_[name] for name in ("duration", "resolution", "aspect_ratio", "sound")},
+        "kind": settings_["rate"],
+        "image": {"data": None, "address": "https://example.com/a.png", "doom": None},
+        "watermark": False,
+        "doom": None,
+        "body": request["body"],
+        "headers": request["headers"],
+    }
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with sandbox_in(tmp_path) as sandbox:
+        after = Client(sandbox).task(before["id"])
+        assert (after["billing"], after["external_id"]) == (before["billing"], "a")
+        link = after["outputs"][0]["url"]
+        assert link.partition("/files/")[2] == before["outputs"][0]["url"].partition("/files/")[2]
+        assert requests.get(link, timeout=TIMEOUT).headers["Content-Type"] == "video/mp4"
+        (task,) = sandbox.backend.all()
+        assert task.request.image == InputImage(url="https://example.com/a.png")
+
+
+def test_tasks_of_a_kind_that_is_gone_are_not_lost_in_silence(tmp_path: Path) -> None:
+    with sandbox_in(tmp_path) as sandbox:
+        Client(sandbox).made()
+    file = tmp_path / NAME
+    file.write_text(file.read_text().replace('"product": "text-to-video"', '"product": "dance"'))
+    with pytest.raises(ValueError, match="holds tasks of dance, which this sandbox does not take"):
+        sandbox_in(tmp_path).start()

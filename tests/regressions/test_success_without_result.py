@@ -92,10 +92,10 @@ def test_a_result_that_comes_with_the_next_read_is_delivered(
 
 
 NEW_KINDS: list[list[Any]] = [
-    ["film", {"type": "srt", "id": "8", "url": "film"}],
-    ["film", {"type": "element", "id": "8"}],
-    [{"type": "element", "id": "8"}, "film"],
-    ["film", {"type": "last_frame", "url": "film"}, {"type": "Sub/Titles", "url": "film"}],
+    ["real", {"type": "srt", "id": "8", "url": "real"}],
+    ["real", {"type": "element", "id": "8"}],
+    [{"type": "element", "id": "8"}, "real"],
+    ["real", {"type": "last_frame", "url": "real"}, {"type": "Sub/Titles", "url": "real"}],
 ]
 
 
@@ -121,9 +121,9 @@ def test_an_output_of_a_new_kind_is_kept_or_ignored_beside_the_video(
 def test_whatever_the_kind_is_called(
     kinds: list[str], linked: bool, way: str, sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    more = [{"type": kind, "id": "8", **({"url": "film"} if linked else {})} for kind in kinds]
+    more = [{"type": kind, "id": "8", **({"url": "real"} if linked else {})} for kind in kinds]
     folder = tmp_path_factory.mktemp("videos")
-    outcome = deliver(way, sandbox, folder, [{"kind": "outputs", "outputs": ["film", *more]}])
+    outcome = deliver(way, sandbox, folder, [{"kind": "outputs", "outputs": ["real", *more]}])
     assert isinstance(outcome, dict), repr(outcome)
     files = [output["file"] for output in outcome["outputs"] if output["file"]]
     assert len(files) == len(set(files))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -148,11 +149,7 @@ class Kling:
             model="kling-3.0",
             model_name="kling-3.0",
             prompt="A red panda",
-            duration=5,
-            resolution="720p",
-            aspect_ratio="16:9",
-            sound=False,
-            kind="silent",
+            price=Decimal(3),
             external_id=external,
         )
         failing = fate == "fails"

@@ -13,7 +13,7 @@ POST     ``/_sandbox/reset``         no tasks, counts, rules; full packs
 POST     ``/_sandbox/advance``       ``{"seconds": …}`` pushes the sandbox's clock forward
 POST     ``/_sandbox/options``       ``concurrency, units, time_scale, render_seconds, latency, account_qps``
 POST     ``/_sandbox/keys``          ``{"api_key": …, "account": "default"}``: the old key is unknown now
-GET      ``/_sandbox/image.png``     a sample picture; ``?w=&h=&seed=``
+GET      ``/_sandbox/image.png``     a sample image;  ``?w=&h=&seed=``
 any      ``/_sandbox/redirected``    where the redirect fault leads; following it is counted
 =======  ==========================  ======================================================================
 """
@@ -21,15 +21,15 @@ any      ``/_sandbox/redirected``    where the redirect fault leads; following i
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kling_provider.sandbox.app import App
-from kling_provider.sandbox.http.messages import Request, Response, html
-from kling_provider.sandbox.media import store as films
-from kling_provider.sandbox.products.prices import amount
+from kling_provider.sandbox.http.messages import Request, Response, format_amount, html
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import KINDS, BadRule
 from kling_provider.sandbox.state.tasks import Task, milliseconds
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.app import App
 
 NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
 
@@ -84,7 +84,7 @@ def _answer(app: App, request: Request) -> Response:
             app.authenticator.rotate(str(body.get("account", "default")), str(body["api_key"]))
             return Response(payload={"ok": True})
         case "GET", "/image.png":
-            return Response(body=films.sample(request.query), content_type="image/png")
+            return Response(body=_draw_sample(request.query), content_type="image/png")
         case _, "/redirected":
             app.request_log.redirect_followed()
             return html(404, "Not Found")
@@ -134,7 +134,7 @@ def _tasks(app: App, request: Request) -> list[dict[str, Any]]:
 
 
 def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
-    request, state = task.request, task.state(now)
+    request, state, product = task.request, task.state(now), app.product_of(task)
     done = state == "succeeded"
     return {
         "id": task.id,
@@ -145,17 +145,30 @@ def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
         "model_name": request.model_name,
         "external_task_id": request.external_id,
         "prompt": request.prompt,
-        "duration": request.duration,
-        "resolution": request.resolution,
-        "aspect_ratio": request.aspect_ratio,
-        "sound": request.sound,
+        "settings": request.settings,
+        "summary": product.summarize(request),
         "state": state,
         "message": task.message if state == "failed" else "",
         "progress": round(task.progress(now), 3),
-        "units": amount(task.price) if done else "0",
+        "units": format_amount(task.price) if done else "0",
         "created": milliseconds(task.created),
         "ended": milliseconds(task.ends) if state in ("succeeded", "failed") else None,
-        "forgotten": not task.visible(now),
-        "video": app.signer.link(base, task) if done else None,
+        "forgotten": now >= task.forgotten_from,
+        "outputs": _list_files(app, task, base) if done else [],
         "request": {"headers": [list(pair) for pair in request.headers], "body": request.body},
     }
+
+
+def _list_files(app: App, task: Task, base: str) -> list[dict[str, str]]:
+    """List the files of a finished task: what they are, and where."""
+    return [
+        {"type": link.media.content_type, "url": app.sign(task, link.name, base=base)}
+        for output in app.product_of(task).list_outputs(task)
+        for link in output.links()
+    ]
+
+
+def _draw_sample(query: str) -> bytes:
+    from kling_provider.sandbox.media.image import draw_sample  # the drawing libraries are heavy: only now
+
+    return draw_sample(query)

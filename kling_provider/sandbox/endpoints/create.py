@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The work behind the creates: the only endpoints that cost money."""
+"""The creates: the only endpoints that cost money."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, success
-from kling_provider.sandbox.products import legacy, standard
+from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.state.backend import TaskFault
 from kling_provider.sandbox.state.faults import Attributes
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -26,17 +26,24 @@ class Create(Endpoint):
 
     operation = "create"
 
+    def __init__(self, app: App, request: Request, route: str, *, product: Product) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+
     def read_create(self) -> CreateRequest:
+        """Check the body."""
         raise NotImplementedError
 
-    def shape(self, task: Task, now: float) -> Response:
+    def respond(self, task: Task) -> Response:
+        """Answer about the task that was made."""
         raise NotImplementedError
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
-        """External id, model and prompt of a body that may be anything."""
+        """Return external id, model and prompt of a body that may be anything."""
         raise NotImplementedError
 
-    def body(self) -> dict[str, Any]:
+    def load_body(self) -> dict[str, Any]:
+        """Return the body where it is an object, else an empty one."""
         try:
             value = json.loads(self.request.body)
         except ValueError:
@@ -73,7 +80,7 @@ class Create(Endpoint):
         )
         self.note.task_id = task.id
         app.callback_sender.watch(task)
-        return self.shape(task, now)
+        return self.respond(task)
 
     def _task_fault(self, attributes: Attributes, now: float) -> TaskFault:
         fault = TaskFault()
@@ -99,15 +106,17 @@ class Create(Endpoint):
 class StandardCreate(Create):
     """``POST /{product}/{model}``"""
 
-    def __init__(self, app: App, request: Request, route: str, product: str, model: str) -> None:
-        super().__init__(app, request, route)
-        self.product, self.model = product, model
+    def __init__(self, app: App, request: Request, route: str, *, product: Product, model: str = "") -> None:
+        super().__init__(app, request, route, product=product)
+        self.model = model
 
     def read_create(self) -> CreateRequest:
-        return standard.read_create(self.product, self.model, self.request.json())
+        """Check the body."""
+        return self.product.read("standard", self.request.json(), model=self.model)
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
-        body = self.body()
+        """Return external id, model and prompt of a body that may be anything."""
+        body = self.load_body()
         options, contents = body.get("options"), body.get("contents")
         prompt = body.get("prompt")
         for entry in contents if isinstance(contents, list) else []:
@@ -116,29 +125,29 @@ class StandardCreate(Create):
         external_id = options.get("external_task_id") if isinstance(options, dict) else None
         return external_id, self.model, prompt
 
-    def shape(self, task: Task, now: float) -> Response:
-        return success(standard.create_answer(task, now, echo=self.echo(task)))
+    def respond(self, task: Task) -> Response:
+        """Answer about the task that was made."""
+        return success(self.product.describe_create(task, "standard", self.sign, echo=self.echo(task)))
 
 
 class LegacyCreate(Create):
-    """``POST /v1/videos/text2video`` and ``image2video``"""
+    """``POST /v1/…``"""
 
-    legacy_auth = True
-
-    def __init__(self, app: App, request: Request, route: str, product: str) -> None:
-        super().__init__(app, request, route)
-        self.product = product
+    accepts_tokens = True
 
     def read_create(self) -> CreateRequest:
+        """Check the body."""
         options, body = self.app.options, self.request.json()
-        if options.gateway and options.shape == "new-api-plugin":  # its own defaults go on to Kling
-            return legacy.read_create(self.product, body, gateway=True, aspect_ratio="1:1")
-        return legacy.read_create(self.product, body, gateway=options.gateway)
+        if options.gateway and options.shape == "new-api-plugin" and isinstance(body, dict):
+            body = {"aspect_ratio": "1:1", **body}  # its own default goes on to Kling
+        return self.product.read("legacy", body, lenient=options.gateway)
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
-        body = self.body()
+        """Return external id, model and prompt of a body that may be anything."""
+        body = self.load_body()
         return body.get("external_task_id"), body.get("model_name"), body.get("prompt")
 
-    def shape(self, task: Task, now: float) -> Response:
-        native = success(legacy.create_answer(task, now, echo=self.echo(task)))
-        return gateway.created(self.app.options, task, native) if self.app.options.gateway else native
+    def respond(self, task: Task) -> Response:
+        """Answer about the task that was made."""
+        native = success(self.product.describe_create(task, "legacy", self.sign, echo=self.echo(task)))
+        return gateway.build_created(self.app.options, task, native) if self.app.options.gateway else native

@@ -20,7 +20,7 @@ import math
 from typing import Any
 
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, html, refusal
+from kling_provider.sandbox.http.messages import Request, Response, error_response, html
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.tasks import Task
 
@@ -69,18 +69,20 @@ def last_look(options: Options, task: Task, now: float) -> float:
     return task.created + math.floor((until - task.created) / every) * every
 
 
-def created(options: Options, task: Task, native: Response) -> Response:
+def build_created(options: Options, task: Task, native: Response) -> Response:
     """The answer to a create."""
     if options.shape == "new-api":
-        return row(options, task, native, task.created)
+        return build_row(options, task, native, task.created)
     if options.shape == "new-api-video":
-        return video(options, task, native, task.created)
+        return build_video(options, task, native, task.created)
     if options.shape == "new-api-plugin":
         native.payload["data"]["task_id"] = public_id(options, task)
     return native
 
 
-def fetched(options: Options, task: Task, native: Response, now: float, word: str | None = None) -> Response:
+def build_read(
+    options: Options, task: Task, native: Response, now: float, word: str | None = None
+) -> Response:
     """
     The answer to a read.
 
@@ -88,9 +90,9 @@ def fetched(options: Options, task: Task, native: Response, now: float, word: st
     :param word: a state in the place of the gateway's own.
     """
     if options.shape == "new-api":
-        return row(options, task, native, now, word)
+        return build_row(options, task, native, now, word)
     if options.shape == "new-api-video":
-        return video(options, task, native, now, word)
+        return build_video(options, task, native, now, word)
     if options.shape == "new-api-plugin":
         native.payload["data"]["task_id"] = public_id(options, task)
         if last_look(options, task, now) == task.created:
@@ -101,7 +103,9 @@ def fetched(options: Options, task: Task, native: Response, now: float, word: st
     return native
 
 
-def row(options: Options, task: Task, native: Response, now: float, word: str | None = None) -> Response:
+def build_row(
+    options: Options, task: Task, native: Response, now: float, word: str | None = None
+) -> Response:
     """The gateway's row: its own id and state outside, Kling's answer inside."""
     seen = last_look(options, task, now)
     given_up = now >= task.given_up_at
@@ -132,7 +136,9 @@ def row(options: Options, task: Task, native: Response, now: float, word: str | 
     return Response(payload={"code": "success", "message": "", "data": data})
 
 
-def video(options: Options, task: Task, native: Response, now: float, word: str | None = None) -> Response:
+def build_video(
+    options: Options, task: Task, native: Response, now: float, word: str | None = None
+) -> Response:
     """The task as OpenAI's API describes a video."""
     seen = last_look(options, task, now)
     given_up = now >= task.given_up_at
@@ -154,9 +160,9 @@ def video(options: Options, task: Task, native: Response, now: float, word: str 
     return Response(payload=payload)
 
 
-def refused(options: Options, error: ApiError, *, read: bool, model: str | None = None) -> Response:
+def build_error(options: Options, error: ApiError, *, read: bool, model: str | None = None) -> Response:
     """An error; the new-api family has words in the place of numbers, and failures of its own before Kling's."""
-    native = refusal(error)
+    native = error_response(error)
     if options.shape == "dmxapi":
         return native
     if error.http_status == 401:
@@ -172,7 +178,7 @@ def refused(options: Options, error: ApiError, *, read: bool, model: str | None 
     return _words(error.http_status, "fail_to_fetch_task", native.content().decode())
 
 
-def not_found(options: Options, request: Request) -> Response:
+def build_not_found(options: Options, request: Request) -> Response:
     """Every path but those: a page from DMXAPI, an object from the new-api family."""
     if options.shape == "dmxapi":
         return html(404, "Not Found")

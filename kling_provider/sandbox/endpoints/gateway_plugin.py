@@ -14,7 +14,7 @@ from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.endpoints.create import StandardCreate
 from kling_provider.sandbox.http.errors import invalid
 from kling_provider.sandbox.http.messages import Request, Response
-from kling_provider.sandbox.products import standard
+from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.products.models import TEXT
 from kling_provider.sandbox.state.faults import Attributes
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -35,9 +35,9 @@ FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
 class PluginCreate(StandardCreate):
     """A create whose body names its model."""
 
-    def __init__(self, app: App, request: Request, route: str, product: str) -> None:
-        super().__init__(app, request, route, product, "")
-        body = self.body()
+    def __init__(self, app: App, request: Request, route: str, *, product: Product) -> None:
+        super().__init__(app, request, route, product=product)
+        body = self.load_body()
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
@@ -45,9 +45,10 @@ class PluginCreate(StandardCreate):
             raise invalid(
                 f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
             )
-        return standard.read_create(self.product, self.model, folded(self.product, self.model, self.body()))
+        body = fold_body(self.product.name, self.model, self.load_body())
+        return self.product.read("standard", body, model=self.model)
 
-    def shape(self, task: Task, now: float) -> Response:
+    def respond(self, task: Task) -> Response:
         data = {"id": gateway.public_id(self.app.options, task), "status": "submitted"}
         return Response(payload={"code": 0, "message": "ok", "data": data})
 
@@ -57,9 +58,9 @@ class PluginRead(Endpoint):
 
     operation = "read"
 
-    def __init__(self, app: App, request: Request, route: str, value: str) -> None:
+    def __init__(self, app: App, request: Request, route: str, *, id: str) -> None:
         super().__init__(app, request, route)
-        self.value = gateway.kling_id(app.options, value)
+        self.value = gateway.kling_id(app.options, id)
 
     def subjects(self) -> Sequence[Attributes]:
         task = self.app.backend.task(self.value)
@@ -71,13 +72,13 @@ class PluginRead(Endpoint):
         if not tasks:
             raise invalid(f"Task not found by id/external id: {self.value}")
         seen = gateway.last_look(self.app.options, tasks[0], backend.clock())
-        (answer,) = self.answer_of(standard.task_answer, tasks, seen)
+        (answer,) = self.describe(tasks, seen, "standard")
         answer["id"] = gateway.public_id(self.app.options, tasks[0])
         return Response(payload={"code": 0, "data": [answer]})
 
 
-def folded(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The body that goes on to Kling: flat names in their places, defaults where nothing was said."""
+def fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body that goes on to Kling: flat names in their places, defaults where nothing was said."""
     flat = {name: body[name] for name in SETTINGS if body.get(name) is not None}
     settings = {**DEFAULTS, **flat, **(body.get("settings") or {})}
     options = {**{name: body[name] for name in OPTIONS if body.get(name)}, **(body.get("options") or {})}

@@ -1,80 +1,111 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which work a path names, for Kling itself and for a gateway."""
+"""Which endpoint a path names, for Kling itself and for a gateway."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from kling_provider.sandbox.app import App
-from kling_provider.sandbox.endpoints import base as work
-from kling_provider.sandbox.endpoints import create as creates
 from kling_provider.sandbox.endpoints import gateway
-from kling_provider.sandbox.endpoints import gateway_plugin as plugin
+from kling_provider.sandbox.endpoints.account import AccountCosts
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.endpoints.create import LegacyCreate, StandardCreate
 from kling_provider.sandbox.endpoints.download import Download
+from kling_provider.sandbox.endpoints.gateway_plugin import PluginCreate, PluginRead
+from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
+from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, refusal
-from kling_provider.sandbox.products.legacy import PRODUCTS
-from kling_provider.sandbox.products.models import IMAGE, OMNI, TEXT
+from kling_provider.sandbox.http.messages import Request, Response, error_response
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.app import App
+
+Build = Callable[..., Endpoint]
+Route = tuple[str, str, Build]
+"""Method, path with ``{parameters}``, and what makes the endpoint of app, request, route and parameters."""
 
 
-def answer(app: App, request: Request) -> Response:
-    """Response one request to the API or to the host of the films."""
-    found = _download(app, request) or _api(app, request)
-    if found is not None:
-        return app.handle(found)
-    if app.options.gateway:
-        return gateway.not_found(app.options, request)
-    # 1202 and 1203 are the table's rows for it; what the live host says was not recorded
-    return refusal(ApiError(1203 if request.method in ("GET", "POST") else 1202))
+class Router:
+    """The paths of one sandbox, which follow from its options and its products."""
 
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._table: dict[tuple[str, int], list[tuple[list[str], Build]]] = {}
+        for method, path, build in _list_gateway_routes(app) if app.options.gateway else _list_routes(app):
+            parts = path.split("/")[1:]
+            self._table.setdefault((method, len(parts)), []).append((parts, build))
 
-def _download(app: App, request: Request) -> work.Endpoint | None:
-    if not request.path.startswith("/files/") or request.method not in ("GET", "HEAD"):
+    def answer(self, request: Request) -> Response:
+        """Answer one request to the API or to the host of the media."""
+        endpoint = self._find_download(request) or self._find(request)
+        if endpoint is not None:
+            return self._app.handle(endpoint)
+        if self._app.options.gateway:
+            return gateway.build_not_found(self._app.options, request)
+        # 1202 and 1203 are the table's rows for it; what the live host says was not recorded
+        return error_response(ApiError(1203 if request.method in ("GET", "POST") else 1202))
+
+    def _find_download(self, request: Request) -> Endpoint | None:
+        if not request.path.startswith("/files/") or request.method not in ("GET", "HEAD"):
+            return None
+        task, _, file = request.path.removeprefix("/files/").partition("/")
+        return Download(self._app, request, "/files/{file}", task=task, file=file)
+
+    def _find(self, request: Request) -> Endpoint | None:
+        prefix = self._app.options.path_prefix
+        if not request.path.startswith(f"{prefix}/"):
+            return None
+        parts = [unquote(part) for part in request.path[len(prefix) :].split("/")[1:]]
+        for pattern, build in self._table.get((request.method, len(parts)), []):
+            values = _match(pattern, parts)
+            if values is not None:
+                # ids are left out, so that requests are counted by route; a model is a part of it
+                shown = (
+                    mine if mine == "{id}" else given for mine, given in zip(pattern, parts, strict=True)
+                )
+                return build(self._app, request, "/" + "/".join(shown), **values)
         return None
-    return Download(app, request, "/files/{film}")
 
 
-def _api(app: App, request: Request) -> work.Endpoint | None:
-    prefix = app.options.path_prefix
-    if not request.path.startswith(f"{prefix}/"):
-        return None
-    path = request.path[len(prefix) :]
-    parts = [unquote(part) for part in path.split("/")[1:]]
-    if parts[:2] == ["v1", "videos"]:
-        return _legacy(app, request, path, parts[2:])
-    if app.options.gateway:
-        return _plugin(app, request, path, parts) if app.options.shape == "new-api-plugin" else None
-    match request.method, parts:
-        case "POST", [product, model] if product in (TEXT, IMAGE, OMNI):
-            return creates.StandardCreate(app, request, path, product, model)
-        case "GET", ["tasks"]:
-            return work.TasksRead(app, request, path)
-        case "POST", ["tasks"]:
-            return work.TasksList(app, request, path)
-        case "GET", ["account", "costs"]:
-            return work.AccountCosts(app, request, path)
-    return None
+def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+    """Return the parameters of a path; None where it is another path."""
+    values: dict[str, str] = {}
+    for mine, given in zip(pattern, parts, strict=True):
+        if mine.startswith("{"):
+            if mine == "{id}" and not given:
+                return None
+            values[mine.strip("{}")] = given
+        elif mine != given:
+            return None
+    return values
 
 
-def _plugin(app: App, request: Request, path: str, parts: list[str]) -> work.Endpoint | None:
-    match request.method, parts:
-        case "POST", [product] if product in (TEXT, IMAGE):
-            return plugin.PluginCreate(app, request, path, product)
-        case "GET", ["tasks", value] if value:
-            return plugin.PluginRead(app, request, "/tasks/{id}", value)
-    return None
+def _list_routes(app: App) -> Iterator[Route]:
+    yield "GET", "/tasks", TasksRead
+    yield "POST", "/tasks", TasksList
+    yield "GET", "/account/costs", AccountCosts
+    for product in app.products.values():
+        if (path := product.standard_path) is not None:
+            yield "POST", path, partial(StandardCreate, product=product)
+        if (path := product.legacy_path) is not None:
+            yield "POST", path, partial(LegacyCreate, product=product)
+            if not product.answered_at_once:
+                yield "GET", path, partial(LegacyList, product=product)
+                yield "GET", path + "/{id}", partial(LegacyRead, product=product)
 
 
-def _legacy(app: App, request: Request, path: str, parts: list[str]) -> work.Endpoint | None:
-    """Create, read one, list; a gateway has no list."""
-    product = PRODUCTS.get(parts[0]) if parts else None
-    if product is None:
-        return None
-    match request.method, parts[1:]:
-        case "POST", []:
-            return creates.LegacyCreate(app, request, path, product)
-        case "GET", [] if not app.options.gateway:
-            return work.LegacyList(app, request, path, product)
-        case "GET", [value] if value:
-            return work.LegacyRead(app, request, f"/v1/videos/{parts[0]}/{{id}}", product, value)
-    return None
+def _list_gateway_routes(app: App) -> Iterator[Route]:
+    """Create and read by id; there are no lists."""
+    has_plugin = app.options.shape == "new-api-plugin"
+    if has_plugin:
+        yield "GET", "/tasks/{id}", PluginRead
+    for product in app.products.values():
+        if not product.is_resold:
+            continue
+        if (path := product.legacy_path) is not None:
+            yield "POST", path, partial(LegacyCreate, product=product)
+            yield "GET", path + "/{id}", partial(LegacyRead, product=product)
+        if has_plugin and (path := product.standard_path) is not None:
+            yield "POST", path.removesuffix("/{model}"), partial(PluginCreate, product=product)

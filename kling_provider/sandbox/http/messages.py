@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request and an answer as plain data, between the socket and what decides."""
+"""A request and a response as plain data, between the socket and what decides."""
 
 from __future__ import annotations
 
 import json
 import uuid
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs
 
@@ -39,7 +40,7 @@ class Request:
 
 @dataclass(kw_only=True)
 class Response:
-    """One answer. ``payload`` becomes JSON, ``file`` is streamed, else ``body`` is sent as it is."""
+    """One response. ``payload`` becomes JSON, ``file`` is streamed, else ``body`` is sent as it is."""
 
     status: int = 200
     payload: Any = None
@@ -75,7 +76,7 @@ def success(data: Any) -> Response:
     return Response(payload={"code": 0, "message": "SUCCEED", "request_id": str(uuid.uuid4()), "data": data})
 
 
-def refusal(error: ApiError) -> Response:
+def error_response(error: ApiError) -> Response:
     """The envelope of an error; ``data`` is missing (recorded)."""
     payload = {"code": error.code, "message": error.message, "request_id": str(uuid.uuid4())}
     return Response(status=error.http_status, payload=payload)
@@ -89,3 +90,9 @@ def html(status: int, title: str) -> Response:
         body=f"{page}</center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n".encode(),
         content_type="text/html",
     )
+
+
+def format_amount(value: Decimal) -> str:
+    """Return a decimal as on Kling's wire: ``3``, ``2.4``; no exponent, no trailing zeros."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

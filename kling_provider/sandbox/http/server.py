@@ -17,15 +17,12 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, BinaryIO
 
-from kling_provider.sandbox.app import App
-from kling_provider.sandbox.endpoints import control, routes
-from kling_provider.sandbox.http.guard import refuse_stranger
 from kling_provider.sandbox.http.messages import Request, Response, html
 
 CHUNK = 256 * 1024
@@ -65,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             try:
-                answer = self._answer(self.server.app, request)
+                answer = self.server.answer(request)
             except Exception:  # noqa: BLE001  (a bug must not look like a lost answer)
                 text = traceback.format_exc()
                 sys.stderr.write(text)
@@ -80,14 +77,6 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             if answer.file is not None:
                 answer.file.close()
-
-    def _answer(self, app: App, request: Request) -> Response:
-        if (refusal := refuse_stranger(app.options, request)) is not None:
-            return refusal
-        if request.path == "/" or request.path.startswith("/_sandbox/"):
-            return control.answer(app, request)
-        time.sleep(app.options.latency)
-        return routes.answer(app, request)
 
     def _read(self) -> Request | None:
         """The request; None where its body has no stated length, which no client of Kling's needs."""
@@ -118,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             reason = ""
         lines = [
             f"HTTP/1.1 {answer.status} {reason}",
-            f"Date: {formatdate(self.server.app.clock_on_wire(), usegmt=True)}",
+            f"Date: {formatdate(self.server.clock(), usegmt=True)}",
             f"Content-Type: {answer.content_type}",
             f"Content-Length: {length}",
             *(f"{name}: {value}" for name, value in answer.headers),
@@ -159,14 +148,23 @@ def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Accepts connections; the port can be closed for a while."""
+    """
+    Accepts connections; the port can be closed for a while.
+
+    :param port: 0 picks a free one.
+    :param answer: what a request is answered; called from many threads.
+    :param clock: the time of the Date header.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, app: App, host: str, port: int) -> None:
-        self.app = app
+    def __init__(
+        self, host: str, port: int, *, answer: Callable[[Request], Response], clock: Callable[[], float]
+    ) -> None:
+        self.answer = answer
+        self.clock = clock
         self._open: dict[socket.socket, int] = {}
         self._open_lock = threading.Lock()
         self._stopping = threading.Event()
@@ -176,8 +174,7 @@ class Server(socketserver.ThreadingTCPServer):
         super().__init__((host, port), Handler)
         self.port: int = self.socket.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        app.address = f"http://{shown}:{self.port}"
-        app.close_port = self.close_port
+        self.url = f"http://{shown}:{self.port}"
 
     def run(self) -> None:
         """Serve until :meth:`stop`, also across a closed port."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The writing in a film: the prompt in a dark band below, facts above, prepared once for all frames."""
+"""The writing in videos and images: the prompt in a dark band below, facts above."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _font(size: int, wide: bool) -> Font:
     return ImageFont.load_default(size)
 
 
-def font(size: int, text: str) -> Font:
-    """A font for ``text``: Pillow's own where it has the characters."""
+def choose_font(size: int, text: str) -> Font:
+    """Return a font for ``text``: Pillow's own where it has the characters."""
     return _font(max(8, size), any(ord(character) > 0x24F for character in text if character != "·"))
 
 
@@ -88,18 +88,33 @@ class Overlay:
                 canvas.paste(colour[number], (left // 2, top // 2), small)
 
 
-def captions(width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool) -> Overlay:
-    """The writing of one film."""
+def draw_captions(width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool) -> Overlay:
+    """Prepare the writing of one video, once for all frames."""
+    shade, ink = draw_masks(width, height, prompt=prompt, facts=facts, name=name, badge=badge)
+    return Overlay(shade, ink)
+
+
+def write_captions(canvas: Image.Image, *, prompt: str, facts: str, name: str, badge: bool) -> None:
+    """Write into a still image."""
+    shade, ink = draw_masks(*canvas.size, prompt=prompt, facts=facts, name=name, badge=badge)
+    canvas.paste((4, 4, 6), (0, 0), shade)
+    canvas.paste((244, 244, 244), (0, 0), ink)
+
+
+def draw_masks(
+    width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool
+) -> tuple[Image.Image, Image.Image]:
+    """Return the masks of shade and ink, both of the whole size."""
     unit = min(width, height) / 720
     shade, ink = Image.new("L", (width, height)), Image.new("L", (width, height))
     dark, light = ImageDraw.Draw(shade), ImageDraw.Draw(ink)
     margin = 36 * unit
-    face, small = font(round(34 * unit), prompt), font(round(22 * unit), facts + name)
+    face, small = choose_font(round(34 * unit), prompt), choose_font(round(22 * unit), facts + name)
     lines = wrap(prompt, face, width - 2 * margin, 5 if width >= height else 8)
     line_height, small_height = 44 * unit, 30 * unit
     top = height - margin - small_height - line_height * len(lines) - 10 * unit
     fade = int(40 * unit)
-    for step in range(fade):  # a band that fades in, so that bright pictures keep the writing readable
+    for step in range(fade):  # a band that fades in, so that bright images keep the writing readable
         dark.line((0, top - fade + step, width, top - fade + step), fill=int(130 * step / max(1, fade)))
     dark.rectangle((0, top, width, height), fill=130)
     for index, line in enumerate(lines):
@@ -112,7 +127,7 @@ def captions(width: int, height: int, *, prompt: str, facts: str, name: str, bad
             (width * 0.5, 120 * unit),
             "KLING SANDBOX",
             fill=150,
-            font=font(round(30 * unit), "K"),
+            font=choose_font(round(30 * unit), "K"),
             anchor="ma",
         )
-    return Overlay(shade, ink)
+    return shade, ink

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Images that come with a request: inline base64 or an address (Kling docs, input limits).
+Images that come with a request: inline base64 or a URL (Kling docs, input limits).
 
-The sandbox never fetches from outside. Its own sample image is available, an address under ``.invalid`` is
-unreachable, and any other address counts as a good picture that the film cannot show.
+The sandbox never fetches from outside. Its own sample image is available, a URL under ``.invalid`` is
+unreachable, and any other URL counts as a good image that the result cannot show.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ SAMPLE_PATH = "/_sandbox/image.png"
 
 
 @dataclass(frozen=True)
-class Image:
-    """One input picture: what the film can draw, or why the task will fail."""
+class InputImage:
+    """One image of a request: what the result can show, or why the task will fail."""
 
     data: bytes | None = None
-    address: str | None = None
+    url: str | None = None
     failure_message: str | None = None
 
     @property
     def sample_query(self) -> str | None:
-        """The query of the sandbox's own sample picture, when the address is one."""
-        if self.address is None:
+        """The query of the sandbox's own sample image, when the URL is one."""
+        if self.url is None:
             return None
-        parts = urlsplit(self.address)
+        parts = urlsplit(self.url)
         return parts.query if parts.path.endswith(SAMPLE_PATH) else None
 
 
-def read(value: object, where: str, *, legacy: bool) -> Image:
+def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     """
     Check an image as create does; what only generation finds becomes ``failure_message``.
 
@@ -52,7 +52,7 @@ def read(value: object, where: str, *, legacy: bool) -> Image:
     if value.startswith(("http://", "https://")):
         host = urlsplit(value).hostname or ""
         unreachable = not host or host == "invalid" or host.endswith(".invalid")
-        return Image(address=value, failure_message=UNREACHABLE if unreachable else None)
+        return InputImage(url=value, failure_message=UNREACHABLE if unreachable else None)
     if value.startswith("data:"):
         if legacy:
             raise invalid(f"{where} must be raw base64 without the data: prefix")
@@ -68,7 +68,7 @@ def read(value: object, where: str, *, legacy: bool) -> Image:
         raise invalid(f"{where} must be jpg, jpeg or png")
     width, height = size
     fits = min(size) >= MIN_SIDE and max(width / height, height / width) <= MAX_RATIO
-    return Image(data=data, failure_message=None if fits else BAD_PIXELS)
+    return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:

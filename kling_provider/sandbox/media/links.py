@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signed links to films, as of a content network: ``?Expires=<epoch>&Signature=<hmac>``."""
+"""Signed links to media, as of a content network: ``?Expires=<epoch>&Signature=<hmac>``."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from urllib.parse import parse_qs
-
-from kling_provider.sandbox.state.tasks import Task
 
 
 class Signer:
@@ -16,14 +14,12 @@ class Signer:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def link(self, base: str, task: Task, *, watermark: bool = False, expires: int | None = None) -> str:
-        """The address of a task's film; without ``expires`` it dies when Kling's would."""
-        path = f"/files/{task.id}/{task.output_id}{'-watermark' if watermark else ''}.mp4"
-        until = task.expires if expires is None else expires
-        return f"{base}{path}?Expires={until}&Signature={self._signature(path, until)}"
+    def sign(self, base: str, path: str, *, expires: int) -> str:
+        """Return the URL of ``path``, which dies at ``expires`` (epoch seconds)."""
+        return f"{base}{path}?Expires={expires}&Signature={self._signature(path, expires)}"
 
     def check(self, path: str, query: str, now: float) -> str | None:
-        """None for a good link, else what is wrong with it."""
+        """Return what is wrong with a link; None for a good one."""
         values = parse_qs(query)
         try:
             until = int(values["Expires"][0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The store of rendered films: each is made when first fetched, once, and kept while there is room."""
+"""The store of media: each file is made when it is first fetched, once, and kept while there is room."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import parse_qs
 
-from kling_provider.sandbox.state.tasks import Task
+from kling_provider.sandbox.media.files import MediaFile
 
 AT_ONCE = 2
-"""Renders side by side; more would only take each other's time."""
+"""Files made side by side; more would only take each other's time."""
 
 
 class MediaStore:
     """
-    MediaStore on disk, oldest use thrown away first.
+    Files on disk, oldest use thrown away first.
 
     :param folder: parent of the store's own folder, which is removed by :meth:`close`; default: the system's. The
-        films of a task that is kept longer are rendered again.
+        files of a task that is kept longer are made again.
     :param limit: bytes that may be kept.
     :param short_side: pixels of the shorter side of every video; default: what its resolution means.
     """
@@ -34,12 +33,12 @@ class MediaStore:
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._kept: dict[str, int] = {}
-        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._at_once = threading.BoundedSemaphore(AT_ONCE)
         self.rendered = 0
 
     @property
     def _folder(self) -> Path:
-        """Made with the first film, so that a sandbox without films leaves no trace."""
+        """Made with the first file, so that a sandbox without downloads leaves no trace."""
         with self._lock:
             if self._made is None:
                 if self._parent is not None:
@@ -47,30 +46,25 @@ class MediaStore:
                 self._made = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=self._parent))
             return self._made
 
-    def open(self, task: Task, *, watermark: bool = False) -> BinaryIO:
-        """The film of a task, rendered now if it is not there. Two callers at once render once."""
-        name = f"{task.id}{'-watermark' if watermark else ''}.mp4"
+    def open(self, name: str, media: MediaFile) -> BinaryIO:
+        """Open the file ``name``, made now if it is not there. Two callers at once make it once."""
         path = self._folder / name
         with self._lock:
             making = self._making.setdefault(name, threading.Lock())
         with making:
             while True:
                 try:
-                    film = path.open("rb")
+                    file = path.open("rb")
                 except FileNotFoundError:
-                    with self._slots:
-                        self._render(task, path, watermark)
+                    with self._at_once:
+                        self._make(media, path)
                 else:
                     self._touch(name, path)
-                    return film
+                    return file
 
-    def _render(self, task: Task, path: Path, watermark: bool) -> None:
-        from kling_provider.sandbox.media import video as film  # the drawing libraries are heavy: only now
-
+    def _make(self, media: MediaFile, path: Path) -> None:
         unfinished = path.with_suffix(".part")
-        film.render(
-            task, unfinished, picture=_picture(task), watermark=watermark, short_side=self._short_side
-        )
+        media.write(unfinished, short_side=self._short_side)
         unfinished.rename(path)
         with self._lock:
             self.rendered += 1
@@ -86,6 +80,7 @@ class MediaStore:
                 path.with_name(oldest).unlink(missing_ok=True)
 
     def clear(self) -> None:
+        """Throw all files away."""
         with self._lock:
             for name in self._kept:
                 assert self._made is not None
@@ -93,27 +88,6 @@ class MediaStore:
             self._kept.clear()
 
     def close(self) -> None:
+        """Remove the store's folder."""
         if self._made is not None:
             shutil.rmtree(self._made, ignore_errors=True)
-
-
-def _picture(task: Task) -> bytes | None:
-    image = task.request.image
-    if image is None:
-        return None
-    if image.sample_query is not None:
-        return sample(image.sample_query)
-    return image.data
-
-
-def sample(query: str) -> bytes:
-    """The sandbox's own picture for ``w``, ``h`` (bounded) and ``seed`` of a query."""
-    from kling_provider.sandbox.media import video as film
-
-    values = parse_qs(query)
-
-    def side(key: str, default: int) -> int:
-        text = values.get(key, [""])[0]
-        return min(4096, max(1, int(text))) if text.isascii() and text.isdigit() else default
-
-    return film.sample_picture(side("w", 1280), side("h", 720), values.get("seed", ["1"])[0])

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Renders the film of a task: H.264 in an MP4, moving, with the prompt in the picture, AAC where sound was asked.
+Videos: H.264 in an MP4, moving, with the prompt in the frames, AAC where sound was asked.
 
 Drawing happens on the three planes of YUV 4:2:0 themselves, which saves a colour conversion for every frame:
-five seconds of 720p take about one second on one core. Imported only when a film is rendered.
+five seconds of 720p take about one second on one core. Imported only when a video is rendered.
 """
 
 from __future__ import annotations
 
 import array
-import colorsys
 import hashlib
-import io
 import math
 import random
 from fractions import Fraction
@@ -22,8 +20,9 @@ import av
 from av.audio.stream import AudioStream
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from kling_provider.sandbox.media import captions as letters
-from kling_provider.sandbox.state.tasks import FILM_RATE, Task
+from kling_provider.sandbox.media import captions
+from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
+from kling_provider.sandbox.media.image import load_input, rgb
 
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 SAMPLE_RATE = 48_000
@@ -33,7 +32,7 @@ Planes = tuple[Image.Image, Image.Image, Image.Image]
 def size_of(
     resolution: str,
     aspect_ratio: str | None,
-    picture: tuple[int, int] | None,
+    image: tuple[int, int] | None,
     *,
     short_side: int | None = None,
 ) -> tuple[int, int]:
@@ -41,106 +40,68 @@ def size_of(
     if aspect_ratio is not None:
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
-        across, down = picture or (16, 9)
+        across, down = image or (16, 9)
     short = short_side or SHORT_SIDE[resolution]
     ratio = across / down
     width, height = (short * ratio, short) if ratio >= 1 else (short, short / ratio)
     return round(width / 2) * 2, round(height / 2) * 2
 
 
-def render(
-    task: Task,
-    target: Path,
-    *,
-    picture: bytes | None = None,
-    watermark: bool = False,
-    short_side: int | None = None,
-) -> None:
+def render(file: VideoFile, target: Path, *, short_side: int | None = None) -> None:
     """
-    Write the film of ``task`` to ``target``.
+    Write the video that ``file`` describes to ``target``.
 
-    :param picture: the first frame of an image-to-video task, where the sandbox has it.
+    :param short_side: pixels of the shorter side; default: what the resolution means.
     """
-    request = task.request
-    still = _opened(picture)
+    still = load_input(file.first_frame)
     width, height = size_of(
-        request.resolution, request.aspect_ratio, still.size if still else None, short_side=short_side
+        file.resolution, file.aspect_ratio, still.size if still else None, short_side=short_side
     )
-    scene = Scene(task, width, height, still, watermark=watermark)
-    frames = request.duration * FILM_RATE + 1
+    scene = Scene(file, width, height, still)
+    frames = file.seconds * FRAME_RATE + 1
     with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        container.metadata.update({"title": request.prompt[:200], "comment": f"Kling sandbox task {task.id}"})
-        video = container.add_stream("libx264", rate=FILM_RATE)
+        container.metadata.update({"title": file.prompt[:200], "comment": file.title})
+        video = container.add_stream("libx264", rate=FRAME_RATE)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.options = {"preset": "ultrafast", "crf": "25"}
         video.codec_context.thread_count = 1  # renders run side by side with a whole Airflow
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if request.sound else None
+        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if file.sound else None
         for index in range(frames):
             frame = av.VideoFrame(width, height, "yuv420p")
             scene.draw(frame, index, frames)
-            frame.pts, frame.time_base = index, Fraction(1, FILM_RATE)
+            frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if audio is not None:
-            _add_sound(container, audio, frames * SAMPLE_RATE // FILM_RATE, request.prompt)
-
-
-def sample_picture(width: int, height: int, seed: str) -> bytes:
-    """A PNG to use as a first frame: hills under a sun."""
-    dice = random.Random(seed)
-    hue = dice.random()
-    image = Image.new("RGB", (width, height))
-    draw = ImageDraw.Draw(image)
-    for row in range(height):
-        share = row / height
-        draw.line((0, row, width, row), fill=_rgb(hue + 0.12 * share, 0.55 - 0.3 * share, 0.55 + 0.4 * share))
-    radius, x, y = height * 0.13, width * dice.uniform(0.2, 0.8), height * 0.34
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=_rgb(hue + 0.1, 0.15, 1.0))
-    for layer in range(4):
-        base, swing, phase = height * (0.55 + 0.12 * layer), height * 0.09, dice.uniform(0, 6)
-        step = max(2, width // 160)
-        ridge = [(0.0, float(height))]
-        for across in range(0, width + step, step):
-            turn = across / width * (3 + layer) + phase
-            ridge.append((across, base - swing * (math.sin(turn) + 0.4 * math.sin(2.7 * turn))))
-        draw.polygon([*ridge, (float(width), float(height))], fill=_rgb(hue + 0.45, 0.45, 0.5 - 0.11 * layer))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
+            _add_sound(container, audio, frames * SAMPLE_RATE // FRAME_RATE, file.prompt)
 
 
 class Scene:
     """Everything that is the same in all frames, prepared once; :meth:`draw` moves it."""
 
-    def __init__(
-        self, task: Task, width: int, height: int, still: Image.Image | None, *, watermark: bool
-    ) -> None:
-        request = task.request
+    def __init__(self, file: VideoFile, width: int, height: int, still: Image.Image | None) -> None:
         self.width, self.height, self.unit = width, height, min(width, height) / 720
         # colours belong to the prompt, motion to the task: takes of one prompt look related, not equal
-        self.hue = int(hashlib.sha256(request.prompt.encode()).hexdigest()[:4], 16) / 0xFFFF
-        dice = random.Random(task.id)
+        self.hue = int(hashlib.sha256(file.prompt.encode()).hexdigest()[:4], 16) / 0xFFFF
+        dice = random.Random(file.seed)
         self.still = still is not None
         self.ground = _planes(_fitted(still, width, height) if still else self._gradient(dice))
         self.drift = (dice.uniform(0, 6), dice.uniform(0.5, 1.1))
         self.discs = [] if still else [self._disc(dice) for _ in range(6)]
-        words = [f"{request.model_name}", f"{request.duration} s", request.resolution]
-        words.append("sound" if request.sound else "silent")
-        name = request.external_id or f"task {task.id}"
-        self.overlay = letters.captions(
-            width, height, prompt=request.prompt, facts=" · ".join(words), name=name, badge=watermark
+        self.overlay = captions.draw_captions(
+            width, height, prompt=file.prompt, facts=file.facts, name=file.name, badge=file.watermark
         )
-        self.seconds = request.duration
-        self.clock_font = letters.font(round(26 * self.unit), "0")
+        self.seconds = file.seconds
+        self.clock_font = captions.choose_font(round(26 * self.unit), "0")
 
     def _gradient(self, dice: random.Random) -> Image.Image:
-        """A soft field of colours, a quarter of the film's size and half as wide again as the view."""
+        """A soft field of colours, a quarter of the video's size and half as wide again as the view."""
         width, height = self.width * 3 // 8, self.height * 3 // 8
-        image = Image.new("RGB", (48, 48), _rgb(self.hue, 0.75, 0.35))
+        image = Image.new("RGB", (48, 48), rgb(self.hue, 0.75, 0.35))
         draw = ImageDraw.Draw(image)
         for _ in range(9):
             x, y, radius = dice.uniform(0, 48), dice.uniform(0, 48), dice.uniform(8, 18)
-            colour = _rgb(
+            colour = rgb(
                 self.hue + dice.uniform(-0.14, 0.2), dice.uniform(0.5, 0.9), dice.uniform(0.35, 0.95)
             )
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
@@ -154,7 +115,7 @@ class Scene:
         circle = (half - radius, half - radius, half + radius, half + radius)
         ImageDraw.Draw(mask).ellipse(circle, fill=int(dice.uniform(60, 160)))
         mask = mask.filter(ImageFilter.GaussianBlur(soft))
-        swatch = _planes(Image.new("RGB", (2, 2), _rgb(self.hue + dice.uniform(0.0, 0.5), 0.45, 1.0)))
+        swatch = _planes(Image.new("RGB", (2, 2), rgb(self.hue + dice.uniform(0.0, 0.5), 0.45, 1.0)))
         return {
             "masks": (mask, mask.resize((half, half))),
             "colour": tuple(plane.getpixel((0, 0)) for plane in swatch),
@@ -165,7 +126,7 @@ class Scene:
 
     def draw(self, frame: av.VideoFrame, index: int, frames: int) -> None:
         """Fill the planes of one frame."""
-        seconds, share = index / FILM_RATE, index / max(1, frames - 1)
+        seconds, share = index / FRAME_RATE, index / max(1, frames - 1)
         for number, plane in enumerate(frame.planes):
             half = 1 if number == 0 else 2
             width, height = self.width // half, self.height // half
@@ -181,7 +142,7 @@ class Scene:
             plane.update(canvas.tobytes())
 
     def _view(self, ground: Image.Image, size: tuple[int, int], seconds: float, share: float) -> Image.Image:
-        """The part of the ground that the camera sees: a slow zoom into a picture, else a drift."""
+        """The part of the ground that the camera sees: a slow zoom into an image, else a drift."""
         width, height = ground.size
         if self.still:
             zoom = 1 - 0.14 * share
@@ -215,11 +176,6 @@ class Scene:
             )
 
 
-def _rgb(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(1, max(0, saturation)), min(1, max(0, value)))
-    return int(red * 255), int(green * 255), int(blue * 255)
-
-
 def _planes(image: Image.Image) -> Planes:
     """Luma and the two chroma planes in video range; chroma at the same size, the view halves it."""
     luma, blue, red = image.convert("YCbCr").split()
@@ -229,15 +185,6 @@ def _planes(image: Image.Image) -> Planes:
         blue.point(chroma),
         red.point(chroma),
     )
-
-
-def _opened(picture: bytes | None) -> Image.Image | None:
-    if picture is None:
-        return None
-    try:
-        return ImageOps.exif_transpose(Image.open(io.BytesIO(picture))).convert("RGB")
-    except OSError:  # a broken body behind a good header: the film does without it
-        return None
 
 
 def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-Kind = Literal["silent", "native", "voice", "video"]
+Rate = Literal["silent", "native", "voice", "video"]
 
-#: (model, kind) -> resolution -> units a second
-UNITS_PER_SECOND: dict[tuple[str, Kind], dict[str, str]] = {
+#: (model, rate) -> resolution -> units a second
+UNITS_PER_SECOND: dict[tuple[str, Rate], dict[str, str]] = {
     ("kling-3.0-turbo", "native"): {"720p": "0.8", "1080p": "1.0"},
     ("kling-3.0", "silent"): {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
     ("kling-3.0", "native"): {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
@@ -40,12 +40,6 @@ UNITS_PER_SECOND: dict[tuple[str, Kind], dict[str, str]] = {
 }
 
 
-def units(model: str, kind: Kind, resolution: str, seconds: int) -> Decimal:
-    """Units of one video of ``seconds`` seconds."""
-    return Decimal(UNITS_PER_SECOND[model, kind][resolution]) * seconds
-
-
-def amount(value: Decimal) -> str:
-    """A decimal string as on Kling's wire: ``3``, ``2.4``; no exponent, no trailing zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+def price_video(model: str, rate: Rate, resolution: str, seconds: int) -> Decimal:
+    """Return the units of one video of ``seconds`` seconds."""
+    return Decimal(UNITS_PER_SECOND[model, rate][resolution]) * seconds

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.products.prices import amount
+from kling_provider.sandbox.state.tasks import Package
 
 PACK_DAYS = 30
 DAY_MS = 86_400_000
@@ -17,11 +18,12 @@ DAY_MS = 86_400_000
 
 @dataclass
 class Pack:
-    """One purchased pack of video units. Its name states the number of tasks it allows at once."""
+    """One purchased pack of units. Its name states the number of tasks it allows at once."""
 
     total: Decimal
     concurrency: int
     bought_ms: int
+    package: Package = "video"
     named: bool = True
     """False: a pack whose name says nothing about the limit, as in the documentation's example."""
     used: Decimal = Decimal(0)
@@ -44,9 +46,11 @@ class Pack:
             status = "expired"
         else:
             status = "online" if self.remaining > 0 else "runOut"
-        name = f"Trial-Video-{amount(self.total)}Units-{self.concurrency}Con-1Months"
+        name = f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
         return {
-            "resource_pack_name": name if self.named else "Video Generation - 10,000 entries",
+            "resource_pack_name": name
+            if self.named
+            else f"{self.package.title()} Generation - 10,000 entries",
             "resource_pack_id": self.id,
             "resource_pack_type": "decreasing_total",
             "total_quantity": float(self.total),
@@ -68,29 +72,29 @@ class Account:
     access_key: str
     secret_key: str
     packs: list[Pack] = field(default_factory=list)
-    spent: Decimal = Decimal(0)
+    spent: dict[Package, Decimal] = field(default_factory=dict)
 
-    def remaining(self, now_ms: int) -> Decimal:
-        return sum((pack.remaining for pack in self.packs if pack.active(now_ms)), Decimal(0))
+    def remaining(self, package: Package, now_ms: int) -> Decimal:
+        return sum((pack.remaining for pack in self._active(package, now_ms)), Decimal(0))
 
-    def limit(self, now_ms: int) -> int:
+    def _active(self, package: Package, now_ms: int) -> list[Pack]:
+        return [pack for pack in self.packs if pack.package == package and pack.active(now_ms)]
+
+    def limit(self, package: Package, now_ms: int) -> int:
         """Tasks at once: the highest value among the active packs, not their sum (concurrency page)."""
-        return max((pack.concurrency for pack in self.packs if pack.active(now_ms)), default=0)
+        return max((pack.concurrency for pack in self._active(package, now_ms)), default=0)
 
-    def charge(self, units: Decimal, now_ms: int) -> None:
+    def charge(self, units: Decimal, package: Package, now_ms: int) -> None:
         """
         Take units from the packs, oldest first.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
-        self.spent += units
-        for pack in self.packs:
-            if units <= 0:
-                return
-            if pack.active(now_ms):
-                part = min(units, pack.remaining)
-                pack.used += part
-                units -= part
+        self.spent[package] = self.spent.get(package, Decimal(0)) + units
+        for pack in self._active(package, now_ms):
+            part = min(units, pack.remaining)
+            pack.used += part
+            units -= part
 
 
 def open_accounts(options: Options, now_ms: int) -> list[Account]:
@@ -103,13 +107,17 @@ def open_accounts(options: Options, now_ms: int) -> list[Account]:
     def packs() -> list[Pack]:
         if options.pack == "none":
             return []
+        bought: dict[Package, float] = {"video": options.units, "image": options.image_units}
         return [
             Pack(
-                total=Decimal(str(options.units)),
+                total=Decimal(str(units)),
                 concurrency=options.concurrency,
                 bought_ms=now_ms,
+                package=package,
                 named=options.pack == "trial",
             )
+            for package, units in bought.items()
+            if package == "video" or units
         ]
 
     elsewhere = "china" if options.region == "global" else "global"

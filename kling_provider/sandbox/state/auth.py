@@ -36,8 +36,8 @@ class Authenticator:
         account.api_key = api_key
         self.open_gateway = False
 
-    def authenticate(self, header: str | None, *, legacy: bool, now: float) -> Account:
-        """The account that ``header`` belongs to; ``legacy`` paths take signed tokens as well."""
+    def authenticate(self, header: str | None, *, accepts_tokens: bool, now: float) -> Account:
+        """Return the account that ``header`` belongs to; ``accepts_tokens``: signed tokens are good as well."""
         if not header or not header.strip():
             raise ApiError(1001)
         scheme, _, token = header.strip().partition(" ")
@@ -53,7 +53,7 @@ class Authenticator:
             return self.accounts[0]
         if token in self.revoked:
             raise ApiError(1002)  # not observed for a revoked key; that of an unknown key is the nearest
-        if not legacy:
+        if not accepts_tokens:
             raise ApiError(1002, AK_SK_NOT_SUPPORTED)
         if token.startswith("api-key-"):
             raise ApiError(1002)

@@ -18,13 +18,13 @@ from decimal import Decimal
 from typing import Any
 
 from kling_provider.sandbox.http.errors import ApiError, invalid
+from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.media.inputs import BAD_PIXELS, UNREACHABLE
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.products.prices import amount, units
 from kling_provider.sandbox.state.accounts import Account, open_accounts
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.journal import Journal
-from kling_provider.sandbox.state.tasks import CreateRequest, Task, milliseconds
+from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, milliseconds
 
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
 ID_EPOCH_MS = 1_568_028_519_586
@@ -89,7 +89,7 @@ class Backend:
             if not task.live(now):
                 del self._unsettled[task.id]
                 task.settled = True
-            self._last_id = max(self._last_id, int(task.id), int(task.output_id))
+            self._last_id = max(self._last_id, int(task.id), *map(int, task.output_ids))
 
     def _empty(self) -> None:
         with self.lock:
@@ -100,7 +100,8 @@ class Backend:
             self.peak_live_by_model: dict[str, int] = {}
             fresh = open_accounts(self.options, milliseconds(self.clock()))
             for account, new in zip(self.accounts, fresh, strict=True):
-                account.packs, account.spent = new.packs, Decimal(0)
+                account.packs = new.packs
+                account.spent.clear()
 
     def account(self, name: str = "default") -> Account:
         return next(account for account in self.accounts if account.name == name)
@@ -125,16 +126,20 @@ class Backend:
             now = self.settle()
             if locked and request.external_id is not None and self._taken(account, request.external_id, now):
                 raise invalid(f"External_task_id {request.external_id} already exists")  # observed
-            if account.remaining(milliseconds(now)) <= 0:
+            if account.remaining(request.package, milliseconds(now)) <= 0:
                 raise ApiError(1102)
-            live = sum(self._shares_limit(task, account, request.model) for task in self._unsettled.values())
-            if live >= account.limit(milliseconds(now)):
+            live = self._count_beside(account, request)
+            if not request.answered_at_once and live >= account.limit(request.package, milliseconds(now)):
                 raise ApiError(1303)
             return self._make(account, request, fault(), now)
 
-    @staticmethod
-    def _shares_limit(task: Task, account: Account, model: str) -> bool:
-        return task.account == account.name and task.request.model == model
+    def _count_beside(self, account: Account, request: CreateRequest) -> int:
+        """Count the tasks that share a limit with ``request``: by account, model and kind of pack."""
+        return sum(
+            (task.account, task.request.model, task.request.package)
+            == (account.name, request.model, request.package)
+            for task in self._unsettled.values()
+        )
 
     def _taken(self, account: Account, external_id: str, now: float) -> bool:
         """Account-wide, over all products, and for failed originals as well."""
@@ -145,7 +150,9 @@ class Backend:
         render = self.options.render_seconds * fault.slower / self.options.time_scale
         message = request.failure_message or fault.message or ""
         ends = now + render
-        if request.failure_message in (UNREACHABLE, BAD_PIXELS) or (
+        if request.answered_at_once:
+            ends = now
+        elif request.failure_message in (UNREACHABLE, BAD_PIXELS) or (
             request.failure_message and not fault.stuck
         ):
             ends = now + min(render, EARLY_FAILURE / self.options.time_scale)
@@ -155,16 +162,14 @@ class Backend:
             ends = now + render * fault.fails_after
         task = Task(
             id=self._next_id(now),
-            output_id=self._next_id(now),
+            output_ids=[self._next_id(now) for _ in range(request.output_count)],
             account=account.name,
             request=request,
             created=now,
             starts=min(now + render * QUEUE_SHARE, ends),
             ends=ends,
             message=message,
-            price=Decimal(0)
-            if message
-            else units(request.model, request.kind, request.resolution, request.duration),
+            price=Decimal(0) if message else request.price,
             forgotten_from=now + fault.forgotten_after,
             frees_id=fault.frees_id,
             given_up_at=math.inf if math.isinf(fault.given_up_after) else now + render * fault.given_up_after,
@@ -172,8 +177,11 @@ class Backend:
         )
         self._journal.add(task)
         self._enter(task)
+        if request.answered_at_once:
+            self.settle()
+            return task
         self.peak_live = max(self.peak_live, len(self._unsettled))
-        beside = sum(self._shares_limit(other, account, request.model) for other in self._unsettled.values())
+        beside = self._count_beside(account, request)
         self.peak_live_by_model[request.model] = max(beside, self.peak_live_by_model.get(request.model, 0))
         return task
 
@@ -198,7 +206,9 @@ class Backend:
                 del self._unsettled[task.id]
                 task.settled = True
                 if not task.message:
-                    self.account(task.account).charge(task.price, milliseconds(task.ends))
+                    self.account(task.account).charge(
+                        task.price, task.request.package, milliseconds(task.ends)
+                    )
             return now
 
     # reading
@@ -263,7 +273,7 @@ class Backend:
     # controls
 
     def set_limits(self, *, units: float | None = None, concurrency: int | None = None) -> None:
-        """Change the packs of every account, and of those that :meth:`clear` opens later."""
+        """Change the video units and the concurrency of every account, and of those that :meth:`clear` opens later."""
         with self.lock:
             if concurrency is not None:
                 self.options.concurrency = concurrency
@@ -273,7 +283,7 @@ class Backend:
                 for pack in account.packs:
                     if concurrency is not None:
                         pack.concurrency = concurrency
-                    if units is not None:
+                    if units is not None and pack.package == "video":
                         pack.total, pack.used = Decimal(str(units)), Decimal(0)
 
     def figures(self) -> dict[str, Any]:
@@ -305,11 +315,15 @@ class Backend:
                 "peak_live": self.peak_live,
                 "peak_live_by_model": dict(self.peak_live_by_model),
                 "slots": slots,
-                "units": {
-                    account.name: {
-                        "spent": amount(account.spent),
-                        "remaining": amount(account.remaining(milliseconds(now))),
-                    }
-                    for account in self.accounts
-                },
+                "units": self._units("video", now),
+                "image_units": self._units("image", now),
             }
+
+    def _units(self, package: Package, now: float) -> dict[str, dict[str, str]]:
+        return {
+            account.name: {
+                "spent": format_amount(account.spent.get(package, Decimal(0))),
+                "remaining": format_amount(account.remaining(package, milliseconds(now))),
+            }
+            for account in self.accounts
+        }

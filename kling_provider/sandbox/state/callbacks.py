@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Callbacks: a POST at every change of state, to addresses on this machine only.
+Callbacks: a POST at every change of state, to URLs on this machine only.
 
 Shapes: the new standard's bare task, the legacy bare task. Signed by Standard Webhooks where the sandbox has a
 secret (Kling docs, callbacks page). Sent once: whether Kling repeats a failed one is not documented.
@@ -19,22 +19,19 @@ import json
 import math
 import secrets
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from kling_provider.sandbox.products import legacy, standard
 from kling_provider.sandbox.state.tasks import Task
-
-if TYPE_CHECKING:
-    from kling_provider.sandbox.app import App
 
 LOOK = 0.25
 """Seconds between looks at the clock, which a test may push forward."""
 
 
-def on_this_machine(address: str) -> bool:
-    """Whether a callback may go there: plain HTTP to a loopback address."""
-    parts = urlsplit(address)
+def is_on_this_machine(url: str) -> bool:
+    """Tell whether a callback may go there: plain HTTP to a loopback address."""
+    parts = urlsplit(url)
     host = parts.hostname or ""
     try:
         return parts.scheme == "http" and (host == "localhost" or ipaddress.ip_address(host).is_loopback)
@@ -42,8 +39,8 @@ def on_this_machine(address: str) -> bool:
         return False
 
 
-def signature(secret: str, message_id: str, timestamp: str, body: str) -> str:
-    """The ``webhook-signature`` header of Standard Webhooks."""
+def sign_message(secret: str, message_id: str, timestamp: str, body: str) -> str:
+    """Return the ``webhook-signature`` header of Standard Webhooks."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.new(key, f"{message_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
@@ -52,8 +49,26 @@ def signature(secret: str, message_id: str, timestamp: str, body: str) -> str:
 class CallbackSender:
     """Sends callbacks from one background thread, which starts with the first of them."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float],
+        describe: Callable[[Task, float], dict[str, Any]],
+        count: Callable[[str], None],
+        secret: str | None,
+    ) -> None:
+        """
+        Prepare to send.
+
+        :param clock: seconds since the epoch, which may be pushed forward.
+        :param describe: the body for a task's state at a moment.
+        :param count: is told how each callback went, in one word.
+        :param secret: ``whsec_…``; None: callbacks are not signed.
+        """
+        self._clock = clock
+        self._describe = describe
+        self._count = count
+        self._secret = secret
         self._due: list[tuple[float, int, Task]] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -61,11 +76,12 @@ class CallbackSender:
         self._thread: threading.Thread | None = None
 
     def watch(self, task: Task) -> None:
-        address = task.request.callback_url
-        if address is None:
+        """Send a callback at every change of the task's state from now on, where it asked for them."""
+        url = task.request.callback_url
+        if url is None:
             return
-        if not on_this_machine(address):
-            self._app.request_log.callback("not sent: not a loopback address")
+        if not is_on_this_machine(url):
+            self._count("not sent: not a loopback address")
             return
         with self._changed:
             for moment in {task.starts, task.ends} - {math.inf}:
@@ -83,8 +99,8 @@ class CallbackSender:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and (not self._due or self._due[0][0] > self._app.backend.clock()):
-                    wait = self._due[0][0] - self._app.backend.clock() if self._due else None
+                while not self._closed and (not self._due or self._due[0][0] > self._clock()):
+                    wait = self._due[0][0] - self._clock() if self._due else None
                     self._changed.wait(None if wait is None else min(LOOK, max(0.0, wait)))
                 if self._closed:
                     return
@@ -94,15 +110,15 @@ class CallbackSender:
     def _send(self, task: Task, moment: float) -> None:
         assert task.request.callback_url is not None
         parts = urlsplit(task.request.callback_url)
-        body = json.dumps(self._body(task, moment), ensure_ascii=False, separators=(",", ":"))
+        body = json.dumps(self._describe(task, moment), ensure_ascii=False, separators=(",", ":"))
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        if self._app.options.webhook_secret:
-            timestamp = str(math.floor(self._app.backend.clock()))
+        if self._secret:
+            timestamp = str(math.floor(self._clock()))
             message_id = str(secrets.randbits(63))  # its own for each message: receivers drop repeated ones
             headers |= {
                 "webhook-id": message_id,
                 "webhook-timestamp": timestamp,
-                "webhook-signature": signature(self._app.options.webhook_secret, message_id, timestamp, body),
+                "webhook-signature": sign_message(self._secret, message_id, timestamp, body),
             }
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -113,12 +129,4 @@ class CallbackSender:
             word = type(error).__name__
         finally:
             connection.close()
-        self._app.request_log.callback(word)
-
-    def _body(self, task: Task, moment: float) -> dict[str, Any]:
-        def sign(task: Task, watermark: bool) -> str:
-            return self._app.signer.link(self._app.address, task, watermark=watermark)
-
-        if task.request.dialect == "legacy":
-            return legacy.callback_body(task, moment, sign)
-        return standard.task_answer(task, moment, sign, echo=True)
+        self._count(word)

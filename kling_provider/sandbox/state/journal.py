@@ -17,7 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
 
-from kling_provider.sandbox.media.inputs import Image
+from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
 NAME = "tasks.jsonl"
@@ -96,7 +96,7 @@ class Journal:
             case {"ahead": ahead}:
                 self.ahead = float(ahead)
             case {"task": task}:
-                self.tasks.append(_task(task))
+                self.tasks.append(_restore(_convert_first_format(task) if "order" in task else task))
             case _:
                 raise ValueError(f"no such entry: {sorted(entry)}")
 
@@ -107,7 +107,7 @@ class Journal:
 
 
 def _plain(value: object) -> str:
-    """What JSON has no form for: amounts of money and the bytes of pictures."""
+    """What JSON has no form for: amounts of money and the bytes of images."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
@@ -115,17 +115,33 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is not kept")
 
 
-def _task(kept: dict[str, Any]) -> Task:
+def _restore(kept: dict[str, Any]) -> Task:
     request = kept["request"]
     image = request["image"]
     if image is not None:
         data = image["data"]
-        image = Image(**{**image, "data": None if data is None else base64.b64decode(data)})
-    headers = [(name, value) for name, value in request["headers"]]
-    return Task(
-        **{
-            **kept,
-            "request": CreateRequest(**{**request, "image": image, "headers": headers}),
-            "price": Decimal(kept["price"]),
+        image = InputImage(**{**image, "data": None if data is None else base64.b64decode(data)})
+    request = {
+        **request,
+        "image": image,
+        "headers": [(name, value) for name, value in request["headers"]],
+        "price": Decimal(request["price"]),
+    }
+    return Task(**{**kept, "request": CreateRequest(**request), "price": Decimal(kept["price"])})
+
+
+def _convert_first_format(kept: dict[str, Any]) -> dict[str, Any]:
+    """Read a task as the first format had it: videos only, with their settings among the general fields."""
+    order = dict(kept["order"])
+    settings = {name: order.pop(name) for name in ("duration", "resolution", "aspect_ratio", "sound")}
+    settings["rate"] = order.pop("kind")
+    order["failure_message"] = order.pop("doom")
+    if (image := order["image"]) is not None:
+        order["image"] = {
+            "data": image["data"],
+            "url": image["address"],
+            "failure_message": image["doom"],
         }
-    )
+    others = {name: value for name, value in kept.items() if name not in ("order", "output_id")}
+    request = {**order, "settings": settings, "price": kept["price"]}
+    return {**others, "output_ids": [kept["output_id"]], "request": request}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A checked request, and the task that came of it: plain data whose state follows from the time."""
+"""A checked create, and the task that came of it: plain data whose state follows from the time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from kling_provider.sandbox.media.inputs import Image
-from kling_provider.sandbox.products.prices import Kind
+from kling_provider.sandbox.media.inputs import InputImage
 
 Dialect = Literal["standard", "legacy"]
 State = Literal["submitted", "processing", "succeeded", "failed"]
-
-FILM_RATE = 24
-"""Frames a second. A film has one frame more than asked, as Kling's do: "5.041" for 5 seconds."""
+Package = Literal["video", "image", "audio"]
 
 LINK_LIFE = 2_592_000
 """Seconds from the last update of a task to the end of its links: exactly 30 days (observed)."""
@@ -23,26 +20,31 @@ LINK_LIFE = 2_592_000
 
 @dataclass(frozen=True, kw_only=True)
 class CreateRequest:
-    """What a create asked for, after it passed the checks of its dialect."""
+    """What a create asked for, after it passed the checks of its product."""
 
     dialect: Dialect
     product: str
     model: str
     """The version, under which limit and price are kept: ``kling-3.0`` for the legacy ``kling-v3``."""
     model_name: str
-    prompt: str
-    duration: int
-    resolution: str
-    aspect_ratio: str | None
-    """None: the film follows the first frame."""
-    sound: bool
-    kind: Kind
-    image: Image | None = None
+    prompt: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What only the product itself reads, as JSON: a length, a resolution, a voice."""
+    image: InputImage | None = None
+    """The image that the outputs show."""
     external_id: str | None = None
     callback_url: str | None = None
     watermark: bool = False
     failure_message: str | None = None
     """The message with which generation will fail, for what create lets pass."""
+    package: Package = "video"
+    """The packs that pay for it."""
+    price: Decimal = Decimal(0)
+    """Units that are taken when it succeeds."""
+    output_count: int = 1
+    """How many ids its outputs need."""
+    answered_at_once: bool = False
+    """Done when the create is answered; no read and no list knows it."""
     body: dict[str, Any] = field(default_factory=dict, repr=False)
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
@@ -62,7 +64,7 @@ class Task:
     """One task. Times are seconds since the epoch on the sandbox's clock."""
 
     id: str
-    output_id: str
+    output_ids: list[str]
     account: str
     request: CreateRequest
     created: float
@@ -89,7 +91,8 @@ class Task:
         return now < self.ends
 
     def visible(self, now: float) -> bool:
-        return now < self.forgotten_from
+        """Whether reads and lists find it."""
+        return now < self.forgotten_from and not self.request.answered_at_once
 
     def updated(self, now: float) -> float:
         """The time of the last change of state."""
@@ -111,11 +114,6 @@ class Task:
     def expires(self) -> int:
         """When the links of a finished task die."""
         return math.floor(self.ends) + LINK_LIFE
-
-    @property
-    def film_seconds(self) -> str:
-        frames = self.request.duration * FILM_RATE + 1
-        return f"{math.floor(frames * 1000 / FILM_RATE) / 1000:g}"
 
     def attributes(self) -> dict[str, str | None]:
         """What a fault rule can look at."""

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The legacy API's bodies under ``/v1/videos``: the model in ``model_name``, durations as text.
-
-Shapes as recorded in 2025 and 2026; the fields of the price since 2026-01 as documented.
+The bodies of videos in the legacy design, under ``/v1/videos``: the model in ``model_name``, durations as text.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ from typing import Any
 
 from kling_provider.sandbox.http.errors import invalid
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.media import inputs as images
+from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.products.models import (
     CAMERA_MODELS,
     IMAGE,
@@ -21,31 +19,26 @@ from kling_provider.sandbox.products.models import (
     RETIRED,
     TEXT,
 )
-from kling_provider.sandbox.products.prices import Kind, amount
-from kling_provider.sandbox.products.standard import Sign
-from kling_provider.sandbox.state.tasks import CreateRequest, Task, milliseconds
+from kling_provider.sandbox.products.prices import Rate
+from kling_provider.sandbox.products.video import VideoSettings
+from kling_provider.sandbox.state.tasks import CreateRequest
 
-PRODUCTS = {"text2video": TEXT, "image2video": IMAGE}
 RESOLUTION_OF_MODE = {"std": "720p", "pro": "1080p", "4k": "4k"}
 CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
 CAMERA_MOVES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
 ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
 """Elements belong to v3, the only legacy name that takes any."""
-STATES = {"succeeded": "succeed"}
 
 
-def read_create(
-    product: str, body: object, *, gateway: bool = False, aspect_ratio: str = "16:9"
-) -> CreateRequest:
+def read_create(product: str, body: object, *, lenient: bool = False) -> CreateRequest:
     """
     Check a create body of ``text2video`` or ``image2video``.
 
-    :param gateway: as resellers do it: retired models go on, whole numbers may be numbers.
-    :param aspect_ratio: what stands for one that is left out.
+    :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
     """
     fields = Fields(body)
     name = fields.text("model_name") or LEGACY_DEFAULT  # a key `model` is ignored (documented)
-    if name in RETIRED and not gateway:
+    if name in RETIRED and not lenient:
         raise invalid(f"The model '{name}' has been discontinued and is no longer available.")  # observed
     if name not in LEGACY_NAMES and name not in RETIRED:
         raise invalid("model is not supported")
@@ -54,7 +47,7 @@ def read_create(
     if mode == "4k" and name != "kling-v3":
         raise invalid(f"mode 4k is not supported by model {name}")
     prompt = _prompt(fields, product, name)
-    duration = _duration(fields, name, gateway=gateway)
+    duration = _duration(fields, name, lenient=lenient)
     sound = fields.choice("sound", ("on", "off"), "off") == "on"
     if sound and name not in ("kling-v3", "kling-v2-6"):
         raise invalid(f"sound is not supported by model {name}")
@@ -66,7 +59,7 @@ def read_create(
     if len(fields.text("negative_prompt") or "") > 2500:
         raise invalid("negative_prompt cannot exceed 2500 characters")
     _check_camera(fields, f"{name}/{mode}/{duration}", supported=name in CAMERA_MODELS)
-    first = _pictures(fields, name, mode, sound=sound) if product == IMAGE else None
+    first = _check_images(fields, name, mode, sound=sound) if product == IMAGE else None
     elements = [Fields(entry, "element_list") for entry in fields.items("element_list")]
     if len(elements) > ELEMENTS:
         raise invalid(f"element_list can have at most {ELEMENTS} elements")
@@ -76,22 +69,23 @@ def read_create(
     voices = len(fields.items("voice_list"))
     if voices > 2 or (voices and not sound):
         raise invalid("voice_list takes at most 2 voices and requires sound on")
-    kind: Kind = "silent"
+    rate: Rate = "silent"
     if sound:
-        kind = "voice" if voices and name == "kling-v2-6" else "native"
+        rate = "voice" if voices and name == "kling-v2-6" else "native"
+    aspect_ratio = fields.choice("aspect_ratio", ("16:9", "9:16", "1:1"), "16:9") if product == TEXT else None
     return CreateRequest(
         dialect="legacy",
         product=product,
         model=model,
         model_name=name,
         prompt=prompt,
-        duration=duration,
-        resolution=RESOLUTION_OF_MODE[mode],
-        aspect_ratio=fields.choice("aspect_ratio", ("16:9", "9:16", "1:1"), aspect_ratio)
-        if product == TEXT
-        else None,
-        sound=sound,
-        kind=kind,
+        settings=VideoSettings(
+            duration=duration,
+            resolution=RESOLUTION_OF_MODE[mode],
+            aspect_ratio=aspect_ratio,
+            sound=sound,
+            rate=rate,
+        ).to_json(),
         image=first,
         external_id=fields.text("external_task_id"),
         callback_url=fields.text("callback_url"),
@@ -121,12 +115,12 @@ def _prompt(fields: Fields, product: str, name: str) -> str:
     return prompt
 
 
-def _duration(fields: Fields, name: str, *, gateway: bool) -> int:
+def _duration(fields: Fields, name: str, *, lenient: bool) -> int:
     """Text on Kling; resellers were seen to take numbers as well."""
     value = fields.raw.get("duration")
     if value is None:
         return 5
-    if gateway and isinstance(value, int | float) and not isinstance(value, bool):
+    if lenient and isinstance(value, int | float) and not isinstance(value, bool):
         value = f"{value:g}"
     if not isinstance(value, str):
         raise invalid("duration must be a string")
@@ -156,7 +150,7 @@ def _check_camera(fields: Fields, combination: str, *, supported: bool) -> None:
         raise invalid(f"model/mode/duration({combination}) is not supported with camera control")
 
 
-def _pictures(fields: Fields, name: str, mode: str, *, sound: bool) -> images.Image:
+def _check_images(fields: Fields, name: str, mode: str, *, sound: bool) -> inputs.InputImage:
     first = fields.raw.get("image")
     last = fields.raw.get("image_tail")
     if not first and not last:
@@ -168,12 +162,12 @@ def _pictures(fields: Fields, name: str, mode: str, *, sound: bool) -> images.Im
         raise invalid(f"image_tail requires mode pro for model {name}")
     if last and name == "kling-v2-6" and sound:
         raise invalid("image_tail requires sound off for model kling-v2-6")
-    pictures = [
-        images.read(value, key, legacy=True)
+    images = [
+        inputs.read_image(value, key, legacy=True)
         for key, value in (("image", first), ("image_tail", last), *masks)
         if value
     ]
-    return next((picture for picture in pictures if picture.failure_message), pictures[0])
+    return next((image for image in images if image.failure_message), images[0])
 
 
 def _masks(fields: Fields) -> list[tuple[str, Any]]:
@@ -193,54 +187,3 @@ def _masks(fields: Fields) -> list[tuple[str, Any]]:
             raise invalid(f"{mask.name('mask')} is required")
         masks.append((mask.name("mask"), mask.raw["mask"]))
     return masks
-
-
-def _info(task: Task, *, echo: bool) -> dict[str, str]:
-    return {"external_task_id": task.request.external_id} if echo and task.request.external_id else {}
-
-
-def create_answer(task: Task, now: float, *, echo: bool) -> dict[str, Any]:
-    """``data`` of a create; ``task_info`` is an empty object without an external id (recorded)."""
-    return {
-        "task_id": task.id,
-        "task_status": "submitted",
-        "task_info": _info(task, echo=echo),
-        "created_at": milliseconds(task.created),
-        "updated_at": milliseconds(task.created),
-    }
-
-
-def task_answer(
-    task: Task, now: float, sign: Sign, *, echo: bool, status: str | None = None
-) -> dict[str, Any]:
-    """``data`` of a query; a failure's reason is in ``task_status_msg`` alone (recorded)."""
-    state = task.state(now)
-    result: dict[str, Any] = {}
-    if state == "succeeded":
-        film = {"id": task.output_id, "url": sign(task, False), "duration": task.film_seconds}
-        if task.request.watermark:
-            film["watermark_url"] = sign(task, True)
-        result = {"videos": [film]}
-    ended: dict[str, Any] = {}
-    if state in ("succeeded", "failed"):
-        ended["final_unit_deduction"] = amount(task.price) if state == "succeeded" else "0"
-    if task.request.watermark:
-        ended["watermark_info"] = {"enabled": True}
-    return {
-        "task_id": task.id,
-        "task_status": status or STATES.get(state, state),
-        "task_info": _info(task, echo=echo),
-        "task_result": result,
-        "task_status_msg": task.message if state == "failed" else "",
-        "created_at": milliseconds(task.created),
-        "updated_at": milliseconds(task.updated(now)),
-        **ended,
-    }
-
-
-def callback_body(task: Task, now: float, sign: Sign) -> dict[str, Any]:
-    """A legacy callback: the bare object, whose result has every kind of list (recorded 2025-12)."""
-    body = task_answer(task, now, sign, echo=True)
-    if body["task_result"]:
-        body["task_result"] = {"images": [], **body["task_result"], "audios": []}
-    return body

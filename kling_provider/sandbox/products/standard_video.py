@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-The new standard's bodies: the model in the path, ``settings`` and ``options``, one shape for every task.
+The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
 
 Strict where Kling is strict, lax where it was observed lax (2026-09): top-level keys and settings that it does
 not know are dropped without a word, a duration out of range and 480p pass create and fail at generation.
@@ -9,21 +9,17 @@ not know are dropped without a word, a duration out of range and 480p pass creat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
 
 from kling_provider.sandbox.http.errors import invalid
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.media import inputs as images
+from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, Model
-from kling_provider.sandbox.products.prices import Kind, amount
-from kling_provider.sandbox.state.tasks import CreateRequest, Task, milliseconds
+from kling_provider.sandbox.products.prices import Rate
+from kling_provider.sandbox.products.video import VideoSettings
+from kling_provider.sandbox.state.tasks import CreateRequest
 
 RESOLUTIONS = ("480p", "720p", "1080p", "4k")  # the error text names 480p, generation refuses it
 SHOT = re.compile(r"shot\s*(\d+)\s*,\s*(\d+)\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
-
-Sign = Callable[[Task, bool], str]
-"""(task, with watermark) -> signed address of its film"""
 
 
 def read_create(product: str, path_model: str, body: object) -> CreateRequest:
@@ -52,23 +48,25 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
     for key, value in (("external_task_id", external_id), ("callback_url", callback)):
         if value is not None and not model.plain_ids:
             raise invalid(f"options.{key} is not supported by model {name}")
-    kind: Kind = "native" if model.always_audio or audio == "native" else "silent"
+    rate: Rate = "native" if model.always_audio or audio == "native" else "silent"
     if contents.voices and name == "kling-2.6":
-        kind = "voice"
+        rate = "voice"
     if contents.videos:
-        kind = "video"
+        rate = "video"
     return CreateRequest(
         dialect="standard",
         product=product,
         model=name,
         model_name=path_model,
         prompt=contents.prompt,
-        duration=duration,
-        resolution=resolution,
-        aspect_ratio=aspect if contents.first_frame is None else None,
-        sound=kind in ("native", "voice") or audio == "original",
-        kind=kind,
-        image=contents.first_frame or contents.picture,
+        settings=VideoSettings(
+            duration=duration,
+            resolution=resolution,
+            aspect_ratio=aspect if contents.first_frame is None else None,
+            sound=rate in ("native", "voice") or audio == "original",
+            rate=rate,
+        ).to_json(),
+        image=contents.first_frame or contents.reference,
         external_id=external_id,
         callback_url=callback,
         watermark=watermark,
@@ -82,9 +80,9 @@ class _Contents:
 
     def __init__(self, product: str, model: Model, fields: Fields) -> None:
         self.prompt = ""
-        self.first_frame: images.Image | None = None
-        self.last_frame: images.Image | None = None
-        self.picture: images.Image | None = None
+        self.first_frame: inputs.InputImage | None = None
+        self.last_frame: inputs.InputImage | None = None
+        self.reference: inputs.InputImage | None = None
         self.videos: list[str] = []
         self.voices = 0
         self.failure_message: str | None = None
@@ -116,20 +114,21 @@ class _Contents:
         elif kind in ("first_frame", "middle_frame", "last_frame") or (
             kind == "refer_image" and product == OMNI
         ):
-            image = images.read(entry.raw.get("url"), entry.name("url"), legacy=False)
+            image = inputs.read_image(entry.raw.get("url"), entry.name("url"), legacy=False)
             self.failure_message = self.failure_message or image.failure_message
             if kind == "first_frame":
                 self.first_frame = image
             elif kind == "last_frame":
                 self.last_frame = image
             else:
-                self.picture = self.picture or image
+                self.reference = self.reference or image
         elif kind in ("feature_video", "base_video") and product == OMNI:
-            address = entry.text("url") or ""
-            if not address.startswith(("http://", "https://")):
+            url = entry.text("url") or ""
+            if not url.startswith(("http://", "https://")):
                 raise invalid(f"{entry.name('url')} must be a url")
             self.failure_message = (
-                self.failure_message or images.read(address, entry.name("url"), legacy=False).failure_message
+                self.failure_message
+                or inputs.read_image(url, entry.name("url"), legacy=False).failure_message
             )
             self.videos.append(kind)
         elif kind == "element":
@@ -208,47 +207,3 @@ def _find_generation_failure(model: Model, duration: int, resolution: str) -> st
     if resolution == "480p":
         return "Resolution 480p is not supported"
     return None
-
-
-def create_answer(task: Task, now: float, *, echo: bool) -> dict[str, Any]:
-    """``data`` of a create: as recorded, with ``external_id`` only where one was sent."""
-    return {
-        "id": task.id,
-        "status": "submitted",
-        "message": "",
-        "create_time": milliseconds(task.created),
-        "update_time": milliseconds(task.created),
-        **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
-    }
-
-
-def task_answer(
-    task: Task, now: float, sign: Sign, *, echo: bool, status: str | None = None
-) -> dict[str, Any]:
-    """One task of ``GET /tasks``; tasks of the legacy API come in the same shape (observed)."""
-    state = task.state(now)
-    outputs: list[dict[str, Any]] = []
-    billing: list[dict[str, str]] = []
-    if state == "succeeded":
-        film = {
-            "type": "video",
-            "id": task.output_id,
-            "url": sign(task, False),
-            "duration": task.film_seconds,
-        }
-        if task.request.watermark:
-            film["watermark_url"] = sign(task, True)
-        outputs = [film]
-        billing = [{"charge_type": "unit", "amount": amount(task.price), "package_type": "video"}]
-    elif state == "failed":
-        billing = [{"amount": "0"}]  # observed
-    return {
-        "id": task.id,
-        "status": status or state,
-        "message": task.message if state == "failed" else "",
-        "create_time": milliseconds(task.created),
-        "update_time": milliseconds(task.updated(now)),
-        **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
-        "outputs": outputs,
-        "billing": billing,
-    }

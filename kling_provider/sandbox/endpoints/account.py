@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left in the account's packs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.messages import Response, success
+from kling_provider.sandbox.state.tasks import milliseconds
+
+
+class AccountCosts(Endpoint):
+    """``GET /account/costs``: the packs, in an envelope within the envelope."""
+
+    operation = "account"
+    accepts_tokens = True
+
+    def run(self) -> Response:
+        account, now_ms = self.authenticate(), milliseconds(self.app.backend.settle())
+        values = self.request.parameters()
+        times = [values.get("start_time", ""), values.get("end_time", "")]
+        if not all(time.isascii() and time.isdigit() for time in times):
+            raise invalid("start_time and end_time are required")
+        start, end = int(times[0]), int(times[1])
+        if start > end:
+            raise invalid("start_time must be before end_time")
+        self.app.throttle_account(account.name)
+        data: dict[str, Any] = {"code": 0, "msg": "success"}
+        packs = [
+            pack.as_wire(now_ms)
+            for pack in account.packs
+            if pack.bought_ms <= end and pack.invalid_ms >= start
+        ]
+        name = values.get("resource_pack_name")
+        packs = [pack for pack in packs if name in (None, "", pack["resource_pack_name"])]
+        if packs:  # recorded: without a pack the key is absent
+            data["resource_pack_subscribe_infos"] = packs
+        return success(data)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The legacy design's reads and lists, which are bound to the path that made a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kling_provider.sandbox.endpoints import gateway
+from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.messages import Request, Response, success
+from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.state.faults import Attributes
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.app import App
+
+
+class LegacyRead(Endpoint):
+    """``GET {create path}/{id}``; the id may be a task's or an external one."""
+
+    operation = "read"
+    accepts_tokens = True
+
+    def __init__(self, app: App, request: Request, route: str, *, product: Product, id: str) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+        self.value = gateway.kling_id(app.options, id) if app.options.gateway else id
+
+    def subjects(self) -> Sequence[Attributes]:
+        backend = self.app.backend
+        task = backend.task(self.value)
+        known = [task.attributes()] if task else []
+        for account in backend.accounts:
+            known += [task.attributes() for task in backend.by_external_ids(account, [self.value])]
+        return [*known, {"task_id": self.value}, {"external_task_id": self.value}]
+
+    def run(self) -> Response:
+        account, app = self.authenticate(), self.app
+        task = app.backend.by_legacy_path(
+            account, self.product.name, self.value, by_external=not app.options.gateway
+        )
+        now = app.backend.clock()
+        if not app.options.gateway:
+            return success(self.describe([task], now, "legacy")[0])
+        seen = gateway.last_look(app.options, task, now)
+        native = success(self.describe([task], seen, "legacy")[0])
+        return gateway.build_read(app.options, task, native, now, self.status(task))
+
+
+class LegacyList(Endpoint):
+    """``GET {create path}?pageNum=&pageSize=``: tasks that this path made, newest first."""
+
+    operation = "list"
+    accepts_tokens = True
+
+    def __init__(self, app: App, request: Request, route: str, *, product: Product) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+
+    def run(self) -> Response:
+        account = self.authenticate()
+        number, size = self._number("pageNum", 1, 1000), self._number("pageSize", 30, 500)
+        own = [
+            task
+            for task in self.app.backend.listed(account)
+            if task.request.dialect == "legacy" and task.request.product == self.product.name
+        ]
+        page = own[(number - 1) * size : number * size]
+        return success(self.describe(page, self.app.backend.clock(), "legacy"))
+
+    def _number(self, name: str, default: int, most: int) -> int:
+        text = self.request.parameters().get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+            raise invalid(f"{name} must be between 1 and {most}")
+        return int(text)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Descriptions of media, light enough to be made for every answer; the libraries that draw load with the first write."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from kling_provider.sandbox.media.inputs import InputImage
+
+FRAME_RATE = 24
+"""Frames a second. A video has one frame more than asked, as Kling's do: "5.041" for 5 seconds."""
+
+
+class MediaFile(Protocol):
+    """Something that can be downloaded. What it contains follows from its fields alone."""
+
+    @property
+    def suffix(self) -> str: ...
+
+    @property
+    def content_type(self) -> str: ...
+
+    def write(self, target: Path, *, short_side: int | None = None) -> None:
+        """
+        Make the file.
+
+        :param short_side: pixels of the shorter side of a video, in the place of its own.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFile:
+    """H.264 in an MP4, moving, with the prompt in its frames."""
+
+    suffix: ClassVar[str] = ".mp4"
+    content_type: ClassVar[str] = "video/mp4"
+
+    seed: str
+    """Decides the motion; colours follow the prompt, so that takes of one prompt look related."""
+    prompt: str
+    facts: str
+    """What stands above the frames."""
+    name: str
+    """What stands below the prompt."""
+    title: str
+    seconds: int
+    resolution: str = "720p"
+    aspect_ratio: str | None = None
+    """None: that of the first frame, or 16:9."""
+    sound: bool = False
+    first_frame: InputImage | None = None
+    watermark: bool = False
+
+    @property
+    def duration(self) -> str:
+        """Seconds as on Kling's wire: ``5.041``."""
+        frames = self.seconds * FRAME_RATE + 1
+        return f"{math.floor(frames * 1000 / FRAME_RATE) / 1000:g}"
+
+    def write(self, target: Path, *, short_side: int | None = None) -> None:
+        """Render the video."""
+        from kling_provider.sandbox.media.video import render
+
+        render(self, target, short_side=short_side)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFile:
+    """A still of exactly ``width`` by ``height`` pixels."""
+
+    seed: str
+    """Decides the landscape: images of one task differ by theirs."""
+    prompt: str
+    facts: str
+    name: str
+    width: int
+    height: int
+    format: str = "png"
+    """``png`` or ``jpeg``."""
+    image: InputImage | None = None
+    """Is shown in the place of a landscape, where the sandbox has it."""
+    watermark: bool = False
+
+    @property
+    def suffix(self) -> str:
+        return ".png" if self.format == "png" else ".jpg"
+
+    @property
+    def content_type(self) -> str:
+        return f"image/{self.format}"
+
+    def write(self, target: Path, *, short_side: int | None = None) -> None:
+        """Draw the image; its size is what was asked, whatever ``short_side`` says."""
+        from kling_provider.sandbox.media.image import write_image
+
+        write_image(self, target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundFile:
+    """Sound of ``seconds`` seconds, mono; the chord follows the prompt, the rhythm the seed."""
+
+    seed: str
+    prompt: str
+    seconds: float
+    format: str = "mp3"
+    """``mp3`` or ``wav``."""
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.format}"
+
+    @property
+    def content_type(self) -> str:
+        return "audio/mpeg" if self.format == "mp3" else "audio/wav"
+
+    @property
+    def duration(self) -> str:
+        """Seconds as on Kling's wire."""
+        return f"{self.seconds:g}"
+
+    def write(self, target: Path, *, short_side: int | None = None) -> None:
+        """Play it into a file."""
+        from kling_provider.sandbox.media.audio import write_sound
+
+        write_sound(self, target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextFile:
+    """A file of words, as subtitles are."""
+
+    text: str
+    suffix: str = ".srt"
+    content_type: str = "text/plain; charset=utf-8"
+
+    def write(self, target: Path, *, short_side: int | None = None) -> None:
+        """Write the text as UTF-8."""
+        target.write_text(self.text, encoding="utf-8")

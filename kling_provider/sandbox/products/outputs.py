@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task has made, as both API designs describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
+from kling_provider.sandbox.state.tasks import Task
+
+Sign = Callable[[Task, str], str]
+"""(task, name of a file) -> its signed URL"""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Stands in an output where the signed URL of a file belongs. ``name`` is the file's own in its task."""
+
+    name: str
+    media: MediaFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One output of a task, as each API design describes it; a :class:`Link` becomes its signed URL."""
+
+    type: str
+    """``video``, ``image``, ``audio`` …: the standard design's word."""
+    standard: Mapping[str, str | int | Link]
+    """Its fields in ``outputs[]``, without ``type``."""
+    legacy: Mapping[str, str | int | Link]
+    """Its fields in ``task_result``."""
+    legacy_list: str
+    """The list of ``task_result`` that it stands in: ``videos``, ``images`` …"""
+
+    def links(self) -> list[Link]:
+        """Return the files behind it, each once."""
+        found = (
+            value for value in (*self.standard.values(), *self.legacy.values()) if isinstance(value, Link)
+        )
+        return list({link.name: link for link in found}.values())
+
+
+def video_output(output_id: str, video: VideoFile, *, watermark: bool) -> Output:
+    """
+    Describe a video.
+
+    :param watermark: it has a second file with a watermark.
+    """
+    fields: dict[str, str | int | Link] = {
+        "id": output_id,
+        "url": Link(f"{output_id}.mp4", video),
+        "duration": video.duration,
+    }
+    if watermark:
+        fields["watermark_url"] = Link(f"{output_id}-watermark.mp4", replace(video, watermark=True))
+    return Output(type="video", standard=fields, legacy=fields, legacy_list="videos")
+
+
+def image_output(output_id: str, image: ImageFile, *, index: int, watermark: bool) -> Output:
+    """
+    Describe one of a task's images.
+
+    :param index: its place among them, from 0, which only the legacy design tells.
+    :param watermark: it has a second file with a watermark.
+    """
+    fields: dict[str, str | int | Link] = {"url": Link(f"{output_id}{image.suffix}", image)}
+    if watermark:
+        marked = replace(image, watermark=True)
+        fields["watermark_url"] = Link(f"{output_id}-watermark{image.suffix}", marked)
+    return Output(type="image", standard=fields, legacy={"index": index, **fields}, legacy_list="images")
+
+
+def sound_output(output_id: str, sound: SoundFile) -> Output:
+    """Describe a sound, which comes as MP3 and as WAV."""
+    mp3, wav = replace(sound, format="mp3"), replace(sound, format="wav")
+    links = {"mp3": Link(f"{output_id}.mp3", mp3), "wav": Link(f"{output_id}.wav", wav)}
+    return Output(
+        type="audio",
+        standard={
+            "id": output_id,
+            "mp3_url": links["mp3"],
+            "wav_url": links["wav"],
+            "mp3_duration": mp3.duration,
+            "wav_duration": wav.duration,
+        },
+        legacy={
+            "id": output_id,
+            "url_mp3": links["mp3"],
+            "url_wav": links["wav"],
+            "duration_mp3": mp3.duration,
+            "duration_wav": wav.duration,
+        },
+        legacy_list="audios",
+    )
