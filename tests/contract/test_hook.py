@@ -135,9 +135,10 @@ def test_a_list_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    (pack,) = connect_to(monkeypatch, sandbox, **KINDS[kind]).account()
+    pack, images = connect_to(monkeypatch, sandbox, **KINDS[kind]).account()
     assert (pack.name, pack.status) == ("Trial-Video-1000Units-100Con-1Months", "online")
     assert (pack.total, pack.remaining, pack.concurrency) == (1000, 1000, 100)
+    assert (images.name, images.concurrency) == ("Trial-Image-10000Units-100Con-1Months", None)
 
 
 @pytest.mark.parametrize(
@@ -174,11 +175,11 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
         "watermark": True,
         "callback_url": f"{sandbox.url}/nobody",
     }
-    order = _order(sandbox, hook.submit(asked, external_task_id="af-1"))
-    assert (order.product, order.model, order.prompt) == ("text-to-video", "kling-3.0", asked["prompt"])
-    assert (order.duration, order.resolution, order.aspect_ratio) == (12, "1080p", "9:16")
-    assert (order.sound, order.watermark, order.external_id) == (True, True, "af-1")
-    assert order.callback_url == asked["callback_url"]
+    created = _created(sandbox, hook.submit(asked, external_task_id="af-1"))
+    assert (created.product, created.model, created.prompt) == ("text-to-video", "kling-3.0", asked["prompt"])
+    assert created.settings.items() >= {"duration": 12, "resolution": "1080p", "aspect_ratio": "9:16"}.items()
+    assert (created.settings["sound"], created.watermark, created.external_id) == (True, True, "af-1")
+    assert created.callback_url == asked["callback_url"]
 
     frames = {"first_frame": PICTURE, "last_frame": PICTURE}
     asked = {
@@ -188,13 +189,13 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
         "duration": 10,
         **frames,
     }
-    order = _order(sandbox, hook.submit(asked, external_task_id="af-2"))
-    assert (order.product, order.model, order.prompt) == ("image-to-video", "kling-2.5-turbo", "")
-    assert (order.duration, order.resolution, order.sound) == (10, "1080p", False)
-    assert order.image is not None
+    created = _created(sandbox, hook.submit(asked, external_task_id="af-2"))
+    assert (created.product, created.model, created.prompt) == ("image-to-video", "kling-2.5-turbo", "")
+    assert created.settings.items() >= {"duration": 10, "resolution": "1080p", "sound": False}.items()
+    assert created.image is not None
 
 
-def _order(sandbox: Sandbox, made: KlingTask) -> Any:
+def _created(sandbox: Sandbox, made: KlingTask) -> Any:
     task = sandbox.backend.task(made.kling_task_id)
     assert task is not None
     return task.request
