@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates of file names: ``{name}-{run_id}``.
+"""Templates of file names, ``{name}-{run_id}``, and what the manifest beside a file is called.
 
 Nothing heavy is imported here: templates are checked where a Dag is parsed, too.
 """
@@ -17,6 +17,17 @@ PLACES_OF_TASKS = (*PLACES, "kling_task_id")
 ABSOLUTE = "is an absolute path; files go below destination: leave the first / out"
 OUTSIDE = "leads out of destination: leave .. out"
 NAMELESS = "ends with a /, so the file itself has no name"
+
+#: After the stem: the one file that says whose the files of a result are.
+MANIFEST_SUFFIX = ".kling.json"
+
+
+def manifest_names(file_name: str) -> tuple[str, ...]:
+    """Return the names that the manifest beside a saved file may have, the likelier one first."""
+    stem = file_name.rpartition(".")[0] or file_name
+    several, dash, number = stem.rpartition("-")
+    stems = (stem, several) if dash and several and number.isdecimal() else (stem,)
+    return tuple(f"{one}{MANIFEST_SUFFIX}" for one in stems)
 
 
 def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -31,7 +31,7 @@ def release_claims(arguments: argparse.Namespace) -> int:
     released = [one for one in found if release_claim(one)]
     say(f"Released {_count(released)}.")
     if left := len(found) - len(released):
-        say(f"{left} changed hands or became a video meanwhile.")
+        say(f"{left} changed hands or became a result meanwhile.")
     return 0
 
 
@@ -40,10 +40,10 @@ def _count(found: list[FoundClaim]) -> str:
 
 
 def _lines(found: FoundClaim) -> tuple[str, str]:
-    video = str(found.file).removesuffix(".json")
+    place = found.place
     claim = found.claim
     if claim is None:
-        return video, "    an empty claim: its task was killed while it made it"
+        return place, "    an empty claim: its task was killed while it made it"
     facts = (
         ("Dag", claim.dag_id),
         ("run", claim.run_id),
@@ -52,4 +52,4 @@ def _lines(found: FoundClaim) -> tuple[str, str]:
         ("name", claim.name),
     )
     owner = ", ".join(f"{label} {value}" for label, value in facts if value is not None)
-    return video, f"    since {claim.claimed_at}: {owner}"
+    return place, f"    since {claim.claimed_at}: {owner}"

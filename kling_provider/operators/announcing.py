@@ -13,7 +13,7 @@ from kling_provider.task_log import log_group
 
 if TYPE_CHECKING:
     from kling_provider.api.requests import Request
-    from kling_provider.storage import SavedFile
+    from kling_provider.storage import SavedFile, SavedResult
     from kling_provider.submission.sent import SentRequest
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,12 @@ class Made:
 
     facts: Mapping[str, Any]
     images: Sequence[str] = ()
-    files: Sequence[SavedFile] = ()
+    saved: SavedResult | None = None
+
+    @property
+    def files(self) -> Sequence[SavedFile]:
+        """The files that were saved."""
+        return self.saved.files if self.saved is not None else ()
 
 
 class TellsLineage(DeclaresAsset):
@@ -74,15 +79,13 @@ class VideoOutlet(TellsLineage):
         self,
         context: Mapping[str, Any],
         result: dict[str, Any],
-        files: Sequence[SavedFile] = (),
+        saved: SavedResult | None = None,
         *,
         request: Request | SentRequest | None,
-        delivered: bool = False,
     ) -> dict[str, Any]:
         """Tell of a finished video; returns its result.
 
-        :param files: what was saved, in the order of the outputs.
-        :param delivered: the files were there before, nothing was made or saved now.
+        :param saved: what is saved of it, now or before.
         """
         from kling_provider.operators.lineage import collect
         from kling_provider.operators.telling import undisturbed
@@ -90,15 +93,15 @@ class VideoOutlet(TellsLineage):
         images: Sequence[str] = ()
         with undisturbed("name the inputs of this request"):
             images = _input_urls(request)
-        made = Made(facts={fact: result[fact] for fact in _FACTS}, images=images, files=tuple(files))
+        made = Made(facts={fact: result[fact] for fact in _FACTS}, images=images, saved=saved)
         self._made, self.kling_outputs = made, result["outputs"]
         with undisturbed("tell the lineage collector"):
             collect(made, self)
         conn_id = getattr(request, "kling_conn_id", None) or getattr(self, "kling_conn_id", None)
-        event = video_event(made, result, request, delivered=delivered, conn_id=conn_id, context=context)
+        event = video_event(made, result, request, conn_id=conn_id, context=context)
         self._announce(context, event)
         with undisturbed("log the result"), log_group(log.info, "Result"):
-            for line in told(result, files):
+            for line in told(result, saved):
                 log.info("%s", line)
         return result
 
@@ -135,7 +138,6 @@ def video_event(
     result: Mapping[str, Any],
     request: Request | SentRequest | None,
     *,
-    delivered: bool,
     conn_id: str | None,
     context: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -143,20 +145,20 @@ def video_event(
     ti = context["ti"]
     return {
         **made.facts,
-        "delivered": delivered,
+        "delivered": made.saved is not None and made.saved.reused,
         "conn_id": conn_id,
         "duration": next((output["duration"] for output in result["outputs"]), None),
         "resolution": getattr(request, "resolution", None),
         "aspect_ratio": getattr(request, "aspect_ratio", None),
         "audio": getattr(request, "sound", None),
+        "manifest": result["manifest"],
         "files": [
             {
                 "file": saved.file,
-                "sidecar": saved.sidecar_file,
                 "poster": saved.poster_file,
-                "type": saved.sidecar.output_type,
-                "sha256": saved.sidecar.sha256,
-                "bytes": saved.sidecar.bytes,
+                "type": saved.output.type,
+                "sha256": saved.output.sha256,
+                "bytes": saved.output.bytes,
             }
             for saved in made.files
         ],
@@ -167,7 +169,7 @@ def video_event(
     }
 
 
-def told(result: Mapping[str, Any], files: Sequence[SavedFile]) -> list[str]:
+def told(result: Mapping[str, Any], saved: SavedResult | None) -> list[str]:
     """The result in lines for the log, without links."""
     from kling_provider.api.billing import billing_text
 
@@ -177,11 +179,10 @@ def told(result: Mapping[str, Any], files: Sequence[SavedFile]) -> list[str]:
         f"made {result['created_at']}, finished {result['finished_at']}; its link dies {result['expires_at']}",
         f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if result['adopted'] else ''}",
     ]
-    for saved in files:
-        lines.append(f"file: {saved.file} ({saved.sidecar.bytes} bytes, sha256 {saved.sidecar.sha256})")
-        lines.append(f"sidecar: {saved.sidecar_file}")
-        if saved.poster_file:
-            lines.append(f"poster: {saved.poster_file}")
-    if not files:
-        lines.append("not saved: no destination was given here")
-    return lines
+    if saved is None:
+        return [*lines, "not saved: no destination was given here"]
+    for one in saved.files:
+        lines.append(f"file: {one.file} ({one.output.bytes} bytes, sha256 {one.output.sha256})")
+        if one.poster_file:
+            lines.append(f"poster: {one.poster_file}")
+    return [*lines, f"manifest: {saved.manifest_file}"]

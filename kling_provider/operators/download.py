@@ -31,7 +31,7 @@ class KlingDownloadOperator(VideoOutlet):
         ``{kling_task_id}`` where ``request`` gives no name. What is paid already is never refused: where the file is
         another one's, the video is saved beside it, with 8 hex added. (templated)
     :param type: the kind of request that made the task; legacy reads are bound to it. (templated)
-    :param request: the request, which brings name and prompt into result and sidecar. (templated)
+    :param request: the request, which brings name and prompt into result and manifest. (templated)
     :param destination_conn_id: the connection of the storage.
     :param replace: write over the older file, if this very Dag, task and name made it.
     :param kling_conn_id: the connection. (templated)
@@ -109,11 +109,7 @@ class KlingDownloadOperator(VideoOutlet):
             hook, read_id(self.kling_task_id), kind, request, self.request, place, context
         )
         task = finished_task(hook, self.kling_task_id, kind)
-        files = saving.save(task)
+        saved = saving.save(task)
         return self._finished(
-            context,
-            result_of(task, request, type=kind, files=files),
-            list(files.values()),
-            request=request,
-            delivered=bool(files) and all(saved.reused for saved in files.values()),
+            context, result_of(task, request, type=kind, saved=saved), saved, request=request
         )

@@ -22,6 +22,7 @@ from kling_provider.identity import Identity
 from kling_provider.operators.earlier import run_free_step
 from kling_provider.operators.job import Job
 from kling_provider.operators.saving import Saving, find_remembered_result
+from kling_provider.storage import SavedResult
 from kling_provider.submission import Read
 from kling_provider.submission.lookups import best_of
 from kling_provider.submission.memory import PaidMemory
@@ -122,13 +123,13 @@ def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
 def _find_saved(hook: KlingHook, one: Wanted) -> Found | None:
     if one.sent.place is None:
         return None
-    delivered = Saving.of_sent(hook, one.sent, one.context).delivered()
-    return None if delivered is None else _saved(delivered)
+    saved = Saving.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
+    return None if saved is None else _saved(saved)
 
 
-def _saved(delivered: tuple[dict[str, Any], list[Any]]) -> Found:
-    result, files = delivered
-    return Found(f"saved already: {files[0].file}", result.get("kling_task_id"))
+def _saved(saved: SavedResult) -> Found:
+    first = saved.files[0].file if saved.files else saved.manifest_file
+    return Found(f"saved already: {first}", saved.manifest.kling_task_id)
 
 
 def _find_remembered(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kling_provider.hooks.kling import KlingHook
     from kling_provider.operators.job import Job
     from kling_provider.operators.saving import Saving
-    from kling_provider.storage import SavedFile
+    from kling_provider.storage import SavedResult
     from kling_provider.submission import Outcome, Submitted
     from kling_provider.submission.sent import Place, SentRequest
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
     """Has Kling make one video, waits for it without a worker, and saves it. One task instead of three.
 
-    XCom: the result (ids, outputs with file and sidecar, billing, times), one JSON object. Each video is also an
+    XCom: the result (ids, outputs with their files, manifest, billing, times), one JSON object. Each video is also an
     event of the asset ``kling://<dag_id>/<task_id>`` (:func:`kling_provider.assets.video_asset`), beside the
     ``outlets`` that you give.
 
@@ -192,9 +192,9 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
 
     def _find_earlier_saved(self, hook: KlingHook, sent: SentRequest, context: Context) -> Any:
         saver = self._saving(hook, sent, context)
-        if saver is None or (saved := saver.delivered()) is None:
+        if saver is None or (saved := saver.find_saved(only_look=self.plan_only)) is None:
             return None
-        return self._deliver_saved(sent, *saved, context)
+        return self._deliver_saved(sent, saved, context)
 
     def _submit_job(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Any:
         from kling_provider.exceptions import KlingTaskNotFound
@@ -210,7 +210,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             if remembered is None:
                 raise
             log.info("%s What was saved then is delivered from where it lies.", gone)
-            return self._deliver_saved(job.sent, *remembered, context)
+            return self._deliver_saved(job.sent, remembered, context)
 
     def _send(self, job: Job, context: Context, queue: Mapping[str, Any] | None) -> Outcome:
         from kling_provider.api.codes import TaskState
@@ -246,26 +246,25 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         if task.status is TaskStatus.FAILED and saver is not None:
             saver.release()
         raise_if_failed(task, sent)
-        files = saver.save(task) if saver is not None else {}
-        mark_delivered(context, sent, [saved.file for saved in files.values()])
+        saved = saver.save(task) if saver is not None else None
+        mark_delivered(context, sent, [saved.manifest_file] if saved is not None else ())
         result = result_of(
-            task, sent, type=sent.type, adopted=adopted, external_task_id=sent.external_task_id, files=files
+            task, sent, type=sent.type, adopted=adopted, external_task_id=sent.external_task_id, saved=saved
         )
-        there = bool(files) and all(saved.reused for saved in files.values())
-        if not there:
+        if saved is None or not saved.reused:
             count_delivered(task, dag_id=context["ti"].dag_id, model=sent.model)
-        return self._finished(context, result, list(files.values()), request=sent, delivered=there)
+        return self._finished(context, result, saved, request=sent)
 
-    def _deliver_saved(
-        self, sent: SentRequest, result: dict[str, Any], saved: list[SavedFile], context: Context
-    ) -> Any:
+    def _deliver_saved(self, sent: SentRequest, saved: SavedResult, context: Context) -> Any:
         """What an earlier run or try saved; no call was made."""
+        from kling_provider.storage import saved_result
         from kling_provider.submission.sent import another_result_advice
 
+        result = saved_result(saved)
         log.info(
             "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
-            (result["finished_at"] or saved[0].sidecar.saved_at or "an unknown time")[:10],
-            ", ".join(one.file for one in saved),
+            (result["finished_at"] or saved.manifest.saved_at or "an unknown time")[:10],
+            ", ".join(one.file for one in saved.files) or saved.manifest_file,
             another_result_advice(sent),
         )
         self._push(
@@ -275,7 +274,7 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
             external_task_id=result["external_task_id"],
             created_at=result["created_at"],
         )
-        return self._finished(context, result, saved, request=sent, delivered=True)
+        return self._finished(context, result, saved, request=sent)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         if state in ("submitted", "processing"):

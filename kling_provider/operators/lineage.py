@@ -59,7 +59,7 @@ def openlineage_of(made: Made) -> Any:
     outputs = []
     for saved in made.files:
         namespace, name = dataset_name(saved.file)
-        statistics = OutputStatisticsOutputDatasetFacet(size=saved.sidecar.bytes, fileCount=1)
+        statistics = OutputStatisticsOutputDatasetFacet(size=saved.output.bytes, fileCount=1)
         outputs.append(
             OutputDataset(namespace=namespace, name=name, outputFacets={"outputStatistics": statistics})
         )

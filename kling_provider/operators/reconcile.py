@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class KlingReconcileOperator(ChecksArguments):
     """Lists the account's tasks, saves those of ours that succeeded and were never saved, and reports the rest.
 
-    Ours are tasks with an external id that this provider computed. Saved means that a sidecar under
-    ``destination`` or ``also`` names the Kling task and its file is there. What is found goes to
+    Ours are tasks with an external id that this provider computed. Saved means that a manifest under
+    ``destination`` or ``also`` names the Kling task and its files are there. What is found goes to
     ``<destination>/orphans/<kling_task_id>.mp4``. Needs Kling itself and an API key: with access key and secret
     key, and at gateways, there is no list.
 
@@ -147,13 +147,13 @@ class KlingReconcileOperator(ChecksArguments):
             replace=False,
         )
         saving = Saving.of_task(hook, task.kling_task_id, "text_to_video", None, None, place, context)
-        files = [saved.file for saved in saving.save(task).values()]
+        files = [saved.file for saved in saving.save(task).files]
         self.log.info("Saved Kling task %s, which nobody had: %s", task.kling_task_id, ", ".join(files))
         return files
 
 
 def _facts(task: KlingTask) -> dict[str, Any]:
-    from kling_provider.storage.sidecar import billing_facts, moment
+    from kling_provider.storage.manifest import billing_facts, moment
 
     return {
         "kling_task_id": task.kling_task_id,

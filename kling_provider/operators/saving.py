@@ -10,26 +10,24 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.api.tasks import KlingTask, Output
+from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.storage import (
     Origin,
-    SavedFile,
+    SavedResult,
     choose_place,
     claim_place,
     destination_path,
-    file_name,
     file_stem,
-    find_delivered,
-    find_saved,
+    find_saved_by_file,
+    find_saved_result,
+    manifest_path,
     release_place,
     result,
-    save_output,
-    saved_result,
+    save_outputs,
     stem_beside,
 )
 from kling_provider.storage.addresses import Reach
-from kling_provider.storage.names import SUFFIXES
 
 if TYPE_CHECKING:
     from kling_provider.api.requests import Request
@@ -101,18 +99,18 @@ class Saving:
         model = request.model if request else None
         return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
 
-    def delivered(self) -> tuple[dict[str, Any], list[SavedFile]] | None:
-        """Result and files of what is saved already, at its plain place or beside it.
+    def find_saved(self, *, only_look: bool = False) -> SavedResult | None:
+        """Find what is saved already, at its plain place or beside it.
 
+        :param only_look: nothing is written or removed, for those who only ask.
         :raises KlingStorageError: where the place cannot be read; nothing was sent.
         """
-        # With replace too: it is for other videos, and our own may be the only memory of what was paid.
-        found = find_delivered(self._root, self._plain, self._origin.identity)
-        if not found:
-            return None
-        if self._replace or len(found) > 1:  # a try that was killed when it had saved, before it let go
+        # With replace too: it is for other results, and our own may be the only memory of what was paid.
+        saved = find_saved_result(self._root, self._plain, self._origin, keep_form=only_look)
+        if saved is not None and self._replace and not only_look:
+            # A try that was killed when it had saved, before it let go.
             release_place(self._root, self._plain, self._origin)
-        return saved_result(found), [SavedFile.at(path, sidecar, reused=True) for path, sidecar in found]
+        return saved
 
     def check(self) -> str:
         """The stem of the place that :meth:`claim` would take, without claiming it.
@@ -152,62 +150,39 @@ class Saving:
             release_place(self._root, self._plain, self._origin)
         self._claimed = None
 
-    def save(self, task: KlingTask) -> dict[int, SavedFile]:
-        """Save every output of ``task``, with its sidecar, at the claimed place; beside it, where that was lost.
-
-        A finished task has one output at least: without any, :func:`save_output` says so of the first, for what was
-        paid must not end as a success without a file. An output that has no link, such as the id of a thing in the
-        account, is no file.
-        """
-        outputs = task.outputs or (Output("video"),)
-        wanted = [index for index, one in enumerate(outputs) if one.type in SUFFIXES or one.url]
+    def save(self, task: KlingTask) -> SavedResult:
+        """Save all outputs of ``task`` with their manifest at the claimed place; beside it, where that was lost."""
         stem = self._claimed or self._plain
         beside = stem_beside(self._plain, self._origin.identity)
         if beside == stem:
             beside = stem_beside(stem, self._origin.identity)
-        suffixes = {
-            index: file_name("", type=outputs[index].type, index=index, outputs=len(outputs))
-            for index in wanted
-        }
-        files, claim_is_gone = {}, len(outputs) == 1
-        for index, suffix in suffixes.items():
-            path = self._root / f"{stem}{suffix}"
-            files[index] = save_output(
-                task,
-                path,
-                origin=self._origin,
-                index=index,
-                suffixes=list(suffixes.values()) if len(outputs) > 1 else (),
-                beside=self._root / f"{beside}{suffix}",
-                replace=self._replace,
-                refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
-                http_extras=self._hook.connection.http_extras,
-                reach=Reach.of(self._hook.connection),
-            )
-            claim_is_gone = claim_is_gone and files[index].file == str(path) and not self._replace
-        if not claim_is_gone:
+        saved = save_outputs(
+            task,
+            self._root,
+            stem,
+            origin=self._origin,
+            beside=[beside],
+            replace=self._replace,
+            refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
+            http_extras=self._hook.connection.http_extras,
+            reach=Reach.of(self._hook.connection),
+        )
+        if self._replace or saved.path != manifest_path(self._root, stem):
             release_place(self._root, self._plain, self._origin)
-        return files
+        return saved
 
 
-def find_remembered_result(
-    files: Sequence[str], identity: str, conn_id: str | None
-) -> tuple[dict[str, Any], list[SavedFile]] | None:
+def find_remembered_result(files: Sequence[str], identity: str, conn_id: str | None) -> SavedResult | None:
     """Find a result where an earlier run saved it, which may be another place than this run's.
 
-    :param files: what the memory of that run names.
+    :param files: what the memory of that run names: the manifest, or in an earlier release each file.
     """
     from airflow.sdk import ObjectStoragePath
 
-    found = []
-    for file in files:
+    for file in files[:1]:
         path = ObjectStoragePath(file, conn_id=conn_id) if conn_id else ObjectStoragePath(file)
-        if (sidecar := find_saved(path, identity)) is None:
-            return None
-        found.append((path, sidecar))
-    if not found:
-        return None
-    return saved_result(found), [SavedFile.at(path, sidecar, reused=True) for path, sidecar in found]
+        return find_saved_by_file(path, identity)
+    return None
 
 
 def result_of(
@@ -217,7 +192,7 @@ def result_of(
     type: str,
     adopted: bool | None = None,
     external_task_id: str | None = None,
-    files: Mapping[int, SavedFile] | None = None,
+    saved: SavedResult | None = None,
 ) -> dict[str, Any]:
     """The XCom of Generate, Sensor and Download: one JSON object."""
     return result(
@@ -229,7 +204,7 @@ def result_of(
         take=request.take if request else 0,
         adopted=adopted,
         external_task_id=external_task_id,
-        files=files,
+        saved=saved,
     )
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished tasks -> files and sidecars under an ``ObjectStoragePath``; pictures of a request -> the wire.
+"""Finished tasks -> files and their manifest under an ``ObjectStoragePath``; images of a request -> the wire.
 
 requests, fsspec and ``ObjectStoragePath`` are imported by the functions that need them.
 """
 
-from kling_provider.storage.claims import Claim, FoundClaim, find_claims, release_claim
+from kling_provider.storage.claims import FoundClaim, find_claims, release_claim
 from kling_provider.storage.images import (
     Image,
     image_addresses,
@@ -13,45 +13,51 @@ from kling_provider.storage.images import (
     shown_request,
 )
 from kling_provider.storage.index import saved_task_ids
-from kling_provider.storage.names import destination_path, file_name, file_stem, stem_beside
-from kling_provider.storage.places import choose_place, claim_place, find_delivered, release_place
-from kling_provider.storage.result import result, saved_result
-from kling_provider.storage.saving import save_output
-from kling_provider.storage.sidecar import (
+from kling_provider.storage.manifest import (
+    Manifest,
     Origin,
     SavedFile,
-    Sidecar,
-    find_saved,
-    read_sidecar,
-    sidecar_path,
+    SavedOutput,
+    SavedResult,
+    manifest_path,
 )
+from kling_provider.storage.names import destination_path, file_stem, stem_beside, stem_of_type
+from kling_provider.storage.places import (
+    choose_place,
+    claim_place,
+    find_saved_by_file,
+    find_saved_result,
+    release_place,
+)
+from kling_provider.storage.result import result, saved_result
+from kling_provider.storage.saving import save_outputs
 
 __all__ = [
-    "Claim",
     "FoundClaim",
     "Image",
+    "Manifest",
     "Origin",
     "SavedFile",
-    "Sidecar",
+    "SavedOutput",
+    "SavedResult",
     "choose_place",
     "claim_place",
     "destination_path",
-    "file_name",
     "file_stem",
     "find_claims",
-    "find_delivered",
-    "find_saved",
+    "find_saved_by_file",
+    "find_saved_result",
     "image_addresses",
     "load_image",
-    "read_sidecar",
+    "manifest_path",
     "release_claim",
     "release_place",
     "resolve_images",
     "result",
-    "save_output",
+    "save_outputs",
     "saved_result",
     "saved_task_ids",
     "shown_request",
-    "sidecar_path",
     "stem_beside",
+    "stem_of_type",
 ]

@@ -23,7 +23,7 @@ from kling_provider.hooks.wire import HttpOptions, split_extras
 from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
 from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs
-from kling_provider.storage.media import defect
+from kling_provider.storage.output_types import find_defect, find_suffix
 
 if TYPE_CHECKING:
     from requests import Response, Session
@@ -45,10 +45,11 @@ _LATER = frozenset((408, 425, 429))
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """``host`` is where the bytes came from."""
+    """``suffix`` is that of its format, ``host`` is where the bytes came from."""
 
     size: int
     sha256: str
+    suffix: str
     host: str
 
 
@@ -188,9 +189,9 @@ def _fetch_once(session: Session, options: HttpOptions, output: Output, file: Bi
             raise _DeadLink(f"{host} answered {response.status_code}")
         size, digest = _stream(response, file, host)
         kind = clean_text(response.headers.get("Content-Type", "unknown type"), 60)
-    if (wrong := defect(output.type, file, size)) is not None:
+    if (wrong := find_defect(output.type, file, size)) is not None:
         raise _Transient(f"what {host} sent is no whole {output.type}: {wrong} ({size} bytes, {kind})")
-    return Fetched(size, digest, host)
+    return Fetched(size, digest, find_suffix(output.type, file, url), host)
 
 
 def _open(session: Session, options: HttpOptions, url: str) -> Response:

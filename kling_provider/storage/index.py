@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Kling tasks are saved below a folder, by its sidecars."""
+"""Which Kling tasks are saved below a folder, by its manifests."""
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
+from kling_provider.file_names import MANIFEST_SUFFIX
+from kling_provider.storage.earlier_form import parse_sidecar
 from kling_provider.storage.failures import as_os_error, telling
+from kling_provider.storage.manifest import parse_manifest
 from kling_provider.storage.names import destination_path
-from kling_provider.storage.sidecar import Sidecar
 
 
 def saved_task_ids(destination: str, conn_id: str | None = None) -> set[str]:
-    """Kling task ids whose sidecar is below ``destination`` and whose file is there, with the size it had.
+    """Return the Kling task ids whose manifest is below ``destination`` and whose files are there, with the size they had.
 
     :raises KlingRequestError: where ``destination`` is no folder that can be named.
     :raises KlingStorageError: where it cannot be read; a retry may help.
@@ -24,13 +24,15 @@ def saved_task_ids(destination: str, conn_id: str | None = None) -> set[str]:
             return saved
         sizes = {name: info.get("size") for name, info in root.fs.find(root.path, detail=True).items()}
         for name in sizes:
-            film = name.removesuffix(".json")
-            if film == name or film not in sizes:
+            folder, slash, own = name.rpartition("/")
+            if own.endswith(MANIFEST_SUFFIX):
+                manifest = parse_manifest(root.fs.cat_file(name))
+            elif own.endswith(".json") and name.removesuffix(".json") in sizes:
+                manifest = parse_sidecar(root.fs.cat_file(name), own.removesuffix(".json"))
+            else:
                 continue
-            try:
-                sidecar = Sidecar.model_validate_json(root.fs.cat_file(name))
-            except ValidationError:
+            if manifest is None or manifest.is_claim or manifest.kling_task_id is None:
                 continue
-            if sizes[film] == sidecar.bytes:
-                saved.add(sidecar.kling_task_id)
+            if all(sizes.get(f"{folder}{slash}{file}") == one.bytes for file, one in manifest.files.items()):
+                saved.add(manifest.kling_task_id)
     return saved

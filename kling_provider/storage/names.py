@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a video's file is called, and where it goes. Names never leave the destination."""
+"""What the files of a result are called, and where they go. Names never leave the destination."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from unicodedata import normalize
 
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.file_names import ABSOLUTE, NAMELESS, OUTSIDE, parse_template
+from kling_provider.storage.output_types import SUFFIXES
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 _LONGEST = 200
 #: Bytes of the last part of a stem: identity, number and suffix follow.
 _LONGEST_STEM = 180
-
-#: By the type of a task's output.
-SUFFIXES = {"video": ".mp4", "image": ".png", "audio": ".mp3"}
 
 #: Control characters, marks that turn the direction of writing, and lone surrogates; what some file system, object
 #: store or URL takes for its own.
@@ -86,20 +84,16 @@ def file_stem(
     return "/".join([*parts, _fit(last, _LONGEST_STEM - len(tail)) + tail])
 
 
-def file_name(stem: str, *, type: str, index: int = 0, outputs: int = 1) -> str:
-    """The file of one output: ``-{index}`` where a task has several outputs, then the suffix of its type.
-
-    :param type: of the output; Kling may have more types than this release knows, those are their own suffix.
-    """
-    suffix = SUFFIXES.get(type) or f".{re.sub('[^a-z0-9]', '', type.lower())[:8] or 'bin'}"
-    return f"{stem}-{index}{suffix}" if outputs > 1 else f"{stem}{suffix}"
-
-
 def stem_beside(stem: str, identity: str) -> str:
     """Where a result is saved whose plain place is another one's of the same task: ``{stem}.{8 hex of its identity}``."""
     computed = _COMPUTED.fullmatch(identity)
     mark = computed[1] if computed else sha256(identity.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{stem}.{mark}"
+
+
+def stem_of_type(stem: str, type: str) -> str:
+    """Return where a result is saved whose plain place is one of another kind of request: ``{stem}.{type}``."""
+    return f"{stem}.{re.sub('[^a-z0-9_]', '_', type.lower())}"
 
 
 def destination_path(
@@ -154,7 +148,7 @@ def destination_path(
 
 
 def _without_suffix(template: str) -> str:
-    for suffix in SUFFIXES.values():
+    for suffix in SUFFIXES:
         if template != suffix and template.endswith(suffix):
             return template.removesuffix(suffix)
     return template

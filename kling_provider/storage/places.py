@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
-from kling_provider.storage.claims import Claim
+from kling_provider.file_names import MANIFEST_SUFFIX, manifest_names
+from kling_provider.storage.earlier_form import turn_into_manifest
 from kling_provider.storage.failures import telling
-from kling_provider.storage.media import defect
-from kling_provider.storage.names import file_name, stem_beside
-from kling_provider.storage.poster import poster_path
-from kling_provider.storage.sidecar import Found, Origin, Sidecar, intact, look, sidecar_path
+from kling_provider.storage.looking import Found, look
+from kling_provider.storage.manifest import Manifest, Origin, SavedResult, manifest_path, read_manifest_file
+from kling_provider.storage.names import stem_beside, stem_of_type
+from kling_provider.storage.output_types import expected_suffixes
 from kling_provider.storage.stores import may_write, store_of
 
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ class Holder(Enum):
     """Whose a place is, as seen by one request."""
 
     NOBODY = "nobody"
-    #: This very request's: its claim, or its video, or what is left of it.
+    #: This very request's: its claim, or its result, or what is left of it.
     US = "us"
-    #: This very request's video, which somebody edited.
+    #: This very request's result, which somebody edited.
     EDITED = "edited"
     #: Another request's of the same Dag, task and name: a changed prompt, another run, another mapped entry.
     SAME_TASK = "same_task"
+    #: A request's of another kind, whoever made it.
+    OTHER_TYPE = "other_type"
     OTHERS = "others"
 
 
@@ -44,79 +48,93 @@ _OURS = (Holder.NOBODY, Holder.US)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``stem`` is where the result will be saved, ``claimed`` whose sidecar's name is claimed for it.
+    """``stem`` is where the result will be saved, ``claimed`` whose manifest's name is claimed for it.
 
-    They differ where an older file is to be replaced: it stays with its own sidecar until the new one is there.
+    They differ where an older result is to be replaced: it stays with its own manifest until the new one is there.
     """
 
     stem: str
     claimed: str
-    #: Our claim, or what is left of our video, is there already.
-    held: bool
+    found: Found
+    #: Our claim, or what is left of our result, is there already.
+    is_held: bool
 
 
-def find_delivered(
-    root: ObjectStoragePath, stem: str, identity: str
-) -> list[tuple[ObjectStoragePath, Sidecar]]:
-    """The files of this identity that are saved and intact, in the order of the outputs: at their plain place, else
-    beside it; empty where one of them is missing.
+def find_saved_result(
+    root: ObjectStoragePath, stem: str, origin: Origin, *, keep_form: bool = False
+) -> SavedResult | None:
+    """Find the result of this identity (any attempt), whole: at its plain place, else where its turn would have put it.
 
-    Intact: the size is right, and for files on disk the sha256 as well.
+    What an earlier release saved counts too, and is turned into a manifest.
 
     :param stem: the plain one.
-    :raises KlingStorageError: where the place cannot be read.
+    :param keep_form: only look; nothing is written or removed.
+    :raises KlingStorageError: where a place cannot be read.
     """
     with telling(f"look for {root / stem}"):
-        for one in (stem, stem_beside(stem, identity)):
-            path, found = _look_first(root, one)
-            if (sidecar := _saved(path, found, identity)) is None:
+        for one in possible_stems(stem, origin):
+            path = manifest_path(root, one)
+            found = look(path, expected_suffixes(origin.expects))
+            if not _is_saved(found, origin.identity):
                 continue
-            if not sidecar.suffixes:
-                return [(path, sidecar)]
-            files = []
-            for suffix in sidecar.suffixes:
-                path = root / f"{one}{suffix}"
-                if (sidecar := _saved(path, look(path), identity)) is None:
-                    break
-                files.append((path, sidecar))
-            else:
-                return files
-    return []
+            if not keep_form:
+                tend(found)
+            return SavedResult(path, _manifest_of(found), reused=True)
+    return None
 
 
-def _saved(path: ObjectStoragePath, found: Found, identity: str) -> Sidecar | None:
-    if found.sidecar is None or found.sidecar.identity != identity or not intact(path, found):
-        return None
-    store_of(path).tidy(path, sidecar_path(path), poster_path(path))
-    return found.sidecar
+def find_saved_by_file(file: ObjectStoragePath, identity: str) -> SavedResult | None:
+    """Find a result by its manifest, or by one of its files: what an earlier run remembers.
+
+    :raises KlingStorageError: where the place cannot be read.
+    """
+    is_manifest = file.name.endswith(MANIFEST_SUFFIX)
+    names = (file.name,) if is_manifest else manifest_names(file.name)
+    with telling(f"look for {file}"):
+        for name in names:
+            base = name.removesuffix(MANIFEST_SUFFIX)
+            suffixes = () if is_manifest else (file.name.removeprefix(base).removeprefix("-0"),)
+            found = look(file.parent / name, suffixes)
+            if _is_saved(found, identity):
+                tend(found)
+                return SavedResult(found.path, _manifest_of(found), reused=True)
+    return None
 
 
 def choose_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: bool = False) -> Choice:
-    """Where a result of ``origin`` may be saved; asked before anything is paid.
+    """Choose where a result of ``origin`` may be saved; asked before anything is paid.
 
-    The plain stem where nothing is, or what is there is of the same identity. Where it is another request's of the
-    same Dag, task and name, ``{stem}.{8 hex}`` beside it.
+    The plain stem where nothing is, or what is there is of the same identity. Where another kind of request has it,
+    ``{stem}.{type}``. Where it is another request's of the same Dag, task and name, ``{stem}.{8 hex}`` beside it.
 
-    :param replace: then the plain stem too, if the file there was made by the same Dag, task and name.
+    :param replace: then the plain stem too, if what is there was made by the same Dag, task and name.
     :raises KlingRequestError: where it is somebody else's, saying whose, and what to write instead.
     :raises KlingStorageError: where the place cannot be read or written.
     """
+    suffixes = expected_suffixes(origin.expects, several=origin.several)
+
+    def see(one: str) -> tuple[Found, Holder, str]:
+        found = look(manifest_path(root, one), suffixes)
+        return found, *holder_of(found, origin)
+
     with telling(f"write {root / stem}"):
-        path, found = _look_first(root, stem)
-        may_write(path)
-        holder, why = holder_of(path, found, origin)
+        may_write(manifest_path(root, stem))
+        found, holder, why = see(stem)
         if holder in _OURS or (replace and holder is Holder.EDITED):
-            return Choice(stem, stem, held=holder is not Holder.NOBODY)
-        if holder is Holder.SAME_TASK:
-            wanted = stem if replace and may_replace(found, origin) else None
+            return Choice(stem, stem, found, is_held=holder is not Holder.NOBODY)
+        to_replace = stem if replace and may_replace(found, origin) else None
+        if holder is Holder.OTHER_TYPE and to_replace is None:
+            stem = stem_of_type(stem, origin.type)
+            found, holder, why = see(stem)
+            if holder in _OURS or (replace and holder is Holder.EDITED):
+                return Choice(stem, stem, found, is_held=holder is not Holder.NOBODY)
+            to_replace = stem if replace and may_replace(found, origin) else None
+        if holder is Holder.SAME_TASK or to_replace is not None:
             beside = stem_beside(stem, origin.identity)
-            path, found = _look_first(root, beside)
-            holder, why = holder_of(path, found, origin)
+            found, holder, why = see(beside)
             if holder in _OURS:
-                return Choice(wanted or beside, beside, held=holder is Holder.US)
-    raise KlingRequestError(
-        f"{path} {why} {_way_out(path, found, holder)} Nothing was sent, nothing is billed."
-    )
+                return Choice(to_replace or beside, beside, found, is_held=holder is Holder.US)
+    raise KlingRequestError(f"{why} {_way_out(found, holder)} Nothing was sent, nothing is billed.")
 
 
 def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: bool = False) -> str:
@@ -130,17 +148,20 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
     """
     for _ in range(ROUNDS):
         choice = choose_place(root, stem, origin, replace=replace)
-        if choice.held:
-            return choice.stem  # by an earlier try of ours, or by another task that wants the very same video
-        path = root / file_name(choice.claimed, type="video")
-        store = store_of(path)
+        path = manifest_path(root, choice.claimed)
+        if choice.is_held:  # by an earlier try of ours, or by another task that wants the very same result
+            if choice.found.earlier is not None and choice.found.earlier.manifest.is_claim:
+                turn_into_manifest(path, choice.found.earlier)
+            return choice.stem
         with telling(f"claim {path}"):
             try:
-                if not store.claim(sidecar_path(path), Claim.by(origin).as_bytes()):
+                if not store_of(path).claim(path, Manifest.claim(origin).as_bytes()):
                     _say_that_it_may_be_shared(path)
             except FileExistsError:
                 continue  # somebody was quicker: look whose it is
-            if _is_claimed(root, choice.claimed, origin):
+            # A file may have come before it.
+            found = look(path, expected_suffixes(origin.expects, several=origin.several))
+            if holder_of(found, origin)[0] is Holder.US:
                 return choice.stem
         release_place(root, choice.claimed, origin)
     raise KlingStorageError(
@@ -149,123 +170,122 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
 
 
 def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
-    """Remove the claim that this task instance made for ``origin``; a sidecar stays. Never raises."""
-    for one in (stem, stem_beside(stem, origin.identity)):
-        path = root / file_name(one, type="video")
+    """Remove the claims that this task instance made for ``origin``; a saved result stays. Never raises."""
+    for one in possible_stems(stem, origin):
+        path = manifest_path(root, one)
         try:
-            found = look(path)
-            if found.claim is not None and found.claim.is_of(origin):
-                store_of(path).remove(sidecar_path(path))
+            manifest = read_manifest_file(path)[1]
+            if manifest is not None and manifest.is_claim_of(origin):
+                store_of(path).remove(path)
         except Exception as error:  # noqa: BLE001 - what is left is a claim of this request, which its next try takes over
-            log.warning("The claim beside %s could not be removed (%s)", path, type(error).__name__)
+            log.warning("The claim %s could not be removed (%s)", path, type(error).__name__)
 
 
-def holder_of(
-    path: ObjectStoragePath, found: Found, origin: Origin, kling_task_id: str | None = None
-) -> tuple[Holder, str]:
-    """Whose a place is, and that in words that follow its path.
+def possible_stems(stem: str, origin: Origin) -> Iterator[str]:
+    """Return every stem that a result with the plain ``stem`` may have got, in the order in which they are tried."""
+    for one in (stem, stem_of_type(stem, origin.type)):
+        yield one
+        yield stem_beside(one, origin.identity)
+
+
+def holder_of(found: Found, origin: Origin, kling_task_id: str | None = None) -> tuple[Holder, str]:
+    """Tell whose a place is, and that in a sentence.
 
     :param kling_task_id: the same Kling task is ours too, whatever name it is wanted under.
     """
-    if found.size == -1:
-        return Holder.OTHERS, "is there and is no file."
-    if found.sidecar is not None:
-        return _of_video(path, found, found.sidecar, origin, kling_task_id)
-    if found.size is not None:
-        return Holder.OTHERS, "is there and was not saved by this provider (it has no sidecar)."
-    if found.claim is not None:
-        if found.claim.identity == origin.identity:
-            return Holder.US, "is claimed for this video."
-        words = f"is claimed for another video (since {found.claim.claimed_at}; {_owner(found.claim)})."
-        return Holder.SAME_TASK if _same_task(found.claim, origin) else Holder.OTHERS, words
-    if found.beside == 0:
-        return (
-            Holder.OTHERS,
-            "has an empty .json file beside it: a task was killed while it claimed the place.",
-        )
-    if found.beside:
-        return Holder.OTHERS, "has a .json file beside it that is none of ours."
-    return Holder.NOBODY, "is free."
+    manifest, place = found.manifest, str(found.path).removesuffix(MANIFEST_SUFFIX)
+    if manifest is None and found.beside is not None:
+        if found.beside == 0:
+            return Holder.OTHERS, f"{found.path} is empty: a task was killed while it claimed the place."
+        return Holder.OTHERS, f"{found.path} is there and was not written by this provider."
+    if manifest is not None and not _is_ours(manifest, origin, kling_task_id):
+        if manifest.is_claim:
+            words = f"{place} is claimed for another result (since {manifest.claimed_at}; {manifest.owner})."
+        else:
+            words = f"{place} belongs to another result (saved {manifest.saved_at}; {manifest.owner})."
+        return _holder_of_another(manifest, origin), words
+    if found.strays:
+        return _holder_of_strays(found, origin)
+    if manifest is None:
+        return Holder.NOBODY, f"{place} is free."
+    for name, size in found.sizes.items():
+        if size == -1:
+            return Holder.OTHERS, f"{found.path.parent / name} is there and is no file."
+    if (edited := found.find_edited()) is not None:
+        edited_file = found.path.parent / edited
+        return Holder.EDITED, f"{edited_file} was changed after it was saved, and is whole still."
+    return Holder.US, f"{place} is this result's."
 
 
 def may_replace(found: Found, origin: Origin) -> bool:
-    """Whether ``replace=True`` may take the place: its file was made by the same Dag, task and name.
+    """Decide whether ``replace=True`` may take the place: its result was made by the same Dag, task and name.
 
     Not by another mapped entry of the same run: that would be overwritten as soon as it is there.
     """
-    old = found.sidecar
-    if old is None or found.size == -1:
+    old = found.manifest
+    if old is None or old.is_claim or found.strays or -1 in found.sizes.values():
         return False
     if old.identity == origin.identity:
         return True
-    sibling = old.run_id == origin.run_id and old.map_index != origin.map_index
-    return _same_task(old, origin) and not sibling
+    is_sibling = old.run_id == origin.run_id and old.map_index != origin.map_index
+    return old.is_of_same_task(origin) and not is_sibling
 
 
-def _is_claimed(root: ObjectStoragePath, stem: str, origin: Origin) -> bool:
-    """Whether the claim that was just made holds: a file, or the first one of several, may have come before it."""
-    path = root / file_name(stem, type="video")
-    several = root / file_name(stem, type="video", outputs=2)
+def tend(found: Found) -> None:
+    """Bring a saved result into today's form, and remove what killed tries left beside it."""
+    if found.earlier is not None:
+        turn_into_manifest(found.path, found.earlier)
+    store_of(found.path).tidy(found.path)
+
+
+def _is_saved(found: Found, identity: str) -> bool:
+    return found.manifest is not None and found.manifest.identity == identity and found.is_whole
+
+
+def _manifest_of(found: Found) -> Manifest:
+    if found.manifest is None:
+        raise ValueError("there must be a manifest")
+    return found.manifest
+
+
+def _is_ours(manifest: Manifest, origin: Origin, kling_task_id: str | None) -> bool:
+    return manifest.identity == origin.identity or (
+        kling_task_id is not None and manifest.kling_task_id == kling_task_id
+    )
+
+
+def _holder_of_another(manifest: Manifest, origin: Origin) -> Holder:
+    if manifest.type is not None and manifest.type != origin.type:
+        return Holder.OTHER_TYPE
+    return Holder.SAME_TASK if manifest.is_of_same_task(origin) else Holder.OTHERS
+
+
+def _holder_of_strays(found: Found, origin: Origin) -> tuple[Holder, str]:
+    folder, (name, size) = found.path.parent, next(iter(found.strays.items()))
+    if size == -1:
+        return Holder.OTHERS, f"{folder / name} is there and is no file."
+    for one in manifest_names(name):
+        if one != found.path.name:
+            other = read_manifest_file(folder / one)[1]
+            if other is not None and name in other.files:
+                words = f"{folder / name} belongs to another result (saved {other.saved_at}; {other.owner})."
+                return _holder_of_another(other, origin), words
     return (
-        holder_of(path, look(path), origin)[0] is Holder.US
-        and holder_of(several, look(several), origin)[0] in _OURS
+        Holder.OTHERS,
+        f"{folder / name} is there and was not saved by this provider (no manifest names it).",
     )
 
 
-def _look_first(root: ObjectStoragePath, stem: str) -> tuple[ObjectStoragePath, Found]:
-    """The place of a stem: its only file, else the first one of several."""
-    path = root / file_name(stem, type="video")
-    found = look(path)
-    if found.nothing:
-        several = root / file_name(stem, type="video", outputs=2)
-        if not (first := look(several)).nothing:
-            return several, first
-    return path, found
-
-
-def _of_video(
-    path: ObjectStoragePath, found: Found, sidecar: Sidecar, origin: Origin, kling_task_id: str | None
-) -> tuple[Holder, str]:
-    if sidecar.identity != origin.identity and sidecar.kling_task_id != kling_task_id:
-        words = f"belongs to another video (saved {sidecar.saved_at}; {_owner(sidecar)})."
-        return Holder.SAME_TASK if _same_task(sidecar, origin) else Holder.OTHERS, words
-    if found.size is None or intact(path, found):
-        return Holder.US, "is this video."
-    with store_of(path).open(path) as file:
-        if defect(sidecar.output_type, file, found.size) is None:
-            return Holder.EDITED, "was changed after it was saved, and is a whole video still."
-    return Holder.US, "is this video, and broken."  # it is made again
-
-
-def _same_task(one: Sidecar | Claim, origin: Origin) -> bool:
-    """Whether it was made by the same Dag, task and name; without a name, by the same map index."""
-    if one.dag_id is None or (one.dag_id, one.task_id) != (origin.dag_id, origin.task_id):
-        return False
-    return one.name == origin.name and (one.name is not None or one.map_index == origin.map_index)
-
-
-def _owner(one: Sidecar | Claim) -> str:
-    mapped = one.map_index if one.map_index is not None and one.map_index >= 0 else None
-    facts = (
-        ("Dag", one.dag_id),
-        ("run", one.run_id),
-        ("task", one.task_id),
-        ("map index", mapped),
-        ("name", one.name),
-        ("Kling task", one.kling_task_id if isinstance(one, Sidecar) else None),
-    )
-    return ", ".join(f"{label} {value}" for label, value in facts if value is not None)
-
-
-def _way_out(path: ObjectStoragePath, found: Found, holder: Holder) -> str:
-    if found.size is None and (found.claim is not None or found.beside == 0):
+def _way_out(found: Found, holder: Holder) -> str:
+    if (found.manifest is not None and found.manifest.is_claim and not found.strays) or found.beside == 0:
+        file = found.earlier.paths[0] if found.earlier is not None else found.path
         return (
             "Write another filename or destination; or, where that task is not going to save there any more, release "
-            f"its place: python -m kling_provider claims release '{path}'."
+            f"its place: python -m kling_provider claims release '{file}'."
         )
     if holder is Holder.EDITED:
         return "It is not overwritten: move it away, or set replace=True."
-    if found.sidecar is not None:
+    if found.manifest is not None and not found.strays:
         return (
             "It is not overwritten, not with replace=True either: write another filename, such as "
             "'{name}-{run_id}', or another destination."
@@ -275,8 +295,8 @@ def _way_out(path: ObjectStoragePath, found: Found, holder: Holder) -> str:
 
 def _say_that_it_may_be_shared(path: ObjectStoragePath) -> None:
     log.warning(
-        "%s:// cannot hold a claim here: two tasks that want the file %s at the same moment are both sent and paid, and "
-        "the second one's video is saved beside the first one's.",
+        "%s:// cannot hold a claim here: two tasks that want the name %s at the same moment are both sent and paid, and "
+        "the second one's result is saved beside the first one's.",
         path.protocol,
-        path.name,
+        path.name.removesuffix(MANIFEST_SUFFIX),
     )

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kling_provider.api.tasks import KlingTask, TaskStatus
-from kling_provider.storage.sidecar import SavedFile, Sidecar, billing_facts, moment, sidecar_path
-
-if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
+from kling_provider.storage.manifest import SavedResult, billing_facts, moment
 
 
 def result(
@@ -23,21 +19,20 @@ def result(
     take: int,
     adopted: bool | None,
     external_task_id: str | None,
-    files: Mapping[int, SavedFile] | None = None,
+    saved: SavedResult | None = None,
 ) -> dict[str, Any]:
-    """What is known about a task, as design section 3 shapes it; what is not known is ``None``.
+    """Return what is known about a task; what is not known is ``None``.
 
     Times are ISO 8601 in UTC with milliseconds, amounts decimal text, durations seconds. ``url`` is a signed
     link: it belongs into the XCom and nowhere else, least of all into a log.
 
     :param type: the kind of request.
     :param external_task_id: ours, where Kling's answer carries none.
-    :param files: what was saved, by the output's index.
+    :param saved: what was saved.
     """
-    files = files or {}
     outputs = []
     for index, output in enumerate(task.outputs):
-        saved = files.get(index)
+        file = saved.file_of(saved.manifest.outputs[index]) if saved else None
         outputs.append(
             {
                 "type": output.type,
@@ -45,9 +40,8 @@ def result(
                 "url": output.url,
                 "duration": output.duration,
                 "watermark_url": output.watermark_url,
-                "file": saved.file if saved else None,
-                "sidecar": saved.sidecar_file if saved else None,
-                "poster": saved.poster_file if saved else None,
+                "file": file.file if file else None,
+                "poster": file.poster_file if file else None,
             }
         )
     return {
@@ -61,6 +55,7 @@ def result(
         "external_task_id": task.external_task_id or external_task_id,
         "status": task.status.value,
         "outputs": outputs,
+        "manifest": saved.manifest_file if saved else None,
         "billing": billing_facts(task.billing),
         "created_at": moment(task.created_at),
         "finished_at": moment(task.finished_at),
@@ -68,37 +63,37 @@ def result(
     }
 
 
-def saved_result(files: Sequence[tuple[ObjectStoragePath, Sidecar]]) -> dict[str, Any]:
-    """The same for what :func:`find_delivered` found: no call was made, so there are no links.
-
-    :param files: at least one, in the order of the outputs.
-    """
-    _, saved = files[0]
-    return {
-        "name": saved.name,
-        "type": saved.type,
-        "prompt": saved.prompt,
-        "model": saved.model,
-        "take": saved.take,
-        "adopted": True,
-        "kling_task_id": saved.kling_task_id,
-        "external_task_id": saved.external_task_id,
-        "status": TaskStatus.SUCCEEDED.value,
-        "outputs": [
+def saved_result(saved: SavedResult) -> dict[str, Any]:
+    """Return the same for what was saved earlier: no call was made, so there are no links."""
+    manifest = saved.manifest
+    outputs = []
+    for output in manifest.outputs:
+        file = saved.file_of(output)
+        outputs.append(
             {
-                "type": sidecar.output_type,
-                "id": sidecar.output_id,
+                "type": output.type,
+                "id": output.id,
                 "url": None,
-                "duration": sidecar.duration,
+                "duration": output.duration,
                 "watermark_url": None,
-                "file": str(path),
-                "sidecar": str(sidecar_path(path)),
-                "poster": str(path.parent / sidecar.poster) if sidecar.poster else None,
+                "file": file.file if file else None,
+                "poster": file.poster_file if file else None,
             }
-            for path, sidecar in files
-        ],
-        "billing": saved.billing,
-        "created_at": saved.created_at,
-        "finished_at": saved.finished_at,
-        "expires_at": saved.expires_at,
+        )
+    return {
+        "name": manifest.name,
+        "type": manifest.type,
+        "prompt": manifest.prompt,
+        "model": manifest.model,
+        "take": manifest.take,
+        "adopted": True,
+        "kling_task_id": manifest.kling_task_id,
+        "external_task_id": manifest.external_task_id,
+        "status": TaskStatus.SUCCEEDED.value,
+        "outputs": outputs,
+        "manifest": saved.manifest_file,
+        "billing": manifest.billing,
+        "created_at": manifest.created_at,
+        "finished_at": manifest.finished_at,
+        "expires_at": manifest.expires_at,
     }

@@ -17,10 +17,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
-from kling_provider.storage import Origin, SavedFile, destination_path, save_output
+from kling_provider.storage import Manifest, Origin, SavedResult, destination_path, save_outputs
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
+
+#: What stands in a folder after a video was saved.
+SAVED = ["red-panda.kling.json", "red-panda.mp4", "red-panda.mp4.jpg"]
 
 SECRET = "Signature=s3cr3t-of-a-link"
 
@@ -192,17 +195,22 @@ def origin(identity: str = "af-identity", **more: Any) -> Origin:
     return Origin(identity=identity, **(facts | more))
 
 
-def place(folder: Path, name: str = "red-panda.mp4") -> ObjectStoragePath:
-    path: ObjectStoragePath = destination_path(str(folder)) / name
-    return path
+def place(folder: Path) -> ObjectStoragePath:
+    return destination_path(str(folder))
 
 
 def never() -> KlingTask:
     raise AssertionError("no fresh link is needed here")
 
 
-def save(task: KlingTask, path: ObjectStoragePath, **more: Any) -> SavedFile:
-    return save_output(task, path, **({"origin": origin(), "refresh": never} | more))
+def save(task: KlingTask, folder: Path, stem: str = "red-panda", **more: Any) -> SavedResult:
+    return save_outputs(task, place(folder), stem, **({"origin": origin(), "refresh": never} | more))
+
+
+def manifest(folder: Path, stem: str = "red-panda") -> Manifest | None:
+    """What the manifest says, if there is one."""
+    file = folder / f"{stem}.kling.json"
+    return Manifest.model_validate_json(file.read_bytes()) if file.exists() else None
 
 
 def names(folder: Path) -> list[str]:

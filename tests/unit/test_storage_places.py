@@ -20,17 +20,13 @@ from kling_provider.exceptions import (
     KlingRequestError,
     KlingStorageError,
 )
-from kling_provider.storage import (
-    SavedFile,
-    choose_place,
-    claim_place,
-    find_saved,
-    read_sidecar,
-)
+from kling_provider.storage import SavedResult, choose_place, claim_place, find_saved_result
 from tests.unit.storage_stand_ins import (
+    SAVED,
     Host,
     film,
     finished,
+    manifest,
     names,
     origin,
     place,
@@ -49,31 +45,31 @@ def host() -> Iterator[Host]:
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_file_of_others_is_never_overwritten(tmp_path: Path, host: Host, replace: bool) -> None:
-    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    file = tmp_path / "red-panda.mp4"
     task = finished(host.serve("/a.mp4", whole(film())))
 
     def refused(says: str, way_out: str) -> None:
         before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
         with pytest.raises(KlingRequestError, match="another filename") as error:
-            claim_place(path.parent, "red-panda", origin(), replace=replace)
+            claim_place(place(tmp_path), "red-panda", origin(), replace=replace)
         assert says in str(error.value)
         assert way_out in str(error.value)
         assert "Nothing was sent, nothing is billed" in str(error.value)
         assert error.value.task_state is TaskState.NONE
         with pytest.raises(KlingRequestError, match="stays at Kling") as late:
-            save(task, path, replace=replace)
+            save(task, tmp_path, replace=replace)
         assert says in str(late.value)
         assert late.value.task_state is TaskState.EXISTS
         assert {name: (tmp_path / name).read_bytes() for name in names(tmp_path)} == before
 
     file.write_bytes(b"somebody's")
-    refused("has no sidecar", "move it away")
+    refused("no manifest names it", "move it away")
     file.unlink()
-    (tmp_path / "red-panda.mp4.json").write_text('{"some": "json"}')
-    refused("none of ours", "move it away")
-    (tmp_path / "red-panda.mp4.json").write_text("")
+    (tmp_path / "red-panda.kling.json").write_text('{"some": "json"}')
+    refused("was not written by this provider", "move it away")
+    (tmp_path / "red-panda.kling.json").write_text("")
     refused("a task was killed while it claimed", "claims release")
-    (tmp_path / "red-panda.mp4.json").unlink()
+    (tmp_path / "red-panda.kling.json").unlink()
     file.symlink_to(tmp_path / "dangling")
     refused("is no file", "move it away")
     file.unlink()
@@ -81,7 +77,7 @@ def test_a_file_of_others_is_never_overwritten(tmp_path: Path, host: Host, repla
     refused("is no file", "move it away")
     file.rmdir()
     others = origin("af-other", dag_id="trailers", task_id="cut", map_index=-1)
-    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="1"), path, origin=others)
+    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="1"), tmp_path, origin=others)
     owner = "Dag trailers, run manual__1, task cut, name red-panda, Kling task 1"
     refused(owner, "'{name}-{run_id}'")
     file.unlink()
@@ -92,53 +88,50 @@ def test_what_was_paid_is_saved_beside_a_file_of_others(
     tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It came there after the payment."""
-    path = place(tmp_path)
     (tmp_path / "red-panda.mp4").write_bytes(b"somebody's")
     task = finished(host.serve("/a.mp4", whole(film())))
-    saved = save(task, path, beside=place(tmp_path, "red-panda.0badcafe.mp4"))
-    assert saved.file.endswith("/red-panda.0badcafe.mp4")
+    saved = save(task, tmp_path, beside=["red-panda.0badcafe"])
+    assert saved.files[0].file.endswith("/red-panda.0badcafe.mp4")
     assert (tmp_path / "red-panda.0badcafe.mp4").read_bytes() == film()
-    assert saved.sidecar.poster == "red-panda.0badcafe.mp4.jpg"
+    assert saved.manifest.outputs[0].poster == "red-panda.0badcafe.mp4.jpg"
     assert (tmp_path / "red-panda.mp4").read_bytes() == b"somebody's"
-    assert "It stays as it is, and the video goes beside it" in caplog.text
+    assert "It stays as it is, and this result goes beside it" in caplog.text
 
 
 def test_a_video_that_was_edited_is_not_overwritten(tmp_path: Path, host: Host) -> None:
-    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    file = tmp_path / "red-panda.mp4"
     task = finished(host.serve("/a.mp4", whole(film())))
-    save(task, path)
+    save(task, tmp_path)
     file.write_bytes(film(0.5))
-    assert find_saved(path, "af-identity") is None
+    assert find_saved_result(place(tmp_path), "red-panda", origin()) is None
     with pytest.raises(KlingRequestError, match="was changed after it was saved") as error:
-        choose_place(path.parent, "red-panda", origin())
+        choose_place(place(tmp_path), "red-panda", origin())
     assert "set replace=True" in str(error.value)
     with pytest.raises(KlingRequestError, match="was changed after it was saved"):
-        save(task, path)
+        save(task, tmp_path)
     assert file.read_bytes() == film(0.5)
-    assert claim_place(path.parent, "red-panda", origin(), replace=True) == "red-panda"
-    save(task, path, replace=True)
+    assert claim_place(place(tmp_path), "red-panda", origin(), replace=True) == "red-panda"
+    save(task, tmp_path, replace=True)
     assert file.read_bytes() == film()
 
 
 def test_another_task_of_the_same_identity_takes_the_place(tmp_path: Path, host: Host) -> None:
-    path = place(tmp_path)
-    save(finished(host.serve("/a.mp4", whole(film())), id="1"), path)
-    assert claim_place(path.parent, "red-panda", origin()) == "red-panda"
-    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="2"), path)
+    save(finished(host.serve("/a.mp4", whole(film())), id="1"), tmp_path)
+    assert claim_place(place(tmp_path), "red-panda", origin()) == "red-panda"
+    save(finished(host.serve("/b.mp4", whole(film(0.5))), id="2"), tmp_path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
-    assert read_sidecar(path).kling_task_id == "2"  # type: ignore[union-attr]
+    assert manifest(tmp_path).kling_task_id == "2"  # type: ignore[union-attr]
 
 
 def test_of_two_that_save_at_once_one_wins_and_the_other_says_so(tmp_path: Path, host: Host) -> None:
     """Both looked before either was there: the one whose download ends first gets the name."""
-    path = place(tmp_path)
     go_on = threading.Event()
     slow = finished(host.serve("/slow.mp4", stalled(film(), 500, go_on)), id="slow")
     failed: list[BaseException] = []
 
     def save_slowly() -> None:
         try:
-            save(slow, path, origin=origin("af-slow"))
+            save(slow, tmp_path, origin=origin("af-slow"))
         except KlingError as error:
             failed.append(error)
 
@@ -146,37 +139,36 @@ def test_of_two_that_save_at_once_one_wins_and_the_other_says_so(tmp_path: Path,
     thread.start()
     while "/slow.mp4" not in host.paths:
         thread.join(0.01)
-    save(finished(host.serve("/b.mp4", whole(film(0.5)))), path)
+    save(finished(host.serve("/b.mp4", whole(film(0.5)))), tmp_path)
     go_on.set()
     thread.join()
     assert isinstance(failed[0], KlingRequestError)
-    assert "belongs to another video" in str(failed[0])
+    assert "belongs to another result" in str(failed[0])
     assert (tmp_path / "red-panda.mp4").read_bytes() == film(0.5)
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
+    assert names(tmp_path) == SAVED
 
 
 def test_two_tries_of_one_task_at_once_are_one_file(tmp_path: Path, host: Host) -> None:
-    path = place(tmp_path)
     task = finished(host.serve("/a.mp4", whole(film())))
-    results: list[SavedFile] = []
-    threads = [threading.Thread(target=lambda: results.append(save(task, path))) for _ in range(8)]
+    results: list[SavedResult] = []
+    threads = [threading.Thread(target=lambda: results.append(save(task, tmp_path))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(results) == 8
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
-    assert find_saved(path, "af-identity") is not None
+    assert names(tmp_path) == SAVED
+    assert find_saved_result(place(tmp_path), "red-panda", origin()) is not None
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_payment(tmp_path: Path, host: Host) -> None:
     (tmp_path / "file").write_text("a file, no folder")
-    path = place(tmp_path / "file/below")
+    below = tmp_path / "file/below"
     with pytest.raises(KlingStorageError, match="a file stands where a folder should be") as error:
-        claim_place(path.parent, "red-panda", origin())
+        claim_place(place(below), "red-panda", origin())
     assert "Nothing was sent to Kling" in str(error.value)
     with pytest.raises(KlingStorageError, match="stays at Kling"):
-        save(finished(host.serve("/a.mp4", whole(film()))), path)
+        save(finished(host.serve("/a.mp4", whole(film()))), below)
 
 
 def test_a_file_system_without_hard_links(
@@ -186,19 +178,19 @@ def test_a_file_system_without_hard_links(
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    path, task = place(tmp_path), finished(host.serve("/a.mp4", whole(film())))
-    save(task, path)
-    assert save(task, path).reused
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
-    with pytest.raises(KlingRequestError, match="belongs to another video"):
-        save(finished(host.serve("/b.mp4", whole(film())), id="2"), path, origin=origin("af-other"))
+    task = finished(host.serve("/a.mp4", whole(film())))
+    save(task, tmp_path)
+    assert save(task, tmp_path).reused
+    assert names(tmp_path) == SAVED
+    with pytest.raises(KlingRequestError, match="belongs to another result"):
+        save(finished(host.serve("/b.mp4", whole(film())), id="2"), tmp_path, origin=origin("af-other"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_of_others_is_told_before_the_payment(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(KlingStorageError, match="this worker's user may not do that there"):
-        claim_place(place(tmp_path / "closed/below").parent, "red-panda", origin())
+        claim_place(place(tmp_path / "closed"), "red-panda", origin())
 
 
 NO_ROOM = """
@@ -210,12 +202,12 @@ from pathlib import Path
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    save(finished(sys.argv[1]), place(Path(sys.argv[2])))
+    save(finished(sys.argv[1]), Path(sys.argv[2]))
 except KlingStorageError as error:
     print(error.task_state, error)
 resource.setrlimit(resource.RLIMIT_FSIZE, (64, 4096))
 try:
-    claim_place(place(Path(sys.argv[2])).parent, "another", origin())
+    claim_place(place(Path(sys.argv[2])), "another", origin())
 except KlingStorageError as error:
     print(error.task_state, error)
 """

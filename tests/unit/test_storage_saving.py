@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,15 @@ from kling_provider.exceptions import (
     KlingServerError,
     KlingTaskNotFound,
 )
-from kling_provider.storage import (
-    choose_place,
-    find_saved,
-    read_sidecar,
-    sidecar_path,
-)
+from kling_provider.storage import choose_place, find_saved_result
 from tests.unit.storage_stand_ins import (
+    SAVED,
     SECRET,
     Host,
     cut,
     film,
     finished,
+    manifest,
     names,
     origin,
     place,
@@ -71,19 +69,18 @@ def told(error: BaseException) -> str:
 
 
 @pytest.mark.airflow_version
-def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture) -> None:
     task = finished(host.serve("/v/a.mp4", whole(film())))
-    path = place(tmp_path / "not yet there", "animals/red-panda.mp4")
     caplog.set_level(logging.DEBUG)
-    saved = save(task, path)
+    saved = save(task, tmp_path / "not yet there", "animals/red-panda")
 
     folder = tmp_path / "not yet there/animals"
-    assert names(folder) == ["red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
+    assert names(folder) == SAVED
     assert (folder / "red-panda.mp4").read_bytes() == film()
-    assert saved.file == f"file://{folder}/red-panda.mp4"
-    assert saved.sidecar_file == f"file://{folder}/red-panda.mp4.json"
+    assert [one.file for one in saved.files] == [f"file://{folder}/red-panda.mp4"]
+    assert saved.manifest_file == f"file://{folder}/red-panda.kling.json"
     assert not saved.reused
-    written = json.loads((folder / "red-panda.mp4.json").read_text())
+    written = json.loads((folder / "red-panda.kling.json").read_text())
     saved_at = written.pop("saved_at")
     assert saved_at.endswith("+00:00")
     assert written == {
@@ -97,23 +94,30 @@ def test_a_video_and_its_sidecar(tmp_path: Path, host: Host, caplog: pytest.LogC
         "model": "kling-3.0",
         "take": 0,
         "request": {"prompt": "A red panda brews tea", "name": "red-panda"},
-        "suffixes": [],
-        "output_type": "video",
-        "output_id": "out-0",
-        "duration": 1.041,
-        "bytes": len(film()),
-        "sha256": hashlib.sha256(film()).hexdigest(),
-        "poster": "red-panda.mp4.jpg",
+        "outputs": [
+            {
+                "type": "video",
+                "id": "out-0",
+                "file": "red-panda.mp4",
+                "bytes": len(film()),
+                "sha256": hashlib.sha256(film()).hexdigest(),
+                "duration": 1.041,
+                "width": None,
+                "height": None,
+                "poster": "red-panda.mp4.jpg",
+            }
+        ],
         "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None}],
         "created_at": task.created_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "finished_at": task.finished_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "expires_at": task.expires_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
+        "claimed_at": None,
         "dag_id": "videos",
         "run_id": "manual__1",
         "task_id": "save",
         "map_index": 3,
     }
-    assert read_sidecar(path) == saved.sidecar
+    assert manifest(folder) == saved.manifest
     assert oct((folder / "red-panda.mp4").stat().st_mode & 0o777) == oct(0o666 & ~umask())
 
     # Neither our log lines nor urllib3's at DEBUG show the signature.
@@ -129,30 +133,29 @@ def umask() -> int:
 
 
 def test_what_is_saved_is_not_downloaded_again(tmp_path: Path, host: Host) -> None:
-    path = place(tmp_path)
     task = finished(host.serve("/a.mp4", whole(film())))
-    save(task, path)
-    again = save(task, path, origin=origin("another name for it"))
+    save(task, tmp_path)
+    again = save(task, tmp_path, origin=origin("another name for it"))
     assert again.reused
-    assert again.sidecar.identity == "af-identity"
+    assert again.manifest.identity == "af-identity"
     assert host.paths == ["/a.mp4"]
-    assert find_saved(path, "af-identity") == again.sidecar
-    assert find_saved(path, "af-other") is None
-    assert find_saved(place(tmp_path, "b.mp4"), "af-identity") is None
+    assert find_saved_result(place(tmp_path), "red-panda", origin()) == again
+    assert find_saved_result(place(tmp_path), "red-panda", origin("af-other")) is None
+    assert find_saved_result(place(tmp_path), "b", origin()) is None
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage", "empty"])
 def test_a_file_that_is_not_intact_is_made_again(tmp_path: Path, host: Host, damage: str) -> None:
-    path, file = place(tmp_path), tmp_path / "red-panda.mp4"
+    file = tmp_path / "red-panda.mp4"
     task = finished(host.serve("/a.mp4", whole(film())))
-    save(task, path)
+    save(task, tmp_path)
     if damage == "missing":
         file.unlink()
     else:
         file.write_bytes({"cut": film()[:-1], "garbage": b"\0" * len(film()), "empty": b""}[damage])
-    assert find_saved(path, "af-identity") is None
-    assert choose_place(path.parent, "red-panda", origin()).stem == "red-panda"
-    assert not save(task, path).reused
+    assert find_saved_result(place(tmp_path), "red-panda", origin()) is None
+    assert choose_place(place(tmp_path), "red-panda", origin()).stem == "red-panda"
+    assert not save(task, tmp_path).reused
     assert file.read_bytes() == film()
 
 
@@ -165,7 +168,7 @@ def test_an_answer_that_is_cut_is_asked_for_again(tmp_path: Path, host: Host) ->
         status(429),
         whole(film()),
     )
-    save(finished(link), place(tmp_path))
+    save(finished(link), tmp_path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
     assert len(host.seen) == 5
 
@@ -182,7 +185,7 @@ def test_an_answer_that_is_cut_is_asked_for_again(tmp_path: Path, host: Host) ->
 )
 def test_what_never_comes_whole_leaves_nothing(tmp_path: Path, host: Host, answer: Any, says: str) -> None:
     with pytest.raises(KlingServerError) as error:
-        save(finished(host.serve("/a.mp4", answer)), place(tmp_path))
+        save(finished(host.serve("/a.mp4", answer)), tmp_path)
     text = told(error.value)
     assert says in text
     assert "is paid for and stays at Kling until" in text
@@ -197,7 +200,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
     with running_host() as gone:
         link = gone.serve("/a.mp4")
     with pytest.raises(KlingServerError, match="refused the connection") as error:
-        save(finished(link), place(tmp_path))
+        save(finished(link), tmp_path)
     told(error.value)
     assert names(tmp_path) == []
 
@@ -205,7 +208,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 def test_silence_ends_by_the_read_timeout(tmp_path: Path, host: Host) -> None:
     go_on = threading.Event()
     link = host.serve("/a.mp4", stalled(film(), 100, go_on), whole(film()))
-    save(finished(link), place(tmp_path), http_extras={"timeout": [5, 0.2]})
+    save(finished(link), tmp_path, http_extras={"timeout": [5, 0.2]})
     go_on.set()
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
 
@@ -215,14 +218,14 @@ def test_a_dead_link_is_replaced_by_a_fresh_one(tmp_path: Path, host: Host, code
     dead = host.serve("/old.mp4", status(code))
     fresh = finished(host.serve("/other.mp4", status(404)), host.serve("/new.mp4", whole(film())))
     # The same output by its id, wherever it stands in the fresh answer.
-    task = finished(None, dead)
+    task = replace(finished(None, dead), outputs=finished(None, dead).outputs[1:])
     asked: list[int] = []
 
     def refresh() -> KlingTask:
         asked.append(1)
         return fresh
 
-    save(task, place(tmp_path), index=1, refresh=refresh)
+    save(task, tmp_path, refresh=refresh)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
     assert asked == [1]
     assert host.paths == ["/old.mp4", "/new.mp4"]
@@ -231,30 +234,30 @@ def test_a_dead_link_is_replaced_by_a_fresh_one(tmp_path: Path, host: Host, code
 def test_a_fresh_link_that_is_dead_too(tmp_path: Path, host: Host) -> None:
     link = host.serve("/a.mp4", status(403))
     with pytest.raises(KlingServerError, match="answered 403") as error:
-        save(finished(link), place(tmp_path), refresh=lambda: finished(link))
+        save(finished(link), tmp_path, refresh=lambda: finished(link))
     told(error.value)
     assert len(host.seen) == 2
     with pytest.raises(KlingTaskNotFound, match="is gone: Kling kept it until"):
-        save(finished(link), place(tmp_path), refresh=lambda: finished(link, days_ago=31))
+        save(finished(link), tmp_path, refresh=lambda: finished(link, days_ago=31))
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/a.mp4", "", None])
 def test_what_is_no_web_address_is_not_opened(tmp_path: Path, url: str | None) -> None:
     with pytest.raises(KlingServerError, match=r"no web address|names no address"):
-        save(finished(url), place(tmp_path), refresh=lambda: finished(url))
+        save(finished(url), tmp_path, refresh=lambda: finished(url))
     assert names(tmp_path) == []
 
 
 def test_redirects_are_followed_to_web_addresses_only(tmp_path: Path, host: Host) -> None:
     host.serve("/moved.mp4", whole(film()))
-    save(finished(host.serve("/a.mp4", redirect(f"{host.url}/moved.mp4"))), place(tmp_path))
+    save(finished(host.serve("/a.mp4", redirect(f"{host.url}/moved.mp4"))), tmp_path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
 
     elsewhere = finished(host.serve("/b.mp4", redirect("file:///etc/passwd")))
     loop = finished(host.serve("/c.mp4", redirect("/c.mp4")))
     for task in (elsewhere, loop):
         with pytest.raises(KlingServerError, match="redirects to where nothing can be fetched") as error:
-            save(task, place(tmp_path, "b.mp4"), refresh=lambda task=task: task)
+            save(task, tmp_path, "b", refresh=lambda task=task: task)
         told(error.value)
 
 
@@ -266,7 +269,7 @@ def test_no_credential_reaches_the_host_of_results(
     monkeypatch.setenv("NETRC", str(netrc))
     host.serve("/moved.mp4", whole(film()))
     link = host.serve("/a.mp4", redirect(f"{host.url}/moved.mp4"))
-    save(finished(link), place(tmp_path), http_extras={"X-Gateway-Key": "k", "Authorization": "Bearer k"})
+    save(finished(link), tmp_path, http_extras={"X-Gateway-Key": "k", "Authorization": "Bearer k"})
     assert host.paths == ["/a.mp4", "/moved.mp4"]
     for _, headers in host.seen:
         assert set(headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"}
@@ -283,12 +286,13 @@ def test_the_proxy_of_the_connection_is_used(tmp_path: Path, host: Host) -> None
     assert host.paths == ["http://results.invalid/a.mp4"]
 
 
-def test_the_sidecar_shows_no_bytes_and_no_signature(tmp_path: Path, host: Host) -> None:
+def test_the_manifest_shows_no_bytes_and_no_signature(tmp_path: Path, host: Host) -> None:
     link = host.serve("/a.mp4", whole(film()))
-    path = place(tmp_path)
     written = {"first_frame": f"https://example.org/a.png?{SECRET}", "last_frame": "z.png", "prompt": "x"}
-    save(finished(link), path, origin=origin(request=written, images={"last_frame": "sha256:" + "ab" * 32}))
-    text = (tmp_path / sidecar_path(path).name).read_text()
+    save(
+        finished(link), tmp_path, origin=origin(request=written, images={"last_frame": "sha256:" + "ab" * 32})
+    )
+    text = (tmp_path / "red-panda.kling.json").read_text()
     assert "s3cr3t" not in text
     assert json.loads(text)["request"] == {
         "first_frame": "https://example.org/a.png",

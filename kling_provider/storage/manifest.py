@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifest: one file ``{stem}.kling.json`` per Kling task, which says whose its files are, their sizes and digests.
+
+"Saved" means: the manifest names the result, and all of its files are there and are those that it describes. A manifest
+without outputs is a claim: it keeps the place for one request from before the payment until the result is saved. It never
+expires by time alone: a result may be waited for for hours, and what was paid must find its place free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from kling_provider.api.tasks import Billing, KlingTask
+from kling_provider.file_names import MANIFEST_SUFFIX
+from kling_provider.storage.images import shown_request
+from kling_provider.storage.stores import store_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+VERSION = 1
+#: Bytes; a larger one was not written here.
+LARGEST = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Who wants a result and from what: the part of a manifest that is known before there is a task.
+
+    :param identity: what makes it the same result, whatever the attempt (``Identity.key``). For a task that is
+        known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.
+    :param type: the kind of request.
+    :param request: the mapping as its author wrote it; images and links are made presentable here.
+    :param images: per image field, what :func:`resolve_images` gave for it.
+    :param expects: types of the outputs, as far as they are known before the payment.
+    :param several: whether a task may have more than one output.
+    """
+
+    identity: str
+    type: str
+    external_task_id: str | None = None
+    name: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    take: int = 0
+    request: Mapping[str, Any] | None = field(default=None, repr=False)
+    images: Mapping[str, str] = field(default_factory=dict)
+    expects: tuple[str, ...] = ("video",)
+    several: bool = False
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+
+
+def _plain_name(name: str | None) -> str | None:
+    """A file in the manifest's own folder: what somebody else wrote must not lead to other folders."""
+    if name is not None and (not name or "/" in name or name in (".", "..")):
+        raise ValueError("must be the name of a file in the same folder")
+    return name
+
+
+Name = Annotated[str | None, AfterValidator(_plain_name)]
+
+
+class SavedOutput(BaseModel):
+    """One output of a task. ``file`` is a name beside the manifest, ``None`` for what is no file.
+
+    ``duration`` is in seconds, sides are in pixels.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: str
+    id: str | None = None
+    file: Name = None
+    bytes: int | None = None
+    sha256: str | None = None
+    duration: float | None = None
+    width: int | None = None
+    height: int | None = None
+    #: The name of the poster beside the file.
+    poster: Name = None
+
+
+class Manifest(BaseModel):
+    """What ``{stem}.kling.json`` holds. Times are ISO 8601 in UTC, amounts decimal text.
+
+    It carries no key, no bytes of images and no signed link.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    version: int
+    identity: str
+    kling_task_id: str | None = None
+    external_task_id: str | None = None
+    name: str | None = None
+    #: The kind of request; ``None`` where an earlier release did not say it.
+    type: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    take: int = 0
+    request: dict[str, Any] | None = None
+    #: In the order of the task's outputs; empty in a claim.
+    outputs: list[SavedOutput] = []
+    billing: list[dict[str, Any]] = []
+    created_at: str | None = None
+    finished_at: str | None = None
+    expires_at: str | None = None
+    claimed_at: str | None = None
+    saved_at: str | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+    task_id: str | None = None
+    map_index: int | None = None
+
+    @classmethod
+    def claim(cls, origin: Origin) -> Manifest:
+        """Return the claim of ``origin``, made now."""
+        return cls(
+            **_of_origin(origin), claimed_at=datetime.now(UTC).isoformat(timespec="seconds"), request=None
+        )
+
+    @classmethod
+    def of(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
+        """Return the manifest of what ``task`` made."""
+        facts = _of_origin(origin)
+        return cls(
+            **{
+                **facts,
+                "kling_task_id": task.kling_task_id,
+                "external_task_id": task.external_task_id or origin.external_task_id,
+                "request": None if origin.request is None else shown_request(origin.request, origin.images),
+            },
+            outputs=outputs,
+            billing=billing_facts(task.billing),
+            created_at=moment(task.created_at),
+            finished_at=moment(task.finished_at),
+            expires_at=moment(task.expires_at),
+            saved_at=moment(datetime.now(UTC)),
+        )
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether it only keeps the place."""
+        return not self.outputs
+
+    @property
+    def files(self) -> dict[str, SavedOutput]:
+        """The outputs that are files, by their names."""
+        return {one.file: one for one in self.outputs if one.file is not None}
+
+    def is_claim_of(self, origin: Origin) -> bool:
+        """Whether this very task instance claimed the place, for this very request."""
+        mine = (origin.identity, origin.dag_id, origin.run_id, origin.task_id, origin.map_index)
+        return self.is_claim and mine == (
+            self.identity,
+            self.dag_id,
+            self.run_id,
+            self.task_id,
+            self.map_index,
+        )
+
+    def is_of_same_task(self, origin: Origin) -> bool:
+        """Whether the same Dag, task and name made it; without a name, the same map index."""
+        if self.dag_id is None or (self.dag_id, self.task_id) != (origin.dag_id, origin.task_id):
+            return False
+        return self.name == origin.name and (self.name is not None or self.map_index == origin.map_index)
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, in words for a message."""
+        mapped = self.map_index if self.map_index is not None and self.map_index >= 0 else None
+        facts = (
+            ("Dag", self.dag_id),
+            ("run", self.run_id),
+            ("task", self.task_id),
+            ("map index", mapped),
+            ("name", self.name),
+            ("Kling task", self.kling_task_id),
+        )
+        return ", ".join(f"{label} {value}" for label, value in facts if value is not None)
+
+    def as_bytes(self) -> bytes:
+        """Return the file's content; a claim holds no fields that are not known yet."""
+        return self.model_dump_json(indent=2, fallback=str, exclude_none=self.is_claim).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFile:
+    """One saved output, by its whole path."""
+
+    file: str
+    poster_file: str | None
+    output: SavedOutput
+
+
+@dataclass(frozen=True, slots=True)
+class SavedResult:
+    """What is saved of a Kling task.
+
+    :param path: of the manifest.
+    :param reused: it was there already, nothing was downloaded.
+    """
+
+    path: ObjectStoragePath
+    manifest: Manifest
+    reused: bool
+
+    @property
+    def manifest_file(self) -> str:
+        """The whole path of the manifest."""
+        return str(self.path)
+
+    @property
+    def files(self) -> list[SavedFile]:
+        """The outputs that are files, in the order of the outputs."""
+        return [found for one in self.manifest.outputs if (found := self.file_of(one)) is not None]
+
+    def file_of(self, output: SavedOutput) -> SavedFile | None:
+        """Return the file of one output of the manifest; ``None`` where it is no file."""
+        if output.file is None:
+            return None
+        folder = self.path.parent
+        poster = str(folder / output.poster) if output.poster else None
+        return SavedFile(str(folder / output.file), poster, output)
+
+
+def manifest_path(root: ObjectStoragePath, stem: str) -> ObjectStoragePath:
+    """Return where the manifest of the files ``{stem}…`` is."""
+    path: ObjectStoragePath = root / f"{stem}{MANIFEST_SUFFIX}"
+    return path
+
+
+def parse_manifest(text: bytes) -> Manifest | None:
+    """Read a manifest; ``None`` for anything else."""
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def read_manifest_file(path: ObjectStoragePath) -> tuple[int | None, Manifest | None]:
+    """Return the bytes of the file at ``path`` (``None``: there is none), and the manifest that it is.
+
+    Raises what the store raises.
+    """
+    store = store_of(path)
+    size = store.size(path)
+    if size is None or not 0 < size <= LARGEST:
+        return size, None
+    try:
+        return size, parse_manifest(store.read(path))
+    except FileNotFoundError:  # a claim that was released in this moment
+        return None, None
+
+
+def moment(value: datetime | None) -> str | None:
+    """ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def billing_facts(billing: tuple[Billing, ...]) -> list[dict[str, Any]]:
+    """What a task cost, as JSON: units and money are separate entries, amounts text without exponent."""
+    return [
+        {"charge_type": one.charge_type, "amount": _plain(one.amount), "currency": one.currency}
+        for one in billing
+    ]
+
+
+def _plain(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+def _of_origin(origin: Origin) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "identity": origin.identity,
+        "external_task_id": None,
+        "name": origin.name,
+        "type": origin.type,
+        "prompt": origin.prompt,
+        "model": origin.model,
+        "take": origin.take,
+        "dag_id": origin.dag_id,
+        "run_id": origin.run_id,
+        "task_id": origin.task_id,
+        "map_index": origin.map_index,
+    }

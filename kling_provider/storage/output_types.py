@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of each type of output: the suffix of its file, and whether bytes are what they claim to be.
+
+This table is all that knows types of outputs: a new one is a row here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from kling_provider.api.tasks import Output
+from kling_provider.storage.media import find_video_defect
+
+#: Bytes of a file that tell its format.
+_START = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format of files.
+
+    :param suffix: with the dot.
+    :param is_start: whether a file of this format may begin with these bytes.
+    """
+
+    suffix: str
+    is_start: Callable[[bytes], bool]
+
+
+def _begins(*signs: bytes) -> Callable[[bytes], bool]:
+    return lambda start: start.startswith(signs)
+
+
+def _riff(kind: bytes) -> Callable[[bytes], bool]:
+    return lambda start: start[:4] == b"RIFF" and start[8:12] == kind
+
+
+def _is_mp3(start: bytes) -> bool:
+    return start.startswith(b"ID3") or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0)
+
+
+def _is_text(start: bytes) -> bool:
+    """No binary file, and no page that a host shows where the file is gone."""
+    return b"\0" not in start and not start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+
+
+_VIDEO = (Format(".mp4", lambda start: start[4:8] == b"ftyp"),)
+_IMAGE = (
+    Format(".png", _begins(b"\x89PNG\r\n\x1a\n")),
+    Format(".jpg", _begins(b"\xff\xd8\xff")),
+    Format(".webp", _riff(b"WEBP")),
+)
+_AUDIO = (
+    Format(".mp3", _is_mp3),
+    Format(".wav", _riff(b"WAVE")),
+    Format(".m4a", lambda start: start[4:8] == b"ftyp"),
+)
+
+#: By the type of a task's output, in Kling's words.
+FORMATS: Mapping[str, tuple[Format, ...]] = {
+    "video": _VIDEO,
+    "subbed_video": _VIDEO,
+    "product_video": _VIDEO,
+    "image": _IMAGE,
+    "product_image": _IMAGE,
+    "model_images": _IMAGE,
+    "audio": _AUDIO,
+    "voice": _AUDIO,
+    "srt": (Format(".srt", _is_text),),
+    "ass": (Format(".ass", _is_text),),
+    "subtitle": (Format(".srt", _is_text),),
+}
+
+#: What a file name's author may have written at its end.
+SUFFIXES = tuple(dict.fromkeys(one.suffix for formats in FORMATS.values() for one in formats))
+
+
+def is_known(output_type: str) -> bool:
+    """Whether this release knows what outputs of this type are."""
+    return output_type in FORMATS
+
+
+def becomes_file(output: Output) -> bool:
+    """Whether an output is to be saved as a file: media are, and whatever has a link; an id in the account is none."""
+    return bool(output.url) or (output.type in FORMATS and output.type != "voice")
+
+
+def expected_suffixes(output_types: Iterable[str], *, several: bool = False) -> tuple[str, ...]:
+    """Return what may follow the stem in the names of files of these types, as far as it is known before the download.
+
+    :param several: whether a task may have more than one output; then the first one's name is in it too.
+    """
+    plain = [one.suffix for output_type in output_types for one in FORMATS.get(output_type, ())]
+    return tuple(dict.fromkeys([*plain, *(f"-0{suffix}" for suffix in plain if several)]))
+
+
+def find_suffix(output_type: str, file: BinaryIO, url: str | None = None) -> str:
+    """Return the suffix for the bytes in ``file``, which :func:`find_defect` found whole.
+
+    :param output_type: of one that is not known the URL's suffix counts, else the type itself is the suffix.
+    """
+    if (formats := FORMATS.get(output_type)) is not None:
+        file.seek(0)
+        start = file.read(_START)
+        return next((one.suffix for one in formats if one.is_start(start)), formats[0].suffix)
+    name = urlsplit(url or "").path.rpartition("/")[2]
+    if found := re.fullmatch(r".+(\.[A-Za-z0-9]{1,8})", name):
+        return found[1].lower()
+    return f".{re.sub('[^a-z0-9]', '', output_type.lower())[:8] or 'bin'}"
+
+
+def find_defect(output_type: str, file: BinaryIO, size: int) -> str | None:
+    """Return why a downloaded file is not a whole one of its type, or ``None``.
+
+    :param output_type: one that is not known is not looked into.
+    :param file: can be read and sought; its position changes.
+    """
+    if size == 0:
+        return "it is empty"
+    formats = FORMATS.get(output_type)
+    if formats is None:
+        return None
+    if formats is _VIDEO:
+        return find_video_defect(file, size)
+    file.seek(0)
+    start = file.read(_START)
+    if any(one.is_start(start) for one in formats):
+        return None
+    *others, last = [one.suffix.removeprefix(".") for one in formats]
+    return f"it is no {', '.join(others)} or {last}" if others else f"it is no {last}"
