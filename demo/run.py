@@ -85,7 +85,7 @@ def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
 
 
 def read_results(api: AirflowApi, run_id: str, videos: Path) -> list[Row]:
-    """A row for every instance of the video task, from its XCom, its sidecar and its file."""
+    """A row for every instance of the video task, from its XCom, its manifest and its files."""
     instances = sorted(api.task_instances(DAG_ID, run_id, TASK_ID), key=lambda one: one["map_index"])
     return [
         read_result(api.xcom(DAG_ID, run_id, TASK_ID, one["map_index"]), one, videos) for one in instances
@@ -101,6 +101,7 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
     outputs = result.get("outputs") or []
     problems = [] if outputs else ["no output"]
     seconds, files = [], []
+    manifest = Path(str(result.get("manifest")).removeprefix("file://"))
     for output in outputs:
         if not output.get("file"):
             problems.append("an output was not saved")
@@ -108,7 +109,7 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
         file = Path(output["file"].removeprefix("file://"))
         files.append(str(file.relative_to(videos) if file.is_relative_to(videos) else file))
         try:
-            request = json.loads(file.with_name(file.name + ".json").read_text(encoding="utf-8"))["request"]
+            request = json.loads(manifest.read_text(encoding="utf-8"))["request"]
             film = read_film(file)
         except Exception as error:  # noqa: BLE001 - whatever PyAV or the disk says, it belongs into the table
             problems.append(f"{file.name} cannot be read back: {error}")

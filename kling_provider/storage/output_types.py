@@ -45,7 +45,7 @@ def _is_mp3(start: bytes) -> bool:
 
 def _is_text(start: bytes) -> bool:
     """No binary file, and no page that a host shows where the file is gone."""
-    return b"\0" not in start and not start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    return b"\0" not in start and start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
 
 
 _VIDEO = (Format(".mp4", lambda start: start[4:8] == b"ftyp"),)

@@ -8,14 +8,25 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kling_provider.storage import Origin, Sidecar, choose_place, claim_place, find_claims, find_saved
+from kling_provider.api.tasks import KlingTask
+from kling_provider.storage import (
+    Manifest,
+    Origin,
+    SavedOutput,
+    choose_place,
+    claim_place,
+    find_claims,
+    find_saved_result,
+)
 from tests.unit.storage_stand_ins import (
+    SAVED,
     Host,
     film,
     finished,
@@ -38,8 +49,8 @@ def host() -> Iterator[Host]:
 KILLED_WHILE_DOWNLOADING = """
 import sys
 from pathlib import Path
-from tests.unit.storage_stand_ins import finished, place, save
-save(finished(sys.argv[1]), place(Path(sys.argv[2])))
+from tests.unit.storage_stand_ins import finished, save
+save(finished(sys.argv[1]), Path(sys.argv[2]))
 """
 
 
@@ -54,20 +65,19 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
     while "/a.mp4" not in host.paths:
         assert child.poll() is None
     (part,) = names(tmp_path)
-    assert part.startswith(".red-panda.mp4.part-")
+    assert part.startswith(".red-panda.kling.json.part-")
 
     # While it lives its part is left alone by another try, and by other videos' cleaning up.
-    save(finished(host.serve("/b.mp4", whole(film())), id="2"), place(tmp_path, "red-panda.mp4.part-2.mp4"))
+    save(finished(host.serve("/b.mp4", whole(film())), id="2"), tmp_path, "red-panda.kling.json.part-2")
     assert part in names(tmp_path)
 
     child.send_signal(signal.SIGKILL)
     child.wait()
     go_on.set()
     assert part in names(tmp_path)
-    path = place(tmp_path)
-    assert find_saved(path, "af-identity") is None
-    assert choose_place(path.parent, "red-panda", origin()).stem == "red-panda"
-    assert not save(finished(link), path).reused
+    assert find_saved_result(place(tmp_path), "red-panda", origin()) is None
+    assert choose_place(place(tmp_path), "red-panda", origin()).stem == "red-panda"
+    assert not save(finished(link), tmp_path).reused
     assert part not in names(tmp_path)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
 
@@ -78,11 +88,11 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
 KILLED_EVERYWHERE = """
 import os, shutil, signal, sys
 from pathlib import Path
-from tests.unit.storage_stand_ins import finished, place, save
-from tests.contract.test_storage_kills import prepare, state
+from tests.unit.storage_stand_ins import save
+from tests.contract.test_storage_kills import prepare, state, task_of
 import requests, tenacity
 
-link, folder, case = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+url, folder, case = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 TOUCHES = {"open", "os.link", "os.rename", "os.remove", "os.mkdir", "os.scandir", "fcntl.flock", "os.truncate"}
 
 def child(kill_at):
@@ -93,10 +103,9 @@ def child(kill_at):
             touched += 1
             if touched == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)
-    path = place(folder)
     options = prepare(folder, case)
     sys.addaudithook(hook)
-    save(finished(link), path, **options)
+    save(task_of(url, case), folder, **options)
 
 for kill_at in range(1, 200):
     shutil.rmtree(folder, ignore_errors=True)
@@ -108,20 +117,31 @@ for kill_at in range(1, 200):
     _, ended = os.waitpid(pid, 0)
     killed = os.WIFSIGNALED(ended)
     assert killed or ended == 0, ended
-    between = state(folder)
-    save(finished(link), place(folder), replace=case == "replace")
-    print("killed" if killed else "through", between, state(folder), sep="|", flush=True)
+    between = state(folder, case)
+    save(task_of(url, case), folder, replace=case.startswith("replace"))
+    print("killed" if killed else "through", between, state(folder, case), sep="|", flush=True)
     if not killed:
         break
 """
+
+#: What the task of a case makes.
+OUTPUTS = {"several": ("image", "image"), "replaced by several": ("video", "image")}
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+def task_of(url: str, case: str) -> KlingTask:
+    types = OUTPUTS.get(case, ("video",))
+    task = finished(*(f"{url}/{one}?s" for one in types))
+    outputs = [replace(one, type=made) for one, made in zip(task.outputs, types, strict=True)]
+    return replace(task, outputs=tuple(outputs))
 
 
 def prepare(folder: Path, case: str) -> dict[str, Any]:
     """What stands in the folder before."""
     if case == "claimed":
-        claim_place(place(folder).parent, "red-panda", origin())
+        claim_place(place(folder), "red-panda", origin())
         return {}
-    if case == "replace":
+    if case.startswith("replace"):
         write_video(folder, film(0.5), origin("af-older", run_id="manual__0"))
         return {"replace": True}
     if case == "broken":
@@ -131,42 +151,52 @@ def prepare(folder: Path, case: str) -> dict[str, Any]:
 
 
 def write_video(folder: Path, data: bytes, whose: Origin, *, size: int | None = None) -> None:
-    sidecar = Sidecar(
-        version=1,
-        identity=whose.identity,
-        kling_task_id="1",
-        name=whose.name,
-        type=whose.type,
-        output_type="video",
+    output = SavedOutput(
+        type="video",
+        file="red-panda.mp4",
         bytes=len(data) if size is None else size,
         sha256=sha256(data).hexdigest(),
-        dag_id=whose.dag_id,
-        run_id=whose.run_id,
-        task_id=whose.task_id,
-        map_index=whose.map_index,
     )
-    (folder / "red-panda.mp4.json").write_text(sidecar.model_dump_json())
+    older = Manifest.of(finished(None, id="1"), whose, [output])
+    (folder / "red-panda.kling.json").write_bytes(older.as_bytes())
     (folder / "red-panda.mp4").write_bytes(data)
 
 
-def state(folder: Path) -> str:
-    """The film as anybody may see it, its sidecar, and the number of hidden files."""
-    film_file, sidecar = folder / "red-panda.mp4", folder / "red-panda.mp4.json"
-    seen = "none"
-    if film_file.exists():
-        seen = "whole" if film_file.read_bytes() == film() else "before"
+def state(folder: Path, case: str) -> str:
+    """The files as anybody may see them, whose manifest stands there, and the number of hidden files."""
+    types = OUTPUTS.get(case, ("video",))
+    several = len(types) > 1
+    wanted = {
+        f"red-panda{f'-{index}' if several else ''}{'.mp4' if one == 'video' else '.png'}": film()
+        if one == "video"
+        else PNG
+        for index, one in enumerate(types)
+    }
+    there = {name: folder / name for name in {*wanted, "red-panda.mp4"} if (folder / name).exists()}
+    right = [name for name, file in there.items() if file.read_bytes() == wanted.get(name)]
+    seen = (
+        "whole"
+        if len(right) == len(wanted) == len(there)
+        else "part"
+        if right
+        else "before"
+        if there
+        else "none"
+    )
     hidden = len([name for name in names(folder) if name.startswith(".")])
-    claims = sidecar.exists() and "912345678901234567" in sidecar.read_text()
-    return f"{seen} {'ours' if claims else 'none'} {hidden}"
+    manifest = folder / "red-panda.kling.json"
+    is_ours = manifest.exists() and "912345678901234567" in manifest.read_text()
+    return f"{seen} {'ours' if is_ours else 'none'} {hidden}"
 
 
-@pytest.mark.parametrize("case", ["fresh", "claimed", "broken", "replace"])
+@pytest.mark.parametrize("case", ["fresh", "claimed", "broken", "replace", *OUTPUTS])
 def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_file(
     tmp_path: Path, host: Host, repository: Path, case: str
 ) -> None:
-    link = host.serve("/a.mp4", whole(film()))
+    host.serve("/video", whole(film()))
+    host.serve("/image", whole(PNG, "image/png"))
     done = subprocess.run(
-        [sys.executable, "-c", KILLED_EVERYWHERE, link, str(tmp_path / "videos"), case],
+        [sys.executable, "-c", KILLED_EVERYWHERE, host.url, str(tmp_path / "videos"), case],
         cwd=repository,
         capture_output=True,
         text=True,
@@ -176,12 +206,11 @@ def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_
     lines = [line.split("|") for line in done.stdout.splitlines() if line.startswith(("killed|", "through|"))]
     assert [kind for kind, *_ in lines] == ["killed"] * (len(lines) - 1) + ["through"]
     assert len(lines) > 10
-    between = {state for _, state, _ in lines}
-    # A whole film never stands there without the sidecar that says whose it is, ...
-    assert "whole none" not in {state.rpartition(" ")[0] for state in between}
+    between = {state.rpartition(" ")[0] for _, state, _ in lines}
+    # A file of ours never stands there without the manifest that says whose it is, ...
+    assert not between & {"whole none", "part none"}
     # ... the kills did hit the moments that matter, ...
-    assert "none ours" in {state.rpartition(" ")[0] for state in between}
-    assert any(state.startswith("whole ours") for state in between)
+    assert between >= {"none ours", "whole ours", *(["part ours"] if case in OUTPUTS else [])}
     # ... and after the retry everything is there and nothing is left over.
     assert {state for *_, state in lines} == {"whole ours 0"}
 
@@ -190,7 +219,7 @@ def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_
 KILLED_CLAIMS = """
 import os, shutil, signal, sys
 from pathlib import Path
-from kling_provider.storage import claim_place, find_saved
+from kling_provider.storage import claim_place, find_saved_result
 from tests.unit.storage_stand_ins import finished, names, origin, place, save
 import requests, tenacity
 
@@ -200,9 +229,9 @@ ours, others = origin("af-ours"), origin("af-others", run_id="manual__2", dag_id
 
 def pay_and_save(whose, id):
     # Exactly what an operator does: nothing is paid without a place.
-    stem = claim_place(place(folder).parent, "red-panda", whose)
+    stem = claim_place(place(folder), "red-panda", whose)
     (folder.parent / f"paid-{whose.identity}").touch()
-    return save(finished(link, id=id), place(folder, f"{stem}.mp4"), origin=whose)
+    return save(finished(link, id=id), folder, stem, origin=whose)
 
 def child(kill_at):
     touched = 0
@@ -239,8 +268,8 @@ for kill_at in range(1, 200):
         print("killed|taken", flush=True)
         continue
     # The retry of the first one.
-    assert pay_and_save(ours, "1").file.endswith("/red-panda.mp4")
-    assert find_saved(place(folder), "af-ours") is not None
+    assert pay_and_save(ours, "1").files[0].file.endswith("/red-panda.mp4")
+    assert find_saved_result(place(folder), "red-panda", ours) is not None
     assert [one for one in names(folder) if one.startswith(".")] == []
     print("killed" if killed else "through", "paid" if paid else "unpaid", refused, sep="|", flush=True)
     if not killed:
@@ -271,18 +300,16 @@ def test_a_worker_killed_between_claim_and_file_loses_nothing_that_was_paid(
 
 
 def test_a_claim_whose_task_was_killed_is_listed(tmp_path: Path) -> None:
-    claim_place(place(tmp_path).parent, "red-panda", origin())
+    claim_place(place(tmp_path), "red-panda", origin())
     (found,) = find_claims(str(tmp_path))
     assert found.claim is not None
     assert (found.claim.dag_id, found.claim.run_id) == ("videos", "manual__1")
 
 
 def test_parts_of_other_targets_and_of_the_living_stay(tmp_path: Path, host: Host) -> None:
-    dead = tmp_path / ".red-panda.mp4.part-0123abcd"
+    dead = tmp_path / ".red-panda.kling.json.part-0123abcd"
     dead.write_bytes(b"half")
-    dead_sidecar = tmp_path / ".red-panda.mp4.json.part-0123abcd"
-    dead_sidecar.write_bytes(b"half")
-    others = tmp_path / ".blue-panda.mp4.part-0123abcd"
+    others = tmp_path / ".blue-panda.kling.json.part-0123abcd"
     others.write_bytes(b"half")
-    save(finished(host.serve("/a.mp4", whole(film()))), place(tmp_path))
-    assert names(tmp_path) == [others.name, "red-panda.mp4", "red-panda.mp4.jpg", "red-panda.mp4.json"]
+    save(finished(host.serve("/a.mp4", whole(film()))), tmp_path)
+    assert names(tmp_path) == [others.name, *SAVED]

@@ -12,7 +12,7 @@ import pytest
 from kling_provider.api.tasks import KlingTask
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.sandbox import Sandbox
-from kling_provider.storage import destination_path, find_saved, save_output
+from kling_provider.storage import destination_path, find_saved_result, save_outputs
 from tests.unit.storage_stand_ins import names, origin
 
 
@@ -41,20 +41,20 @@ def test_a_video_arrives_through_cuts_and_a_dead_link(
         finished_at(hook, made.kling_task_id)
         sandbox.set_faults([{"kind": "expired_link", "times": 1}, {"kind": "cut_download", "times": 2}])
         task = hook.get_task(made.kling_task_id)
-        path = destination_path(str(tmp_path)) / "panda.mp4"
+        root = destination_path(str(tmp_path))
         asked: list[str] = []
 
         def refresh() -> KlingTask:
             asked.append(made.kling_task_id)
             return hook.get_task(made.kling_task_id)
 
-        saved = save_output(
-            task, path, origin=origin(), refresh=refresh, http_extras=hook.connection.http_extras
+        saved = save_outputs(
+            task, root, "panda", origin=origin(), refresh=refresh, http_extras=hook.connection.http_extras
         )
-    assert names(tmp_path) == ["panda.mp4", "panda.mp4.jpg", "panda.mp4.json"]
+    assert names(tmp_path) == ["panda.kling.json", "panda.mp4", "panda.mp4.jpg"]
     assert asked == [made.kling_task_id]
-    assert find_saved(path, "af-identity") == saved.sidecar
-    assert saved.sidecar.billing == [{"charge_type": "unit", "amount": "1.8", "currency": None}]
+    assert find_saved_result(root, "panda", origin()).manifest == saved.manifest  # type: ignore[union-attr]
+    assert saved.manifest.billing == [{"charge_type": "unit", "amount": "1.8", "currency": None}]
     import av
 
     with av.open(tmp_path / "panda.mp4") as film:

@@ -18,37 +18,39 @@ SLOW = {"render_seconds": 25}
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
 
 
-def sidecars(stage: Stage) -> dict[Path, dict[str, Any]]:
-    """Sidecars of files that are there."""
+def manifests(stage: Stage) -> dict[Path, dict[str, Any]]:
+    """What manifests tell of files that are there."""
     found = {}
-    for path in stage.place.rglob("*.json"):
-        if (film := path.with_suffix("")).exists():
-            found[film] = json.loads(path.read_text(encoding="utf-8"))
+    for path in stage.place.rglob("*.kling.json"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        for output in manifest["outputs"]:
+            if (film := path.with_name(output["file"])).exists():
+                found[film] = manifest
     return found
 
 
 def files_tell_the_truth(stage: Stage) -> None:
-    """What a sidecar says of a video is what Kling was sent for it."""
+    """What a manifest says of a video is what Kling was sent for it."""
     sent = {task.id: task for task in stage.sandbox.backend.all()}
-    found = sidecars(stage)
+    found = manifests(stage)
     stage.notes["files"] = len(found)
-    for film, sidecar in found.items():
-        task = sent.get(str(sidecar["kling_task_id"]))
+    for film, manifest in found.items():
+        task = sent.get(str(manifest["kling_task_id"]))
         stage.check(task, f"{film.name} names a task that Kling does not know")
         if task is None:
             continue
         stage.check(
-            sidecar["prompt"] == task.request.prompt,
-            f"{film.name} says {sidecar['prompt']!r}, and Kling was sent {task.request.prompt!r}",
+            manifest["prompt"] == task.request.prompt,
+            f"{film.name} says {manifest['prompt']!r}, and Kling was sent {task.request.prompt!r}",
         )
         if task.request.external_id:
             stage.check(
-                sidecar["external_task_id"] == task.request.external_id
-                and sidecar["identity"] == task.request.external_id,
-                f"{film.name} has the identity {sidecar['identity']}, and Kling's task is {task.request.external_id}",
+                manifest["external_task_id"] == task.request.external_id
+                and manifest["identity"] == task.request.external_id,
+                f"{film.name} has the identity {manifest['identity']}, and Kling's task is {task.request.external_id}",
             )
-        named = film.name == "the-one.mp4" or film.name.startswith(str(sidecar["name"]))
-        stage.check(named, f"{film.name} is called {sidecar['name']!r}")
+        named = film.name == "the-one.mp4" or film.name.startswith(str(manifest["name"]))
+        stage.check(named, f"{film.name} is called {manifest['name']!r}")
 
 
 def variable(stage: Stage, value: str) -> str:
@@ -85,7 +87,7 @@ def variable_changed(stage: Stage) -> None:
     stage.check(stage.made == stage.scenario.videos, f"{stage.made} tasks after the first run")
     stage.start().finish()
     files_tell_the_truth(stage)
-    prompts = {str(sidecar["prompt"]).split()[0] for sidecar in sidecars(stage).values()}
+    prompts = {str(manifest["prompt"]).split()[0] for manifest in manifests(stage).values()}
     stage.check(prompts == {"night", "day"}, f"files of {prompts}")
 
 
@@ -130,7 +132,7 @@ def dag_edited(stage: Stage) -> None:
     files_tell_the_truth(stage)
     stage.start().finish()
     files_tell_the_truth(stage)
-    names = sorted(film.name for film in sidecars(stage))
+    names = sorted(film.name for film in manifests(stage))
     stage.check(names == ["boat.mp4", "panda.mp4"], f"files {names}")
 
 
@@ -149,7 +151,7 @@ def list_shifted(stage: Stage) -> None:
     files_tell_the_truth(stage)
     stage.start(rows=stage.folder / "prompts").finish()
     files_tell_the_truth(stage)
-    names = sorted(film.name for film in sidecars(stage))
+    names = sorted(film.name for film in manifests(stage))
     stage.check(names == ["aaa.mp4", "boat.mp4", "panda.mp4"], f"files {names}")
 
 
@@ -169,14 +171,14 @@ def prompt_changed(stage: Stage) -> None:
         write_prompt(stage, name)
     run = stage.start(rows=stage.folder / "prompts")
     stage.check(run.finish() == "success", f"the first run failed: {run.reasons()}")
-    before = {film: film.read_bytes() for film in sidecars(stage)}
+    before = {film: film.read_bytes() for film in manifests(stage)}
     stage.remember()
     (stage.folder / "prompts" / "panda.md").write_text(
         "---\nduration: 3\n---\nA red panda sleeps\n", encoding="utf-8"
     )
     run = stage.start(rows=stage.folder / "prompts")
     stage.check(run.finish() == "success", f"the second run failed: {run.reasons()}")
-    after = sidecars(stage)
+    after = manifests(stage)
     stage.check(all(film.read_bytes() == data for film, data in before.items()), "an old file changed")
     new = [film for film in after if film not in before]
     stage.check(len(new) == 1, f"new files: {[film.name for film in new]}")

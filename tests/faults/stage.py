@@ -344,13 +344,16 @@ class Run:
 
 
 def saved_ids(folder: Path) -> set[str]:
-    """The Kling task ids of sidecars whose file is there and has the bytes that the sidecar tells."""
+    """The Kling task ids of manifests whose files are there and have the bytes that the manifest tells."""
     found = set()
-    for path in folder.rglob("*.json"):
-        sidecar = json.loads(path.read_text(encoding="utf-8"))
-        film = path.with_suffix("")
-        if film.exists() and sha256(film.read_bytes()).hexdigest() == sidecar["sha256"]:
-            found.add(str(sidecar["kling_task_id"]))
+    for path in folder.rglob("*.kling.json"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files = {path.with_name(output["file"]): output["sha256"] for output in manifest["outputs"]}
+        if files and all(
+            file.exists() and sha256(file.read_bytes()).hexdigest() == digest
+            for file, digest in files.items()
+        ):
+            found.add(str(manifest["kling_task_id"]))
     return found
 
 

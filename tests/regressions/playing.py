@@ -73,7 +73,17 @@ def _again(instance: Instance, max_tries: int) -> Instance:
 
 
 def sidecars(folder: Path) -> dict[str, dict[str, Any]]:
-    """What stands beside the saved files, by their names."""
-    return {
+    """What is told of each saved file, by its name: in its result's manifest, in earlier releases beside it."""
+    found = {
         path.name.removesuffix(".json"): json.loads(path.read_text()) for path in folder.rglob("*.mp4.json")
     }
+    for path in folder.rglob("*.kling.json"):
+        manifest = json.loads(path.read_text())
+        found |= {one["file"]: {**manifest, **one, "type": manifest["type"]} for one in manifest["outputs"]}
+    return found
+
+
+def teller_of(file: Path) -> Path:
+    """Where that is told of one saved file."""
+    earlier = file.with_name(f"{file.name}.json")
+    return earlier if earlier.exists() else file.with_suffix(".kling.json")

@@ -21,7 +21,7 @@ from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
 from tests.regressions.outcomes import outcome_of
-from tests.regressions.playing import cleared, context, made, resume, sidecars
+from tests.regressions.playing import cleared, context, made, resume, sidecars, teller_of
 from tests.unit.instance import Instance
 
 Start = Callable[..., Sandbox]
@@ -74,13 +74,13 @@ def test_a_changed_request_of_the_same_name_is_made_and_stands_beside_the_old_vi
 ) -> None:
     sandbox = start()
     old = file_of(outcome(generate(PANDA, tmp_path, pay_once_per=scope), Instance(run_id="monday"), sandbox))
-    before = old.read_bytes(), old.with_name("panda.mp4.json").read_bytes()
+    before = old.read_bytes(), teller_of(old).read_bytes()
     changed = CHANGES[change]
     new = file_of(
         outcome(generate(changed, tmp_path, pay_once_per=scope), Instance(run_id="tuesday"), sandbox)
     )
     assert old.name == "panda.mp4"
-    assert (old.read_bytes(), old.with_name("panda.mp4.json").read_bytes()) == before
+    assert (old.read_bytes(), teller_of(old).read_bytes()) == before
     told = sidecars(tmp_path)
     assert set(told) == {old.name, new.name}
     # The 8 hex are the beginning of what tells its identity from others of the same Dag.

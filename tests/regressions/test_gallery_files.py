@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.regressions.gallery_world import FILM, RUN, answer_of, gallery, needs_gallery, shown, world
-from tests.unit.gallery.seeds import Seeds
+from tests.unit.gallery.seeds import Seeds, beside, keep_place, says_whose
 
 __all__ = ["gallery", "shown", "world"]
 pytestmark = needs_gallery
@@ -130,7 +130,7 @@ def test_a_sidecar_of_brackets_is_none(
     world: Seeds, gallery: Callable[[str], TestClient], sidecar: str
 ) -> None:
     path = saved(world)
-    path.with_name(f"{path.name}.json").write_text(sidecar)
+    beside(path).write_text(sidecar)
     assert gallery("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0").status_code == 404
 
 
@@ -138,8 +138,7 @@ def test_a_place_that_is_kept_for_a_video_is_no_video(
     world: Seeds, gallery: Callable[[str], TestClient]
 ) -> None:
     path = saved(world)
-    claim = {"version": 1, "claim": True, "identity": "af-1", "dag_id": "ann_films", "kling_task_id": None}
-    path.with_name(f"{path.name}.json").write_text(json.dumps(claim))
+    keep_place(path)
     os.truncate(path, 0)
     answer = gallery("ann").get("/kling/api/videos")
     assert answer.status_code == 200
@@ -163,18 +162,7 @@ def test_a_file_that_a_newer_video_replaced_plays_from_kling(
     newer = FILM + b"newer"
     path = Path(file["file"].removeprefix("file://"))
     path.write_bytes(newer)
-    import hashlib
-
-    path.with_name("kite.mp4.json").write_text(
-        json.dumps(
-            {
-                "version": 1,
-                "identity": "af-2",
-                "kling_task_id": "k2",
-                "sha256": hashlib.sha256(newer).hexdigest(),
-            }
-        )
-    )
+    says_whose(path, "k2", hashlib.sha256(newer).hexdigest(), version=1, identity="af-2")
     ann = gallery("ann")
     [card] = ann.get("/kling/api/videos").json()["cards"]
     assert card["outputs"][0]["src"], "nothing plays it"

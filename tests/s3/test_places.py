@@ -114,7 +114,7 @@ def test_of_two_dags_that_want_one_file_at_once_one_pays(stage: Stage) -> None:
     (loser,) = [dag_id for dag_id, end in ends.items() if end == "failed"]
     refused(stage, loser, runs[loser])
     assert stage.creates == 1
-    assert stage.files() == {"film.mp4", "film.mp4.json", "film.mp4.jpg"}
+    assert stage.files() == {"film.mp4", "film.kling.json", "film.mp4.jpg"}
 
 
 def test_of_one_task_and_name_all_are_paid_and_saved(stage: Stage) -> None:
@@ -141,21 +141,21 @@ def test_a_killed_owner_keeps_its_place_and_saves_there(stage: Stage, made: bool
     wait_for(lambda: stage.creates, timeout=90, what="the paid call")
     if made:
         wait_for(lambda: stage.made, timeout=30, what="the task")
-    assert stage.files() == {"film.mp4.json"}
+    assert stage.files() == {"film.kling.json"}
     stage.kill("places", run_id)
     other = stage.trigger("places_of_others")
     assert stage.end("places_of_others", other) == "failed"
     refused(stage, "places_of_others", other)
     assert stage.end("places", run_id) == "success"
     assert stage.made == 1
-    assert stage.files() == {"film.mp4", "film.mp4.json", "film.mp4.jpg"}
+    assert stage.files() == {"film.mp4", "film.kling.json", "film.mp4.jpg"}
 
 
 @pytest.mark.parametrize("stage", ["s3"], indirect=True)
 def test_an_owner_killed_between_its_claim_and_the_payment_pays_once(
     stage: Stage, bucket_server: BucketServer
 ) -> None:
-    bucket_server.hold_claim("film.mp4.json")
+    bucket_server.hold_claim("film.kling.json")
     try:
         run_id = stage.trigger("places")
         assert bucket_server.held.wait(90)
@@ -168,7 +168,7 @@ def test_an_owner_killed_between_its_claim_and_the_payment_pays_once(
     refused(stage, "places_of_others", other)
     assert stage.end("places", run_id) == "success"
     assert stage.creates == stage.made == 1
-    assert stage.files() == {"film.mp4", "film.mp4.json", "film.mp4.jpg"}
+    assert stage.files() == {"film.mp4", "film.kling.json", "film.mp4.jpg"}
 
 
 def test_a_place_that_nothing_came_of_is_free_again(stage: Stage) -> None:

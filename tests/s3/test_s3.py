@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything in a bucket: prompts and pictures in, videos and sidecars out, on a whole Airflow."""
+"""Everything in a bucket: prompts and pictures in, videos and manifests out, on a whole Airflow."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def keys(s3: Any, prefix: str) -> set[str]:
 def test_prompts_come_from_the_bucket_and_videos_go_there(run_id: str, s3: Any) -> None:
     names = ("kite", "deep/lantern", "moving")
     assert keys(s3, "videos/") == {
-        f"videos/{name}.mp4{end}" for name in names for end in ("", ".json", ".jpg")
+        f"videos/{name}{end}" for name in names for end in (".mp4", ".kling.json", ".mp4.jpg")
     }
     for name in names:
-        film, sidecar = (body(s3, f"videos/{name}.mp4{end}") for end in ("", ".json"))
-        told = json.loads(sidecar)
+        film, manifest = (body(s3, f"videos/{name}{end}") for end in (".mp4", ".kling.json"))
+        [told] = json.loads(manifest)["outputs"]
         assert told["sha256"] == sha256(film).hexdigest()
         with av.open(io.BytesIO(film)) as container:
             video = container.streams.video[0]
             assert video.codec_context.name == "h264"
             assert float(container.duration) / av.time_base == pytest.approx(3, abs=0.2)
             assert (video.height > video.width) is (name == "deep/lantern")
-        assert KEYS["aws_secret_access_key"] not in sidecar.decode()
+        assert KEYS["aws_secret_access_key"] not in manifest.decode()
 
 
 def test_a_second_run_delivers_the_files_without_a_call(

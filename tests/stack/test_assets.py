@@ -333,4 +333,4 @@ def test_a_video_whose_run_was_deleted_is_found_and_saved(
     [saved] = airflow.api.xcom("outlets_reconcile", run_id, "reconcile")["saved"]
     assert saved["kling_task_id"] == kling_task_id
     folder = Path(airflow.environment["KLING_VIDEOS"]) / "outlets_reconcile" / run_id / "orphans"
-    assert {path.name for path in folder.iterdir()} >= {f"{kling_task_id}.mp4", f"{kling_task_id}.mp4.json"}
+    assert {path.name for path in folder.iterdir()} >= {f"{kling_task_id}.mp4", f"{kling_task_id}.kling.json"}

@@ -89,7 +89,9 @@ def test_a_run_pays_for_what_is_new_or_changed(facts: Month) -> None:
     stems = ["a0", *ten, "b5.take1"]
     videos = [f"{stem}.mp4" for stem in stems]
     assert [name for name in facts.files if name.endswith(".mp4")] == sorted(videos)
-    assert [name for name in facts.files if name.endswith(".mp4.json")] == sorted(f"{v}.json" for v in videos)
+    assert [name for name in facts.files if name.endswith(".json")] == sorted(
+        f"{one}.kling.json" for one in stems
+    )
 
 
 @pytest.mark.parametrize("facts", [ten_files], indirect=True)

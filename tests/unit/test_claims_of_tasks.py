@@ -27,7 +27,7 @@ start, variables = regressions.start, regressions.variables
 
 PANDA = {"prompt": "A red panda brews tea", "name": "panda", "duration": 3}
 COFFEE = {**PANDA, "prompt": "A red panda brews coffee"}
-CLAIM = "panda.mp4.json"
+CLAIM = "panda.kling.json"
 
 
 def generate(folder: Path, request: dict[str, Any] | None = None, **how: Any) -> KlingGenerateOperator:
@@ -82,7 +82,7 @@ def test_what_kling_failed_gives_its_place_back(
     again = cleared(instance)
     changed = generate(tmp_path, COFFEE)
     resume(changed, again, defer(changed, again, sandbox))
-    assert names(tmp_path) == ["panda.mp4", "panda.mp4.jpg", CLAIM]
+    assert names(tmp_path) == [CLAIM, "panda.mp4", "panda.mp4.jpg"]
 
 
 def test_a_plan_claims_nothing_and_is_refused_what_would_be_refused(
@@ -94,7 +94,7 @@ def test_a_plan_claims_nothing_and_is_refused_what_would_be_refused(
     run(generate(tmp_path), Instance(dag_id="trailers"))
     refused = run(generate(tmp_path, plan_only=True))
     assert isinstance(refused, KlingRequestError)
-    assert "is claimed for another video" in str(refused)
+    assert "is claimed for another result" in str(refused)
     assert made(sandbox) == 1
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_at_the_claim_means_that_nothing_was_sent(
         patch.setattr(os, "fsync", full)
         ended = run(generate(tmp_path))
     assert isinstance(ended, KlingStorageError)
-    assert str(ended).startswith(f"Could not claim file://{tmp_path}/panda.mp4: ")
+    assert str(ended).startswith(f"Could not claim file://{tmp_path}/panda.kling.json: ")
     assert str(ended).endswith("Nothing was sent to Kling.")
     assert ended.task_state is TaskState.NONE
     assert creates(sandbox) == 0
@@ -160,9 +160,8 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
     assert names(tmp_path) == [
         "panda-0.mp4",
         "panda-0.mp4.jpg",
-        "panda-0.mp4.json",
         "panda-1.srt",
-        "panda-1.srt.json",
+        CLAIM,
     ]
     assert run(generate(tmp_path), cleared(instance))["kling_task_id"] == waited["kling_task_id"]
     assert made(sandbox) == 1

@@ -34,19 +34,19 @@ class Terminal(io.StringIO):
 def test_claims_are_listed_with_their_owners(claims: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["claims", "list", str(claims)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [lines[0], lines[2]] == [f"file://{claims}/deep/lamp.mp4", f"file://{claims}/red-panda.mp4"]
+    assert [lines[0], lines[2]] == [f"file://{claims}/deep/lamp", f"file://{claims}/red-panda"]
     assert lines[1].endswith(": Dag videos, run manual__1, task save, name lamp")
     assert lines[3].endswith(": Dag videos, run manual__1, task save, map index 3, name red-panda")
     assert lines[4] == f"2 claims at or below {claims}."
 
 
-@pytest.mark.parametrize("target", ["red-panda.mp4", "red-panda.mp4.json"])
+@pytest.mark.parametrize("target", ["red-panda", "red-panda.mp4", "red-panda-0.png", "red-panda.kling.json"])
 def test_the_claim_of_one_file_is_released_at_once(
     target: str, claims: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["claims", "release", f"file://{claims}/{target}"]) == 0
     assert capsys.readouterr().out.endswith("Released 1 claim.\n")
-    assert names(claims) == ["deep/lamp.mp4.json"]
+    assert names(claims) == ["deep/lamp.kling.json"]
     assert main(["claims", "release", f"{claims}/{target}"]) == 1
     assert "neither a folder nor a claim" in capsys.readouterr().err
 

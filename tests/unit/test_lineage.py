@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.requests import parse_request
 from kling_provider.operators.announcing import Made
 from kling_provider.operators.lineage import collect, dataset_name, openlineage_of
-from kling_provider.storage import SavedFile, Sidecar, image_addresses
+from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
 
 FACTS = {
     "kling_task_id": "912",
@@ -30,19 +31,13 @@ FACTS = {
 
 
 def made(file: str = "s3://aws_default@bucket/videos/panda.mp4") -> Made:
-    sidecar = Sidecar(
-        version=1,
-        identity="af-1",
-        kling_task_id="912",
-        type="image_to_video",
-        output_type="video",
-        bytes=1234,
-        sha256="0" * 64,
-    )
+    folder, _, name = file.rpartition("/")
+    output = SavedOutput(type="video", file=name, bytes=1234, sha256="0" * 64)
+    saved = Manifest(version=1, identity="af-1", kling_task_id="912", type="image_to_video", outputs=[output])
     return Made(
         facts=FACTS,
         images=["https://host.example/pictures/panda.jpg", "/pictures/kite.jpg"],
-        files=[SavedFile(file, f"{file}.json", sidecar, reused=False)],
+        saved=SavedResult(ObjectStoragePath(f"{folder}/panda.kling.json"), saved, reused=False),
     )
 
 

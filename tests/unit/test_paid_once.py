@@ -148,9 +148,9 @@ def test_the_first_frame_is_not_needed_to_deliver(start: Start, tmp_path: Path) 
     kling_task_id, kwargs = begin(generate(**how), instance, sandbox)
     picture.unlink()
     result = go_on(generate(**how), instance, kling_task_id, **json.loads(json.dumps(kwargs)))
-    sidecar = json.loads((tmp_path / "videos" / "panda.mp4.json").read_text())
+    manifest = json.loads((tmp_path / "videos" / "panda.kling.json").read_text())
     assert result["kling_task_id"] == kling_task_id
-    assert "(sha256 " in sidecar["request"]["first_frame"]
+    assert "(sha256 " in manifest["request"]["first_frame"]
     # The next try is given it again, and finds what is saved by the same identity.
     Image.new("RGB", (400, 300), "red").save(picture)
     instance.ti.try_number = 2

@@ -14,22 +14,33 @@ import pytest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage import (
     Origin,
-    SavedFile,
+    SavedResult,
     choose_place,
     claim_place,
     destination_path,
     find_claims,
-    find_delivered,
+    find_saved_result,
     release_claim,
     release_place,
     saved_task_ids,
     stem_beside,
 )
-from tests.unit.storage_stand_ins import Host, film, finished, names, origin, place, running_host, save, whole
+from tests.unit.storage_stand_ins import (
+    SAVED,
+    Host,
+    film,
+    finished,
+    names,
+    origin,
+    place,
+    running_host,
+    save,
+    whole,
+)
 
 FIRST = origin("af-" + "0" * 8 + "a" * 32)
 BESIDE_FIRST = "red-panda.aaaaaaaa"
-CLAIM = "red-panda.mp4.json"
+CLAIM = "red-panda.kling.json"
 
 
 @pytest.fixture
@@ -49,10 +60,18 @@ def claim(folder: Path, whose: Origin = FIRST, *, replace: bool = False) -> str:
     return claim_place(destination_path(str(folder)), "red-panda", whose, replace=replace)
 
 
-def saved(folder: Path, host: Host, whose: Origin, stem: str, link: str = "/a.mp4", **more: Any) -> SavedFile:
+def saved(
+    folder: Path, host: Host, whose: Origin, stem: str, link: str = "/a.mp4", **more: Any
+) -> SavedResult:
     task = finished(f"{host.url}{link}?Signature=s", id=f"task-of-{whose.identity[-4:]}")
-    beside = place(folder, f"{stem_beside('red-panda', whose.identity)}.mp4")
-    return save(task, place(folder, f"{stem}.mp4"), origin=whose, beside=beside, **more)
+    beside = [stem_beside("red-panda", whose.identity)]
+    return save(task, folder, stem, origin=whose, beside=beside, **more)
+
+
+def find(folder: Path, whose: Origin) -> list[str]:
+    """The files of what is saved."""
+    found = find_saved_result(place(folder), "red-panda", whose)
+    return [Path(one.file).name for one in found.files] if found else []
 
 
 def test_a_claim_says_for_whom_the_place_is_kept(tmp_path: Path) -> None:
@@ -61,9 +80,14 @@ def test_a_claim_says_for_whom_the_place_is_kept(tmp_path: Path) -> None:
     assert told.pop("claimed_at").endswith("+00:00")
     assert told == {
         "version": 1,
-        "claim": True,
         "identity": FIRST.identity,
         "name": "red-panda",
+        "type": "text_to_video",
+        "prompt": "A red panda brews tea",
+        "model": "kling-3.0",
+        "take": 0,
+        "outputs": [],
+        "billing": [],
         "dag_id": "videos",
         "run_id": "manual__1",
         "task_id": "save",
@@ -95,14 +119,14 @@ def test_a_claim_of_others_is_refused_before_paying_and_names_its_owner(
 ) -> None:
     claim(tmp_path, another(**other))
     for replace in (False, True):
-        with pytest.raises(KlingRequestError, match="is claimed for another video") as error:
+        with pytest.raises(KlingRequestError, match="is claimed for another result") as error:
             claim(tmp_path, replace=replace)
         text = str(error.value)
         assert (
             f"Dag {other.get('dag_id', 'videos')}, run manual__1, task {other.get('task_id', 'save')}" in text
         )
         assert "map index 3" in text
-        assert f"python -m kling_provider claims release 'file://{tmp_path}/red-panda.mp4'" in text
+        assert f"python -m kling_provider claims release 'file://{tmp_path}/red-panda.kling.json'" in text
         assert text.endswith("Nothing was sent, nothing is billed.")
     assert names(tmp_path) == [CLAIM]
 
@@ -122,20 +146,17 @@ def test_another_request_of_the_same_dag_task_and_name_goes_beside(
     )
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
     assert (tmp_path / "red-panda.bbbbbbbb.mp4").read_bytes() == film(0.5)
-    root = destination_path(str(tmp_path))
-    for whose, file in ((FIRST, first), (changed, second)):
-        assert [str(path) for path, _ in find_delivered(root, "red-panda", whose.identity)] == [file.file]
+    for whose, result in ((FIRST, first), (changed, second)):
+        assert find_saved_result(place(tmp_path), "red-panda", whose).path == result.path  # type: ignore[union-attr]
     # The next one has a third place; what was paid stays where it is.
     assert claim(tmp_path, another("c")) == "red-panda.cccccccc"
-    assert (
-        find_claims(str(tmp_path))[0].claim == find_claims(str(tmp_path / "red-panda.cccccccc.mp4"))[0].claim
-    )
+    assert find_claims(str(tmp_path))[0].claim == find_claims(str(tmp_path / "red-panda.cccccccc"))[0].claim
 
 
 def test_without_a_name_it_is_the_same_request_at_the_same_map_index_only(tmp_path: Path) -> None:
     claim(tmp_path, another(name=None))
     assert claim(tmp_path, origin(FIRST.identity, name=None, run_id="manual__2")) == BESIDE_FIRST
-    with pytest.raises(KlingRequestError, match="is claimed for another video"):
+    with pytest.raises(KlingRequestError, match="is claimed for another result"):
         claim(tmp_path, another("c", name=None, map_index=4))
 
 
@@ -145,11 +166,11 @@ def test_replace_takes_the_plain_name_from_what_this_task_made(tmp_path: Path, h
     saved(tmp_path, host, old, "red-panda", "/b.mp4")
     assert claim(tmp_path, replace=True) == "red-panda"
     # Until the new one is there the old one is whole, and known.
-    assert find_delivered(destination_path(str(tmp_path)), "red-panda", old.identity)
-    assert saved(tmp_path, host, FIRST, "red-panda", replace=True).file.endswith("/red-panda.mp4")
+    assert find(tmp_path, old) == ["red-panda.mp4"]
+    assert saved(tmp_path, host, FIRST, "red-panda", replace=True).files[0].file.endswith("/red-panda.mp4")
     release_place(destination_path(str(tmp_path)), "red-panda", FIRST)
     assert (tmp_path / "red-panda.mp4").read_bytes() == film()
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", CLAIM]
+    assert names(tmp_path) == SAVED
 
 
 def test_replace_never_takes_what_another_entry_of_the_same_run_made(tmp_path: Path, host: Host) -> None:
@@ -176,30 +197,30 @@ def test_what_nobody_made_gives_its_place_back(tmp_path: Path, host: Host) -> No
     assert claim(tmp_path, another(dag_id="trailers")) == "red-panda"
     saved(tmp_path, host, another(dag_id="trailers"), "red-panda")
     release_place(root, "red-panda", another(dag_id="trailers"))
-    assert names(tmp_path) == ["red-panda.mp4", "red-panda.mp4.jpg", CLAIM]
+    assert names(tmp_path) == SAVED
 
 
 def test_several_files_of_one_task_hold_one_place(tmp_path: Path, host: Host) -> None:
-    root = destination_path(str(tmp_path))
     claim(tmp_path)
-    task = finished(f"{host.url}/a.mp4", f"{host.url}/b.mp4")
-    for index in (0, 1):
-        save(
-            task,
-            place(tmp_path, f"red-panda-{index}.mp4"),
-            origin=FIRST,
-            index=index,
-            suffixes=["-0.mp4", "-1.mp4"],
-        )
-    release_place(root, "red-panda", FIRST)
-    assert CLAIM not in names(tmp_path)
-    found = [path.name for path, _ in find_delivered(root, "red-panda", FIRST.identity)]
-    assert found == ["red-panda-0.mp4", "red-panda-1.mp4"]
+    save(finished(f"{host.url}/a.mp4", f"{host.url}/b.mp4"), tmp_path, origin=FIRST)
+    assert names(tmp_path) == [
+        "red-panda-0.mp4",
+        "red-panda-0.mp4.jpg",
+        "red-panda-1.mp4",
+        "red-panda-1.mp4.jpg",
+        CLAIM,
+    ]
+    assert find(tmp_path, FIRST) == ["red-panda-0.mp4", "red-panda-1.mp4"]
     assert claim(tmp_path, another()) == "red-panda.bbbbbbbb"
-    with pytest.raises(KlingRequestError, match=r"red-panda-0\.mp4 belongs to another video"):
+    with pytest.raises(KlingRequestError, match=r"red-panda belongs to another result"):
         claim(tmp_path, another(dag_id="trailers"))
+    # Another one that is itself called like one of the files is told whose it is.
+    with pytest.raises(
+        KlingRequestError, match=r"red-panda-0\.mp4 belongs to another result .*run manual__1"
+    ):
+        claim_place(place(tmp_path), "red-panda-0", another(dag_id="trailers"))
     (tmp_path / "red-panda-1.mp4").unlink()
-    assert find_delivered(root, "red-panda", FIRST.identity) == []
+    assert find(tmp_path, FIRST) == []
 
 
 def test_of_many_at_once_one_gets_the_place(tmp_path: Path) -> None:
@@ -219,7 +240,7 @@ def test_of_many_at_once_one_gets_the_place(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    refused = f"file://{tmp_path}/red-panda.mp4 is claimed for another video"
+    refused = f"file://{tmp_path}/red-panda is claimed for another result"
     assert sorted(results) == [refused] * 19 + ["red-panda"]
     assert names(tmp_path) == [CLAIM]
 
@@ -235,9 +256,9 @@ def test_claims_are_listed_and_released(tmp_path: Path, host: Host) -> None:
     saved(tmp_path, host, another("d", name="done"), "done")
     (tmp_path / "notes.json").write_text("{}")
     (tmp_path / "large.json").write_text(" " * 100_000)
-    (tmp_path / "torn.mp4.json").touch()
+    (tmp_path / "torn.kling.json").touch()
     found = find_claims(str(tmp_path))
-    assert [one.file.name for one in found] == ["lamp.mp4.json", CLAIM, "torn.mp4.json"]
+    assert [one.file.name for one in found] == ["lamp.kling.json", CLAIM, "torn.kling.json"]
     assert [one.claim.name if one.claim else None for one in found] == ["lamp", "red-panda", None]
     assert saved_task_ids(str(tmp_path)) == {"task-of-dddd"}
 

@@ -27,12 +27,11 @@ from kling_provider.storage import (
     Origin,
     claim_place,
     destination_path,
-    file_name,
     find_claims,
-    find_delivered,
+    find_saved_result,
     release_claim,
     release_place,
-    save_output,
+    save_outputs,
     stem_beside,
     stores,
 )
@@ -198,9 +197,14 @@ class Task:
     whose: Origin
     replace: bool
     links: str
+    outputs: int = 1
     stem: str | None = None
     refused: bool = False
     saved: bool = False
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"{self.links}/{self.number}.mp4"] * self.outputs
 
     def begin(self) -> None:
         try:
@@ -213,16 +217,14 @@ class Task:
         self.save()
 
     def save(self) -> None:
-        task = finished(f"{self.links}/{self.number}.mp4", id=f"kling-{self.number}")
-        path, beside = (
-            self.root / file_name(one, type="video")
-            for one in (str(self.stem), stem_beside(STEM, self.whose.identity))
-        )
-        save_output(
+        task = finished(*self.urls, id=f"kling-{self.number}")
+        beside = stem_beside(STEM, self.whose.identity)
+        save_outputs(
             task,
-            path,
+            self.root,
+            str(self.stem),
             origin=self.whose,
-            beside=None if path == beside else beside,
+            beside=[] if beside == self.stem else [beside],
             replace=self.replace,
             refresh=lambda: task,
         )
@@ -240,11 +242,13 @@ class Task:
 
     @property
     def is_delivered(self) -> bool:
-        found = find_delivered(self.root, STEM, self.whose.identity)
+        found = find_saved_result(self.root, STEM, self.whose, keep_form=True)
+        if found is None:
+            return False
         expected = film() if self.number == 0 else film(0.5)
-        return [(path.fs.cat_file(path.path), sidecar.kling_task_id) for path, sidecar in found] == [
-            (expected, f"kling-{self.number}")
-        ]
+        folder = found.path.parent
+        data = [folder.fs.cat_file((folder / name).path) for name in found.manifest.files]
+        return data == [expected] * self.outputs and found.manifest.kling_task_id == f"kling-{self.number}"
 
 
 def other_of(relation: str) -> dict[str, Any]:
@@ -254,10 +258,11 @@ def other_of(relation: str) -> dict[str, Any]:
         "another prompt": {},
         "another Dag": {"dag_id": "trailers"},
         "another name": {"name": "red panda"},
+        "another kind": {"type": "image_to_video", "task_id": "clip"},
     }[relation]
 
 
-RELATIONS = ["another run", "another entry", "another prompt", "another Dag", "another name"]
+RELATIONS = ["another run", "another entry", "another prompt", "another Dag", "another name", "another kind"]
 steps = st.none() | st.integers(1, 40)
 
 
@@ -270,6 +275,7 @@ steps = st.none() | st.integers(1, 40)
     relation=st.sampled_from(RELATIONS),
     replace=st.tuples(st.booleans(), st.booleans()),
     before=st.sampled_from(["nothing", "an older video", "a file of others"]),
+    outputs=st.tuples(st.integers(1, 2), st.integers(1, 2)),
     kills=st.tuples(steps, steps),
     schedule=st.lists(st.integers(0, 1), max_size=80),
 )
@@ -277,6 +283,7 @@ def test_each_paid_video_is_saved_or_was_refused_before_paying(
     relation: str,
     replace: tuple[bool, bool],
     before: str,
+    outputs: tuple[int, int],
     kills: tuple[int | None, int | None],
     schedule: list[int],
     new_place: Callable[[], ObjectStoragePath],
@@ -286,7 +293,7 @@ def test_each_paid_video_is_saved_or_was_refused_before_paying(
     if before == "an older video":
         old = finished(f"{links}/old.mp4", id="old")
         whose = origin("af-" + "0" * 8 + "e" * 32, run_id="manual__0")
-        save_output(old, root / f"{STEM}.mp4", origin=whose, refresh=lambda: old)
+        save_outputs(old, root, STEM, origin=whose, refresh=lambda: old)
     elif before == "a file of others":
         root.fs.makedirs(root.path, exist_ok=True)
         root.fs.pipe_file((root / f"{STEM}.mp4").path, b"somebody's")
@@ -294,7 +301,9 @@ def test_each_paid_video_is_saved_or_was_refused_before_paying(
         origin("af-" + "0" * 8 + "a" * 32),
         origin("af-" + "0" * 8 + "b" * 32, **other_of(relation)),
     ]
-    tasks = [Task(root, number, origins[number], replace[number], links) for number in (0, 1)]
+    tasks = [
+        Task(root, number, origins[number], replace[number], links, outputs[number]) for number in (0, 1)
+    ]
     actors = [Actor(kill_at=kill) for kill in kills]
     play([(actor, task.begin) for actor, task in zip(actors, tasks, strict=True)], schedule)
     for task in tasks:
@@ -310,7 +319,7 @@ def test_each_paid_video_is_saved_or_was_refused_before_paying(
         assert root.fs.cat_file((root / f"{STEM}.mp4").path) == b"somebody's"
     else:
         # Somebody gets the place, and of one Dag, task and name everybody gets one.
-        same = relation in ("another run", "another entry", "another prompt")
+        same = relation in ("another run", "another entry", "another prompt", "another kind")
         assert [task.refused for task in tasks].count(True) <= (0 if same else 1)
     assert find_claims(str(root), root.conn_id) == []
 

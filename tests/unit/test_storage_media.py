@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.storage.media import defect
+from kling_provider.storage.output_types import find_defect
 from tests.unit.storage_stand_ins import film
 
 
 def wrong(data: bytes, kind: str = "video") -> str | None:
-    return defect(kind, io.BytesIO(data), len(data))
+    return find_defect(kind, io.BytesIO(data), len(data))
 
 
 def box(kind: bytes, payload: bytes = b"payload") -> bytes:

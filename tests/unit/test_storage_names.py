@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.storage import destination_path, file_name, file_stem, stem_beside
+from kling_provider.storage import destination_path, file_stem, stem_beside, stem_of_type
 
 FACTS: dict[str, Any] = {
     "name": "red-panda",
@@ -27,10 +27,9 @@ FACTS: dict[str, Any] = {
 }
 
 
-def named(
-    template: str = "{name}", *, output: str = "video", index: int = 0, outputs: int = 1, **facts: Any
-) -> str:
-    return file_name(file_stem(template, **(FACTS | facts)), type=output, index=index, outputs=outputs)
+def named(template: str = "{name}", **facts: Any) -> str:
+    """The file of a video."""
+    return f"{file_stem(template, **(FACTS | facts))}.mp4"
 
 
 @pytest.mark.parametrize(
@@ -43,14 +42,9 @@ def named(
         ("{name}", {"name": "  "}, "group.video-7.mp4"),
         ("{name}", {"name": None, "map_index": -1}, "group.video.mp4"),
         ("{name}", {"take": 2}, "red-panda.take2.mp4"),
-        ("{name}", {"outputs": 2, "index": 1}, "red-panda-1.mp4"),
-        ("{name}", {"take": 2, "outputs": 2, "index": 0}, "red-panda.take2-0.mp4"),
-        ("{name}", {"output": "image"}, "red-panda.png"),
-        ("{name}", {"output": "srt"}, "red-panda.srt"),
-        ("{name}", {"output": "../x Y"}, "red-panda.xy"),
-        ("{name}", {"output": "可"}, "red-panda.bin"),
         ("{name}.mp4", {"take": 1}, "red-panda.take1.mp4"),
-        ("{name}.mp4", {"output": "image"}, "red-panda.png"),
+        ("{name}.png", {}, "red-panda.mp4"),
+        ("{name}.final", {}, "red-panda.final.mp4"),
         ("{name}.{kling_task_id}", {"kling_task_id": "953"}, "red-panda.953.mp4"),
         ("{name}", {"name": "cafe\u0301"}, "caf\u00e9.mp4"),
         ("{name}", {"name": "a\u202eb\ufeffc"}, "a_b_c.mp4"),
@@ -102,6 +96,10 @@ def test_long_names_are_cut_and_stay_apart() -> None:
     assert two.endswith(".take3.mp4")
     for name in (one, two):
         assert len(name.encode()) <= 200
+    # With all that may follow it, and as a temporary file, it is a name that file systems take.
+    stem = stem_beside(stem_of_type(one.removesuffix(".mp4"), "image_to_video" * 2), "mine")
+    assert len(f".{stem}.kling.json.part-01234567".encode()) <= 255
+    assert len(f"{stem}-99.webp.jpg".encode()) <= 255
 
 
 def test_what_is_saved_beside_is_named_by_its_identity() -> None:
@@ -122,13 +120,10 @@ parts = st.text(
     name=st.one_of(st.none(), parts),
     run_id=parts,
     take=st.integers(0, 10**6),
-    index=st.integers(0, 99),
 )
-def test_no_name_leaves_the_destination(
-    template: str, name: str | None, run_id: str, take: int, index: int
-) -> None:
+def test_no_name_leaves_the_destination(template: str, name: str | None, run_id: str, take: int) -> None:
     try:
-        path = named(template, name=name, run_id=run_id, take=take, index=index, outputs=index + 1)
+        path = named(template, name=name, run_id=run_id, take=take)
     except KlingRequestError:
         return
     assert os.path.normpath(f"/destination/{path}") == f"/destination/{path}"
@@ -138,7 +133,7 @@ def test_no_name_leaves_the_destination(
         assert part not in ("", ".", "..")
         assert not part.startswith(".")
         assert len(part.encode()) <= 200
-    assert path == named(template, name=name, run_id=run_id, take=take, index=index, outputs=index + 1)
+    assert path == named(template, name=name, run_id=run_id, take=take)
 
 
 @pytest.mark.airflow_version

@@ -18,14 +18,13 @@ from PIL import Image as Pillow
 
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.storage import (
+    Manifest,
     choose_place,
     claim_place,
     destination_path,
-    find_delivered,
-    find_saved,
+    find_saved_result,
     load_image,
-    read_sidecar,
-    save_output,
+    save_outputs,
     saved_result,
 )
 from tests.unit.storage_stand_ins import Host, film, finished, origin, running_host, whole
@@ -102,88 +101,91 @@ def store(request: pytest.FixtureRequest) -> Bucket:
 def place(store: Bucket) -> ObjectStoragePath:
     # An sftp address has its host in the connection.
     root = f"{store.scheme}://{'/' if store.scheme == 'sftp' else ''}bucket"
-    path: ObjectStoragePath = destination_path(f"{root}/videos", store.conn) / "a/panda.mp4"
-    return path
+    return destination_path(f"{root}/videos", store.conn)
 
 
-def save(link: str, path: ObjectStoragePath, **more: Any) -> Any:
-    return save_output(
-        finished(link), path, **({"origin": origin(), "refresh": lambda: finished(link)} | more)
+def save(link: str, root: ObjectStoragePath, **more: Any) -> Any:
+    return save_outputs(
+        finished(link), root, STEM, **({"origin": origin(), "refresh": lambda: finished(link)} | more)
     )
 
 
+STEM = "a/panda"
 FILM = "/bucket/videos/a/panda.mp4"
-ALL = {FILM, f"{FILM}.jpg", f"{FILM}.json"}
+MANIFEST = "/bucket/videos/a/panda.kling.json"
+ALL = {FILM, f"{FILM}.jpg", MANIFEST}
 
 
-def test_a_video_and_its_sidecar(store: Bucket, host: Host, temporary: Path) -> None:
-    link, path = host.serve("/a.mp4", whole(film())), place(store)
-    assert choose_place(path.parent, "panda", origin()).stem == "panda"
-    saved = save(link, path)
+def test_a_video_and_its_manifest(store: Bucket, host: Host, temporary: Path) -> None:
+    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    assert choose_place(root, STEM, origin()).stem == "panda"
+    saved = save(link, root)
     assert store.keys == ALL
-    assert path.fs.cat_file(path.path) == film()
-    assert saved.file == str(path)
-    assert f"{store.scheme}://{store.conn}@" in saved.file
-    assert ObjectStoragePath(saved.file).fs is store
+    assert store.cat_file(FILM) == film()
+    [file] = saved.files
+    assert file.file == str(root / "a/panda.mp4")
+    assert f"{store.scheme}://{store.conn}@" in file.file
+    assert ObjectStoragePath(file.file).fs is store
     assert list(temporary.iterdir()) == []
     assert all("/bucket/videos/a/panda.mp4" not in keys for keys in store.seen)
 
-    assert save(link, path).reused
-    assert find_saved(path, "af-identity") == read_sidecar(path) == saved.sidecar
-    found = find_delivered(path.parent, "panda", "af-identity")
-    assert saved_result(found)["outputs"][0]["file"] == saved.file
+    assert save(link, root).reused
+    found = find_saved_result(root, STEM, origin())
+    assert found is not None
+    assert found.manifest == saved.manifest == Manifest.model_validate_json(store.cat_file(MANIFEST))
+    assert saved_result(found)["outputs"][0]["file"] == file.file
     assert len(host.seen) == 1
 
 
 @pytest.mark.parametrize("fault", ["refused", "short"])
 def test_an_upload_that_fails_leaves_no_video(store: Bucket, host: Host, temporary: Path, fault: str) -> None:
-    link, path = host.serve("/a.mp4", whole(film())), place(store)
+    link, root = host.serve("/a.mp4", whole(film())), place(store)
     store.fault = fault
     with pytest.raises(KlingStorageError, match="stays at Kling until") as error:
-        save(link, path)
+        save(link, root)
     assert "s3cr3t" not in str(error.value)
     assert error.value.__cause__ is None
     assert FILM not in store.keys
     assert list(temporary.iterdir()) == []
-    assert find_saved(path, "af-identity") is None
-    assert choose_place(path.parent, "panda", origin()).stem == "panda"
-    assert not save(link, path).reused
+    assert find_saved_result(root, STEM, origin()) is None
+    assert choose_place(root, STEM, origin()).stem == "panda"
+    assert not save(link, root).reused
     assert store.keys == ALL
-    assert path.fs.cat_file(path.path) == film()
+    assert store.cat_file(FILM) == film()
 
 
 def test_what_killed_workers_left_is_removed(store: Bucket, host: Host, temporary: Path) -> None:
     (temporary / ".kling-download.part-00000000").write_bytes(b"half a video")
-    path = place(store)
+    root = place(store)
     if store.scheme == "sftp":
         store.pipe_file("/bucket/videos/a/.panda.mp4.part", b"half a video")
-    save(host.serve("/a.mp4", whole(film())), path)
+    save(host.serve("/a.mp4", whole(film())), root)
     assert list(temporary.iterdir()) == []
     assert store.keys == ALL
 
 
 def test_a_file_of_others_is_never_overwritten(store: Bucket, host: Host) -> None:
-    link, path = host.serve("/a.mp4", whole(film())), place(store)
-    store.pipe_file(path.path, b"somebody's")
+    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    store.pipe_file(FILM, b"somebody's")
     for replace in (False, True):
-        with pytest.raises(KlingRequestError, match="has no sidecar"):
-            claim_place(path.parent, "panda", origin(), replace=replace)
-        with pytest.raises(KlingRequestError, match="has no sidecar"):
-            save(link, path, replace=replace)
+        with pytest.raises(KlingRequestError, match="no manifest names it"):
+            claim_place(root, STEM, origin(), replace=replace)
+        with pytest.raises(KlingRequestError, match="no manifest names it"):
+            save(link, root, replace=replace)
     assert store.keys == {FILM}
-    assert store.cat_file(path.path) == b"somebody's"
+    assert store.cat_file(FILM) == b"somebody's"
 
 
 def test_a_cut_file_is_made_again_and_an_edited_one_is_not(store: Bucket, host: Host) -> None:
-    link, path = host.serve("/a.mp4", whole(film())), place(store)
-    save(link, path)
-    store.pipe_file(path.path, film()[:5000])
-    assert find_saved(path, "af-identity") is None
-    save(link, path)
-    assert store.cat_file(path.path) == film()
-    store.pipe_file(path.path, film(0.5))
+    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    save(link, root)
+    store.pipe_file(FILM, film()[:5000])
+    assert find_saved_result(root, STEM, origin()) is None
+    save(link, root)
+    assert store.cat_file(FILM) == film()
+    store.pipe_file(FILM, film(0.5))
     with pytest.raises(KlingRequestError, match="was changed after it was saved"):
-        save(link, path)
+        save(link, root)
 
 
 def test_a_bucket_that_does_not_exist_is_told_before_the_payment() -> None:
@@ -199,10 +201,9 @@ def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(store, "info", broken)
     for ask in (
-        lambda: claim_place(place(store).parent, "panda", origin()),
-        lambda: find_delivered(place(store).parent, "panda", "af-identity"),
-        lambda: find_saved(place(store), "af-identity"),
-        lambda: load_image(str(place(store))),
+        lambda: claim_place(place(store), STEM, origin()),
+        lambda: find_saved_result(place(store), STEM, origin()),
+        lambda: load_image(str(place(store) / "a.png")),
     ):
         with pytest.raises(KlingStorageError, match=r"StoreError: no route to .*Nothing was sent") as error:
             ask()
@@ -213,7 +214,7 @@ def test_pictures_come_from_object_stores_too(store: Bucket) -> None:
     target = io.BytesIO()
     Pillow.new("RGB", (400, 300)).save(target, "PNG")
     store.pipe_file("/bucket/pictures/a.png", target.getvalue())
-    address = str(place(store)).partition("/videos/")[0] + "/pictures"
+    address = str(place(store)).partition("/videos")[0] + "/pictures"
     assert load_image(f"{address}/a.png").wire == load_image("a.png", base=address).wire
     with pytest.raises(KlingRequestError, match="there is no file"):
         load_image("b.png", base=address)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
-from kling_provider.storage import destination_path, find_delivered, result, save_output, saved_result
-from tests.unit.storage_stand_ins import film, finished, origin, running_host, whole
+from kling_provider.storage import find_saved_result, result, saved_result
+from tests.unit.storage_stand_ins import film, finished, origin, place, running_host, save, whole
 
 ENDED = datetime(2026, 11, 24, 6, 1, 30, 436000, UTC)
 
@@ -59,10 +59,10 @@ def test_the_whole_shape() -> None:
                 "duration": 5.041,
                 "watermark_url": None,
                 "file": None,
-                "sidecar": None,
                 "poster": None,
             }
         ],
+        "manifest": None,
         "billing": [
             {"charge_type": "unit", "amount": "3", "currency": None},
             {"charge_type": "cash", "amount": "0.00000010", "currency": "USD"},
@@ -73,7 +73,7 @@ def test_the_whole_shape() -> None:
     }
     assert list(facts) == [
         *("name", "type", "prompt", "model", "take", "adopted", "kling_task_id", "external_task_id"),
-        *("status", "outputs", "billing", "created_at", "finished_at", "expires_at"),
+        *("status", "outputs", "manifest", "billing", "created_at", "finished_at", "expires_at"),
     ]
     assert json.loads(json.dumps(facts)) == facts
 
@@ -98,10 +98,9 @@ def test_what_is_not_known_is_null() -> None:
 
 
 def test_a_saved_video_tells_the_same_without_a_call(tmp_path: Path) -> None:
-    path = destination_path(str(tmp_path)) / "a.mp4"
     with running_host() as host:
         task = finished(host.serve("/a.mp4", whole(film())))
-        saved = save_output(task, path, origin=origin(), refresh=lambda: task)
+        saved = save(task, tmp_path, "a")
     about = {
         "name": "red-panda",
         "type": "text_to_video",
@@ -111,11 +110,11 @@ def test_a_saved_video_tells_the_same_without_a_call(tmp_path: Path) -> None:
         "adopted": True,
         "external_task_id": None,
     }
-    live = result(task, files={0: saved}, **about)  # type: ignore[arg-type]
+    live = result(task, saved=saved, **about)  # type: ignore[arg-type]
     assert live["outputs"][0]["file"] == f"file://{tmp_path}/a.mp4"
-    assert live["outputs"][0]["sidecar"] == f"file://{tmp_path}/a.mp4.json"
-    found = find_delivered(destination_path(str(tmp_path)), "a", "af-identity")
-    assert [str(path) for path, _ in found] == [saved.file]
+    assert live["manifest"] == f"file://{tmp_path}/a.kling.json"
+    found = find_saved_result(place(tmp_path), "a", origin())
+    assert found is not None
     live["outputs"][0]["url"] = None  # the one thing that no file keeps
     assert saved_result(found) == live
 

@@ -174,8 +174,24 @@ class JobFacts(_Facts):
     queued_at: Time | None = None
 
 
+class OutputFacts(_Facts):
+    """One output in a manifest; ``file`` and ``poster`` are names beside it."""
+
+    file: Text | None = None
+    sha256: Text | None = None
+    poster: Text | None = None
+
+
+class ManifestFacts(_Facts):
+    """What the manifest beside saved files says. Without outputs the place is kept for files that are not there yet."""
+
+    identity: Text | None = None
+    kling_task_id: KlingId = None
+    outputs: Annotated[list[OutputFacts], BeforeValidator(_some)] = []
+
+
 class SidecarFacts(_Facts):
-    """What the file beside a video says of it. ``claim``: the place is kept for a video that is not there yet."""
+    """The same of one file, as earlier releases wrote it. ``claim``: the place is kept for a file that is not there yet."""
 
     claim: bool = False
     identity: Text | None = None

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from airflow.configuration import AIRFLOW_HOME, conf
 
+from kling_provider.file_names import manifest_names
 from kling_provider.plugins.gallery.facts import (
     FileFacts,
+    ManifestFacts,
     SidecarFacts,
     Unreadable,
     read_facts,
@@ -25,13 +27,17 @@ from kling_provider.plugins.gallery.opening import OpenFile, open_below
 #: The setting, as an administrator writes it.
 SETTING = "[kling] gallery_roots"
 _DEFAULT = "kling-videos"
-#: Bytes; a larger sidecar is none of ours.
-_LARGEST_SIDECAR = 1024 * 1024
+#: Bytes; a larger manifest was not written by our tasks.
+_LARGEST_MANIFEST = 1024 * 1024
+_Facts = TypeVar("_Facts", ManifestFacts, SidecarFacts)
 #: What is served, and as what: nothing that a browser would run.
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
+    ".m4a": "audio/mp4",
+    ".srt": "text/plain",
+    ".ass": "text/plain",
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
@@ -68,7 +74,7 @@ class NotShown(Exception):
 
 @dataclass(frozen=True)
 class Recorded:
-    """An open file whose sidecar names the Kling task that Airflow has recorded.
+    """An open file whose manifest names the Kling task that Airflow has recorded.
 
     :param sha256: of the bytes that were saved; who serves the file compares.
     """
@@ -118,7 +124,7 @@ def open_recorded(address: str) -> OpenFile:
 
 
 def open_video(file: FileFacts, kling_task_id: str) -> Recorded:
-    """Open a recorded video that has the recorded size, and whose sidecar names that Kling task.
+    """Open a recorded video that has the recorded size, and whose manifest names that Kling task.
 
     Whoever serves it still has to compare the digest of its bytes with ``sha256``.
 
@@ -154,7 +160,7 @@ def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
 def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str | None]:
     """Return ``here``, or why a recorded file is not here, and that in words; the bytes are not read.
 
-    The sidecar is looked at only where the file is not as it was recorded.
+    The manifest is looked at only where the file is not as it was recorded.
     """
     try:
         video = open_recorded(file.file or "")
@@ -166,27 +172,68 @@ def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str |
     return "changed", _CHANGED.format(video.name)
 
 
-def _attest(file: FileFacts, kling_task_id: str, video: OpenFile) -> SidecarFacts:
-    """Return what the file beside ``video`` says, if it says that it is the one of that Kling task."""
-    beside = open_recorded(f"{file.file}.json")
+@dataclass(frozen=True)
+class _Attested:
+    """What was saved under a file's name: the digest of its bytes, and the name of its poster."""
+
+    sha256: str | None
+    poster: str | None
+
+
+def _attest(file: FileFacts, kling_task_id: str, video: OpenFile) -> _Attested:
+    """Return what the manifest beside ``video`` says of it, if it says that it is of that Kling task."""
+    folder = (file.file or "").rpartition("/")[0]
+    for name in manifest_names(video.name):
+        told, wrong = _read_beside(f"{folder}/{name}", video, ManifestFacts)
+        if told is None:
+            continue
+        if not wrong and not told.outputs and name == manifest_names(video.name)[0]:
+            raise _kept_for_another(video)
+        for one in told.outputs:
+            if one.file == video.name:
+                _check_task(told, wrong, kling_task_id, video)
+                return _Attested(one.sha256, one.poster)
+    sidecar, wrong = _read_beside(f"{file.file}.json", video, SidecarFacts)
+    if sidecar is None:
+        raise NotShown("changed", f"There is no manifest beside {video.name} that names it.")
+    if sidecar.claim:
+        raise _kept_for_another(video)
+    _check_task(sidecar, wrong, kling_task_id, video)
+    return _Attested(sidecar.sha256, sidecar.poster)
+
+
+def _read_beside(address: str, video: OpenFile, kind: type[_Facts]) -> tuple[_Facts | None, list[str]]:
+    """Return what a file in the same folder says, and the fields that are something else; ``None``: it is not there."""
     try:
-        if beside.size > _LARGEST_SIDECAR:
+        beside = open_recorded(address)
+    except NotShown:
+        return None, []
+    if beside.folder != video.folder:
+        return None, []
+    try:
+        if beside.size > _LARGEST_MANIFEST:
             raise Unreadable("too large")
-        text = beside.read(_LARGEST_SIDECAR).decode("utf-8", "replace")
-        told, wrong = read_facts(SidecarFacts, read_json(text))
+        text = beside.read(_LARGEST_MANIFEST).decode("utf-8", "replace")
+        return read_facts(kind, read_json(text))
     except (OSError, Unreadable):
-        told, wrong = SidecarFacts(), ["kling_task_id"]
-    if told.claim:
-        raise NotShown(
-            "missing", f"{video.name} is not there yet: its place is kept for a video that is on its way."
-        )
+        return kind(), ["kling_task_id"]
+
+
+def _check_task(
+    told: ManifestFacts | SidecarFacts, wrong: list[str], kling_task_id: str, video: OpenFile
+) -> None:
     if wrong or told.kling_task_id is None:
         raise NotShown("changed", f"The file beside {video.name} is not the one that was saved with it.")
     if told.kling_task_id != kling_task_id:
         if told.identity is None:
             raise NotShown("changed", _CHANGED.format(video.name))
         raise NotShown("replaced", _REPLACED.format(video.name, told.kling_task_id))
-    return told
+
+
+def _kept_for_another(video: OpenFile) -> NotShown:
+    return NotShown(
+        "missing", f"{video.name} is not there yet: its place is kept for a result that is on its way."
+    )
 
 
 def _place(path: Path, roots: list[Path]) -> tuple[Path | None, list[str]]:

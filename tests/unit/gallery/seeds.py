@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,28 @@ import sqlalchemy
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+#: Whether the package under test has them.
+HAS_MANIFESTS = find_spec("kling_provider.storage.manifest") is not None
 BEGIN = datetime(2026, 7, 1, 6, 0, tzinfo=UTC)
+
+
+def beside(path: Path) -> Path:
+    """Where the file is that says whose a saved file is: its manifest, in earlier releases its sidecar."""
+    return path.with_suffix(".kling.json") if HAS_MANIFESTS else path.with_name(f"{path.name}.json")
+
+
+def says_whose(path: Path, kling_task_id: str, sha256: str, **more: Any) -> None:
+    """Write that file."""
+    output = {"type": "video", "file": path.name, "sha256": sha256}
+    told = {"outputs": [output]} if HAS_MANIFESTS else output
+    beside(path).write_text(json.dumps({"kling_task_id": kling_task_id, **told, **more}), encoding="utf-8")
+
+
+def keep_place(path: Path) -> None:
+    """Write the claim of a result that is on its way."""
+    claim = {"version": 1, "identity": "af-1", "dag_id": "ann_films", "kling_task_id": None}
+    claim |= {"outputs": []} if HAS_MANIFESTS else {"claim": True}
+    beside(path).write_text(json.dumps(claim), encoding="utf-8")
 
 
 class Seeds:
@@ -315,16 +337,14 @@ class Seeds:
         return self._assets[name]
 
     def saved(self, name: str, kling_task_id: str, content: bytes = b"no film at all") -> dict[str, Any]:
-        """A file with its sidecar, as an entry of an event's ``files``."""
+        """A file with its manifest, as an entry of an event's ``files``."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         sha256 = hashlib.sha256(content).hexdigest()
-        sidecar = path.with_name(path.name + ".json")
-        sidecar.write_text(json.dumps({"kling_task_id": kling_task_id, "sha256": sha256}), encoding="utf-8")
+        says_whose(path, kling_task_id, sha256)
         return {
             "file": f"file://{path}",
-            "sidecar": f"file://{sidecar}",
             "type": "video",
             "sha256": sha256,
             "bytes": len(content),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.unit.gallery.conftest import RUN, As
-from tests.unit.gallery.seeds import Seeds
+from tests.unit.gallery.seeds import Seeds, beside, says_whose
 from tests.unit.gallery.server import status_of
 
 FILM = bytes(range(256)) * 40
@@ -122,7 +123,7 @@ def symlink_outside(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     elsewhere = moved(file, shown.parent / "hidden" / "film.mp4")["file"].removeprefix("file://")
     link = shown / "link.mp4"
     link.symlink_to(elsewhere)
-    link.with_name("link.mp4.json").symlink_to(f"{elsewhere}.json")
+    beside(link).symlink_to(beside(Path(elsewhere)))
     return {"file": f"file://{link}"}
 
 
@@ -143,31 +144,27 @@ def changed(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     return file
 
 
-def changed_with_its_sidecar(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    """Somebody else's film and sidecar, right in themselves, under the recorded name."""
-    import hashlib
-    import json
-
+def changed_with_its_manifest(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+    """Somebody else's film and manifest, right in themselves, under the recorded name."""
     other = FILM[::-1]
     path(file).write_bytes(other)
-    sidecar = path(file).with_name(path(file).name + ".json")
-    sidecar.write_text(json.dumps({"kling_task_id": "k1", "sha256": hashlib.sha256(other).hexdigest()}))
+    says_whose(path(file), "k1", hashlib.sha256(other).hexdigest())
     return file
 
 
-def sidecar_of_another_task(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    sidecar = path(file).with_name(path(file).name + ".json")
-    sidecar.write_text(sidecar.read_text().replace("k1", "k2"))
+def manifest_of_another_task(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+    manifest = beside(path(file))
+    manifest.write_text(manifest.read_text().replace("k1", "k2"))
     return file
 
 
-def no_sidecar(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    path(file).with_name(path(file).name + ".json").unlink()
+def no_manifest(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+    beside(path(file)).unlink()
     return file
 
 
-def a_sidecar_that_is_none(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    path(file).with_name(path(file).name + ".json").write_text("[1, 2]")
+def a_manifest_that_is_none(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+    beside(path(file)).write_text("[1, 2]")
     return file
 
 
@@ -198,10 +195,10 @@ def a_zero_byte(file: dict[str, Any], shown: Path) -> dict[str, Any]:
         folder_link_outside,
         ring_of_links,
         changed,
-        changed_with_its_sidecar,
-        sidecar_of_another_task,
-        no_sidecar,
-        a_sidecar_that_is_none,
+        changed_with_its_manifest,
+        manifest_of_another_task,
+        no_manifest,
+        a_manifest_that_is_none,
         gone,
         a_folder,
         not_a_film,
@@ -328,12 +325,12 @@ def test_posters_are_pictures_beside_a_saved_video(seeds: Seeds, settings: Path,
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     [card] = ann.get("/kling/api/videos").json()["cards"]
     assert ann.get(f"/kling/{card['outputs'][0]['poster']}").content == picture.read_bytes()
-    sidecar_of_another_task(file, settings)
+    manifest_of_another_task(file, settings)
     assert ann.get(address("posters")).status_code == 404
 
 
 @pytest.mark.parametrize(
-    "poster", [None, "/etc/passwd", "{shown}/ann_films.mp4.json", "{shown}/sub/p.jpg", "s3://b/p.jpg"]
+    "poster", [None, "/etc/passwd", "{shown}/ann_films.kling.json", "{shown}/sub/p.jpg", "s3://b/p.jpg"]
 )
 def test_no_other_file_is_a_poster(seeds: Seeds, settings: Path, as_user: As, poster: str | None) -> None:
     (settings / "sub").mkdir()
@@ -357,7 +354,6 @@ def path(file: dict[str, Any]) -> Path:
 
 def moved(file: dict[str, Any], to: Path) -> dict[str, Any]:
     to.parent.mkdir(exist_ok=True)
-    sidecar = path(file).with_name(path(file).name + ".json")
-    sidecar.rename(to.with_name(to.name + ".json"))
+    beside(path(file)).rename(beside(to))
     path(file).rename(to)
     return {"file": f"file://{to}"}
