@@ -314,6 +314,7 @@ def test_whatever_a_task_made_is_saved_and_found(
     ]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FORMATS)), st.binary(max_size=600))
 def test_no_bytes_break_the_table(type: str, data: bytes) -> None:
     file = io.BytesIO(data)
@@ -321,6 +322,7 @@ def test_no_bytes_break_the_table(type: str, data: bytes) -> None:
         assert find_suffix(type, file) in expected_suffixes([type])
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.text(max_size=60))
 def test_no_unknown_type_and_no_url_break_a_name(type: str, name: str) -> None:
     suffix = find_suffix(f"?{type}", io.BytesIO(b"x"), f"https://host.example/{name}")
