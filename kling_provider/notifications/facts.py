@@ -8,10 +8,18 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin
 
+from kling_provider.api.result_facts import ResultFacts
+
+#: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
+_PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
 #: What a text may name: ``kling.title`` and so on.
-NAMES = (
-    *("title", "name", "prompt", "model", "state", "reason", "cost", "kling_task_id"),
-    *("file", "poster", "video", "picture", "gallery", "log"),
+NAMES = tuple(
+    dict.fromkeys(
+        (
+            *("title", "name", "prompt", "model", "state", "reason", "cost", "kling_task_id"),
+            *("file", "poster", "manifest", "video", "picture", "gallery", "log", *_PLAIN),
+        )
+    )
 )
 _TITLES = {
     "done": "Kling video done",
@@ -54,7 +62,8 @@ class Facts(Mapping[str, "str | None"]):
     def __getitem__(self, name: str) -> str | None:
         if name not in NAMES:
             raise KeyError(name)
-        value: str | None = getattr(self, f"_{name}")()
+        find = getattr(self, f"_{name}", None)
+        value: str | None = find() if find is not None else _escaped(self._result.get(name))
         return value
 
     def __iter__(self) -> Iterator[str]:

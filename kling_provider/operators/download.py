@@ -88,8 +88,9 @@ class KlingDownloadOperator(VideoOutlet):
             return self._save(context)
 
     def _save(self, context: Context) -> dict[str, Any]:
+        from kling_provider.execution.outcome import TaskOutcome
         from kling_provider.hooks.kling import KlingHook
-        from kling_provider.operators.saving import Saving, result_of
+        from kling_provider.operators.saving import Saving
         from kling_provider.operators.waiting import finished_task, read_id
         from kling_provider.submission.sent import Place
 
@@ -110,6 +111,4 @@ class KlingDownloadOperator(VideoOutlet):
         )
         task = finished_task(hook, self.kling_task_id, kind)
         saved = saving.save(task)
-        return self._finished(
-            context, result_of(task, request, type=kind, saved=saved), saved, request=request
-        )
+        return self._finished(context, TaskOutcome.of_task(task, request, type=kind, saved=saved))

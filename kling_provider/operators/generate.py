@@ -237,8 +237,8 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         self, hook: KlingHook, sent: SentRequest, task: KlingTask, adopted: bool, context: Context
     ) -> Any:
         from kling_provider.api.tasks import TaskStatus
+        from kling_provider.execution.outcome import TaskOutcome
         from kling_provider.operators.earlier import mark_delivered
-        from kling_provider.operators.saving import result_of
         from kling_provider.operators.waiting import count_delivered, raise_if_failed, with_outputs
 
         task = with_outputs(hook, task, sent.type)
@@ -248,33 +248,32 @@ class KlingGenerateOperator(VideoOutlet, KlingSubmitOperator):
         raise_if_failed(task, sent)
         saved = saver.save(task) if saver is not None else None
         mark_delivered(context, sent, [saved.manifest_file] if saved is not None else ())
-        result = result_of(
-            task, sent, type=sent.type, adopted=adopted, external_task_id=sent.external_task_id, saved=saved
-        )
         if saved is None or not saved.reused:
             count_delivered(task, dag_id=context["ti"].dag_id, model=sent.model)
-        return self._finished(context, result, saved, request=sent)
+        outcome = TaskOutcome.of_task(task, sent, type=sent.type, adopted=adopted, saved=saved)
+        return self._finished(context, outcome, conn_id=sent.kling_conn_id)
 
     def _deliver_saved(self, sent: SentRequest, saved: SavedResult, context: Context) -> Any:
         """What an earlier run or try saved; no call was made."""
-        from kling_provider.storage import saved_result
+        from kling_provider.execution.outcome import TaskOutcome
         from kling_provider.submission.sent import another_result_advice
 
-        result = saved_result(saved)
+        outcome = TaskOutcome.of_saved(saved, sent)
+        facts = outcome.facts
         log.info(
             "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
-            (result["finished_at"] or saved.manifest.saved_at or "an unknown time")[:10],
+            (facts.finished_at or saved.manifest.saved_at or "an unknown time")[:10],
             ", ".join(one.file for one in saved.files) or saved.manifest_file,
             another_result_advice(sent),
         )
         self._push(
             context,
-            state=result["status"],
-            kling_task_id=result["kling_task_id"],
-            external_task_id=result["external_task_id"],
-            created_at=result["created_at"],
+            state=outcome.status,
+            kling_task_id=facts.kling_task_id,
+            external_task_id=facts.external_task_id,
+            created_at=facts.created_at,
         )
-        return self._finished(context, result, saved, request=sent)
+        return self._finished(context, outcome, conn_id=sent.kling_conn_id)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         if state in ("submitted", "processing"):

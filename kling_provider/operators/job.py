@@ -172,6 +172,7 @@ class Job:
             duration=request.duration,
             resolution=request.resolution,
             aspect_ratio=getattr(request, "aspect_ratio", None),
+            audio=request.sound,
             shown={key: value for key, value in shown.items() if key != "callback_url"},
             input_urls=tuple(image_addresses(request).values()),
             own_external_task_id=self.identity.own,

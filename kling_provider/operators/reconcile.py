@@ -153,12 +153,8 @@ class KlingReconcileOperator(ChecksArguments):
 
 
 def _facts(task: KlingTask) -> dict[str, Any]:
-    from kling_provider.storage.manifest import billing_facts, moment
+    from kling_provider.api.result_facts import ResultFacts
 
-    return {
-        "kling_task_id": task.kling_task_id,
-        "external_task_id": task.external_task_id,
-        "billing": billing_facts(task.billing),
-        "created_at": moment(task.created_at),
-        "finished_at": moment(task.finished_at),
-    }
+    facts = ResultFacts().with_task(task).as_json()
+    names = ("kling_task_id", "external_task_id", "billing", "created_at", "finished_at")
+    return {name: facts[name] for name in names}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a task instance's video goes, and the result that it pushes.
+"""Where a task instance's result goes.
 
 Imported when a task runs, never at DAG-parse time.
 """
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.storage import (
@@ -23,7 +24,6 @@ from kling_provider.storage import (
     find_saved_result,
     manifest_path,
     release_place,
-    result,
     save_outputs,
     stem_beside,
 )
@@ -66,7 +66,7 @@ class Saving:
             # Under native rendering a file name that looks like a number is one.
             str(place.filename),
             name=origin.name,
-            take=origin.take,
+            take=origin.facts.take,
             type=type,
             model=model or "",
             run_id=ti.run_id,
@@ -185,29 +185,6 @@ def find_remembered_result(files: Sequence[str], identity: str, conn_id: str | N
     return None
 
 
-def result_of(
-    task: KlingTask,
-    request: Request | SentRequest | None,
-    *,
-    type: str,
-    adopted: bool | None = None,
-    external_task_id: str | None = None,
-    saved: SavedResult | None = None,
-) -> dict[str, Any]:
-    """The XCom of Generate, Sensor and Download: one JSON object."""
-    return result(
-        task,
-        name=request.name if request else None,
-        type=type,
-        prompt=request.prompt if request else None,
-        model=request.model if request else None,
-        take=request.take if request else 0,
-        adopted=adopted,
-        external_task_id=external_task_id,
-        saved=saved,
-    )
-
-
 def _origin(
     identity: str,
     request: Request | SentRequest | None,
@@ -218,12 +195,7 @@ def _origin(
     ti = context["ti"]
     return Origin(
         identity=identity,
-        external_task_id=request.external_task_id if request else None,
-        type=type,
-        name=request.name if request else None,
-        prompt=request.prompt if request else None,
-        model=request.model if request else None,
-        take=request.take if request else 0,
+        facts=ResultFacts.of_request(request, type=type),
         request=data,
         dag_id=ti.dag_id,
         run_id=ti.run_id,

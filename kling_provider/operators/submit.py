@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from kling_provider import metrics
 from kling_provider.arguments import Argument, amount, duration, flag, request_mapping, text, with_dicts, word
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
-from kling_provider.operators.announcing import Made, TellsLineage
+from kling_provider.operators.announcing import TellsLineage
 from kling_provider.task_log import log_call
 
 if TYPE_CHECKING:
@@ -105,24 +105,13 @@ class KlingSubmitOperator(TellsLineage):
 
         :param sent: what was submitted; the request may have been rendered anew since.
         """
+        from kling_provider.execution.outcome import TaskOutcome
         from kling_provider.operators.earlier import mark_delivered
         from kling_provider.operators.waiting import raise_if_failed
 
         self._tell(context, sent, done.task)
         raise_if_failed(done.task, sent)
-        self._made = Made(
-            facts={
-                "kling_task_id": done.task.kling_task_id,
-                "external_task_id": done.external_task_id,
-                "name": sent.name,
-                "type": sent.type,
-                "prompt": sent.prompt,
-                "model": sent.model,
-                "take": sent.take,
-                "adopted": done.adopted,
-            },
-            images=sent.input_urls,
-        )
+        self._outcome = TaskOutcome.of_task(done.task, sent, type=sent.type, adopted=done.adopted)
         mark_delivered(context, sent)
         return done.task.kling_task_id
 

@@ -248,7 +248,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
     def _result(self, context: Context, task: KlingTask) -> dict[str, Any] | None:
         """The result of a finished task, ``None`` while it runs; a failed one raises."""
-        from kling_provider.operators.saving import result_of
+        from kling_provider.execution.outcome import TaskOutcome
         from kling_provider.operators.waiting import count_delivered, raise_if_failed_finally, with_outputs
 
         task = with_outputs(self._hook, task, self._kind)
@@ -257,4 +257,4 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
             return None
         request = self._checked_request
         count_delivered(task, dag_id=context["ti"].dag_id, model=request.model if request else None)
-        return self._finished(context, result_of(task, request, type=self._kind), request=request)
+        return self._finished(context, TaskOutcome.of_task(task, request, type=self._kind))

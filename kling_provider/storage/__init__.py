@@ -29,7 +29,6 @@ from kling_provider.storage.places import (
     find_saved_result,
     release_place,
 )
-from kling_provider.storage.result import result, saved_result
 from kling_provider.storage.saving import save_outputs
 
 __all__ = [
@@ -53,9 +52,7 @@ __all__ = [
     "release_claim",
     "release_place",
     "resolve_images",
-    "result",
     "save_outputs",
-    "saved_result",
     "saved_task_ids",
     "shown_request",
     "stem_beside",

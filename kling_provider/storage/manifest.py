@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from kling_provider.api.tasks import Billing, KlingTask
+from kling_provider.api.result_facts import ResultFacts, moment
+from kling_provider.api.tasks import KlingTask
 from kling_provider.file_names import MANIFEST_SUFFIX
 from kling_provider.storage.images import shown_request
 from kling_provider.storage.stores import store_of
@@ -35,7 +35,7 @@ class Origin:
 
     :param identity: what makes it the same result, whatever the attempt (``Identity.key``). For a task that is
         known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.
-    :param type: the kind of request.
+    :param facts: of the request: its kind, name, prompt and so on.
     :param request: the mapping as its author wrote it; images and links are made presentable here.
     :param images: per image field, what :func:`resolve_images` gave for it.
     :param expects: types of the outputs, as far as they are known before the payment.
@@ -43,12 +43,7 @@ class Origin:
     """
 
     identity: str
-    type: str
-    external_task_id: str | None = None
-    name: str | None = None
-    prompt: str | None = None
-    model: str | None = None
-    take: int = 0
+    facts: ResultFacts
     request: Mapping[str, Any] | None = field(default=None, repr=False)
     images: Mapping[str, str] = field(default_factory=dict)
     expects: tuple[str, ...] = ("video",)
@@ -57,6 +52,16 @@ class Origin:
     run_id: str | None = None
     task_id: str | None = None
     map_index: int | None = None
+
+    @property
+    def type(self) -> str:
+        """The kind of request."""
+        return self.facts.type or ""
+
+    @property
+    def name(self) -> str | None:
+        """What its author calls it."""
+        return self.facts.name
 
 
 def _plain_name(name: str | None) -> str | None:
@@ -89,31 +94,17 @@ class SavedOutput(BaseModel):
     poster: Name = None
 
 
-class Manifest(BaseModel):
-    """What ``{stem}.kling.json`` holds. Times are ISO 8601 in UTC, amounts decimal text.
+class Manifest(ResultFacts):
+    """What ``{stem}.kling.json`` holds: the facts of the result, whose it is, and its files.
 
     It carries no key, no bytes of images and no signed link.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
-
     version: int
     identity: str
-    kling_task_id: str | None = None
-    external_task_id: str | None = None
-    name: str | None = None
-    #: The kind of request; ``None`` where an earlier release did not say it.
-    type: str | None = None
-    prompt: str | None = None
-    model: str | None = None
-    take: int = 0
     request: dict[str, Any] | None = None
     #: In the order of the task's outputs; empty in a claim.
-    outputs: list[SavedOutput] = []
-    billing: list[dict[str, Any]] = []
-    created_at: str | None = None
-    finished_at: str | None = None
-    expires_at: str | None = None
+    outputs: list[SavedOutput] = Field(default_factory=list)
     claimed_at: str | None = None
     saved_at: str | None = None
     dag_id: str | None = None
@@ -124,27 +115,33 @@ class Manifest(BaseModel):
     @classmethod
     def claim(cls, origin: Origin) -> Manifest:
         """Return the claim of ``origin``, made now."""
-        return cls(
-            **_of_origin(origin), claimed_at=datetime.now(UTC).isoformat(timespec="seconds"), request=None
-        )
+        # Its id at Kling is that of an attempt, which is chosen later.
+        facts = origin.facts.model_copy(update={"external_task_id": None})
+        return cls._of(origin, facts, claimed_at=datetime.now(UTC).isoformat(timespec="seconds"))
 
     @classmethod
     def of(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
         """Return the manifest of what ``task`` made."""
-        facts = _of_origin(origin)
-        return cls(
-            **{
-                **facts,
-                "kling_task_id": task.kling_task_id,
-                "external_task_id": task.external_task_id or origin.external_task_id,
-                "request": None if origin.request is None else shown_request(origin.request, origin.images),
-            },
+        shown = None if origin.request is None else shown_request(origin.request, origin.images)
+        return cls._of(
+            origin,
+            origin.facts.with_task(task),
+            request=shown,
             outputs=outputs,
-            billing=billing_facts(task.billing),
-            created_at=moment(task.created_at),
-            finished_at=moment(task.finished_at),
-            expires_at=moment(task.expires_at),
             saved_at=moment(datetime.now(UTC)),
+        )
+
+    @classmethod
+    def _of(cls, origin: Origin, facts: ResultFacts, **more: Any) -> Manifest:
+        return cls(
+            **facts.as_json(),
+            version=VERSION,
+            identity=origin.identity,
+            dag_id=origin.dag_id,
+            run_id=origin.run_id,
+            task_id=origin.task_id,
+            map_index=origin.map_index,
+            **more,
         )
 
     @property
@@ -260,37 +257,3 @@ def read_manifest_file(path: ObjectStoragePath) -> tuple[int | None, Manifest | 
         return size, parse_manifest(store.read(path))
     except FileNotFoundError:  # a claim that was released in this moment
         return None, None
-
-
-def moment(value: datetime | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
-    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def billing_facts(billing: tuple[Billing, ...]) -> list[dict[str, Any]]:
-    """What a task cost, as JSON: units and money are separate entries, amounts text without exponent."""
-    return [
-        {"charge_type": one.charge_type, "amount": _plain(one.amount), "currency": one.currency}
-        for one in billing
-    ]
-
-
-def _plain(amount: Decimal) -> str:
-    return format(amount, "f")
-
-
-def _of_origin(origin: Origin) -> dict[str, Any]:
-    return {
-        "version": VERSION,
-        "identity": origin.identity,
-        "external_task_id": None,
-        "name": origin.name,
-        "type": origin.type,
-        "prompt": origin.prompt,
-        "model": origin.model,
-        "take": origin.take,
-        "dag_id": origin.dag_id,
-        "run_id": origin.run_id,
-        "task_id": origin.task_id,
-        "map_index": origin.map_index,
-    }

@@ -56,6 +56,7 @@ class SentRequest:
     duration: int | None = None
     resolution: str | None = None
     aspect_ratio: str | None = None
+    audio: str | None = None
     shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
     input_urls: tuple[str, ...] = ()
     place: Place | None = None

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 from kling_provider.storage import Manifest, Origin, SavedResult, destination_path, save_outputs
 
@@ -181,11 +182,15 @@ def finished(*urls: str | None, id: str = "912345678901234567", days_ago: float 
 
 
 def origin(identity: str = "af-identity", **more: Any) -> Origin:
-    facts: dict[str, Any] = {
+    known = {
         "type": "text_to_video",
         "name": "red-panda",
         "prompt": "A red panda brews tea",
         "model": "kling-3.0",
+    }
+    known |= {name: more.pop(name) for name in list(more) if name in ResultFacts.model_fields}
+    facts: dict[str, Any] = {
+        "facts": ResultFacts.model_validate(known),
         "request": {"prompt": "A red panda brews tea", "name": "red-panda"},
         "dag_id": "videos",
         "run_id": "manual__1",

@@ -10,8 +10,9 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.requests import parse_request
-from kling_provider.operators.announcing import Made
-from kling_provider.operators.lineage import collect, dataset_name, openlineage_of
+from kling_provider.api.result_facts import ResultFacts
+from kling_provider.execution.lineage import collect, dataset_name, openlineage_of
+from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
 
 FACTS = {
@@ -22,7 +23,6 @@ FACTS = {
     "prompt": "It moves",
     "model": "kling-3.0",
     "take": 0,
-    "adopted": False,
     "billing": [{"charge_type": "unit", "amount": "3", "currency": None}],
     "created_at": "2026-11-24T06:00:00.000+00:00",
     "finished_at": "2026-11-24T06:01:30.000+00:00",
@@ -30,13 +30,15 @@ FACTS = {
 }
 
 
-def made(file: str = "s3://aws_default@bucket/videos/panda.mp4") -> Made:
+def outcome(file: str = "s3://aws_default@bucket/videos/panda.mp4") -> TaskOutcome:
     folder, _, name = file.rpartition("/")
     output = SavedOutput(type="video", file=name, bytes=1234, sha256="0" * 64)
     saved = Manifest(version=1, identity="af-1", kling_task_id="912", type="image_to_video", outputs=[output])
-    return Made(
-        facts=FACTS,
-        images=["https://host.example/pictures/panda.jpg", "/pictures/kite.jpg"],
+    return TaskOutcome(
+        facts=ResultFacts.model_validate(FACTS),
+        status="succeeded",
+        adopted=False,
+        input_urls=("https://host.example/pictures/panda.jpg", "/pictures/kite.jpg"),
         saved=SavedResult(ObjectStoragePath(f"{folder}/panda.kling.json"), saved, reused=False),
     )
 
@@ -78,7 +80,7 @@ def test_airflows_own_collector(monkeypatch: pytest.MonkeyPatch) -> None:
 
     collector = HookLineageCollector()
     monkeypatch.setattr(sdk, "get_hook_lineage_collector", lambda: collector, raising=False)
-    collect(made("file:///videos/panda.mp4"), object())
+    collect(outcome("file:///videos/panda.mp4"), object())
     collected = collector.collected_assets
     assert [one.asset.uri for one in collected.inputs] == [
         "https://host.example/pictures/panda.jpg",
@@ -91,7 +93,7 @@ def test_openlineages_own_classes() -> None:
     pytest.importorskip("airflow.providers.openlineage")
     from openlineage.client.serde import Serde
 
-    lineage = openlineage_of(made())
+    lineage = openlineage_of(outcome())
     as_json: dict[str, Any] = json.loads(Serde.to_json(lineage))
     assert [(one["namespace"], one["name"]) for one in as_json["inputs"]] == [
         ("https://host.example", "/pictures/panda.jpg"),
@@ -108,7 +110,8 @@ def test_openlineages_own_classes() -> None:
 
 def test_a_submit_knows_less_and_says_that() -> None:
     pytest.importorskip("airflow.providers.openlineage")
-    known = {key: FACTS[key] for key in ("kling_task_id", "model")}
-    lineage = openlineage_of(Made(facts=known))
+    lineage = openlineage_of(
+        TaskOutcome(facts=ResultFacts(kling_task_id="912", model="kling-3.0"), status="submitted")
+    )
     assert (lineage.inputs, lineage.outputs) == ([], [])
     assert lineage.run_facets["kling"].kling_task_id == "912"

@@ -76,6 +76,7 @@ class Card(BaseModel):
     :param label: the entry's name, where the Dag gives its mapped instances names.
     :param todo: what to do about ``reason``; it is a part of it, or what always helps.
     :param notes: fields that the task wrote and that cannot be read.
+    :param others: further facts of the result, as texts by name.
     :param seconds: of the video. ``since``, ``expected``: when the wait began, and for how many seconds it is likely.
     """
 
@@ -101,6 +102,7 @@ class Card(BaseModel):
     resolution: str | None = None
     aspect_ratio: str | None = None
     sound: str | None = None
+    others: dict[str, str] = {}
     kling_task_id: str | None = None
     again: bool = False
     billing: list[Bill] = []
@@ -157,6 +159,7 @@ def make_finished_card(
         resolution=asked.resolution,
         aspect_ratio=asked.aspect_ratio,
         sound=asked.audio,
+        others=dict(found.read.others),
         kling_task_id=facts.kling_task_id,
         again=found.again,
         billing=[

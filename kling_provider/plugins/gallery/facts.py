@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from kling_provider.api import result_facts
 from kling_provider.api.models import known_model
 from kling_provider.api.requests import KINDS
 from kling_provider.api.spelling import translate
@@ -25,6 +26,8 @@ LARGEST = 128 * 1024
 #: Of one text, and of one list: nobody reads more on a card.
 _LONGEST_TEXT = 20_000
 _MOST = 24
+#: A second id of the same task, which a card need not show.
+_ID_BESIDE = "external_task_id"
 #: Control characters, and what colours a terminal with them. Line breaks and tabs stay.
 _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -144,6 +147,19 @@ class VideoFacts(_Facts):
     finished_at: Time | None = None
     expires_at: Time | None = None
     files: Annotated[list[FileFacts], BeforeValidator(_some)] = []
+
+
+def read_other_facts(data: Any) -> dict[str, str]:
+    """Return the facts of a result that this page has no place of its own for, as texts by name."""
+    if not isinstance(data, Mapping):
+        return {}
+    names = [
+        name
+        for name in result_facts.ResultFacts.model_fields
+        if name not in (*VideoFacts.model_fields, _ID_BESIDE)
+    ]
+    found = {name: _clean(data.get(name)) for name in names}
+    return {name: text for name, text in found.items() if isinstance(text, str) and text}
 
 
 class RequestFacts(_Facts):

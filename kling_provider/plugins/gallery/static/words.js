@@ -83,6 +83,7 @@ export function asked(card) {
     card.resolution,
     card.aspect_ratio,
     { native: "sound", on: "sound", off: "silent" }[card.sound] ?? card.sound,
+    ...Object.entries(card.others ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`),
   ].filter(Boolean);
 }
 

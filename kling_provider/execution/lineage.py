@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lineage: pictures in, files out. For OpenLineage, and for Airflow's own collector of what tasks touch.
+"""Lineage: images in, files out. For OpenLineage, and for Airflow's own collector of what tasks touch.
 
-Imported when a task runs; the OpenLineage client only when OpenLineage asks.
+The OpenLineage client is imported only when OpenLineage asks.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from kling_provider.operators.announcing import Made
+    from kling_provider.execution.outcome import TaskOutcome
 
 
-def collect(made: Made, operator: Any) -> None:
+def collect(outcome: TaskOutcome, operator: Any) -> None:
     """Tell Airflow's lineage collector; it drops all where nothing reads it."""
     from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
     collector = get_hook_lineage_collector()
-    for address in made.images:
+    for address in outcome.input_urls:
         collector.add_input_asset(context=operator, uri=without_conn(address))
-    for saved in made.files:
+    for saved in outcome.files:
         collector.add_output_asset(context=operator, uri=without_conn(saved.file))
 
 
-def openlineage_of(made: Made) -> Any:
-    """An ``OperatorLineage``: datasets named as OpenLineage's naming rules say, and a run facet ``kling``."""
+def openlineage_of(outcome: TaskOutcome) -> Any:
+    """Return an ``OperatorLineage``: datasets named as OpenLineage's naming rules say, and a run facet ``kling``."""
     import attr
     from airflow.providers.common.compat.openlineage.facet import (
         Dataset,
@@ -35,37 +35,22 @@ def openlineage_of(made: Made) -> Any:
     )
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    @attr.define
-    class KlingRunFacet(RunFacet):
-        """What a run had made at Kling, and what it cost."""
-
-        kling_task_id: str | None = attr.field(default=None)
-        external_task_id: str | None = attr.field(default=None)
-        name: str | None = attr.field(default=None)
-        type: str | None = attr.field(default=None)
-        prompt: str | None = attr.field(default=None)
-        model: str | None = attr.field(default=None)
-        take: int | None = attr.field(default=None)
-        adopted: bool | None = attr.field(default=None)
-        billing: list[dict[str, Any]] = attr.field(factory=list)
-        created_at: str | None = attr.field(default=None)
-        finished_at: str | None = attr.field(default=None)
-        expires_at: str | None = attr.field(default=None)
-
+    facts = outcome.lineage_facts()
+    facet = attr.make_class(
+        "KlingRunFacet", {name: attr.field(default=None) for name in facts}, bases=(RunFacet,)
+    )
     inputs = []
-    for address in made.images:
+    for address in outcome.input_urls:
         namespace, name = dataset_name(address)
         inputs.append(Dataset(namespace=namespace, name=name))
     outputs = []
-    for saved in made.files:
+    for saved in outcome.files:
         namespace, name = dataset_name(saved.file)
         statistics = OutputStatisticsOutputDatasetFacet(size=saved.output.bytes, fileCount=1)
         outputs.append(
             OutputDataset(namespace=namespace, name=name, outputFacets={"outputStatistics": statistics})
         )
-    return OperatorLineage(
-        inputs=inputs, outputs=outputs, run_facets={"kling": KlingRunFacet(**dict(made.facts))}
-    )
+    return OperatorLineage(inputs=inputs, outputs=outputs, run_facets={"kling": facet(**facts)})
 
 
 def dataset_name(address: str) -> tuple[str, str]:

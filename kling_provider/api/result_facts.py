@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to say of a Kling task, in the words that XCom, asset event, lineage, manifest, message and card share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from kling_provider.api.tasks import Billing, KlingTask
+
+
+class ResultFacts(BaseModel):
+    """The facts of one Kling task as plain JSON; what is not known is ``None``.
+
+    Times are ISO 8601 in UTC with milliseconds, amounts decimal text. No field ever holds a link or a secret.
+
+    A new fact of a request is a field here, and one of what is sent; a new fact of a task is a field here, and a line in
+    :meth:`with_task`. Whatever tells of results takes it from here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+    name: str | None = None
+    #: The kind of request.
+    type: str | None = None
+    prompt: str | None = None
+    model: str | None = None
+    take: int = 0
+    kling_task_id: str | None = None
+    external_task_id: str | None = None
+    #: Units and money are separate entries.
+    billing: list[dict[str, Any]] = []
+    created_at: str | None = None
+    finished_at: str | None = None
+    expires_at: str | None = None
+
+    @classmethod
+    def of_request(cls, request: Any, *, type: str | None = None) -> ResultFacts:
+        """Return what a request says itself.
+
+        :param request: a request or what was sent of it; ``None`` where nobody knows.
+        :param type: the kind of request, where ``request`` does not say it.
+        """
+        known = {name: getattr(request, name) for name in cls.model_fields if hasattr(request, name)}
+        return cls.model_validate({**known, "type": type or known.get("type")})
+
+    def with_task(self, task: KlingTask) -> ResultFacts:
+        """Return them with what a task at Kling says."""
+        return self.model_copy(
+            update={
+                "kling_task_id": task.kling_task_id,
+                "external_task_id": task.external_task_id or self.external_task_id,
+                "billing": billing_facts(task.billing),
+                "created_at": moment(task.created_at),
+                "finished_at": moment(task.finished_at),
+                "expires_at": moment(task.expires_at),
+            }
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts alone, also of what says more."""
+        return {name: getattr(self, name) for name in ResultFacts.model_fields}
+
+
+def moment(value: datetime | None) -> str | None:
+    """Return ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
+    return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
+    """Return what a task cost, as JSON; amounts are text without an exponent."""
+    return [
+        {"charge_type": one.charge_type, "amount": format(one.amount, "f"), "currency": one.currency}
+        for one in billing
+    ]

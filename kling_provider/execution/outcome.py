@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a task instance came to, once: XCom, asset event, lineage and log are made from one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.billing import billing_text
+from kling_provider.api.result_facts import ResultFacts
+from kling_provider.api.tasks import KlingTask, Output, TaskStatus
+from kling_provider.storage import SavedFile, SavedResult, image_addresses
+from kling_provider.submission.sent import SentRequest
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests import Request
+
+#: Of a request, what asset events say beyond the facts of the result.
+_ASKED = ("resolution", "aspect_ratio", "audio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOutcome:
+    """A Kling task that a task instance submitted, waited for or saved.
+
+    :param facts: of the result.
+    :param status: Kling's word for where it stands.
+    :param adopted: whether it was found and not made by a call of this instance; ``None`` where that is not known.
+    :param outputs: with Kling's signed links, which belong into the XCom and nowhere else.
+    :param saved: the files, if they were saved.
+    :param asked: further facts of the request.
+    :param input_urls: where the inputs are, without what grants access.
+    """
+
+    facts: ResultFacts
+    status: str
+    adopted: bool | None = None
+    outputs: tuple[Output, ...] = field(default=(), repr=False)
+    saved: SavedResult | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    input_urls: tuple[str, ...] = ()
+
+    @classmethod
+    def of_task(
+        cls,
+        task: KlingTask,
+        request: Request | SentRequest | None,
+        *,
+        type: str,
+        adopted: bool | None = None,
+        saved: SavedResult | None = None,
+    ) -> TaskOutcome:
+        """Return the outcome of a task that was read at Kling.
+
+        :param request: what was sent, or what the user says that was; ``None`` where nobody says it.
+        :param type: the kind of request.
+        """
+        return cls(
+            facts=ResultFacts.of_request(request, type=type).with_task(task),
+            status=task.status.value,
+            adopted=adopted,
+            outputs=task.outputs,
+            saved=saved,
+            asked=_asked(request),
+            input_urls=_input_urls(request),
+        )
+
+    @classmethod
+    def of_saved(cls, saved: SavedResult, sent: SentRequest) -> TaskOutcome:
+        """Return the outcome of a request whose result was saved earlier: no call was made, so there are no links."""
+        return cls(
+            facts=saved.manifest,
+            status=TaskStatus.SUCCEEDED.value,
+            adopted=True,
+            outputs=tuple(
+                Output(one.type, id=one.id, duration=one.duration) for one in saved.manifest.outputs
+            ),
+            saved=saved,
+            asked=_asked(sent),
+            input_urls=sent.input_urls,
+        )
+
+    @property
+    def files(self) -> list[SavedFile]:
+        """The saved files, in the order of the outputs."""
+        return self.saved.files if self.saved is not None else []
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of the first output."""
+        return self.outputs[0].duration if self.outputs else None
+
+    def to_xcom(self) -> dict[str, Any]:
+        """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
+        return {
+            **self.facts.as_json(),
+            "adopted": self.adopted,
+            "status": self.status,
+            "outputs": [self._output(index, one) for index, one in enumerate(self.outputs)],
+            "manifest": self.saved.manifest_file if self.saved is not None else None,
+        }
+
+    def to_event(self, context: Mapping[str, Any], conn_id: str | None) -> dict[str, Any]:
+        """Return the ``extra`` of the asset event (JSON; ``docs/assets.md``). It carries no link and nothing secret.
+
+        :param context: of the task instance that says it.
+        :param conn_id: the connection to Kling.
+        """
+        ti = context["ti"]
+        return {
+            **self.lineage_facts(),
+            **self.asked,
+            "delivered": self.saved is not None and self.saved.reused,
+            "conn_id": conn_id,
+            "duration": self.duration,
+            "manifest": self.saved.manifest_file if self.saved is not None else None,
+            "files": [
+                {
+                    "file": one.file,
+                    "poster": one.poster_file,
+                    "type": one.output.type,
+                    "sha256": one.output.sha256,
+                    "bytes": one.output.bytes,
+                }
+                for one in self.files
+            ],
+            "dag_id": ti.dag_id,
+            "run_id": ti.run_id,
+            "task_id": ti.task_id,
+            "map_index": ti.map_index,
+        }
+
+    def lineage_facts(self) -> dict[str, Any]:
+        """Return what the run facet ``kling`` of OpenLineage says."""
+        return {**self.facts.as_json(), "adopted": self.adopted}
+
+    def to_log(self) -> list[str]:
+        """Return the result in lines, without links."""
+        facts, cost = self.facts, billing_text(self.facts.billing)
+        lines = [
+            f"Kling task {facts.kling_task_id}, external id {facts.external_task_id or 'none'}",
+            f"made {facts.created_at}, finished {facts.finished_at}; its link dies {facts.expires_at}",
+            f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if self.adopted else ''}",
+        ]
+        if self.saved is None:
+            return [*lines, "not saved: no destination was given here"]
+        for one in self.files:
+            lines.append(f"file: {one.file} ({one.output.bytes} bytes, sha256 {one.output.sha256})")
+            if one.poster_file:
+                lines.append(f"poster: {one.poster_file}")
+        return [*lines, f"manifest: {self.saved.manifest_file}"]
+
+    def _output(self, index: int, output: Output) -> dict[str, Any]:
+        saved = self.saved
+        file = saved.file_of(saved.manifest.outputs[index]) if saved is not None else None
+        return {
+            "type": output.type,
+            "id": output.id,
+            "url": output.url,
+            "duration": output.duration,
+            "watermark_url": output.watermark_url,
+            "file": file.file if file is not None else None,
+            "poster": file.poster_file if file is not None else None,
+        }
+
+
+def _asked(request: Request | SentRequest | None) -> dict[str, Any]:
+    asked = {name: getattr(request, name, None) for name in _ASKED}
+    # A request says what was written; what is sent is what its model makes of it.
+    return asked if isinstance(request, SentRequest) else {**asked, "audio": getattr(request, "sound", None)}
+
+
+def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
+    if request is None:
+        return ()
+    if isinstance(request, SentRequest):
+        return request.input_urls
+    return tuple(image_addresses(request).values())
