@@ -143,7 +143,7 @@ def test_what_exists_already_is_adopted_and_saved_beside_a_file_of_others(
 def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
     start: Start, tmp_path: Path, variables: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Subtitles have a link and become a file; an element is an id in the account."""
+    """What has a link becomes a file, under the suffix of the link; an element is an id in the account."""
     from kling_provider.api.dialects import reading
 
     real = reading._outputs
@@ -153,14 +153,15 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
 
     def more(fields: Any) -> Any:
         (video,) = real(fields)
-        return [video, Output("srt", id="s", url=video.url), Output("element", id="u_1")]
+        return [video, Output("storyboard", id="s", url=video.url), Output("element", id="u_1")]
 
     monkeypatch.setattr(reading, "_outputs", more)
     resume(operator, instance, waited)
     assert names(tmp_path) == [
         "panda-0.mp4",
         "panda-0.mp4.jpg",
-        "panda-1.srt",
+        "panda-1.mp4",
+        "panda-1.mp4.jpg",
         CLAIM,
     ]
     assert run(generate(tmp_path), cleared(instance))["kling_task_id"] == waited["kling_task_id"]

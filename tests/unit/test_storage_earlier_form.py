@@ -53,7 +53,7 @@ def host() -> Iterator[Host]:
         yield host
 
 
-def write(folder: Path, name: str = "red-panda.mp4", data: bytes = film(), **more: Any) -> None:
+def write(folder: Path, file: str = "red-panda.mp4", data: bytes = film(), **more: Any) -> None:
     """A video and its sidecar."""
     told = {
         "version": 1,
@@ -81,8 +81,8 @@ def write(folder: Path, name: str = "red-panda.mp4", data: bytes = film(), **mor
         "task_id": "save",
         "map_index": 3,
     }
-    (folder / name).write_bytes(data)
-    (folder / f"{name}.json").write_text(json.dumps(told | more))
+    (folder / file).write_bytes(data)
+    (folder / f"{file}.json").write_text(json.dumps(told | more))
 
 
 def write_claim(folder: Path, **more: Any) -> None:

@@ -52,8 +52,14 @@ class Bucket(MemoryFileSystem):
     def keys(self) -> set[str]:
         return set(self.store)
 
-    def put_file(self, lpath: str, rpath: str, **more: Any) -> None:
+    def _take_fault(self, path: str) -> str:
+        if ".jpg" in path:  # a poster
+            return ""
         fault, self.fault = self.fault, ""
+        return fault
+
+    def put_file(self, lpath: str, rpath: str, **more: Any) -> None:
+        fault = self._take_fault(rpath)
         data = Path(lpath).read_bytes()
         if fault == "refused":
             raise StoreError("403 for https://bucket.example/k?X-Amz-Signature=s3cr3t: denied")
@@ -65,7 +71,7 @@ class Server(Bucket):
     """A file server: a file is visible while it is written."""
 
     def put_file(self, lpath: str, rpath: str, **more: Any) -> None:
-        fault, self.fault = self.fault, ""
+        fault = self._take_fault(rpath)
         data = Path(lpath).read_bytes()
         self.pipe_file(rpath, data[:100])
         self.seen.append(self.keys)
@@ -117,7 +123,7 @@ ALL = {FILM, f"{FILM}.jpg", MANIFEST}
 
 def test_a_video_and_its_manifest(store: Bucket, host: Host, temporary: Path) -> None:
     link, root = host.serve("/a.mp4", whole(film())), place(store)
-    assert choose_place(root, STEM, origin()).stem == "panda"
+    assert choose_place(root, STEM, origin()).stem == STEM
     saved = save(link, root)
     assert store.keys == ALL
     assert store.cat_file(FILM) == film()
@@ -147,7 +153,7 @@ def test_an_upload_that_fails_leaves_no_video(store: Bucket, host: Host, tempora
     assert FILM not in store.keys
     assert list(temporary.iterdir()) == []
     assert find_saved_result(root, STEM, origin()) is None
-    assert choose_place(root, STEM, origin()).stem == "panda"
+    assert choose_place(root, STEM, origin()).stem == STEM
     assert not save(link, root).reused
     assert store.keys == ALL
     assert store.cat_file(FILM) == film()
