@@ -378,7 +378,9 @@ def test_the_next_run_adopts_what_a_run_paid_and_did_not_save(
     result = generate(**how).execute(context(tuesday))
     assert (result["kling_task_id"], result["adopted"]) == (kling_task_id, True)
     assert made(sandbox) == 1
-    assert [Path(file).name for record in variables.values() for file in record["files"]] == ["panda.mp4"]
+    assert [Path(file).name for record in variables.values() for file in record["files"]] == [
+        "panda.kling.json"
+    ]
     assert generate(**how).execute(context(Instance(run_id="wednesday")))["kling_task_id"] == kling_task_id
     assert made(sandbox) == 1
 
