@@ -41,7 +41,8 @@ class KlingNotifier(BaseNotifier):
     :param http_conn_id: an HTTP connection with the webhook's address. (templated)
     :param endpoint: the rest of the address, where it is not in the connection. (templated)
     :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
-        file poster video picture gallery log`` (texts or ``None``; ``file`` and ``poster`` are in the storage,
+        file poster manifest video picture gallery log type take external_task_id created_at finished_at expires_at``
+        (texts or ``None``; ``file`` and ``poster`` are in the storage,
         ``video`` and ``picture`` the same from the API server for who is signed in; URLs need ``[api] base_url``), beside
         Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that nobody is called by what a prompt
         says. (templated)
