@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Literal
 
-from kling_provider.api.requests import IMAGE_FIELDS, Request
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import one_form
 
 #: How far the same request is paid once: in this run, in this DAG, or in the whole account.
@@ -25,64 +25,6 @@ SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "content")
 MAX_ATTEMPTS = 20
 
 _VERSION = 1
-
-#: Frozen on purpose, apart from the models' defaults: a value that equals its entry is left out, so that
-#: writing a default out changes nothing, and a later change of our defaults does not pay again.
-_DEFAULTS: dict[str, Any] = {
-    "type": "text_to_video",
-    "model": "kling-3.0",
-    "duration": 5,
-    "resolution": "720p",
-    "aspect_ratio": "16:9",
-    "audio": "off",
-    "multi_shot": False,
-    "watermark": False,
-    "cfg_scale": 0.5,
-}
-
-_PATHS = frozenset({*IMAGE_FIELDS, "dynamic_masks"})
-#: None of these changes the video.
-_NOT_THE_VIDEO = frozenset({"name", "take", "adopt", "callback_url", "external_task_id"})
-
-
-def fingerprint(request: Request, images: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """What of ``request`` changes the video, the same for both API designs.
-
-    :param images: per image field, what stands for it (``sha256:…`` of its bytes, or its address without
-        signature), as :func:`kling_provider.storage.resolve_images` gives it.
-    """
-    fields = {
-        # The bytes of a path are its own; a text is the same text in every form of Unicode.
-        key: value if key in _PATHS else _in_one_form(value)
-        for key, value in request.model_dump(exclude=set(_NOT_THE_VIDEO), exclude_none=True).items()
-    }
-    for field in ("prompt", "negative_prompt"):
-        if not fields.get(field, "").strip():
-            fields.pop(field, None)
-    fields["audio"], fields["multi_shot"] = request.sound, request.one_shot
-    images = images or {}
-    fields |= {field: images[field] for field in IMAGE_FIELDS if field in images}
-    for number, mask in enumerate(fields.get("dynamic_masks", ())):
-        mask["mask"] = images.get(f"dynamic_masks.{number}.mask", mask["mask"])
-    if request.camera_control is not None:
-        fields["camera_control"] = request.camera_control.model_dump(exclude_defaults=True)
-    return {
-        key: value
-        for key, value in fields.items()
-        if value not in (None, []) and _DEFAULTS.get(key, _Missing) != value
-    }
-
-
-def _in_one_form(value: Any) -> Any:
-    if isinstance(value, str):
-        return one_form(value)
-    if isinstance(value, dict):
-        return {key: _in_one_form(item) for key, item in value.items()}
-    return [_in_one_form(item) for item in value] if isinstance(value, list) else value
-
-
-class _Missing:
-    """Equal to no value, so that ``None`` in the table would still mean something."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +44,7 @@ class Identity:
     @classmethod
     def of(
         cls,
-        request: Request,
+        request: KlingRequest,
         *,
         pay_once_per: PayOncePer,
         namespace: str,
@@ -126,7 +68,7 @@ class Identity:
             namespace=namespace,
             dag_id="" if pay_once_per == "content" else dag_id,
             scope=scope,
-            fingerprint=fingerprint(request, images),
+            fingerprint=request.fingerprint(images),
             take=request.take,
             own=request.external_task_id,
         )

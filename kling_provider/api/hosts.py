@@ -9,10 +9,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.problems import Problem
 
 if TYPE_CHECKING:
-    from kling_provider.api.requests import Request
+    from kling_provider.api.requests.base import KlingRequest
 
 #: Base addresses by region (Kling docs, authentication page). A key works in its own region only.
 REGIONS = {
@@ -28,7 +29,7 @@ KLING_MEDIA_HOSTS = ("klingai.com", "inkwai.com", "kechuangai.com")
 
 
 class Lock(StrEnum):
-    """What Kling's ``external_task_id`` is worth for one model on one host."""
+    """What Kling's ``external_task_id`` is worth for one type and model on one host."""
 
     #: A second create with the same id is refused, so the id is a lock.
     LOCKED = "locked"
@@ -36,30 +37,6 @@ class Lock(StrEnum):
     CARRIED = "carried"
     #: The id is not taken.
     NONE = "none"
-
-
-#: Models for which a refused duplicate was observed or documented (live probes 2026-09, options page).
-_LOCKED_MODELS = frozenset(
-    {
-        "kling-3.0-turbo",
-        "kling-3.0",
-        "kling-3.0-omni",
-        "kling-o1",
-        "kling-2.6",
-        "kling-2.5-turbo",
-        "kling-v1",
-        "kling-v1-5",
-        "kling-v1-6",
-        "kling-v2-master",
-        "kling-v2-1",
-        "kling-v2-1-master",
-    }
-)
-
-
-def takes_external_id(model: str) -> bool:
-    """Kling 4.0 refuses ``external_task_id`` and ``callback_url`` (a gateway's pages, November 2026)."""
-    return not model.startswith("kling-4.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +69,15 @@ class HostProfile:
         """Kling's own host, with regions and a console; all others are gateways."""
         return self.name == "kling"
 
-    def lock(self, model: str) -> Lock:
-        if not takes_external_id(model) or not self.external_ids:
+    def lock(self, request: KlingRequest) -> Lock:
+        """Return what an external id is worth here for a request, by its type and model."""
+        spec = spec_of(request)
+        if not spec.takes_external_id(request.model) or not self.external_ids:
             return Lock.NONE
-        return Lock.LOCKED if self.locks and model in _LOCKED_MODELS else Lock.CARRIED
+        return Lock.LOCKED if self.locks and spec.is_locked(request.model) else Lock.CARRIED
 
-    def dropped(self, request: Request) -> list[Problem]:
-        """What this host would drop without a word, whatever the API design; such a request is not sent."""
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return what this host would drop without a word, whatever the API design; such a request is not sent."""
         if self.external_ids:
             return []
         return [

@@ -8,15 +8,17 @@ retire without notice. Names are the standard API's; :func:`canonical` knows the
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 _P = ("720p", "1080p")
 _P4K = (*_P, "4k")
 _SHAPES = ("16:9", "9:16", "1:1")
 _TO_15 = tuple(range(3, 16))
+_COMMON_RATE = 46.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One model's rules. An empty ``audio`` means that the model has no such switch."""
 
@@ -42,18 +44,64 @@ class Model:
     #: The same for a prompt all in another script than Latin; ``None`` where every character counts alike.
     other_script_limit: int | None = None
     text_to_video: bool = True
+    #: Resolutions with native audio, and with a last frame, where not all are possible then.
+    native_audio_resolutions: tuple[str, ...] = ()
+    last_frame_resolutions: tuple[str, ...] = ()
+    silent_with_last_frame: bool = False
+    #: The standard API takes its voices (the legacy one takes them with others as well).
+    standard_voices: bool = False
+    #: What ``external_task_id`` is worth: a second create with the same id was seen or is documented to be refused.
+    locked: bool = True
+    #: Takes ``external_task_id`` and ``callback_url`` at all.
+    external_ids: bool = True
+    #: Seconds of rendering per second of video, typically. Measured: 3.0-turbo 28 s for 3 s, 2.5-turbo 30 to 60 s for
+    #: 5 s, 3.0-omni 83 s for 3 s, others about 230 s for 5 s.
+    render_rate: float = _COMMON_RATE
 
     @property
-    def sound_field(self) -> bool:
+    def has_audio_field(self) -> bool:
+        """Tell whether sound can be switched."""
         return bool(self.audio)
 
+    @property
+    def durations_as_text(self) -> str:
+        """Return the seconds for people: ``3 to 15``, ``5 or 10``."""
+        numbers = self.durations
+        if len(numbers) > 2 and numbers == tuple(range(numbers[0], numbers[-1] + 1)):
+            return f"{numbers[0]} to {numbers[-1]}"
+        return " or ".join(str(number) for number in numbers)
 
-def _old(name: str, *resolutions: str, text: bool = True, v1: bool = False) -> Model:
+    def find_excess(self, prompt: str, limit: int) -> str | None:
+        """Return what is said of a prompt that is too long, else ``None``.
+
+        Where a script counts for more, a mixed text counts by its parts.
+
+        :param limit: characters, for the type of request.
+        """
+        counted: float = len(prompt)
+        accepts = str(limit)
+        if self.other_script_limit is not None:
+            others = sum(1 for sign in prompt if not _is_latin(sign))
+            counted += others * (limit / self.other_script_limit - 1)
+            accepts += f" in Latin script, {self.other_script_limit} in others"
+        # The weight of a character is no whole number, so a text of exactly the limit may come out a hair above it.
+        if counted < limit + 1:
+            return None
+        return f"has {len(prompt)} characters; {self.name} takes {accepts}"
+
+
+def _is_latin(sign: str) -> bool:
+    """Latin letters, digits and signs; with the punctuation and combining marks that go with them."""
+    return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
+
+
+def _retired(name: str, *, resolutions: tuple[str, ...] = _P, text: bool = True, v1: bool = False) -> Model:
+    """A model of 2024 or 2025 that lives on at gateways, in the legacy dialect."""
     return Model(
-        name,
-        name,
-        resolutions or _P,
-        (5, 10),
+        name=name,
+        legacy_name=name,
+        resolutions=resolutions,
+        durations=(5, 10),
         v1_controls=v1,
         standard=False,
         text_to_video=text,
@@ -62,56 +110,79 @@ def _old(name: str, *resolutions: str, text: bool = True, v1: bool = False) -> M
 
 _MODELS = (
     Model(
-        "kling-3.0-turbo",
-        None,
-        _P,
-        _TO_15,
+        name="kling-3.0-turbo",
+        legacy_name=None,
+        resolutions=_P,
+        durations=_TO_15,
         always_audio=True,
         last_frame=False,
         prompt_limit=3072,
         image_prompt_limit=2500,
+        render_rate=10.0,
     ),
     Model(
-        "kling-3.0",
-        "kling-v3",
-        _P4K,
-        _TO_15,
+        name="kling-3.0",
+        legacy_name="kling-v3",
+        resolutions=_P4K,
+        durations=_TO_15,
         audio=("native", "off"),
         multi_shot=True,
         elements=3,
         voices=2,
         prompt_limit=3072,
     ),
-    Model("kling-2.6", "kling-v2-6", _P, (5, 10), audio=("native", "off"), voices=2),
-    Model("kling-2.5-turbo", "kling-v2-5-turbo", _P, (5, 10)),
-    # Kling 4.0: known from gateways' pages only (state of November 2026).
     Model(
-        "kling-4.0",
-        None,
-        _P,
-        tuple(range(3, 31)),
+        name="kling-2.6",
+        legacy_name="kling-v2-6",
+        resolutions=_P,
+        durations=(5, 10),
+        audio=("native", "off"),
+        native_audio_resolutions=("1080p",),
+        last_frame_resolutions=("1080p",),
+        silent_with_last_frame=True,
+        voices=2,
+        standard_voices=True,
+    ),
+    Model(
+        name="kling-2.5-turbo",
+        legacy_name="kling-v2-5-turbo",
+        resolutions=_P,
+        durations=(5, 10),
+        last_frame_resolutions=("1080p",),
+        render_rate=9.0,
+    ),
+    # Kling 4.0: known from gateways' pages only (state of November 2026), which refuse external_task_id and callback_url.
+    Model(
+        name="kling-4.0",
+        legacy_name=None,
+        resolutions=_P,
+        durations=tuple(range(3, 31)),
         always_audio=True,
         aspect_ratios=(*_SHAPES, "21:9"),
         prompt_limit=26000,
         other_script_limit=11000,
+        locked=False,
+        external_ids=False,
     ),
     Model(
-        "kling-4.0-flash",
-        None,
-        ("720p",),
-        tuple(range(3, 21)),
+        name="kling-4.0-flash",
+        legacy_name=None,
+        resolutions=("720p",),
+        durations=tuple(range(3, 21)),
         always_audio=True,
         aspect_ratios=(*_SHAPES, "21:9"),
         last_frame=False,
         prompt_limit=26000,
         other_script_limit=11000,
+        locked=False,
+        external_ids=False,
     ),
-    _old("kling-v1", v1=True),
-    _old("kling-v1-5", text=False, v1=True),
-    _old("kling-v1-6", v1=True),
-    _old("kling-v2-master"),
-    _old("kling-v2-1", text=False),
-    _old("kling-v2-1-master"),
+    _retired("kling-v1", v1=True),
+    _retired("kling-v1-5", text=False, v1=True),
+    _retired("kling-v1-6", v1=True),
+    _retired("kling-v2-master"),
+    _retired("kling-v2-1", text=False),
+    _retired("kling-v2-1-master"),
 )
 
 _BY_NAME = {model.name: model for model in _MODELS} | {
@@ -130,6 +201,36 @@ def known_model(name: str) -> Model | None:
 def is_of_another_kind(name: str) -> bool:
     """Whether ``name`` is a model whose requests have types of their own, with none of the v1 models' controls."""
     return name in _OTHER_LEGACY or name in _OTHER_LEGACY.values()
+
+
+def takes_external_id(name: str) -> bool:
+    """Tell whether a model takes ``external_task_id`` and ``callback_url``; a new name of the 4.0 family does not."""
+    model = known_model(name)
+    return model.external_ids if model else not name.startswith("kling-4.0")
+
+
+def is_locked(name: str) -> bool:
+    """Tell whether Kling was seen, or is documented, to refuse a second create with the same external id."""
+    model = known_model(name)
+    return model.locked if model else name in _OTHER_LEGACY.values()
+
+
+def expected_seconds(name: str, duration: int) -> float:
+    """Return the seconds from Kling's create time to the end of a task, typically: for people, never for a decision.
+
+    :param duration: seconds of video.
+    """
+    rate = next((model.render_rate for model in _MODELS if model.name == name), None)
+    return duration * (rate or (28.0 if name in _OTHER_LEGACY.values() else _COMMON_RATE))
+
+
+def find_near_name(name: str) -> str | None:
+    """Return the known model that ``name`` plainly means, with other dots and dashes; else ``None``."""
+    return next((known for known in model_names() if _folded(known) == _folded(name)), None)
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[^a-z0-9]|v", "", name.lower())
 
 
 def canonical(name: str) -> str:

@@ -45,6 +45,8 @@ class ResultFacts(BaseModel):
         :param type: the kind of request, where ``request`` does not say it.
         """
         known = {name: getattr(request, name) for name in cls.model_fields if hasattr(request, name)}
+        if request is not None:
+            known["prompt"] = request.summary.prompt
         return cls.model_validate({**known, "type": type or known.get("type")})
 
     def with_task(self, task: KlingTask) -> ResultFacts:

@@ -14,7 +14,7 @@ from kling_provider.storage import SavedFile, SavedResult, image_addresses
 from kling_provider.submission.sent import SentRequest
 
 if TYPE_CHECKING:
-    from kling_provider.api.requests import Request
+    from kling_provider.api.requests.base import KlingRequest
 
 #: Of a request, what asset events say beyond the facts of the result.
 _ASKED = ("resolution", "aspect_ratio", "audio")
@@ -45,7 +45,7 @@ class TaskOutcome:
     def of_task(
         cls,
         task: KlingTask,
-        request: Request | SentRequest | None,
+        request: KlingRequest | SentRequest | None,
         *,
         type: str,
         adopted: bool | None = None,
@@ -165,13 +165,13 @@ class TaskOutcome:
         }
 
 
-def _asked(request: Request | SentRequest | None) -> dict[str, Any]:
+def _asked(request: KlingRequest | SentRequest | None) -> dict[str, Any]:
     asked = {name: getattr(request, name, None) for name in _ASKED}
     # A request says what was written; what is sent is what its model makes of it.
     return asked if isinstance(request, SentRequest) else {**asked, "audio": getattr(request, "sound", None)}
 
 
-def _input_urls(request: Request | SentRequest | None) -> tuple[str, ...]:
+def _input_urls(request: KlingRequest | SentRequest | None) -> tuple[str, ...]:
     if request is None:
         return ()
     if isinstance(request, SentRequest):

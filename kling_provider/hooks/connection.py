@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from kling_provider.api.problems import Problem
-    from kling_provider.api.requests import Request
+    from kling_provider.api.requests.base import KlingRequest
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
 OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
@@ -52,9 +52,9 @@ class KlingConnection:
     def dialect(self) -> Dialect:
         return DIALECTS[self.api]
 
-    def dropped(self, request: Request) -> list[Problem]:
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """What API design or host would drop without a word; such a request is not sent."""
-        return [*self.dialect.dropped(request), *self.profile.dropped(request)]
+        return [*self.dialect.find_unsupported(request), *self.profile.find_unsupported(request)]
 
     @property
     def host(self) -> str:

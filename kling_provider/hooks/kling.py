@@ -25,9 +25,9 @@ from kling_provider.api.codes import Answer, TaskState
 from kling_provider.api.dialects import standard
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.models import legacy_name, nearest_current
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import Request, parse_request
-from kling_provider.api.rules import said_for_nothing
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters
 from kling_provider.exceptions import (
     KlingError,
@@ -102,7 +102,7 @@ class KlingHook(HttpHook):
 
     # -- requests -------------------------------------------------------------------------------------------
 
-    def request(self, data: Mapping[str, Any] | Request) -> Request:
+    def request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
         """Check a request, also against what this connection's API design would drop silently.
 
         :raises KlingRequestError: with every problem; nothing was sent.
@@ -111,8 +111,8 @@ class KlingHook(HttpHook):
             request = parse_request(data)
             problems = [
                 *impossible_characters(request.model_dump()),
-                *said_for_nothing(request),
-                *self.connection.dropped(request),
+                *request.find_text_for_nothing(),
+                *self.connection.find_unsupported(request),
             ]
             if problems:
                 raise InvalidRequest(problems)
@@ -122,7 +122,7 @@ class KlingHook(HttpHook):
             ) from None
         return request
 
-    def submit(self, request: Mapping[str, Any] | Request, *, external_task_id: str | None) -> KlingTask:
+    def submit(self, request: Mapping[str, Any] | KlingRequest, *, external_task_id: str | None) -> KlingTask:
         """One paid call. Images are addresses or base64 here.
 
         It is sent once and never repeated: after an error with ``task_state`` ``may_exist`` look the id up
@@ -137,7 +137,7 @@ class KlingHook(HttpHook):
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
-    def prepare_create(self, request: Request, *, external_task_id: str | None) -> PreparedCall:
+    def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
         """Make the paid call ready: address, headers, body, proxy, certificates, time-outs. Sends nothing.
 
         :raises KlingError: where it cannot be made; after this only the network can fail it.

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import parse_account
+from kling_provider.api.catalog import request_types, suggest_type
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.dialects.standard import find_tasks, read_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.problems import suggest
-from kling_provider.api.requests import KINDS
 from kling_provider.exceptions import KlingRequestError, KlingServerError, KlingTaskNotFound, error_for
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def known_type(type: Any) -> str:
 
     :raises KlingRequestError: for a word that is none.
     """
-    if isinstance(type, str) and type in KINDS:
+    if isinstance(type, str) and type in request_types():
         return type
     raise KlingRequestError(
-        f"type must be one of {', '.join(KINDS)}; found {type!r}.{suggest(str(type), KINDS)} Nothing was sent."
+        f"type must be one of {', '.join(request_types())}; found {type!r}.{suggest_type(type)} Nothing was sent."
     )
 
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kling_provider.api.prices import Price
+from kling_provider.api.pricing import Price
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests import Request
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.kling import KlingHook
@@ -41,7 +41,7 @@ class Wanted:
     """
 
     label: str
-    request: Request
+    request: KlingRequest
     price: Price
     identity: Identity
     sent: SentRequest

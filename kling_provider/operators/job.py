@@ -15,9 +15,8 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
+from kling_provider.api.catalog import estimate
 from kling_provider.api.hosts import Lock, is_loopback
-from kling_provider.api.prices import estimate
-from kling_provider.api.requests import IMAGE_FIELDS, DynamicMask
 from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import read_arguments, request_mapping
 from kling_provider.exceptions import (
@@ -31,7 +30,7 @@ from kling_provider.hooks.reads import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.operators.earlier import run_free_step
-from kling_provider.storage import image_addresses, resolve_images, shown_request
+from kling_provider.storage import image_addresses, resolve_images, shown_inputs, shown_request
 from kling_provider.submission import (
     Outcome,
     Permit,
@@ -97,7 +96,7 @@ class Job:
         # What goes over the wire, with images as addresses or base64; and what stands for each image.
         self.wire, self.images = resolve_images(self.request, api=connection.api)
         self._data = data
-        self.lock = connection.profile.lock(self.request.model)
+        self.lock = connection.profile.lock(self.request)
         self.identity = Identity.of(
             self.request,
             pay_once_per=pay_once_per,
@@ -158,7 +157,7 @@ class Job:
 
     @cached_property
     def _facts(self) -> SentRequest:
-        request = self.request
+        request, summary = self.request, self.request.summary
         shown = shown_request(self._data, self.images)
         return SentRequest(
             identity=self.identity.key,
@@ -167,12 +166,12 @@ class Job:
             type=request.type,
             model=request.model,
             name=request.name,
-            prompt=request.prompt,
+            prompt=summary.prompt,
             take=request.take,
-            duration=request.duration,
-            resolution=request.resolution,
-            aspect_ratio=getattr(request, "aspect_ratio", None),
-            audio=request.sound,
+            duration=summary.duration,
+            resolution=summary.resolution,
+            aspect_ratio=summary.aspect_ratio,
+            audio=summary.sound,
             shown={key: value for key, value in shown.items() if key != "callback_url"},
             input_urls=tuple(image_addresses(request).values()),
             own_external_task_id=self.identity.own,
@@ -216,7 +215,7 @@ class Job:
             resume=resume,
             cleared=self._cleared_since(record),
             what=self.name,
-            prompt=self.request.prompt or "",
+            prompt=self.request.summary.prompt or "",
             host=self.hook.connection.host,
         )
         try:
@@ -248,7 +247,7 @@ class Job:
                 "attempt": outcome.attempt,
                 "state": "created",
                 "kling_task_id": outcome.task.kling_task_id,
-                "prompt": (self.request.prompt or "")[:200],
+                "prompt": (self.request.summary.prompt or "")[:200],
                 "host": self.hook.connection.host,
             },
             needed=False,
@@ -385,11 +384,7 @@ class Job:
 
     def _call(self, external_task_id: str | None) -> dict[str, Any]:
         """The paid call as it may be shown: images by path and sha256."""
-        shown = shown_request(self.request.model_dump(exclude_none=True), self.images)
-        presented = {field: shown[field] for field in (*IMAGE_FIELDS, "callback_url") if field in shown}
-        if masks := shown.get("dynamic_masks"):
-            presented["dynamic_masks"] = [DynamicMask.model_validate(mask) for mask in masks]
-        request = self.request.model_copy(update=presented)
+        request = shown_inputs(self.request, self.images)
         call = self.hook.connection.dialect.create(request, external_task_id)
         return {
             "method": call.method,

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from kling_provider.api.account import units_left
 from kling_provider.api.billing import units_text, usd_text
-from kling_provider.api.prices import Price
+from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.reads import IN_FLIGHT
@@ -35,7 +35,8 @@ class Line:
 
     @property
     def price(self) -> Price:
-        return self.wanted.price
+        price: Price = self.wanted.price
+        return price
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +71,15 @@ class Costing:
     def table(self) -> str:
         """The list for the log, one line per request, then the sums."""
         rows = [
-            (line.label, request.model, f"{request.duration} s", request.resolution, _state(line))
+            (
+                line.label,
+                line.wanted.request.model,
+                "" if facts.duration is None else f"{facts.duration} s",
+                facts.resolution or "",
+                _state(line),
+            )
             for line in self.lines
-            for request in (line.wanted.request,)
+            for facts in (line.wanted.request.summary,)
         ]
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
         text = [

@@ -30,7 +30,7 @@ from kling_provider.storage import (
 from kling_provider.storage.addresses import Reach
 
 if TYPE_CHECKING:
-    from kling_provider.api.requests import Request
+    from kling_provider.api.requests.base import KlingRequest
     from kling_provider.hooks.kling import KlingHook
     from kling_provider.submission.sent import Place, SentRequest
 
@@ -89,7 +89,7 @@ class Saving:
         hook: KlingHook,
         kling_task_id: str,
         type: str,
-        request: Request | None,
+        request: KlingRequest | None,
         data: Mapping[str, Any] | None,
         place: Place,
         context: Mapping[str, Any],
@@ -187,7 +187,7 @@ def find_remembered_result(files: Sequence[str], identity: str, conn_id: str | N
 
 def _origin(
     identity: str,
-    request: Request | SentRequest | None,
+    request: KlingRequest | SentRequest | None,
     data: Mapping[str, Any] | None,
     type: str,
     context: Mapping[str, Any],

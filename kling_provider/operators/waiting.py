@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider import metrics
 from kling_provider.api.codes import TaskState
-from kling_provider.api.expectation import expected_seconds
+from kling_provider.api.models import expected_seconds
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
     KlingError,

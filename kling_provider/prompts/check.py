@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import Request, parse_request
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters, whole_number
 from kling_provider.prompts.inputs import ResolvedVariant
 from kling_provider.prompts.naming import fold_name, make_label
@@ -72,7 +73,7 @@ def check_requests(
 
 def _check_request(
     data: Mapping[str, Any], variant: Variant, connection: KlingConnection | None, problems: Problems
-) -> Request | None:
+) -> KlingRequest | None:
     found = impossible_characters(data)
     request = None
     try:
@@ -80,12 +81,12 @@ def _check_request(
     except InvalidRequest as error:
         found += error.problems
     if request is not None and connection is not None:
-        found += connection.dropped(request)
+        found += connection.find_unsupported(request)
     problems.add_for_fields(found, variant.fields, variant.entry.own)
     return request
 
 
-def _dump_request(request: Request) -> dict[str, Any]:
+def _dump_request(request: KlingRequest) -> dict[str, Any]:
     """Give what was written, in our vocabulary, and what every request says: its name and its type."""
     given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     return {"name": request.name, "type": request.type} | given

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from kling_provider.api.requests import Request, read_what_can_be
+from kling_provider.api.parsing import read_what_can_be
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import as_whole
-from kling_provider.identity import fingerprint
 from kling_provider.prompts.request_fields import VARIANT_KEYS, get_input_paths
 
 _MAX_NAME = 200
@@ -54,8 +54,8 @@ def name_by_content(stem: str, fields: Mapping[str, Any]) -> str:
     name. What cannot be read yet (a placeholder that is filled later, a mistake) counts as it is written.
     """
     request, rest = read_what_can_be(fields)
-    content = {key: _simplify_value(value) for key, value in (fingerprint(request) | rest).items()}
-    words = _read_text(request, rest, "prompt")
+    content = {key: _simplify_value(value) for key, value in (request.fingerprint() | rest).items()}
+    words = _read_text(request, rest, request.prompt_field)
     for path in get_input_paths(request.type):
         # Without a prompt the name of an input says most.
         if not words and len(path) == 1:
@@ -80,7 +80,7 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", plain).casefold()
 
 
-def _read_text(request: Request, rest: Mapping[str, Any], key: str) -> str:
+def _read_text(request: KlingRequest, rest: Mapping[str, Any], key: str) -> str:
     """Read a text of a request that may be wrong; empty where it is none."""
     return str(getattr(request, key, None) or rest.get(key) or "")
 

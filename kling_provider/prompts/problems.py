@@ -39,7 +39,7 @@ _PLACES = {".csv": "rows", ".txt": "lines", ".jsonl": "lines"}
 #: So many lines say what to mend; a table of thousands of rows would fill the log.
 _MOST_LINES = 100
 #: How the API's rules say that an input needs another type. A table has no place where that could be written so.
-_WRITE_TYPE = re.compile(r"\bwrite type: (\w+)")
+_WRITE_TYPE = re.compile(r"\bwrite type: (\w+(?: or \w+)*)")
 
 
 class Problems:

@@ -12,7 +12,9 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from kling_provider.api.requests import IMAGE_FIELDS, KINDS, Request, Text
+from kling_provider.api.catalog import DEFAULT_TYPE, all_field_names, all_specs, find_spec, request_types
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import Text, input_fields
 from kling_provider.api.spelling import legacy_names, ours
 
 #: Keys of an entry that make several requests of it.
@@ -23,16 +25,14 @@ KEYS_OF_ONE_TASK = ("external_task_id", "adopt")
 EVERY = "*"
 
 
-@cache
 def get_known_keys() -> frozenset[str]:
     """Give every key that an entry may have, in either spelling."""
     return frozenset({*get_request_keys(), *legacy_names(), *VARIANT_KEYS})
 
 
-@cache
 def get_request_keys() -> frozenset[str]:
     """Give every key of a request of any type, in our spelling."""
-    return frozenset(key for kind in KINDS.values() for key in kind.model_fields)
+    return all_field_names()
 
 
 def get_keys_of_other_types(type_: object) -> frozenset[str]:
@@ -40,23 +40,30 @@ def get_keys_of_other_types(type_: object) -> frozenset[str]:
     return get_request_keys() - _get_kind(type_).model_fields.keys()
 
 
-@cache
 def get_text_keys() -> frozenset[str]:
     """Give the keys, at any depth of a request, whose value is text: ``007`` is no number there."""
-    return frozenset(key for kind in KINDS.values() for key in _walk_text_keys(kind))
+    return _get_text_keys(request_types())
 
 
 @cache
+def _get_text_keys(types: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(key for spec in all_specs() for key in _walk_text_keys(spec.request_class))
+
+
 def get_prompt_keys() -> frozenset[str]:
     """Give the keys of texts that people write at length, where a lost end would be paid for."""
-    return frozenset(key for key in get_text_keys() if key == "prompt" or key.endswith("_prompt"))
+    named = {spec.request_class.prompt_field for spec in all_specs()}
+    return frozenset(key for key in get_text_keys() if key in named or key.endswith("_prompt"))
 
 
 def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
     """Give the ways to all values of a request of ``type_`` that may name a file; ``"*"`` is each entry of a list."""
-    fields = _get_kind(type_).model_fields
-    paths = (*((key,) for key in IMAGE_FIELDS), ("dynamic_masks", EVERY, "mask"))
-    return tuple(path for path in paths if path[0] in fields)
+    paths: list[tuple[str, ...]] = []
+    for name, within, is_list in input_fields(_get_kind(type_)):
+        paths.append((name, EVERY) if is_list else (name,))
+        if within is not None:  # an entry may be a text alone, or a mapping with it
+            paths.append((name, EVERY, within))
+    return tuple(paths)
 
 
 def get_canonical_key(key: str) -> str:
@@ -69,9 +76,11 @@ def is_same_field(key: str, other: str) -> bool:
     return ours(key) == ours(other)
 
 
-def _get_kind(type_: object) -> type[Request]:
+def _get_kind(type_: object) -> type[KlingRequest]:
     """Give the class of a type; one that does not exist is reported elsewhere, and read as the default one here."""
-    return KINDS.get(str(type_), next(iter(KINDS.values())))
+    spec = find_spec(type_) or find_spec(DEFAULT_TYPE)
+    assert spec is not None
+    return spec.request_class
 
 
 def _walk_text_keys(model: type[BaseModel]) -> Iterator[str]:

@@ -28,7 +28,7 @@ from kling_provider.operators.telling import told_failures
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kling_provider.api.requests import Request
+    from kling_provider.api.requests.base import KlingRequest
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.kling import KlingHook
 
@@ -220,7 +220,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         return self.type or request.get("type") or "text_to_video"
 
     @cached_property
-    def _checked_request(self) -> Request | None:
+    def _checked_request(self) -> KlingRequest | None:
         """The request, which only adds to what is told: one that is wrong does not end the wait for what is paid."""
         if not self.request:
             return None
@@ -240,11 +240,11 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
     def _expected_at(self, task: KlingTask) -> float | None:
         """When the video will be there, roughly: an epoch. What was asked for must be known for it."""
         request = self._checked_request
-        if request is None or task.created_at is None:
+        if request is None or task.created_at is None or request.summary.duration is None:
             return None
-        from kling_provider.api.expectation import expected_seconds
+        from kling_provider.api.models import expected_seconds
 
-        return task.created_at.timestamp() + expected_seconds(request.model, request.duration)
+        return task.created_at.timestamp() + expected_seconds(request.model, request.summary.duration)
 
     def _result(self, context: Context, task: KlingTask) -> dict[str, Any] | None:
         """The result of a finished task, ``None`` while it runs; a failed one raises."""

@@ -10,6 +10,7 @@ from kling_provider.storage.images import (
     image_addresses,
     load_image,
     resolve_images,
+    shown_inputs,
     shown_request,
 )
 from kling_provider.storage.index import saved_task_ids
@@ -54,6 +55,7 @@ __all__ = [
     "resolve_images",
     "save_outputs",
     "saved_task_ids",
+    "shown_inputs",
     "shown_request",
     "stem_beside",
     "stem_of_type",

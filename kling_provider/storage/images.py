@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.catalog import input_names
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import (
     redact_base64,
@@ -23,7 +24,7 @@ from kling_provider.api.redaction import (
     show_origin,
     strip_query,
 )
-from kling_provider.api.requests import IMAGE_FIELDS, Request
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
 from kling_provider.api.spelling import translate
 from kling_provider.exceptions import KlingRequestError
@@ -82,8 +83,8 @@ def load_image(value: str, *, field: str = "image", base: str | None = None, api
 
 
 def resolve_images(
-    request: Request, *, base: str | None = None, api: str = "standard"
-) -> tuple[Request, dict[str, str]]:
+    request: KlingRequest, *, base: str | None = None, api: str = "standard"
+) -> tuple[KlingRequest, dict[str, str]]:
     """A copy of ``request`` with its pictures ready for the wire, and what stands for each in an identity.
 
     :returns: the copy, and per image field (``first_frame``, ``dynamic_masks.0.mask``, …) the ``identity``
@@ -93,7 +94,6 @@ def resolve_images(
     :raises KlingStorageError: where a store does not answer.
     """
     identities: dict[str, str] = {}
-    changed: dict[str, Any] = {}
     problems: list[Problem] = []
 
     def load(where: str, value: str) -> str:
@@ -105,26 +105,16 @@ def resolve_images(
         identities[where] = image.identity
         return image.wire
 
-    for name in IMAGE_FIELDS:
-        if (value := getattr(request, name, None)) is not None:
-            changed[name] = load(name, value)
-    if request.type == "image_to_video" and request.dynamic_masks:
-        changed["dynamic_masks"] = [
-            mask.model_copy(update={"mask": load(f"dynamic_masks.{number}.mask", mask.mask)})
-            for number, mask in enumerate(request.dynamic_masks)
-        ]
+    wire = {where: load(where, value) for where, value in request.iter_inputs()}
     if problems:
         raise _wrong(problems)
-    return (request.model_copy(update=changed) if changed else request), identities
+    return request.with_inputs(wire), identities
 
 
-def image_addresses(request: Request) -> dict[str, str]:
+def image_addresses(request: KlingRequest) -> dict[str, str]:
     """Where the pictures of a request are, by field: web addresses without signature, and paths. Base64 is nowhere."""
-    values = {name: getattr(request, name, None) for name in IMAGE_FIELDS}
-    for number, mask in enumerate(getattr(request, "dynamic_masks", ())):
-        values[f"dynamic_masks.{number}.mask"] = mask.mask
     addresses = {}
-    for name, value in values.items():
+    for name, value in request.iter_inputs():
         if value and _is_web(value):
             addresses[name] = strip_query(redact_url(value))
         elif value and _inline(value) is None:
@@ -140,23 +130,39 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
-    images = images or {}
+    images, inputs = images or {}, input_names()
     shown: dict[str, Any] = {}
     for key, value in request.items():
-        if key == "dynamic_masks" and isinstance(value, list):
-            shown[key] = [
-                {**mask, "mask": _shown(mask["mask"], images.get(f"dynamic_masks.{number}.mask"))}
-                if isinstance(mask, Mapping) and isinstance(mask.get("mask"), str)
-                else mask
-                for number, mask in enumerate(value)
-            ]
-        elif key == "callback_url" and isinstance(value, str):
+        ours = _our_name(key)
+        if key == "callback_url" and isinstance(value, str):
             shown[key] = show_origin(value)
-        elif isinstance(value, str) and (ours := _our_name(key)) in IMAGE_FIELDS:
+        elif ours in inputs and isinstance(value, str):
             shown[key] = _shown(value, images.get(ours))
+        elif ours in inputs and isinstance(value, list):
+            shown[key] = [
+                _shown_item(item, f"{ours}.{number}", inputs[ours], images)
+                for number, item in enumerate(value)
+            ]
         else:
             shown[key] = redact_base64(value)
     return shown
+
+
+def shown_inputs(request: KlingRequest, images: Mapping[str, str]) -> KlingRequest:
+    """Return a copy of ``request`` fit for people: inputs by path and sha256, no signature, no callback's path."""
+    shown = {field: _shown(value, images.get(field)) for field, value in request.iter_inputs()}
+    request = request.with_inputs(shown)
+    if request.callback_url:
+        request = request.model_copy(update={"callback_url": show_origin(request.callback_url)})
+    return request
+
+
+def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, str]) -> Any:
+    if isinstance(item, str):
+        return _shown(item, images.get(where))
+    if within is not None and isinstance(item, Mapping) and isinstance(item.get(within), str):
+        return {**item, within: _shown(item[within], images.get(f"{where}.{within}"))}
+    return redact_base64(item)
 
 
 def _our_name(key: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from kling_provider.api.requests.base import Summary
 from kling_provider.submission.steps import Record
 
 #: Bytes of the JSON, at most. It is stored in Airflow's database with every waiting task.
@@ -79,6 +80,11 @@ class SentRequest:
     def memory_key(self) -> str:
         """What runs remember it by: under the user's own id there can be one request only."""
         return self.own_external_task_id or self.identity
+
+    @property
+    def summary(self) -> Summary:
+        """The request in a few facts, as :attr:`KlingRequest.summary` gives it."""
+        return Summary(self.prompt, self.duration, self.resolution, self.aspect_ratio, self.audio)
 
     @property
     def label(self) -> str:

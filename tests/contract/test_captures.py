@@ -14,11 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kling_provider.api.account import concurrency_of, parse_account, units_left
+from kling_provider.api.catalog import estimate
 from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
-from kling_provider.api.prices import estimate, price
-from kling_provider.api.requests import parse_request
+from kling_provider.api.parsing import parse_request
+from kling_provider.api.pricing import price
 from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
 
 Record = dict[str, Any]

@@ -49,7 +49,7 @@ NEVER = {
         "kling_provider.submission",
         "kling_provider.storage",
     ),
-    *("kling_provider.exceptions", "kling_provider.polling", "kling_provider.api.requests"),
+    *("kling_provider.exceptions", "kling_provider.polling", "kling_provider.api.requests.base"),
     "airflow.providers.http.hooks",
 }
 MODULES = [

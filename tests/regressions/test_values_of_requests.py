@@ -17,7 +17,11 @@ from airflow.sdk import DAG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
+try:
+    from kling_provider.api.parsing import parse_request
+    from kling_provider.api.requests.video import ImageToVideo, TextToVideo
+except ImportError:  # their place in the first release
+    from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
 from kling_provider.decorators.kling import kling_task
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks.kling import KlingHook

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.standard import account_costs, find_tasks, list_tasks, read_tasks
-from kling_provider.api.requests import parse_request
+from kling_provider.api.parsing import parse_request
 
 TEXT: dict[str, Any] = {"prompt": "A red panda"}
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
@@ -23,12 +23,12 @@ ID = "af-1f3c"
 
 def create(api: str, data: dict[str, Any], external_task_id: str | None = ID) -> HttpCall:
     request = parse_request(data)
-    assert DIALECTS[api].dropped(request) == []
+    assert DIALECTS[api].find_unsupported(request) == []
     return DIALECTS[api].create(request, external_task_id)
 
 
 def dropped(api: str, data: dict[str, Any]) -> dict[str, str]:
-    return {problem.field: problem.message for problem in DIALECTS[api].dropped(parse_request(data))}
+    return {problem.field: problem.message for problem in DIALECTS[api].find_unsupported(parse_request(data))}
 
 
 # -- the standard API -------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import pytest
 
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.hosts import PROFILES
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request
+from kling_provider.api.requests.video import ImageToVideo, TextToVideo
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.kling import KlingHook
 
@@ -20,7 +21,7 @@ IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/
 
 
 def dropped(api: str, data: dict[str, Any]) -> dict[str, str]:
-    return {problem.field: problem.message for problem in DIALECTS[api].dropped(parse_request(data))}
+    return {problem.field: problem.message for problem in DIALECTS[api].find_unsupported(parse_request(data))}
 
 
 STANDARD_DROPS: dict[str, dict[str, Any]] = {
@@ -142,7 +143,7 @@ def test_every_field_reaches_the_wire_or_is_refused_or_is_ours(api: str, kind: s
     if field == "type":
         asked = base
     request = parse_request(asked)
-    if refused := DIALECTS[api].dropped(request):
+    if refused := DIALECTS[api].find_unsupported(request):
         assert [problem.field for problem in refused] == [field]
         return
     place = WIRE[api].get(field, field)
@@ -161,9 +162,9 @@ def test_every_field_reaches_the_wire_or_is_refused_or_is_ours(api: str, kind: s
 def test_a_host_that_drops_external_ids_is_not_given_one() -> None:
     """new-api drops the user's own id silently: his duplicate would be paid."""
     own = parse_request({**TEXT, "external_task_id": "mine-1"})
-    assert [problem.field for problem in PROFILES["new-api"].dropped(own)] == ["external_task_id"]
-    assert PROFILES["new-api"].dropped(parse_request(TEXT)) == []
-    assert PROFILES["dmxapi"].dropped(own) == []
+    assert [problem.field for problem in PROFILES["new-api"].find_unsupported(own)] == ["external_task_id"]
+    assert PROFILES["new-api"].find_unsupported(parse_request(TEXT)) == []
+    assert PROFILES["dmxapi"].find_unsupported(own) == []
 
 
 @pytest.mark.parametrize("profile", ["new-api", "dmxapi"])

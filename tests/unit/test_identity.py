@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import parse_request
-from kling_provider.identity import Identity, fingerprint
+from kling_provider.api.parsing import parse_request
+from kling_provider.identity import Identity
 from kling_provider.prompts import load_prompts
 
 WHERE: dict[str, Any] = {
@@ -225,7 +225,7 @@ def test_images_enter_by_what_stands_for_them() -> None:
     request = parse_request(
         {"type": "image_to_video", "first_frame": "https://example.org/a.png?Signature=s"}
     )
-    assert fingerprint(request, {"first_frame": "https://example.org/a.png"}) == {
+    assert request.fingerprint({"first_frame": "https://example.org/a.png"}) == {
         "type": "image_to_video",
         "first_frame": "https://example.org/a.png",
     }

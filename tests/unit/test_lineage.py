@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from kling_provider.api.requests import parse_request
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.execution.lineage import collect, dataset_name, openlineage_of
 from kling_provider.execution.outcome import TaskOutcome

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kling_provider.api.models import canonical, known_model, model_names
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import parse_request
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "a.png"}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import parse_request
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 from kling_provider.execution.outcome import TaskOutcome

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kling_provider.api.catalog import estimate
 from kling_provider.api.dialects import DIALECTS
-from kling_provider.api.prices import estimate
-from kling_provider.api.requests import parse_request
+from kling_provider.api.parsing import parse_request
 from kling_provider.prompts import load_prompts
 
 
@@ -33,7 +33,7 @@ def test_they_are_few_short_and_varied(folder: Path) -> None:
 @pytest.mark.parametrize("api", sorted(DIALECTS))
 def test_both_apis_take_them_as_they_are(folder: Path, api: str) -> None:
     for each in load_prompts(folder):
-        assert DIALECTS[api].dropped(parse_request(each)) == []
+        assert DIALECTS[api].find_unsupported(parse_request(each)) == []
 
 
 def test_their_picture_is_one_that_kling_takes(folder: Path) -> None:

@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import TextToVideo
+from kling_provider.api.requests.video import TextToVideo
 from kling_provider.arguments import with_dicts
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.operators.kling import (

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kling_provider.api.parsing import parse_request, read_what_can_be
 from kling_provider.api.problems import InvalidRequest, Problem
-from kling_provider.api.requests import ImageToVideo, TextToVideo, parse_request, read_what_can_be
+from kling_provider.api.requests.video import ImageToVideo, TextToVideo
 from kling_provider.api.spelling import legacy_names
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}

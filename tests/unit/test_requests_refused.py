@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests import parse_request
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
@@ -146,7 +146,9 @@ def test_parts_of_a_wire_body_say_where_their_content_goes(key: str) -> None:
 
 def test_a_key_without_any_likeness_lists_what_there_is() -> None:
     said = problem({**TEXT, "xyz": 1})
-    assert said.startswith("xyz 1: no such key. Allowed: name, take, adopt, prompt, model, duration, ")
+    assert said.startswith(
+        "xyz 1: no such key. Allowed: name, take, adopt, model, callback_url, external_task_id, prompt, duration, "
+    )
 
 
 def test_two_spellings_of_one_thing_are_no_guess() -> None:

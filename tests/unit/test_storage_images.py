@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.requests import Request, parse_request
+from kling_provider.api.parsing import parse_request
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage import load_image, resolve_images, shown_request
 from kling_provider.storage.media import picture
@@ -174,7 +175,7 @@ def test_the_legacy_api_takes_smaller_ones(tmp_path: Path) -> None:
         load_image(str(tmp_path / "a.png"), api="legacy")
 
 
-def request_of(**fields: Any) -> Request:
+def request_of(**fields: Any) -> KlingRequest:
     return parse_request({"type": "image_to_video", "prompt": "It turns", **fields})
 
 

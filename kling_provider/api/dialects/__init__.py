@@ -9,22 +9,24 @@ from kling_provider.api.calls import HttpCall
 from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.standard import StandardDialect
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests import Request
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import ApiDesign
 
 
 class Dialect(Protocol):
     """What both offer."""
 
-    name: str
+    @property
+    def name(self) -> ApiDesign: ...
 
-    def dropped(self, request: Request) -> list[Problem]:
-        """What this dialect would drop without a word or cannot say; such a request is not sent."""
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return what this design would drop without a word or cannot say; such a request is not sent."""
 
-    def create(self, request: Request, external_task_id: str | None) -> HttpCall:
-        """The paid call. Images in ``request`` are addresses or base64 by now."""
+    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+        """Return the paid call. Inputs of ``request`` are URLs or base64 by now."""
 
     def read(self, type: str, id: str) -> HttpCall:
-        """Read one task. Legacy reads are bound to the kind's path and take an external id there too."""
+        """Return the call that reads one task. Legacy reads are bound to the type's path and take an external id too."""
 
 
 DIALECTS: dict[str, Dialect] = {"standard": StandardDialect(), "legacy": LegacyDialect()}

@@ -8,115 +8,41 @@ from datetime import datetime
 from typing import Any
 
 from kling_provider.api.calls import HttpCall
-from kling_provider.api.hosts import takes_external_id
-from kling_provider.api.models import known_model
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests import Request
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import ApiDesign
 
 #: ``GET /tasks`` refuses more ids (observed live; 400/1201 "cannot exceed 20 in total").
 MAX_IDS = 20
 #: The longest page of ``POST /tasks``.
 MAX_PAGE = 500
 
-_PATHS = {"text_to_video": "/text-to-video", "image_to_video": "/image-to-video"}
-
-#: Which models take ``voice`` contents here; the legacy API takes them with v3 as well.
-_VOICES = ("kling-2.6",)
-
-_LEGACY_ONLY = {
-    "negative_prompt": "say it in the prompt",
-    "cfg_scale": "leave it out",
-    "camera_control": "describe the camera in the prompt",
-    "static_mask": "leave it out",
-    "dynamic_masks": "leave it out",
-    "shot_type": "leave it out",
-    "multi_prompt": "write the shots into the prompt: shot 1, 3, words; shot 2, 2, words;",
-}
-
 
 class StandardDialect:
     """``POST /text-to-video/{model}`` and its like; needs an API key."""
 
-    name = "standard"
+    name: ApiDesign = "standard"
 
-    def dropped(self, request: Request) -> list[Problem]:
-        found = [
-            Problem(
-                field,
-                None,
-                f"the standard API has no such field and drops it silently: {instead}, "
-                "or use a connection with api: legacy",
-            )
-            for field, instead in _LEGACY_ONLY.items()
-            if getattr(request, field, None) not in (None, "", [])
-        ]
-        model = known_model(request.model)
-        if model is not None and not model.standard:
-            found.append(
-                Problem("model", request.model, "is not on the standard API (retired); take kling-3.0")
-            )
-        if request.voices and (request.type == "text_to_video" or (model and model.name not in _VOICES)):
-            found.append(
-                Problem(
-                    "voices",
-                    None,
-                    "the standard API takes voices with image_to_video of kling-2.6 only; "
-                    "use a connection with api: legacy for others",
-                )
-            )
-        if request.elements and request.type == "text_to_video":
-            found.append(
-                Problem("elements", None, "the standard API takes elements with image_to_video only")
-            )
-        elif any(not item.id for item in request.elements):
-            found.append(Problem("elements", None, "need an id each, the name that the prompt uses (@id)"))
-        if not takes_external_id(request.model):
-            for field in ("external_task_id", "callback_url"):
-                if getattr(request, field):
-                    found.append(Problem(field, None, f"{request.model} does not take it; leave it out"))
-        return found
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return what this design would drop without a word or cannot say; such a request is not sent."""
+        return request.find_unsupported(self.name)
 
-    def create(self, request: Request, external_task_id: str | None) -> HttpCall:
-        settings: dict[str, Any] = {"resolution": request.resolution, "duration": request.duration}
-        if request.type == "text_to_video":
-            settings["aspect_ratio"] = request.aspect_ratio
-        if request.sound is not None:
-            settings["audio"] = request.sound
-        if request.one_shot is not None:
-            settings["multi_shot"] = request.one_shot
-        options: dict[str, Any] = {}
-        if external_task_id and takes_external_id(request.model):
-            options["external_task_id"] = external_task_id
-        if request.callback_url:
-            options["callback_url"] = request.callback_url
-        if request.watermark:
-            options["watermark_info"] = {"enabled": True}
-        body: dict[str, Any] = (
-            {"prompt": request.prompt}
-            if request.type == "text_to_video"
-            else {"contents": self._contents(request)}
-        )
-        body["settings"] = settings
-        if options:
-            body["options"] = options
-        return HttpCall("POST", f"{_PATHS[request.type]}/{request.model}", json=body)
-
-    def _contents(self, request: Request) -> list[dict[str, Any]]:
-        contents: list[dict[str, Any]] = []
-        if request.prompt:
-            contents.append({"type": "prompt", "text": request.prompt})
-        for frame in ("first_frame", "last_frame"):
-            if url := getattr(request, frame, None):
-                contents.append({"type": frame, "url": url})
-        contents += [
-            {"type": "element", "element_id": item.element_id, "id": item.id} for item in request.elements
-        ]
-        for voice in request.voices:
-            named = {"id": voice.id} if voice.id else {}
-            contents.append({"type": "voice", "voice_id": voice.voice_id, **named})
-        return contents
+    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+        """Return the paid call: the model in the path, external id and callback among the ``options``."""
+        spec = spec_of(request)
+        body = request.to_body(self.name)
+        options = {
+            "external_task_id": external_task_id if spec.takes_external_id(request.model) else None,
+            "callback_url": request.callback_url if spec.callbacks else None,
+        }
+        if given := {key: value for key, value in options.items() if value}:
+            body["options"] = {**given, **body.get("options", {})}
+        path = spec.paths[self.name].format(model=request.model)
+        return HttpCall("POST", path, json=body)
 
     def read(self, type: str, id: str) -> HttpCall:
+        """Return the call that reads one task, whatever its type."""
         return read_tasks([id])
 
 

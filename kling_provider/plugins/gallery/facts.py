@@ -17,8 +17,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from kling_provider.api import result_facts
+from kling_provider.api.catalog import find_spec
 from kling_provider.api.models import known_model
-from kling_provider.api.requests import KINDS
 from kling_provider.api.spelling import translate
 
 #: Characters of a document; a longer one is none of ours.
@@ -261,9 +261,10 @@ _DEFAULTS: tuple[str, ...] = ("model", "duration", "resolution", "aspect_ratio")
 
 def with_defaults(facts: RequestFacts) -> RequestFacts:
     """Return the request as it is sent: what its author left out has the value that the request's class gives it."""
-    kind = KINDS.get(facts.type)
-    if kind is None:
+    spec = find_spec(facts.type)
+    if spec is None:
         return facts
+    kind = spec.request_class
     filled: dict[str, Any] = {
         field: kind.model_fields[field].default
         for field in _DEFAULTS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a video costs before it is made: Kling's list price (kling-api.md section 6), per second of video.
+"""What a result costs before it is made: the rules of Kling's list price, and the list.
 
 Units are Kling's video units. An account's real cost may differ: packs have discounts, gateways have prices of
 their own. What the list does not name has no price here, and says so: a guess would be worse than none.
@@ -10,20 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kling_provider.api.models import canonical, known_model
-from kling_provider.api.requests import Request
+from kling_provider.api.models import canonical
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests.base import AudioRate
 
 #: The vendor's price page that the table was read from.
 LIST_DATE = date(2026, 9, 20)
 #: One video unit in US dollars on that page.
 USD_PER_UNIT = Decimal("0.14")
 
-#: What a second is billed as: silent, with native sound, with a stored voice, from a reference video.
-Column = Literal["off", "native", "voice", "video"]
-
-_Cells = dict[Column, dict[str, str]]
+_Cells = dict["AudioRate", dict[str, str]]
 
 _LIST: dict[str, _Cells] = {
     "kling-3.0-turbo": {"native": {"720p": "0.8", "1080p": "1.0"}},
@@ -95,30 +94,62 @@ class Price:
         return f"{_plain(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
 
 
-def estimate(request: Request) -> Price:
-    """The list price of ``request``. Adopted tasks and failed ones are not considered."""
-    return price(request.model, request.resolution, request.duration, column=_column(request))
+class PriceRule(Protocol):
+    """How the price of a type is found."""
+
+    def price(self, request: Any) -> Price:
+        """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
 
 
-def price(model: str, resolution: str, seconds: int, *, column: Column = "off") -> Price:
+@dataclass(frozen=True, slots=True)
+class PerSecond:
+    """By model, resolution and sound, for each second asked for.
+
+    The request has ``model``, ``resolution``, ``duration`` and ``audio_rate``.
+    """
+
+    def price(self, request: Any) -> Price:
+        """Return the list's cell times the seconds; unknown where the input decides how long the result is."""
+        if request.duration is None:
+            return Price(None, None, "the length of the input decides")
+        return price(request.model, request.resolution, request.duration, audio_rate=request.audio_rate)
+
+
+@dataclass(frozen=True, slots=True)
+class PerCall:
+    """The same for each call.
+
+    :param units: video units.
+    """
+
+    units: str
+
+    def price(self, request: Any) -> Price:
+        """Return it."""
+        return _in_units(Decimal(self.units), f"at the list price of {LIST_DATE}")
+
+
+def price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:
     """The list price of ``seconds`` of video.
 
     :param model: in either spelling.
-    :param column: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.
+    :param audio_rate: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.
     """
     model = canonical(model)
-    if cell := _cell(_LIST, model, column, resolution):
+    if cell := _cell(_LIST, model, audio_rate, resolution):
         return _in_units(cell * seconds, f"at the list price of {LIST_DATE}")
-    if cell := _cell(_THIRD_PARTY, model, column, resolution):
+    if cell := _cell(_THIRD_PARTY, model, audio_rate, resolution):
         return _in_units(cell * seconds, "by third parties' lists, the model is retired")
-    if cell := _cell(_GATEWAY_USD, model, column, resolution):
+    if cell := _cell(_GATEWAY_USD, model, audio_rate, resolution):
         return Price(None, cell * seconds, "at a gateway's price of November 2026, Kling's own is not known")
     if not any(model in table for table in (_LIST, _THIRD_PARTY, _GATEWAY_USD)):
         return Price(None, None, f"model {model} is not in the price list of {LIST_DATE}")
-    return Price(None, None, f"the price list of {LIST_DATE} has no {model} {resolution} {_WORDS[column]}")
+    return Price(
+        None, None, f"the price list of {LIST_DATE} has no {model} {resolution} {_WORDS[audio_rate]}"
+    )
 
 
-_WORDS: dict[Column, str] = {
+_WORDS: dict[AudioRate, str] = {
     "off": "without sound",
     "native": "with native audio",
     "voice": "with a stored voice",
@@ -126,15 +157,8 @@ _WORDS: dict[Column, str] = {
 }
 
 
-def _column(request: Request) -> Column:
-    model = known_model(request.model)
-    if request.voices:
-        return "voice"
-    return "native" if request.sound == "native" or (model and model.always_audio) else "off"
-
-
-def _cell(table: dict[str, _Cells], model: str, column: Column, resolution: str) -> Decimal | None:
-    text = table.get(model, {}).get(column, {}).get(resolution)
+def _cell(table: dict[str, _Cells], model: str, audio_rate: AudioRate, resolution: str) -> Decimal | None:
+    text = table.get(model, {}).get(audio_rate, {}).get(resolution)
     return None if text is None else Decimal(text)
 
 

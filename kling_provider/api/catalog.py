@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The types of requests: one row each says where it is sent, what it makes, and what it costs.
+
+Everything that depends on the type is asked here; nothing else compares with a type's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from kling_provider.api.models import is_locked, takes_external_id
+from kling_provider.api.pricing import PerSecond, Price, PriceRule
+from kling_provider.api.problems import suggest
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import ApiDesign, input_fields
+from kling_provider.api.requests.video import ImageToVideo, TextToVideo
+
+#: What a request is where it names no type.
+DEFAULT_TYPE = "text_to_video"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestSpec:
+    """One type of request."""
+
+    request_class: type[KlingRequest]
+    #: The path of the create call in each API design that has the type; ``{model}`` stands for the model.
+    paths: Mapping[ApiDesign, str]
+    #: Types of the outputs, in Kling's words.
+    outputs: tuple[str, ...]
+    price_rule: PriceRule
+    #: ``task``: the result is waited for. ``at_once``: the answer is the result.
+    answered: Literal["task", "at_once"] = "task"
+    #: Takes ``external_task_id`` and ``callback_url``, where the model and the host do.
+    external_ids: bool = True
+    callbacks: bool = True
+    #: A second create with the same external id is refused, where the model's is and the host does so.
+    locked: bool = True
+    #: Which of the account's limits it counts against; ``None``: of none.
+    concurrency: Literal["video", "image"] | None = "video"
+
+    @property
+    def type(self) -> str:
+        """The word that users write."""
+        return str(self.request_class.model_fields["type"].default)
+
+    def takes_external_id(self, model: str) -> bool:
+        """Tell whether a create of this type with ``model`` takes an external id."""
+        return self.external_ids and takes_external_id(model)
+
+    def is_locked(self, model: str) -> bool:
+        """Tell whether Kling refuses a second create with the same external id."""
+        return self.locked and is_locked(model)
+
+
+_SPECS: dict[str, RequestSpec] = {}
+
+
+def _add(spec: RequestSpec) -> None:
+    _SPECS[spec.type] = spec
+
+
+_add(
+    RequestSpec(
+        request_class=TextToVideo,
+        paths={"standard": "/text-to-video/{model}", "legacy": "/v1/videos/text2video"},
+        outputs=("video",),
+        price_rule=PerSecond(),
+    )
+)
+_add(
+    RequestSpec(
+        request_class=ImageToVideo,
+        paths={"standard": "/image-to-video/{model}", "legacy": "/v1/videos/image2video"},
+        outputs=("video",),
+        price_rule=PerSecond(),
+    )
+)
+
+
+def request_types() -> tuple[str, ...]:
+    """Return the words for ``type``."""
+    return tuple(_SPECS)
+
+
+def all_specs() -> tuple[RequestSpec, ...]:
+    """Return every row."""
+    return tuple(_SPECS.values())
+
+
+def find_spec(type: object) -> RequestSpec | None:
+    """Return the row of a type, of the default one for ``None`` or an empty text; ``None`` for a word that is none."""
+    return _SPECS.get(type or DEFAULT_TYPE) if isinstance(type, str | None) else None
+
+
+def spec_of(request: KlingRequest) -> RequestSpec:
+    """Return the row of a request."""
+    return _SPECS[request.type]
+
+
+def estimate(request: KlingRequest) -> Price:
+    """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
+    return spec_of(request).price_rule.price(request)
+
+
+def suggest_type(word: object) -> str:
+    """Return ``" Did you mean 'image_to_video'?"`` where a type is near, else nothing."""
+    return suggest(str(word), _SPECS)
+
+
+def input_names() -> dict[str, str | None]:
+    """Return the fields of all types that hold inputs, each with the key within its parts, where it is a list of those."""
+    return {name: within for spec in _SPECS.values() for name, within, _ in input_fields(spec.request_class)}
+
+
+def all_field_names() -> frozenset[str]:
+    """Return the fields of all types."""
+    return frozenset(name for spec in _SPECS.values() for name in spec.request_class.model_fields)
+
+
+@contextmanager
+def registered(spec: RequestSpec) -> Iterator[None]:
+    """Have one more type for a while: a plugin's, or a test's."""
+    before = dict(_SPECS)
+    _add(spec)
+    try:
+        yield
+    finally:
+        _SPECS.clear()
+        _SPECS.update(before)

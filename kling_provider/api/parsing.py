@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mapping -> a checked request of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from kling_provider.api.catalog import (
+    DEFAULT_TYPE,
+    RequestSpec,
+    all_specs,
+    find_spec,
+    input_names,
+    request_types,
+)
+from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import KEYS_WITHIN
+from kling_provider.api.spelling import legacy_names, translate
+from kling_provider.api.values import plain
+
+
+def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
+    """Read one request in our vocabulary or the legacy one, and check it.
+
+    A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
+
+    :param data: a mapping, or a request that was made otherwise: its rules are checked all the same.
+    :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
+    """
+    if isinstance(data, KlingRequest):
+        data = data.model_dump(exclude_unset=True) | {"type": data.type}
+    if not isinstance(data, Mapping):
+        raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
+    data, problems = plain(data)
+    spec = find_spec(type_ := data.get("type") or DEFAULT_TYPE)
+    if spec is None:
+        raise InvalidRequest([*problems, Problem("type", type_, f"is one of: {', '.join(request_types())}")])
+    cls = spec.request_class
+    fields, misspelt = translate({key: value for key, value in data.items() if value is not None})
+    problems += misspelt
+    for key in [key for key in fields if key not in cls.model_fields]:
+        problems.append(unknown_key(key, fields.pop(key), cls.model_fields, _explain_foreign(key, spec)))
+    request: KlingRequest | None = None
+    try:
+        request = cls.model_validate(fields)
+    except ValidationError as error:
+        problems += from_pydantic(error, KEYS_WITHIN)
+        wrong = _wrong_fields(error)
+        if "model" not in wrong:
+            # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
+            # would speak of defaults where the wrong ones stood.
+            on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
+            rest = _construct(cls, {key: value for key, value in fields.items() if key not in wrong})
+            problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
+    if request is not None:
+        problems += request.find_problems()
+    if problems or request is None:
+        raise InvalidRequest(problems)
+    return request
+
+
+def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, Any]]:
+    """Read a request that may be wrong: its readable fields, and the others as they were written.
+
+    For texts about it and for its name. It is no check: nothing may be sent of it.
+    """
+    clean, _ = plain(data)
+    fields, _ = translate({key: value for key, value in clean.items() if value is not None})
+    spec = find_spec(str(fields.pop("type", ""))) or find_spec(DEFAULT_TYPE)
+    assert spec is not None
+    cls = spec.request_class
+    rest = {key: fields.pop(key) for key in list(fields) if key not in cls.model_fields}
+    try:
+        return cls.model_validate(fields), rest
+    except ValidationError as error:
+        rest |= {key: fields.pop(key) for key in _wrong_fields(error) if key in fields}
+    return _construct(cls, fields), rest
+
+
+def write_type(field: str) -> str | None:
+    """Return what to write where an input comes without the type that takes it: ``write type: image_to_video``."""
+    types = [spec.type for spec in all_specs() if field in spec.request_class.model_fields]
+    return f"write type: {' or '.join(types)}" if types and field in input_names() else None
+
+
+def _construct(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
+    """A request whose required fields may be missing."""
+    try:
+        return cls.model_validate(dict(fields))
+    except ValidationError:
+        return cls.model_construct(**fields)
+
+
+def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
+    """What to say of a key that the type does not have; ``None`` where a plain suggestion does."""
+    others = [other.type for other in all_specs() if key in other.request_class.model_fields]
+    if others:
+        said = f"belongs to type {' or '.join(others)}, not {spec.type}"
+        if (why := spec.request_class.foreign_fields.get(key)) is not None:
+            return f"{said}: {why}"
+        return f"{said}; {way}" if (way := write_type(key)) else said
+    if not suggest(key, spec.request_class.model_fields) and (near := suggest(key, legacy_names())):
+        return f"no such key.{near}"
+    return None
+
+
+def _wrong_fields(error: ValidationError) -> set[str]:
+    return {str(item["loc"][0]) for item in error.errors()}

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all requests have: keys of ours, a body for each API design, inputs, and what of them is the result's identity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from kling_provider.api.models import canonical, legacy_name
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests.fields import (
+    ApiDesign,
+    Part,
+    Text,
+    Whole,
+    Wire,
+    find_marker,
+    input_fields,
+)
+from kling_provider.api.values import is_written_for_nothing, one_form
+
+#: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
+AudioRate = Literal["off", "native", "voice", "video"]
+
+#: Ours, or about the task: none of these changes the result.
+_NOT_THE_RESULT = frozenset({"name", "take", "adopt", "callback_url", "external_task_id"})
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A request in a few facts for people. ``None`` where the type has no such thing."""
+
+    prompt: str | None
+    duration: int | None
+    resolution: str | None
+    aspect_ratio: str | None
+    sound: str | None
+
+
+class KlingRequest(BaseModel):
+    """The fields of every type. ``None`` means: not sent.
+
+    A subclass adds ``type`` (a ``Literal`` with a default, the key of its catalog row) and fields whose place on the
+    wire is said by :class:`~kling_provider.api.requests.fields.Wire`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    #: Defaults of a moment that stays for ever: a value that equals its entry is left out of the identity, so that
+    #: writing a default out changes nothing, and a later change of our defaults does not pay again.
+    frozen_defaults: ClassVar[Mapping[str, Any]] = {}
+    #: The field that says in words what is made.
+    prompt_field: ClassVar[str] = "prompt"
+    #: Fields that come first in the body; Kling's own examples have the contents in this order.
+    wire_order: ClassVar[tuple[str, ...]] = ()
+    #: Why a key of other types does not belong to this one.
+    foreign_fields: ClassVar[Mapping[str, str]] = {}
+
+    # Ours: never sent to Kling as such.
+    name: Text | None = Field(None, min_length=1, max_length=200)
+    take: Whole = Field(0, ge=0)
+    adopt: Text | None = None
+
+    type: str
+    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
+
+    @field_validator("model")
+    @classmethod
+    def _one_spelling(cls, value: str) -> str:
+        return canonical(value)
+
+    # -- for people ---------------------------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> Summary:
+        """The request in a few facts."""
+        return Summary(
+            prompt=getattr(self, self.prompt_field, None),
+            duration=getattr(self, "duration", None),
+            resolution=getattr(self, "resolution", None),
+            aspect_ratio=getattr(self, "aspect_ratio", None),
+            sound=getattr(self, "sound", None),
+        )
+
+    # -- checks -------------------------------------------------------------------------------------------------
+
+    def find_problems(self) -> list[Problem]:
+        """Return every rule between fields that is broken; empty where the request may be sent."""
+        return []
+
+    def find_unsupported(self, design: ApiDesign) -> list[Problem]:
+        """Return what ``design`` would drop without a word or cannot say; such a request is not sent."""
+        found = []
+        for name, wire in self.wires().items():
+            absent = wire.path(design) is None and wire.instead is not None
+            if absent and getattr(self, name) not in (None, "", []):
+                other = "legacy" if design == "standard" else "standard"
+                found.append(
+                    Problem(
+                        name,
+                        None,
+                        f"the {design} API has no such field and drops it silently: {wire.instead}, "
+                        f"or use a connection with api: {other}",
+                    )
+                )
+        return found
+
+    def find_text_for_nothing(self) -> list[Problem]:
+        """Return texts that are what Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+
+        For where templates have been rendered: such a text would be paid as a prompt, or looked for as a task.
+        """
+        return [
+            Problem(field, value, "is what a template writes where it has no value; leave the key out there")
+            for field in dict.fromkeys((self.prompt_field, "negative_prompt", "adopt", "external_task_id"))
+            if is_written_for_nothing(value := getattr(self, field, None))
+        ]
+
+    # -- on the wire --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def wires(cls) -> dict[str, Wire]:
+        """Return where each field stands on the wire; fields of ours stand nowhere."""
+        markers = (
+            (name, find_marker(Wire, info.annotation, info.metadata))
+            for name, info in cls.model_fields.items()
+        )
+        found = {name: wire for name, wire in markers if wire is not None}
+        return {name: found[name] for name in (*cls.wire_order, *found)}
+
+    def wire_value(self, field: str) -> Any:
+        """Return what is sent of a field; ``None`` is not sent."""
+        value = getattr(self, field)
+        return None if field == self.prompt_field and not value else value
+
+    def to_body(self, design: ApiDesign) -> dict[str, Any]:
+        """Return the body of the create call, without external id and callback; inputs are URLs or base64 by now."""
+        body: dict[str, Any] = {}
+        for name, wire in self.wires().items():
+            path, value = wire.path(design), self.wire_value(name)
+            if path is None or path.startswith("{") or value in (None, []):
+                continue
+            if isinstance(value, Part):
+                value = value.to_wire(design)
+            elif isinstance(value, list):
+                value = [one.to_wire(design) if isinstance(one, Part) else one for one in value]
+            else:
+                value = wire.value(value, design)
+            _put(body, path, value)
+        if design == "legacy":
+            body["model_name"] = legacy_name(self.model)
+        return body
+
+    # -- inputs -------------------------------------------------------------------------------------------------
+
+    def iter_inputs(self) -> Iterator[tuple[str, str]]:
+        """Go through the inputs that are given: dotted field (``dynamic_masks.0.mask``) and value."""
+        for name, within, _ in input_fields(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                yield name, value
+            for number, one in enumerate(value if isinstance(value, list) else ()):
+                if within is None:
+                    yield f"{name}.{number}", one
+                elif (inner := getattr(one, within)) is not None:
+                    yield f"{name}.{number}.{within}", inner
+
+    def with_inputs(self, values: Mapping[str, str]) -> KlingRequest:
+        """Return a copy with other values for the inputs named by their dotted fields."""
+        changed: dict[str, Any] = {}
+        for field, value in values.items():
+            name, _, rest = field.partition(".")
+            if not rest:
+                changed[name] = value
+                continue
+            number, _, within = rest.partition(".")
+            items = changed.setdefault(name, list(getattr(self, name)))
+            index = int(number)
+            items[index] = items[index].model_copy(update={within: value}) if within else value
+        return self.model_copy(update=changed) if changed else self
+
+    # -- identity -----------------------------------------------------------------------------------------------
+
+    def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
+        """Return what of the request changes the result, the same for both API designs.
+
+        :param inputs: per dotted input field what stands for it: ``sha256:…`` of its bytes, or its URL without
+            signature.
+        """
+        names = {name for name, _, _ in input_fields(type(self))}
+        fields = {
+            # The bytes of a path are its own; a text is the same text in every form of Unicode.
+            key: value if key in names else _in_one_form(value)
+            for key, value in self.with_inputs(inputs)
+            .model_dump(exclude=set(_NOT_THE_RESULT), exclude_none=True)
+            .items()
+        }
+        for field in {self.prompt_field, "negative_prompt"}:
+            if not str(fields.get(field, "")).strip():
+                fields.pop(field, None)
+        return fields
+
+    def fingerprint(self, inputs: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return :meth:`fingerprint_fields` without what equals the frozen defaults."""
+        defaults = self.frozen_defaults
+        return {
+            key: value
+            for key, value in self.fingerprint_fields(inputs or {}).items()
+            if value not in (None, []) and not (key in defaults and defaults[key] == value)
+        }
+
+
+def _put(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``value`` at a path as :class:`Wire` writes it."""
+    if item := re.fullmatch(r"(\w+)\[(\w+)\](?:\.(\w+))?", path):
+        array, kind, within = item.groups()
+        for one in value if isinstance(value, list) else [value]:
+            body.setdefault(array, []).append({"type": kind, **({within: one} if within else one)})
+        return
+    *parents, last = path.split(".")
+    for parent in parents:
+        body = body.setdefault(parent, {})
+    body[last] = value
+
+
+def _in_one_form(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_form(value)
+    if isinstance(value, dict):
+        return {key: _in_one_form(item) for key, item in value.items()}
+    return [_in_one_form(item) for item in value] if isinstance(value, list) else value

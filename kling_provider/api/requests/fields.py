@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Types of fields, and how a field is called on the wire in each API design."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from kling_provider.api.values import as_whole, text_of_number
+
+#: Kling's two API designs.
+ApiDesign = Literal["standard", "legacy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Say where a field stands in the body of each API design; ``None`` where that design has no such field.
+
+    A path is dotted (``settings.duration``). ``contents[first_frame].url`` is the field ``url`` of an item of
+    ``contents`` whose ``type`` is ``first_frame``; ``contents[element]`` takes each of several parts as such an item;
+    ``{model}`` is a place in the URL.
+    """
+
+    standard: str | None
+    legacy: str | None
+    #: Our value -> the legacy API's.
+    legacy_values: Mapping[Any, Any] | None = None
+    #: The legacy API wants a number as text.
+    legacy_text: bool = False
+    #: What to write instead, where only the other design has the field; ``None`` where the class says that itself.
+    instead: str | None = "leave it out"
+
+    def path(self, design: ApiDesign) -> str | None:
+        """Return where the field stands in ``design``."""
+        return self.standard if design == "standard" else self.legacy
+
+    def value(self, value: Any, design: ApiDesign) -> Any:
+        """Return ``value`` as ``design`` writes it."""
+        if design == "legacy" and self.legacy_values is not None:
+            return self.legacy_values[value]
+        return str(value) if design == "legacy" and self.legacy_text else value
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Mark a field as an input: a URL, base64, or a path that a worker reads just before the call."""
+
+    kind: Literal["image", "video", "audio"]
+
+
+def _no_flag(value: Any) -> Any:
+    # A yes or on that YAML made a boolean is no 1: it would pay for another take.
+    if isinstance(value, bool):
+        raise ValueError("is a number, not true or false")
+    return as_whole(value)
+
+
+def _aspect(value: Any) -> Any:
+    # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
+    if isinstance(value, int) and not isinstance(value, bool) and value > 60:
+        minutes, seconds = divmod(value, 60)
+        raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
+    if not isinstance(value, str):
+        raise ValueError('is written like "16:9"')
+    return value
+
+
+def _audio(value: Any) -> Any:
+    # YAML 1.1 reads off and on as booleans.
+    if isinstance(value, bool):
+        return "native" if value else "off"
+    if isinstance(value, str):
+        # Jinja renders such a boolean as text.
+        word = value.lower()
+        return {"on": "native", "yes": "native", "true": "native", "no": "off", "false": "off"}.get(
+            word, word
+        )
+    return value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(text_of_number)]
+Whole = Annotated[int, BeforeValidator(_no_flag)]
+Number = Annotated[float, BeforeValidator(_no_flag)]
+Flag = Annotated[bool, BeforeValidator(as_whole)]
+Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)]
+Audio = Annotated[Literal["off", "native"], BeforeValidator(_audio)]
+AspectRatio = Annotated[str, BeforeValidator(_aspect), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
+ImageInput = Annotated[str, Field(min_length=1), Media("image")]
+
+
+class Part(BaseModel):
+    """Something with fields of its own within a request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return it as ``design`` writes it."""
+        return self.model_dump(exclude_none=True)
+
+
+class CameraConfig(Part):
+    """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
+
+    horizontal: Number = Field(0, ge=-10, le=10)
+    vertical: Number = Field(0, ge=-10, le=10)
+    pan: Number = Field(0, ge=-10, le=10)
+    tilt: Number = Field(0, ge=-10, le=10)
+    roll: Number = Field(0, ge=-10, le=10)
+    zoom: Number = Field(0, ge=-10, le=10)
+
+
+class CameraControl(Part):
+    """Legacy API, v1 models. ``config`` goes with ``simple`` only."""
+
+    type: Literal["simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward"]
+    config: CameraConfig | None = None
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return what its author wrote."""
+        return self.model_dump(exclude_unset=True, exclude_none=True)
+
+
+class Element(Part):
+    """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
+
+    element_id: Text
+    id: Text | None = None
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return the id alone on the legacy API, which has no names for elements."""
+        return {"element_id": self.element_id} | ({"id": self.id} if design == "standard" else {})
+
+
+class Voice(Part):
+    """A stored voice; ``id`` is its name in the prompt (standard API)."""
+
+    voice_id: Text
+    id: Text | None = None
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return the id alone on the legacy API, which has no names for voices."""
+        named = {"id": self.id} if design == "standard" and self.id else {}
+        return {"voice_id": self.voice_id, **named}
+
+
+class Shot(Part):
+    """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
+
+    index: Whole = Field(ge=1, le=6)
+    prompt: Annotated[Text, Field(max_length=512)]
+    duration: Whole = Field(ge=1)
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return it with its seconds as text."""
+        return {"index": self.index, "prompt": self.prompt, "duration": str(self.duration)}
+
+
+class Point(Part):
+    """Pixels from the bottom left."""
+
+    x: Whole
+    y: Whole
+
+
+class DynamicMask(Part):
+    """A motion brush: where, and along which path (2 to 77 points)."""
+
+    mask: Annotated[str, Media("image")]
+    trajectories: list[Point] = Field(min_length=2, max_length=77)
+
+
+#: The keys of what lies inside a request, for suggestions.
+KEYS_WITHIN: dict[str, tuple[str, ...]] = {
+    "camera_control": tuple(CameraControl.model_fields),
+    "config": tuple(CameraConfig.model_fields),
+    "elements": tuple(Element.model_fields),
+    "voices": tuple(Voice.model_fields),
+    "multi_prompt": tuple(Shot.model_fields),
+    "dynamic_masks": tuple(DynamicMask.model_fields),
+    "trajectories": tuple(Point.model_fields),
+}
+
+
+def find_marker(marker: type[Wire] | type[Media], annotation: Any, metadata: Any = ()) -> Any:
+    """Return the :class:`Wire` or :class:`Media` of a field, also within ``list[…]`` and ``… | None``."""
+    for one in metadata:
+        if isinstance(one, marker):
+            return one
+    parts = get_args(annotation)
+    # Annotated[…] gives its markers as further arguments.
+    found = next((one for one in parts if isinstance(one, marker)), None)
+    return found or next(filter(None, (find_marker(marker, part) for part in parts)), None)
+
+
+def input_fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None, bool]]:
+    """Go through the inputs of a class: name, the name within each part of a list (or ``None``), and whether it is a
+    list."""
+    for name, info in model.model_fields.items():
+        if find_marker(Media, info.annotation, info.metadata) is not None:
+            yield name, None, _is_list(info.annotation)
+            continue
+        for part in (one for one in get_args(info.annotation) if _is_part(one)):
+            for within, inner in part.model_fields.items():
+                if find_marker(Media, inner.annotation, inner.metadata) is not None:
+                    yield name, within, True
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
+
+
+def _is_part(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Part)
