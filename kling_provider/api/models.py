@@ -43,7 +43,8 @@ class Model:
     image_prompt_limit: int | None = None
     #: The same for a prompt all in another script than Latin; ``None`` where every character counts alike.
     other_script_limit: int | None = None
-    text_to_video: bool = True
+    #: The types of requests that it serves.
+    types: tuple[str, ...] = ("text_to_video", "image_to_video")
     #: Resolutions with native audio, and with a last frame, where not all are possible then.
     native_audio_resolutions: tuple[str, ...] = ()
     last_frame_resolutions: tuple[str, ...] = ()
@@ -104,7 +105,7 @@ def _retired(name: str, *, resolutions: tuple[str, ...] = _P, text: bool = True,
         durations=(5, 10),
         v1_controls=v1,
         standard=False,
-        text_to_video=text,
+        types=("text_to_video", "image_to_video") if text else ("image_to_video",),
     )
 
 

@@ -246,6 +246,8 @@ class VideoRequest(KlingRequest):
         def bad(field: str, value: object, message: str) -> None:
             found.append(Problem(field, value, message))
 
+        if self.type not in model.types:
+            bad("model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}")
         if self.duration not in model.durations:
             bad("duration", self.duration, f"{model.name} takes {model.durations_as_text} seconds")
         if self.resolution not in model.resolutions:
@@ -315,10 +317,6 @@ class TextToVideo(VideoRequest):
 
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = []
-        if not model.text_to_video:
-            found.append(
-                Problem("model", self.model, "makes videos from images only; set type: image_to_video")
-            )
         if self.aspect_ratio not in model.aspect_ratios:
             found.append(
                 Problem(
