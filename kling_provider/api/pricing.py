@@ -105,14 +105,14 @@ class PriceRule(Protocol):
 class PerSecond:
     """By model, resolution and sound, for each second asked for.
 
-    The request has ``model``, ``resolution``, ``duration`` and ``audio_rate``.
+    The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
     """
 
     def price(self, request: Any) -> Price:
         """Return the list's cell times the seconds; unknown where the input decides how long the result is."""
-        if request.duration is None:
+        if (seconds := request.billed_seconds) is None:
             return Price(None, None, "the length of the input decides")
-        return price(request.model, request.resolution, request.duration, audio_rate=request.audio_rate)
+        return price(request.model, request.resolution, seconds, audio_rate=request.audio_rate)
 
 
 @dataclass(frozen=True, slots=True)

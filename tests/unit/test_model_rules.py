@@ -124,7 +124,7 @@ def test_aspect_ratios(model: str) -> None:
         ({"voices": [{"voice_id": "1"}]}, {"voices": "voices: need audio: native"}),
         (
             {"model": "kling-v2-1"},
-            {"model": "model 'kling-v2-1': makes videos from images only; set type: image_to_video"},
+            {"model": "model 'kling-v2-1': makes image_to_video only; write type: image_to_video"},
         ),
         ({"prompt": "x" * 3073}, {"prompt": "prompt: has 3073 characters; kling-3.0 takes 3072"}),
         ({"prompt": " \n"}, {"prompt": "prompt: is missing: say what the video shows"}),
