@@ -339,7 +339,7 @@ def _(record: Record) -> None:
             continue
         settings = made["settings"]
         product, model = path.strip("/").split("/")
-        found = price(model, settings["resolution"], settings["duration"], column="off")
+        found = price(model, settings["resolution"], settings["duration"], audio_rate="off")
         if product == "text-to-video":
             found = estimate(parse_request({"prompt": "x", "model": model, **settings}))
         assert (method, found.units) == ("POST", paid)
