@@ -39,9 +39,11 @@ class App:
 
     def __init__(self, options: Options, products: Iterable[Product] = ()) -> None:
         self.options = options
-        self.products: dict[str, Product] = {
-            product.name: product for product in (*find_products(), *products)
-        }
+        self.products: dict[str, Product] = {}
+        for product in (*find_products(), *products):
+            if product.name in self.products:
+                raise ValueError(f"two products are called {product.name}")
+            self.products[product.name] = product
         self.journal = Journal(options.state_dir)
         unknown = {task.request.product for task in self.journal.tasks} - set(self.products)
         if unknown:

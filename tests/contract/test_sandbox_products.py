@@ -115,7 +115,7 @@ class Speech(Product):
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(time_scale=1, products=[Postcard(), Speech()]) as running:
+    with Sandbox(time_scale=1, short_side=144, products=[Postcard(), Speech()]) as running:
         yield running
 
 
@@ -303,3 +303,25 @@ def test_a_file_that_a_task_does_not_have(client: Client, name: str) -> None:
     url = client.sandbox.app.signer.sign(client.sandbox.url, f"/files/{made}/{name}", expires=99_999_999_999)
     path = url.removeprefix(client.sandbox.url)
     assert client.get(path).status_code in (403, 404)
+
+
+def test_no_kind_takes_the_name_of_another() -> None:
+    with pytest.raises(ValueError, match="two products are called postcard"):
+        Sandbox(products=[Postcard(), Postcard()]).start()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["\ud83d half a pair", "竹林里的熊猫 🐼", "a\x00b", "", "x" * 3000],
+    ids=["half a pair", "other writing", "a zero", "empty", "no spaces"],
+)
+def test_media_can_be_made_of_any_text(client: Client, words: str) -> None:
+    """JSON can hold half a surrogate pair; fonts and files cannot."""
+    made = client.post("/postcards/kling-p1", {**LINES, "lines": [words, words]}).json()["data"]["id"]
+    client.sandbox.advance(120)
+    front, _, sound = client.task(made)["outputs"]
+    assert image_of(front["url"], "image/png").size == (640, 480)
+    assert levels_of(fetched(sound["mp3_url"], "audio/mpeg"))[0] >= 2.0
+    if words:
+        video = client.finished(prompt=words, duration=3)
+        assert fetched(video["outputs"][0]["url"], "video/mp4")[4:8] == b"ftyp"

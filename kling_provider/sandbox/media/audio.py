@@ -42,7 +42,7 @@ def write_sound(sound: SoundFile, target: Path) -> None:
 def compose(prompt: str, seed: str, seconds: float) -> array.array[int]:
     """Return ``seconds`` of music as signed 16 bit samples."""
     count = round(seconds * SAMPLE_RATE)
-    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(prompt.encode()).digest()
     root = (196, 220, 247, 262, 294, 330)[digest[0] % 6]
     dice = random.Random(f"{seed}/{prompt}")
     pad = [0.0] * count

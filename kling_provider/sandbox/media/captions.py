@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import bisect
 from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+#: Longer lines are not measured: no font of ours puts as many characters side by side.
+MOST_IN_LINE = 600
 
 #: Fonts of common systems with characters that Pillow's own lacks (Chinese above all).
 WIDE_FONTS = (
@@ -44,21 +48,29 @@ def wrap(text: str, face: Font, width: float, lines: int) -> list[str]:
     line = ""
     for word in text.split():
         candidate = f"{line} {word}".strip()
-        if face.getlength(candidate) <= width:
+        if face.getlength(candidate[:MOST_IN_LINE]) <= width and len(candidate) <= MOST_IN_LINE:
             line = candidate
             continue
         if line:
             result.append(line)
-        while face.getlength(word) > width:
-            cut = next(n for n in range(len(word), 0, -1) if n == 1 or face.getlength(word[:n]) <= width)
-            result.append(word[:cut])
-            word = word[cut:]
         line = word
+        while len(result) <= lines and (fitting := _count_fitting(line, face, width)) < len(line):
+            result.append(line[:fitting])
+            line = line[fitting:]
+        if len(result) > lines:
+            break
     if line:
         result.append(line)
     if len(result) > lines:
         result = [*result[: lines - 1], result[lines - 1][:-1].rstrip() + "…"]
     return result
+
+
+def _count_fitting(word: str, face: Font, width: float) -> int:
+    """Return how many characters of a word fit into a line, at least one."""
+    part = word[:MOST_IN_LINE]
+    ends = range(2, len(part) + 1)
+    return 1 + bisect.bisect_right(ends, width, key=lambda end: face.getlength(part[:end]))
 
 
 class Overlay:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -64,7 +64,8 @@ class VideoFile:
         """Render the video."""
         from kling_provider.sandbox.media.video import render
 
-        render(self, target, short_side=short_side)
+        written = replace(self, prompt=drop_surrogates(self.prompt), name=drop_surrogates(self.name))
+        render(written, target, short_side=short_side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,8 @@ class ImageFile:
         """Draw the image; its size is what was asked, whatever ``short_side`` says."""
         from kling_provider.sandbox.media.image import write_image
 
-        write_image(self, target)
+        written = replace(self, prompt=drop_surrogates(self.prompt), name=drop_surrogates(self.name))
+        write_image(written, target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ class SoundFile:
         """Play it into a file."""
         from kling_provider.sandbox.media.audio import write_sound
 
-        write_sound(self, target)
+        write_sound(replace(self, prompt=drop_surrogates(self.prompt)), target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,4 +141,9 @@ class TextFile:
 
     def write(self, target: Path, *, short_side: int | None = None) -> None:
         """Write the text as UTF-8."""
-        target.write_text(self.text, encoding="utf-8")
+        target.write_text(drop_surrogates(self.text), encoding="utf-8")
+
+
+def drop_surrogates(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can hold and neither a file nor a font can."""
+    return text.encode("utf-8", "replace").decode()

@@ -28,7 +28,7 @@ def write_image(image: ImageFile, target: Path) -> None:
     if shown is not None:
         canvas = ImageOps.fit(shown, (image.width, image.height), Image.Resampling.BICUBIC)
     else:
-        digest = hashlib.sha256(image.prompt.encode("utf-8", "surrogatepass")).hexdigest()
+        digest = hashlib.sha256(image.prompt.encode()).hexdigest()
         canvas = draw_landscape(
             image.width, image.height, dice=random.Random(image.seed), hue=int(digest[:4], 16) / 0xFFFF
         )
