@@ -43,9 +43,9 @@ def _is_mp3(start: bytes) -> bool:
     return start.startswith(b"ID3") or (len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0)
 
 
-def _is_text(start: bytes) -> bool:
-    """No binary file, and no page that a host shows where the file is gone."""
-    return b"\0" not in start and start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
+def _is_no_page(start: bytes) -> bool:
+    """Subtitles have no sign of their own; a page that a host shows where the file is gone is none."""
+    return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
 
 
 _VIDEO = (Format(".mp4", lambda start: start[4:8] == b"ftyp"),)
@@ -70,9 +70,9 @@ FORMATS: Mapping[str, tuple[Format, ...]] = {
     "model_images": _IMAGE,
     "audio": _AUDIO,
     "voice": _AUDIO,
-    "srt": (Format(".srt", _is_text),),
-    "ass": (Format(".ass", _is_text),),
-    "subtitle": (Format(".srt", _is_text),),
+    "srt": (Format(".srt", _is_no_page),),
+    "ass": (Format(".ass", _is_no_page),),
+    "subtitle": (Format(".srt", _is_no_page),),
 }
 
 #: What a file name's author may have written at its end.

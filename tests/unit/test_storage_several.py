@@ -64,6 +64,7 @@ CONTENT = {
     "/a.ass": b"[Script Info]\nTitle: Hello\n",
     "/a.glb": b"glTF" + bytes(200),
     "/nameless": b"something",
+    "/page": b"\n<!doctype html><title>Gone</title>",
 }
 
 
@@ -121,7 +122,7 @@ def test_the_suffix_is_that_of_what_came(
 
 
 @pytest.mark.parametrize(
-    ("type", "path"), [("image", "/a.mp4"), ("audio", "/a.png"), ("video", "/a.png"), ("srt", "/a.png")]
+    ("type", "path"), [("image", "/a.mp4"), ("audio", "/a.png"), ("video", "/a.png"), ("srt", "/page")]
 )
 def test_what_is_something_else_is_not_saved(tmp_path: Path, host: Host, type: str, path: str) -> None:
     with pytest.raises(KlingServerError, match=f"no whole {type}: it is no"):
