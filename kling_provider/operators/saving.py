@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.catalog import find_spec
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
@@ -192,11 +193,14 @@ def _origin(
     type: str,
     context: Mapping[str, Any],
 ) -> Origin:
-    ti = context["ti"]
+    ti, spec = context["ti"], find_spec(type)
+    expects = spec.outputs if spec is not None else ("video",)
     return Origin(
         identity=identity,
         facts=ResultFacts.of_request(request, type=type),
         request=data,
+        expects=expects,
+        several=expects != ("video",),  # one video comes alone
         dag_id=ti.dag_id,
         run_id=ti.run_id,
         task_id=ti.task_id,

@@ -7,15 +7,20 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from kling_provider.api.catalog import RequestSpec, registered
 from kling_provider.api.codes import TaskState
+from kling_provider.api.pricing import PerSecond
+from kling_provider.api.requests.video import TextToVideo
 from kling_provider.api.tasks import Output
 from kling_provider.exceptions import KlingError, KlingModerationError, KlingRequestError, KlingStorageError
 from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.operators.saving import Saving
 from kling_provider.sandbox import Sandbox
+from kling_provider.submission.sent import Place
 from tests.regressions import conftest as regressions
 from tests.regressions.outcomes import creates, outcome_of
 from tests.regressions.playing import cleared, context, defer, made, resume, retried
@@ -28,6 +33,10 @@ start, variables = regressions.start, regressions.variables
 PANDA = {"prompt": "A red panda brews tea", "name": "panda", "duration": 3}
 COFFEE = {**PANDA, "prompt": "A red panda brews coffee"}
 CLAIM = "panda.kling.json"
+
+
+class MadeUp(TextToVideo):
+    type: Literal["made_up"] = "made_up"  # type: ignore[assignment]
 
 
 def generate(folder: Path, request: dict[str, Any] | None = None, **how: Any) -> KlingGenerateOperator:
@@ -166,3 +175,19 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
     ]
     assert run(generate(tmp_path), cleared(instance))["kling_task_id"] == waited["kling_task_id"]
     assert made(sandbox) == 1
+
+
+@pytest.mark.parametrize("name", ["1.png", "1.webp", "1-0.jpg"])
+def test_the_files_that_a_kind_makes_are_looked_for_before_paying(name: str, tmp_path: Path) -> None:
+    """By what the catalog says that it makes; a video of that name is not in the way of images."""
+    images = RequestSpec(
+        request_class=MadeUp, paths={"standard": "/made-up"}, outputs=("image",), price_rule=PerSecond()
+    )
+    place = Place(destination=str(tmp_path), filename="{kling_task_id}")
+    with registered(images):
+        saving = Saving.of_task(None, "1", "made_up", None, None, place, Instance().context)  # type: ignore[arg-type]
+        (tmp_path / "1.mp4").write_bytes(b"somebody's")
+        assert saving.check() == "1"
+        (tmp_path / name).write_bytes(b"somebody's")
+        with pytest.raises(KlingRequestError, match="was not saved by this provider"):
+            saving.check()
