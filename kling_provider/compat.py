@@ -69,6 +69,17 @@ def has_gallery() -> bool:
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
+def running_context() -> dict[str, Any]:
+    """Return the context of the Airflow task that runs here; empty where none does."""
+    from airflow.sdk import get_current_context
+
+    try:
+        context: Any = get_current_context()
+        return dict(context)
+    except (RuntimeError, KeyError):
+        return {}
+
+
 def read_database() -> None:
     """Let connections be found in Airflow's database, where this process has access to it: on a command line.
 

@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task log: groups that Airflow's UI folds, and their titles."""
+"""The task log: groups that Airflow's UI folds, their titles, and the secrets that no line shows."""
 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+from kling_provider.compat import forget_mask
+
+#: Tokens that are hidden in logs, oldest first: as many as live at the same time.
+_hidden: deque[str] = deque()
+_MOST_HIDDEN = 16
 
 
 @contextmanager
@@ -38,3 +45,22 @@ def wait_title(kling_task_id: str, expected_at: float | None) -> str:
     if expected_at is not None:
         title += f", expected at about {datetime.fromtimestamp(expected_at, UTC):%H:%M:%S} UTC"
     return title
+
+
+def hide_in_logs(secret: str) -> None:
+    """Have Airflow hide ``secret`` in what this process logs from now on. Where a loop runs, call it in a thread: it is a
+    message to the supervisor."""
+    from airflow.sdk.log import mask_secret
+
+    mask_secret(secret)
+
+
+def hide_token_in_logs(token: str) -> None:
+    """Hide a token that lives for minutes, once. Old ones are dead and need no mask; hundreds of them would make each
+    further secret cost a tenth of a second."""
+    if token in _hidden:
+        return
+    while len(_hidden) >= _MOST_HIDDEN:
+        forget_mask(_hidden.popleft())
+    _hidden.append(token)
+    hide_in_logs(token)

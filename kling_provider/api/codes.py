@@ -187,7 +187,7 @@ def _proven(http_status: int, envelope: Envelope) -> TaskState:
     anything else: other statuses, a body that was cut, a 2xx without an id              may exist
     ==================================================================================  ==============
 
-    That no answer came is :mod:`kling_provider.hooks.failures`' part: (d) what fails before the connection stands.
+    That no answer came is :mod:`kling_provider.hooks.connection_errors`' part: (d) what fails before the connection stands.
     """
     if envelope.names_task or envelope.says_success:
         return TaskState.MAY_EXIST

@@ -14,8 +14,9 @@ from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
-from kling_provider.hooks.form import AUTOMATIC
-from kling_provider.hooks.wire import HTTP_OPTIONS
+from kling_provider.hooks.connection_form import AUTOMATIC
+from kling_provider.hooks.http_options import HTTP_OPTIONS
+from kling_provider.task_log import hide_in_logs
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -82,7 +83,7 @@ class KlingConnection:
                 f"Connection {conn_id!r} has no password: put the API key there "
                 "(or the secret key, with the access key as login). Nothing was sent."
             )
-        _mask(password)
+        hide_in_logs(password)
         if not password.isascii() or not password.isprintable() or " " in password:
             raise KlingAuthError(
                 f"Connection {conn_id!r}: the password holds a character that no key has (a space, a line break, a "
@@ -240,9 +241,3 @@ def _flag(conn_id: str, name: str, value: Any) -> bool:
             f"Connection {conn_id!r}: extra {name} must be true or false; found {value!r}."
         )
     return text == "true"
-
-
-def _mask(secret: str) -> None:
-    from airflow.sdk.log import mask_secret
-
-    mask_secret(secret)

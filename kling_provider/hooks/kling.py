@@ -1,60 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """``KlingHook``: Kling's API for operators, and for people who write their own tasks.
 
-On providers-http's ``HttpHook``, so its proxies, TLS settings and header extras work. ``KlingAsyncHook``
-(aiohttp, reads only) is offered here too, and imported when it is asked for.
+``KlingAsyncHook`` (aiohttp, reads only) is offered here too, and imported when it is asked for.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from airflow.providers.common.compat.sdk import Connection
-from airflow.providers.http.hooks.http import HttpHook
-from requests import Session
+from airflow.providers.common.compat.sdk import BaseHook
 
-from kling_provider.api.account import Pack, units_left
-from kling_provider.api.calls import HttpCall
 from kling_provider.api.codes import Answer, TaskState
-from kling_provider.api.dialects import standard
-from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.models import legacy_name, nearest_current
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters
-from kling_provider.exceptions import (
-    KlingError,
-    KlingRateLimitError,
-    KlingRequestError,
-    KlingServerError,
-    KlingTaskNotFound,
-    error_for,
-)
-from kling_provider.hooks import reads
+from kling_provider.exceptions import KlingError, KlingRequestError, error_for
+from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
-from kling_provider.hooks.form import connection_form_widgets, ui_field_behaviour
-from kling_provider.hooks.transport import PreparedCall, prepare, send
-from kling_provider.hooks.wire import split_extras
+from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
+from kling_provider.hooks.drivers import drive
+from kling_provider.hooks.own_task import choose_external_id
+from kling_provider.hooks.responses import parse_created
+from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare, send
 
 if TYPE_CHECKING:
+    from kling_provider.api.account import Pack
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
-
-Parsed = TypeVar("Parsed")
+    from kling_provider.hooks.drivers import Operation, Read, Result
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
 
 
-class KlingHook(HttpHook):
-    """Calls Kling.
+class Auto(Enum):
+    """The default of :meth:`KlingHook.submit`: an external id that is made of the running task."""
+
+    AUTO = "auto"
+
+
+AUTO: Final = Auto.AUTO
+
+
+class KlingHook(BaseHook):
+    """Call Kling.
+
+    A free read is tried again after a fault of the host, or of the way to it. A paid call is sent once. Proxies, TLS,
+    time-outs and header extras of the connection are those of providers-http, whose ``HttpHook`` makes the sessions.
 
     :param kling_conn_id: the connection, of type ``kling``.
     """
@@ -65,7 +64,7 @@ class KlingHook(HttpHook):
     hook_name = "Kling"
 
     def __init__(self, kling_conn_id: str = default_conn_name) -> None:
-        super().__init__(http_conn_id=kling_conn_id)
+        super().__init__()
         self.kling_conn_id = kling_conn_id
 
     # The form of Airflow 3.1; later ones read the same from provider info without importing this module.
@@ -77,35 +76,12 @@ class KlingHook(HttpHook):
         """What the connection means."""
         return KlingConnection.parse(read_connection(self.kling_conn_id))
 
-    @classmethod
-    def get_connection(cls, conn_id: str) -> Connection:
-        """The connection as ``HttpHook`` may see it: an address and its own extras.
-
-        No login (it would become Basic auth), no password, none of our extras (it would send them as
-        headers), and all others in the one form that it takes: text as header values, a mapping as proxies.
-        """
-        ours = KlingConnection.parse(read_connection(conn_id))
-        options = split_extras(ours.http_extras)
-        extra = {
-            "proxies": options.proxies or {},
-            "verify": options.verify,
-            "cert": options.cert,
-            "timeout": (options.connect_timeout, options.read_timeout),
-            "trust_env": options.trust_env,
-        }
-        return Connection(
-            conn_id=conn_id,
-            conn_type="http",
-            host=ours.base_url,
-            extra=json.dumps({**extra, **options.headers}),
-        )
-
     # -- requests -------------------------------------------------------------------------------------------
 
-    def request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
-        """Check a request, also against what this connection's API design would drop silently.
+    def validate_request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
+        """Check a request, also against what this connection's API design would drop silently. Sends nothing.
 
-        :raises KlingRequestError: with every problem; nothing was sent.
+        :raises KlingRequestError: with every problem.
         """
         try:
             request = parse_request(data)
@@ -122,23 +98,40 @@ class KlingHook(HttpHook):
             ) from None
         return request
 
-    def submit(self, request: Mapping[str, Any] | KlingRequest, *, external_task_id: str | None) -> KlingTask:
-        """One paid call. Images are addresses or base64 here.
+    def submit(
+        self,
+        request: Mapping[str, Any] | KlingRequest,
+        *,
+        external_task_id: str | Literal[Auto.AUTO] | None = AUTO,
+    ) -> KlingTask:
+        """Have Kling make what ``request`` asks for: one paid call. Images are URLs or base64 here.
 
-        It is sent once and never repeated: after an error with ``task_state`` ``may_exist`` look the id up
-        with :meth:`find` before you send again. ``KlingSubmitOperator`` does all of that for you.
+        It is sent once and never repeated. In a task of your own (``@task``) it is paid once per task instance all the
+        same: by default the external id is made of Dag, run, task, map index and request, the host is asked for it
+        first, and a retry gets the task that an earlier try made. For another result of the same request in the same
+        task raise ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task
+        runs, a warning says that nothing protects; ``KlingSubmitOperator`` stops there instead.
 
-        :param external_task_id: Kling refuses a second task with the same id (where the model has a lock).
-        :raises KlingError: by Kling's error table.
+        :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
+            model has a lock). ``None`` sends none.
+        :returns: the task as Kling tells of it now; it may be one that was made before.
+        :raises KlingError: by Kling's error table. After one with ``task_state`` ``may_exist`` a task may have been
+            made: look with :meth:`find` before you send the same again.
         """
-        prepared = self.prepare_create(self.request(request), external_task_id=external_task_id)
-        answer, task = self.create(prepared)
+        checked = self.validate_request(request)
+        if external_task_id is not AUTO:
+            return self._submit(checked, external_task_id)
+        chosen = choose_external_id(self, checked)
+        return self._submit(checked, chosen.external_task_id) if chosen.made is None else chosen.made
+
+    def _submit(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
+        answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
-        """Make the paid call ready: address, headers, body, proxy, certificates, time-outs. Sends nothing.
+        """Make the paid call ready: URL, headers, body, proxy, certificates, time-outs. Sends nothing.
 
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
@@ -147,7 +140,7 @@ class KlingHook(HttpHook):
             self.log.warning("The external_task_id is not sent: %s.", profile.dropped_ids)
             external_task_id = None
         call = self.connection.dialect.create(request, external_task_id)
-        session = self.get_conn()
+        session = self._transport.open_session()
         try:
             prepared = prepare(session, self.connection, call)
         except KlingError as why:
@@ -156,7 +149,7 @@ class KlingHook(HttpHook):
         return replace(prepared, model=model)
 
     def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
-        """The paid call as data: the answer, and the task where it names one. Never raises for an answer.
+        """Send the paid call, and return the answer, and the task where it names one. Never raises for an answer.
 
         An answer that leaves doubt may name one, too: it is for people, who can look for it.
         """
@@ -171,151 +164,99 @@ class KlingHook(HttpHook):
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
             return answer, None
-        try:
-            return answer, parse_task(answer.data, lax_words=self.connection.profile.lax_words)
-        except UnreadableTask:
-            return answer, None
+        return answer, parse_created(self.connection, answer)
 
     # -- reads ----------------------------------------------------------------------------------------------
 
     def get_task(self, kling_task_id: str, *, type: str = "text_to_video") -> KlingTask:
-        """One task.
+        """Read one task.
 
         :param type: the kind of request that made it (legacy reads are bound to a path).
-        :raises KlingTaskNotFound: where the host does not know it.
+        :raises KlingTaskNotFound: where the host does not know the id.
         """
-        call = reads.call_to_read(self.connection, type, kling_task_id)
-        return self._read(
-            call,
-            lambda answer: reads.read_one(self.connection, answer, kling_task_id),
-        )
+        return self._run(operations.read_task(self.connection, kling_task_id, type))
 
     def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, KlingTask]:
-        """Many tasks by id, 20 in a call; ids that Kling does not know are missing."""
-        found: dict[str, KlingTask] = {}
-        alone = reads.word_list(kling_task_ids, "kling_task_ids")
-        if self.connection.profile.task_reads:
-            groups, alone = _groups(alone), []
-            for group in groups:
-                doing = f"read {len(group)} tasks at {self.connection.host}"
-                read = partial(reads.read_batch, self.connection, kling_task_ids=group, doing=doing)
-                batch, complete = self._read(standard.read_tasks(group), read)
-                found |= batch
-                alone += [] if complete else [one for one in group if one not in batch]
-        for one in alone:
-            with suppress(KlingTaskNotFound):
-                found[one] = self.get_task(one, type=type)
-        return found
+        """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result.
+
+        :param type: the kind of request that made them (legacy reads are bound to a path).
+        """
+        return self._run(operations.read_tasks(self.connection, kling_task_ids, type))
+
+    def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
+        """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
+
+        Where that is false the answer held an entry that cannot be read: read the missing ones alone.
+
+        :raises KlingRequestError: for more ids, and where the host reads one task per call.
+        """
+        return self._run(operations.read_batch(self.connection, kling_task_ids))
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, list[KlingTask]]:
-        """Tasks by external id; ids that Kling does not know are missing.
+        """Find the tasks under each external id; ids under which the host knows nothing are missing.
 
+        :param type: the kind of request that made them (legacy reads are bound to a path).
         :raises KlingRequestError: where the host cannot look external ids up.
         """
-        self._needs(self.connection.profile.finds, "finds no tasks by external id")
-        external_task_ids = reads.word_list(external_task_ids, "external_task_ids")
-        found: dict[str, list[KlingTask]] = {}
-        batches = self.connection.profile.task_reads
-        for group in _groups(external_task_ids) if batches else [[one] for one in external_task_ids]:
-            call = (
-                standard.find_tasks(group) if batches else reads.call_to_find(self.connection, type, group[0])
-            )
-            doing = (
-                f"look {', '.join(group[:2])}{' …' if len(group) > 2 else ''} up at {self.connection.host}"
-            )
-            found |= self._read(
-                call, partial(reads.read_found, self.connection, external_task_ids=group, doing=doing)
-            )
-        return found
+        return self._run(operations.find_tasks(self.connection, external_task_ids, type))
 
     def list_tasks(
         self,
         since: datetime | None = None,
         until: datetime | None = None,
-        status: Sequence[str] = (),
         *,
+        statuses: Sequence[str] = (),
         product_types: Sequence[str] = (),
         max_pages: int | None = None,
     ) -> list[KlingTask]:
         """List the account's tasks of a window (default: Kling's, the last 30 days), 500 per call.
 
-        :param status: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
+        :param statuses: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :param product_types: only these: ``video``, ``image``, ``try_on``.
         :param max_pages: stop after so many pages; default: at the end.
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list has no end.
         """
-        self._needs(
-            self.connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
-        )
-        status = reads.word_list(status, "status", reads.STATUS_WORDS)
-        product_types = reads.word_list(product_types, "product_types", reads.PRODUCT_TYPES)
-        found: dict[str, KlingTask] = {}
-        pages = reads.Pages(self.connection, max_pages)
-        while pages.more:
-            call = standard.list_tasks(
-                since, until, statuses=status, product_types=product_types, cursor=pages.cursor
+        return self._run(
+            operations.list_tasks(
+                self.connection,
+                since,
+                until,
+                statuses=statuses,
+                product_types=product_types,
+                max_pages=max_pages,
             )
-            found |= {task.kling_task_id: task for task in self._read(call, pages.read)}
-        return list(found.values())
+        )
 
     def account(self) -> tuple[Pack, ...]:
-        """The account's resource packs (units; the remaining ones may lag).
+        """Read the account's resource packs (units; the remaining ones may lag).
 
-        :raises KlingRequestError: where the host has no such read.
+        :raises KlingRequestError: where the host does not tell.
         """
-        self._needs(self.connection.profile.account, "does not tell what the account has")
-        now = datetime.now(UTC)
-        call = standard.account_costs(now - timedelta(days=365), now + timedelta(days=1))
-        # Kling allows one such read a second for the whole account (1302). It is for information: no outage is waited
-        # out for it.
-        doing = f"read the account at {self.connection.host}"
-        return self._read(call, lambda a: reads.read_account(a, doing), after=(KlingRateLimitError,))
+        return self._run(operations.read_account(self.connection))
 
     def test_connection(self) -> tuple[bool, str]:
-        """A free read, and in words what is wrong."""
+        """Read something that costs nothing, and say in words what is wrong."""
         try:
-            return self._test()
+            return True, self._run(operations.check_host(self.connection))
         except KlingError as error:
             return False, str(error)
 
     # -- within ---------------------------------------------------------------------------------------------
 
-    def _test(self) -> tuple[bool, str]:
-        connection = self.connection
-        host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
-        if connection.profile.task_reads:
-            call = standard.read_tasks(["0"])
-        else:
-            call = connection.dialect.read("text_to_video", "0")
-        answer = self._answer(call)
-        envelope = answer.code is not None
-        if not answer.ok and not (answer.not_found and envelope):
-            raise error_for(answer, f"read from {host}")
-        if not connection.profile.account:
-            return True, f"{host} answers and takes the key."
-        try:
-            left = units_left(self.account())
-        except KlingError as error:
-            return False, str(error)
-        return True, f"{host} takes the key; the account has {left.normalize():f} video units left."
+    @cached_property
+    def _transport(self) -> SyncTransport:
+        return SyncTransport(self.connection)
 
-    def _needs(self, able: bool, cannot: str) -> None:
-        if not able:
-            raise KlingRequestError(f"{self.connection.host} {cannot}.")
+    def _run(self, operation: Operation[Result]) -> Result:
+        return drive(operation, self._ask)
 
-    def _read(
-        self,
-        call: HttpCall,
-        parse: Callable[[Answer], Parsed],
-        *,
-        after: tuple[type[KlingError], ...] = (KlingServerError, KlingRateLimitError),
-    ) -> Parsed:
-        """A read, tried again after faults of the server or the way: it costs nothing."""
+    def _ask(self, read: Read) -> Any:
+        """Send a read, and again after faults of the host or the way to it: it costs nothing."""
         from tenacity import (
             Retrying,
             retry_if_exception_type,
@@ -327,22 +268,10 @@ class KlingHook(HttpHook):
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_exponential(max=15) + wait_random(max=1),
-            retry=retry_if_exception_type(after),
+            retry=retry_if_exception_type(read.retry_after),
             reraise=True,
         )
-        return retrying(lambda: parse(self._answer(call)))
-
-    def _answer(self, call: HttpCall) -> Answer:
-        return send(prepare(self._session, self.connection, call))
-
-    @cached_property
-    def _session(self) -> Session:
-        return self.get_conn()
-
-
-def _groups(ids: Sequence[str]) -> list[list[str]]:
-    unique = list(dict.fromkeys(ids))
-    return [unique[start : start + standard.MAX_IDS] for start in range(0, len(unique), standard.MAX_IDS)]
+        return retrying(lambda: read.parse(self._transport.ask(read.call)))
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
 
-What comes out of :func:`send` is an answer, whatever happens; only :func:`prepare` raises.
+What comes out of :func:`send` is an answer, whatever happens; only :func:`prepare` raises. Nothing here sends a call
+again, but for one whose token was found early or late and that made nothing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Request, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -20,17 +25,11 @@ from urllib3.exceptions import HTTPError
 
 from kling_provider.api.codes import Answer, Kind, TaskState
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.hooks.failures import no_answer
+from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
+from kling_provider.hooks.connection_errors import explain_error, make_answer
+from kling_provider.hooks.http_options import check_tls, split_extras
 from kling_provider.hooks.patience import Patience, patient_response
-from kling_provider.hooks.wire import (
-    LARGEST_ANSWER,
-    answer_of,
-    answer_too_large,
-    auth_header,
-    check_tls,
-    skew_from,
-    split_extras,
-)
+from kling_provider.hooks.responses import LARGEST_RESPONSE, read_response, refuse_large_response
 
 if TYPE_CHECKING:
     from kling_provider.api.auth import Credential
@@ -141,6 +140,66 @@ class PreparedCall:
         return url.startswith("http:") and select_proxy(url, self.settings["proxies"]) is not None
 
 
+class SyncTransport:
+    """The way to one host for ``KlingHook``: sessions as providers-http's ``HttpHook`` makes them, and calls by them.
+
+    ``HttpHook`` itself is held and not offered: its ``run`` and ``run_with_advanced_retry`` would send a paid call again.
+
+    :param connection: what the Airflow connection means.
+    """
+
+    def __init__(self, connection: KlingConnection) -> None:
+        self._connection = connection
+        self._http = _SessionMaker(connection)
+
+    def ask(self, call: HttpCall) -> Answer:
+        """Send a free call, on a connection that is kept open for the next one.
+
+        :raises KlingRequestError: where it cannot be made; nothing was sent.
+        """
+        return send(prepare(self._session, self._connection, call))
+
+    def open_session(self) -> Session:
+        """Return a new session with the connection's own headers, proxies and certificates.
+
+        :raises KlingRequestError: for an extra that cannot be used.
+        """
+        return self._http.get_conn()
+
+    @cached_property
+    def _session(self) -> Session:
+        return self.open_session()
+
+
+class _SessionMaker(HttpHook):
+    """``HttpHook`` with a connection as it may see it."""
+
+    def __init__(self, connection: KlingConnection) -> None:
+        super().__init__(http_conn_id=connection.conn_id)
+        self._connection = connection
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
+        """Return URL and HttpHook's own extras.
+
+        No login (it would become Basic auth), no password, none of our extras (it would send them as headers), and
+        all others in the one form that it takes: text as header values, a mapping as proxies.
+        """
+        options = split_extras(self._connection.http_extras)
+        extra = {
+            "proxies": options.proxies or {},
+            "verify": options.verify,
+            "cert": options.cert,
+            "timeout": (options.connect_timeout, options.read_timeout),
+            "trust_env": options.trust_env,
+        }
+        return Connection(
+            conn_id=conn_id,
+            conn_type="http",
+            host=self._connection.base_url,
+            extra=json.dumps({**extra, **options.headers}),
+        )
+
+
 def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
     """Make a call ready to be sent.
 
@@ -149,7 +208,7 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
     """
     where = f"Connection {connection.conn_id!r}"
     options = split_extras(connection.http_extras)
-    session.auth = _Bearer(auth_header(connection.credential))
+    session.auth = _Bearer(make_authorization(connection.credential))
     try:
         request = session.prepare_request(
             Request(call.method, connection.base_url + call.path, params=call.params, json=call.json)
@@ -180,14 +239,14 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
 
 
 def send(prepared: PreparedCall) -> Answer:
-    """Send a call once, without redirects and without any library's retry; never raises for what comes of it.
+    """Send a call once, without redirects and without any library's retry; never raise for what comes of it.
 
     A token that Kling found early or late made nothing: it is signed again by Kling's clock, and sent once more.
     """
     answer, headers = _send_once(prepared)
-    refused = answer.kind is Kind.TOKEN_TIME and answer.task_state is TaskState.NONE
-    if refused and (skew := skew_from(headers)) is not None:
-        _Bearer(auth_header(prepared.credential, skew=skew))(prepared.request)
+    skew = skew_to_sign_again(answer, headers, prepared.credential)
+    if skew is not None:
+        _Bearer(make_authorization(prepared.credential, skew=skew))(prepared.request)
         answer, _ = _send_once(prepared)
     return answer
 
@@ -204,11 +263,12 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
         OSError,
         ValueError,
     ) as error:  # requests lets some of them through bare
-        return no_answer(error, connected=prepared.adapter.connected), {}
+        connected = prepared.adapter.connected
+        return make_answer(explain_error(error, connected=connected), connected=connected), {}
     if body is None:
-        return answer_too_large(response.status_code, prepared.at_kling), response.headers
+        return refuse_large_response(response.status_code, at_kling=prepared.at_kling), response.headers
     authorization = prepared.request.headers["Authorization"]
-    answer = answer_of(
+    answer = read_response(
         response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
     )
     if response.status_code == 407 and prepared.asks_proxy:
@@ -223,7 +283,7 @@ def _read_body(response: Response) -> bytes | None:
         parts, size = [], 0
         for part in response.raw.stream(_PIECE, decode_content=True):
             size += len(part)
-            if size > LARGEST_ANSWER:
+            if size > LARGEST_RESPONSE:
                 return None
             parts.append(part)
         return b"".join(parts)

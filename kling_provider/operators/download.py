@@ -96,7 +96,7 @@ class KlingDownloadOperator(VideoOutlet):
 
         self._check_rendered()
         hook = KlingHook(self.kling_conn_id)
-        request = hook.request(self.request) if self.request else None
+        request = hook.validate_request(self.request) if self.request else None
         kind = self.type or (request.type if request else "text_to_video")
         named = "{name}.{kling_task_id}" if request and request.name else "{kling_task_id}"
         place = Place(

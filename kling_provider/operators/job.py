@@ -26,7 +26,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.hooks.reads import IN_FLIGHT
+from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.operators.earlier import run_free_step
@@ -92,7 +92,7 @@ class Job:
         self.hook = hook or KlingHook(kling_conn_id)
         connection = self.hook.connection
         data = read_arguments("The request", {"request": request_mapping()}, {"request": data})["request"]
-        self.request = self.hook.request(data)
+        self.request = self.hook.validate_request(data)
         # What goes over the wire, with images as addresses or base64; and what stands for each image.
         self.wire, self.images = resolve_images(self.request, api=connection.api)
         self._data = data
@@ -362,7 +362,7 @@ class Job:
         if limit is None or self._resumed or self._plan_only or not connection.profile.task_reads:
             return False
         try:
-            running = self.hook.list_tasks(status=IN_FLIGHT, product_types=("video",), max_pages=1)
+            running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=("video",), max_pages=1)
         except KlingError as error:
             log.info("What is in flight cannot be read now, so the request is sent: %s", error)
             return False

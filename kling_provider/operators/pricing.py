@@ -16,7 +16,7 @@ from kling_provider.api.billing import units_text, usd_text
 from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.hooks.reads import IN_FLIGHT
+from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.operators.found import Found, Wanted
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,7 @@ def _in_flight(hook: KlingHook, lines: Sequence[Line]) -> tuple[int | None, Deci
     if not hook.connection.profile.task_reads:
         return None, Decimal(0)
     try:
-        running = hook.list_tasks(status=IN_FLIGHT)
+        running = hook.list_tasks(statuses=IN_FLIGHT)
     except KlingError as error:
         log.warning("What is in flight could not be read: %s", error)
         return None, Decimal(0)

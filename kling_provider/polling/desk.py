@@ -17,7 +17,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.hooks.reads import IN_FLIGHT
+from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.polling import clock
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.reader import Reader

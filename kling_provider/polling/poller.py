@@ -29,7 +29,7 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.hooks.reads import IN_FLIGHT
+from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.polling import clock
 from kling_provider.polling.reader import Reader
 from kling_provider.polling.slots import Running
@@ -240,7 +240,7 @@ class Poller:
         keys = keys or [key]
         try:
             async with self._gate:
-                task = await hook.get_task(kling_task_id, kind)
+                task = await hook.get_task(kling_task_id, type=kind)
         except KlingTaskNotFound as error:
             if error.code is not None:
                 self._saw(keys, None, str(error))

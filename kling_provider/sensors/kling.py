@@ -227,7 +227,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         from kling_provider.exceptions import KlingRequestError
 
         try:
-            return self._hook.request(self.request)
+            return self._hook.validate_request(self.request)
         except KlingRequestError as error:
             self.log.warning("The request of this sensor is left out of its result. %s", error)
             return None

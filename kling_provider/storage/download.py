@@ -18,8 +18,8 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.redaction import clean_text, show_host
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
-from kling_provider.hooks.failures import reason
-from kling_provider.hooks.wire import HttpOptions, split_extras
+from kling_provider.hooks.connection_errors import explain_error
+from kling_provider.hooks.http_options import HttpOptions, split_extras
 from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
 from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs
@@ -211,7 +211,7 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
     except (exceptions.InvalidSchema, exceptions.InvalidURL, exceptions.TooManyRedirects):
         dead = _DeadLink(f"{show_host(url)} redirects to where nothing can be fetched")
     except exceptions.RequestException as error:
-        raise _Transient(f"{show_host(url)}: {reason(error)}") from None
+        raise _Transient(f"{show_host(url)}: {explain_error(error)}") from None
     except OSError as error:
         # requests looks for the CA bundle before it connects.
         raise _Transient(f"the connection's extra verify cannot be used: {error}") from None

@@ -113,7 +113,7 @@ def test_a_list(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     last = hook.submit(RED_PANDA, external_task_id="af-last").kling_task_id
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert {task.kling_task_id for task in hook.list_tasks(until=tomorrow)} == {*made, last}
-    running = hook.list_tasks(until=tomorrow, status=["submitted", "processing"])
+    running = hook.list_tasks(until=tomorrow, statuses=["submitted", "processing"])
     assert [task.kling_task_id for task in running] == [last]
     assert hook.list_tasks(since=tomorrow - timedelta(days=9), until=tomorrow - timedelta(days=8)) == []
 

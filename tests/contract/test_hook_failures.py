@@ -194,11 +194,17 @@ def test_a_late_token_is_signed_again_once_whatever_the_status_around_it(
         say(request, status, {"code": 1004, "message": "Authorization is expired", "data": task})
 
     with server(answer) as port:
-        error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway"))
+        host = f"http://127.0.0.1:{port}"
+        error = refused_create(connect(monkeypatch, host, SECRET, login="ak"))
         assert (type(error), error.task_state, len(calls)) == (KlingAuthError, TaskState.NONE, 2)
         task["task_id"] = "1"
-        error = refused_create(connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-gateway"))
-    assert (error.task_state, len(calls)) == (TaskState.MAY_EXIST, 3)
+        error = refused_create(connect(monkeypatch, host, SECRET, login="ak"))
+        assert (error.task_state, len(calls)) == (TaskState.MAY_EXIST, 3)
+        del task["task_id"]
+        error = refused_create(connect(monkeypatch, host, "sk-gateway"))
+    assert (error.task_state, len(calls)) == (TaskState.NONE, 4), (
+        "an API key has no time to be signed again by"
+    )
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])

@@ -98,7 +98,7 @@ def test_provider_info_loads_the_form_and_no_more() -> None:
         "kling_provider",
         "kling_provider.get_provider_info",
         "kling_provider.hooks",
-        "kling_provider.hooks.form",
+        "kling_provider.hooks.connection_form",
     ]
 
 

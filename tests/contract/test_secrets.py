@@ -72,7 +72,7 @@ def test_no_secret_is_said_anywhere(
     ):
         sandbox.set_faults([fault] if fault else [])
         tries(lambda: hook.submit(RED_PANDA, external_task_id=None))
-        tries(lambda: hook.create(hook.prepare_create(hook.request(image), external_task_id=None)))
+        tries(lambda: hook.create(hook.prepare_create(hook.validate_request(image), external_task_id=None)))
         tries(lambda: hook.get_task("1"))
         tries(lambda: hook.find(["af-1"]))
         tries(hook.test_connection)

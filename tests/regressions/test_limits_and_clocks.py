@@ -22,7 +22,6 @@ from kling_provider.api.auth import AccessKey
 from kling_provider.api.codes import TaskState
 from kling_provider.exceptions import KlingError, KlingServerError
 from kling_provider.hooks.kling import KlingAsyncHook, KlingHook
-from kling_provider.hooks.wire import auth_header
 from kling_provider.operators.kling import KlingDownloadOperator
 from kling_provider.polling import desk, slots, waiting, watch
 from kling_provider.polling.slots import Entry
@@ -30,6 +29,7 @@ from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import KlingSlotTrigger, KlingTaskTrigger
 from tests.contract.connecting import say, server
 from tests.regressions.attempts import attempt, use_connection
+from tests.regressions.renamed import make_authorization
 from tests.unit.instance import Instance
 
 KLING = {"profile": "kling"}
@@ -317,16 +317,18 @@ def test_old_tokens_are_not_masked_for_ever() -> None:
 
     key = AccessKey("ak-of-this-test", "a-secret-key-of-thirty-two-letters")
     before = len(_secrets_masker().patterns)
-    tokens = [auth_header(key, skew=float(60 * number)).removeprefix("Bearer ") for number in range(100)]
+    tokens = [
+        make_authorization(key, skew=float(60 * number)).removeprefix("Bearer ") for number in range(100)
+    ]
     assert len(set(tokens)) == 100
     assert len(_secrets_masker().patterns) - before <= 40
     assert tokens[-1] not in str(redact(f"sent {tokens[-1]}"))
 
 
 def test_all_hooks_of_a_process_share_the_token_of_a_key() -> None:
-    tokens = {auth_header(AccessKey("ak-shared", "a-secret-key-of-thirty-two-letters"))}
+    tokens = {make_authorization(AccessKey("ak-shared", "a-secret-key-of-thirty-two-letters"))}
     time.sleep(1.1)  # the seconds of a token are whole
-    tokens.add(auth_header(AccessKey("ak-shared", "a-secret-key-of-thirty-two-letters")))
+    tokens.add(make_authorization(AccessKey("ak-shared", "a-secret-key-of-thirty-two-letters")))
     assert len(tokens) == 1
 
 

@@ -31,6 +31,7 @@ from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from kling_provider.triggers.kling import KlingTaskTrigger
 from tests.regressions.outcomes import RED_PANDA, connected, creates, outcome_of
+from tests.regressions.renamed import list_by_status
 from tests.unit.instance import Instance
 
 NOT_A_TIME: list[Any] = [
@@ -294,8 +295,8 @@ def test_a_type_that_is_none_says_which_there_are(type_: Any, sandbox: Sandbox) 
         (lambda hook: hook.get_tasks("8812"), "kling_task_ids must be a list of texts"),
         (lambda hook: hook.get_tasks(["8812", None]), "kling_task_ids must be a list of texts"),
         (lambda hook: hook.find("af-1"), "external_task_ids must be a list of texts"),
-        (lambda hook: hook.list_tasks(status="failed"), "status must be a list of texts"),
-        (lambda hook: hook.list_tasks(status=["faild"]), "Did you mean 'failed'?"),
+        (lambda hook: list_by_status(hook, "failed"), " must be a list of texts"),
+        (lambda hook: list_by_status(hook, ["faild"]), "Did you mean 'failed'?"),
         (lambda hook: hook.get_task("8812", type="text2video"), "type must be one of text_to_video"),
     ],
 )

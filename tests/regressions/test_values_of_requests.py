@@ -29,6 +29,7 @@ from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateO
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
+from tests.regressions.renamed import validate_request
 from tests.unit.instance import Instance
 
 
@@ -107,7 +108,7 @@ def test_what_is_no_value_is_refused_before_it_is_paid(request_: dict[str, Any],
 )  # fmt: skip
 def test_what_no_database_takes_is_named_with_its_code(place: Any, sign: str, connected: None) -> None:
     with pytest.raises(KlingRequestError, match=f"U\\+{ord(sign):04X}") as refused:
-        KlingHook().request(place(f"A {sign} b"))
+        validate_request(KlingHook(), place(f"A {sign} b"))
     assert str(refused.value).isprintable()
 
 
@@ -115,7 +116,7 @@ def test_what_no_database_takes_is_named_with_its_code(place: Any, sign: str, co
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_text_is_refused_or_can_be_stored(text: str, connected: None) -> None:
     try:
-        request = KlingHook().request({"prompt": f"A {text}", "name": text or "x"})
+        request = validate_request(KlingHook(), {"prompt": f"A {text}", "name": text or "x"})
     except KlingRequestError as error:
         assert is_storable(str(error))  # noqa: PT017 - either way out is right
         return

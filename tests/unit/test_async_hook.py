@@ -105,7 +105,7 @@ async def test_a_path_prefix_stays_and_a_login_never_becomes_basic_auth(connect)
         recording(done) as (url, requests),
         connect(f"{url}/kling", login="my-access-key") as hook,
     ):
-        assert (await hook.get_task("1", "image_to_video")).status is TaskStatus.SUCCEEDED
+        assert (await hook.get_task("1", type="image_to_video")).status is TaskStatus.SUCCEEDED
     assert requests[0].startswith(b"GET /kling/v1/videos/image2video/1 HTTP/1.1\r\n")
     token = headers_of(requests[0])["Authorization"].removeprefix("Bearer ")
     assert jwt.decode(token, KEY, algorithms=["HS256"])["iss"] == "my-access-key"
@@ -317,7 +317,7 @@ async def test_with_access_key_and_secret_key_ids_are_looked_up_one_by_one(conne
         return error(400, 1201, "Task not found by id/external id: x")
 
     async with serving(handler) as url, connect(url, login="ak", **kling()) as hook:
-        found = await hook.find(["af-1", "af-2"], "image_to_video")
+        found = await hook.find(["af-1", "af-2"], type="image_to_video")
     assert [task.kling_task_id for task in found.pop("af-1")] == ["t1"]
     assert not found
     assert paths == ["/v1/videos/image2video/af-1", "/v1/videos/image2video/af-2"]

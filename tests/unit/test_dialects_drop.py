@@ -174,7 +174,7 @@ def test_the_hook_refuses_what_the_host_would_drop(profile: str, monkeypatch: py
     monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, **extra}))
     data = {**TEXT, "external_task_id": "mine-1"}
     if profile == "dmxapi":
-        assert KlingHook().request(data).external_task_id == "mine-1"
+        assert KlingHook().validate_request(data).external_task_id == "mine-1"
     else:
         with pytest.raises(KlingRequestError, match="drops it silently; leave it out"):
-            KlingHook().request(data)
+            KlingHook().validate_request(data)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kling_provider.api.auth import AccessKey, ApiKey
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.hooks.wire import auth_header, route_to, skew_from, split_extras
+from kling_provider.hooks.authorization import make_authorization, read_skew
+from kling_provider.hooks.http_options import find_route, split_extras
 
 HOST = "https://api.example"
 ENVIRONMENT = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle")
@@ -99,32 +100,32 @@ def test_headers_are_single_lines_or_refused(extras):
 
 def test_the_connections_proxy_comes_before_the_environments(monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://from-environment:1")
-    assert route_to(HOST, split_extras({})).proxy == "http://from-environment:1"
-    assert route_to(HOST, split_extras({"proxy": "own:2"})).proxy == "http://own:2"
-    assert route_to(HOST, split_extras({"trust_env": False})).proxy is None
-    assert route_to("http://api.example", split_extras({})).proxy is None
+    assert find_route(HOST, split_extras({})).proxy == "http://from-environment:1"
+    assert find_route(HOST, split_extras({"proxy": "own:2"})).proxy == "http://own:2"
+    assert find_route(HOST, split_extras({"trust_env": False})).proxy is None
+    assert find_route("http://api.example", split_extras({})).proxy is None
     monkeypatch.setenv("NO_PROXY", "api.example")
-    assert route_to(HOST, split_extras({})).proxy is None
+    assert find_route(HOST, split_extras({})).proxy is None
 
 
 def test_the_environments_certificates_count_unless_the_connection_has_its_own(monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/etc/company.pem")
-    assert route_to(HOST, split_extras({})).verify == "/etc/company.pem"
-    assert route_to(HOST, split_extras({"verify": "/etc/own.pem"})).verify == "/etc/own.pem"
-    assert route_to(HOST, split_extras({"verify": False})).verify is False
+    assert find_route(HOST, split_extras({})).verify == "/etc/company.pem"
+    assert find_route(HOST, split_extras({"verify": "/etc/own.pem"})).verify == "/etc/own.pem"
+    assert find_route(HOST, split_extras({"verify": False})).verify is False
 
 
 def test_a_minted_token_is_masked_in_logs():
     from airflow.sdk.log import redact
 
-    header = auth_header(AccessKey("ak", "a-secret-key-of-thirty-two-letters"))
+    header = make_authorization(AccessKey("ak", "a-secret-key-of-thirty-two-letters"))
     assert header.startswith("Bearer ey")
     assert header.removeprefix("Bearer ") not in str(redact(f"sent {header}"))
-    assert auth_header(ApiKey("sk-1")) == "Bearer sk-1"
+    assert make_authorization(ApiKey("sk-1")) == "Bearer sk-1"
 
 
 def test_the_skew_is_read_from_the_servers_date():
     now = time.time()
-    assert skew_from({"Date": formatdate(now + 600, usegmt=True)}) == pytest.approx(600, abs=2)
-    assert skew_from({}) is None
-    assert skew_from({"Date": "yesterday"}) is None
+    assert read_skew({"Date": formatdate(now + 600, usegmt=True)}) == pytest.approx(600, abs=2)
+    assert read_skew({}) is None
+    assert read_skew({"Date": "yesterday"}) is None

@@ -19,7 +19,7 @@ from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.hosts import PROFILES, REGIONS
 from kling_provider.get_provider_info import get_provider_info
 from kling_provider.hooks.connection import OUR_EXTRAS
-from kling_provider.hooks.form import CONN_FIELDS
+from kling_provider.hooks.connection_form import CONN_FIELDS
 
 AIRFLOW = Path(airflow.__file__).parent
 

@@ -316,7 +316,7 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
             connection_json(sandbox.url, password=sandbox.api_key, extra={"profile": "kling"}),
         )
         hook = KlingHook()
-        request = hook.request({"prompt": "a film"})
+        request = hook.validate_request({"prompt": "a film"})
         order: list[int] = []
 
         def create(external_task_id: str):

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How both hooks reach a host, without sending anything.
+"""How a connection's extras and the environment say that a host is reached: the same for every transport. Sends nothing.
 
-``KlingHook`` (requests) and ``KlingAsyncHook`` (aiohttp) share every decision that a server could notice:
-which of the connection's extras are headers and which are options, proxy and certificates, the
-``Authorization`` header. Which call reads what, and what its answer means, is in :mod:`.reads`.
+Which extras are headers and which are options, proxy, certificates, time-outs.
 """
 
 from __future__ import annotations
@@ -11,20 +9,12 @@ from __future__ import annotations
 import json
 import re
 import ssl
-import time
-import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kling_provider.api.auth import AccessKey, Credential
-from kling_provider.api.codes import Answer, Kind, read_answer
-from kling_provider.api.redaction import redact_key, redact_key_in_body
-from kling_provider.compat import forget_mask
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
@@ -47,18 +37,8 @@ HTTP_OPTIONS = (
     "srv_lookup",
 )
 
-#: The largest answer that is read, in bytes, unpacked: 500 tasks with long links have some three million.
-LARGEST_ANSWER = 8 * 1024**2
-
-#: What :func:`answer_of_packed` unpacks.
-ACCEPTED_ENCODINGS = "gzip, deflate"
-
 #: Files of TLS that were good, with the time of their last change.
 _good_files: deque[tuple[object, ...]] = deque(maxlen=16)
-
-#: Tokens that are hidden in logs, oldest first: as many as live at the same time.
-_masked: deque[str] = deque()
-_MOST_MASKED = 16
 
 #: What may be sent (RFC 9110: tokens, and visible characters of Latin-1).
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -127,8 +107,8 @@ def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
     )
 
 
-def route_to(url: str, options: HttpOptions) -> Route:
-    """Proxy, CA bundle and client certificate for one address, by requests' own rules.
+def find_route(url: str, options: HttpOptions) -> Route:
+    """Find proxy, CA bundle and client certificate for one URL, by requests' own rules.
 
     ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and their like count; the connection's own settings
     come first. Imports requests (200 ms): call it in a thread where a loop runs.
@@ -149,7 +129,7 @@ def route_to(url: str, options: HttpOptions) -> Route:
     )
 
 
-def tls_context(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
+def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
     """Read the files of TLS, by requests' rules: certifi's bundle unless a file or folder is named, no check where
     ``verify`` is false.
 
@@ -190,7 +170,7 @@ def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str]
         return
     key = (*named, *(_changed_at(path) for path in named))
     if key not in _good_files:
-        tls_context(where, verify, cert)
+        load_tls(where, verify, cert)
         _good_files.append(key)
 
 
@@ -204,85 +184,6 @@ def _changed_at(path: str) -> int:
 def _no_password() -> str:
     """Without this OpenSSL asks the terminal."""
     raise ValueError("its key is encrypted, and there is nobody to ask for the password")
-
-
-def auth_header(credential: Credential, *, skew: float | None = None) -> str:
-    """The value of ``Authorization``. A JWT that was made here is masked in logs.
-
-    Signing imports PyJWT and masking talks to the supervisor: call it in a thread where a loop runs.
-
-    :param skew: after a 1003 or 1004, what :func:`skew_from` read: sign again by the server's clock.
-    """
-    token = credential.token(skew=skew)
-    if isinstance(credential, AccessKey):
-        _mask(token)
-    return f"Bearer {token}"
-
-
-def answer_of(
-    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
-) -> Answer:
-    """What an HTTP response means, for both hooks; a key that is repeated in it is blanked."""
-    key = authorization.removeprefix("Bearer ")
-    answer = read_answer(status, headers, redact_key_in_body(body, key))
-    return replace(answer, message=redact_key(answer.message, key), at_kling=at_kling)
-
-
-def answer_of_packed(
-    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
-) -> Answer:
-    """The same for a body as it came over the wire, packed or not. Unpacks up to :data:`LARGEST_ANSWER`."""
-    unpacked = _unpacked(body, (headers.get("Content-Encoding") or "").strip().lower())
-    if unpacked is None:
-        return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
-    if len(unpacked) > LARGEST_ANSWER:
-        return answer_too_large(status, at_kling)
-    return answer_of(status, headers, unpacked, authorization, at_kling=at_kling)
-
-
-def _unpacked(body: bytes, encoding: str) -> bytes | None:
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        return None
-    # Some servers leave out the head of deflate.
-    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-        unpacking = zlib.decompressobj(form)
-        try:
-            return unpacking.decompress(body, LARGEST_ANSWER + 1)
-        except zlib.error:
-            continue
-    return None
-
-
-def answer_too_large(status: int, at_kling: bool) -> Answer:
-    """What an answer means whose end was not waited for."""
-    text = f"the answer is larger than {LARGEST_ANSWER // 1024**2} MB, which is none of an API"
-    return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
-
-
-def skew_from(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server's clock is ahead of ours, by its ``Date`` header; ``None`` without one."""
-    try:
-        theirs = parsedate_to_datetime(headers["Date"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    if theirs.tzinfo is None:
-        theirs = theirs.replace(tzinfo=UTC)
-    return theirs.timestamp() - time.time()
-
-
-def _mask(token: str) -> None:
-    """Hide a token in logs, once: each mask is a message to the supervisor. Old ones are dead and need no mask; hundreds
-    of them would make each further secret cost a tenth of a second."""
-    if token in _masked:
-        return
-    from airflow.sdk.log import mask_secret
-
-    while len(_masked) >= _MOST_MASKED:
-        forget_mask(_masked.popleft())
-    _masked.append(token)
-    mask_secret(token)
 
 
 def _header(name: str, value: Any) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that got no answer -> an :class:`Answer` that says whether the request may have arrived.
+"""A call that got no response -> an :class:`Answer` that says whether the request may have arrived, for both transports.
 
 Only what failed before the connection stood counts as "not made": a name that is not known, a connect that was
 refused or timed out, TLS, a proxy that opened no way. After that a task may have been made, whatever failed.
@@ -12,18 +12,32 @@ from collections.abc import Iterator
 
 from kling_provider.api.codes import Answer, Kind, TaskState
 
+LATE = "no answer in time"
+BROKEN = "the connection broke before an answer came"
+NO_PROXY = "the proxy did not open a way to the host: check the proxy"
+NO_NAME = "the host's name is not known"
+LATE_CONNECT = "the host did not accept a connection in time"
+REFUSED = "the host refused the connection"
+NO_CONNECTION = "no connection to the host"
 
-def no_answer(error: BaseException, *, connected: bool) -> Answer:
-    """What a ``requests`` exception means. The text names no address: those may carry secrets.
 
+def explain_tls(error: object) -> str:
+    """Return what a failure of TLS means, with OpenSSL's word for it."""
+    return f"TLS failed ({getattr(error, 'reason', None)}): check the scheme of host, and verify"
+
+
+def make_answer(reason: str, *, connected: bool) -> Answer:
+    """Return the answer that stands for no response.
+
+    :param reason: in words without a URL: those may carry secrets.
     :param connected: the connection for this call stood, so that the request may have arrived.
     """
     state = TaskState.MAY_EXIST if connected else TaskState.NONE
-    return Answer(Kind.UNREADABLE, message=reason(error, connected=connected), task_state=state)
+    return Answer(Kind.UNREADABLE, message=reason, task_state=state)
 
 
-def reason(error: BaseException, *, connected: bool = False) -> str:
-    """What a ``requests`` exception means, in words without an address.
+def explain_error(error: BaseException, *, connected: bool = False) -> str:
+    """Return what an exception of ``requests`` means, in words without a URL.
 
     :param connected: it came after the connection stood.
     """
@@ -31,31 +45,30 @@ def reason(error: BaseException, *, connected: bool = False) -> str:
 
     chain = list(_chain(error))
     if connected:
-        if any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain):
-            return "no answer in time"
-        return "the connection broke before an answer came"
+        late = any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain)
+        return LATE if late else BROKEN
     if any(isinstance(cause, urllib3.ProxyError) for cause in chain):
-        return "the proxy did not open a way to the host: check the proxy"
+        return NO_PROXY
     for cause in chain:
         if isinstance(cause, urllib3.NameResolutionError):
-            return "the host's name is not known"
+            return NO_NAME
         if isinstance(cause, urllib3.ConnectTimeoutError):
-            return "the host did not accept a connection in time"
+            return LATE_CONNECT
         if isinstance(cause, ConnectionRefusedError):
-            return "the host refused the connection"
+            return REFUSED
         if isinstance(cause, ssl.SSLError):
-            return f"TLS failed ({cause.reason}): check the scheme of host, and verify"
+            return explain_tls(cause)
         if isinstance(cause, urllib3.NewConnectionError):
-            return "no connection to the host"
+            return NO_CONNECTION
         if isinstance(cause, urllib3.ReadTimeoutError):
-            return "no answer in time"
-    return "the connection broke before an answer came"
+            return LATE
+    return BROKEN
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what is behind it: causes, contexts, and urllib3's ``reason``, most precise last.
+    """Yield the exception and what is behind it: causes, contexts, and urllib3's ``reason``.
 
-    Yielded from the inside out, since the outer ones only say that something failed.
+    From the inside out, since the outer ones only say that something failed.
     """
     seen: list[BaseException] = []
     todo: list[BaseException | None] = [error]

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an operation is carried out: by ``KlingHook`` one call after the other, by ``KlingAsyncHook`` on its event loop.
+
+An operation is a generator of calls with what their answers mean; what it returns is its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kling_provider.exceptions import KlingError, KlingRateLimitError, KlingServerError
+
+if TYPE_CHECKING:
+    from kling_provider.api.calls import HttpCall
+    from kling_provider.api.codes import Answer
+
+#: Reads of one task at the same time, on hosts that read one task per call.
+_AT_ONCE = 8
+#: Faults of the host or of the way to it, after which a read is worth another try.
+_FAULTS = (KlingServerError, KlingRateLimitError)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One call, and what its answer means.
+
+    :param parse: raises for an answer that is no success.
+    :param retry_after: the errors after which it may be tried again.
+    """
+
+    call: HttpCall
+    parse: Callable[[Answer], Any]
+    retry_after: tuple[type[KlingError], ...] = _FAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class ReadAll:
+    """Several calls that may be on their way at the same time; their results come in the order of the calls."""
+
+    reads: Sequence[Read]
+
+
+Result = TypeVar("Result")
+Operation = Generator[Read | ReadAll, Any, Result]
+
+
+def drive(operation: Operation[Result], ask: Callable[[Read], Any]) -> Result:
+    """Run an operation.
+
+    :param ask: sends one call and parses its answer.
+    """
+    try:
+        step = next(operation)
+        while True:
+            step = operation.send(
+                [ask(read) for read in step.reads] if isinstance(step, ReadAll) else ask(step)
+            )
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+
+
+async def drive_async(operation: Operation[Result], ask: Callable[[Read], Awaitable[Any]]) -> Result:
+    """Run an operation on an event loop; a few of many calls are on their way at the same time.
+
+    :param ask: sends one call and parses its answer.
+    """
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask_in_turn(read: Read) -> Any:
+        async with gate:
+            return await ask(read)
+
+    try:
+        step = next(operation)
+        while True:
+            step = operation.send(
+                list(await asyncio.gather(*map(ask_in_turn, step.reads)))
+                if isinstance(step, ReadAll)
+                else await ask(step)
+            )
+    except StopIteration as end:
+        result: Result = end.value
+        return result

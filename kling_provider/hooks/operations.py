@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both hooks do, written once: which calls, in which order, what their answers mean, what is raised.
+
+Each operation is a generator of calls, which either hook drives with its own transport. All of it is free: a read never
+makes, changes or bills a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.account import units_left
+from kling_provider.api.catalog import request_types, suggest_type
+from kling_provider.api.dialects import standard
+from kling_provider.api.problems import suggest
+from kling_provider.exceptions import (
+    KlingRateLimitError,
+    KlingRequestError,
+    KlingServerError,
+    error_for,
+)
+from kling_provider.hooks.drivers import Operation, Read, ReadAll
+from kling_provider.hooks.responses import (
+    parse_batch,
+    parse_found,
+    parse_known,
+    parse_list_page,
+    parse_one,
+    parse_packs,
+)
+
+if TYPE_CHECKING:
+    from kling_provider.api.account import Pack
+    from kling_provider.api.calls import HttpCall
+    from kling_provider.api.codes import Answer
+    from kling_provider.api.tasks import KlingTask
+    from kling_provider.hooks.connection import KlingConnection
+
+#: Kling's own words for where a task stands, as its list takes them.
+STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
+#: Those of them that count against the account's limit.
+IN_FLIGHT = STATUS_WORDS[:2]
+#: Kling's own words for what a task makes, as its list takes them.
+PRODUCT_TYPES = ("video", "image", "try_on")
+
+#: Pages of a list, 500 tasks each, after which it is taken to have no end.
+_MOST_PAGES = 200
+
+
+# -- operations ------------------------------------------------------------------------------------------------
+
+
+def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Operation[KlingTask]:
+    """Read one task.
+
+    :param type: the kind of request that made it; used where the host's reads are bound to a path.
+    :raises KlingTaskNotFound: where the host does not know the id.
+    """
+    task: KlingTask = yield Read(
+        _call_to_read(connection, type, kling_task_id),
+        lambda answer: parse_one(connection, answer, kling_task_id),
+    )
+    return task
+
+
+def read_tasks(
+    connection: KlingConnection, kling_task_ids: Sequence[str], type: str
+) -> Operation[dict[str, KlingTask]]:
+    """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result."""
+    found: dict[str, KlingTask] = {}
+    alone = check_words(kling_task_ids, "kling_task_ids")
+    if connection.profile.task_reads:
+        batches, alone = _batches(alone), []
+        for batch in batches:
+            part, complete = yield from read_batch(connection, batch)
+            found |= part
+            alone += [] if complete else [one for one in batch if one not in part]
+    known: list[KlingTask | None] = yield ReadAll(
+        [
+            Read(_call_to_read(connection, type, one), partial(parse_known, connection, kling_task_id=one))
+            for one in alone
+        ]
+    )
+    return found | {one: task for one, task in zip(alone, known, strict=True) if task is not None}
+
+
+def read_batch(
+    connection: KlingConnection, kling_task_ids: Sequence[str]
+) -> Operation[tuple[dict[str, KlingTask], bool]]:
+    """Read up to 20 tasks in one call, and find out whether missing ones are unknown.
+
+    :raises KlingRequestError: for more ids, and where the host reads one task per call.
+    """
+    _require(connection, connection.profile.task_reads, "reads one task per call")
+    batch = check_words(kling_task_ids, "kling_task_ids")
+    if len(batch) > standard.MAX_IDS:
+        raise KlingRequestError(
+            f"kling_task_ids must be at most {standard.MAX_IDS} for one call; found {len(batch)}. Nothing was sent."
+        )
+    doing = f"read {len(batch)} tasks at {connection.host}"
+    result: tuple[dict[str, KlingTask], bool] = yield Read(
+        standard.read_tasks(batch), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
+    )
+    return result
+
+
+def find_tasks(
+    connection: KlingConnection, external_task_ids: Sequence[str], type: str
+) -> Operation[dict[str, list[KlingTask]]]:
+    """Find the tasks under each external id; ids under which the host knows nothing are missing.
+
+    :raises KlingRequestError: where the host cannot look external ids up.
+    """
+    _require(connection, connection.profile.finds, "finds no tasks by external id")
+    ids = check_words(external_task_ids, "external_task_ids")
+    found: dict[str, list[KlingTask]] = {}
+    for batch in _batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
+        more = " …" if len(batch) > 2 else ""
+        doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
+        found |= yield Read(
+            _call_to_find(connection, type, batch),
+            partial(parse_found, connection, external_task_ids=batch, doing=doing),
+        )
+    return found
+
+
+def list_tasks(
+    connection: KlingConnection,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    statuses: Sequence[str],
+    product_types: Sequence[str],
+    max_pages: int | None,
+) -> Operation[list[KlingTask]]:
+    """List the account's tasks, 500 per call.
+
+    A host that repeats a cursor, or always has another one, has no end: that is an error, or (with ``max_pages``) the end.
+
+    :raises KlingRequestError: where the host or the credential has no list.
+    :raises KlingServerError: where the list has no end.
+    """
+    _require(
+        connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
+    )
+    _check_pages(max_pages)
+    statuses = check_words(statuses, "statuses", STATUS_WORDS)
+    product_types = check_words(product_types, "product_types", PRODUCT_TYPES)
+    found: dict[str, KlingTask] = {}
+    seen: set[str] = set()
+    cursor: str | None = None
+    pages = 0
+    while True:
+        call = standard.list_tasks(
+            since, until, statuses=statuses, product_types=product_types, cursor=cursor
+        )
+        page, cursor = yield Read(call, partial(parse_list_page, connection))
+        found |= {task.kling_task_id: task for task in page}
+        pages += 1
+        if cursor is None or pages == max_pages:
+            break
+        if cursor in seen or pages >= _MOST_PAGES:
+            if max_pages is not None:
+                break
+            raise KlingServerError(f"Could not list tasks at {connection.host}: the list has no end.")
+        seen.add(cursor)
+    return list(found.values())
+
+
+def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
+    """Read the account's resource packs.
+
+    Kling allows one such read a second for the whole account (1302). It is for information: no outage is waited out.
+
+    :raises KlingRequestError: where the host does not tell.
+    """
+    _require(connection, connection.profile.account, "does not tell what the account has")
+    now = datetime.now(UTC)
+    packs: tuple[Pack, ...] = yield Read(
+        standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)),
+        partial(parse_packs, connection),
+        retry_after=(KlingRateLimitError,),
+    )
+    return packs
+
+
+def check_host(connection: KlingConnection) -> Operation[str]:
+    """Read something that costs nothing, and say in words what answered.
+
+    :raises KlingError: where the host does not answer, or does not take the key.
+    """
+    host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
+
+    def parse(answer: Answer) -> None:
+        if not answer.ok and not (answer.not_found and answer.code is not None):
+            raise error_for(answer, f"read from {host}")
+
+    # A person waits for it: tried once.
+    yield Read(_call_to_read(connection, "text_to_video", "0"), parse, retry_after=())
+    if not connection.profile.account:
+        return f"{host} answers and takes the key."
+    left = units_left((yield from read_account(connection)))
+    return f"{host} takes the key; the account has {left.normalize():f} video units left."
+
+
+# -- calls and arguments ---------------------------------------------------------------------------------------
+
+
+def _call_to_read(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
+    """``/tasks`` where the host has it (it knows tasks of both API designs and needs no ``type``), else the dialect's own."""
+    kind = _check_type(type)
+    if connection.profile.task_reads:
+        return standard.read_tasks([kling_task_id])
+    return connection.dialect.read(kind, kling_task_id)
+
+
+def _call_to_find(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
+    """Legacy reads take either id in the same place, one at a time."""
+    kind = _check_type(type)
+    if connection.profile.task_reads:
+        return standard.find_tasks(external_task_ids)
+    return connection.dialect.read(kind, external_task_ids[0])
+
+
+def _batches(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[start : start + standard.MAX_IDS] for start in range(0, len(ids), standard.MAX_IDS)]
+
+
+def _require(connection: KlingConnection, able: bool, cannot: str) -> None:
+    if not able:
+        raise KlingRequestError(f"{connection.host} {cannot}.")
+
+
+def _check_type(type: Any) -> str:
+    """Check the kind of request: legacy reads are bound to it.
+
+    :raises KlingRequestError: for a word that is none.
+    """
+    if isinstance(type, str) and type in request_types():
+        return type
+    raise KlingRequestError(
+        f"type must be one of {', '.join(request_types())}; found {type!r}.{suggest_type(type)} Nothing was sent."
+    )
+
+
+def _check_pages(max_pages: Any) -> None:
+    whole = isinstance(max_pages, int) and not isinstance(max_pages, bool)
+    if max_pages is not None and not (whole and max_pages >= 1):
+        raise KlingRequestError(
+            f"max_pages must be a whole number from 1; found {max_pages!r}. Nothing was sent."
+        )
+
+
+def check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
+    """Return several ids or words, each once. One text alone would be asked for letter by letter.
+
+    :param what: for the message: ``"kling_task_ids"``.
+    :param allowed: the words that there are, if not any.
+    :raises KlingRequestError: where it is no list of texts, or a word is none of those.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise KlingRequestError(f"{what} must be a list of texts, such as [{values!r}]; found {values!r}.")
+    words = list(dict.fromkeys(values))
+    for word in words:
+        if not isinstance(word, str) or not word:
+            raise KlingRequestError(f"{what} must be a list of texts; {word!r} is none.")
+        if allowed and word not in allowed:
+            raise KlingRequestError(
+                f"{what} must be among {', '.join(allowed)}; found {word!r}.{suggest(word, allowed)}"
+            )
+    return words

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What came over the wire -> tasks, packs or an error, for both hooks. No I/O.
+
+First bytes become an :class:`~kling_provider.api.codes.Answer` (:func:`read_response`), then an answer what was asked for
+(``parse_…``).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kling_provider.api.account import parse_account
+from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
+from kling_provider.api.ids import explain_unknown
+from kling_provider.api.redaction import redact_key, redact_key_in_body
+from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
+
+if TYPE_CHECKING:
+    from kling_provider.api.account import Pack
+    from kling_provider.api.tasks import KlingTask
+    from kling_provider.hooks.connection import KlingConnection
+
+#: The largest response that is read, in bytes, unpacked: 500 tasks with long links have some three million.
+LARGEST_RESPONSE = 8 * 1024**2
+#: What :func:`read_packed_response` unpacks.
+ACCEPTED_ENCODINGS = "gzip, deflate"
+
+
+# -- bytes -----------------------------------------------------------------------------------------------------
+
+
+def read_response(
+    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
+) -> Answer:
+    """Read what an HTTP response means; a key that is repeated in it is blanked.
+
+    :param authorization: the header that was sent.
+    :param at_kling: it comes from Kling's own host, and no gateway.
+    """
+    key = authorization.removeprefix("Bearer ")
+    answer = read_answer(status, headers, redact_key_in_body(body, key))
+    return replace(answer, message=redact_key(answer.message, key), at_kling=at_kling)
+
+
+def read_packed_response(
+    status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
+) -> Answer:
+    """Read a response whose body is as it came over the wire, packed or not; at most :data:`LARGEST_RESPONSE` is unpacked."""
+    unpacked = _unpack(body, (headers.get("Content-Encoding") or "").strip().lower())
+    if unpacked is None:
+        return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
+    if len(unpacked) > LARGEST_RESPONSE:
+        return refuse_large_response(status, at_kling=at_kling)
+    return read_response(status, headers, unpacked, authorization, at_kling=at_kling)
+
+
+def refuse_large_response(status: int, *, at_kling: bool) -> Answer:
+    """Return what a response means whose end was not waited for."""
+    text = f"the answer is larger than {LARGEST_RESPONSE // 1024**2} MB, which is none of an API"
+    return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
+
+
+def _unpack(body: bytes, encoding: str) -> bytes | None:
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    # Some servers leave out the head of deflate.
+    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        unpacking = zlib.decompressobj(form)
+        try:
+            return unpacking.decompress(body, LARGEST_RESPONSE + 1)
+        except zlib.error:
+            continue
+    return None
+
+
+# -- tasks -----------------------------------------------------------------------------------------------------
+
+
+def parse_created(connection: KlingConnection, answer: Answer) -> KlingTask | None:
+    """Return the task that the answer to a create names, if it does."""
+    try:
+        return parse_task(answer.data, lax_words=connection.profile.lax_words)
+    except UnreadableTask:
+        return None
+
+
+def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask:
+    """Return the task in the answer to a read of one id.
+
+    :raises KlingTaskNotFound: where the host does not know the id.
+    :raises KlingError: for any other answer that is no success.
+    """
+    task = parse_known(connection, answer, kling_task_id)
+    if task is not None:
+        return task
+    raise KlingTaskNotFound(
+        f"{connection.host} does not know task {kling_task_id}: it "
+        f"{explain_unknown(kling_task_id, at_kling=connection.profile.is_kling)}.",
+        code=answer.code,
+        request_id=answer.request_id,
+        http_status=answer.http_status,
+        kling_task_id=kling_task_id,
+    )
+
+
+def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask | None:
+    """Return the task in the answer to a read of one id; ``None`` where the host does not know it.
+
+    :raises KlingError: for any other answer that is no success.
+    """
+    doing = f"read task {kling_task_id} at {connection.host}"
+    if not answer.ok:
+        if answer.not_found:
+            return None
+        raise error_for(answer, doing)
+    if isinstance(answer.data, list) and len(answer.data) != 1:
+        found, complete = parse_batch(connection, answer, [kling_task_id], doing)
+        if kling_task_id not in found and not complete:
+            raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+        return found.get(kling_task_id)
+    try:
+        return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
+    except UnreadableTask as why:
+        raise _unreadable(answer, doing, why) from None
+
+
+def parse_batch(
+    connection: KlingConnection, answer: Answer, kling_task_ids: Collection[str], doing: str
+) -> tuple[dict[str, KlingTask], bool]:
+    """Return the tasks in the answer to a read of many ids, and whether a missing one is unknown there.
+
+    It may be known where an entry of the answer names no task, or one that was not asked for.
+
+    :param doing: for the first line of an error: ``"read 20 tasks at api-singapore.klingai.com"``.
+    """
+    tasks, unreadable = _parse_many(connection, answer, doing)
+    found = {task.kling_task_id: task for task in tasks if task.kling_task_id in kling_task_ids}
+    return found, not unreadable and len(tasks) == len(found)
+
+
+def parse_found(
+    connection: KlingConnection, answer: Answer, external_task_ids: Collection[str], doing: str
+) -> dict[str, list[KlingTask]]:
+    """Return the tasks in the answer to a look-up of external ids; ids that the host does not know are missing.
+
+    :raises KlingServerError: where an id is missing and the answer holds an entry that cannot be read, or one of
+        another id: then nobody knows whether it is there.
+    :raises KlingError: for an answer that is no success and does not say "not found".
+    """
+    if answer.not_found:
+        return {}
+    if not answer.ok:
+        raise error_for(answer, doing)
+    if isinstance(answer.data, list):
+        tasks, unreadable = _parse_many(connection, answer, doing)
+        others = any(task.external_task_id not in (None, *external_task_ids) for task in tasks)
+    else:
+        try:
+            tasks = [parse_task(answer.data, lax_words=connection.profile.lax_words)]
+        except UnreadableTask as why:
+            raise _unreadable(answer, doing, why) from None
+        (one,), unreadable = external_task_ids, 0
+        if tasks[0].external_task_id is None:
+            return {one: tasks}  # asked for by it, and some answers do not repeat it
+        others = tasks[0].external_task_id != one
+    found: dict[str, list[KlingTask]] = {}
+    for task in tasks:
+        if task.external_task_id in external_task_ids:
+            found.setdefault(str(task.external_task_id), []).append(task)
+    if (unreadable or others) and len(found) < len(set(external_task_ids)):
+        raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+    return found
+
+
+def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[KlingTask], str | None]:
+    """Return the tasks of one page of a list, and the cursor of the next page, if there is one.
+
+    :raises KlingError: for an answer that is no success, or no page of tasks.
+    """
+    doing = f"list tasks at {connection.host}"
+    if not answer.ok:
+        raise error_for(answer, doing)
+    try:
+        return parse_page(answer.data)
+    except UnreadableTask as why:
+        raise _unreadable(answer, doing, why) from None
+
+
+def parse_packs(connection: KlingConnection, answer: Answer) -> tuple[Pack, ...]:
+    """Return the account's packs.
+
+    :raises KlingError: for an answer that is no success.
+    """
+    if not answer.ok:
+        raise error_for(answer, f"read the account at {connection.host}")
+    return parse_account(answer.data)
+
+
+def _parse_many(connection: KlingConnection, answer: Answer, doing: str) -> tuple[list[KlingTask], int]:
+    if not answer.ok:
+        raise error_for(answer, doing)
+    try:
+        return parse_tasks(answer.data, lax_words=connection.profile.lax_words)
+    except UnreadableTask as why:
+        raise _unreadable(answer, doing, why) from None
+
+
+def _unreadable(answer: Answer, doing: str, why: object) -> KlingServerError:
+    return KlingServerError(
+        f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
+    )
