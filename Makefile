@@ -24,7 +24,8 @@ BIN := $(VENV)/bin
 COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
-TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py
+TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py \
+	--ignore=tests/stack/hostile
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -50,7 +51,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-assets test-browser test-s3 screenshots check faults bench clean constraints install
+.PHONY: help demo up test test-assets test-hostile test-browser test-s3 screenshots check faults bench clean constraints install
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -88,6 +89,10 @@ check: $(STAMP)  ## Format, lint, types, import rules, unit tests
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py
 
+test-hostile: $(STAMP) $(STAMP_FLOOR)  ## Hosts that answer as nobody should beside innocent tasks, and XComs in an object store
+	@$(VENV_FLOOR)/bin/$(PYTEST) -q -n 0 -m airflow_version tests/stack/hostile
+	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/hostile
+
 test-browser: $(STAMP_ALL)  ## The gallery in a Chromium, with users who may see some DAGs only
 	@$(BIN)/$(PYTEST) -q -n 0 tests/browser
 
@@ -103,6 +108,7 @@ faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FA
 bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a DAG file; thousands of videos in the gallery
 	@$(BIN)/python benchmarks/import_cost.py
 	@$(BIN)/python benchmarks/gallery.py
+	@$(BIN)/python benchmarks/gallery.py --postgresql --videos 100000
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
 	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev$(COMMA)browser$(COMMA)s3)

@@ -3,39 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from demo.stack import AirflowApi, AirflowStack
-from tests.browser.conftest import Visit
-
-Visits = Callable[[str], Visit]
-# Two cores carry the browser and a whole Airflow.
-expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="session")
-def finished(admin: AirflowApi) -> dict[str, str]:
-    """Everybody's first runs, ended; DAG id -> run id."""
-    runs = {dag_id: admin.trigger(dag_id) for dag_id in ("bob_films", "ann_others", "ann_films")}
-    for dag_id, run_id in runs.items():
-        assert admin.wait_run(dag_id, run_id, timeout=240) == (
-            "failed" if dag_id == "ann_others" else "success"
-        )
-    return runs
-
-
-def card(page: Page, name: str) -> Locator:
-    return page.get_by_role("article", name=name).first
-
-
-def advances(film: Locator) -> bool:
-    film.page.wait_for_function("film => film.currentTime > 0.3", arg=film.element_handle())
-    return True
+from tests.browser.cards import Visits, advances, card, play
 
 
 def test_one_sees_the_videos_of_ones_dags_and_no_others(
@@ -46,8 +20,8 @@ def test_one_sees_the_videos_of_ones_dags_and_no_others(
     expect(card(page, "lighthouse")).to_be_visible()
     expect(page.get_by_role("article", name="secret")).to_have_count(0)
     assert page.locator("article", has_text="bob_films").count() == 0
-    choices = page.get_by_role("combobox", name="All DAGs").locator("option")
-    expect(choices).to_have_text(["All DAGs", "ann_films", "ann_others"])
+    choices = page.get_by_role("combobox", name="All Dags").locator("option")
+    expect(choices).to_have_text(["All Dags", "ann_films", "ann_others"])
 
     page = visit("root").gallery()
     expect(card(page, "secret")).to_be_visible()
@@ -81,8 +55,11 @@ def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visi
     expect(queued).to_have_count(1, timeout=60_000)
     expect(rendering.get_by_role("timer")).to_be_visible()
     expect(queued.get_by_role("timer")).to_be_visible()
+    summary = page.get_by_test_id("kling-summary")
+    expect(summary).to_contain_text("2 videos: 1 rendering, 1 waiting")
     expect(page.locator("article[data-state=done]")).to_have_count(2, timeout=150_000)
     expect(page.locator("article")).to_have_count(2)
+    expect(summary).to_contain_text("2 videos: 2 saved · 6 units")
     assert page.evaluate("window.sameDocument")
     assert admin.wait_run("ann_films", run_id) == "success"
 
@@ -148,7 +125,7 @@ def test_filters_stay_in_the_address(finished: dict[str, str], visit: Visits) ->
     expect(card(page, "lighthouse")).to_be_visible()
     expect(page.get_by_role("article", name="kite")).to_have_count(0)
     page.get_by_role("searchbox").fill("")
-    page.get_by_role("combobox", name="All DAGs").select_option("ann_others")
+    page.get_by_role("combobox", name="All Dags").select_option("ann_others")
     expect(page.get_by_role("article", name="lighthouse")).to_have_count(0)
     page.get_by_role("combobox", name="All states").select_option("done")
     expect(page.get_by_role("article")).to_have_count(1)
@@ -178,17 +155,11 @@ def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: V
     page.get_by_role("link", name=run_id, exact=True).first.click()
     page.get_by_role("link", name="Kling videos", exact=True).click()
     summary = page.get_by_test_id("kling-summary")
-    expect(summary).to_contain_text("Videos")
-    expect(summary).to_contain_text("units")
+    expect(summary).to_contain_text("2 videos: 2 saved · 6 units")
     expect(page.get_by_role("article")).to_have_count(2)
-    assert advances_after_click(card(page, "lighthouse"))
+    assert play(card(page, "lighthouse"))
     page.get_by_role("button", name="Browse").click()
     page.get_by_role("menuitem", name="Kling videos").click()
     expect(page.get_by_role("heading", name="Kling videos", level=1)).to_be_visible()
     expect(card(page, "kite")).to_be_visible()
     assert page.evaluate("window.sameDocument")
-
-
-def advances_after_click(one: Locator) -> bool:
-    one.get_by_role("button", name="Play").click()
-    return advances(one.locator("video"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
 
 import sqlalchemy
 from sqlalchemy import delete, insert, select
@@ -73,6 +75,7 @@ class Seeds:
                 XComModel,
             )
         }
+        self._later: dict[str, list[dict[str, Any]]] | None = None  # rows by table, while they are collected
         if not session.scalar(select(DagBundleModel.name).where(DagBundleModel.name == "dags-folder")):
             self._insert("dag_bundle", name="dags-folder", active=True)
         self._runs: dict[tuple[str, str], int] = {}
@@ -289,47 +292,42 @@ class Seeds:
             self.session.execute(delete(self._tables[name]))
         self.session.commit()
 
-    def thousands(self, dag_id: str, run_id: str, number: int) -> None:
-        """Finished videos ``t0``, ``t1`` … of a mapped task, each with what its operator pushed."""
-        self.instance(dag_id, run_id, "video", 0)
-        self.xcom(dag_id, run_id, "video", 0, "kling", {})
-        self.video(dag_id, run_id, map_index=0, kling_task_id="first")
-        times = [self.tick(1) for _ in range(number)]
-        known = {"state": "succeeded", "request": {"prompt": "A tram in Lisbon", "model": "kling-3.0"}}
-        extra = self._last("asset_event", "id")["extra"]
-        self._copies(
-            "task_instance", "updated_at", [{"id": uuid4(), "map_index": n + 1} for n in range(number)]
-        )
-        self._copies(
-            "xcom",
-            "timestamp",
-            [
-                {"map_index": n + 1, "value": {**known, "kling_task_id": f"t{n}"}, "timestamp": at}
-                for n, at in enumerate(times)
-            ],
-        )
-        self._copies(
-            "asset_event",
-            "id",
-            [
-                {
-                    "id": 100_000 + n,
-                    "source_map_index": n + 1,
-                    "extra": {**extra, "kling_task_id": f"t{n}"},
-                    "timestamp": at,
+    def thousands(
+        self, dag_id: str, run_id: str, number: int, *, prefix: str = "t", three_tasks: bool = False
+    ) -> None:
+        """Finished videos ``t0``, ``t1`` … of a mapped task, a second apart, each with what its operator told.
+
+        :param prefix: what their Kling ids begin with.
+        :param three_tasks: one task sends, one waits, and one saves.
+        """
+        tasks = ("submit", "wait", "save") if three_tasks else ("video",)
+        for task_id in tasks:
+            self.asset(f"kling://{dag_id}/{task_id}")
+        with self._many():
+            for n in range(number):
+                at = self.tick(1)
+                known: dict[str, Any] = {
+                    "request": {"prompt": "A tram in Lisbon", "model": "kling-3.0"},
+                    "kling_task_id": f"{prefix}{n}",
                 }
-                for n, at in enumerate(times)
-            ],
-        )
+                for task_id in tasks:
+                    pushed = {"state": "submitted" if task_id == "submit" else "succeeded", **known}
+                    self.instance(dag_id, run_id, task_id, n)
+                    self.xcom(dag_id, run_id, task_id, n, "kling", pushed, at)
+                    self.progress(dag_id, run_id, task_id, n, pushed)
+                    if task_id != "submit":
+                        self.video(dag_id, run_id, task_id, n, kling_task_id=f"{prefix}{n}", at=at)
 
-    def _last(self, table: str, order: str) -> dict[str, Any]:
-        known = self._tables[table]
-        row = self.session.execute(select(known).order_by(known.c[order].desc()).limit(1)).mappings().one()
-        return dict(row)
-
-    def _copies(self, table: str, order: str, changes: list[dict[str, Any]]) -> None:
-        row = self._last(table, order)
-        self.session.execute(insert(self._tables[table]), [{**row, **change} for change in changes])
+    @contextmanager
+    def _many(self) -> Iterator[None]:
+        """Insert what comes within the block at its end, a table at a time."""
+        self._later = defaultdict(list)
+        try:
+            yield
+            for table, rows in self._later.items():
+                self.session.execute(insert(self._tables[table]), rows)
+        finally:
+            self._later = None
 
     def asset(self, name: str) -> int:
         if name not in self._assets:
@@ -353,9 +351,11 @@ class Seeds:
     def _insert(self, table: str, **values: Any) -> int:
         known = self._tables[table]
         names = {column.name for column in known.columns}
-        done = self.session.execute(
-            insert(known).values({name: value for name, value in values.items() if name in names})
-        )
+        row = {name: value for name, value in values.items() if name in names}
+        if self._later is not None:
+            self._later[table].append(row)
+            return 0
+        done = self.session.execute(insert(known).values(row))
         assert isinstance(done, sqlalchemy.CursorResult)
         key = done.inserted_primary_key
         return key[0] if key is not None and isinstance(key[0], int) else 0

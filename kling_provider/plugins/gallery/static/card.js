@@ -81,7 +81,7 @@ export const Card = React.memo(({ card, now, scoped, play }) => {
       h(Facts, { card, scoped }),
       h(Notes, { notes: card.notes }),
       h(UI.HStack, { gap: 2, fontSize: "xs", borderTopWidth: 1, borderColor: "border.muted", pt: 2, minWidth: 0 },
-        !scoped && h(To, { to: dagPath(card), label: `DAG ${card.dag_id}` }, card.dag_id),
+        !scoped && h(To, { to: dagPath(card), label: `Dag ${card.dag_id}` }, card.dag_id),
         !scoped && h("span", { "aria-hidden": true }, "›"),
         h(To, { to: taskPath(card), label: `${instance} of run ${card.run_id}` }, origin(card)))));
 });

@@ -75,7 +75,7 @@ export function FilterBar({ chosen, change, scope, ready, entry }) {
   return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the videos", gap: 2, flexWrap: "wrap",
     onSubmit: (event) => event.preventDefault() },
     h(TextFilter, { value: chosen.text, onChange: set("text") }),
-    !scope.dag_id && h(Choice, { label: "All DAGs", value: chosen.dag_id, onChange: set("dag_id"), options: choices.dags.map((dag) => [dag, dag]) }),
+    !scope.dag_id && h(Choice, { label: "All Dags", value: chosen.dag_id, onChange: set("dag_id"), options: choices.dags.map((dag) => [dag, dag]) }),
     h(Choice, { label: "All states", value: chosen.state, onChange: set("state"),
       options: Object.entries(STATES).map(([state, { label }]) => [state, label]) }),
     h(Choice, { label: "All models", value: chosen.model, onChange: set("model"), options: choices.models.map((model) => [model, model]) }),
