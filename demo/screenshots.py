@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 IMAGES = REPOSITORY / "docs" / "images"
+THEMES = ("light", "dark")
 #: One render takes as long as it takes to look at it, and three fit into the account at once.
 RENDER_SECONDS = 25
 CONCURRENCY = 3
@@ -115,23 +116,30 @@ def shoot(studio: Studio) -> None:
 
 def waiting(studio: Studio) -> None:
     """Both kinds of waiting, as soon as they are there."""
-    with studio.page("/plugin/kling-videos") as page:
-        for state in ("rendering", "waiting_for_slot"):
-            page.locator(f"article[data-state={state}]").first.wait_for(timeout=120_000)
-        # The first films are done, others render, others wait.
-        page.locator("article[data-state=done]").first.wait_for(timeout=120_000)
-        studio.take(page, "gallery-waiting")
+    with ExitStack() as opened:
+        pages = {
+            theme: opened.enter_context(studio.page("/plugin/kling-videos", theme)) for theme in THEMES
+        }
+        for theme, page in pages.items():
+            # The first films are done, others render, others wait.
+            for state in ("rendering", "waiting_for_slot", "done"):
+                page.locator(f"article[data-state={state}]").first.wait_for(timeout=180_000)
+            studio.take(page, f"gallery-waiting-{theme}")
 
 
 def gallery(studio: Studio) -> None:
-    for theme in ("light", "dark"):
+    for theme in THEMES:
         with studio.page("/plugin/kling-videos", theme) as page:
             page.locator("article[data-state=done]").first.wait_for()
             studio.take(page, f"gallery-{theme}")
-    with studio.page("/") as page:
-        page.get_by_role("button", name="Browse").click()
-        page.get_by_role("menuitem", name="Kling videos").wait_for()
-        studio.take(page, "menu", clip={"x": 0, "y": 0, "width": 420, "height": 420})
+    with studio.page("/plugin/kling-videos?state=done") as page:
+        one = page.locator("article").first
+        one.get_by_role("button", name="More of").click()
+        page.get_by_role("menuitem", name="Download").wait_for()
+        place = one.bounding_box()
+        assert place
+        around = {"x": place["x"] - 10, "y": place["y"] - 10, "width": place["width"] + 20}
+        studio.take(page, "card-menu", clip={**around, "height": place["height"] + 130})
 
 
 def run_and_task(studio: Studio, run_id: str) -> None:
@@ -162,16 +170,17 @@ def run_and_task(studio: Studio, run_id: str) -> None:
 
 
 def connection_form(studio: Studio) -> None:
-    with studio.page("/connections", height=1500) as page:
-        page.get_by_role("button", name="Add Connection").click()
-        page.locator("input[name=connection_id]").fill("kling_films")
-        page.get_by_role("combobox").first.click()
-        page.keyboard.type("Kling")
-        page.get_by_role("option", name="Kling").first.click()
-        page.locator("input[name=password]").fill("api-key-kling-of-nobody")
-        page.get_by_text("Extra Fields", exact=True).click()
-        page.get_by_text("Region").first.wait_for()
-        studio.take(page, "connection-form")
+    for theme in THEMES:
+        with studio.page("/connections", theme, height=1500) as page:
+            page.get_by_role("button", name="Add Connection").click()
+            page.locator("input[name=connection_id]").fill("kling_films")
+            page.get_by_role("combobox").first.click()
+            page.keyboard.type("Kling")
+            page.get_by_role("option", name="Kling").first.click()
+            page.locator("input[name=password]").fill("api-key-kling-of-nobody")
+            page.get_by_text("Extra Fields", exact=True).click()
+            page.get_by_text("Region").first.wait_for()
+            studio.take(page, f"connection-form-{theme}")
 
 
 def connection_tests(studio: Studio) -> None:

@@ -19,7 +19,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 @cache
 def bomb() -> bytes:
     """300 kB of gzip, which are 200 MB of JSON."""
-    packer = zlib.compressobj(1, wbits=31)
+    packer = zlib.compressobj(6, wbits=31)
     parts = [packer.compress(b'{"code":0,"message":"')]
     parts += [packer.compress(b"?a=b&" * 1_000_000) for _ in range(40)]
     parts += [packer.compress(b'","data":[]}'), packer.flush()]
