@@ -62,10 +62,10 @@ class Hostile:
     webhook: Webhook
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
-        self.stack.api.wait_for_dag(dag_id)
+        self.stack.api.wait_for_dag(dag_id, timeout=150)
         return self.stack.api.trigger(dag_id, conf)
 
-    def end(self, dag_id: str, run_id: str, timeout: float = 200) -> str:
+    def end(self, dag_id: str, run_id: str, timeout: float = 400) -> str:
         """How a run ended; how it stands, where it does not end in time."""
         try:
             return self.stack.api.wait_run(dag_id, run_id, timeout=timeout)

@@ -15,7 +15,7 @@ from kling_provider.sensors.kling import KlingTaskSensor
 
 VIDEOS = os.environ["KLING_VIDEOS"]
 #: The longest wait for a hostile host: beyond the end of the others.
-LONG = {"poll_interval": 1, "timeout": 150, "queue_timeout": 400}
+LONG = {"poll_interval": 1, "timeout": 150}
 
 with DAG("hostile", schedule=None, default_args={"retries": 0}):
     for host in ("word", "flood", "list", "tomorrow"):
