@@ -117,9 +117,7 @@ def shoot(studio: Studio) -> None:
 def waiting(studio: Studio) -> None:
     """Both kinds of waiting, as soon as they are there."""
     with ExitStack() as opened:
-        pages = {
-            theme: opened.enter_context(studio.page("/plugin/kling-videos", theme)) for theme in THEMES
-        }
+        pages = {theme: opened.enter_context(studio.page("/plugin/kling-videos", theme)) for theme in THEMES}
         for theme, page in pages.items():
             # The first films are done, others render, others wait.
             for state in ("rendering", "waiting_for_slot", "done"):

@@ -181,7 +181,7 @@ class AirflowStack:
             return None
         return TaskProcesses(supervisor, next((pid for pid, up in titled.items() if up == supervisor), None))
 
-    def wait_healthy(self, timeout: float = 120) -> None:
+    def wait_healthy(self, timeout: float = 300) -> None:
         """Return when every component says that it is well; raise at once when one has died."""
         parts = ["metadatabase", *(kind.replace("-", "_") for kind in self._first if kind in _JOBS)]
 

@@ -130,9 +130,8 @@ def _make_cards(
 def _find_uses(session: Session, done: Sequence[Finished]) -> dict[int, dict[int, LinkUse]]:
     """Of videos that may have to be played from Kling: output -> what can be done with its link."""
     results = find_links(session, [_instance(one) for one in done])
-    hosts = {
-        facts.conn_id: media_hosts(facts.conn_id) for one in done if (facts := one.read.facts) is not None
-    }
+    conn_ids = {one.read.facts.conn_id for one in done if one.read.facts is not None}
+    hosts = {conn_id: media_hosts(conn_id) for conn_id in conn_ids}  # a connection is a read of the database
     found: dict[int, dict[int, LinkUse]] = {}
     for one in done:
         facts = one.read.facts

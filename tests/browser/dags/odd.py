@@ -15,7 +15,7 @@ EVENTS = {
 }
 JOBS = {
     "request": {"state": "failed", "request": "abc", "reason": "the request is a text"},
-    "text": "half a \ud83d pair, and a zero \x00",
+    "text": "[" * 1000,
     "number": 7,
 }
 

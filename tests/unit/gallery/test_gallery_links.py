@@ -120,3 +120,33 @@ def test_without_its_result_there_is_no_link(seeds: Seeds, as_user: As) -> None:
     assert (output["place"], output["src"]) == ("kling", None)
     assert "clear" in output["why"]
     assert as_user("ann").get(f"/kling/links/ann_films/{RUN}/video/0/0").status_code == 404
+
+
+def test_a_page_reads_each_connection_once(
+    seeds: Seeds, as_user: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 reads of the database were most of what a page of unsaved videos cost."""
+    from airflow.models.connection import Connection
+
+    read = Connection.get_connection_from_secrets
+    asked: list[str] = []
+
+    def counted(conn_id: str) -> Connection:
+        asked.append(conn_id)
+        return read(conn_id)
+
+    monkeypatch.setattr(Connection, "get_connection_from_secrets", counted)
+    for number in range(6):
+        conn_id = ("gateway", "reseller")[number % 2]
+        seeds.instance("ann_films", RUN, "video", number)
+        seeds.video(
+            "ann_films",
+            RUN,
+            map_index=number,
+            kling_task_id=f"k{number}",
+            link="https://gateway.example/v",
+            conn_id=conn_id,
+        )
+    seeds.session.commit()
+    assert len(as_user("ann").get("/kling/api/videos").json()["cards"]) == 6
+    assert sorted(asked) == ["gateway", "reseller"]
