@@ -27,8 +27,8 @@ from tests.webhook import Webhook
 HERE = Path(__file__).parent
 #: What JSON may hold, and neither a database nor UTF-8.
 BAD = "half a \ud83d pair, a zero \x00 and an end"
-#: The hosts whose tasks wait as long as the others need, each with its task.
-WAITING = ("word", "flood", "list")
+#: The hosts whose tasks wait for ever, each with its task.
+ENDLESS = ("flood", "list")
 _WORDS = [
     {"kind": "unknown_status", "status": f"strange {BAD}", "match": {"prompt_contains": "A word"}},
     {"kind": "task_fails", "message": f"it failed: {BAD}", "match": {"prompt_contains": "It fails"}},
@@ -213,7 +213,7 @@ class Played:
 def played(hostile: Hostile) -> Played:
     api = hostile.stack.api
     run_id = hostile.trigger("hostile")
-    for task_id in WAITING:
+    for task_id in ("word", *ENDLESS):
         api.wait_task("hostile", run_id, task_id, ("deferred",), timeout=120)
     before = hostile.triggerer()
     # Beside a trigger that waits for ten seconds first: all hosts have been asked by then.

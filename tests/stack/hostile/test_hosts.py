@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.hostile.conftest import WAITING, Hostile, Played
+from tests.stack.hostile.conftest import ENDLESS, Hostile, Played
 
 pytestmark = pytest.mark.airflow_version
 
@@ -20,7 +20,7 @@ def is_clean(text: str) -> bool:
 
 def test_the_innocent_ones_end_in_time(played: Played) -> None:
     assert (played.videos, played.time) == ("success", "success")
-    assert {task_id: played.meanwhile[task_id] for task_id in WAITING} == dict.fromkeys(WAITING, "deferred")
+    assert {task_id: played.meanwhile[task_id] for task_id in ENDLESS} == dict.fromkeys(ENDLESS, "deferred")
 
 
 def test_the_triggerer_goes_on(played: Played, hostile: Hostile) -> None:

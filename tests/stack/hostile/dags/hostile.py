@@ -32,10 +32,11 @@ with DAG("refusals", schedule=None, default_args={"retries": 2, "retry_delay": t
     )
 
 with DAG("innocent_videos", schedule=None, default_args={"retries": 0}):
-    submit = KlingSubmitOperator(
-        task_id="submit", request={"prompt": "A kite, not saved", "duration": 3, "name": "kite"}
+    kite = {"prompt": "A kite, not saved", "duration": 3, "name": "kite"}
+    submit = KlingSubmitOperator(task_id="submit", request=kite)
+    submit >> KlingTaskSensor(
+        task_id="wait", kling_task_id=submit.output, request=kite, poke_interval=1, timeout=120
     )
-    submit >> KlingTaskSensor(task_id="wait", kling_task_id=submit.output, poke_interval=1, timeout=120)
     KlingGenerateOperator(
         task_id="video",
         request={"prompt": "A lighthouse", "duration": 3, "name": "lighthouse"},
