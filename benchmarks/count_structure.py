@@ -692,10 +692,13 @@ def make_video(checkout: Path) -> None:
     videos = sorted(path.name for path in (work / "videos").rglob("*.mp4"))
     if not videos:
         raise SystemExit("no video was saved")
-    by_leg = Counter(entered.values())
-    print(
-        "ENTERED " + json.dumps({"files": len(entered), "first_entered_in": by_leg, "names": sorted(entered)})
-    )
+    result = {
+        "files": len(entered),
+        "first_entered_in": Counter(entered.values()),
+        "names": sorted(entered),
+        "prompts": summarise_way([name.removesuffix(".py").replace("/", ".") for name in way]),
+    }
+    print("ENTERED " + json.dumps(result))
 
 
 # The table

@@ -22,7 +22,7 @@ file's own defaults, then the entry. A default that an entry's ``type`` does not
 ``name``, or is called ``<file>/<first words>-<8 hex of what it asks for>``: so a row that is inserted before
 others renames none of them. Names are unique, upper and lower case being the same.
 
-**Several films of one entry.** ``variants: 3`` makes takes 0, 1 and 2 of the same name (raising it to 4 pays for
+**Several requests of one entry.** ``variants: 3`` makes takes 0, 1 and 2 of the same name (raising it to 4 pays for
 one more). ``matrix: {aspect_ratio: ["16:9", "9:16"]}`` makes one entry per combination, called
 ``<name>/16x9`` and ``<name>/9x16``; a value that is added renames none of the others.
 

@@ -59,6 +59,6 @@ def _read_names(only: Sequence[str] | str | None, having: Mapping[str, object]) 
             only = None
     if not isinstance(only, list | tuple) or not all(isinstance(name, str) for name in only):
         raise build_call_error(
-            f"only is a list of names, or a text of names with commas between; found {only!r:.80}"
+            f"only must be a list of names, or a text of names with commas between; found {only!r:.80}"
         )
     return [name.strip() for name in only if name.strip()]

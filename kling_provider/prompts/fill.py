@@ -98,9 +98,7 @@ class Filler:
         if not any(sign in text for sign in _SIGNS):
             return text
         if len(text) > LONGEST_TEMPLATE:
-            too_long = (
-                f"has {len(text):,} characters; a text with placeholders has at most {LONGEST_TEMPLATE:,}"
-            )
+            too_long = f"has {len(text):,} characters; a text with placeholders must have at most {LONGEST_TEMPLATE:,}"
             return [TextProblem(1, "", too_long)]
         self._jinja.start_text(text)
         try:

@@ -62,7 +62,7 @@ def load_requests(
 def _check_arguments(values: Any, limit: Any) -> None:
     if values is not None and not isinstance(values, Mapping):
         raise build_call_error(
-            f"values is a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}"
+            f"values must be a mapping such as {{'city': 'Oslo'}}; found {type(values).__name__}"
         )
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise build_call_error(f"limit must be a whole number from 1; found {limit!r:.80}")

@@ -33,13 +33,13 @@ def find_wrong_in_name(name: str) -> str | None:
     if not name:
         return "is empty"
     if len(name) > _MAX_NAME:
-        return f"is at most {_MAX_NAME} characters (has {len(name)})"
+        return f"must be at most {_MAX_NAME} characters (has {len(name)})"
     for sign in name:
         if sign == "\\" or unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp"):
             return f"has a character that file names must not have (U+{ord(sign):04X})"
     for part in name.split("/"):
         if part in ("", ".", ".."):
-            return "has no . or .. as a part, and no / at its ends"
+            return "must have no . or .. as a part, and no / at its ends"
         if part != part.strip() or part.endswith("."):
             return "has a part that begins or ends with a space, or ends with a dot"
         if len(part.encode()) > _MAX_PART_BYTES:

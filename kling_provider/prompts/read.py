@@ -85,7 +85,7 @@ class _Reader:
         data = {} if head.value is None and not head.problems else head.value
         if not isinstance(data, dict):
             if not head.problems:
-                self._add(file.head_line, "its head is a mapping such as duration: 5")
+                self._add(file.head_line, "its head must be a mapping such as duration: 5")
             return FileContent(self.file)
         lines = head.lines_by_key | {(): file.head_line}
         prompt = file.body.strip()
@@ -143,7 +143,7 @@ class _Reader:
         prompts = value.get("prompts")
         if not isinstance(prompts, list):
             line = lines.find_line(("prompts",))
-            self._add(line, "is a list, beside defaults", key="prompts", found=prompts)
+            self._add(line, "must be a list, beside defaults", key="prompts", found=prompts)
             return FileContent(self.file)
         own = value.get("defaults")
         defaults = None if own is None else self._make_defaults(own, lines.narrow_to("defaults"))
@@ -166,14 +166,14 @@ class _Reader:
         if isinstance(value, str):
             value = {"prompt": value}
         if not isinstance(value, Mapping):
-            wrong = f"an entry is a mapping such as prompt: A red panda (found {value!r:.60})"
+            wrong = f"an entry must be a mapping such as prompt: A red panda (found {value!r:.60})"
             self._add(lines.find_line(()), wrong)
             return None
         return self._make_section(value, lines)
 
     def _make_defaults(self, value: Any, lines: Lines) -> Section | None:
         if not isinstance(value, Mapping):
-            self._add(lines.find_line(()), "defaults are a mapping such as {duration: 5}")
+            self._add(lines.find_line(()), "defaults must be a mapping such as {duration: 5}")
             return None
         for key in ("name", *KEYS_OF_ONE_TASK):
             if value.get(key) is not None:

@@ -97,7 +97,7 @@ def _read_variants(fields: Fields, wrong: list[Problem]) -> int:
     number = whole_number(asked.value) or 0
     if 1 <= number <= _MAX_VARIANTS:
         return number
-    wrong.append(Problem("variants", asked.value, f"is a whole number from 1 to {_MAX_VARIANTS}"))
+    wrong.append(Problem("variants", asked.value, f"must be a whole number from 1 to {_MAX_VARIANTS}"))
     return 1
 
 
@@ -106,7 +106,7 @@ def _read_matrix(entry: Entry, wrong: list[Problem]) -> dict[str, list[Value]]:
     if asked is None:
         return {}
     if not isinstance(asked.value, Mapping):
-        message = 'is a mapping of keys to lists, such as {aspect_ratio: ["16:9", "9:16"]}'
+        message = 'must be a mapping of keys to lists, such as {aspect_ratio: ["16:9", "9:16"]}'
         wrong.append(Problem("matrix", asked.value, message))
         return {}
     own = entry.own.data
@@ -119,7 +119,7 @@ def _read_matrix(entry: Entry, wrong: list[Problem]) -> dict[str, list[Value]]:
             message = "cannot be in a matrix" if cannot else unknown_key(key, None, allowed).message
             wrong.append(Problem(field, None, message))
         elif not isinstance(items, list) or not items or any(item is None for item in items):
-            wrong.append(Problem(field, items, "is a list of values"))
+            wrong.append(Problem(field, items, "must be a list of values"))
         elif any(is_same_field(other, key) for other in own if own[other] is not None):
             if (
                 asked.section is entry.own
@@ -145,7 +145,7 @@ def _name_entry(entry: Entry, wrong: list[Problem]) -> str | None:
     if given is not None and (
         isinstance(given.value, bool) or not isinstance(given.value, str | int | float)
     ):
-        wrong.append(Problem("name", given.value, "is text"))
+        wrong.append(Problem("name", given.value, "must be text"))
         return None
     if given is not None:
         name = str(given.value)

@@ -35,7 +35,7 @@ def write(tmp_path: Path) -> Write:
     return files
 
 
-def picture(path: Path) -> Path:
+def draw_image(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (640, 640), "navy").save(path)
     return path
@@ -212,10 +212,10 @@ class TestFolders:
             ("a.md", "A"),
             ("b.md", "---\ntype: image_to_video\nfirst_frame: https://x.example/a.png\n---\nB"),
         )
-        square, film = load_prompts(folder)
+        square, moving = load_prompts(folder)
         assert square["aspect_ratio"] == "1:1"
-        assert "aspect_ratio" not in film
-        assert film["duration"] == 3
+        assert "aspect_ratio" not in moving
+        assert moving["duration"] == 3
 
     def test_an_object_storage_folder(self, write: Write) -> None:
         folder = write(("a/b.md", "B"), ("defaults.yaml", "duration: 3"))
@@ -271,7 +271,7 @@ class TestFolders:
             assert names(operator.python_callable(*operator.op_args)) == ["new"]
 
 
-class TestPictures:
+class TestImages:
     def test_relative_ones_lie_beside_the_file_that_names_them(self, write: Write) -> None:
         folder = write(
             (
@@ -279,16 +279,16 @@ class TestPictures:
                 "---\ntype: image_to_video\nfirst_frame: ../pictures/a.png\nlast_frame: b.png\n---\nA",
             )
         )
-        first, last = picture(folder / "pictures" / "a.png"), picture(folder / "sub" / "b.png")
+        first, last = draw_image(folder / "pictures" / "a.png"), draw_image(folder / "sub" / "b.png")
         (request,) = load_prompts(folder)
         assert (request["first_frame"], request["last_frame"]) == (str(first), str(last))
 
     def test_of_defaults_beside_the_defaults(self, write: Write) -> None:
         folder = write(("defaults.yaml", "type: image_to_video\nimage: a.png"), ("sub/a.md", "A"))
-        frame = picture(folder / "a.png")
+        frame = draw_image(folder / "a.png")
         assert load_prompts(folder)[0]["first_frame"] == str(frame)
 
-    def test_addresses_and_base64_stay(self, write: Write) -> None:
+    def test_urls_and_base64_stay(self, write: Write) -> None:
         base64 = "/9j/" + "A" * 400
         rows = [
             {"name": str(n), "type": "image_to_video", "first_frame": frame}
@@ -309,14 +309,14 @@ class TestPictures:
             "dynamic_masks": [mask, {**mask, "mask": "https://x.example/m.png"}],
         }
         folder = write(("a.json", json.dumps(entry)))
-        first, other = picture(folder / "a.png"), picture(folder / "b.png")
+        first, other = draw_image(folder / "a.png"), draw_image(folder / "b.png")
         (request,) = load_prompts(folder)
         assert (request["first_frame"], request["static_mask"]) == (str(first), str(other))
         assert [each["mask"] for each in request["dynamic_masks"]] == [str(other), "https://x.example/m.png"]
 
     def test_in_object_storage(self, write: Write) -> None:
         folder = write(("a.md", "---\ntype: image_to_video\nfirst_frame: p/a.png\n---\nA"))
-        frame = picture(folder / "p" / "a.png")
+        frame = draw_image(folder / "p" / "a.png")
         (request,) = load_prompts(f"file://{folder}")
         assert request["first_frame"] == f"file://{frame}"
         (folder / "a.md").write_text(f"---\ntype: image_to_video\nfirst_frame: {frame}\n---\nA")
@@ -324,7 +324,7 @@ class TestPictures:
             load_prompts(f"file://{folder}")
 
 
-class TestSeveralFilms:
+class TestVariants:
     def test_variants_are_takes_of_one_name(self, write: Write) -> None:
         folder = write(("a.md", "---\nvariants: 3\n---\nA"))
         three = load_prompts(folder)
@@ -449,7 +449,9 @@ class TestOnly:
 
     @pytest.mark.parametrize("only", [5, [5], "[5]", "[a", {"a": 1}])
     def test_what_is_no_list_of_names(self, folder: Path, only: Any) -> None:
-        with pytest.raises(KlingRequestError, match=r"^Only is a list of names|^There is no prompt '\[a'"):
+        with pytest.raises(
+            KlingRequestError, match=r"^Only must be a list of names|^There is no prompt '\[a'"
+        ):
             load_prompts(folder, only=only)
 
 
@@ -478,9 +480,9 @@ class TestValues:
         folder = write(("a.txt", "A cat on {{ day }}"))
         assert names(load_prompts(folder, values={"day": "Monday"})) == names(load_prompts(folder))
 
-    def test_a_picture_by_a_value(self, write: Write) -> None:
+    def test_an_image_by_a_value(self, write: Write) -> None:
         folder = write(("a.md", "---\ntype: image_to_video\nfirst_frame: '{{ sku }}.png'\n---\n"))
-        frame = picture(folder / "77.png")
+        frame = draw_image(folder / "77.png")
         assert load_prompts(folder, values={"sku": 77})[0]["first_frame"] == str(frame)
 
     def test_defined_and_default_work(self, write: Write) -> None:

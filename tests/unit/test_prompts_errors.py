@@ -119,16 +119,16 @@ def test_problems_carry_their_place_as_data() -> None:
             ["a.md:1: prompt: is missing: say what the video shows"],
         ),
         ("a.md", "---\nduration: 5\nA", ["a.md:1: its head begins with --- and no second --- ends it"]),
-        ("a.md", "---\n- a\n---\nA", ["a.md:1: its head is a mapping such as duration: 5"]),
+        ("a.md", "---\n- a\n---\nA", ["a.md:1: its head must be a mapping such as duration: 5"]),
         ("a.md", "---\nprompt: A\n---\nB", ["a.md:2: prompt: is written twice, in the head and below it"]),
         # YAML.
         ("a.yaml", "", ["a.yaml: holds no prompt"]),
         ("a.yaml", "[]", ["a.yaml:1: holds no prompt"]),
-        ("a.yaml", "5", ["a.yaml:1: an entry is a mapping such as prompt: A red panda (found 5)"]),
+        ("a.yaml", "5", ["a.yaml:1: an entry must be a mapping such as prompt: A red panda (found 5)"]),
         (
             "a.yaml",
             "- prompt: A\n- 7\n",
-            ["a.yaml:2: an entry is a mapping such as prompt: A red panda (found 7)"],
+            ["a.yaml:2: an entry must be a mapping such as prompt: A red panda (found 7)"],
         ),
         (
             "a.yaml",
@@ -164,7 +164,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompts: {a: 1}\n",
-            ["a.yaml:1: prompts {'a': 1}: is a list, beside defaults"],
+            ["a.yaml:1: prompts {'a': 1}: must be a list, beside defaults"],
         ),
         (
             "a.yaml",
@@ -174,7 +174,7 @@ def test_problems_carry_their_place_as_data() -> None:
                 "a.yaml:2: name 'x': belongs to one entry, not into defaults",
             ],
         ),
-        ("a.yml", "defaults: 5\nprompts: [{prompt: A}]", ["a.yml:1: defaults are a mapping such as {duration: 5}"]),
+        ("a.yml", "defaults: 5\nprompts: [{prompt: A}]", ["a.yml:1: defaults must be a mapping such as {duration: 5}"]),
         # JSON.
         ("a.json", '{"prompt": "A",}', ["a.json:1: cannot be read as JSON: "]),
         ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: stands here twice"]),
@@ -185,7 +185,7 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.jsonl", "{}\n{\n[]", [
             "a.jsonl:1: prompt: is missing: say what the video shows",
             "a.jsonl:2: cannot be read as JSON: ",
-            "a.jsonl:3: an entry is a mapping such as prompt: A red panda (found [])",
+            "a.jsonl:3: an entry must be a mapping such as prompt: A red panda (found [])",
         ]),
         # CSV.
         ("a.csv", "prompt,take\nA,1,2\n", ["a.csv:2: has 3 cells; the header has 2"]),
@@ -204,10 +204,10 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.yaml", '"\\UFFFFFFFF"', ["a.yaml:1: cannot be read as YAML: it has an escape that is no character"]),
         # Names.
         ("a.yaml", "name: ''\nprompt: A", ["a.yaml:1: name '': is empty"]),
-        ("a.yaml", "name: [x]\nprompt: A", ["a.yaml:1: name ['x']: is text"]),
-        ("a.json", '{"name": true, "prompt": "A"}', ["a.json:1: name True: is text"]),
-        ("a.yaml", "prompt: A\nname: /etc/x", ["a.yaml:2: name '/etc/x': has no . or .. as a part"]),
-        ("a.yaml", "prompt: A\nname: a/../b", ["a.yaml:2: name 'a/../b': has no . or .. as a part"]),
+        ("a.yaml", "name: [x]\nprompt: A", ["a.yaml:1: name ['x']: must be text"]),
+        ("a.json", '{"name": true, "prompt": "A"}', ["a.json:1: name True: must be text"]),
+        ("a.yaml", "prompt: A\nname: /etc/x", ["a.yaml:2: name '/etc/x': must have no . or .. as a part"]),
+        ("a.yaml", "prompt: A\nname: a/../b", ["a.yaml:2: name 'a/../b': must have no . or .. as a part"]),
         ("a.yaml", "prompt: A\nname: 'a\\b'", ["a.yaml:2: name 'a\\\\b': has a character that file names must not"]),
         ("a.json", '{"prompt": "A", "name": "a\\u0000"}', ["a.json:1: name 'a\\x00': has a character that file "]),
         ("a.yaml", f"prompt: A\nname: {'x/' * 120}y", ["a.yaml:2: name '"]),
@@ -237,11 +237,11 @@ def test_problems_carry_their_place_as_data() -> None:
             ["a.yaml:2: external_task_id: 'i-1' is that of dags/prompts/a.yaml:1 as well"],
         ),
         # Variants and matrix.
-        ("a.yaml", "prompt: A\nvariants: 0", ["a.yaml:2: variants 0: is a whole number from 1 to 100"]),
-        ("a.yaml", "prompt: A\nvariants: 1000", ["a.yaml:2: variants 1000: is a whole number from 1 to 100"]),
-        ("a.yaml", "prompt: A\nvariants: yes", ["a.yaml:2: variants 'yes': is a whole number from 1 to 100"]),
+        ("a.yaml", "prompt: A\nvariants: 0", ["a.yaml:2: variants 0: must be a whole number from 1 to 100"]),
+        ("a.yaml", "prompt: A\nvariants: 1000", ["a.yaml:2: variants 1000: must be a whole number from 1 to 100"]),
+        ("a.yaml", "prompt: A\nvariants: yes", ["a.yaml:2: variants 'yes': must be a whole number from 1 to 100"]),
         ("a.yaml", "prompt: A\ntake: x\nvariants: 2", ["a.yaml:2: take 'x': is a whole number"]),
-        ("a.csv", "prompt,matrix\nA,x\n", ["a.csv:2: matrix 'x': is a mapping of keys to lists"]),
+        ("a.csv", "prompt,matrix\nA,x\n", ["a.csv:2: matrix 'x': must be a mapping of keys to lists"]),
         (
             "a.yaml",
             'prompt: A\nmatrix:\n  aspect_ratio: ["16:9", 556]\n  duraton: [1]\n  name: [x]\n  audio: off\n',
@@ -249,7 +249,7 @@ def test_problems_carry_their_place_as_data() -> None:
                 "a.yaml:3: aspect_ratio 556: was read as the number 556; write it in quotes: \"9:16\"",
                 "a.yaml:4: matrix.duraton: no such key. Did you mean 'duration'?",
                 "a.yaml:5: matrix.name: cannot be in a matrix",
-                "a.yaml:6: matrix.audio 'off': is a list of values",
+                "a.yaml:6: matrix.audio 'off': must be a list of values",
             ],
         ),
         (
@@ -385,7 +385,7 @@ class TestValues:
 
     def test_values_are_a_mapping(self) -> None:
         write("a.md", "A")
-        with pytest.raises(KlingRequestError, match="Values is a mapping"):
+        with pytest.raises(KlingRequestError, match="Values must be a mapping"):
             load_prompts("dags/prompts", values=["a"])  # type: ignore[arg-type]
 
 
