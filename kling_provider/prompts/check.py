@@ -46,13 +46,14 @@ class CheckedRequest:
 
 
 def check_requests(
-    variants: Sequence[ResolvedVariant], connection: KlingConnection | None, problems: Problems
+    variants: Sequence[ResolvedVariant], conn_id: str | None, problems: Problems
 ) -> list[CheckedRequest]:
     """Check variants by the rules of their type and model, and that no two of them would be one.
 
-    :param connection: where they will be sent, if that is known: what its API design drops is a problem.
+    :param conn_id: the connection that they will be sent by, if that is known: what its API design drops is a problem.
     :param problems: gets everything that is wrong.
     """
+    connection = None if conn_id is None else _get_connection(conn_id)
     checked = []
     for each in variants:
         variant = each.variant
@@ -69,6 +70,14 @@ def check_requests(
             checked.append(CheckedRequest(mapping, label, is_named, variant.entry.own))
     _find_twins(checked, problems)
     return checked
+
+
+def _get_connection(conn_id: str) -> KlingConnection:
+    from airflow.sdk import BaseHook
+
+    from kling_provider.hooks.connection import KlingConnection
+
+    return KlingConnection.parse(BaseHook.get_connection(conn_id))
 
 
 def _check_request(

@@ -10,19 +10,19 @@ from __future__ import annotations
 import logging
 import os
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.redaction import redact_value
-from kling_provider.prompts.paths import find_path, get_local_path
 from kling_provider.prompts.problems import Problems, PromptProblem, build_call_error
 from kling_provider.prompts.repository_files import is_repository_file
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from kling_provider.prompts.paths import AnyPath
+    AnyPath = Path | ObjectStoragePath
 
 log = logging.getLogger(__name__)
 
@@ -46,24 +46,22 @@ _MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """One file. ``shown`` is its path as messages name it, ``relative`` that from the folder, with slashes, in NFC."""
+    """One file.
+
+    :param path: where it is.
+    :param shown: its path as messages name it.
+    :param relative: its path from the folder, with slashes, in NFC.
+    :param stem: ``relative`` without its suffix: what a file of one prompt is called.
+    :param suffix: the suffix in small letters, which says what it holds.
+    :param is_defaults: whether it holds defaults of its folder.
+    """
 
     path: AnyPath
     shown: str
     relative: str
-
-    @property
-    def suffix(self) -> str:
-        return self.path.suffix.lower()
-
-    @property
-    def stem(self) -> str:
-        """What a file of one prompt is called: ``relative`` without its suffix."""
-        return self.relative[: -len(self.path.suffix)]
-
-    @property
-    def is_defaults(self) -> bool:
-        return self.path.name.lower() in DEFAULTS
+    stem: str
+    suffix: str
+    is_defaults: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +117,23 @@ def _take_one_file(path: AnyPath, given: str) -> FoundFiles:
         )
     folder, slash, _ = given.rpartition("/")
     beside = [
-        PromptFile(path.with_name(name), f"{folder}{slash}{name}", name)
+        _make_file(path.with_name(name), f"{folder}{slash}{name}", name)
         for name in DEFAULTS
         if path.with_name(name).is_file()
     ]
-    file = PromptFile(path, given, unicodedata.normalize("NFC", path.name))
-    return FoundFiles(path.parent, (*beside, file))
+    return FoundFiles(path.parent, (*beside, _make_file(path, given, path.name)))
+
+
+def _make_file(path: AnyPath, shown: str, relative: str) -> PromptFile:
+    relative = unicodedata.normalize("NFC", relative)
+    return PromptFile(
+        path,
+        shown,
+        relative,
+        stem=relative[: -len(path.suffix)],
+        suffix=path.suffix.lower(),
+        is_defaults=path.name.lower() in DEFAULTS,
+    )
 
 
 class _Search:
@@ -182,7 +191,7 @@ class _Search:
                 )
             if isinstance(path, Path) and not isinstance(self.root, Path):
                 path = type(self.root)(f"file://{path}")
-            self.files.append(PromptFile(path, shown, unicodedata.normalize("NFC", relative)))
+            self.files.append(_make_file(path, shown, relative))
         elif suffix in OTHER_NAMES:
             self.passed_over.append(f"{shown} is passed over: call it {OTHER_NAMES[suffix]}")
 
@@ -200,3 +209,68 @@ def _check_link(link: Path, root: Path) -> str | None:
     return (
         f"is a link out of the folder (to {there}); copy what it leads to, or load that by a path of its own"
     )
+
+
+# Where a path that the Dag names is.
+
+
+def find_path(given: str) -> AnyPath:
+    """Find the file or folder at ``given``, where :func:`kling_provider.prompts.load_prompts` says that it is looked for.
+
+    :raises KlingRequestError: where there is none.
+    """
+    if not given.strip():
+        raise build_call_error("the path of the prompts is empty")
+    if "://" in given:
+        return _find_in_store(given)
+    looked: list[Path] = []
+    for folder in _list_folders():
+        candidate = folder / given  # an absolute path stays what it is
+        if candidate not in looked:
+            looked.append(candidate)
+        if candidate.exists():
+            return candidate
+    raise build_call_error(f"there is no {given}; looked for {', '.join(map(str, looked))}")
+
+
+def get_local_path(path: AnyPath) -> Path | None:
+    """Give ``path`` where it is a file or folder of this machine, whatever way it was written; else ``None``."""
+    if isinstance(path, Path):
+        return path
+    return Path(path.path) if path.protocol in ("file", "local") else None
+
+
+def get_task_context() -> dict[str, Any]:
+    """Give the context of the task that runs here; empty while a Dag is parsed, where there is none."""
+    from airflow.sdk import get_current_context
+
+    try:
+        context: Any = get_current_context()
+        return dict(context)
+    except (RuntimeError, KeyError):
+        return {}
+
+
+def _find_in_store(given: str) -> AnyPath:
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        there = ObjectStoragePath(given)
+        exists = there.exists()
+    except (ValueError, ImportError) as error:
+        raise build_call_error(f"{given}: {error}") from None
+    if not exists:
+        raise build_call_error(f"there is no {given}")
+    return there
+
+
+def _list_folders() -> Iterator[Path]:
+    """List where a relative path may begin: around the Dag's file first, because a bundle has its own version."""
+    from airflow.providers.common.compat.sdk import conf
+
+    dag: Any = get_task_context().get("dag")
+    if dag is not None and dag.fileloc:
+        yield from Path(dag.fileloc).absolute().parents
+    yield Path.cwd()
+    if dags := conf.get("core", "dags_folder", fallback=""):
+        yield from (Path(dags), Path(dags).parent)

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import shorten
 from kling_provider.prompts.fill import FilledVariant
-from kling_provider.prompts.paths import find_path, get_local_path
+from kling_provider.prompts.find import find_path, get_local_path
 from kling_provider.prompts.places import Keys
 from kling_provider.prompts.problems import Problems, build_call_error
 from kling_provider.prompts.request_fields import EVERY, get_input_paths, is_same_field
 from kling_provider.prompts.variants import Variant
 
 if TYPE_CHECKING:
-    from kling_provider.prompts.paths import AnyPath
+    from kling_provider.prompts.find import AnyPath
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
 #: How a jpg and a png begin. A jpg's looks like an absolute path, and a path may be written to look like base64.
@@ -49,7 +49,24 @@ class _Unusable:
     message: str
 
 
-def list_allowed_places(
+def resolve_inputs(
+    variants: Sequence[FilledVariant],
+    root: AnyPath,
+    inputs_below: Sequence[str | os.PathLike[str]] | str | None,
+    problems: Problems,
+) -> list[ResolvedVariant]:
+    """Find the inputs that variants name.
+
+    :param root: the folder that is loaded.
+    :param inputs_below: where inputs may lie instead of there.
+    :param problems: gets what is not there, or lies elsewhere.
+    :raises KlingRequestError: where ``inputs_below`` is no list of places that are there.
+    """
+    allowed = _list_allowed_places(root, inputs_below)
+    return [ResolvedVariant(each.variant, _resolve_variant(each, allowed, problems)) for each in variants]
+
+
+def _list_allowed_places(
     root: AnyPath, inputs_below: Sequence[str | os.PathLike[str]] | str | None
 ) -> list[AnyPath]:
     """List where the inputs that prompt files name may lie.
@@ -66,17 +83,6 @@ def list_allowed_places(
             f"inputs_below must be a list of folders and buckets; found {inputs_below!r:.80}"
         )
     return [find_path(str(one)) for one in given]
-
-
-def resolve_inputs(
-    variants: Sequence[FilledVariant], allowed: Sequence[AnyPath], problems: Problems
-) -> list[ResolvedVariant]:
-    """Find the inputs that variants name.
-
-    :param allowed: where they may lie.
-    :param problems: gets what is not there, or lies elsewhere.
-    """
-    return [ResolvedVariant(each.variant, _resolve_variant(each, allowed, problems)) for each in variants]
 
 
 def _resolve_variant(

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kling_provider.prompts.check import CheckedRequest, check_requests
 from kling_provider.prompts.choose import choose_requests
 from kling_provider.prompts.defaults import apply_defaults
 from kling_provider.prompts.fill import fill_values
-from kling_provider.prompts.find import find_files
-from kling_provider.prompts.inputs import list_allowed_places, resolve_inputs
+from kling_provider.prompts.find import find_files, get_task_context
+from kling_provider.prompts.inputs import resolve_inputs
 from kling_provider.prompts.literal import LiteralRequest
-from kling_provider.prompts.paths import get_task_context
 from kling_provider.prompts.problems import Problems, build_call_error
 from kling_provider.prompts.read import read_files
 from kling_provider.prompts.variants import expand_variants
-
-if TYPE_CHECKING:
-    from kling_provider.hooks.connection import KlingConnection
 
 
 def load_requests(
@@ -40,14 +36,12 @@ def load_requests(
     _check_arguments(values, limit)
     problems = Problems()
     found = find_files(path, problems)
-    allowed = list_allowed_places(found.root, inputs_below)
-    connection = _get_connection(conn_id)
     contents = read_files(found.files, problems)
     entries = apply_defaults(contents, problems)
     variants = expand_variants(entries, problems)
     filled = fill_values(variants, values, problems)
-    resolved = resolve_inputs(filled, allowed, problems)
-    checked = check_requests(resolved, connection, problems)
+    resolved = resolve_inputs(filled, found.root, inputs_below, problems)
+    checked = check_requests(resolved, conn_id, problems)
     if problems:
         raise problems.build_error(str(path))
     if not checked:
@@ -74,13 +68,3 @@ def _check_count(chosen: Sequence[CheckedRequest], path: str | os.PathLike[str],
             f"{path} makes {len(chosen):,} videos, and the limit is {limit:,}. Each of them would be paid: choose some with only, "
             f"or give limit={len(chosen)} if you mean all of them"
         )
-
-
-def _get_connection(conn_id: str | None) -> KlingConnection | None:
-    if conn_id is None:
-        return None
-    from airflow.sdk import BaseHook
-
-    from kling_provider.hooks.connection import KlingConnection
-
-    return KlingConnection.parse(BaseHook.get_connection(conn_id))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.prompts.request_fields import get_canonical_key
 
 if TYPE_CHECKING:
-    from kling_provider.prompts.paths import AnyPath
+    from kling_provider.prompts.find import AnyPath
 
 #: The way to a value in a document: ``("prompts", 2, "duration")``.
 Keys = tuple[str | int, ...]

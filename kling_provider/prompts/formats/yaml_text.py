@@ -125,7 +125,7 @@ class YamlText:
         return text
 
     def _find_lost_text(self, node: yaml.ScalarNode, key: str) -> None:
-        """Report of a prompt without quotes what YAML takes for something else, and would silently leave out."""
+        """Report what of a prompt without quotes YAML takes for something else, and would silently leave out."""
         rest = self._text[node.end_mark.index :].partition("\n")[0]
         if re.match(r"[ \t]*#", rest) and node.value:
             shown = f"{rest.strip()[:30]}…" if len(rest.strip()) > 30 else rest.strip()
