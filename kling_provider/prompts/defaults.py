@@ -21,7 +21,7 @@ from kling_provider.prompts.request_fields import (
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PromptEntry:
     """One entry of a file, complete.
 
     :param own: what its author wrote.
@@ -36,7 +36,7 @@ class Entry:
     shares_file: bool
 
 
-def apply_defaults(contents: Sequence[FileContent], problems: Problems) -> list[Entry]:
+def apply_defaults(contents: Sequence[FileContent], problems: Problems) -> list[PromptEntry]:
     """Give each entry what its file's and its folders' defaults say; the inner ones win.
 
     :param problems: gets defaults that stand twice.
@@ -51,7 +51,7 @@ def apply_defaults(contents: Sequence[FileContent], problems: Problems) -> list[
             around.append(content.defaults)
         for own in content.entries:
             fields = _merge_fields(own, around)
-            entries.append(Entry(own, fields, content.file.stem, content.holds_several))
+            entries.append(PromptEntry(own, fields, content.file.stem, content.holds_several))
     return entries
 
 

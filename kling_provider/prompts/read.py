@@ -42,10 +42,10 @@ def read_files(files: Sequence[PromptFile], problems: Problems) -> list[FileCont
 
     :param problems: gets what cannot be read.
     """
-    return [_Reader(file, problems).read_file() for file in files]
+    return [_FileReader(file, problems).read_file() for file in files]
 
 
-class _Reader:
+class _FileReader:
     """Reads one file."""
 
     def __init__(self, file: PromptFile, problems: Problems) -> None:

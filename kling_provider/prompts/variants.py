@@ -12,7 +12,7 @@ from typing import Any
 from kling_provider.api.problems import Problem, suggest, unknown_key
 from kling_provider.api.values import whole_number
 from kling_provider.prompts import naming
-from kling_provider.prompts.defaults import Entry
+from kling_provider.prompts.defaults import PromptEntry
 from kling_provider.prompts.places import Fields, Value
 from kling_provider.prompts.problems import Problems
 from kling_provider.prompts.request_fields import (
@@ -41,13 +41,13 @@ class Variant:
     :param more_takes: how many takes after the entry's own it is.
     """
 
-    entry: Entry
+    entry: PromptEntry
     fields: Fields
     name: str | None
     more_takes: int
 
 
-def expand_variants(entries: Sequence[Entry], problems: Problems) -> list[Variant]:
+def expand_variants(entries: Sequence[PromptEntry], problems: Problems) -> list[Variant]:
     """Make every combination of an entry's ``matrix``, each with every take of its ``variants``.
 
     :param problems: gets what is wrong with these two, and with names.
@@ -55,7 +55,7 @@ def expand_variants(entries: Sequence[Entry], problems: Problems) -> list[Varian
     return [variant for entry in entries for variant in _expand_entry(entry, problems)]
 
 
-def _expand_entry(entry: Entry, problems: Problems) -> Iterator[Variant]:
+def _expand_entry(entry: PromptEntry, problems: Problems) -> Iterator[Variant]:
     wrong = _find_misspelt(entry.fields)
     misspelt = {problem.field for problem in wrong}
     rest = {key: item for key, item in entry.fields.items() if key not in (*VARIANT_KEYS, *misspelt)}
@@ -101,7 +101,7 @@ def _read_variants(fields: Fields, wrong: list[Problem]) -> int:
     return 1
 
 
-def _read_matrix(entry: Entry, wrong: list[Problem]) -> dict[str, list[Value]]:
+def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Value]]:
     asked = entry.fields.get("matrix")
     if asked is None:
         return {}
@@ -139,7 +139,7 @@ def _say_too_many(count: int, variants: int, matrix: Mapping[str, Any]) -> Probl
     return Problem("matrix" if matrix else "variants", None, wrong)
 
 
-def _name_entry(entry: Entry, wrong: list[Problem]) -> str | None:
+def _name_entry(entry: PromptEntry, wrong: list[Problem]) -> str | None:
     """Name an entry, before a matrix adds to it; ``None`` where what was written cannot be a name."""
     given = entry.fields.get("name")
     if given is not None and (
@@ -160,7 +160,7 @@ def _name_entry(entry: Entry, wrong: list[Problem]) -> str | None:
 
 
 def _name_combination(
-    name: str | None, chosen: Mapping[str, Value], entry: Entry, problems: Problems
+    name: str | None, chosen: Mapping[str, Value], entry: PromptEntry, problems: Problems
 ) -> str | None:
     if not chosen or name is None:
         return name
