@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What prompt files know of requests they ask in one place, and nothing else there names a type, a model or an input."""
+"""What prompt files know of requests they ask the catalog, and nothing there names a type, a model or an input."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from kling_provider.api.catalog import all_specs
 from kling_provider.api.models import model_names
-from kling_provider.api.requests import IMAGE_FIELDS, KINDS
 from kling_provider.prompts import request_fields
 
-#: The one place that may.
-PLACE = "request_fields.py"
+KINDS = {spec.type: spec.request_class for spec in all_specs()}
 
 
 def list_words(path: Path) -> set[str]:
@@ -33,15 +32,15 @@ def list_words(path: Path) -> set[str]:
 
 def test_no_step_names_a_type_a_model_or_an_input(repository: Path) -> None:
     inputs = {path[0] for type_ in KINDS for path in request_fields.get_input_paths(type_)}
-    names = {*KINDS, *model_names(), *IMAGE_FIELDS, *inputs}
+    names = {*KINDS, *model_names(), *inputs}
     folder = repository / "kling_provider" / "prompts"
     found = {
         str(path.relative_to(folder)): words
         for path in folder.rglob("*.py")
-        if path.name != PLACE and (words := list_words(path) & names)
+        if (words := list_words(path) & names)
     }
     assert found == {}
-    assert "dynamic_masks" in names & list_words(folder / PLACE), "the check sees what it looks for"
+    assert {"image_to_video", "first_frame", "dynamic_masks", "kling-3.0"} <= names
 
 
 @pytest.mark.parametrize("type_", [None, "", "no such type", ["x"], {}])
