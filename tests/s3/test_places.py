@@ -102,7 +102,7 @@ def stage(
 def refused(stage: Stage, dag_id: str, run_id: str) -> None:
     """The run ended before it paid, and its reason names the owner."""
     reason = stage.reason(dag_id, run_id)
-    assert re.search(r"is claimed for another video|belongs to another video", reason), reason
+    assert re.search(r"is claimed for another result|belongs to another result", reason), reason
     assert "Nothing was sent, nothing is billed." in reason
     assert f"Dag {'places' if dag_id != 'places' else 'places_of_others'}, run" in reason
 
@@ -128,7 +128,8 @@ def test_of_one_task_and_name_all_are_paid_and_saved(stage: Stage) -> None:
     told = {result["outputs"][0]["file"].rpartition("/")[2] for result in results}
     assert told == stage.videos
     assert {name for name in told if re.fullmatch(r"film\.[0-9a-f]{8}\.mp4", name)} == told - {"film.mp4"}
-    assert stage.files() == {f"{name}{end}" for name in told for end in ("", ".json", ".jpg")}
+    manifests = {f"{name.removesuffix('.mp4')}.kling.json" for name in told}
+    assert stage.files() == told | manifests | {f"{name}.jpg" for name in told}
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["before Kling makes the task", "before the answer"])
