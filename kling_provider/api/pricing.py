@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LIST_DATE = date(2026, 9, 20)
 #: One video unit in US dollars on that page.
 USD_PER_UNIT = Decimal("0.14")
+#: One image unit there: images are paid from packs of their own.
+USD_PER_IMAGE_UNIT = Decimal("0.0035")
 
 _Cells = dict["AudioRate", dict[str, str]]
 
@@ -119,14 +121,17 @@ class PerSecond:
 class PerCall:
     """The same for each call.
 
-    :param units: video units.
+    :param units: of the pack that pays for it.
+    :param usd_per_unit: the list price of such a unit.
     """
 
     units: str
+    usd_per_unit: Decimal = USD_PER_UNIT
 
     def price(self, request: Any) -> Price:
         """Return it."""
-        return _in_units(Decimal(self.units), f"at the list price of {LIST_DATE}")
+        units = Decimal(self.units)
+        return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
 
 
 def price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:
