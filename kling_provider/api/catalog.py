@@ -16,6 +16,7 @@ from kling_provider.api.pricing import PerSecond, Price, PriceRule
 from kling_provider.api.problems import suggest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, input_fields
+from kling_provider.api.requests.omni import OmniVideo
 from kling_provider.api.requests.video import ImageToVideo, TextToVideo
 
 #: What a request is where it names no type.
@@ -75,6 +76,14 @@ _add(
     RequestSpec(
         request_class=ImageToVideo,
         paths={"standard": "/image-to-video/{model}", "legacy": "/v1/videos/image2video"},
+        outputs=("video",),
+        price_rule=PerSecond(),
+    )
+)
+_add(
+    RequestSpec(
+        request_class=OmniVideo,
+        paths={"standard": "/omni-video/{model}", "legacy": "/v1/videos/omni-video"},
         outputs=("video",),
         price_rule=PerSecond(),
     )

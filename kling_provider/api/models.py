@@ -49,6 +49,8 @@ class Model:
     native_audio_resolutions: tuple[str, ...] = ()
     last_frame_resolutions: tuple[str, ...] = ()
     silent_with_last_frame: bool = False
+    #: O1: no references beside a last frame, no last frame beside a video, 5 or 10 s from a first frame alone.
+    one_kind_of_reference: bool = False
     #: The standard API takes its voices (the legacy one takes them with others as well).
     standard_voices: bool = False
     #: What ``external_task_id`` is worth: a second create with the same id was seen or is documented to be refused.
@@ -133,6 +135,28 @@ _MODELS = (
         prompt_limit=3072,
     ),
     Model(
+        name="kling-3.0-omni",
+        legacy_name="kling-v3-omni",
+        types=("omni_video",),
+        resolutions=_P4K,
+        durations=_TO_15,
+        audio=("native", "original", "off"),
+        multi_shot=True,
+        elements=7,
+        prompt_limit=3072,
+        render_rate=28.0,
+    ),
+    Model(
+        name="kling-o1",
+        legacy_name="kling-video-o1",
+        types=("omni_video",),
+        resolutions=_P,
+        durations=tuple(range(3, 11)),
+        audio=("original", "off"),
+        elements=7,
+        one_kind_of_reference=True,
+    ),
+    Model(
         name="kling-2.6",
         legacy_name="kling-v2-6",
         resolutions=_P,
@@ -190,18 +214,10 @@ _BY_NAME = {model.name: model for model in _MODELS} | {
     model.legacy_name: model for model in _MODELS if model.legacy_name
 }
 
-#: Omni models share the legacy spelling rule, but are not of these two request kinds.
-_OTHER_LEGACY = {"kling-v3-omni": "kling-3.0-omni", "kling-video-o1": "kling-o1"}
-
 
 def known_model(name: str) -> Model | None:
     """The rules of ``name`` in either spelling; ``None`` for a name that is not in the table."""
     return _BY_NAME.get(name)
-
-
-def is_of_another_kind(name: str) -> bool:
-    """Whether ``name`` is a model whose requests have types of their own, with none of the v1 models' controls."""
-    return name in _OTHER_LEGACY or name in _OTHER_LEGACY.values()
 
 
 def takes_external_id(name: str) -> bool:
@@ -213,7 +229,7 @@ def takes_external_id(name: str) -> bool:
 def is_locked(name: str) -> bool:
     """Tell whether Kling was seen, or is documented, to refuse a second create with the same external id."""
     model = known_model(name)
-    return model.locked if model else name in _OTHER_LEGACY.values()
+    return model is not None and model.locked
 
 
 def expected_seconds(name: str, duration: int) -> float:
@@ -222,7 +238,7 @@ def expected_seconds(name: str, duration: int) -> float:
     :param duration: seconds of video.
     """
     rate = next((model.render_rate for model in _MODELS if model.name == name), None)
-    return duration * (rate or (28.0 if name in _OTHER_LEGACY.values() else _COMMON_RATE))
+    return duration * (rate or _COMMON_RATE)
 
 
 def find_near_name(name: str) -> str | None:
@@ -237,15 +253,13 @@ def _folded(name: str) -> str:
 def canonical(name: str) -> str:
     """The standard API's spelling of a model, so that both dialects mean the same one."""
     model = _BY_NAME.get(name)
-    return model.name if model else _OTHER_LEGACY.get(name, name)
+    return model.name if model else name
 
 
 def legacy_name(name: str) -> str:
     """The legacy API's spelling of a model in the standard one's; a name that we do not know stays."""
     model = _BY_NAME.get(name)
-    if model is not None:
-        return model.legacy_name or name
-    return next((legacy for legacy, standard in _OTHER_LEGACY.items() if standard == name), name)
+    return (model.legacy_name or name) if model else name
 
 
 def nearest_current(name: str) -> str:

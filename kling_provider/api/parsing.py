@@ -82,9 +82,12 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
 
 
 def write_type(field: str) -> str | None:
-    """Return what to write where an input comes without the type that takes it: ``write type: image_to_video``."""
+    """Return what to write where an input comes without a type that takes it: ``write type: image_to_video``.
+
+    Of several types the plainest one, which comes first in the catalog.
+    """
     types = [spec.type for spec in all_specs() if field in spec.request_class.model_fields]
-    return f"write type: {' or '.join(types)}" if types and field in input_names() else None
+    return f"write type: {types[0]}" if types and field in input_names() else None
 
 
 def _construct(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:

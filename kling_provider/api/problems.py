@@ -116,9 +116,11 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
 
 _PATTERNS = {
     "aspect_ratio": 'is written like "16:9"',
+    "base_video": "must be an http or https URL: Kling takes videos by URL only",
     "callback_url": "is an http or https address",
     "external_task_id": "is 1 to 128 letters, digits, dots, colons, dashes and underscores",
     "model": "is a model's name such as kling-3.0",
+    "reference_video": "must be an http or https URL: Kling takes videos by URL only",
 }
 
 

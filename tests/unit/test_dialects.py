@@ -286,7 +286,7 @@ def test_legacy_cameras_without_a_config(kind: str) -> None:
     assert call.json["camera_control"] == {"type": kind}
 
 
-@pytest.mark.parametrize("model", ["kling-v2-6", "kling-v1", "kling-v9", "kling-v3-omni", "kling-video-o1"])
+@pytest.mark.parametrize("model", ["kling-v2-6", "kling-v1", "kling-v9"])
 def test_legacy_sends_the_name_that_the_user_wrote(model: str) -> None:
     call = create("legacy", {**TEXT, "model_name": model})
     assert call.json is not None

@@ -140,8 +140,8 @@ def test_both_spellings_of_a_model_cost_the_same() -> None:
         ({"model": "kling-x"}, "unknown price (model kling-x is not in the price list of 2026-09-20)"),
         ({"model": "kling-v1"}, "unknown price (model kling-v1 is not in the price list of 2026-09-20)"),
         (
-            {"model": "kling-3.0-omni", "audio": "native", "voices": [{"voice_id": "7"}]},
-            "unknown price (the price list of 2026-09-20 has no kling-3.0-omni 720p with a stored voice)",
+            {"model": "kling-3.0", "audio": "native", "voices": [{"voice_id": "7"}]},
+            "unknown price (the price list of 2026-09-20 has no kling-3.0 720p with a stored voice)",
         ),
     ],
 )

@@ -281,7 +281,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.yaml",
             "prompt: A\nimage: x.png",
             [
-                "a.yaml:2: first_frame 'x.png': belongs to type image_to_video, not text_to_video; "
+                "a.yaml:2: first_frame 'x.png': belongs to type image_to_video or omni_video, not text_to_video; "
                 "write type: image_to_video"
             ],
         ),
@@ -295,7 +295,7 @@ def test_problems_carry_their_place_as_data() -> None:
             f"type: image_to_video\nfirst_frame: {'x.' * 200}",
             ["a.yaml:2: first_frame 'x.x.x."],
         ),
-        ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': is one of: text_to_video, image_to_video"]),
+        ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': is one of: text_to_video, image_to_video, omni_video"]),
     ],
 )  # fmt: skip
 def test_what_is_said(name: str, content: str | bytes, expected: list[str]) -> None:

@@ -131,8 +131,14 @@ def test_a_wrong_value_is_named_with_what_to_write(data: dict[str, Any], said: s
         ("negative-prompt", "no such key. Did you mean 'negative_prompt'?"),
         ("watermarkinfo", "no such key. Did you mean 'watermark'?"),
         ("soundd", "no such key. Did you mean 'sound'?"),
-        ("first_frame", "belongs to type image_to_video, not text_to_video; write type: image_to_video"),
-        ("image", "belongs to type image_to_video, not text_to_video; write type: image_to_video"),
+        (
+            "first_frame",
+            "belongs to type image_to_video or omni_video, not text_to_video; write type: image_to_video",
+        ),
+        (
+            "image",
+            "belongs to type image_to_video or omni_video, not text_to_video; write type: image_to_video",
+        ),
     ],
 )
 def test_a_key_that_does_not_exist_gets_a_suggestion(key: str, said: str) -> None:
@@ -167,7 +173,10 @@ def test_a_request_is_a_mapping(data: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["video", 5, ["text_to_video"], "image-to-video"])
 def test_an_unknown_type_is_named(kind: Any) -> None:
-    assert problem({**TEXT, "type": kind}) == f"type {kind!r}: is one of: text_to_video, image_to_video"
+    assert (
+        problem({**TEXT, "type": kind})
+        == f"type {kind!r}: is one of: text_to_video, image_to_video, omni_video"
+    )
 
 
 def test_all_problems_come_at_once() -> None:

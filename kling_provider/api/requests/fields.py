@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kling_provider.api.values import as_whole, text_of_number
 
@@ -68,7 +68,8 @@ def _aspect(value: Any) -> Any:
     return value
 
 
-def _audio(value: Any) -> Any:
+def as_audio(value: Any) -> Any:
+    """Read ``audio`` as people write it: on, off, yes, no, or one of the words themselves."""
     # YAML 1.1 reads off and on as booleans.
     if isinstance(value, bool):
         return "native" if value else "off"
@@ -90,9 +91,13 @@ Whole = Annotated[int, BeforeValidator(_no_flag)]
 Number = Annotated[float, BeforeValidator(_no_flag)]
 Flag = Annotated[bool, BeforeValidator(as_whole)]
 Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)]
-Audio = Annotated[Literal["off", "native"], BeforeValidator(_audio)]
+Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
+#: ``original`` is the sound of a video that goes in.
+AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
 AspectRatio = Annotated[str, BeforeValidator(_aspect), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]
+#: Kling takes videos by URL only.
+VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
 
 
 class Part(BaseModel):
@@ -150,6 +155,22 @@ class Voice(Part):
         return {"voice_id": self.voice_id, **named}
 
 
+class ReferenceImage(Part):
+    """An image to refer to; ``id`` is its name in the prompt (``@id``; standard API). An image alone may be written as text."""
+
+    image: ImageInput
+    id: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        return {"image": value} if isinstance(value, str) else value
+
+    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
+        """Return it as an item of ``contents``."""
+        return {"url": self.image} | ({"id": self.id} if self.id else {})
+
+
 class Shot(Part):
     """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
 
@@ -183,6 +204,7 @@ KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "elements": tuple(Element.model_fields),
     "voices": tuple(Voice.model_fields),
     "multi_prompt": tuple(Shot.model_fields),
+    "reference_images": tuple(ReferenceImage.model_fields),
     "dynamic_masks": tuple(DynamicMask.model_fields),
     "trajectories": tuple(Point.model_fields),
 }

@@ -14,6 +14,7 @@ from kling_provider.api.requests.base import AudioRate
 from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
+    Audio,
     CameraControl,
     DynamicMask,
     Element,
@@ -23,7 +24,7 @@ from kling_provider.api.requests.fields import (
     Voice,
     Wire,
 )
-from kling_provider.api.requests.video_base import VideoRequest, no_names
+from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, no_names
 
 
 class DirectedVideo(VideoRequest):
@@ -43,6 +44,7 @@ class DirectedVideo(VideoRequest):
     }
 
     model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    audio: Annotated[Audio | None, Wire("settings.audio", "sound", legacy_values=SOUND_WORDS)] = None
     voices: list[Voice] = Field(default_factory=list)
 
     # Legacy only.

@@ -15,7 +15,6 @@ from pydantic import Field
 from kling_provider.api.models import (
     Model,
     find_near_name,
-    is_of_another_kind,
     known_model,
     takes_external_id,
 )
@@ -23,7 +22,7 @@ from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AudioRate, KlingRequest
 from kling_provider.api.requests.fields import (
     ApiDesign,
-    Audio,
+    AudioWithOriginal,
     Element,
     Flag,
     Resolution,
@@ -35,6 +34,8 @@ from kling_provider.api.requests.fields import (
 
 #: ``720p`` is called ``std`` there, and so on.
 _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
+#: What the legacy API calls it; there the sound of a video is kept by a field of its own.
+SOUND_WORDS = {"native": "on", "off": "off", "original": "off"}
 _LEGACY_PROMPT_LIMIT = 2500
 
 
@@ -46,9 +47,9 @@ class VideoRequest(KlingRequest):
         5, ge=1, le=600
     )
     resolution: Annotated[Resolution, Wire("settings.resolution", "mode", legacy_values=_MODES)] = "720p"
-    audio: Annotated[
-        Audio | None, Wire("settings.audio", "sound", legacy_values={"native": "on", "off": "off"})
-    ] = None
+    audio: Annotated[AudioWithOriginal | None, Wire("settings.audio", "sound", legacy_values=SOUND_WORDS)] = (
+        None
+    )
     multi_shot: Annotated[Flag | None, Wire("settings.multi_shot", "multi_shot")] = None
     watermark: Annotated[Flag, Wire("options.watermark_info.enabled", "watermark_info.enabled")] = False
     elements: list[Element] = Field(default_factory=list)
@@ -116,8 +117,6 @@ class VideoRequest(KlingRequest):
         model = known_model(self.model)
         if model is not None:
             found += self._find_by_model(model)
-        elif is_of_another_kind(self.model):
-            found += self._find_v1_controls(self.model)
         elif near := find_near_name(self.model):
             # An unknown name passes, except where it is plainly a known one with other dots and dashes.
             found.append(Problem("model", self.model, f"no such model. Did you mean {near!r}?"))
@@ -210,9 +209,6 @@ class VideoRequest(KlingRequest):
 
     def _prompt_limit(self, model: Model) -> int:
         return model.prompt_limit
-
-    def _find_v1_controls(self, model: str) -> list[Problem]:
-        return []
 
 
 def no_names(field: str, reference: str) -> Problem:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Images that come with a request: inline base64 or a URL (Kling docs, input limits).
+What comes with a request: images, inline as base64 or as a URL, and videos as a URL (Kling docs, input limits).
 
 The sandbox never fetches from outside. Its own sample image is available, a URL under ``.invalid`` is
 unreachable, and any other URL counts as a good image that the result cannot show.
@@ -69,6 +69,13 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     width, height = size
     fits = min(size) >= MIN_SIDE and max(width / height, height / width) <= MAX_RATIO
     return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
+
+
+def check_video(url: str) -> str | None:
+    """Check the address of a video, which cannot be inline; return why generation will fail."""
+    if not url.startswith(("http://", "https://")):
+        raise invalid("Video URL is invalid")  # observed
+    return read_image(url, "url", legacy=False).failure_message
 
 
 def dimensions(data: bytes) -> tuple[int, int] | None:

@@ -37,17 +37,13 @@ def read_create(product: str, body: object, *, lenient: bool = False) -> CreateR
     :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
     """
     fields = Fields(body)
-    name = fields.text("model_name") or LEGACY_DEFAULT  # a key `model` is ignored (documented)
-    if name in RETIRED and not lenient:
-        raise invalid(f"The model '{name}' has been discontinued and is no longer available.")  # observed
-    if name not in LEGACY_NAMES and name not in RETIRED:
-        raise invalid("model is not supported")
+    name = read_model_name(fields, product, lenient=lenient)
     model = LEGACY_NAMES.get(name, name)
     mode = fields.choice("mode", tuple(RESOLUTION_OF_MODE), "std")
     if mode == "4k" and name != "kling-v3":
         raise invalid(f"mode 4k is not supported by model {name}")
-    prompt = _prompt(fields, product, name)
-    duration = _duration(fields, name, lenient=lenient)
+    prompt = read_prompt(fields, name, required=product == TEXT)
+    duration = read_duration(fields, name, lenient=lenient)
     sound = fields.choice("sound", ("on", "off"), "off") == "on"
     if sound and name not in ("kling-v3", "kling-v2-6"):
         raise invalid(f"sound is not supported by model {name}")
@@ -95,13 +91,25 @@ def read_create(product: str, body: object, *, lenient: bool = False) -> CreateR
     )
 
 
-def _prompt(fields: Fields, product: str, name: str) -> str:
+def read_model_name(fields: Fields, product: str, *, lenient: bool = False) -> str:
+    """Return the name of a model that the product has; a key ``model`` is ignored (documented)."""
+    name = fields.text("model_name") or LEGACY_DEFAULT
+    if name in RETIRED:
+        if not lenient:
+            raise invalid(f"The model '{name}' has been discontinued and is no longer available.")  # observed
+    elif name not in LEGACY_NAMES or product not in MODELS[LEGACY_NAMES[name]].products:
+        raise invalid("model is not supported")
+    return name
+
+
+def read_prompt(fields: Fields, name: str, *, required: bool) -> str:
+    """Return the prompt, or those of the shots where it has none of its own."""
     prompt = fields.text("prompt") or ""
     if len(prompt) > 2500:  # the shots of multi_prompt have a limit of their own
         raise invalid("prompt cannot exceed 2500 characters")
     shots = fields.items("multi_prompt")
     if fields.flag("multi_shot"):
-        if name != "kling-v3":
+        if name not in LEGACY_NAMES or not MODELS[LEGACY_NAMES[name]].multi_shot:
             raise invalid(f"multi_shot is not supported by model {name}")
         fields.choice("shot_type", ("customize", "intelligence"), "customize")
         texts = [
@@ -110,13 +118,13 @@ def _prompt(fields: Fields, product: str, name: str) -> str:
         if any(len(text) > 512 for text in texts):
             raise invalid("the prompt of a shot cannot exceed 512 characters")
         prompt = prompt or " / ".join(texts)
-    if not prompt.strip() and product == TEXT:
+    if not prompt.strip() and required:
         raise invalid("prompt is required")  # observed on the new standard
     return prompt
 
 
-def _duration(fields: Fields, name: str, *, lenient: bool) -> int:
-    """Text on Kling; resellers were seen to take numbers as well."""
+def read_duration(fields: Fields, name: str, *, lenient: bool) -> int:
+    """Return the seconds: text on Kling; resellers were seen to take numbers as well."""
     value = fields.raw.get("duration")
     if value is None:
         return 5

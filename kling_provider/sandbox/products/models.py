@@ -123,7 +123,13 @@ MODELS: dict[str, Model] = {
 PATH_ALIASES = {(OMNI, "kling-v3-omni"): "kling-3.0-omni"}
 
 #: Legacy ``model_name`` -> model version. Queue, limit and price belong to the version.
-LEGACY_NAMES = {"kling-v3": "kling-3.0", "kling-v2-6": "kling-2.6", "kling-v2-5-turbo": "kling-2.5-turbo"}
+LEGACY_NAMES = {
+    "kling-v3": "kling-3.0",
+    "kling-v2-6": "kling-2.6",
+    "kling-v2-5-turbo": "kling-2.5-turbo",
+    "kling-v3-omni": "kling-3.0-omni",
+    "kling-video-o1": "kling-o1",
+}
 
 #: Discontinued in September 2026. Kling refuses them; resellers went on for a while.
 RETIRED = ("kling-v1", "kling-v1-5", "kling-v1-6", "kling-v2-master", "kling-v2-1", "kling-v2-1-master")

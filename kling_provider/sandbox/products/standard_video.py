@@ -3,7 +3,8 @@
 The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
 
 Strict where Kling is strict, lax where it was observed lax (2026-09): top-level keys and settings that it does
-not know are dropped without a word, a duration out of range and 480p pass create and fail at generation.
+not know are dropped without a word, a duration out of range and 480p pass create and fail at generation. What omni
+refuses besides is in :mod:`~kling_provider.sandbox.products.omni_rules`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from kling_provider.sandbox.http.errors import invalid
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
+from kling_provider.sandbox.products import omni_rules
 from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, Model
 from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
@@ -42,6 +44,12 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
     audio = settings.choice("audio", model.audio, "off") if model.audio else "off"
     multi_shot = settings.flag("multi_shot") is not False if model.multi_shot else False
     _check_together(name, resolution, audio, contents)
+    seconds = model.seconds
+    if product == OMNI:
+        omni_rules.check_settings(model, contents.counts, audio=audio, multi_shot=multi_shot)
+        seconds = omni_rules.list_seconds(model, contents.counts)
+        omni_rules.check_seed(settings.raw.get("seed"))
+        omni_rules.find_elements(contents.elements)
     _check_shots(contents.prompt, duration, multi_shot or name == "kling-3.0-turbo")
     watermark = options.object("watermark_info").flag("enabled") or False
     external_id, callback = options.text("external_task_id"), options.text("callback_url")
@@ -70,7 +78,8 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
         external_id=external_id,
         callback_url=callback,
         watermark=watermark,
-        failure_message=contents.failure_message or _find_generation_failure(model, duration, resolution),
+        failure_message=contents.failure_message
+        or _find_generation_failure(name, seconds, duration, resolution),
         body=fields.raw,
     )
 
@@ -86,11 +95,16 @@ class _Contents:
         self.videos: list[str] = []
         self.voices = 0
         self.failure_message: str | None = None
-        self._counts: dict[str, int] = {}
+        self.counts: dict[str, int] = {}
+        """How many there are of each type."""
+        self.elements: list[str] = []
+        self._names: list[str] = []
         limit = model.prompt_limit if product == TEXT else model.image_prompt_limit
         if product == TEXT:
             self.prompt = fields.text("prompt") or ""
         else:
+            if product == OMNI:
+                omni_rules.check_list(fields.raw.get("contents"))
             entries = fields.items("contents")
             if not entries:
                 raise invalid("contents cannot be empty")  # observed
@@ -108,7 +122,11 @@ class _Contents:
         kind = entry.text("type")
         if kind is None:
             raise invalid(f"{entry.name('type')} is required")
-        self._counts[kind] = self._counts.get(kind, 0) + 1
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if product == OMNI:
+            omni_rules.check_entry(kind, entry)
+            if (name := entry.text("id")) is not None:
+                self._names.append(name)
         if kind == "prompt":
             self.prompt = entry.text("text") or ""
         elif kind in ("first_frame", "middle_frame", "last_frame") or (
@@ -123,28 +141,24 @@ class _Contents:
             else:
                 self.reference = self.reference or image
         elif kind in ("feature_video", "base_video") and product == OMNI:
-            url = entry.text("url") or ""
-            if not url.startswith(("http://", "https://")):
-                raise invalid(f"{entry.name('url')} must be a url")
-            self.failure_message = (
-                self.failure_message
-                or inputs.read_image(url, entry.name("url"), legacy=False).failure_message
-            )
+            failure_message = inputs.check_video(entry.text("url") or "")
+            self.failure_message = self.failure_message or failure_message
             self.videos.append(kind)
         elif kind == "element":
             element = entry.raw.get("element_id")
             if element is None or entry.text("id") is None:
                 raise invalid(f"{entry.name('element_id')} and {entry.name('id')} are required")
-            # the sandbox has no elements, so generation finds none; the wording was observed
-            self.failure_message = self.failure_message or f"Element id not found: {element}"
+            self.elements.append(str(element))
+            if product != OMNI:  # the sandbox has no elements, so generation finds none; omni looks at create
+                self.failure_message = self.failure_message or f"Element id not found: {element}"
         elif kind == "voice":
             if entry.text("voice_id") is None:
                 raise invalid(f"{entry.name('voice_id')} is required")
             self.voices += 1
-        # every other type is ignored, as `image` and `video` were on omni (observed)
+        # every other type is ignored, as `image` and `video` were on omni (observed), which refuses unknown ones
 
     def _check(self, product: str, model: Model) -> None:
-        count = self._counts.get
+        count = self.counts.get
         if product == IMAGE and self.first_frame is None:
             raise invalid("first_frame is required")
         if self.last_frame is not None and self.first_frame is None:
@@ -166,9 +180,8 @@ class _Contents:
                 raise invalid(f"contents can have at most {most} {kind}")
         if len(self.videos) > 1:
             raise invalid("contents can have at most 1 video")
-        images_and_elements = count("refer_image", 0) + count("element", 0)
-        if product == OMNI and model.plain_ids and images_and_elements > (4 if self.videos else 7):
-            raise invalid("too many reference images and elements")
+        if product == OMNI:
+            omni_rules.check_names(self._names)
 
 
 def _check_together(name: str, resolution: str, audio: str, contents: _Contents) -> None:
@@ -181,10 +194,6 @@ def _check_together(name: str, resolution: str, audio: str, contents: _Contents)
         raise invalid("last_frame requires settings.audio off for model kling-2.6")
     if name == "kling-2.6" and contents.voices and audio == "off":
         raise invalid("voice requires settings.audio native")
-    if contents.videos and audio == "native":
-        raise invalid("settings.audio native is not supported with a reference video")
-    if "base_video" in contents.videos and contents.first_frame is not None:
-        raise invalid("base_video cannot be used with frames")
 
 
 def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
@@ -201,9 +210,11 @@ def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
         raise invalid("the sum of the shots must be equal to settings.duration")
 
 
-def _find_generation_failure(model: Model, duration: int, resolution: str) -> str | None:
-    if duration not in model.seconds:
-        return f"Duration {duration} is not supported by {model.name}"
+def _find_generation_failure(
+    name: str, seconds: frozenset[int], duration: int, resolution: str
+) -> str | None:
+    if duration not in seconds:
+        return f"Duration {duration} is not supported by {name}"
     if resolution == "480p":
         return "Resolution 480p is not supported"
     return None

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Omni videos: words, frames, reference images, a video and elements in one request.
+
+The rules are the vendor's (API reference of September 2026 for the standard API, February 2026 for the legacy one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from kling_provider.api.models import Model, known_model
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests.base import AudioRate
+from kling_provider.api.requests.fields import (
+    ApiDesign,
+    AspectRatio,
+    Element,
+    ImageInput,
+    ReferenceImage,
+    Text,
+    VideoInput,
+    Wire,
+)
+from kling_provider.api.requests.video_base import VideoRequest, no_names
+
+#: Images and elements together: without a video, and beside one; elements beside a first frame.
+_MOST, _MOST_WITH_VIDEO, _MOST_ELEMENTS_WITH_FRAME = 7, 4, 3
+
+
+class OmniVideo(VideoRequest):
+    """A video from any of these: a prompt, frames, images to refer to, a video to refer to or to change, elements."""
+
+    #: Frozen: see :attr:`KlingRequest.frozen_defaults`.
+    frozen_defaults: ClassVar[Mapping[str, Any]] = {
+        "model": "kling-3.0-omni",
+        "duration": 5,
+        "resolution": "720p",
+        "aspect_ratio": "16:9",
+        "audio": "off",
+        "multi_shot": False,
+        "watermark": False,
+    }
+    wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "last_frame")
+
+    type: Literal["omni_video"] = "omni_video"
+    model: str = Field("kling-3.0-omni", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = None
+    # The legacy API has them in one list: see to_body.
+    first_frame: Annotated[ImageInput | None, Wire("contents[first_frame].url", None, instead=None)] = None
+    last_frame: Annotated[ImageInput | None, Wire("contents[last_frame].url", None, instead=None)] = None
+    reference_images: Annotated[list[ReferenceImage], Wire("contents[refer_image]", None, instead=None)] = (
+        Field(default_factory=list)
+    )
+    reference_video: Annotated[VideoInput | None, Wire("contents[feature_video].url", None, instead=None)] = (
+        None
+    )
+    base_video: Annotated[VideoInput | None, Wire("contents[base_video].url", None, instead=None)] = None
+    elements: Annotated[list[Element], Wire("contents[element]", "element_list")] = Field(
+        default_factory=list
+    )
+    aspect_ratio: Annotated[AspectRatio | None, Wire("settings.aspect_ratio", "aspect_ratio")] = None
+
+    @property
+    def has_video(self) -> bool:
+        """Tell whether a video goes in: the price is another one then."""
+        return self.reference_video is not None or self.base_video is not None
+
+    @property
+    def one_shot(self) -> bool | None:
+        """``multi_shot`` as sent: with a video to refer to Kling wants ``True``."""
+        model = known_model(self.model)
+        if self.multi_shot is None and self.reference_video is not None and model and model.multi_shot:
+            return True
+        return super().one_shot
+
+    @property
+    def audio_rate(self) -> AudioRate:
+        """Which column of the price list holds."""
+        return "video" if self.has_video else super().audio_rate
+
+    @property
+    def billed_seconds(self) -> int | None:
+        """The seconds; with a video to change, its length decides."""
+        return None if self.base_video is not None else self.duration
+
+    def wire_value(self, field: str) -> Any:
+        """Return what is sent: a shape only where no input has one, and no length where the video decides."""
+        if field == "aspect_ratio" and self.aspect_ratio is None:
+            return None if self.first_frame or self.has_video else "16:9"
+        if field == "duration" and self.base_video is not None:
+            return None
+        return super().wire_value(field)
+
+    def to_body(self, design: ApiDesign) -> dict[str, Any]:
+        """Return the body; on the legacy API images and video are lists with the role of each."""
+        body = super().to_body(design)
+        if design == "standard":
+            return body
+        model = known_model(self.model)
+        if model is not None and "native" not in model.audio:
+            body.pop("sound", None)  # it has no such field
+        if self.multi_shot is None and "multi_shot" in body:
+            body["multi_shot"] = False  # that a video to refer to wants it is a rule of the standard API
+        if not (self.first_frame or self.base_video):
+            body.setdefault("aspect_ratio", "16:9")  # required there, beside a video to refer to as well
+        images = [
+            {"image_url": frame, "type": role}
+            for frame, role in ((self.first_frame, "first_frame"), (self.last_frame, "end_frame"))
+            if frame
+        ]
+        images += [{"image_url": one.image} for one in self.reference_images]
+        if images:
+            body["image_list"] = images
+        if (video := self.reference_video or self.base_video) is not None:
+            role = "feature" if self.reference_video else "base"
+            kept = "yes" if self.audio == "original" else "no"
+            body["video_list"] = [{"video_url": video, "refer_type": role, "keep_original_sound": kept}]
+        return body
+
+    def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
+        """Return them with the shape as sent, and without seconds where the video decides."""
+        fields = super().fingerprint_fields(inputs)
+        fields["aspect_ratio"] = self.wire_value("aspect_ratio")
+        if self.base_video is not None:
+            fields.pop("duration", None)
+        return fields
+
+    # -- rules --------------------------------------------------------------------------------------------------
+
+    def find_unsupported(self, design: ApiDesign) -> list[Problem]:
+        """Return what ``design`` cannot say of images as well."""
+        found = super().find_unsupported(design)
+        if design == "legacy":
+            if any(one.id for one in self.reference_images):
+                found.append(no_names("reference_images", "<<<image_1>>>"))
+            if self.last_frame and len(self.reference_images) + 2 > 2:
+                message = "the legacy API takes none beside more than two images"
+                found.append(Problem("last_frame", None, message))
+            model = known_model(self.model)
+            if model and model.one_kind_of_reference and self._is_text_alone and self.duration not in (5, 10):
+                message = f"{model.name} takes 5 or 10 seconds from words alone on the legacy API"
+                found.append(Problem("duration", self.duration, message))
+        return found
+
+    @property
+    def _is_text_alone(self) -> bool:
+        return not (self.first_frame or self.reference_images or self.elements or self.has_video)
+
+    def _find_in_form(self) -> list[Problem]:
+        found = super()._find_in_form()
+        if not (self.prompt or "").strip() and not self.multi_prompt:
+            found.append(Problem("prompt", None, "is missing: say what the video shows"))
+        if self.last_frame and not self.first_frame:
+            found.append(Problem("first_frame", None, "is missing: last_frame never stands alone"))
+        if self.reference_video and self.base_video:
+            message = "cannot be combined with reference_video: one video at most"
+            found.append(Problem("base_video", None, message))
+        if self.audio == "original" and not self.has_video:
+            found.append(Problem("audio", self.audio, "needs reference_video or base_video"))
+        if self.base_video:
+            found += self._find_beside_base_video()
+        images = len(self.reference_images) + bool(self.first_frame) + bool(self.last_frame)
+        most = _MOST_WITH_VIDEO if self.has_video else _MOST
+        if images + len(self.elements) > most:
+            beside = "beside a video " if self.has_video else ""
+            message = f"images and elements must be at most {most} together {beside}(has {images + len(self.elements)})"
+            found.append(Problem("reference_images" if self.reference_images else "elements", None, message))
+        if self.first_frame and len(self.elements) > _MOST_ELEMENTS_WITH_FRAME:
+            message = f"must be at most {_MOST_ELEMENTS_WITH_FRAME} beside a first frame"
+            found.append(Problem("elements", None, message))
+        return found
+
+    def _find_beside_base_video(self) -> list[Problem]:
+        frames = [
+            Problem(field, None, "cannot be combined with base_video: the video itself is changed")
+            for field in ("first_frame", "last_frame")
+            if getattr(self, field)
+        ]
+        if "duration" in self.model_fields_set:
+            frames.append(Problem("duration", None, "follows the base video; leave it out"))
+        if self.multi_shot:
+            frames.append(Problem("multi_shot", True, "cannot be combined with base_video"))
+        if self.audio == "native":
+            frames.append(
+                Problem("audio", self.audio, "cannot be native with base_video; write original or off")
+            )
+        return frames
+
+    def _find_by_model(self, model: Model) -> list[Problem]:
+        found = super()._find_by_model(model)
+        if self.base_video is not None:
+            found = [one for one in found if one.field != "duration"]
+        if self.aspect_ratio is not None and self.aspect_ratio not in model.aspect_ratios:
+            message = f"{model.name} takes {', '.join(model.aspect_ratios)}"
+            found.append(Problem("aspect_ratio", self.aspect_ratio, message))
+        if self.reference_video is not None:
+            if model.multi_shot and self.multi_shot is False:
+                found.append(Problem("multi_shot", False, "must be true with reference_video; leave it out"))
+            if model.multi_shot and self.audio not in (None, "off"):
+                found.append(Problem("audio", self.audio, "must be off with reference_video"))
+        if model.one_kind_of_reference:
+            found += self._find_by_o1(model)
+        return found
+
+    def _find_by_o1(self, model: Model) -> list[Problem]:
+        found = []
+        if self.last_frame and self.reference_video:
+            message = f"{model.name} takes none beside reference_video"
+            found.append(Problem("last_frame", None, message))
+        references = [name for name in ("reference_images", "elements") if getattr(self, name)]
+        if self.last_frame:
+            found += [
+                Problem(name, None, f"{model.name} takes none beside a last frame") for name in references
+            ]
+        alone = self.first_frame and not (references or self.last_frame or self.has_video)
+        if alone and self.duration not in (5, 10):
+            message = f"{model.name} takes 5 or 10 seconds from a first frame alone"
+            found.append(Problem("duration", self.duration, message))
+        return found
