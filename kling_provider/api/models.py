@@ -98,12 +98,12 @@ def _is_latin(sign: str) -> bool:
     return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
 
 
-def _retired(name: str, *, resolutions: tuple[str, ...] = _P, text: bool = True, v1: bool = False) -> Model:
+def _retired(name: str, *, text: bool = True, v1: bool = False) -> Model:
     """A model of 2024 or 2025 that lives on at gateways, in the legacy dialect."""
     return Model(
         name=name,
         legacy_name=name,
-        resolutions=resolutions,
+        resolutions=_P,
         durations=(5, 10),
         v1_controls=v1,
         standard=False,

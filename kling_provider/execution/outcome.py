@@ -166,9 +166,10 @@ class TaskOutcome:
 
 
 def _asked(request: KlingRequest | SentRequest | None) -> dict[str, Any]:
-    asked = {name: getattr(request, name, None) for name in _ASKED}
-    # A request says what was written; what is sent is what its model makes of it.
-    return asked if isinstance(request, SentRequest) else {**asked, "audio": getattr(request, "sound", None)}
+    if request is None:
+        return dict.fromkeys(_ASKED)
+    summary = request.summary
+    return dict(zip(_ASKED, (summary.resolution, summary.aspect_ratio, summary.sound), strict=True))
 
 
 def _input_urls(request: KlingRequest | SentRequest | None) -> tuple[str, ...]:

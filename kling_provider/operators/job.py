@@ -15,7 +15,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate, spec_of
 from kling_provider.api.hosts import Lock, is_loopback
 from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import read_arguments, request_mapping
@@ -358,11 +358,17 @@ class Job:
         """Whether as many tasks are in flight as the connection states: then the queue is the place to wait, without
         a paid call that Kling would refuse. Who comes from the queue was called because there is room."""
         connection = self.hook.connection
-        limit = connection.max_concurrency
-        if limit is None or self._resumed or self._plan_only or not connection.profile.task_reads:
+        limit, product_type = connection.max_concurrency, spec_of(self.request).concurrency
+        if (
+            limit is None
+            or product_type is None
+            or self._resumed
+            or self._plan_only
+            or not connection.profile.task_reads
+        ):
             return False
         try:
-            running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=("video",), max_pages=1)
+            running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1)
         except KlingError as error:
             log.info("What is in flight cannot be read now, so the request is sent: %s", error)
             return False

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.redaction import redact_value
+from kling_provider.compat import running_context
 from kling_provider.prompts.problems import Problems, PromptProblem, build_call_error
 from kling_provider.prompts.repository_files import is_repository_file
 
@@ -240,17 +241,6 @@ def get_local_path(path: AnyPath) -> Path | None:
     return Path(path.path) if path.protocol in ("file", "local") else None
 
 
-def get_task_context() -> dict[str, Any]:
-    """Give the context of the task that runs here; empty while a Dag is parsed, where there is none."""
-    from airflow.sdk import get_current_context
-
-    try:
-        context: Any = get_current_context()
-        return dict(context)
-    except (RuntimeError, KeyError):
-        return {}
-
-
 def _find_in_store(given: str) -> AnyPath:
     from airflow.sdk import ObjectStoragePath
 
@@ -268,7 +258,7 @@ def _list_folders() -> Iterator[Path]:
     """List where a relative path may begin: around the Dag's file first, because a bundle has its own version."""
     from airflow.providers.common.compat.sdk import conf
 
-    dag: Any = get_task_context().get("dag")
+    dag: Any = running_context().get("dag")
     if dag is not None and dag.fileloc:
         yield from Path(dag.fileloc).absolute().parents
     yield Path.cwd()

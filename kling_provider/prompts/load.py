@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kling_provider.compat import running_context
 from kling_provider.prompts.check import CheckedRequest, check_requests
 from kling_provider.prompts.choose import choose_requests
 from kling_provider.prompts.defaults import apply_defaults
 from kling_provider.prompts.fill import fill_values
-from kling_provider.prompts.find import find_files, get_task_context
+from kling_provider.prompts.find import find_files
 from kling_provider.prompts.inputs import resolve_inputs
 from kling_provider.prompts.literal import LiteralRequest
 from kling_provider.prompts.problems import Problems, build_call_error
@@ -49,7 +50,7 @@ def load_requests(
     chosen = choose_requests(checked, only)
     _check_count(chosen, path, limit)
     # What a task returns goes through XCom, where Airflow takes nothing for a template.
-    is_task = bool(get_task_context())
+    is_task = bool(running_context())
     return [request.data if is_task else LiteralRequest(request.data) for request in chosen]
 
 

@@ -82,9 +82,10 @@ def save_outputs(
         found = target.settle(_possible_suffixes(wanted))
         if target.has(found):
             return as_reused(found)
+        there = target.intact(found)  # hashes what is there: once, not per output
         downloads = _download(
             task,
-            {index: output for index, output in wanted.items() if index not in target.intact(found)},
+            {index: output for index, output in wanted.items() if index not in there},
             lambda: parts.enter_context(store.part(target.path)),
             refresh=refresh,
             http_extras=http_extras or {},

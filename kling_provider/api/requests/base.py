@@ -14,6 +14,7 @@ from kling_provider.api.models import canonical, legacy_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
+    ModelName,
     Part,
     Text,
     Whole,
@@ -66,7 +67,7 @@ class KlingRequest(BaseModel):
     adopt: Text | None = None
 
     type: str
-    model: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    model: ModelName
     callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
     external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
 
@@ -144,7 +145,7 @@ class KlingRequest(BaseModel):
         body: dict[str, Any] = {}
         for name, wire in self.wires().items():
             path, value = wire.path(design), self.wire_value(name)
-            if path is None or path.startswith("{") or value in (None, []):
+            if path is None or value in (None, []):
                 continue
             if isinstance(value, Part):
                 value = value.to_wire(design)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -20,8 +21,7 @@ class Wire:
     """Say where a field stands in the body of each API design; ``None`` where that design has no such field.
 
     A path is dotted (``settings.duration``). ``contents[first_frame].url`` is the field ``url`` of an item of
-    ``contents`` whose ``type`` is ``first_frame``; ``contents[element]`` takes each of several parts as such an item;
-    ``{model}`` is a place in the URL.
+    ``contents`` whose ``type`` is ``first_frame``; ``contents[element]`` takes each of several parts as such an item.
     """
 
     standard: str | None
@@ -95,6 +95,8 @@ Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
 #: ``original`` is the sound of a video that goes in.
 AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
 AspectRatio = Annotated[str, BeforeValidator(_aspect), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
+#: In either spelling; a name that nobody knows yet passes.
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]
 #: Kling takes videos by URL only.
 VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
@@ -221,9 +223,13 @@ def find_marker(marker: type[Wire] | type[Media], annotation: Any, metadata: Any
     return found or next(filter(None, (find_marker(marker, part) for part in parts)), None)
 
 
-def input_fields(model: type[BaseModel]) -> Iterator[tuple[str, str | None, bool]]:
-    """Go through the inputs of a class: name, the name within each part of a list (or ``None``), and whether it is a
-    list."""
+@cache
+def input_fields(model: type[BaseModel]) -> tuple[tuple[str, str | None, bool], ...]:
+    """Return the inputs of a class: name, the name within each part of a list (or ``None``), and whether it is a list."""
+    return tuple(_walk_inputs(model))
+
+
+def _walk_inputs(model: type[BaseModel]) -> Iterator[tuple[str, str | None, bool]]:
     for name, info in model.model_fields.items():
         if find_marker(Media, info.annotation, info.metadata) is not None:
             yield name, None, _is_list(info.annotation)

@@ -19,6 +19,7 @@ from kling_provider.api.requests.fields import (
     AspectRatio,
     Element,
     ImageInput,
+    ModelName,
     ReferenceImage,
     Text,
     VideoInput,
@@ -46,7 +47,7 @@ class OmniVideo(VideoRequest):
     wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "last_frame")
 
     type: Literal["omni_video"] = "omni_video"
-    model: str = Field("kling-3.0-omni", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    model: ModelName = "kling-3.0-omni"
     prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = None
     # The legacy API has them in one list: see to_body.
     first_frame: Annotated[ImageInput | None, Wire("contents[first_frame].url", None, instead=None)] = None

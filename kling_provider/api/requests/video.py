@@ -19,6 +19,7 @@ from kling_provider.api.requests.fields import (
     DynamicMask,
     Element,
     ImageInput,
+    ModelName,
     Number,
     Text,
     Voice,
@@ -43,7 +44,7 @@ class DirectedVideo(VideoRequest):
         "cfg_scale": 0.5,
     }
 
-    model: str = Field("kling-3.0", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    model: ModelName = "kling-3.0"
     audio: Annotated[Audio | None, Wire("settings.audio", "sound", legacy_values=SOUND_WORDS)] = None
     voices: list[Voice] = Field(default_factory=list)
 
