@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk.bases.decorator import _TaskDecorator
 
 from kling_provider.arguments import Argument
-from kling_provider.operators.declaring import declare_video
+from kling_provider.operators.base import declare_asset
 from kling_provider.operators.kling import KlingGenerateOperator
 
 if TYPE_CHECKING:
@@ -60,13 +60,14 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
             **kwargs,
         )
 
-    def _read_request(self, context: Context) -> None:
+    def make_request(self, context: Context) -> Any:
         """Call the function, just before its request is sent: not where a video that was sent is only finished."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **arguments)
         # What the function returned is data: it is not rendered again.
         self.request = {"prompt": returned} if isinstance(returned, str) else returned
+        return self.request
 
 
 class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
@@ -83,7 +84,7 @@ class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
 def _declared(mapped: Any) -> Any:
     operator = mapped.operator
     KlingDecoratedOperator.read_arguments({**operator.partial_kwargs, "task_id": operator.task_id})
-    declare_video(operator.partial_kwargs, operator.dag, operator.task_id)
+    declare_asset(operator.partial_kwargs, operator.dag, operator.task_id)
     return mapped
 
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow.providers.common.compat.sdk import get_hook_lineage_collector
+
+from kling_provider.execution.undisturbed import undisturbed
+
 if TYPE_CHECKING:
     from kling_provider.execution.outcome import TaskOutcome
 
 
 def collect(outcome: TaskOutcome, operator: Any) -> None:
     """Tell Airflow's lineage collector; it drops all where nothing reads it."""
-    from airflow.providers.common.compat.sdk import get_hook_lineage_collector
-
     collector = get_hook_lineage_collector()
     for address in outcome.input_urls:
         collector.add_input_asset(context=operator, uri=without_conn(address))
@@ -24,7 +26,15 @@ def collect(outcome: TaskOutcome, operator: Any) -> None:
         collector.add_output_asset(context=operator, uri=without_conn(saved.file))
 
 
-def openlineage_of(outcome: TaskOutcome) -> Any:
+def describe_lineage(outcome: TaskOutcome) -> Any:
+    """Return what OpenLineage shows of a result; ``None`` where it cannot be told."""
+    told: list[Any] = []
+    with undisturbed("tell OpenLineage"):
+        told.append(_describe(outcome))
+    return told[0] if told else None
+
+
+def _describe(outcome: TaskOutcome) -> Any:
     """Return an ``OperatorLineage``: datasets named as OpenLineage's naming rules say, and a run facet ``kling``."""
     import attr
     from airflow.providers.common.compat.openlineage.facet import (

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.arguments import Argument, file_name, flag, folder, request_mapping, text, with_dicts
 from kling_provider.file_names import PLACES_OF_TASKS
-from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
-from kling_provider.operators.announcing import VideoOutlet
-from kling_provider.operators.telling import told_failures
+from kling_provider.operators.base import KlingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
 
-class KlingDownloadOperator(VideoOutlet):
+class KlingDownloadOperator(KlingOperator):
     """Saves what a finished Kling task made; free, and not repeated where the file is there and right.
 
     XCom: the result, as of :class:`KlingGenerateOperator`; and as there each video is an event of the asset
@@ -45,9 +43,7 @@ class KlingDownloadOperator(VideoOutlet):
         "request",
         "kling_conn_id",
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
-    operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
-    ui_color = "#e7f6ef"
+    _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
         "request": request_mapping(optional=True),
         "destination": folder(),
@@ -79,36 +75,9 @@ class KlingDownloadOperator(VideoOutlet):
         self.destination_conn_id = destination_conn_id
         self.replace = replace
         self.kling_conn_id = kling_conn_id
-        self._check_arguments()
 
     def execute(self, context: Context) -> Any:
-        with told_failures(
-            context, kling_task_id=self.kling_task_id, request=self.request, conn_id=self.kling_conn_id
-        ):
-            return self._save(context)
+        """Save what the task made, where it is not saved already."""
+        from kling_provider.execution.runs.download import save_finished_task
 
-    def _save(self, context: Context) -> dict[str, Any]:
-        from kling_provider.execution.outcome import TaskOutcome
-        from kling_provider.hooks.kling import KlingHook
-        from kling_provider.operators.saving import Saving
-        from kling_provider.operators.waiting import finished_task, read_id
-        from kling_provider.submission.sent import Place
-
-        self._check_rendered()
-        hook = KlingHook(self.kling_conn_id)
-        request = hook.validate_request(self.request) if self.request else None
-        kind = self.type or (request.type if request else "text_to_video")
-        named = "{name}.{kling_task_id}" if request and request.name else "{kling_task_id}"
-        place = Place(
-            destination=self.destination,
-            conn_id=self.destination_conn_id,
-            filename=self.filename or named,
-            replace=self.replace,
-        )
-        # The place before the task is read: what is wrong with it is wrong in any case.
-        saving = Saving.of_task(
-            hook, read_id(self.kling_task_id), kind, request, self.request, place, context
-        )
-        task = finished_task(hook, self.kling_task_id, kind)
-        saved = saving.save(task)
-        return self._finished(context, TaskOutcome.of_task(task, request, type=kind, saved=saved))
+        return save_finished_task(self, context)

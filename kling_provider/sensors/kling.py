@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -18,25 +16,17 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from kling_provider import metrics
 from kling_provider.arguments import Argument, duration, flag, interval, request_mapping, text, with_dicts
 from kling_provider.compat import task_deferral_timeout
-from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
-from kling_provider.operators.announcing import VideoOutlet
-from kling_provider.operators.telling import told_failures
+from kling_provider.operators.base import KlingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from kling_provider.api.requests.base import KlingRequest
-    from kling_provider.api.tasks import KlingTask
-    from kling_provider.hooks.kling import KlingHook
-
-#: Airflow's own limit on a deferral is a net below the trigger's deadline.
-NET = timedelta(minutes=10)
+    from kling_provider.execution.runs.wait import WaitRun
 
 
-class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
+class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     """Waits for a Kling task, by default without a worker.
 
     XCom: the result (ids, outputs, billing, times); and each video is an event of the asset
@@ -54,9 +44,7 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("kling_task_id", "type", "request", "kling_conn_id")
-    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
-    operator_extra_links = (KlingVideoLink(), KlingGalleryLink(), KlingConsoleLink())
-    ui_color = "#e7f6ef"
+    _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
         "request": request_mapping(optional=True),
         "kling_conn_id": text("the id of a connection"),
@@ -69,6 +57,8 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         "never_fail": flag(),
         "silent_fail": flag(),
     }
+
+    _poking: WaitRun | None = None
 
     def __init__(
         self,
@@ -91,23 +81,18 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
         self.kling_conn_id = kling_conn_id
         self.deferrable = deferrable
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
-        self._check_arguments()
 
     def execute(self, context: Context) -> Any:
         if self.deferrable:
-            with self._one_outcome(), self._told_failures(context):
-                return self._wait(context)
+            run = self._run(context)
+            with self._one_outcome(), run.reported_failures():
+                return run.wait()
         try:
             return super().execute(context)
         except AirflowSensorTimeout as error:  # Airflow's own of poke and reschedule mode
             if self.never_fail:
                 raise AirflowSkipException(f"Skipped, as never_fail says: {error}") from error
             raise
-
-    def _told_failures(self, context: Context) -> AbstractContextManager[None]:
-        return told_failures(
-            context, kling_task_id=self.kling_task_id, request=self.request, conn_id=self.kling_conn_id
-        )
 
     @contextmanager
     def _one_outcome(self) -> Iterator[None]:
@@ -137,39 +122,6 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
             except task_deferral_timeout() as error:
                 raise AirflowSensorTimeout(str(error)) from error
 
-    def _wait(self, context: Context) -> Any:
-        task = self._read()
-        if (result := self._result(context, task)) is not None:
-            return result
-        from kling_provider.operators.waiting import FIRST_LOOK
-        from kling_provider.triggers.kling import KlingTaskTrigger
-
-        now = time.time()
-        self.log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
-        self.defer(
-            trigger=KlingTaskTrigger(
-                kling_conn_id=self.kling_conn_id,
-                kling_task_id=task.kling_task_id,
-                type=self._kind,
-                deadline=now + self.timeout,
-                first_look=now + FIRST_LOOK,
-                poll_interval=self.poll_interval,
-                expected_at=self._expected_at(task),
-            ),
-            method_name="execute_complete",
-            # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
-            kwargs={"waited": self._fields_to_keep()},
-            timeout=timedelta(seconds=self.timeout) + NET,
-        )
-        raise AssertionError("unreachable: defer raises")
-
-    def _fields_to_keep(self) -> dict[str, Any]:
-        from kling_provider.storage import shown_request
-        from kling_provider.submission.sent import fit_to_store
-
-        shown = shown_request(self.request) if isinstance(self.request, Mapping) else None
-        return {"kling_conn_id": self.kling_conn_id, "type": self._kind, "request": fit_to_store(shown)}
-
     def execute_complete(
         self,
         context: Context,
@@ -181,80 +133,23 @@ class KlingTaskSensor(VideoOutlet, BaseSensorOperator):
 
         :param waited: connection, type and request as they were at the defer; ``airflow dags test`` drops them.
         """
-        from kling_provider.exceptions import KlingTimeout
-        from kling_provider.operators.waiting import confirmed
-
-        dag_id = context["ti"].dag_id
         for name, value in (waited or {}).items():
             if name in ("kling_conn_id", "type", "request"):
                 setattr(self, name, value)
         with self._one_outcome():
-            try:
-                with self._told_failures(context):
-                    task = confirmed(self._hook, event, self._kind)
-                    if task.finished_at is not None:
-                        metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
-                    return self._result(context, task)
-            except KlingTimeout as error:
-                raise AirflowSensorTimeout(str(error)) from None
+            return self._run(context).resume(event)
 
     def poke(self, context: Context) -> PokeReturnValue:
+        """Look once, in poke and reschedule mode."""
+        if self._poking is None or self._poking.context is not context:
+            self._poking = self._run(context)  # one connection for all looks of this process
+        run = self._poking
         # With silent_fail a fault is logged by Airflow and the next poke comes: that is no failure to tell.
-        telling = nullcontext() if self.silent_fail else self._told_failures(context)
-        with self._one_outcome(), telling:
-            task = self._read()
-            result = self._result(context, task)
-            if result is None:
-                self.log.info("Kling task %s is %s.", task.kling_task_id, task.word)
+        with self._one_outcome(), nullcontext() if self.silent_fail else run.reported_failures():
+            result = run.look()
             return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
-    @cached_property
-    def _hook(self) -> KlingHook:
-        from kling_provider.hooks.kling import KlingHook
+    def _run(self, context: Context) -> WaitRun:
+        from kling_provider.execution.runs.wait import WaitRun
 
-        return KlingHook(self.kling_conn_id)
-
-    @property
-    def _kind(self) -> str:
-        request = self.request if isinstance(self.request, Mapping) else {}
-        return self.type or request.get("type") or "text_to_video"
-
-    @cached_property
-    def _checked_request(self) -> KlingRequest | None:
-        """The request, which only adds to what is told: one that is wrong does not end the wait for what is paid."""
-        if not self.request:
-            return None
-        from kling_provider.exceptions import KlingRequestError
-
-        try:
-            return self._hook.validate_request(self.request)
-        except KlingRequestError as error:
-            self.log.warning("The request of this sensor is left out of its result. %s", error)
-            return None
-
-    def _read(self) -> KlingTask:
-        from kling_provider.operators.waiting import read_task
-
-        return read_task(self._hook, self.kling_task_id, self._kind)
-
-    def _expected_at(self, task: KlingTask) -> float | None:
-        """When the video will be there, roughly: an epoch. What was asked for must be known for it."""
-        request = self._checked_request
-        if request is None or task.created_at is None or request.summary.duration is None:
-            return None
-        from kling_provider.api.models import expected_seconds
-
-        return task.created_at.timestamp() + expected_seconds(request.model, request.summary.duration)
-
-    def _result(self, context: Context, task: KlingTask) -> dict[str, Any] | None:
-        """The result of a finished task, ``None`` while it runs; a failed one raises."""
-        from kling_provider.execution.outcome import TaskOutcome
-        from kling_provider.operators.waiting import count_delivered, raise_if_failed_finally, with_outputs
-
-        task = with_outputs(self._hook, task, self._kind)
-        raise_if_failed_finally(task)
-        if not task.status.ended:
-            return None
-        request = self._checked_request
-        count_delivered(task, dag_id=context["ti"].dag_id, model=request.model if request else None)
-        return self._finished(context, TaskOutcome.of_task(task, request, type=self._kind))
+        return WaitRun(self, context)

@@ -29,6 +29,7 @@ from kling_provider.submission.steps import (
     Submitted,
     Wait,
     drive,
+    drive_until,
 )
 from kling_provider.submission.words import failure_of
 
@@ -49,5 +50,6 @@ __all__ = [
     "Submitted",
     "Wait",
     "drive",
+    "drive_until",
     "failure_of",
 ]

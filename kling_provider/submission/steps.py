@@ -130,6 +130,7 @@ class NoSlot:
 Outcome = Submitted | NoSlot
 Steps = Generator[Step, Any, Outcome]
 End = TypeVar("End")
+Stop = TypeVar("Stop")
 
 
 def drive(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
@@ -137,12 +138,31 @@ def drive(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
     try:
         step = next(steps)
         while True:
-            try:
-                result = do(step)
-            except KlingError as error:
-                step = steps.throw(error)
-            else:
-                step = steps.send(result)
+            step = _carry_out(steps, step, do)
     except StopIteration as end:
         outcome: End = end.value
         return outcome
+
+
+def drive_until(
+    steps: Generator[Step, Any, End], do: Callable[[Step], Any], *, stop: type[Stop]
+) -> End | Stop:
+    """Run ``steps`` as :func:`drive` does, up to the first step of the kind ``stop``: it is returned and not carried out."""
+    try:
+        step = next(steps)
+        while not isinstance(step, stop):
+            step = _carry_out(steps, step, do)
+    except StopIteration as end:
+        outcome: End = end.value
+        return outcome
+    steps.close()
+    return step
+
+
+def _carry_out(steps: Generator[Step, Any, Any], step: Step, do: Callable[[Step], Any]) -> Step:
+    """Carry one step out, and return the next one."""
+    try:
+        result = do(step)
+    except KlingError as error:
+        return steps.throw(error)
+    return steps.send(result)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
 
 
@@ -39,7 +39,7 @@ def arrears(stage: Stage) -> None:
 def rotated(stage: Stage) -> None:
     """The key is changed at Kling while ten wait for videos and ten for slots, and half a minute later in Airflow."""
     run = stage.start()
-    run.waiting_for_slots(10)
+    run.wait_for_slots(10, then=30)
     stage.sandbox.rotate_key("sk-the-new-one")
     time.sleep(20)
     stage.connect(password="sk-the-new-one")
@@ -68,7 +68,7 @@ SCENARIOS = (
         name="key-rotated",
         fault="key rotated in the middle, the connection 20 s later",
         play=rotated,
-        sandbox={"concurrency": 10, "render_seconds": 30},
+        sandbox={"concurrency": 10, "render_seconds": HELD},
     ),
     Scenario(
         name="clock",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
 
 HALF: dict[str, Any] = {"probability": 0.5}
@@ -19,7 +19,7 @@ def each_third(kind: str, key: str, values: list[Any]) -> list[dict[str, Any]]:
 def reads_fail(stage: Stage) -> None:
     """From the moment when all wait for their videos."""
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     stage.sandbox.set_faults([{"kind": "outage", "for_seconds": 120}])
     run.finish()
     stage.check(stage.sandbox.stats()["faults"].get("outage", 0) > 3, "hardly a read met the outage")
@@ -78,7 +78,7 @@ SCENARIOS = (
         name="reads-fail",
         fault="reads fail for 120 s",
         play=reads_fail,
-        sandbox={"render_seconds": 30},
+        sandbox={"render_seconds": HELD},
         expect=Expect(most_creates=20),
     ),
 )

@@ -11,10 +11,10 @@ from typing import Any
 from tests.faults.files import mount
 from tests.faults.kills import kill_in_call
 from tests.faults.people import write_prompt
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
 
-SLOW = {"render_seconds": 25}
+SLOW = {"render_seconds": HELD}
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
 
 
@@ -80,7 +80,7 @@ def variable_changed(stage: Stage) -> None:
     """The night's videos are the night's, and the next run makes the day's."""
     rows_with_variable(stage, stage.scenario.videos)
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     variable(stage, "day")
     run.finish()
     files_tell_the_truth(stage)
@@ -97,7 +97,7 @@ def disk_filled_and_variable_changed(stage: Stage) -> None:
     mount(stage, "mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs")
     try:
         run = stage.start()
-        run.all_wait_for_videos()
+        run.wait_for_videos()
         filler = stage.place / "filler"
         with filler.open("wb", buffering=0) as file:
             try:
@@ -126,7 +126,7 @@ def dag_edited(stage: Stage) -> None:
     text = stage.stack.home / "edited.json"
     text.write_text(json.dumps({"prompt": "A red panda brews tea", "name": "panda", "duration": 3}))
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     text.write_text(json.dumps({"prompt": "A paper boat in the rain", "name": "boat", "duration": 3}))
     run.finish()
     files_tell_the_truth(stage)
@@ -141,10 +141,7 @@ def list_shifted(stage: Stage) -> None:
     for name in ("boat", "panda"):
         write_prompt(stage, name)
     run = stage.start(rows=stage.folder / "prompts")
-    run.until(
-        lambda: sum(one.waits_for_video for one in run.instances()) == 2,
-        "two instances to wait for their videos",
-    )
+    run.wait_for_videos(2)
     write_prompt(stage, "aaa")
     stage.stack.api.clear(run.dag_id, run.run_id, ["load_prompts"], downstream=False)
     run.finish()

@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from demo.stack import COMPONENTS
 from tests.faults import database
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Run, Stage
 
-SLOW = {"render_seconds": 25}
+SLOW = {"render_seconds": HELD}
 FEW = {"concurrency": 5, "render_seconds": 12}
+FULL = {"concurrency": 5, "render_seconds": HELD}
 ONCE = Expect(most_creates=20)
 
 
@@ -20,9 +21,9 @@ def waiting(stage: Stage, slots: bool) -> Run:
     """Twenty that wait: for their videos, or fifteen of them for slots."""
     run = stage.start()
     if slots:
-        run.waiting_for_slots(15)
+        run.wait_for_slots(15, then=12)
     else:
-        run.all_wait_for_videos()
+        run.wait_for_videos()
     return run
 
 
@@ -54,7 +55,7 @@ def database_restored(stage: Stage) -> None:
     copy = stage.folder / "before"
     database.copy(stage.stack.database.url, copy)
     run = stage.start()
-    run.until(lambda: sum(one.waits_for_video for one in run.instances()) >= 15, "fifteen to wait")
+    run.wait_for_videos(15)
     stage.kill(*stage.stack.components)
     database.restore(stage.stack.database.url, copy)
     stage.revive(*COMPONENTS)
@@ -93,14 +94,14 @@ SCENARIOS = (
         name="triggerer-slot",
         fault="SIGKILL of the triggerer while tasks wait for a slot",
         play=killed("triggerer", slots=True),
-        sandbox=FEW,
+        sandbox=FULL,
         alone=True,
     ),
     Scenario(
         name="api-restart",
         fault="API servers killed and restarted while tasks wait for slots and results",
         play=killed("api-server", "execution-api", slots=True),
-        sandbox=FEW,
+        sandbox=FULL,
         alone=True,
     ),
     Scenario(

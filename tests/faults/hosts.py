@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.faults.kills import kill_in_call
 from tests.faults.people import stops_say_how_to_go_on
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Run, Stage
 
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
@@ -68,7 +68,7 @@ def cleared(stage: Stage) -> None:
 def next_run(stage: Stage) -> None:
     """Everything is marked failed while it renders; the next run, not a retry, finds what was paid."""
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     run.mark("failed", range(stage.scenario.videos))
     run.finish()
     stage.end_of_all_tasks()
@@ -141,7 +141,7 @@ SCENARIOS = (
         dag="daily",
         files=True,
         play=next_run,
-        sandbox={**GATEWAY, "render_seconds": 25},
+        sandbox={**GATEWAY, "render_seconds": HELD},
         expect=Expect(failed=20, most_creates=20),
     ),
     Scenario(

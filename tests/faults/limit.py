@@ -56,7 +56,7 @@ def learned(stage: Stage) -> None:
 def fifty_wait(stage: Stage) -> None:
     """Nobody who waits holds a task slot. When that was seen, Kling's clock runs faster, for the rest of the run."""
     run = stage.start()
-    run.waiting_for_slots(50)
+    run.wait_for_slots(50)
     holding = sum(one.state in ("running", "queued") for one in run.instances())
     stage.notes["holding a task slot"] = holding
     stage.check(not holding, f"{holding} instances hold a task slot while 50 wait")
@@ -71,12 +71,12 @@ def hurried(stage: Stage) -> bool:
 def two_dags(stage: Stage) -> None:
     """Twenty videos each; a third of a minute apart, so that one has the whole queue before the other comes."""
     first = stage.start("pay")
-    first.waiting_for_slots(12)
+    first.wait_for_slots(12)
     stage.write_rows(
         [{**row, "prompt": f"other {row['prompt']}", "name": f"other-{row['name']}"} for row in stage.rows()]
     )
     second = stage.start("pausable")
-    second.waiting_for_slots(12)
+    second.wait_for_slots(12)
     since = time.time()
     runs = (first, second)
     stage.until(
@@ -101,7 +101,7 @@ def two_models(stage: Stage) -> None:
     """One model's slots are full for a long time; the other's videos are made meanwhile."""
     stage.sandbox.set_faults([{"kind": "slow_render", "factor": 12, "match": {"model": "kling-3.0"}}])
     full = stage.start("pay")
-    full.waiting_for_slots(stage.scenario.videos - LIMIT)
+    full.wait_for_slots(stage.scenario.videos - LIMIT)
     began = time.monotonic()
     stage.write_rows(
         [

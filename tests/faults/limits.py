@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 
 from demo.stack.api import ApiError
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
 
-#: Long enough that all the others queue up behind the first five, also where several scenarios share two cores.
-SLOW = {"concurrency": 5, "render_seconds": 25}
+#: All the others queue up behind the first five.
+SLOW = {"concurrency": 5, "render_seconds": HELD}
 FEW = {"concurrency": 5, "render_seconds": 6}
 LIMIT = 5
 #: Seconds by which one worker may start faster than another.
@@ -36,7 +36,7 @@ def marked(state: str) -> Callable[[Stage], None]:
 
     def play(stage: Stage) -> None:
         run = stage.start()
-        waiting = run.waiting_for_slots(stage.scenario.videos - LIMIT)
+        waiting = run.wait_for_slots(stage.scenario.videos - LIMIT)
         made = stage.made
         run.mark(state, [one.map_index for one in waiting])
         slots_given_back(stage)
@@ -53,7 +53,7 @@ def marked(state: str) -> Callable[[Stage], None]:
 def pool_closed(stage: Stage) -> None:
     """The pool goes to 0 while they wait for a slot, and is opened again."""
     run = stage.start()
-    run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    run.wait_for_slots(stage.scenario.videos - LIMIT)
     pool = stage.stack.api.pool
     pool("faults", 0)
     try:
@@ -69,7 +69,7 @@ def pool_closed(stage: Stage) -> None:
 def paused(stage: Stage) -> None:
     """The DAG is paused while they wait for a slot, and goes on."""
     run = stage.start()
-    run.waiting_for_slots(stage.scenario.videos - LIMIT)
+    run.wait_for_slots(stage.scenario.videos - LIMIT)
     stage.stack.api.pause(run.dag_id)
     try:
         slots_given_back(stage)
@@ -108,7 +108,7 @@ def out_of_order(stage: Stage) -> int:
 def woken_and_marked(stage: Stage) -> None:
     """Whoever is woken is marked failed before its worker has begun."""
     run = stage.start()
-    run.waiting_for_slots(10)
+    run.wait_for_slots(10, then=12)
     struck: set[int] = set()
     waiting = {one.map_index for one in run.instances() if one.waits_for_slot}
     deadline = time.monotonic() + 90
@@ -188,7 +188,7 @@ SCENARIOS = (
         fault="woken for a slot and marked failed at that moment",
         play=woken_and_marked,
         videos=25,
-        sandbox={"concurrency": 5, "render_seconds": 12},
+        sandbox=SLOW,
         expect=Expect(failed=0),
     ),
 )

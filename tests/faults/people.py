@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.faults.processes import talks_to
-from tests.faults.scenario import Expect, Scenario
+from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Run, Stage
 
-SLOW = {"render_seconds": 25}
+SLOW = {"render_seconds": HELD}
 ONCE = Expect(most_creates=20)
 
 
@@ -45,7 +45,7 @@ def clear_running(stage: Stage) -> None:
 
 def clear_deferred(stage: Stage) -> None:
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     run.clear_videos()
     run.finish()
 
@@ -53,7 +53,7 @@ def clear_deferred(stage: Stage) -> None:
 def clear_failed(stage: Stage) -> None:
     """They gave up waiting; the tasks went on at Kling."""
     run = stage.start()
-    run.all_wait_for_videos()
+    run.wait_for_videos()
     run.mark("failed", range(stage.scenario.videos))
     run.finish()
     stage.check(set(run.counts()) == {"failed"}, f"not all failed: {run.counts()}")
@@ -82,7 +82,7 @@ def marked(state: str) -> Callable[[Stage], None]:
 
     def play(stage: Stage) -> None:
         run = stage.start()
-        run.all_wait_for_videos()
+        run.wait_for_videos()
         run.mark(state, range(stage.scenario.videos))
         run.finish()
         stage.end_of_all_tasks()

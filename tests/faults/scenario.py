@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.faults.stage import Stage
 
+#: Seconds of a video that does not end by itself: it renders until all that a scenario wants to see waiting wait.
+HELD = 3600.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expect:

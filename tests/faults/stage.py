@@ -17,7 +17,7 @@ from demo.stack.api import ApiError
 from demo.stack.processes import tail
 from kling_provider.sandbox import Sandbox
 from tests.faults.processes import running_tasks
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import HELD, Scenario
 
 T = TypeVar("T")
 
@@ -213,6 +213,18 @@ class Stage:
         """The Kling task ids of saved files."""
         return saved_ids(self.place) if self.frozen is None else self.frozen
 
+    def end_renders(self, seconds: float) -> None:
+        """Let what is held end in so many seconds; what is made from now on takes as long."""
+        backend, options = self.sandbox.backend, self.sandbox.options
+        if options.render_seconds < HELD:
+            return
+        options.render_seconds = seconds
+        with backend.lock:
+            now = backend.clock()
+            for task in backend.all():
+                if task.live(now) and task.ends != float("inf"):
+                    task.ends = now + seconds
+
     def end_of_all_tasks(self) -> None:
         """Wait until nothing renders any more, apart from what never ends."""
 
@@ -295,25 +307,26 @@ class Run:
     def until(self, probe: Callable[[], T], what: str, timeout: float | None = None) -> T:
         return self.stage.until(probe, what, timeout)
 
-    def all_wait_for_videos(self, timeout: float | None = None) -> None:
-        count = self.stage.scenario.videos
-        self.until(
-            lambda: sum(one.waits_for_video for one in self.instances()) >= count,
-            f"{count} instances to wait for their videos",
-            timeout,
-        )
+    def wait_for_videos(self, count: int | None = None, *, then: float = 25.0) -> list[Instance]:
+        """Wait until so many (all) wait for their videos.
 
-    def waiting_for_slots(self, count: int, timeout: float | None = None) -> list[Instance]:
+        :param then: seconds in which the videos end, if they are held.
+        """
+        count = self.stage.scenario.videos if count is None else count
+        return self._wait(lambda one: one.waits_for_video, count, "their videos", then)
+
+    def wait_for_slots(self, count: int, *, then: float = 25.0) -> list[Instance]:
         """Wait until so many wait for a slot."""
-        return self.until(
-            lambda: (
-                found
-                if len(found := [one for one in self.instances() if one.waits_for_slot]) >= count
-                else []
-            ),
-            f"{count} instances to wait for a slot",
-            timeout,
-        )
+        return self._wait(lambda one: one.waits_for_slot, count, "a slot", then)
+
+    def _wait(self, waits: Callable[[Instance], bool], count: int, what: str, then: float) -> list[Instance]:
+        def look() -> list[Instance]:
+            found = [one for one in self.instances() if waits(one)]
+            return found if len(found) >= count else []
+
+        found = self.until(look, f"{count} instances to wait for {what}")
+        self.stage.end_renders(then)
+        return found
 
     # -- what people do -------------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+import pytest
+
 from kling_provider.hooks.kling import KlingHook
 
 
@@ -27,3 +29,12 @@ def make_authorization(*args: Any, **kwargs: Any) -> str:
     except ModuleNotFoundError:
         make = import_module("kling_provider.hooks.wire").auth_header
     return str(make(*args, **kwargs))
+
+
+def without_pause_for_late_outputs(patch: pytest.MonkeyPatch) -> None:
+    """Let the second read of a success without a result come at once."""
+    try:
+        patch.setattr(import_module("kling_provider.execution.reading"), "LATE_OUTPUTS", 0.0)
+    except ModuleNotFoundError:
+        waiting = import_module("kling_provider.operators.waiting")
+        patch.setattr(waiting, "_LATE_OUTPUTS", 0.0, raising=False)

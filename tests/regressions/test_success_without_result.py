@@ -22,6 +22,7 @@ from kling_provider.operators.kling import (
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
+from tests.regressions.renamed import without_pause_for_late_outputs
 from tests.unit.instance import Instance
 
 NOTHING: list[list[Any]] = [
@@ -39,7 +40,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch, connected(patch) as running:
-        patch.setattr("kling_provider.operators.waiting._LATE_OUTPUTS", 0.0, raising=False)
+        without_pause_for_late_outputs(patch)
         yield running
 
 

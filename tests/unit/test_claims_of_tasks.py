@@ -17,8 +17,8 @@ from kling_provider.api.pricing import PerSecond
 from kling_provider.api.requests.video import TextToVideo
 from kling_provider.api.tasks import Output
 from kling_provider.exceptions import KlingError, KlingModerationError, KlingRequestError, KlingStorageError
+from kling_provider.execution.result_place import ResultPlace
 from kling_provider.operators.kling import KlingGenerateOperator
-from kling_provider.operators.saving import Saving
 from kling_provider.sandbox import Sandbox
 from kling_provider.submission.sent import Place
 from tests.regressions import conftest as regressions
@@ -185,7 +185,7 @@ def test_the_files_that_a_kind_makes_are_looked_for_before_paying(name: str, tmp
     )
     place = Place(destination=str(tmp_path), filename="{kling_task_id}")
     with registered(images):
-        saving = Saving.of_task(None, "1", "made_up", None, None, place, Instance().context)  # type: ignore[arg-type]
+        saving = ResultPlace.of_task(None, "1", "made_up", None, None, place, Instance().context)  # type: ignore[arg-type]
         (tmp_path / "1.mp4").write_bytes(b"somebody's")
         assert saving.check() == "1"
         (tmp_path / name).write_bytes(b"somebody's")

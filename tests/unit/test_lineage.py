@@ -11,7 +11,7 @@ from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.execution.lineage import collect, dataset_name, openlineage_of
+from kling_provider.execution.lineage import collect, dataset_name, describe_lineage
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
 
@@ -75,11 +75,12 @@ def test_pictures_have_names_where_they_have_addresses() -> None:
 
 
 def test_airflows_own_collector(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.providers.common.compat import sdk
     from airflow.sdk.lineage import HookLineageCollector
 
+    from kling_provider.execution import lineage
+
     collector = HookLineageCollector()
-    monkeypatch.setattr(sdk, "get_hook_lineage_collector", lambda: collector, raising=False)
+    monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
     collect(outcome("file:///videos/panda.mp4"), object())
     collected = collector.collected_assets
     assert [one.asset.uri for one in collected.inputs] == [
@@ -93,7 +94,7 @@ def test_openlineages_own_classes() -> None:
     pytest.importorskip("airflow.providers.openlineage")
     from openlineage.client.serde import Serde
 
-    lineage = openlineage_of(outcome())
+    lineage = describe_lineage(outcome())
     as_json: dict[str, Any] = json.loads(Serde.to_json(lineage))
     assert [(one["namespace"], one["name"]) for one in as_json["inputs"]] == [
         ("https://host.example", "/pictures/panda.jpg"),
@@ -110,7 +111,7 @@ def test_openlineages_own_classes() -> None:
 
 def test_a_submit_knows_less_and_says_that() -> None:
     pytest.importorskip("airflow.providers.openlineage")
-    lineage = openlineage_of(
+    lineage = describe_lineage(
         TaskOutcome(facts=ResultFacts(kling_task_id="912", model="kling-3.0"), status="submitted")
     )
     assert (lineage.inputs, lineage.outputs) == ([], [])

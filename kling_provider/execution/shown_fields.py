@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow's page of rendered fields shows of a request: what may be shown, not what is sent.
-
-Imported when a task runs, never at Dag-parse time.
-"""
+"""What Airflow's page of rendered fields shows of a request: what may be shown, not what is sent."""
 
 from __future__ import annotations
 

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a task instance's result goes.
-
-Imported when a task runs, never at DAG-parse time.
-"""
+"""Where a task instance's result goes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.catalog import find_spec
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
+from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import (
     Origin,
     SavedResult,
@@ -29,16 +30,12 @@ from kling_provider.storage import (
     stem_beside,
 )
 from kling_provider.storage.addresses import Reach
-
-if TYPE_CHECKING:
-    from kling_provider.api.requests.base import KlingRequest
-    from kling_provider.hooks.kling import KlingHook
-    from kling_provider.submission.sent import Place, SentRequest
+from kling_provider.submission.sent import Place, SentRequest
 
 log = logging.getLogger(__name__)
 
 
-class Saving:
+class ResultPlace:
     """Finds, claims and fills the place of one Kling task's outputs, for one task instance.
 
     :param place: with the stem, if one was claimed: then it counts, whatever the file name says now.
@@ -77,8 +74,8 @@ class Saving:
         )
 
     @classmethod
-    def of_sent(cls, hook: KlingHook, sent: SentRequest, context: Mapping[str, Any]) -> Saving:
-        """For a task that submits: what was submitted says whose the result is, and where it goes."""
+    def of_sent(cls, hook: KlingHook, sent: SentRequest, context: Mapping[str, Any]) -> ResultPlace:
+        """Make it for a task that submits: what was submitted says whose the result is, and where it goes."""
         if sent.place is None:
             raise ValueError("sent must say where its result is saved")
         origin = _origin(sent.identity, sent, sent.shown, sent.type, context)
@@ -94,8 +91,8 @@ class Saving:
         data: Mapping[str, Any] | None,
         place: Place,
         context: Mapping[str, Any],
-    ) -> Saving:
-        """For a download: the Kling task is all that says whose video it is."""
+    ) -> ResultPlace:
+        """Make it for a download: the Kling task is all that says whose video it is."""
         origin = _origin(f"kling:{kling_task_id}", request, data, type, context)
         model = request.model if request else None
         return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
@@ -114,7 +111,7 @@ class Saving:
         return saved
 
     def check(self) -> str:
-        """The stem of the place that :meth:`claim` would take, without claiming it.
+        """Return the stem of the place that :meth:`claim` would take, without claiming it.
 
         :raises KlingRequestError: as :meth:`claim`.
         """
@@ -123,7 +120,7 @@ class Saving:
         return choose_place(self._root, self._plain, self._origin, replace=self._replace).stem
 
     def claim(self) -> str:
-        """Claim a place for what is about to be paid; the stem, below the destination, where it will be saved.
+        """Claim a place for what is about to be paid; returns the stem, below the destination, where it will be saved.
 
         Once claimed, the same stem comes again.
 
@@ -135,7 +132,7 @@ class Saving:
         return self._claimed
 
     def claim_for_paid(self) -> str:
-        """The same for a task that exists already: it is never refused, but goes beside what is somebody else's."""
+        """Claim a place for a task that exists already: it is never refused, but goes beside what is somebody else's."""
         try:
             return self.claim()
         except (KlingRequestError, KlingStorageError) as error:
@@ -146,7 +143,7 @@ class Saving:
         return self._claimed
 
     def release(self) -> None:
-        """Nothing was made: what was claimed is given back, if this task instance made the claim. Never raises."""
+        """Give back what was claimed, if this task instance made the claim: nothing was made. Never raises."""
         if self._claimed is not None:
             release_place(self._root, self._plain, self._origin)
         self._claimed = None
@@ -178,8 +175,6 @@ def find_remembered_result(files: Sequence[str], identity: str, conn_id: str | N
 
     :param files: what the memory of that run names: the manifest, or in an earlier release each file.
     """
-    from airflow.sdk import ObjectStoragePath
-
     for file in files[:1]:
         path = ObjectStoragePath(file, conn_id=conn_id) if conn_id else ObjectStoragePath(file)
         return find_saved_by_file(path, identity)

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which requests of a list need not be paid: their result is saved, remembered, or at Kling already.
 
-Everything is asked where the paying task will ask, by the same functions, and all of it is free. Imported when a task
-runs, never at Dag-parse time.
+Everything is asked where the paying task will ask, by the same functions, and all of it is free.
 """
 
 from __future__ import annotations
@@ -12,16 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kling_provider.api.pricing import Price
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.earlier import run_free_step
+from kling_provider.execution.plan import RequestPlan
+from kling_provider.execution.result_place import ResultPlace, find_remembered_result
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.identity import Identity
-from kling_provider.operators.earlier import run_free_step
-from kling_provider.operators.job import Job
-from kling_provider.operators.saving import Saving, find_remembered_result
 from kling_provider.storage import SavedResult
 from kling_provider.submission import Read
 from kling_provider.submission.lookups import best_of
@@ -36,16 +32,18 @@ log = logging.getLogger(__name__)
 class Wanted:
     """One request of a list, as its task instance will see it.
 
+    :param plan: what that instance would send, and where it would save.
     :param context: of that instance.
-    :param sent: what it would submit, and where it would save.
     """
 
     label: str
-    request: KlingRequest
-    price: Price
-    identity: Identity
-    sent: SentRequest
+    plan: RequestPlan
     context: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def sent(self) -> SentRequest:
+        """The facts of the request."""
+        return self.plan.sent
 
     @property
     def is_paid_once(self) -> bool:
@@ -62,11 +60,12 @@ class Found:
 
 
 def read_list(
-    requests: Sequence[Any], prepare: Callable[[Mapping[str, Any], int], tuple[Job, Mapping[str, Any]]]
+    requests: Sequence[Any],
+    prepare: Callable[[Mapping[str, Any], int], tuple[RequestPlan, Mapping[str, Any]]],
 ) -> list[Wanted]:
     """Check every request.
 
-    :param prepare: request and its place in the list -> the work of the instance that will pay, and its context.
+    :param prepare: request and its place in the list -> the plan of the instance that will pay, and its context.
     :raises KlingRequestError: with every problem of every request; nothing was sent.
     """
     wanted: list[Wanted] = []
@@ -76,7 +75,7 @@ def read_list(
         name = data.get("name") if isinstance(data, Mapping) else None
         label = f"#{index}" if name in (None, "") else str(name)
         try:
-            job, context = prepare(data, index)
+            plan, context = prepare(data, index)
         except KlingRequestError as wrong:
             problems += [
                 Problem(f"{label}: {p.field}".rstrip(": "), p.found, p.message) for p in wrong.problems
@@ -84,16 +83,7 @@ def read_list(
             if not wrong.problems:
                 whole.setdefault(str(wrong), []).append(label)
             continue
-        wanted.append(
-            Wanted(
-                label=label,
-                request=job.request,
-                price=job.price,
-                identity=job.identity,
-                sent=job.sent,
-                context=context,
-            )
-        )
+        wanted.append(Wanted(label=label, plan=plan, context=context))
     # What is wrong with the connection or the scope is wrong in every request: said once.
     problems += [Problem(_labels(labels), None, text) for text, labels in whole.items()]
     if problems:
@@ -111,7 +101,7 @@ def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
     found: dict[int, Found] = {}
     first: dict[str, Wanted] = {}
     for index, one in enumerate(wanted):
-        earlier = first.setdefault(one.identity.key, one)
+        earlier = first.setdefault(one.plan.identity.key, one)
         if earlier is not one and one.is_paid_once:
             found[index] = Found(f"the same as {earlier.label}, paid once")
         elif (saved := _find_saved(hook, one)) is not None:
@@ -123,7 +113,7 @@ def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
 def _find_saved(hook: KlingHook, one: Wanted) -> Found | None:
     if one.sent.place is None:
         return None
-    saved = Saving.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
+    saved = ResultPlace.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
     return None if saved is None else _saved(saved)
 
 
@@ -147,9 +137,9 @@ def _find_remembered(
             memory = PaidMemory(one.context, one.sent.memory_key, account_wide=one.sent.is_account_wide)
             record = memory.load(is_proven=bool(records))
             records[index] = record or {}
-            if record and record.get("identity") == one.identity.key and record.get("kling_task_id"):
+            if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):
                 named[index] = str(record["kling_task_id"])
-    tasks = _read(hook, {(wanted[index].request.type, one) for index, one in named.items()})
+    tasks = _read(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
     more: dict[int, Found] = {}
     for index, kling_task_id in named.items():
         task = tasks.get(kling_task_id)
@@ -158,7 +148,9 @@ def _find_remembered(
         elif task is None and index in records:
             place = wanted[index].sent.place
             files = records[index].get("files") or ()
-            kept = find_remembered_result(files, wanted[index].identity.key, place.conn_id if place else None)
+            kept = find_remembered_result(
+                files, wanted[index].plan.identity.key, place.conn_id if place else None
+            )
             # Without a file the paying task stops: it sends nothing either.
             more[index] = (
                 _saved(kept)
@@ -177,7 +169,7 @@ def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
 
 def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> dict[int, Found]:
     """By external id, the task that did not fail; look-ups are free."""
-    waiting = {one.identity.key: index for index, one in enumerate(wanted) if index not in found}
+    waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.finds:
         log.info(
             "%s finds no tasks by external id: what this run has paid and no file or memory knows counts as not paid.",
@@ -187,14 +179,14 @@ def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int,
     more: dict[int, Found] = {}
     attempt, indices = 0, sorted(waiting.values())
     while indices:
-        ids = {wanted[index].identity.external_task_id(attempt): index for index in indices}
+        ids = {wanted[index].plan.identity.external_task_id(attempt): index for index in indices}
         tasks = hook.find(list(ids))
         indices = []
         for external, same in tasks.items():
             index, best = ids[external], best_of(same)
             if best.status is not TaskStatus.FAILED:
                 more[index] = _there(best)
-            elif attempt + 1 < wanted[index].identity.attempts:
+            elif attempt + 1 < wanted[index].plan.identity.attempts:
                 indices.append(index)
         attempt += 1
     return more

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an earlier try of a task instance submitted, and what a resume goes on with.
-
-Imported when a task runs, never at Dag-parse time.
-"""
+"""What an earlier try of a task instance submitted, and what a resume goes on with."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 """The task that will pay for a list of requests, as far as it can be known before it runs.
 
 A budget looks where that task will look, by the same functions: what identity a request has there, where its result
-would lie, and what is remembered of it. Imported when a task runs, never at Dag-parse time.
+would lie, and what is remembered of it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.arguments import is_known
-from kling_provider.exceptions import KlingRequestError
-from kling_provider.operators.submit import KlingSubmitOperator
 from kling_provider.submission.sent import Place
 
 if TYPE_CHECKING:
@@ -58,19 +56,9 @@ class Payer:
     place: Place | None
     unknown: tuple[str, ...] = ()
 
-    @staticmethod
-    def find(budget: BaseOperator, dag: Any, task_id: str | None) -> Any:
-        """Find the task that pays for what ``budget`` passes on.
-
-        :param task_id: its id, if the author of the Dag says it.
-        :raises KlingRequestError: where it cannot be told.
-        """
-        return _named(dag, task_id) if task_id else _only_one_after(budget)
-
     @classmethod
-    def after(cls, budget: BaseOperator, dag: Any, task_id: str | None) -> Payer:
-        """Read the settings of the task that :meth:`find` finds."""
-        task = cls.find(budget, dag, task_id)
+    def of_task(cls, task: Any) -> Payer:
+        """Read the settings of ``task``, an operator that pays, mapped or not."""
         group = task.get_closest_mapped_task_group()
         settings = _Settings(task)
         destination = settings.get("destination")
@@ -93,13 +81,13 @@ class Payer:
     def context_of(
         self, context: Mapping[str, Any], index: int, request: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """The context of the instance that will pay for the request at ``index``."""
+        """Return the context of the instance that will pay for the request at ``index``."""
         ti = _Instance(context["ti"], self.task_id, index if self.is_mapped else -1)
         task = SimpleNamespace(task_id=self.task_id, request=request)
         return {**context, "ti": ti, "task_instance": ti, "task": task}
 
     def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> Place | None:
-        """Where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
+        """Return where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
 
         :param context: of :meth:`context_of`.
         """
@@ -144,39 +132,3 @@ class _Settings:
             if name in settings:
                 return settings[name]
         return default
-
-
-def _named(dag: Any, task_id: str) -> Any:
-    from kling_provider.api.problems import suggest
-
-    if task_id in dag.task_dict:
-        task = dag.task_dict[task_id]
-        if _pays(task):
-            return task
-        raise KlingRequestError(
-            f"video_task_id must be the id of a task that pays (KlingGenerateOperator, KlingSubmitOperator, @task.kling); "
-            f"{task_id!r} is a {task.task_type}. Nothing was sent."
-        )
-    raise KlingRequestError(
-        f"video_task_id must be the id of a task of this Dag; found {task_id!r}.{suggest(task_id, dag.task_dict)} "
-        "Nothing was sent."
-    )
-
-
-def _only_one_after(budget: Any) -> Any:
-    """The one that pays: directly after the budget, else anywhere after it."""
-    for tasks in (budget.downstream_list, budget.get_flat_relatives(upstream=False)):
-        paying = {task.task_id: task for task in tasks if _pays(task)}
-        if len(paying) == 1:
-            return next(iter(paying.values()))
-        if paying:
-            break
-    raise KlingRequestError(
-        "KlingBudgetOperator does not know which task will pay (after it come: "
-        f"{', '.join(sorted(paying)) or 'none that pays'}). Set video_task_id. Nothing was sent."
-    )
-
-
-def _pays(task: Any) -> bool:
-    made_of = task.operator_class if task.is_mapped else type(task)
-    return isinstance(made_of, type) and issubclass(made_of, KlingSubmitOperator)

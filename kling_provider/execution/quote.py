@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A list of requests -> what it would cost now: which are paid already, what the others cost, what the account has.
-
-Imported when a task runs, never at Dag-parse time.
-"""
+"""A list of requests -> what it would cost now: which are paid already, what the others cost, what the account has."""
 
 from __future__ import annotations
 
@@ -15,15 +12,15 @@ from kling_provider.api.account import units_left
 from kling_provider.api.billing import units_text, usd_text
 from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
+from kling_provider.execution.found import Found, Wanted
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
-from kling_provider.operators.found import Found, Wanted
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QuoteLine:
     """One request of the list. ``found``: where its result is already, so that nothing is paid."""
 
     wanted: Wanted
@@ -31,19 +28,20 @@ class Line:
 
     @property
     def label(self) -> str:
+        """The request in a few words."""
         return self.wanted.label
 
     @property
     def price(self) -> Price:
-        price: Price = self.wanted.price
-        return price
+        """At list price."""
+        return self.wanted.plan.price
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costing:
+class Quote:
     """What a list costs, and what the account has. Unknown amounts are ``None``, and said so."""
 
-    lines: Sequence[Line]
+    lines: Sequence[QuoteLine]
     #: Tasks in flight in the account, and their units as far as they can be known.
     in_flight: int | None
     in_flight_units: Decimal
@@ -52,7 +50,8 @@ class Costing:
     reseller: str | None = None
 
     @property
-    def new(self) -> list[Line]:
+    def new(self) -> list[QuoteLine]:
+        """Those that would be paid."""
         return [line for line in self.lines if line.found is None]
 
     @property
@@ -62,24 +61,26 @@ class Costing:
 
     @property
     def usd(self) -> Decimal | None:
+        """The same in dollars."""
         return _sum(line.price.usd for line in self.new)
 
     @property
-    def unpriced(self) -> list[Line]:
+    def unpriced(self) -> list[QuoteLine]:
+        """The new ones without a known price."""
         return [line for line in self.new if line.price.units is None]
 
     def table(self) -> str:
-        """The list for the log, one line per request, then the sums."""
+        """Return the list for the log, one line per request, then the sums."""
         rows = [
             (
                 line.label,
-                line.wanted.request.model,
+                line.wanted.plan.request.model,
                 "" if facts.duration is None else f"{facts.duration} s",
                 facts.resolution or "",
                 _state(line),
             )
             for line in self.lines
-            for facts in (line.wanted.request.summary,)
+            for facts in (line.wanted.plan.request.summary,)
         ]
         widths = [max((len(row[column]) for row in rows), default=0) for column in range(5)]
         text = [
@@ -110,14 +111,14 @@ class Costing:
         return said
 
 
-def cost(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> Costing:
+def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> Quote:
     """Add up what a list would cost.
 
     :param found: by place in the list, what need not be paid.
     """
-    lines = [Line(one, found.get(index)) for index, one in enumerate(wanted)]
+    lines = [QuoteLine(one, found.get(index)) for index, one in enumerate(wanted)]
     count, units = _in_flight(hook, lines)
-    return Costing(
+    return Quote(
         lines=lines,
         in_flight=count,
         in_flight_units=units,
@@ -126,7 +127,7 @@ def cost(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) 
     )
 
 
-def _in_flight(hook: KlingHook, lines: Sequence[Line]) -> tuple[int | None, Decimal]:
+def _in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
     """Tasks that run and are not deducted yet. Kling does not tell the price of a running task: ours are
     known, others count at this list's average."""
     if not hook.connection.profile.task_reads:
@@ -167,5 +168,5 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
-def _state(line: Line) -> str:
+def _state(line: QuoteLine) -> str:
     return line.price.as_text() if line.found is None else line.found.words

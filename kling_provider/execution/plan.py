@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one task instance intends to have made: the checked request, its inputs, its identity and its price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from kling_provider.api.catalog import estimate
+from kling_provider.api.hosts import Lock
+from kling_provider.api.pricing import Price
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.tasks import KlingTask
+from kling_provider.arguments import read_arguments, request_mapping
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.hooks.connection import KlingConnection
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.identity import SCOPES, Identity, PayOncePer
+from kling_provider.storage import image_addresses, resolve_images, shown_inputs, shown_request
+from kling_provider.submission.sent import Place, SentRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestPlan:
+    """A request that may be sent. Nothing here reads or writes; :func:`plan_request` makes it.
+
+    :param request: as it was checked.
+    :param wire: the same with its images as addresses or base64: what is sent.
+    :param images: what stands for each image where it is shown and hashed.
+    :param data: the request as its author wrote it.
+    :param lock: whether this host refuses a second task for it.
+    :param place: where the result is saved, if this task saves it.
+    """
+
+    request: KlingRequest
+    wire: KlingRequest = field(repr=False)
+    images: Mapping[str, str] = field(repr=False)
+    data: Mapping[str, Any] = field(repr=False)
+    identity: Identity
+    price: Price
+    lock: Lock
+    pay_once_per: PayOncePer
+    kling_conn_id: str
+    place: Place | None = None
+
+    @property
+    def label(self) -> str:
+        """The request in a few words, for messages."""
+        return self.sent.label
+
+    @cached_property
+    def sent(self) -> SentRequest:
+        """The facts that travel with the wait."""
+        request, summary = self.request, self.request.summary
+        shown = shown_request(self.data, self.images)
+        return SentRequest(
+            identity=self.identity.key,
+            kling_conn_id=self.kling_conn_id,
+            pay_once_per=self.pay_once_per,
+            type=request.type,
+            model=request.model,
+            name=request.name,
+            prompt=summary.prompt,
+            take=request.take,
+            duration=summary.duration,
+            resolution=summary.resolution,
+            aspect_ratio=summary.aspect_ratio,
+            audio=summary.sound,
+            shown={key: value for key, value in shown.items() if key != "callback_url"},
+            input_urls=tuple(image_addresses(request).values()),
+            place=self.place,
+            own_external_task_id=self.identity.own,
+            adopt=(request.adopt or "").strip() or None,
+            locked=self.lock is Lock.LOCKED,
+        )
+
+    def at(self, stem: str) -> RequestPlan:
+        """Return the plan with the file name that was claimed for its result."""
+        return self if self.place is None else replace(self, place=replace(self.place, stem=stem))
+
+    def call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
+        """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
+        call = connection.dialect.create(shown_inputs(self.request, self.images), external_task_id)
+        return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
+
+    def describe(
+        self, connection: KlingConnection, external_task_id: str | None, attempt: int
+    ) -> dict[str, Any]:
+        """Return what ``plan_only`` gives where the request would be sent (JSON): the exact call, and its price."""
+        return {
+            "plan_only": True,
+            "summary": f"it would be sent for {self.price.as_text()}",
+            "kling_task_id": None,
+            "external_task_id": external_task_id,
+            "attempt": attempt,
+            "price": self.price.as_json(),
+            "http": self.call(connection, external_task_id),
+        }
+
+
+def describe_existing(task: KlingTask) -> dict[str, Any]:
+    """Return what ``plan_only`` gives where the task exists already: nothing would be paid."""
+    return {
+        "plan_only": True,
+        "summary": f"Kling task {task.kling_task_id} exists and would be adopted, nothing paid",
+        "kling_task_id": task.kling_task_id,
+        "external_task_id": task.external_task_id,
+        "attempt": None,
+        "price": None,
+        "http": None,
+    }
+
+
+def plan_request(
+    hook: KlingHook,
+    data: Mapping[str, Any],
+    context: Mapping[str, Any],
+    *,
+    pay_once_per: PayOncePer,
+    place: Place | None = None,
+) -> RequestPlan:
+    """Check a request and read its inputs, for the task instance of ``context``.
+
+    :param data: the request as the user wrote it.
+    :param place: where the result is saved, if the task saves it.
+    :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
+    """
+    ti, connection = context["ti"], hook.connection
+    data = read_arguments("The request", {"request": request_mapping()}, {"request": data})["request"]
+    request = hook.validate_request(data)
+    wire, images = resolve_images(request, api=connection.api)
+    lock = connection.profile.lock(request)
+    identity = Identity.of(
+        request,
+        pay_once_per=pay_once_per,
+        namespace=connection.namespace,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        images=images,
+    )
+    if pay_once_per not in SCOPES:
+        raise KlingRequestError(f"pay_once_per is one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
+    if pay_once_per == "content" and lock is not Lock.LOCKED:
+        raise KlingRequestError(
+            f"pay_once_per='content' needs a host that refuses duplicates, and {connection.host} does "
+            f"not for {request.model}: nothing was sent. Take pay_once_per='run' or 'dag'."
+        )
+    return RequestPlan(
+        request=request,
+        wire=wire,
+        images=images,
+        data=data,
+        identity=identity,
+        price=estimate(request),
+        lock=lock,
+        pay_once_per=pay_once_per,
+        kling_conn_id=hook.kling_conn_id,
+        place=place,
+    )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wait for the account's concurrency: a place in the queue, why, and what its end means."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kling_provider.exceptions import KlingError, KlingServerError, KlingTimeout
+from kling_provider.execution.submitter import Submitter
+from kling_provider.execution.waits import FIRST_LOOK
+from kling_provider.submission import NoSlot
+
+
+def enter_queue(
+    submitter: Submitter,
+    refused: NoSlot,
+    before: Mapping[str, Any],
+    *,
+    dag_id: str,
+    patience: float,
+) -> dict[str, Any]:
+    """Return a place in the queue: the arguments of ``KlingSlotTrigger``. A refusal keeps the old place.
+
+    :param before: the place until now, if there was one.
+    :param patience: the longest wait, in seconds.
+    """
+    now = time.time()
+    queued_at = float(before.get("queued_at") or now)
+    deadline = queued_at + patience
+    # A host that wants to be left alone for longer than the task may wait cannot keep it waiting longer.
+    not_before = min(refused.not_before or 0.0, deadline)
+    return {
+        "kling_conn_id": submitter.hook.kling_conn_id,
+        "external_task_id": refused.external_task_id,
+        "model": submitter.plan.request.model,
+        "dag_id": dag_id,
+        "queued_at": queued_at,
+        "refusals": int(before.get("refusals") or 0) + 1,
+        "slot_deadline": deadline,
+        "first_look": max(now + FIRST_LOOK, not_before),
+        "full": refused.full,
+    }
+
+
+def explain_queue(submitter: Submitter, refused: NoSlot) -> str:
+    """Say why nothing could be sent."""
+    connection, model = submitter.hook.connection, submitter.plan.request.model
+    if not refused.refused:
+        return (
+            f"As many tasks are in flight as the connection says that the account allows ({connection.max_concurrency} "
+            f"for {model})"
+        )
+    if refused.full:
+        return f"The account has no free slot for {model} (1303)"
+    return f"{connection.host} takes no more requests for now"
+
+
+def raise_if_no_room(event: Mapping[str, Any], label: str) -> None:
+    """Raise for an event of the queue that is not "room".
+
+    :param label: the request, in a few words.
+    """
+    if event.get("status") == "room":
+        return
+    error: KlingError
+    if event.get("status") == "timeout":
+        error = KlingTimeout(
+            f"No free slot for {label} within slot_timeout: nothing was made, nothing is billed. A retry or a "
+            "clear queues again. More slots: a larger pack, or fewer videos at once."
+        )
+    else:
+        error = KlingServerError(
+            f"The wait for a free slot failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
+            "billed; the retry queues again."
+        )
+    raise error
+
+
+def wait_in_queue_here(queue: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Wait within this worker, a little longer after each refusal and as long as the host says, then try again."""
+    now = time.time()
+    pause = FIRST_LOOK * min(4.0, 1.5 ** (int(queue["refusals"]) - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+    if (told := float(queue["first_look"]) - now) > FIRST_LOOK:
+        pause = max(pause, told)
+    left = float(queue["slot_deadline"]) - now
+    if left <= 0:
+        return {**queue, "status": "timeout"}
+    time.sleep(min(pause, left))
+    return {**queue, "status": "room"}

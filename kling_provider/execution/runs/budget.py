@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try of a budget: price a list, compare, pass it on or stop it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from kling_provider.api.billing import units_text, usd_text
+from kling_provider.exceptions import KlingBudgetError, KlingRequestError
+from kling_provider.execution.failures import reported_failures
+from kling_provider.execution.found import find_paid, read_list
+from kling_provider.execution.payer import Payer
+from kling_provider.execution.plan import RequestPlan, plan_request
+from kling_provider.execution.quote import Quote, quote_list
+from kling_provider.hooks.kling import KlingHook
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from kling_provider.operators.budget import KlingBudgetOperator
+
+log = logging.getLogger(__name__)
+
+
+def pass_on_or_stop(operator: KlingBudgetOperator, context: Context) -> Any:
+    """Price the list; returns it where it keeps to the limits.
+
+    :raises KlingBudgetError: where it does not.
+    :raises AirflowSkipException: the same with ``on_exceed="skip"``.
+    """
+    with reported_failures(context):
+        operator.check_rendered()
+        quote = _quote(operator, context)
+        log.info("What this list costs:\n%s", quote.table())
+        if reasons := _find_exceeded(operator, quote):
+            text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
+            if operator.on_exceed == "skip":
+                raise AirflowSkipException(text)
+            raise KlingBudgetError(text)
+        return operator.requests
+
+
+def _quote(operator: KlingBudgetOperator, context: Context) -> Quote:
+    task = operator.find_paying_task()
+    if task is None:
+        raise KlingRequestError(operator.explain_no_paying_task())
+    payer = Payer.of_task(task)
+    if payer.unknown:
+        log.info(
+            "%s of task %s are mapped and not known yet: files are not looked for.",
+            ", ".join(payer.unknown),
+            payer.task_id,
+        )
+    conn_id: Any = operator.kling_conn_id or operator.render_template(payer.kling_conn_id, context)
+    hook = KlingHook(conn_id)
+
+    def prepare(request: Any, index: int) -> tuple[RequestPlan, Mapping[str, Any]]:
+        own = payer.context_of(context, index, request)
+        plan = plan_request(
+            hook,
+            request,
+            own,
+            pay_once_per=operator.pay_once_per or payer.pay_once_per,
+            place=payer.place_of(operator, own),
+        )
+        return plan, own
+
+    wanted = read_list(operator.requests, prepare)
+    return quote_list(hook, wanted, find_paid(hook, wanted))
+
+
+def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
+    """Say every limit that the list would break, in words with the sums."""
+    reasons = []
+    new, units, usd, flight = len(quote.new), quote.units, quote.usd, quote.in_flight_units
+    if operator.max_requests is not None and new > operator.max_requests:
+        videos = "1 video" if new == 1 else f"{new} videos"
+        reasons.append(f"{videos} to be paid, and max_requests is {operator.max_requests}")
+    unpriced = ", ".join(line.label for line in quote.unpriced[:5])
+    paid = "" if units is None else f"{units_text(units)} to be paid and {units_text(flight)} in flight"
+    if operator.max_units is not None:
+        if units is None:
+            reasons.append(f"no known price for {unpriced}, so max_units cannot be kept")
+        elif units + flight > operator.max_units:
+            reasons.append(f"{paid}, and max_units is {operator.max_units}")
+    if operator.max_usd is not None:
+        if usd is None:
+            reasons.append(f"no known price for {unpriced}, so max_usd cannot be kept")
+        elif usd > operator.max_usd:
+            reasons.append(f"{usd_text(usd)} to be paid at list price, and max_usd is {operator.max_usd}")
+    left = quote.units_left
+    if left is not None and units is not None and new and units + flight > left:
+        reasons.append(f"{paid}, and the account has {units_text(left)} left")
+    return reasons

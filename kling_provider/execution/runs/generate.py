@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try of a task that generates: submit, wait without a worker, save."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
+from kling_provider.execution.earlier import mark_delivered
+from kling_provider.execution.failures import reported_failures
+from kling_provider.execution.outcome import TaskOutcome
+from kling_provider.execution.progress import announce
+from kling_provider.execution.reading import confirm_end, raise_if_failed, read_outputs
+from kling_provider.execution.result_place import find_remembered_result
+from kling_provider.execution.runs.submit import SubmitRun, to_seconds
+from kling_provider.execution.submitter import Submitter
+from kling_provider.execution.waits import (
+    FIRST_LOOK,
+    count_delivered,
+    expect_end,
+    limit_of_deferral,
+    wait_for_task_here,
+)
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.submission import Submitted
+from kling_provider.submission.records import instance_record
+from kling_provider.submission.sent import Place, SentRequest, sent_of
+from kling_provider.task_log import log_group, wait_title
+from kling_provider.triggers.kling import KlingTaskTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from kling_provider.operators.generate import KlingGenerateOperator
+
+log = logging.getLogger(__name__)
+
+
+class GenerateRun(SubmitRun):
+    """One try of a task instance of ``operator``: its submission, or what follows the wait."""
+
+    operator: KlingGenerateOperator
+
+    def __init__(self, operator: KlingGenerateOperator, context: Context) -> None:
+        super().__init__(operator, context, place=_place_of(operator))
+
+    def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
+        """Wait for the task and save what it made; a task that has ended is saved at once."""
+        self.push_task(sent, done.task)
+        if done.task.status.ended:
+            return self._deliver(hook, sent, done.task, adopted=done.adopted)
+        started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
+        deadline = started + to_seconds(self.operator.timeout)
+        expected_at = expect_end(done.task, sent.model, sent.duration)
+        poll_interval = self.operator.poll_interval
+        if not self.operator.deferrable:
+            with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
+                task = wait_for_task_here(hook, done.task, sent.type, deadline, poll_interval)
+            return self._deliver(hook, sent, task, adopted=done.adopted)
+        self.operator.defer(
+            trigger=KlingTaskTrigger(
+                kling_conn_id=sent.kling_conn_id,
+                kling_task_id=done.task.kling_task_id,
+                type=sent.type,
+                deadline=deadline,
+                first_look=time.time() + FIRST_LOOK,
+                poll_interval=poll_interval,
+                external_task_id=done.external_task_id,
+                model=sent.model,
+                expected_at=expected_at,
+            ),
+            method_name="resume_task",
+            # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
+            kwargs={"adopted": done.adopted, "sent": sent.to_json()},
+            timeout=limit_of_deferral(deadline),
+        )
+        raise AssertionError("unreachable: defer raises")
+
+    def resume(self, event: Mapping[str, Any], *, adopted: bool, sent: Mapping[str, Any] | None) -> Any:
+        """Deliver what the trigger's event tells of.
+
+        The worker reads the task once more, for a fresh link and the truth.
+
+        :param sent: what was submitted. The request of now may be another one, and does not count.
+        """
+        self.kling_task_id = kling_task_id = str(event["kling_task_id"])
+        with reported_failures(self.context, complete=self._complete, push=self._push_failure):
+            this = self.sent = self._sent_before(kling_task_id, sent)
+            hook = KlingHook(this.kling_conn_id)
+            task = confirm_end(hook, event, this.type, dag_id=self.dag_id)
+            self.push_task(this, task)
+            return self._deliver(hook, this, task, adopted=adopted)
+
+    def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+        try:
+            return super()._carry_out(submitter, queue)
+        except KlingTaskNotFound as gone:
+            # Kling forgets after 30 days what it made; an earlier run may have kept it, in its own place.
+            sent, conn_id = submitter.plan.sent, self.operator.destination_conn_id
+            remembered = find_remembered_result(submitter.records.files, sent.identity, conn_id)
+            if remembered is None:
+                raise
+            log.info("%s What was saved then is delivered from where it lies.", gone)
+            return self.deliver_saved(sent, remembered)
+
+    def _sent_before(self, kling_task_id: str, sent: Mapping[str, Any] | None) -> SentRequest:
+        if (known := SentRequest.from_json(sent)) is not None:
+            return known
+        record = instance_record(self.context).load()
+        if record is not None and record.get("kling_task_id") == kling_task_id and (known := sent_of(record)):
+            return known
+        raise KlingServerError(
+            f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
+            "The next try looks the task up by the request of now."
+        )
+
+    def _deliver(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:
+        task = read_outputs(hook, task, sent.type)
+        place = self.result_place(hook, sent)
+        if task.status is TaskStatus.FAILED and place is not None:
+            place.release()
+        raise_if_failed(task, sent)
+        saved = place.save(task) if place is not None else None
+        mark_delivered(self.context, sent, [saved.manifest_file] if saved is not None else ())
+        if saved is None or not saved.reused:
+            count_delivered(task, dag_id=self.dag_id, model=sent.model)
+        outcome = TaskOutcome.of_task(task, sent, type=sent.type, adopted=adopted, saved=saved)
+        return announce(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
+
+    def _waits_for(self, sent: SentRequest, state: str) -> str | None:
+        rendering = state in ("submitted", "processing")
+        return "Kling to render it" if rendering else super()._waits_for(sent, state)
+
+
+def _place_of(operator: KlingGenerateOperator) -> Place | None:
+    if operator.destination is None:
+        return None
+    return Place(
+        destination=operator.destination,
+        filename=operator.filename,
+        conn_id=operator.destination_conn_id,
+        replace=operator.replace,
+    )

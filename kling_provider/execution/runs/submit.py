@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try of a task that submits: find what was submitted for it, or submit it, and wait for the account's concurrency."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kling_provider.api.codes import TaskState
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingError
+from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
+from kling_provider.execution.failures import add_what_is_paid, describe_failure, reported_failures
+from kling_provider.execution.outcome import TaskOutcome
+from kling_provider.execution.plan import describe_existing, plan_request
+from kling_provider.execution.progress import announce, push_progress
+from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_no_room, wait_in_queue_here
+from kling_provider.execution.reading import raise_if_failed
+from kling_provider.execution.result_place import ResultPlace
+from kling_provider.execution.submitter import Submitter
+from kling_provider.execution.waits import expect_end, limit_of_deferral
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.storage import SavedResult
+from kling_provider.submission import NoSlot, Outcome, Permit, Submitted
+from kling_provider.submission.records import instance_record
+from kling_provider.submission.sent import Place, SentRequest, another_result_advice
+from kling_provider.task_log import log_call
+from kling_provider.triggers.kling import KlingSlotTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from kling_provider.operators.submit import KlingSubmitOperator
+
+log = logging.getLogger(__name__)
+
+
+class SubmitRun:
+    """One try of a task instance of ``operator``.
+
+    :param place: where the result is saved, if this task saves it.
+    """
+
+    def __init__(
+        self, operator: KlingSubmitOperator, context: Context, *, place: Place | None = None
+    ) -> None:
+        self.operator = operator
+        self.context = context
+        self.dag_id: str = context["ti"].dag_id
+        self._place = place
+        #: What was submitted by this try or, after a resume or an automatic retry, by an earlier one.
+        self.sent: SentRequest | None = None
+        #: The Kling task that exists.
+        self.kling_task_id: str | None = None
+
+    def submit(self, queue: Mapping[str, Any] | None = None) -> Any:
+        """Submit the request, or find what was submitted for it; returns the XCom.
+
+        :param queue: the event that ended a wait in the queue. Nothing was sent then, so the request of now counts.
+        """
+        with reported_failures(self.context, complete=self._complete, push=self._push_failure):
+            return self._submit(queue)
+
+    def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
+        """Do what is to do once a task exists; returns the XCom.
+
+        :param sent: what was submitted; the request may have been rendered anew since.
+        """
+        self.push_task(sent, done.task)
+        raise_if_failed(done.task, sent)
+        self.operator.outcome = TaskOutcome.of_task(done.task, sent, type=sent.type, adopted=done.adopted)
+        mark_delivered(self.context, sent)
+        return done.task.kling_task_id
+
+    # -- steps ----------------------------------------------------------------------------------------------------
+
+    def _submit(self, queue: Mapping[str, Any] | None) -> Any:
+        operator, context = self.operator, self.context
+        record = instance_record(context).load()
+        earlier = None if operator.plan_only else sent_by_this_try(record, context["ti"].max_tries)
+        if record is not None and earlier is not None:
+            self.sent = earlier
+            hook = KlingHook(earlier.kling_conn_id)
+            if (saved := self._find_saved(hook, earlier)) is not None:
+                return self.deliver_saved(earlier, saved)
+            if (done := recover_submission(hook, record, earlier, dag_id=self.dag_id)) is not None:
+                self.kling_task_id = done.task.kling_task_id
+                return self.finish(hook, earlier.under(done.external_task_id), done)
+            record = {**record, "state": "failed"} if record.get("kling_task_id") else record
+        hook = KlingHook(operator.kling_conn_id)
+        plan = plan_request(
+            hook,
+            operator.make_request(context),
+            context,
+            pay_once_per=operator.pay_once_per,
+            place=self._place,
+        )
+        self.sent = plan.sent
+        if not operator.retries:
+            log.info("This task has retries=0: a transient failure then needs a clear.")
+        if queue is None and (saved := self._find_saved(hook, plan.sent)) is not None:
+            return self.deliver_saved(plan.sent, saved)
+        submitter = Submitter(
+            plan,
+            hook,
+            context,
+            record=record,
+            on_ambiguous=operator.on_ambiguous,
+            max_units=operator.max_units,
+        )
+        return self._carry_out(submitter, queue)
+
+    def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+        return self._look_ahead(submitter) if self.operator.plan_only else self._drive(submitter, queue)
+
+    def _drive(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+        while True:
+            if queue:
+                raise_if_no_room(queue, submitter.plan.label)
+            outcome = self._send(submitter, queue)
+            self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
+            if not isinstance(outcome, NoSlot):
+                return self.finish(submitter.hook, self.sent.under(outcome.external_task_id), outcome)
+            queue = self._queue_up(submitter, outcome, queue or {})
+
+    def _send(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
+        resume = queue.get("external_task_id") if queue else None
+        place = self.result_place(submitter.hook, submitter.plan.sent)
+        if place is None:
+            return submitter.submit(resume=resume)
+        try:
+            outcome = submitter.submit(resume=resume, claim=place.claim)
+        except KlingError as error:
+            if error.task_state is TaskState.NONE:
+                place.release()
+            raise
+        if isinstance(outcome, Submitted):
+            submitter.plan = submitter.plan.at(place.claim_for_paid())
+        else:
+            place.release()
+        return outcome
+
+    def _look_ahead(self, submitter: Submitter) -> Any:
+        place = self.result_place(submitter.hook, submitter.plan.sent)
+        found = submitter.look_ahead(check_place=place.check if place is not None else None)
+        self.kling_task_id = submitter.kling_task_id
+        if isinstance(found, NoSlot):
+            raise TypeError("nothing was sent, so nothing can have been refused")
+        if isinstance(found, Permit):
+            plan = submitter.plan.describe(submitter.hook.connection, found.external_task_id, found.attempt)
+            log_call(log.info, plan["http"], "Request, not sent")
+        else:
+            plan = describe_existing(found.task)
+        log.info("Only planned, nothing sent: %s, %s.", submitter.plan.label, plan["summary"])
+        self.push(state="planned", plan=plan)
+        self.operator.update_nothing()
+        return plan
+
+    def _queue_up(
+        self, submitter: Submitter, refused: NoSlot, before: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Wait for the account's concurrency: deferred, or (``deferrable=False``) here."""
+        patience: timedelta | float = self.operator.slot_timeout
+        queue = enter_queue(submitter, refused, before, dag_id=self.dag_id, patience=to_seconds(patience))
+        self.push(
+            state="waiting_for_slot",
+            external_task_id=refused.external_task_id,
+            queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
+        )
+        log.info(
+            "%s: nothing was made. Waiting %s.",
+            explain_queue(submitter, refused),
+            "without a worker" if self.operator.deferrable else "in this worker",
+        )
+        if not self.operator.deferrable:
+            return wait_in_queue_here(queue)
+        self.operator.defer(
+            trigger=KlingSlotTrigger(**queue),
+            method_name="resume_slot",
+            timeout=limit_of_deferral(queue["slot_deadline"]),
+        )
+        raise AssertionError("unreachable: defer raises")
+
+    # -- what is saved already ------------------------------------------------------------------------------------
+
+    def result_place(self, hook: KlingHook, sent: SentRequest) -> ResultPlace | None:
+        """Return where the result of ``sent`` goes, if this task saves it."""
+        return None if sent.place is None else ResultPlace.of_sent(hook, sent, self.context)
+
+    def _find_saved(self, hook: KlingHook, sent: SentRequest) -> SavedResult | None:
+        place = self.result_place(hook, sent)
+        return None if place is None else place.find_saved(only_look=self.operator.plan_only)
+
+    def deliver_saved(self, sent: SentRequest, saved: SavedResult) -> Any:
+        """Deliver what an earlier run or try saved; no call was made."""
+        outcome = TaskOutcome.of_saved(saved, sent)
+        facts = outcome.facts
+        log.info(
+            "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
+            (facts.finished_at or saved.manifest.saved_at or "an unknown time")[:10],
+            ", ".join(one.file for one in saved.files) or saved.manifest_file,
+            another_result_advice(sent),
+        )
+        self.push(
+            state=outcome.status,
+            kling_task_id=facts.kling_task_id,
+            external_task_id=facts.external_task_id,
+            created_at=facts.created_at,
+        )
+        return announce(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
+
+    # -- what is told ---------------------------------------------------------------------------------------------
+
+    def push_task(self, sent: SentRequest, task: KlingTask) -> None:
+        """Push where the task at Kling stands."""
+        expected = expect_end(task, sent.model, sent.duration)
+        self.push(
+            state=str(task.status),
+            kling_task_id=task.kling_task_id,
+            external_task_id=task.external_task_id or sent.external_task_id,
+            created_at=task.created_at.isoformat() if task.created_at else None,
+            expected_at=datetime.fromtimestamp(expected, UTC).isoformat(timespec="seconds")
+            if expected
+            else None,
+            reason=task.message or None,
+        )
+
+    def push(self, *, state: str, **known: Any) -> None:
+        """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
+        sent = self.sent
+        request = dict(sent.shown) if sent is not None else None
+        conn_id = sent.kling_conn_id if sent is not None else self.operator.kling_conn_id
+        waiting_for = self._waits_for(sent, state) if sent is not None else None
+        value = {"state": state, "request": request, "conn_id": conn_id, **known}
+        keep = sent is not None and not self.operator.plan_only
+        push_progress(self.context, value, waiting_for=waiting_for, keep=keep)
+
+    def _waits_for(self, sent: SentRequest, state: str) -> str | None:
+        return f"a free slot of the account for {sent.model}" if state == "waiting_for_slot" else None
+
+    def _complete(self, error: KlingError) -> KlingError:
+        return error if self.kling_task_id is None else add_what_is_paid(error, self.kling_task_id)
+
+    def _push_failure(self, error: KlingError) -> None:
+        self.push(**describe_failure(error))
+
+
+def to_seconds(value: float | timedelta) -> float:
+    """Return a duration as a user gives it, in seconds."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

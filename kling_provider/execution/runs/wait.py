@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One try of a sensor: look at a task that another Airflow task submitted, until it has ended."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingRequestError, KlingTimeout
+from kling_provider.execution.failures import reported_failures_of_task
+from kling_provider.execution.outcome import TaskOutcome
+from kling_provider.execution.progress import announce
+from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
+from kling_provider.execution.waits import FIRST_LOOK, count_delivered, expect_end, limit_of_deferral
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.storage import shown_request
+from kling_provider.submission.sent import fit_to_store
+from kling_provider.triggers.kling import KlingTaskTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from kling_provider.sensors.kling import KlingTaskSensor
+
+log = logging.getLogger(__name__)
+
+
+class WaitRun:
+    """One try of a task instance of ``sensor``."""
+
+    def __init__(self, sensor: KlingTaskSensor, context: Context) -> None:
+        self.sensor = sensor
+        self.context = context
+        self.dag_id: str = context["ti"].dag_id
+
+    def reported_failures(self) -> AbstractContextManager[None]:
+        """Tell of what fails within the block."""
+        return reported_failures_of_task(
+            self.context,
+            kling_task_id=self.sensor.kling_task_id,
+            request=self.sensor.request,
+            conn_id=self.sensor.kling_conn_id,
+        )
+
+    def look(self) -> dict[str, Any] | None:
+        """Read the task once; the result if it has succeeded, ``None`` while it runs.
+
+        :raises KlingTaskFailedFinally: where Kling failed it.
+        """
+        task = self._read()
+        result = self._deliver(task)
+        if result is None:
+            log.info("Kling task %s is %s.", task.kling_task_id, task.word)
+        return result
+
+    def wait(self) -> Any:
+        """Read the task once; defer while it runs."""
+        task = self._read()
+        if (result := self._deliver(task)) is not None:
+            return result
+        sensor, now = self.sensor, time.time()
+        log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
+        request = self._request
+        sensor.defer(
+            trigger=KlingTaskTrigger(
+                kling_conn_id=sensor.kling_conn_id,
+                kling_task_id=task.kling_task_id,
+                type=self._type,
+                deadline=now + sensor.timeout,
+                first_look=now + FIRST_LOOK,
+                poll_interval=sensor.poll_interval,
+                expected_at=expect_end(task, request.model, request.summary.duration) if request else None,
+            ),
+            method_name="execute_complete",
+            # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
+            kwargs={"waited": self._fields_to_keep()},
+            timeout=limit_of_deferral(now + sensor.timeout),
+        )
+        raise AssertionError("unreachable: defer raises")
+
+    def resume(self, event: Mapping[str, Any]) -> Any:
+        """Finish the wait: the worker reads the task once more, for a fresh link and the truth.
+
+        :raises AirflowSensorTimeout: where the deadline passed and the task still runs.
+        """
+        try:
+            with self.reported_failures():
+                return self._deliver(confirm_end(self._hook, event, self._type, dag_id=self.dag_id))
+        except KlingTimeout as error:
+            raise AirflowSensorTimeout(str(error)) from None
+
+    @cached_property
+    def _hook(self) -> KlingHook:
+        return KlingHook(self.sensor.kling_conn_id)
+
+    @property
+    def _type(self) -> str:
+        request = self.sensor.request if isinstance(self.sensor.request, Mapping) else {}
+        return self.sensor.type or request.get("type") or "text_to_video"
+
+    @cached_property
+    def _request(self) -> KlingRequest | None:
+        """The request, which only adds to what is told: one that is wrong does not end the wait for what is paid."""
+        if not self.sensor.request:
+            return None
+        try:
+            return self._hook.validate_request(self.sensor.request)
+        except KlingRequestError as error:
+            log.warning("The request of this sensor is left out of its result. %s", error)
+            return None
+
+    def _fields_to_keep(self) -> dict[str, Any]:
+        request = self.sensor.request
+        shown = shown_request(request) if isinstance(request, Mapping) else None
+        return {
+            "kling_conn_id": self.sensor.kling_conn_id,
+            "type": self._type,
+            "request": fit_to_store(shown),
+        }
+
+    def _read(self) -> KlingTask:
+        return read_task(self._hook, self.sensor.kling_task_id, self._type)
+
+    def _deliver(self, task: KlingTask) -> dict[str, Any] | None:
+        """The result of a finished task, ``None`` while it runs; a failed one raises."""
+        task = read_outputs(self._hook, task, self._type)
+        raise_if_failed_finally(task)
+        if not task.status.ended:
+            return None
+        request = self._request
+        count_delivered(task, dag_id=self.dag_id, model=request.model if request else None)
+        outcome = TaskOutcome.of_task(task, request, type=self._type)
+        return announce(self.sensor, self.context, outcome, conn_id=self.sensor.kling_conn_id)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries out what :class:`~kling_provider.submission.Submission` decides, for one plan of one task instance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from kling_provider import metrics
+from kling_provider.api.account import units_left
+from kling_provider.api.catalog import spec_of
+from kling_provider.api.hosts import Lock
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
+from kling_provider.execution.earlier import run_free_step
+from kling_provider.execution.paid_records import PaidRecords
+from kling_provider.execution.plan import RequestPlan
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.hooks.operations import IN_FLIGHT
+from kling_provider.hooks.transport import PreparedCall
+from kling_provider.submission import (
+    Outcome,
+    Permit,
+    Prepare,
+    Send,
+    Sent,
+    Step,
+    Store,
+    Submission,
+    Submitted,
+    drive,
+    drive_until,
+)
+from kling_provider.submission.sent import another_result_advice
+from kling_provider.submission.steps import Record
+from kling_provider.task_log import log_call
+
+log = logging.getLogger(__name__)
+
+
+class Submitter:
+    """Has the result of a plan made once, or finds that it is.
+
+    :param record: what an earlier try of this task instance left.
+    :param on_ambiguous: ``stop`` or ``resubmit``, at a host without a lock.
+    :param max_units: the most that this one result may cost at list price.
+    """
+
+    def __init__(
+        self,
+        plan: RequestPlan,
+        hook: KlingHook,
+        context: Mapping[str, Any],
+        *,
+        record: Record | None = None,
+        on_ambiguous: str = "stop",
+        max_units: float | None = None,
+    ) -> None:
+        ti, dag_run = context["ti"], context["dag_run"]
+        #: What is to be made; with its claimed place, once there is one.
+        self.plan = plan
+        self.hook = hook
+        #: The task that was made or found.
+        self.kling_task_id: str | None = None
+        self.records = PaidRecords(plan, context, record, host=hook.connection.host)
+        self._max_units = None if max_units is None else Decimal(str(max_units))
+        self._resubmit = on_ambiguous == "resubmit"
+        first_try = ti.try_number <= 1
+        # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
+        # To a memory by identity nobody is new.
+        cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
+        self._newcomer = first_try and cleared and not self.records.is_shared
+        self._look_first = not first_try or plan.pay_once_per != "run" or self._newcomer
+        self._tags = {"dag_id": ti.dag_id, "model": plan.request.model}
+        self._sent = False
+        self._told_lock = False
+        self._claim: Callable[[], str] | None = None
+        self._resumed = False
+
+    def submit(self, *, resume: str | None = None, claim: Callable[[], str] | None = None) -> Outcome:
+        """Have the result made, or find that it is.
+
+        :param resume: the external id of this try, after a wait for the account's concurrency.
+        :param claim: claims the place of the result just before money is spent, and returns its file name.
+        """
+        self._log_lock()
+        record = self.records.load()
+        self._claim, self._resumed = claim, resume is not None
+        try:
+            outcome = drive(self._submission(record, resume).steps(), self._do)
+        except KlingBalanceError as error:
+            raise error.with_context(suffix=self._units_left()) from error.__cause__
+        if isinstance(outcome, Submitted):
+            self.kling_task_id = outcome.task.kling_task_id
+            self.records.keep(outcome, record, self.plan.sent)
+            if outcome.adopted:
+                self._log_adopted(outcome.task)
+                metrics.adopted(instead_of_paying=self._sent, **self._tags)
+            else:
+                metrics.submitted(**self._tags)
+        return outcome
+
+    def look_ahead(self, *, check_place: Callable[[], str] | None = None) -> Outcome | Permit:
+        """Do all of :meth:`submit` up to the paid call, and store nothing.
+
+        :returns: what would be sent, or the task that exists already.
+        """
+        self._log_lock()
+        record = self.records.load()
+        end = drive_until(self._submission(record, None).steps(), self._do_without_storing, stop=Permit)
+        if isinstance(end, Permit):
+            self._check_budget()
+            if check_place is not None:
+                check_place()
+        elif isinstance(end, Submitted):
+            self.kling_task_id = end.task.kling_task_id
+        return end
+
+    def _submission(self, record: Record | None, resume: str | None) -> Submission:
+        plan, connection = self.plan, self.hook.connection
+        return Submission(
+            identity=plan.identity,
+            lock=plan.lock,
+            finds=connection.profile.finds,
+            at_kling=connection.profile.is_kling,
+            batch=connection.profile.task_reads,
+            look_first=self._look_first,
+            record=record,
+            adopt=plan.sent.adopt,
+            resubmit=self._resubmit,
+            newcomer=self._newcomer,
+            resume=resume,
+            cleared=self.records.was_cleared_since(record),
+            what=plan.label,
+            prompt=plan.request.summary.prompt or "",
+            host=connection.host,
+        )
+
+    def _log_lock(self) -> None:
+        if self.plan.lock is Lock.LOCKED or self._told_lock:
+            return
+        self._told_lock = True
+        log.info(
+            "Profile %s: no lock against paying twice for %s (%s).",
+            self.hook.connection.profile.name,
+            self.plan.request.model,
+            self.hook.connection.profile_reason,
+        )
+
+    def _do(self, step: Step) -> Any:
+        match step:
+            case Permit():
+                return self._permit()
+            case Prepare(external_task_id):
+                return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
+            case Send(external_task_id, prepared):
+                return self._send(external_task_id, prepared)
+            case Store(record):
+                return self.records.store(record, self.plan.sent)
+        return run_free_step(self.hook, self.plan.request.type, step)
+
+    def _do_without_storing(self, step: Step) -> Any:
+        return None if isinstance(step, Store) else run_free_step(self.hook, self.plan.request.type, step)
+
+    def _permit(self) -> bool:
+        self._check_budget()
+        if not self._resumed and self._is_at_limit():
+            return False
+        if self._claim is not None:
+            self.plan = self.plan.at(self._claim())
+        return True
+
+    def _check_budget(self) -> None:
+        price = self.plan.price
+        if self._max_units is not None and (price.units is None or price.units > self._max_units):
+            raise KlingBudgetError(
+                f"Not sent: {self.plan.label} costs {price.as_text()}, and max_units is {self._max_units}. Nothing is "
+                "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
+            )
+
+    def _is_at_limit(self) -> bool:
+        """Whether as many tasks are in flight as the connection states: then the queue is the place to wait, without
+        a paid call that Kling would refuse. Who comes from the queue was called because there is room."""
+        connection = self.hook.connection
+        limit, product_type = connection.max_concurrency, spec_of(self.plan.request).concurrency
+        if limit is None or product_type is None or not connection.profile.task_reads:
+            return False
+        try:
+            running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1)
+        except KlingError as error:
+            log.info("What is in flight cannot be read now, so the request is sent: %s", error)
+            return False
+        # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
+        # queue finds that out with one try.
+        return len(running) >= limit
+
+    def _send(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
+        log_call(log.info, self.plan.call(self.hook.connection, external_task_id), "Request")
+        self._sent = True
+        log.info(
+            "Sending %s to %s (external id %s): %s",
+            self.plan.label,
+            self.hook.connection.host,
+            external_task_id or "none",
+            self.plan.price.as_text(),
+        )
+        answer, task = self.hook.create(prepared)
+        if task is not None and answer.ok:
+            log.info("Kling made task %s.", task.kling_task_id)
+        else:
+            log.info("Kling answered: %s (code %s).", answer.message or "nothing readable", answer.code)
+        return Sent(answer, task)
+
+    def _log_adopted(self, task: KlingTask) -> None:
+        made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
+        # After a call of this very try nobody knows which of the two paid for it.
+        paid = "nothing more paid" if self._sent else "nothing paid"
+        log.info(
+            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt %s.",
+            task.kling_task_id,
+            made,
+            paid,
+            task.word,
+            another_result_advice(self.plan.sent),
+        )
+
+    def _units_left(self) -> str:
+        """For the text of a refusal; where the account does not answer, nothing."""
+        if not self.hook.connection.profile.account:
+            return ""
+        try:
+            return f" The account has {units_left(self.hook.account()).normalize():f} video units left."
+        except KlingError:
+            return ""

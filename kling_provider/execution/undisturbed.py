@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""To fail to tell never ends a wait, never fails a task whose result is saved, and never replaces a failure that was to be
+told of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kling_provider.api.redaction import redact_urls
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def undisturbed(what: str) -> Iterator[None]:
+    """Tell within the block; what fails in it is a warning.
+
+    :param what: could not be done, for the warning: ``"send the asset event"``.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is: see the module's docstring
+        said = redact_urls(" ".join(str(error).split()))[:300]
+        log.warning("Could not %s (%s: %s). The video is not affected.", what, type(error).__name__, said)

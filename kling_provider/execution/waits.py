@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wait for a task at Kling: how long it takes, and the wait within a worker (``deferrable=False``)."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import timedelta
+from decimal import Decimal
+
+from kling_provider import metrics
+from kling_provider.api.models import expected_seconds
+from kling_provider.api.tasks import KlingTask
+from kling_provider.exceptions import KlingError, KlingTaskNotFound
+from kling_provider.hooks.kling import KlingHook
+from kling_provider.polling import clock
+from kling_provider.polling.watch import Watch
+
+log = logging.getLogger(__name__)
+
+#: No trigger fires earlier after its defer: Airflow would fail the task (#66374).
+FIRST_LOOK = 10.0
+
+#: Airflow's own limit on a deferral is a net so much below the trigger's deadline.
+NET = timedelta(minutes=10)
+
+
+def limit_of_deferral(deadline: float) -> timedelta:
+    """Return Airflow's own limit for a trigger that ends at the epoch ``deadline``."""
+    return timedelta(seconds=max(0.0, deadline - time.time())) + NET
+
+
+def expect_end(task: KlingTask, model: str, seconds: int | None) -> float | None:
+    """Return when ``task`` will be finished, roughly: an epoch.
+
+    :param seconds: of the video.
+    """
+    if task.created_at is None or task.status.ended or seconds is None:
+        return None
+    return task.created_at.timestamp() + expected_seconds(model, seconds)
+
+
+def count_delivered(task: KlingTask, **tags: str | None) -> None:
+    """Count a finished result: what it cost, and how long Kling took."""
+    units = sum((one.amount for one in task.billing if one.charge_type == "unit"), Decimal(0))
+    took = task.finished_at - task.created_at if task.finished_at and task.created_at else None
+    metrics.delivered(units=units, render=took, **tags)
+
+
+def wait_for_task_here(
+    hook: KlingHook, task: KlingTask, type: str, deadline: float, poll_interval: float
+) -> KlingTask:
+    """Wait within this worker, by the same rules as the trigger.
+
+    :param deadline: an epoch.
+    :param poll_interval: seconds between two reads.
+    :raises KlingError: where the wait ended without an end of the task.
+    """
+    watch = Watch(
+        kling_task_id=task.kling_task_id,
+        deadline=clock.from_wall(deadline),
+        since=clock.now(),
+        poll_interval=poll_interval,
+        spread=random.random(),  # noqa: S311 - jitter
+    )
+    told = 0.0
+    while True:
+        now = clock.now()
+        try:
+            verdict = watch.saw(hook.get_task(task.kling_task_id, type=type), now)
+        except KlingTaskNotFound as error:
+            verdict = watch.missed(now, str(error))
+        except KlingError as error:
+            verdict = watch.failed(error, now)
+        if verdict.error is not None:
+            raise verdict.error
+        if verdict.final and verdict.task is not None:
+            return verdict.task
+        if now - told >= 30:
+            log.info("Kling task %s: %s.", task.kling_task_id, watch.progress(now))
+            told = now
+        time.sleep(verdict.delay)
