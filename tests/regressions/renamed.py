@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -38,3 +40,11 @@ def without_pause_for_late_outputs(patch: pytest.MonkeyPatch) -> None:
     except ModuleNotFoundError:
         waiting = import_module("kling_provider.operators.waiting")
         patch.setattr(waiting, "_LATE_OUTPUTS", 0.0, raising=False)
+
+
+def with_lineage_collector(patch: pytest.MonkeyPatch, make: Callable[[], Any]) -> None:
+    """Let Airflow's lineage collector be what ``make`` gives."""
+    name = "get_hook_lineage_collector"
+    patch.setattr(f"airflow.providers.common.compat.sdk.{name}", make, raising=False)
+    with contextlib.suppress(ModuleNotFoundError):
+        patch.setattr(import_module("kling_provider.execution.lineage"), name, make, raising=False)

@@ -169,7 +169,10 @@ def test_the_account_is_that_of_the_paying_task(monkeypatch: pytest.MonkeyPatch)
         assert story.counted(LIST) == 3
 
 
-def test_the_sum_says_dollars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sum_says_dollars(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     unpriced = [
         {"prompt": "x", "model": "kling-2.6", "resolution": "1080p"},
         {"prompt": "y", "model": "kling-9"},
@@ -177,7 +180,7 @@ def test_the_sum_says_dollars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     with connected(monkeypatch) as sandbox:
         for requests in (LIST, LIST[:1], unpriced, [*LIST, LIST[0]]):
             Story(sandbox).counted(requests)
-    said = capsys.readouterr().out
+    said = capsys.readouterr().out + caplog.text
     assert "4 of 4 to be paid: 12 units (about $1.68) at list price" in said
     assert "1 of 1 to be paid: 3 units (about $0.42) at list price" in said
     assert "2.5 units (about $0.35) at list price, and 1 without a known price in units" in said

@@ -24,6 +24,7 @@ from kling_provider.operators.kling import (
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
+from tests.regressions.renamed import with_lineage_collector
 from tests.unit.instance import Instance
 
 #: What a task tells by.
@@ -53,7 +54,7 @@ def context_of(instance: Instance, broken: frozenset[str], patch: pytest.MonkeyP
     if "asset event" in broken:
         events = SimpleNamespace()  # not even subscriptable
     if "lineage" in broken:
-        patch.setattr("airflow.providers.common.compat.sdk.get_hook_lineage_collector", boom)
+        with_lineage_collector(patch, boom)
     if "metrics" in broken:
         patch.setattr("kling_provider.metrics.stats", boom)
     if "progress" in broken:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kling_provider.exceptions import KlingRequestError
 from kling_provider.prompts import load_prompts
 from kling_provider.prompts.formats.yaml_text import YamlText
 
@@ -169,3 +170,10 @@ def test_no_example_of_ours_reads_otherwise_than_before(repository: Path) -> Non
 def test_no_case_of_a_user_reads_otherwise_than_before(cases: Path) -> None:
     assert differences(cases / "prompts") == {}
     assert list(documents(cases / "prompts"))
+
+
+@pytest.mark.parametrize("text", ["-", "- ", "prompt:", "prompts:\n-", "prompts:\n  - prompt:"])
+def test_a_prompt_that_is_missing_at_the_very_end_is_a_problem(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(KlingRequestError, match=r"a\.yaml"):
+        load_prompts(tmp_path)

@@ -131,7 +131,7 @@ class YamlText:
             shown = f"{rest.strip()[:30]}…" if len(rest.strip()) > 30 else rest.strip()
             wrong = f"ends before {shown!r}, where YAML begins a comment; put the text in quotes, or the comment above it"
             self._add(node.end_mark.line, key, wrong)
-        if self._text[node.start_mark.index] == "&":
+        if self._text[node.start_mark.index :].startswith("&"):  # an empty value may stand at the very end
             wrong = "begins with &, and YAML takes the first word for the name of an anchor; put the text in quotes"
             self._add(node.start_mark.line, key, wrong)
 
