@@ -29,9 +29,9 @@ sys.path.insert(0, str(REPOSITORY))
 
 import requests  # noqa: E402
 
-from demo.chromium import chromium, new_page  # noqa: E402
-from demo.stack import AirflowStack  # noqa: E402
-from demo.stack.postgres import postgres, why_not  # noqa: E402
+from tests.support.chromium import chromium, new_page  # noqa: E402
+from tests.support.stack import AirflowStack  # noqa: E402
+from tests.support.stack.postgres import postgres, why_not  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Response

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack
-from demo.stack.api import connection_body
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack
+from tests.support.stack.api import connection_body
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DAGS = REPOSITORY / "dags"

@@ -16,8 +16,8 @@ from typing import Any
 from demo.films import differences, read_film
 from demo.playground import REPOSITORY, VIDEOS, playground
 from demo.progress import Progress, sentence, stages
-from demo.stack import AirflowApi, AirflowStack, StackError
-from demo.stopping import ended_by_signals
+from tests.support.stack import AirflowApi, AirflowStack, StackError
+from tests.support.stopping import ended_by_signals
 
 DAG_ID = "kling_prompt_files"
 TASK_ID = "video"

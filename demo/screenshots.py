@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from demo.chromium import chromium, new_page
 from demo.playground import DAGS, REPOSITORY
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack
-from demo.stack.api import connection_body as as_body
-from demo.stopping import ended_by_signals
+from tests.support.chromium import chromium, new_page
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack
+from tests.support.stack.api import connection_body as as_body
+from tests.support.stopping import ended_by_signals
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -8,8 +8,8 @@ import time
 
 from demo.playground import REPOSITORY, TIME_SCALE, VIDEOS, playground
 from demo.progress import Progress
-from demo.stack import StackError
-from demo.stopping import ended_by_signals
+from tests.support.stack import StackError
+from tests.support.stopping import ended_by_signals
 
 FIRST = "kling_prompt_files"
 TEXT = """

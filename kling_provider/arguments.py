@@ -16,6 +16,7 @@ from pathlib import PurePath
 from reprlib import Repr
 from typing import Any, NamedTuple
 
+from kling_provider.api.problems import suggest
 from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.
@@ -291,8 +292,6 @@ def _is_reference(value: Any) -> bool:
 
 
 def _problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
-    from kling_provider.api.problems import suggest
-
     if _is_reference(value):
         found = "the output of another task, which Airflow resolves in templated arguments only"
     else:

@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from airflow.sdk import Asset
+
 if TYPE_CHECKING:
     from airflow.sdk import Asset
 
@@ -18,8 +20,6 @@ def video_asset(dag_id: str, task_id: str) -> Asset:
 
     :param task_id: with the ids of its task groups, as the UI shows it: ``film.save``.
     """
-    from airflow.sdk import Asset
-
     # Name and uri are the same, so that a schedule that gives either finds it.
     address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"
     return Asset(name=address, uri=address)

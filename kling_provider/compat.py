@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from airflow.sdk import get_current_context
+
 
 def task_state_store(context: Mapping[str, Any]) -> Any | None:
     """Airflow 3.3's store of a task instance between its tries; ``None`` on older ones."""
@@ -71,8 +73,6 @@ def has_gallery() -> bool:
 
 def running_context() -> dict[str, Any]:
     """Return the context of the Airflow task that runs here; empty where none does."""
-    from airflow.sdk import get_current_context
-
     try:
         context: Any = get_current_context()
         return dict(context)

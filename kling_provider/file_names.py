@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import Formatter
 
+from kling_provider.api.problems import suggest
+
 #: What a template may hold before anything is paid.
 PLACES = ("name", "take", "type", "model", "run_id", "task_id", "map_index")
 #: Known of a task that exists, so for what saves it afterwards.
@@ -17,6 +19,10 @@ PLACES_OF_TASKS = (*PLACES, "kling_task_id")
 ABSOLUTE = "is an absolute path; files go below destination: leave the first / out"
 OUTSIDE = "leads out of destination: leave .. out"
 NAMELESS = "ends with a /, so the file itself has no name"
+
+#: Control characters, marks that turn the direction of writing, and lone surrogates; what some file system, object
+#: store or URL takes for its own.
+UNSAFE = r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\\:*?"<>|#\[\]]'
 
 #: After the stem: the one file that says whose the files of a result are.
 MANIFEST_SUFFIX = ".kling.json"
@@ -28,6 +34,11 @@ def manifest_names(file_name: str) -> tuple[str, ...]:
     several, dash, number = stem.rpartition("-")
     stems = (stem, several) if dash and several and number.isdecimal() else (stem,)
     return tuple(f"{one}{MANIFEST_SUFFIX}" for one in stems)
+
+
+def add_take(name: str, take: int) -> str:
+    """Return what files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
+    return f"{name}.take{take}" if take > 0 else name
 
 
 def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str | None]]:
@@ -57,8 +68,6 @@ def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str 
 
 
 def _unknown(place: str, places: Sequence[str]) -> str:
-    from kling_provider.api.problems import suggest
-
     if place == "kling_task_id":
         return "has {kling_task_id}, which nobody knows before the payment; write {name}-{run_id}"
     allowed = ", ".join(f"{{{one}}}" for one in places)

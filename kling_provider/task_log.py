@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.sdk.log import mask_secret
+
 from kling_provider.compat import forget_mask
 
 #: Tokens that are hidden in logs, oldest first: as many as live at the same time.
@@ -50,8 +52,6 @@ def wait_title(kling_task_id: str, expected_at: float | None) -> str:
 def hide_in_logs(secret: str) -> None:
     """Have Airflow hide ``secret`` in what this process logs from now on. Where a loop runs, call it in a thread: it is a
     message to the supervisor."""
-    from airflow.sdk.log import mask_secret
-
     mask_secret(secret)
 
 

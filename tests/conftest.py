@@ -69,7 +69,7 @@ def airflow_home() -> Path:
 @pytest.fixture(scope="session")
 def metadata_db(airflow_home: Path) -> Path:
     """A migrated metadata database (SQLite) in this process's home, for tests that cannot do without one."""
-    from demo.stack.database import migrated_sqlite
+    from tests.support.stack.database import migrated_sqlite
 
     database = airflow_home / "airflow.db"
     migrated_sqlite(database)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from kling_provider.compat import read_database
+
 
 @dataclass(frozen=True)
 class Argument:
@@ -101,7 +103,6 @@ COMMANDS = (
 
 def run(command: Command, arguments: argparse.Namespace) -> int:
     """Carry one command out; what goes wrong is one line on stderr, and exit code 1."""
-    from kling_provider.compat import read_database
     from kling_provider.exceptions import KlingError
 
     read_database()

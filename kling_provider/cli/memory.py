@@ -13,6 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from airflow.models.variable import Variable
+from airflow.utils.session import create_session
+from sqlalchemy import delete, select
+from sqlalchemy.exc import SQLAlchemyError
+
 from kling_provider.cli.asking import agrees, say
 from kling_provider.exceptions import KlingError
 
@@ -59,8 +64,6 @@ def prune_command(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _database() -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
     except SQLAlchemyError as error:
@@ -72,10 +75,6 @@ def _database() -> Iterator[None]:
 
 def list_memory() -> list[Remembered]:
     """Read all Variables that remember paid work, the oldest first."""
-    from airflow.models.variable import Variable
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-
     with create_session() as session:
         rows = session.scalars(select(Variable).where(Variable.key.startswith(PREFIX, autoescape=True))).all()
         found = [_remembered(row.key, row.val) for row in rows]
@@ -93,10 +92,6 @@ def prune_memory(older_than: timedelta) -> list[Remembered]:
 
     Those that do not say when it was stay.
     """
-    from airflow.models.variable import Variable
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete
-
     old = list_old_memory(older_than)
     with create_session() as session:
         for one in old:

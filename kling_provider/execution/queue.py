@@ -10,8 +10,8 @@ from typing import Any
 
 from kling_provider.exceptions import KlingError, KlingServerError, KlingTimeout
 from kling_provider.execution.submitter import Submitter
-from kling_provider.execution.waits import FIRST_LOOK
 from kling_provider.submission import NoSlot
+from kling_provider.triggers.kling import FIRST_LOOK
 
 
 def enter_queue(

@@ -19,9 +19,6 @@ from kling_provider.polling.watch import Watch
 
 log = logging.getLogger(__name__)
 
-#: No trigger fires earlier after its defer: Airflow would fail the task (#66374).
-FIRST_LOOK = 10.0
-
 #: Airflow's own limit on a deferral is a net so much below the trigger's deadline.
 NET = timedelta(minutes=10)
 

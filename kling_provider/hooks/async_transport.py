@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from asgiref.sync import sync_to_async
 
 from kling_provider.api.auth import AccessKey
@@ -138,8 +139,6 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 async def _read_connection(conn_id: str) -> Connection:
     """Read the Airflow connection, also where only a synchronous read finds it: in the database, under
     ``airflow dags test``."""
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException
-
     try:
         return await get_async_connection(conn_id)
     except AirflowNotFoundException:

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
@@ -55,7 +57,7 @@ class KlingConnection:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """What API design or host would drop without a word; such a request is not sent."""
-        return [*self.dialect.find_unsupported(request), *self.profile.find_unsupported(request)]
+        return [*request.find_unsupported(self.api), *self.profile.find_unsupported(request)]
 
     @property
     def host(self) -> str:
@@ -131,8 +133,6 @@ def read_connection(conn_id: str) -> Connection:
 
     :raises KlingConnectionMissing: where there is none, saying how to make it.
     """
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
-
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
+from urllib3 import exceptions as urllib3
+
 from kling_provider.api.codes import Answer, Kind, TaskState
 
 LATE = "no answer in time"
@@ -41,8 +43,6 @@ def explain_error(error: BaseException, *, connected: bool = False) -> str:
 
     :param connected: it came after the connection stood.
     """
-    from urllib3 import exceptions as urllib3
-
     chain = list(_chain(error))
     if connected:
         late = any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain)

@@ -15,6 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import certifi
+from requests import Session
+from requests.utils import select_proxy
+
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
@@ -113,9 +117,6 @@ def find_route(url: str, options: HttpOptions) -> Route:
     ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and their like count; the connection's own settings
     come first. Imports requests (200 ms): call it in a thread where a loop runs.
     """
-    from requests import Session
-    from requests.utils import select_proxy
-
     with Session() as session:
         session.trust_env = options.trust_env
         merged = session.merge_environment_settings(
@@ -136,8 +137,6 @@ def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] 
     :param where: for the error: ``"Connection 'kling_default'"``.
     :raises KlingRequestError: where a file is missing, holds no certificate, or holds an encrypted key.
     """
-    import certifi
-
     bundle = Path(verify if isinstance(verify, str) else certifi.where())
     folder = bundle.is_dir()
     try:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow.providers.common.compat.sdk import BaseHook
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from kling_provider.api.codes import Answer, TaskState
 from kling_provider.api.models import legacy_name, nearest_current
@@ -257,14 +258,6 @@ class KlingHook(BaseHook):
 
     def _ask(self, read: Read) -> Any:
         """Send a read, and again after faults of the host or the way to it: it costs nothing."""
-        from tenacity import (
-            Retrying,
-            retry_if_exception_type,
-            stop_after_attempt,
-            wait_exponential,
-            wait_random,
-        )
-
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_exponential(max=15) + wait_random(max=1),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperatorLink
 
 from kling_provider.compat import has_gallery
@@ -78,6 +79,4 @@ def _route(what: str, *where: str) -> str:
 
 def _root() -> str:
     """The path under which the UI lives; empty where it is the host's root."""
-    from airflow.providers.common.compat.sdk import conf
-
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")

@@ -8,7 +8,11 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin
 
+from airflow.providers.common.compat.sdk import conf
+
+from kling_provider.api.billing import billing_text
 from kling_provider.api.result_facts import ResultFacts
+from kling_provider.links.kling import gallery_address, poster_address, video_address
 
 #: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
 _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
@@ -137,8 +141,6 @@ class Facts(Mapping[str, "str | None"]):
         return f"Kling task {kling_task_id} goes on and is billed when it succeeds"
 
     def _cost(self) -> str | None:
-        from kling_provider.api.billing import billing_text
-
         if self.is_of_a_run or not self._result or self.outcome == "planned":
             return None
         return (
@@ -159,20 +161,14 @@ class Facts(Mapping[str, "str | None"]):
         return _text(self._output.get("poster"))
 
     def _video(self) -> str | None:
-        from kling_provider.links.kling import video_address
-
         return _absolute(video_address(*self._where, 0)) if self._output.get("file") else None
 
     def _picture(self) -> str | None:
-        from kling_provider.links.kling import poster_address
-
         if not (poster := self._poster()):
             return None
         return _absolute(poster_address(*self._where, 0)) or poster
 
     def _gallery(self) -> str | None:
-        from kling_provider.links.kling import gallery_address
-
         if not self.is_of_a_run:
             return _absolute(gallery_address(*self._where))
         path, _, query = gallery_address(
@@ -235,7 +231,5 @@ def _escaped(value: Any) -> str | None:
 
 def _absolute(path: str) -> str | None:
     """The whole URL; without ``[api] base_url`` nobody knows it, and a path alone leads nowhere."""
-    from airflow.providers.common.compat.sdk import conf
-
     base = (conf.get("api", "base_url", fallback="") or "").strip()
     return urljoin(base, path) if path and base.startswith(("http://", "https://")) else None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk import BaseOperator
@@ -99,18 +99,17 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         # The one method that Airflow calls for plain and for mapped tasks, just before it stores what was rendered.
         super()._do_render_template_fields(parent, *args, **kwargs)
         if parent is self:
-            from kling_provider.execution.shown_fields import veil
-
-            self._change_requests(veil)
+            self._change_requests("veil")
 
     def pre_execute(self, context: Any) -> None:
         """Take the requests as they are: what was rendered is stored by now."""
-        from kling_provider.execution.shown_fields import unveil
-
         super().pre_execute(context)
-        self._change_requests(unveil)
+        self._change_requests("unveil")
 
-    def _change_requests(self, change: Callable[[Any], Any]) -> None:
+    def _change_requests(self, how: Literal["veil", "unveil"]) -> None:
+        from kling_provider.execution import shown_fields
+
+        change = shown_fields.veil if how == "veil" else shown_fields.unveil
         for name in self._requests_among:
             if name in self.template_fields:
                 setattr(self, name, change(getattr(self, name)))

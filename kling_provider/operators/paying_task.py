@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kling_provider.api.problems import suggest
 from kling_provider.operators.base import KlingOperator
 
 
@@ -22,8 +23,6 @@ def find_paying_task(budget: Any, dag: Any, task_id: str | None) -> Any:
 
 def explain_no_paying_task(budget: Any, dag: Any, task_id: str | None) -> str:
     """Say why :func:`find_paying_task` finds none, and what to write."""
-    from kling_provider.api.problems import suggest
-
     if not task_id:
         after = ", ".join(sorted(task.task_id for task in _find_paying_after(budget)))
         return (

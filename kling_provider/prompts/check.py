@@ -11,8 +11,9 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters, whole_number
+from kling_provider.file_names import add_take
 from kling_provider.prompts.inputs import ResolvedVariant
-from kling_provider.prompts.naming import fold_name, make_label
+from kling_provider.prompts.naming import fold_name
 from kling_provider.prompts.places import Section
 from kling_provider.prompts.problems import Problems, PromptProblem
 from kling_provider.prompts.variants import Variant
@@ -64,7 +65,7 @@ def check_requests(
             data["take"] = take = take + variant.more_takes
         request = _check_request(data, variant, connection, problems)
         if variant.name is not None:
-            label = make_label(variant.name, variant.more_takes if take is None else take)
+            label = add_take(variant.name, variant.more_takes if take is None else take)
             is_named = "name" in variant.fields or not variant.entry.shares_file
             mapping = data if request is None else _dump_request(request)
             checked.append(CheckedRequest(mapping, label, is_named, variant.entry.own))
@@ -73,11 +74,9 @@ def check_requests(
 
 
 def _get_connection(conn_id: str) -> KlingConnection:
-    from airflow.sdk import BaseHook
+    from kling_provider.hooks.connection import KlingConnection, read_connection
 
-    from kling_provider.hooks.connection import KlingConnection
-
-    return KlingConnection.parse(BaseHook.get_connection(conn_id))
+    return KlingConnection.parse(read_connection(conn_id))
 
 
 def _check_request(

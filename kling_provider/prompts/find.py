@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
+
 from kling_provider.api.redaction import redact_value
 from kling_provider.compat import running_context
 from kling_provider.prompts.problems import Problems, PromptProblem, build_call_error
@@ -241,11 +243,19 @@ def get_local_path(path: AnyPath) -> Path | None:
     return Path(path.path) if path.protocol in ("file", "local") else None
 
 
-def _find_in_store(given: str) -> AnyPath:
+def open_store_path(address: str) -> ObjectStoragePath:
+    """Return the path of an address with a scheme.
+
+    :raises ValueError: where Airflow knows no such scheme.
+    """
     from airflow.sdk import ObjectStoragePath
 
+    return ObjectStoragePath(address)
+
+
+def _find_in_store(given: str) -> AnyPath:
     try:
-        there = ObjectStoragePath(given)
+        there = open_store_path(given)
         exists = there.exists()
     except (ValueError, ImportError) as error:
         raise build_call_error(f"{given}: {error}") from None
@@ -256,8 +266,6 @@ def _find_in_store(given: str) -> AnyPath:
 
 def _list_folders() -> Iterator[Path]:
     """List where a relative path may begin: around the Dag's file first, because a bundle has its own version."""
-    from airflow.providers.common.compat.sdk import conf
-
     dag: Any = running_context().get("dag")
     if dag is not None and dag.fileloc:
         yield from Path(dag.fileloc).absolute().parents

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import shorten
 from kling_provider.prompts.fill import FilledVariant
-from kling_provider.prompts.find import find_path, get_local_path
+from kling_provider.prompts.find import find_path, get_local_path, open_store_path
 from kling_provider.prompts.places import Keys
 from kling_provider.prompts.problems import Problems, build_call_error
 from kling_provider.prompts.request_fields import EVERY, get_input_paths, is_same_field
@@ -160,10 +160,8 @@ def _is_base64(text: str) -> bool:
 def _locate_input(written: str, folder: AnyPath) -> AnyPath | _Unusable:
     """Give the path that is meant, whatever is there."""
     if "://" in written:
-        from airflow.sdk import ObjectStoragePath
-
         try:
-            named = ObjectStoragePath(written)
+            named = open_store_path(written)
         except ValueError as error:
             return _Unusable(f"cannot be read here: {error}")
         if get_local_path(named) is None:

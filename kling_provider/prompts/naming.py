@@ -17,6 +17,7 @@ from typing import Any
 from kling_provider.api.parsing import read_what_can_be
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import as_whole
+from kling_provider.file_names import UNSAFE
 from kling_provider.prompts.request_fields import VARIANT_KEYS, get_input_paths
 
 _MAX_NAME = 200
@@ -69,14 +70,9 @@ def name_combination(name: str, values: Mapping[str, Any]) -> str:
     return f"{name}/{'-'.join(_name_value(key, value) for key, value in values.items())}"
 
 
-def make_label(name: str, take: int) -> str:
-    """Give what files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
-    return f"{name}.take{take}" if take else name
-
-
 def fold_name(name: str) -> str:
     """Give what is equal for names whose files would be one: some file systems know no case, some signs become ``_``."""
-    plain = re.sub(r"""[:*?"<>|#\[\]]|(?<![^/])\.""", "_", name)
+    plain = re.sub(rf"{UNSAFE}|(?<![^/])\.", "_", name)
     return unicodedata.normalize("NFC", plain).casefold()
 
 

@@ -13,6 +13,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from kling_provider.hooks.transport import WatchedAdapter
+
 if TYPE_CHECKING:
     from requests import Session
 
@@ -78,11 +84,6 @@ def guard(session: Session, reach: Reach, *, answer_time: float, slowest: float 
 
     :param answer_time: seconds for a whole answer; ``slowest``: bytes a second that give so much more time.
     """
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-    from kling_provider.hooks.transport import WatchedAdapter
 
     def checked(connection: HTTPConnection) -> None:
         if connection.proxy is None and connection.sock is not None:

@@ -14,12 +14,17 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import requests
+from requests import exceptions
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+
 from kling_provider.api.codes import TaskState
 from kling_provider.api.redaction import clean_text, show_host
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.hooks.connection_errors import explain_error
 from kling_provider.hooks.http_options import HttpOptions, split_extras
+from kling_provider.hooks.transport import WatchedAdapter
 from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
 from kling_provider.storage.failures import still_there
 from kling_provider.storage.links import hide_queries_in_debug_logs
@@ -119,9 +124,6 @@ def _same(task: KlingTask, wanted: Output, index: int) -> Output:
 
 def _session(options: HttpOptions, reach: Reach | None) -> Session:
     """Without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
-    import requests
-
-    from kling_provider.hooks.transport import WatchedAdapter
 
     class Anonymous(requests.Session):
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
@@ -154,8 +156,6 @@ def _try(
     session: Session, options: HttpOptions, output: Output, file: BinaryIO
 ) -> Fetched | _DeadLink | _Transient:
     """One link, with patience. Faults are returned: raised on, they would carry requests' text with the link."""
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
-
     retrying = Retrying(
         stop=stop_after_attempt(_TRIES),
         wait=wait_exponential(multiplier=0.5, max=10) + wait_random(0, 0.5),
@@ -196,8 +196,6 @@ def _fetch_once(session: Session, options: HttpOptions, output: Output, file: Bi
 
 def _open(session: Session, options: HttpOptions, url: str) -> Response:
     """Redirects are followed, to http and https only (requests knows nothing else)."""
-    from requests import exceptions
-
     try:
         return session.get(
             url,
@@ -220,8 +218,6 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
 
 def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
     """Size and sha256 of what came. Errors of ``file`` pass through."""
-    from requests import exceptions
-
     stated = response.headers.get("Content-Length", "")
     expected = (
         int(stated)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import ObjectStoragePath
+
 from kling_provider.api.catalog import input_names
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import (
@@ -257,8 +259,6 @@ def _read(value: str, base: str | None, api: str) -> bytes:
 
 
 def _path(value: str, base: str | None) -> ObjectStoragePath:
-    from airflow.sdk import ObjectStoragePath
-
     text = value
     if "://" not in value and not value.startswith("/"):
         if not base:

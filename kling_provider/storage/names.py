@@ -10,8 +10,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
+from airflow.sdk import ObjectStoragePath
+
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.file_names import ABSOLUTE, NAMELESS, OUTSIDE, parse_template
+from kling_provider.file_names import ABSOLUTE, NAMELESS, OUTSIDE, UNSAFE, add_take, parse_template
 from kling_provider.storage.output_types import SUFFIXES
 
 if TYPE_CHECKING:
@@ -22,11 +24,7 @@ _LONGEST = 200
 #: Bytes of the last part of a stem: identity, number and suffix follow.
 _LONGEST_STEM = 180
 
-#: Control characters, marks that turn the direction of writing, and lone surrogates; what some file system, object
-#: store or URL takes for its own.
-_UNSAFE = re.compile(
-    r'[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff\\:*?"<>|#\[\]]'
-)
+_UNSAFE = re.compile(UNSAFE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 #: An identity that we computed: ``af-``, 8 hex of the owner, 32 hex of the video.
@@ -73,7 +71,7 @@ def file_stem(
     if kling_task_id is not None:
         values["kling_task_id"] = kling_task_id
     text, used = _filled(_without_suffix(template), template, values)
-    tail = f".take{take}" if take > 0 and "take" not in used else ""
+    tail = add_take("", 0 if "take" in used else take)
     shown = template if template != "{name}" else values["name"]
     if text.startswith("/"):
         raise _refused(shown, ABSOLUTE)
@@ -107,8 +105,6 @@ def destination_path(
 
     :raises KlingRequestError: saying what to write instead.
     """
-    from airflow.sdk import ObjectStoragePath
-
     text = str(destination).strip()
     if _CONTROL.search(text):
         raise _bad_destination(f"{text!r} holds characters that no path can have")

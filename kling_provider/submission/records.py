@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Protocol, cast
 
+from airflow.sdk import Variable
+
 from kling_provider.compat import never_expire, task_state_store
 from kling_provider.submission.steps import Record
 
@@ -94,15 +96,11 @@ class VariableRecord:
 
     def load(self) -> Record | None:
         """Read it; ``None`` where there is none."""
-        from airflow.sdk import Variable
-
         value = Variable.get(self._name, default=None, deserialize_json=True)
         return cast("Record", value) if isinstance(value, dict) else None
 
     def store(self, record: Record, *, needed: bool) -> None:
         """Write it."""
-        from airflow.sdk import Variable
-
         try:
             Variable.set(
                 self._name, dict(record), description=f"Kling: {self._description}", serialize_json=True
@@ -113,8 +111,6 @@ class VariableRecord:
 
     def forget(self) -> None:
         """Delete it."""
-        from airflow.sdk import Variable
-
         try:
             Variable.delete(self._name)
         except Exception as error:  # noqa: BLE001 - it stays, and says of a delivered result that it exists

@@ -19,6 +19,10 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
+from kling_provider.exceptions import KlingError
+from kling_provider.polling.clock import from_wall
+from kling_provider.polling.slots import Entry
+from kling_provider.polling.watch import Watch
 from kling_provider.task_log import log_group, wait_title
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
@@ -86,9 +90,7 @@ class KlingTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await _import("kling_provider.polling.waiting")
-        from kling_provider.polling.clock import from_wall
         from kling_provider.polling.waiting import wait_for_video
-        from kling_provider.polling.watch import Watch
 
         title = wait_title(self.kling_task_id, self.expected_at)
         with metrics.waiting("video"), log_group(self.log.info, title):
@@ -182,9 +184,6 @@ class KlingSlotTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await _import("kling_provider.polling.waiting")
-        from kling_provider.exceptions import KlingError
-        from kling_provider.polling.clock import from_wall
-        from kling_provider.polling.slots import Entry
         from kling_provider.polling.waiting import wait_for_turn
 
         entry = Entry(

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from demo.chromium import chromium, executable, new_page
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowApi, AirflowStack
+from tests.support.chromium import chromium, executable, new_page
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowApi, AirflowStack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, StorageState

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from demo.stack import AirflowApi, AirflowStack
 from tests.browser.cards import Visits, advances, card, play
+from tests.support.stack import AirflowApi, AirflowStack
 
 
 def instance(dag_id: str, run_id: str, task: str = "video/mapped/0") -> str:

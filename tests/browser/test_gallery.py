@@ -8,8 +8,8 @@ from typing import Any
 import requests
 from playwright.sync_api import expect
 
-from demo.stack import AirflowApi, AirflowStack
 from tests.browser.cards import Visits, advances, card, play
+from tests.support.stack import AirflowApi, AirflowStack
 
 
 def test_one_sees_the_videos_of_ones_dags_and_no_others(

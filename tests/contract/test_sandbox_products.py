@@ -22,7 +22,7 @@ from kling_provider.sandbox.media.files import SoundFile
 from kling_provider.sandbox.products import Output, Product, find_products, sound_output
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 from tests.contract.sandbox_client import TIMEOUT, Client, refused
-from tests.postcard import Postcard
+from tests.support.postcard import Postcard
 
 LINES = {"lines": ["A paper boat", "drifts away"], "look": {"wide": 640, "high": 480}, "bars": 2}
 

@@ -9,10 +9,10 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from demo.stopping import ended_by_signals
 from tests.faults import catalogue, limit, report
 from tests.faults.counting import Line
 from tests.faults.runner import AT_ONCE, play_all
+from tests.support.stopping import ended_by_signals
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 

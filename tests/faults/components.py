@@ -6,10 +6,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from demo.stack import COMPONENTS
 from tests.faults import database
 from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Run, Stage
+from tests.support.stack import COMPONENTS
 
 SLOW = {"render_seconds": HELD}
 FEW = {"concurrency": 5, "render_seconds": 12}

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
-from demo.stack import postgres
+from tests.support.stack import postgres
 
 
 def copy(url: str, file: Path) -> None:

@@ -7,9 +7,9 @@ import contextlib
 import time
 from collections.abc import Callable
 
-from demo.stack.api import ApiError
 from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
+from tests.support.stack.api import ApiError
 
 #: All the others queue up behind the first five.
 SLOW = {"concurrency": 5, "render_seconds": HELD}

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from demo.stack import COMPONENTS, AirflowApi, AirflowStack
-from demo.stack.postgres import postgres, why_not
 from tests.faults.counting import Line, count
 from tests.faults.scenario import Scenario
 from tests.faults.stage import STOPPING, Stage
+from tests.support.stack import COMPONENTS, AirflowApi, AirflowStack
+from tests.support.stack.postgres import postgres, why_not
 
 DAGS = Path(__file__).parent / "dags"
 #: Scenarios at once on the shared stack: they mostly wait.
@@ -36,7 +36,7 @@ _SETTINGS = {
 
 
 class CalmApi(AirflowApi):
-    """One call at a time: on SQLite two writes of the public API may wait for each other (see ``demo.stack``)."""
+    """One call at a time: on SQLite two writes of the public API may wait for each other (see ``tests.support.stack``)."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address)

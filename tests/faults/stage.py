@@ -12,12 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from demo.stack import AirflowStack, StackError, wait_for
-from demo.stack.api import ApiError
-from demo.stack.processes import tail
 from kling_provider.sandbox import Sandbox
 from tests.faults.processes import running_tasks
 from tests.faults.scenario import HELD, Scenario
+from tests.support.stack import AirflowStack, StackError, wait_for
+from tests.support.stack.api import ApiError
+from tests.support.stack.processes import tail
 
 T = TypeVar("T")
 

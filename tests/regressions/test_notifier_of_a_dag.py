@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kling_provider.notifications.kling import KlingNotifier
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 RESULT = {
     "name": "panda",

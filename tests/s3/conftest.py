@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack
 
 HERE = Path(__file__).parent
 KEYS = {"aws_access_key_id": "of-the-films", "aws_secret_access_key": "s3-secret-of-the-films-51c0"}

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack, wait_for
 from tests.s3.conftest import BUCKET, BucketServer
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack, wait_for
 
 _numbers = count()
 

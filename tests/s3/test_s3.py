@@ -11,9 +11,9 @@ from typing import Any
 import av
 import pytest
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack
 from tests.s3.conftest import BUCKET, KEYS
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack
 from tests.stack.promises.stage import Stage
 from tests.stack.promises.world import world_of
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack
 
 HERE = Path(__file__).parent
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowStack, wait_for
-from demo.stack.postgres import postgres, why_not
-from tests.webhook import Webhook
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowStack, wait_for
+from tests.support.stack.postgres import postgres, why_not
+from tests.support.webhook import Webhook
 
 HERE = Path(__file__).parent
 

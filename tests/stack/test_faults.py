@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from demo.stack import AirflowStack
 from tests.faults import report
 from tests.faults.catalogue import SCENARIOS
 from tests.faults.runner import DAGS, CalmApi, play
 from tests.faults.scenario import Expect, Scenario
+from tests.support.stack import AirflowStack
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 VIDEOS = 5

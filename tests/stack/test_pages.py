@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from demo.stack import AirflowStack
-from tests.pages import read_blocks
-from tests.webhook import Webhook
+from tests.support.pages import read_blocks
+from tests.support.stack import AirflowStack
+from tests.support.webhook import Webhook
 
 pytestmark = [pytest.mark.airflow_version, pytest.mark.timeout(600)]
 

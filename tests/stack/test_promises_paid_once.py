@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from demo.stack import TaskProcesses, wait_for
 from tests.stack.promises.world import Run, World
+from tests.support.stack import TaskProcesses, wait_for
 
 # The first test waits for its scene, and all scenes play side by side.
 pytestmark = pytest.mark.timeout(900)

@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from demo.stack import AirflowStack, ApiError, StackError, TaskProcesses
-from demo.stack.processes import MARKER, wait_for
+from tests.support.stack import AirflowStack, ApiError, StackError, TaskProcesses
+from tests.support.stack.processes import MARKER, wait_for
 
 # An Airflow of their own: these tests kill it piece by piece. It holds toy DAGs alone, so it needs no sandbox.
 pytestmark = [pytest.mark.airflow_version, pytest.mark.xdist_group("runner")]
@@ -146,7 +146,7 @@ def test_nothing_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from demo.stack import ProcessFamily\n"
+        "from tests.support.stack import ProcessFamily\n"
         "import os\n"
         "family = ProcessFamily(Path(sys.argv[1]))\n"
         'nested = \'import subprocess, sys, time; subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"], '

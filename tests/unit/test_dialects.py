@@ -23,12 +23,12 @@ ID = "af-1f3c"
 
 def create(api: str, data: dict[str, Any], external_task_id: str | None = ID) -> HttpCall:
     request = parse_request(data)
-    assert DIALECTS[api].find_unsupported(request) == []
+    assert request.find_unsupported(api) == []
     return DIALECTS[api].create(request, external_task_id)
 
 
 def dropped(api: str, data: dict[str, Any]) -> dict[str, str]:
-    return {problem.field: problem.message for problem in DIALECTS[api].find_unsupported(parse_request(data))}
+    return {problem.field: problem.message for problem in parse_request(data).find_unsupported(api)}
 
 
 # -- the standard API -------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from kling_provider.exceptions import KlingModerationError
 from kling_provider.notifications.kling import KlingNotifier
-from tests.webhook import Webhook
+from tests.support.webhook import Webhook
 
 RESULT = {
     "name": "panda",

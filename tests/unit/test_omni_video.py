@@ -195,10 +195,10 @@ def test_rules_just_inside(fields: dict[str, Any]) -> None:
 
 def test_what_the_legacy_api_cannot_say() -> None:
     named = read(reference_images=[{"image": IMAGE, "id": "cat"}])
-    assert [one.field for one in DIALECTS["legacy"].find_unsupported(named)] == ["reference_images"]
+    assert [one.field for one in named.find_unsupported("legacy")] == ["reference_images"]
     many = read(first_frame=IMAGE, last_frame=IMAGE, reference_images=[OTHER])
-    assert [one.field for one in DIALECTS["legacy"].find_unsupported(many)] == ["last_frame"]
-    assert DIALECTS["standard"].find_unsupported(many) == []
+    assert [one.field for one in many.find_unsupported("legacy")] == ["last_frame"]
+    assert many.find_unsupported("standard") == []
 
 
 def test_the_identity_is_that_of_what_is_sent() -> None:

@@ -20,7 +20,7 @@ import pytest
 from kling_provider.notifications.kling import KlingNotifier
 from kling_provider.operators import kling as operators
 from kling_provider.sensors.kling import KlingTaskSensor
-from tests.pages import REPOSITORY, read_blocks
+from tests.support.pages import REPOSITORY, read_blocks
 
 WRITE_DOCS = "WRITE_DOCS" in os.environ
 PAGE = REPOSITORY / "docs" / "operators.md"

@@ -16,7 +16,7 @@ from kling_provider.prompts import load_prompts
 from kling_provider.sandbox.__main__ import parser
 from kling_provider.sandbox.connecting import exports
 from kling_provider.sandbox.options import Options
-from tests.pages import PAGES, REPOSITORY, Block, read_blocks
+from tests.support.pages import PAGES, REPOSITORY, Block, read_blocks
 
 COMMANDS = [
     (block, line.removeprefix("$ "))

@@ -19,9 +19,6 @@ class Dialect(Protocol):
     @property
     def name(self) -> ApiDesign: ...
 
-    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """Return what this design would drop without a word or cannot say; such a request is not sent."""
-
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call. Inputs of ``request`` are URLs or base64 by now."""
 

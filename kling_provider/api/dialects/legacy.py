@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.catalog import find_spec, spec_of
-from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
@@ -16,10 +15,6 @@ class LegacyDialect:
     """``POST /v1/videos/text2video`` and its like; API key or access key and secret key."""
 
     name: ApiDesign = "legacy"
-
-    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """Return what this design would drop without a word or cannot say; such a request is not sent."""
-        return request.find_unsupported(self.name)
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call: everything at the top of the body."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.catalog import spec_of
-from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
@@ -23,10 +22,6 @@ class StandardDialect:
     """``POST /text-to-video/{model}`` and its like; needs an API key."""
 
     name: ApiDesign = "standard"
-
-    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """Return what this design would drop without a word or cannot say; such a request is not sent."""
-        return request.find_unsupported(self.name)
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call: the model in the path, external id and callback among the ``options``."""

@@ -19,7 +19,6 @@ from kling_provider.execution.result_place import find_remembered_result
 from kling_provider.execution.runs.submit import SubmitRun, to_seconds
 from kling_provider.execution.submitter import Submitter
 from kling_provider.execution.waits import (
-    FIRST_LOOK,
     count_delivered,
     expect_end,
     limit_of_deferral,
@@ -30,7 +29,7 @@ from kling_provider.submission import Submitted
 from kling_provider.submission.records import instance_record
 from kling_provider.submission.sent import Place, SentRequest, sent_of
 from kling_provider.task_log import log_group, wait_title
-from kling_provider.triggers.kling import KlingTaskTrigger
+from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

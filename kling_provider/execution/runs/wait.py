@@ -19,11 +19,11 @@ from kling_provider.execution.failures import reported_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.progress import announce
 from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
-from kling_provider.execution.waits import FIRST_LOOK, count_delivered, expect_end, limit_of_deferral
+from kling_provider.execution.waits import count_delivered, expect_end, limit_of_deferral
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import shown_request
 from kling_provider.submission.sent import fit_to_store
-from kling_provider.triggers.kling import KlingTaskTrigger
+from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

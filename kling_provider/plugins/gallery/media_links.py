@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from airflow.configuration import conf
+from airflow.models.connection import Connection
 
 from kling_provider.api.hosts import KLING_MEDIA_HOSTS
+from kling_provider.hooks.connection import KlingConnection
 
 log = logging.getLogger(__name__)
 
@@ -69,10 +71,6 @@ def media_hosts(conn_id: str | None) -> MediaHosts:
 
 
 def _read(conn_id: str) -> MediaHosts:
-    from airflow.models.connection import Connection
-
-    from kling_provider.hooks.connection import KlingConnection
-
     try:
         stored = Connection.get_connection_from_secrets(conn_id)
         # A task could name any connection, to have its host trusted.

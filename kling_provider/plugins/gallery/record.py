@@ -8,9 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from airflow.configuration import conf
 from airflow.models.asset import AssetEvent
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
+from airflow.sdk import ObjectStoragePath
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
@@ -144,9 +146,6 @@ def _stored_elsewhere(text: str | None) -> ResultFacts | None:
 
     Only below the folder that the backend is configured for, and read as plain data, whatever it says that it is.
     """
-    from airflow.configuration import conf
-    from airflow.sdk import ObjectStoragePath
-
     folder = conf.get("common.io", "xcom_objectstorage_path", fallback="")
     try:
         address = read_json(text)

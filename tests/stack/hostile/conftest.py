@@ -17,12 +17,12 @@ import psutil
 import pytest
 import requests
 
-from demo.stack import AirflowStack, wait_for
-from demo.stack.processes import ProcessFamily, free_port
 from kling_provider.sandbox import Sandbox
 from tests.contract.connecting import server
 from tests.stack.hostile.hosts import endless_list, flood
-from tests.webhook import Webhook
+from tests.support.stack import AirflowStack, wait_for
+from tests.support.stack.processes import ProcessFamily, free_port
+from tests.support.webhook import Webhook
 
 HERE = Path(__file__).parent
 #: What JSON may hold, and neither a database nor UTF-8.

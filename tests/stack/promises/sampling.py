@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from demo.stack import MetadataDb
+from tests.support.stack import MetadataDb
 
 INTERVAL = 0.2
 _RUNNING = "SELECT dag_id, run_id, task_id, map_index, try_number FROM task_instance WHERE state = 'running'"

@@ -13,11 +13,11 @@ from typing import Any
 
 import requests
 
-from demo.sandbox_process import SandboxProcess
-from demo.stack import AirflowApi, AirflowStack, wait_for
-from demo.stack.processes import free_port
 from kling_provider.sandbox import Sandbox
 from tests.stack.promises.sampling import Sampler
+from tests.support.sandbox_process import SandboxProcess
+from tests.support.stack import AirflowApi, AirflowStack, wait_for
+from tests.support.stack.processes import free_port
 
 Json = dict[str, Any]
 

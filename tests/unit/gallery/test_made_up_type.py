@@ -17,8 +17,8 @@ from kling_provider.api.catalog import registered
 from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
-from tests.postcard import Postcard
-from tests.postcard_request import POSTCARD
+from tests.support.postcard import Postcard
+from tests.support.postcard_request import POSTCARD
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 from tests.unit.instance import Instance

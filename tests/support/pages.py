@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 #: The pages of which every block is run.
 PAGES = ("README.md", "docs/operators.md", "docs/assets.md", "docs/prompt-files.md")
 

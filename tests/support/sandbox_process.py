@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import requests
 
-from demo.stack.environment import clean_environment
-from demo.stack.processes import ProcessFamily, StackError, tail, wait_for
+from tests.support.stack.environment import clean_environment
+from tests.support.stack.processes import ProcessFamily, StackError, tail, wait_for
 
 _FIRST_LINE = re.compile(r"Kling sandbox on (http://\S+)")
 

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from demo.stack.processes import MARKER, ProcessFamily, StackError, free_port
+from tests.support.stack.processes import MARKER, ProcessFamily, StackError, free_port
 
 _MODULES = ("psycopg2", "asyncpg")
 #: Nothing here is worth a write to the disk before the answer.

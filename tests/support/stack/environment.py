@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from demo.stack.database import REPOSITORY
+from tests.support.stack.database import REPOSITORY
 
 
 def clean_environment(python: Path) -> dict[str, str]:

@@ -17,10 +17,10 @@ from typing import Any, Self
 import psutil
 import requests
 
-from demo.stack.api import AirflowApi
-from demo.stack.database import MetadataDb, migrate, migrated_sqlite
-from demo.stack.environment import airflow_environment, clean_environment
-from demo.stack.processes import ProcessFamily, StackError, TaskProcesses, free_port, tail, wait_for
+from tests.support.stack.api import AirflowApi
+from tests.support.stack.database import MetadataDb, migrate, migrated_sqlite
+from tests.support.stack.environment import airflow_environment, clean_environment
+from tests.support.stack.processes import ProcessFamily, StackError, TaskProcesses, free_port, tail, wait_for
 
 #: The log servers of scheduler and triggerer listen on every interface and have no setting for that; all components
 #: share a disk here, so nobody needs them.

@@ -19,9 +19,9 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.pool import NullPool
 
-from demo.stack.processes import StackError
+from tests.support.stack.processes import StackError
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 CACHE = REPOSITORY / ".cache" / "airflow-db"
 
 # What decides the tables: Airflow's own packages, and the settings that add tables of others (FAB's users).

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import requests
 
-from demo.stack.processes import wait_for
+from tests.support.stack.processes import wait_for
 
 Json = dict[str, Any]
 #: A task id, or one instance of a mapped task.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the provider knows of the made-up type of :mod:`tests.postcard`: one class, one row."""
+"""What the provider knows of the made-up type of :mod:`tests.support.postcard`: one class, one row."""
 
 from __future__ import annotations
 
