@@ -8,7 +8,6 @@ from typing import Protocol
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.standard import StandardDialect
-from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
