@@ -37,6 +37,17 @@ MISTAKES: dict[str, dict[str, Any]] = {
     "half-a-key": {"login": "only-the-access-key"},
 }
 
+#: Whether every image and video that can be seen has something to show: its poster, or its first frame.
+_DRAWN = """() => {
+  const seen = (one) => {
+    const box = one.getBoundingClientRect();
+    return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+  };
+  const fetched = (url) => performance.getEntriesByName(new URL(url, location.href).href).some((one) => one.responseEnd > 0);
+  return [...document.images].filter(seen).every((one) => one.complete)
+    && [...document.querySelectorAll("video")].filter(seen).every((one) => one.poster ? fetched(one.poster) : one.readyState >= 2);
+}"""
+
 
 @dataclass(frozen=True)
 class Studio:
@@ -55,7 +66,9 @@ class Studio:
         page.context.close()
 
     def take(self, page: Page, name: str, **options: Any) -> None:
-        # What slides or fades in shall have arrived; films shall have shown their first picture.
+        page.wait_for_load_state("networkidle")
+        page.wait_for_function(_DRAWN, timeout=60_000)
+        # What slides or fades in shall have arrived.
         page.wait_for_timeout(1500)
         page.screenshot(path=IMAGES / f"{name}.png", animations="disabled", **options)
         print(f"  docs/images/{name}.png", flush=True)
