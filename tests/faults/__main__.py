@@ -9,7 +9,7 @@ import time
 from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.faults import catalogue, limit, report
+from tests.faults import all_scenarios, concurrency_benchmark, report
 from tests.faults.counting import Line
 from tests.faults.runner import AT_ONCE, play_all
 from tests.support.stopping import ended_by_signals
@@ -28,17 +28,20 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where the results go (default: benchmarks/results)")
     options = parser.parse_args()
     if options.names == ["limit"]:
-        return limit.main(options.json or RESULTS / "limit.json", keep=options.keep)
+        return concurrency_benchmark.main(options.json or RESULTS / "limit.json", keep=options.keep)
     chosen = list(
         dict.fromkeys(
             scenario
             for name in options.names or ["*"]
-            for scenario in (*catalogue.SCENARIOS, *(limit.SCENARIOS if options.names else ()))
+            for scenario in (
+                *all_scenarios.SCENARIOS,
+                *(concurrency_benchmark.SCENARIOS if options.names else ()),
+            )
             if fnmatch(scenario.name, name)
         )
     )
     if options.list or not chosen:
-        print("\n".join(f"{scenario.name:32}{scenario.fault}" for scenario in catalogue.SCENARIOS))
+        print("\n".join(f"{scenario.name:32}{scenario.fault}" for scenario in all_scenarios.SCENARIOS))
         return 0 if options.list else 2
     began = time.monotonic()
     print(report.header(), flush=True)

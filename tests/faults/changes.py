@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.faults.files import mount
-from tests.faults.kills import kill_in_call
-from tests.faults.people import write_prompt
 from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Stage
+from tests.faults.storage_faults import mount
+from tests.faults.user_actions import write_prompt
+from tests.faults.worker_kills import kill_in_call
 
 SLOW = {"render_seconds": HELD}
 GATEWAY: dict[str, Any] = {"profile": "gateway"}

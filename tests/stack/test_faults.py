@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import report
-from tests.faults.catalogue import SCENARIOS
+from tests.faults.all_scenarios import SCENARIOS
 from tests.faults.runner import DAGS, CalmApi, play
 from tests.faults.scenario import Expect, Scenario
 from tests.support.stack import AirflowStack

@@ -9,7 +9,7 @@ from statistics import mean
 
 from tests.faults import report
 from tests.faults.counting import Line
-from tests.faults.limits import LIMIT, in_their_order
+from tests.faults.rate_limits import LIMIT, in_their_order
 from tests.faults.runner import play_all
 from tests.faults.scenario import Expect, Scenario
 from tests.faults.stage import Stage

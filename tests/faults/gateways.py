@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.faults.kills import kill_in_call
-from tests.faults.people import stops_say_how_to_go_on
 from tests.faults.scenario import HELD, Expect, Scenario
 from tests.faults.stage import Run, Stage
+from tests.faults.user_actions import stops_say_how_to_go_on
+from tests.faults.worker_kills import kill_in_call
 
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
 
