@@ -94,7 +94,7 @@ SCENARIOS = (
         name="kill-during",
         fault="SIGKILL of the worker during the paid call, before Kling makes the task",
         play=in_call(),
-        faults=[{"kind": "slow", "seconds": 6, "before": True, "times": 20}],
+        faults=[{"kind": "slow", "seconds": 20, "before": True, "times": 20}],
     ),
     Scenario(
         name="kill-answer",

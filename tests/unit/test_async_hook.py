@@ -203,12 +203,12 @@ async def test_a_redirect_is_not_followed(connect):
 
 
 async def test_a_call_ends_after_the_read_timeout(connect, account):
-    account.slowness = 1.5
+    account.slowness = 5
     async with serving(account.answer) as url, connect(url, **kling(timeout=[1, 0.2])) as hook:
         began = time.monotonic()
         with pytest.raises(KlingServerError, match="no answer in time"):
             await hook.get_task("1")
-        assert time.monotonic() - began < 1.4
+        assert time.monotonic() - began < 4
 
 
 async def test_an_unreachable_host_is_named_without_the_address(connect):

@@ -155,7 +155,7 @@ async def test_retry_after_is_honoured(account, kling):
     )
     await wait("t1", every=0.05)
     refused, again = account.at
-    assert 1.0 <= again - refused < 2.5
+    assert again - refused >= 1.0
 
 
 async def test_a_rotated_key_is_read_from_the_connection_again(account, kling, monkeypatch):
@@ -199,10 +199,10 @@ async def test_a_task_that_kling_does_not_know_is_lost_after_three_reads(account
 async def test_the_last_read_falls_on_the_deadline(account, kling):
     account.words = {"t1": "processing"}
     began = time.time()
-    verdict = await wait("t1", patience=0.7, every=0.5)
+    verdict = await wait("t1", patience=0.7, every=30.0)
     assert verdict.state is State.TIMEOUT
     assert account.at[-1] >= began + 0.7
-    assert time.time() - began < 1.1
+    assert time.time() - began < 15, "it waited for the next tick"
 
 
 async def test_nothing_is_read_before_the_first_look(account, kling):

@@ -208,7 +208,7 @@ async def test_a_slow_connection_does_not_block_the_loop(account, kling, monkeyp
     """Secrets are masked by messages to the supervisor, certificates are read, tokens signed: in a thread."""
     account.words = {"t1": "succeeded"}
     honest = KlingConnection.parse
-    monkeypatch.setattr(KlingConnection, "parse", lambda found: time.sleep(1.5) or honest(found))
+    monkeypatch.setattr(KlingConnection, "parse", lambda found: time.sleep(3) or honest(found))
     slowest, done = 0.0, asyncio.Event()
 
     async def watchdog():
@@ -222,7 +222,7 @@ async def test_a_slow_connection_does_not_block_the_loop(account, kling, monkeyp
     await the_event(video())
     done.set()
     await dog
-    assert slowest < 1.0
+    assert slowest < 2.5
 
 
 # -- waiting for a slot -------------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ async def test_room_wakes_the_first_in_line(account, kling, ticks):
     now = time.time()
     later = asyncio.create_task(the_event(slot("af-2", queued_at=now - 5)))
     first = asyncio.create_task(the_event(slot("af-1", queued_at=now - 9, refusals=3)))
-    await asyncio.sleep(0.4)
+    await account.read_again()
     assert not first.done()
     account.words["a"] = "succeeded"
     assert await first == {
@@ -242,7 +242,7 @@ async def test_room_wakes_the_first_in_line(account, kling, ticks):
         "queued_at": now - 9,
         "refusals": 3,
     }
-    await asyncio.sleep(0.3)
+    await account.read_again()
     assert not later.done(), "the turn that was given counts until its task is seen"
     account.words["new"], account.externals["new"] = "submitted", "af-1"
     account.words["b"] = "failed"
@@ -267,7 +267,7 @@ async def test_without_a_stated_limit_it_is_what_was_in_flight_at_the_refusal(
     monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", connection_json(kling, extra={"profile": "kling"}))
     account.words = {"a": "processing", "b": "processing"}
     running = asyncio.create_task(the_event(slot()))
-    await asyncio.sleep(0.4)
+    await account.read_again()
     assert not running.done()
     account.words["a"] = "succeeded"
     assert (await running)["status"] == "room"
@@ -301,7 +301,7 @@ async def test_a_cancelled_slot_trigger_leaves_its_place(account, kling, ticks):
     now = time.time()
     gone = asyncio.create_task(the_event(slot("af-1", queued_at=now - 9)))
     here = asyncio.create_task(the_event(slot("af-2", queued_at=now - 5)))
-    await asyncio.sleep(0.2)
+    await account.read_again()
     gone.cancel()
     account.words["a"] = "succeeded"
     assert (await here)["status"] == "room"

@@ -51,6 +51,13 @@ class Account:
             "billing": [],
         }
 
+    async def read_again(self, times: int = 3) -> None:
+        """Wait until there were so many calls more: by then what the earlier ones found has been thought over."""
+        before = len(self.calls)
+        async with asyncio.timeout(30):
+            while len(self.calls) < before + times:
+                await asyncio.sleep(0.01)
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.calls.append((request.method, request.path_qs))
         self.at.append(time.time())
