@@ -14,7 +14,7 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.polling.watch import Watch
+from kling_provider.polling.wait_state import WaitState
 from kling_provider.submission import failure_of
 from kling_provider.submission.sent import SentRequest
 
@@ -130,9 +130,9 @@ def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id:
         return task
     if event.get("status") == "timeout":
         now = time.time()
-        verdict = Watch(kling_task_id=kling_task_id, deadline=now, since=now).saw(task, now)
-        if verdict.error is not None:
-            raise verdict.error
+        decision = WaitState(kling_task_id=kling_task_id, deadline=now, since=now).note_task(task, now)
+        if decision.error is not None:
+            raise decision.error
     raise KlingServerError(
         str(event.get("message") or f"The wait for Kling task {kling_task_id} ended while it is {task.word}.")
         + " The retry adopts it and pays nothing.",
