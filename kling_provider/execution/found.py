@@ -19,11 +19,11 @@ from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.result_place import ResultPlace, find_remembered_result
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import SavedResult
-from kling_provider.submission import Read
-from kling_provider.submission.lookups import best_of
+from kling_provider.submission import ReadTask
+from kling_provider.submission.lookups import choose_best
 from kling_provider.submission.memory import PaidMemory
 from kling_provider.submission.sent import SentRequest
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PaidResult:
     """Where a result is already. ``words`` are for the table."""
 
     words: str
@@ -93,41 +93,41 @@ def read_list(
     return wanted
 
 
-def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
+def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, PaidResult]:
     """By place in the list, what is there already or comes with another entry.
 
     :raises KlingError: where the paying task could not look either.
     """
-    found: dict[int, Found] = {}
+    found: dict[int, PaidResult] = {}
     first: dict[str, Wanted] = {}
     for index, one in enumerate(wanted):
         earlier = first.setdefault(one.plan.identity.key, one)
         if earlier is not one and one.is_paid_once:
-            found[index] = Found(f"the same as {earlier.label}, paid once")
+            found[index] = PaidResult(f"the same as {earlier.label}, paid once")
         elif (saved := _find_saved(hook, one)) is not None:
             found[index] = saved
     found |= _find_remembered(hook, wanted, found)
     return found | _find_at_host(hook, wanted, found)
 
 
-def _find_saved(hook: KlingHook, one: Wanted) -> Found | None:
+def _find_saved(hook: KlingHook, one: Wanted) -> PaidResult | None:
     if one.sent.place is None:
         return None
     saved = ResultPlace.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
     return None if saved is None else _saved(saved)
 
 
-def _saved(saved: SavedResult) -> Found:
+def _saved(saved: SavedResult) -> PaidResult:
     first = saved.files[0].file if saved.files else saved.manifest_file
-    return Found(f"saved already: {first}", saved.manifest.kling_task_id)
+    return PaidResult(f"saved already: {first}", saved.manifest.kling_task_id)
 
 
 def _find_remembered(
-    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]
-) -> dict[int, Found]:
+    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
+) -> dict[int, PaidResult]:
     """What other runs remember, and what a request names itself to take over."""
     named: dict[int, str] = {}
-    records: dict[int, Record] = {}
+    records: dict[int, SubmissionRecord] = {}
     for index, one in enumerate(wanted):
         if index in found:
             continue
@@ -140,7 +140,7 @@ def _find_remembered(
             if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):
                 named[index] = str(record["kling_task_id"])
     tasks = _read(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
-    more: dict[int, Found] = {}
+    more: dict[int, PaidResult] = {}
     for index, kling_task_id in named.items():
         task = tasks.get(kling_task_id)
         if task is not None and (task.status is not TaskStatus.FAILED or wanted[index].sent.adopt):
@@ -155,7 +155,9 @@ def _find_remembered(
             more[index] = (
                 _saved(kept)
                 if kept is not None
-                else Found(f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id)
+                else PaidResult(
+                    f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id
+                )
             )
     return more
 
@@ -163,11 +165,13 @@ def _find_remembered(
 def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
     if hook.connection.profile.task_reads:
         return hook.get_tasks([kling_task_id for _, kling_task_id in tasks])
-    found = {one: run_free_step(hook, kind, Read(one)) for kind, one in tasks}
+    found = {one: run_free_step(hook, kind, ReadTask(one)) for kind, one in tasks}
     return {one: task for one, task in found.items() if task is not None}
 
 
-def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> dict[int, Found]:
+def _find_at_host(
+    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
+) -> dict[int, PaidResult]:
     """By external id, the task that did not fail; look-ups are free."""
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.finds:
@@ -176,14 +180,14 @@ def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int,
             hook.connection.host,
         )
         return {}
-    more: dict[int, Found] = {}
+    more: dict[int, PaidResult] = {}
     attempt, indices = 0, sorted(waiting.values())
     while indices:
         ids = {wanted[index].plan.identity.external_task_id(attempt): index for index in indices}
         tasks = hook.find(list(ids))
         indices = []
         for external, same in tasks.items():
-            index, best = ids[external], best_of(same)
+            index, best = ids[external], choose_best(same)
             if best.status is not TaskStatus.FAILED:
                 more[index] = _there(best)
             elif attempt + 1 < wanted[index].plan.identity.attempts:
@@ -192,8 +196,8 @@ def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int,
     return more
 
 
-def _there(task: KlingTask) -> Found:
-    return Found(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
+def _there(task: KlingTask) -> PaidResult:
+    return PaidResult(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
 
 
 def _labels(labels: Sequence[str]) -> str:

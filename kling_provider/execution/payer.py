@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.arguments import is_known
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -53,7 +53,7 @@ class Payer:
     pay_once_per: PayOncePer
     on_ambiguous: str
     kling_conn_id: str
-    place: Place | None
+    place: OutputPlace | None
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -62,7 +62,7 @@ class Payer:
         group = task.get_closest_mapped_task_group()
         settings = _Settings(task)
         destination = settings.get("destination")
-        place = Place(
+        place = OutputPlace(
             destination=destination,
             filename=settings.get("filename", "{name}"),
             conn_id=settings.get("destination_conn_id"),
@@ -86,7 +86,7 @@ class Payer:
         task = SimpleNamespace(task_id=self.task_id, request=request)
         return {**context, "ti": ti, "task_instance": ti, "task": task}
 
-    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> Place | None:
+    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> OutputPlace | None:
         """Return where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
 
         :param context: of :meth:`context_of`.

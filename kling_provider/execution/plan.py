@@ -19,7 +19,7 @@ from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.storage import image_addresses, resolve_images, shown_inputs, shown_request
-from kling_provider.submission.sent import Place, SentRequest
+from kling_provider.submission.sent import OutputPlace, SentRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class RequestPlan:
     lock: Lock
     pay_once_per: PayOncePer
     kling_conn_id: str
-    place: Place | None = None
+    place: OutputPlace | None = None
 
     @property
     def label(self) -> str:
@@ -119,7 +119,7 @@ def plan_request(
     context: Mapping[str, Any],
     *,
     pay_once_per: PayOncePer,
-    place: Place | None = None,
+    place: OutputPlace | None = None,
 ) -> RequestPlan:
     """Check a request and read its inputs, for the task instance of ``context``.
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from kling_provider.exceptions import KlingError, KlingServerError, KlingTimeout
 from kling_provider.execution.submitter import Submitter
-from kling_provider.submission import NoSlot
+from kling_provider.submission import MustQueue
 from kling_provider.triggers.kling import FIRST_LOOK
 
 
 def enter_queue(
     submitter: Submitter,
-    refused: NoSlot,
+    refused: MustQueue,
     before: Mapping[str, Any],
     *,
     dag_id: str,
@@ -45,7 +45,7 @@ def enter_queue(
     }
 
 
-def explain_queue(submitter: Submitter, refused: NoSlot) -> str:
+def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
     """Say why nothing could be sent."""
     connection, model = submitter.hook.connection, submitter.plan.request.model
     if not refused.refused:

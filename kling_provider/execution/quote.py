@@ -12,7 +12,7 @@ from kling_provider.api.account import units_left
 from kling_provider.api.billing import units_text, usd_text
 from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
-from kling_provider.execution.found import Found, Wanted
+from kling_provider.execution.found import PaidResult, Wanted
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 
@@ -24,7 +24,7 @@ class QuoteLine:
     """One request of the list. ``found``: where its result is already, so that nothing is paid."""
 
     wanted: Wanted
-    found: Found | None = None
+    found: PaidResult | None = None
 
     @property
     def label(self) -> str:
@@ -111,7 +111,7 @@ class Quote:
         return said
 
 
-def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> Quote:
+def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]) -> Quote:
     """Add up what a list would cost.
 
     :param found: by place in the list, what need not be paid.

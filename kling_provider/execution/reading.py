@@ -15,7 +15,7 @@ from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling.wait_state import WaitState
-from kling_provider.submission import failure_of
+from kling_provider.submission import build_task_failure
 from kling_provider.submission.sent import SentRequest
 
 log = logging.getLogger(__name__)
@@ -41,13 +41,13 @@ def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
         advice = f"As long as the request says adopt: {sent.adopt}, a retry takes over the same one: take adopt out of it."
     elif sent.own_external_task_id:
         advice = "Choose another external_task_id: an id can be used once only."
-    raise failure_of(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
+    raise build_task_failure(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
 
 
 def raise_if_failed_finally(task: KlingTask) -> None:
     """Raise for a failed task, where this Airflow task only waits or saves: a retry cannot help."""
     if task.status is TaskStatus.FAILED:
-        raise failure_of(task, final=True, advice=_CLEAR_SUBMIT)
+        raise build_task_failure(task, final=True, advice=_CLEAR_SUBMIT)
 
 
 def read_id(kling_task_id: Any) -> str:

@@ -30,7 +30,7 @@ from kling_provider.storage import (
     stem_beside,
 )
 from kling_provider.storage.addresses import Reach
-from kling_provider.submission.sent import Place, SentRequest
+from kling_provider.submission.sent import OutputPlace, SentRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class ResultPlace:
     def __init__(
         self,
         hook: KlingHook,
-        place: Place,
+        place: OutputPlace,
         origin: Origin,
         context: Mapping[str, Any],
         *,
@@ -89,7 +89,7 @@ class ResultPlace:
         type: str,
         request: KlingRequest | None,
         data: Mapping[str, Any] | None,
-        place: Place,
+        place: OutputPlace,
         context: Mapping[str, Any],
     ) -> ResultPlace:
         """Make it for a download: the Kling task is all that says whose video it is."""

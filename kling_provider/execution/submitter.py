@@ -27,14 +27,14 @@ from kling_provider.submission import (
     Send,
     Sent,
     Step,
-    Store,
+    StoreRecord,
     Submission,
     Submitted,
-    drive,
-    drive_until,
+    drive_steps,
+    drive_steps_until,
 )
 from kling_provider.submission.sent import another_result_advice
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Submitter:
         hook: KlingHook,
         context: Mapping[str, Any],
         *,
-        record: Record | None = None,
+        record: SubmissionRecord | None = None,
         on_ambiguous: str = "stop",
         max_units: float | None = None,
     ) -> None:
@@ -71,8 +71,8 @@ class Submitter:
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
         # To a memory by identity nobody is new.
         cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
-        self._newcomer = first_try and cleared and not self.records.is_shared
-        self._look_first = not first_try or plan.pay_once_per != "run" or self._newcomer
+        self._new_in_cleared_run = first_try and cleared and not self.records.is_shared
+        self._look_first = not first_try or plan.pay_once_per != "run" or self._new_in_cleared_run
         self._tags = {"dag_id": ti.dag_id, "model": plan.request.model}
         self._sent = False
         self._told_lock = False
@@ -89,7 +89,7 @@ class Submitter:
         record = self.records.load()
         self._claim, self._resumed = claim, resume is not None
         try:
-            outcome = drive(self._submission(record, resume).steps(), self._do)
+            outcome = drive_steps(self._submission(record, resume).plan_steps(), self._do)
         except KlingBalanceError as error:
             raise error.with_context(suffix=self._units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
@@ -109,7 +109,9 @@ class Submitter:
         """
         self._log_lock()
         record = self.records.load()
-        end = drive_until(self._submission(record, None).steps(), self._do_without_storing, stop=Permit)
+        end = drive_steps_until(
+            self._submission(record, None).plan_steps(), self._do_without_storing, stop=Permit
+        )
         if isinstance(end, Permit):
             self._check_budget()
             if check_place is not None:
@@ -118,19 +120,19 @@ class Submitter:
             self.kling_task_id = end.task.kling_task_id
         return end
 
-    def _submission(self, record: Record | None, resume: str | None) -> Submission:
+    def _submission(self, record: SubmissionRecord | None, resume: str | None) -> Submission:
         plan, connection = self.plan, self.hook.connection
         return Submission(
             identity=plan.identity,
             lock=plan.lock,
-            finds=connection.profile.finds,
+            can_find_by_external_id=connection.profile.finds,
             at_kling=connection.profile.is_kling,
             batch=connection.profile.task_reads,
             look_first=self._look_first,
             record=record,
             adopt=plan.sent.adopt,
             resubmit=self._resubmit,
-            newcomer=self._newcomer,
+            new_in_cleared_run=self._new_in_cleared_run,
             resume=resume,
             cleared=self.records.was_cleared_since(record),
             what=plan.label,
@@ -157,12 +159,14 @@ class Submitter:
                 return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
             case Send(external_task_id, prepared):
                 return self._send(external_task_id, prepared)
-            case Store(record):
+            case StoreRecord(record):
                 return self.records.store(record, self.plan.sent)
         return run_free_step(self.hook, self.plan.request.type, step)
 
     def _do_without_storing(self, step: Step) -> Any:
-        return None if isinstance(step, Store) else run_free_step(self.hook, self.plan.request.type, step)
+        return (
+            None if isinstance(step, StoreRecord) else run_free_step(self.hook, self.plan.request.type, step)
+        )
 
     def _permit(self) -> bool:
         self._check_budget()

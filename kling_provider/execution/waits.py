@@ -72,7 +72,7 @@ def wait_for_task_here(
             decision = wait.note_failure(error, now)
         if decision.error is not None:
             raise decision.error
-        if decision.final and decision.task is not None:
+        if decision.is_final and decision.task is not None:
             return decision.task
         if now - told >= 30:
             log.info("Kling task %s: %s.", task.kling_task_id, wait.describe_progress(now))

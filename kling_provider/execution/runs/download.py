@@ -11,7 +11,7 @@ from kling_provider.execution.progress import announce
 from kling_provider.execution.reading import read_finished_task, read_id
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -32,7 +32,7 @@ def save_finished_task(operator: KlingDownloadOperator, context: Context) -> dic
         request = hook.validate_request(operator.request) if operator.request else None
         kind = operator.type or (request.type if request else "text_to_video")
         named = "{name}.{kling_task_id}" if request and request.name else "{kling_task_id}"
-        place = Place(
+        place = OutputPlace(
             destination=operator.destination,
             conn_id=operator.destination_conn_id,
             filename=operator.filename or named,

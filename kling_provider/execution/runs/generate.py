@@ -27,7 +27,7 @@ from kling_provider.execution.waits import (
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.submission import Submitted
 from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import Place, SentRequest, sent_of
+from kling_provider.submission.sent import OutputPlace, SentRequest, read_sent_request
 from kling_provider.task_log import log_group, wait_title
 from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
 
@@ -110,7 +110,11 @@ class GenerateRun(SubmitRun):
         if (known := SentRequest.from_json(sent)) is not None:
             return known
         record = instance_record(self.context).load()
-        if record is not None and record.get("kling_task_id") == kling_task_id and (known := sent_of(record)):
+        if (
+            record is not None
+            and record.get("kling_task_id") == kling_task_id
+            and (known := read_sent_request(record))
+        ):
             return known
         raise KlingServerError(
             f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
@@ -135,10 +139,10 @@ class GenerateRun(SubmitRun):
         return "Kling to render it" if rendering else super()._waits_for(sent, state)
 
 
-def _place_of(operator: KlingGenerateOperator) -> Place | None:
+def _place_of(operator: KlingGenerateOperator) -> OutputPlace | None:
     if operator.destination is None:
         return None
-    return Place(
+    return OutputPlace(
         destination=operator.destination,
         filename=operator.filename,
         conn_id=operator.destination_conn_id,

@@ -15,7 +15,7 @@ from kling_provider.execution.result_place import ResultPlace
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import is_ours
 from kling_provider.storage import saved_task_ids
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -83,7 +83,7 @@ def _reconcile(operator: KlingReconcileOperator, context: Context, hook: KlingHo
 
 
 def _save(operator: KlingReconcileOperator, context: Context, hook: KlingHook, task: KlingTask) -> list[str]:
-    place = Place(
+    place = OutputPlace(
         destination=operator.destination,
         conn_id=operator.destination_conn_id,
         filename=f"orphans/{task.kling_task_id}",

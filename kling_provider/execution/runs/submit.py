@@ -23,9 +23,9 @@ from kling_provider.execution.submitter import Submitter
 from kling_provider.execution.waits import expect_end, limit_of_deferral
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import SavedResult
-from kling_provider.submission import NoSlot, Outcome, Permit, Submitted
+from kling_provider.submission import MustQueue, Outcome, Permit, Submitted
 from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import Place, SentRequest, another_result_advice
+from kling_provider.submission.sent import OutputPlace, SentRequest, another_result_advice
 from kling_provider.task_log import log_call
 from kling_provider.triggers.kling import KlingSlotTrigger
 
@@ -44,7 +44,7 @@ class SubmitRun:
     """
 
     def __init__(
-        self, operator: KlingSubmitOperator, context: Context, *, place: Place | None = None
+        self, operator: KlingSubmitOperator, context: Context, *, place: OutputPlace | None = None
     ) -> None:
         self.operator = operator
         self.context = context
@@ -121,7 +121,7 @@ class SubmitRun:
                 raise_if_no_room(queue, submitter.plan.label)
             outcome = self._send(submitter, queue)
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
-            if not isinstance(outcome, NoSlot):
+            if not isinstance(outcome, MustQueue):
                 return self.finish(submitter.hook, self.sent.under(outcome.external_task_id), outcome)
             queue = self._queue_up(submitter, outcome, queue or {})
 
@@ -146,7 +146,7 @@ class SubmitRun:
         place = self.result_place(submitter.hook, submitter.plan.sent)
         found = submitter.look_ahead(check_place=place.check if place is not None else None)
         self.kling_task_id = submitter.kling_task_id
-        if isinstance(found, NoSlot):
+        if isinstance(found, MustQueue):
             raise TypeError("nothing was sent, so nothing can have been refused")
         if isinstance(found, Permit):
             plan = submitter.plan.describe(submitter.hook.connection, found.external_task_id, found.attempt)
@@ -159,7 +159,7 @@ class SubmitRun:
         return plan
 
     def _queue_up(
-        self, submitter: Submitter, refused: NoSlot, before: Mapping[str, Any]
+        self, submitter: Submitter, refused: MustQueue, before: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Wait for the account's concurrency: deferred, or (``deferrable=False``) here."""
         patience: timedelta | float = self.operator.slot_timeout
