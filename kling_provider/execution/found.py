@@ -42,12 +42,12 @@ class Wanted:
 
     @property
     def sent(self) -> SentRequest:
-        """The facts of the request."""
+        """Return the facts of the request that would be sent."""
         return self.plan.sent
 
     @property
     def is_paid_once(self) -> bool:
-        """Whether a second, equal request would find the first one's task instead of paying."""
+        """Return whether a second, equal request would find the first one's task instead of paying."""
         return self.sent.locked or self.sent.is_shared
 
 
@@ -85,7 +85,7 @@ def read_list(
             continue
         wanted.append(Wanted(label=label, plan=plan, context=context))
     # What is wrong with the connection or the scope is wrong in every request: said once.
-    problems += [Problem(_labels(labels), None, text) for text, labels in whole.items()]
+    problems += [Problem(_join_labels(labels), None, text) for text, labels in whole.items()]
     if problems:
         text = "\n".join(f"  {problem}" for problem in problems)
         one = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -94,7 +94,7 @@ def read_list(
 
 
 def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, PaidResult]:
-    """By place in the list, what is there already or comes with another entry.
+    """Find what exists already or comes with another entry, by its index in the list.
 
     :raises KlingError: where the paying task could not look either.
     """
@@ -114,10 +114,10 @@ def _find_saved(hook: KlingHook, one: Wanted) -> PaidResult | None:
     if one.sent.place is None:
         return None
     saved = ResultPlace.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
-    return None if saved is None else _saved(saved)
+    return None if saved is None else _describe_saved(saved)
 
 
-def _saved(saved: SavedResult) -> PaidResult:
+def _describe_saved(saved: SavedResult) -> PaidResult:
     first = saved.files[0].file if saved.files else saved.manifest_file
     return PaidResult(f"saved already: {first}", saved.manifest.kling_task_id)
 
@@ -125,7 +125,7 @@ def _saved(saved: SavedResult) -> PaidResult:
 def _find_remembered(
     hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
 ) -> dict[int, PaidResult]:
-    """What other runs remember, and what a request names itself to take over."""
+    """Find what other runs remember, and what a request names itself to take over."""
     named: dict[int, str] = {}
     records: dict[int, SubmissionRecord] = {}
     for index, one in enumerate(wanted):
@@ -139,12 +139,12 @@ def _find_remembered(
             records[index] = record or {}
             if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):
                 named[index] = str(record["kling_task_id"])
-    tasks = _read(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
+    tasks = _read_tasks(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
     more: dict[int, PaidResult] = {}
     for index, kling_task_id in named.items():
         task = tasks.get(kling_task_id)
         if task is not None and (task.status is not TaskStatus.FAILED or wanted[index].sent.adopt):
-            more[index] = _there(task)
+            more[index] = _describe_task(task)
         elif task is None and index in records:
             place = wanted[index].sent.place
             files = records[index].get("files") or ()
@@ -153,7 +153,7 @@ def _find_remembered(
             )
             # Without a file the paying task stops: it sends nothing either.
             more[index] = (
-                _saved(kept)
+                _describe_saved(kept)
                 if kept is not None
                 else PaidResult(
                     f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id
@@ -162,7 +162,7 @@ def _find_remembered(
     return more
 
 
-def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
+def _read_tasks(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
     if hook.connection.profile.task_reads:
         return hook.get_tasks([kling_task_id for _, kling_task_id in tasks])
     found = {one: run_free_step(hook, kind, ReadTask(one)) for kind, one in tasks}
@@ -172,7 +172,7 @@ def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
 def _find_at_host(
     hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
 ) -> dict[int, PaidResult]:
-    """By external id, the task that did not fail; look-ups are free."""
+    """Find by external id the tasks that did not fail; look-ups are free."""
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.finds:
         log.info(
@@ -189,17 +189,17 @@ def _find_at_host(
         for external, same in tasks.items():
             index, best = ids[external], choose_best(same)
             if best.status is not TaskStatus.FAILED:
-                more[index] = _there(best)
+                more[index] = _describe_task(best)
             elif attempt + 1 < wanted[index].plan.identity.attempts:
                 indices.append(index)
         attempt += 1
     return more
 
 
-def _there(task: KlingTask) -> PaidResult:
+def _describe_task(task: KlingTask) -> PaidResult:
     return PaidResult(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
 
 
-def _labels(labels: Sequence[str]) -> str:
+def _join_labels(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:5])
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -46,12 +46,12 @@ class PaidRecords:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other task instances may have paid."""
+        """Return whether other task instances may have paid."""
         return self._memory is not None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Where an earlier run saved the result; known once :meth:`load` has looked."""
+        """Return where an earlier run saved the result; known once :meth:`load` has looked."""
         return tuple((self._shared or {}).get("files") or ())
 
     def load(self) -> SubmissionRecord | None:
@@ -68,7 +68,7 @@ class PaidRecords:
         return shared if paid and own.get("state") not in ("open", "created") else own
 
     def was_cleared_since(self, record: SubmissionRecord | None) -> bool:
-        """Whether a person cleared the task after ``record`` was written: Airflow raises ``max_tries`` then."""
+        """Return whether a person cleared the task after ``record`` was written: Airflow raises ``max_tries`` then."""
         return record is not None and record.get("max_tries", self._max_tries) != self._max_tries
 
     def store(self, record: SubmissionRecord, sent: SentRequest) -> None:

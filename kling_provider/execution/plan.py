@@ -47,12 +47,12 @@ class RequestPlan:
 
     @property
     def label(self) -> str:
-        """The request in a few words, for messages."""
+        """Return the request in a few words, for messages."""
         return self.sent.label
 
     @cached_property
     def sent(self) -> SentRequest:
-        """The facts that travel with the wait."""
+        """Return the facts that travel with the wait."""
         request, summary = self.request, self.request.summary
         shown = shown_request(self.data, self.images)
         return SentRequest(
@@ -76,11 +76,11 @@ class RequestPlan:
             locked=self.lock is Lock.LOCKED,
         )
 
-    def at(self, stem: str) -> RequestPlan:
+    def with_stem(self, stem: str) -> RequestPlan:
         """Return the plan with the file name that was claimed for its result."""
         return self if self.place is None else replace(self, place=replace(self.place, stem=stem))
 
-    def call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
+    def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
         call = connection.dialect.create(shown_inputs(self.request, self.images), external_task_id)
         return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
@@ -96,7 +96,7 @@ class RequestPlan:
             "external_task_id": external_task_id,
             "attempt": attempt,
             "price": self.price.as_json(),
-            "http": self.call(connection, external_task_id),
+            "http": self.show_call(connection, external_task_id),
         }
 
 

@@ -58,8 +58,8 @@ def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
     return f"{connection.host} takes no more requests for now"
 
 
-def raise_if_no_room(event: Mapping[str, Any], label: str) -> None:
-    """Raise for an event of the queue that is not "room".
+def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
+    """Raise for an event of the queue trigger whose status is not ``room``.
 
     :param label: the request, in a few words.
     """

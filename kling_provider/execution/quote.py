@@ -28,12 +28,12 @@ class QuoteLine:
 
     @property
     def label(self) -> str:
-        """The request in a few words."""
+        """Return the request in a few words."""
         return self.wanted.label
 
     @property
     def price(self) -> Price:
-        """At list price."""
+        """Return the list price of the request."""
         return self.wanted.plan.price
 
 
@@ -51,22 +51,22 @@ class Quote:
 
     @property
     def new(self) -> list[QuoteLine]:
-        """Those that would be paid."""
+        """Return the requests that would be paid."""
         return [line for line in self.lines if line.found is None]
 
     @property
     def units(self) -> Decimal | None:
-        """Units of the new ones; ``None`` where one of them has no known price."""
-        return _sum(line.price.units for line in self.new)
+        """Return the units of the new ones; ``None`` where one of them has no known price."""
+        return _sum_known(line.price.units for line in self.new)
 
     @property
     def usd(self) -> Decimal | None:
-        """The same in dollars."""
-        return _sum(line.price.usd for line in self.new)
+        """Return US dollars of the new ones at list price; ``None`` where one of them has no known price."""
+        return _sum_known(line.price.usd for line in self.new)
 
     @property
     def unpriced(self) -> list[QuoteLine]:
-        """The new ones without a known price."""
+        """Return the new ones without a known price."""
         return [line for line in self.new if line.price.units is None]
 
     def table(self) -> str:
@@ -77,7 +77,7 @@ class Quote:
                 line.wanted.plan.request.model,
                 "" if facts.duration is None else f"{facts.duration} s",
                 facts.resolution or "",
-                _state(line),
+                _describe_state(line),
             )
             for line in self.lines
             for facts in (line.wanted.plan.request.summary,)
@@ -117,7 +117,7 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Pa
     :param found: by place in the list, what need not be paid.
     """
     lines = [QuoteLine(one, found.get(index)) for index, one in enumerate(wanted)]
-    count, units = _in_flight(hook, lines)
+    count, units = _read_in_flight(hook, lines)
     return Quote(
         lines=lines,
         in_flight=count,
@@ -127,9 +127,11 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Pa
     )
 
 
-def _in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
-    """Tasks that run and are not deducted yet. Kling does not tell the price of a running task: ours are
-    known, others count at this list's average."""
+def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
+    """Read how many tasks run that are not deducted yet, and estimate their units.
+
+    Kling does not tell the price of a running task: ours are known, others count at this list's average.
+    """
     if not hook.connection.profile.task_reads:
         return None, Decimal(0)
     try:
@@ -159,7 +161,7 @@ def _units_left(hook: KlingHook) -> Decimal | None:
     return units_left(packs) if packs else None
 
 
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
     total = Decimal(0)
     for amount in amounts:
         if amount is None:
@@ -168,5 +170,5 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
-def _state(line: QuoteLine) -> str:
+def _describe_state(line: QuoteLine) -> str:
     return line.price.as_text() if line.found is None else line.found.words

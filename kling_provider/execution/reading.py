@@ -30,7 +30,7 @@ _CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt mad
 
 
 def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
-    """Raise for a failed task, where this Airflow task submitted it.
+    """Raise the error of a failed task which this Airflow task submitted.
 
     A retry is the next attempt, except of what ``adopt`` named and under the user's own external id.
     """
@@ -45,7 +45,7 @@ def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
 
 
 def raise_if_failed_finally(task: KlingTask) -> None:
-    """Raise for a failed task, where this Airflow task only waits or saves: a retry cannot help."""
+    """Raise the error of a failed task which this Airflow task only waits for or saves: a retry cannot help."""
     if task.status is TaskStatus.FAILED:
         raise build_task_failure(task, final=True, advice=_CLEAR_SUBMIT)
 
@@ -93,12 +93,12 @@ def read_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
 
     :raises KlingServerError: where it still names nothing: a success without anything is none.
     """
-    if task.status is not TaskStatus.SUCCEEDED or _delivers(task):
+    if task.status is not TaskStatus.SUCCEEDED or _has_result(task):
         return task
     log.info("Kling task %s succeeded and names no result yet: reading once more.", task.kling_task_id)
     time.sleep(LATE_OUTPUTS)
     task = hook.get_task(task.kling_task_id, type=type)
-    if task.status is TaskStatus.SUCCEEDED and not _delivers(task):
+    if task.status is TaskStatus.SUCCEEDED and not _has_result(task):
         raise KlingServerError(
             f"Kling task {task.kling_task_id} succeeded and names no result, in two reads. It was billed. The retry (or "
             "a clear) reads it again and pays nothing; if it stays so, ask the host with this id.",
@@ -108,8 +108,8 @@ def read_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
     return task
 
 
-def _delivers(task: KlingTask) -> bool:
-    """Media have a URL; other outputs (an element, a voice) may be an id alone."""
+def _has_result(task: KlingTask) -> bool:
+    """Return whether all outputs are there: media have a URL; other outputs (an element, a voice) may be an id alone."""
     return any(
         output.url or (output.id and output.type not in ("video", "image", "audio"))
         for output in task.outputs

@@ -12,11 +12,11 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError
 from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
-from kling_provider.execution.failures import add_what_is_paid, describe_failure, reported_failures
+from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.plan import describe_existing, plan_request
-from kling_provider.execution.progress import announce, push_progress
-from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_no_room, wait_in_queue_here
+from kling_provider.execution.progress import announce_result, push_progress
+from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_not_woken, wait_in_queue_here
 from kling_provider.execution.reading import raise_if_failed
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.execution.submitter import Submitter
@@ -56,15 +56,15 @@ class SubmitRun:
         self.kling_task_id: str | None = None
 
     def submit(self, queue: Mapping[str, Any] | None = None) -> Any:
-        """Submit the request, or find what was submitted for it; returns the XCom.
+        """Submit the request, or find what was submitted for it, and return the XCom.
 
         :param queue: the event that ended a wait in the queue. Nothing was sent then, so the request of now counts.
         """
-        with reported_failures(self.context, complete=self._complete, push=self._push_failure):
-            return self._submit(queue)
+        with report_failures(self.context, complete=self._add_what_is_paid, push=self._push_failure):
+            return self._submit_or_adopt(queue)
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
-        """Do what is to do once a task exists; returns the XCom.
+        """Finish the run once a task exists, and return the XCom.
 
         :param sent: what was submitted; the request may have been rendered anew since.
         """
@@ -76,7 +76,7 @@ class SubmitRun:
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    def _submit(self, queue: Mapping[str, Any] | None) -> Any:
+    def _submit_or_adopt(self, queue: Mapping[str, Any] | None) -> Any:
         operator, context = self.operator, self.context
         record = instance_record(context).load()
         earlier = None if operator.plan_only else sent_by_this_try(record, context["ti"].max_tries)
@@ -113,19 +113,23 @@ class SubmitRun:
         return self._carry_out(submitter, queue)
 
     def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
-        return self._look_ahead(submitter) if self.operator.plan_only else self._drive(submitter, queue)
+        return (
+            self._look_ahead(submitter)
+            if self.operator.plan_only
+            else self._submit_until_accepted(submitter, queue)
+        )
 
-    def _drive(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+    def _submit_until_accepted(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
         while True:
             if queue:
-                raise_if_no_room(queue, submitter.plan.label)
-            outcome = self._send(submitter, queue)
+                raise_if_not_woken(queue, submitter.plan.label)
+            outcome = self._send_request(submitter, queue)
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
             if not isinstance(outcome, MustQueue):
                 return self.finish(submitter.hook, self.sent.under(outcome.external_task_id), outcome)
-            queue = self._queue_up(submitter, outcome, queue or {})
+            queue = self._wait_in_queue(submitter, outcome, queue or {})
 
-    def _send(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
+    def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
         resume = queue.get("external_task_id") if queue else None
         place = self.result_place(submitter.hook, submitter.plan.sent)
         if place is None:
@@ -137,7 +141,7 @@ class SubmitRun:
                 place.release()
             raise
         if isinstance(outcome, Submitted):
-            submitter.plan = submitter.plan.at(place.claim_for_paid())
+            submitter.plan = submitter.plan.with_stem(place.claim_for_paid())
         else:
             place.release()
         return outcome
@@ -158,7 +162,7 @@ class SubmitRun:
         self.operator.update_nothing()
         return plan
 
-    def _queue_up(
+    def _wait_in_queue(
         self, submitter: Submitter, refused: MustQueue, before: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Wait for the account's concurrency: deferred, or (``deferrable=False``) here."""
@@ -209,7 +213,7 @@ class SubmitRun:
             external_task_id=facts.external_task_id,
             created_at=facts.created_at,
         )
-        return announce(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
+        return announce_result(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
 
     # -- what is told ---------------------------------------------------------------------------------------------
 
@@ -240,7 +244,7 @@ class SubmitRun:
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         return f"a free slot of the account for {sent.model}" if state == "waiting_for_slot" else None
 
-    def _complete(self, error: KlingError) -> KlingError:
+    def _add_what_is_paid(self, error: KlingError) -> KlingError:
         return error if self.kling_task_id is None else add_what_is_paid(error, self.kling_task_id)
 
     def _push_failure(self, error: KlingError) -> None:
