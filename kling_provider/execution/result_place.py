@@ -163,7 +163,7 @@ class ResultPlace:
             replace=self._replace,
             refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
             http_extras=self._hook.connection.http_extras,
-            reach=Reach.of(self._hook.connection),
+            reach=Reach.of_connection(self._hook.connection),
         )
         if self._replace or saved.path != manifest_path(self._root, stem):
             release_place(self._root, self._plain, self._origin)

@@ -52,15 +52,15 @@ def find_video_defect(file: BinaryIO, size: int) -> str | None:
 
 
 def picture(data: bytes) -> Picture | None:
-    """What a png or jpg says about itself; ``None`` for anything else, and where the header is cut."""
+    """Read what a png or jpg says about itself; ``None`` for anything else, and where the header is cut."""
     if data.startswith(_PNG) and data[12:16] == b"IHDR" and len(data) >= 24:
         return Picture("png", int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
     if data.startswith(_JPEG):
-        return _jpeg(data)
+        return _read_jpeg(data)
     return None
 
 
-def _jpeg(data: bytes) -> Picture | None:
+def _read_jpeg(data: bytes) -> Picture | None:
     position = 2
     while position + 9 <= len(data):
         if data[position] != 0xFF:

@@ -143,17 +143,17 @@ def test_what_is_no_picture_is_refused_with_the_field_and_what_to_write(tmp_path
         file.write(png)
         file.truncate(51 * 1024 * 1024)
     for value, says in (
-        ("text.png", "no jpg or png"),
-        ("anim.gif", "no jpg or png"),
-        ("cut.png", "no jpg or png"),
-        ("small.png", "299x400 pixels; Kling takes 300 or more"),
-        ("flat.jpg", "1000x399 pixels; Kling takes ratios from 1:2.5"),
-        ("large.png", "51.0 MB; the standard API takes 50"),
+        ("text.png", "a jpg or png"),
+        ("anim.gif", "a jpg or png"),
+        ("cut.png", "a jpg or png"),
+        ("small.png", "299x400 pixels; each side must have 300"),
+        ("flat.jpg", "1000x399 pixels; their ratio must be from 1:2.5"),
+        ("large.png", "51.0 MB; the standard API accepts at most 50"),
         ("nothing.png", "there is no file"),
         (".", "there is no file"),
         ("data:image/png,abc", "without base64"),
         ("data:image/png;base64,a*b", "damaged"),
-        (inline(b"no picture" * 1000), "the base64 is no jpg or png"),
+        (inline(b"no picture" * 1000), "the base64 must be a jpg or png"),
         (inline(png)[:5000] + "*", "too long for a path"),
         ("nosuch://bucket/a.png", "cannot be read here"),
         ("https://[::1/a.png", "an address that cannot be read"),
@@ -171,7 +171,7 @@ def test_the_legacy_api_takes_smaller_ones(tmp_path: Path) -> None:
     data = drawn() + bytes(11 * 1024 * 1024)
     (tmp_path / "a.png").write_bytes(data)
     assert load_image(str(tmp_path / "a.png"), api="standard").identity == hashed(data)
-    with pytest.raises(KlingRequestError, match=r"11\.\d MB; the legacy API takes 10"):
+    with pytest.raises(KlingRequestError, match=r"11\.\d MB; the legacy API accepts at most 10"):
         load_image(str(tmp_path / "a.png"), api="legacy")
 
 

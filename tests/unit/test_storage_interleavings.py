@@ -35,7 +35,7 @@ from kling_provider.storage import (
     stem_beside,
     stores,
 )
-from kling_provider.storage.parts import Part
+from kling_provider.storage.parts import PartFile
 from tests.unit.storage_stand_ins import film, finished, origin, running_host, whole
 
 STEM = "red-panda"
@@ -151,7 +151,7 @@ class Disk(stores.LocalStore):
         step()
         super().remove(path)
 
-    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+    def publish(self, part: PartFile, path: ObjectStoragePath) -> None:
         step()
         super().publish(part, path)
 

@@ -163,7 +163,7 @@ def test_destinations(destination: Any, expected: str) -> None:
         ("s3:/bucket/videos", "relative path"),
         ("file://videos/x", "write file:///videos/x"),
         ("https://example.org/videos", "web address"),
-        ("s3://", "names no bucket"),
+        ("s3://", "name a bucket"),
         ("s3://key:secret@bucket/x", "holds credentials"),
         ("nosuch://bucket/x", "needs a provider that is not installed"),
         ("/data/vid\x00eos", "characters that no path can have"),
