@@ -65,7 +65,7 @@ def recover_submission(
 
 
 def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
-    """Carry out a step that reads or waits."""
+    """Run a step that only reads or waits, so that it costs nothing."""
     match step:
         case Find(external_task_ids):
             return hook.find(external_task_ids, type=type)

@@ -90,7 +90,7 @@ def report_failures(
     complete: Callable[[KlingError], KlingError] | None = None,
     push: Callable[[KlingError], None] | None = None,
 ) -> Iterator[None]:
-    """Count and log what fails within the block, and push it for the UI.
+    """Report what fails within the block: count it, log it, and push it for the UI.
 
     :param complete: adds what is true of what was paid.
     :param push: pushes the failure to the XCom.
@@ -110,7 +110,7 @@ def report_failures(
 def report_failures_of_task(
     context: Mapping[str, Any], *, kling_task_id: Any, request: Mapping[str, Any] | None, conn_id: str
 ) -> Iterator[None]:
-    """Count, log and push what fails within the block, in a task that waits for or saves what another one submitted.
+    """Report what fails within the block (count, log, push), in a task that waits for or saves what another one submitted.
 
     :param request: as its author wrote it.
     """

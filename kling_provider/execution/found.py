@@ -172,7 +172,7 @@ def _read_tasks(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, Kling
 def _find_at_host(
     hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
 ) -> dict[int, PaidResult]:
-    """Find by external id the tasks that did not fail; look-ups are free."""
+    """Find the tasks of external ids that did not fail; look-ups are free."""
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.finds:
         log.info(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kling_provider.execution.outcome import TaskOutcome
 
 
-def collect(outcome: TaskOutcome, operator: Any) -> None:
+def report_lineage(outcome: TaskOutcome, operator: Any) -> None:
     """Report datasets to Airflow's lineage collector, which drops them where nothing reads it."""
     collector = get_hook_lineage_collector()
     for address in outcome.input_urls:

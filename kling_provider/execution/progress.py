@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from kling_provider.execution.lineage import collect
+from kling_provider.execution.lineage import report_lineage
 from kling_provider.execution.log_failures import log_failures_of
 from kling_provider.submission.records import show_progress
 from kling_provider.task_log import log_group
@@ -45,7 +45,7 @@ def announce_result(
     result = outcome.to_xcom()
     operator.outcome, operator.kling_outputs = outcome, result["outputs"]
     with log_failures_of("tell the lineage collector"):
-        collect(outcome, operator)
+        report_lineage(outcome, operator)
     event = outcome.to_event(context, conn_id)
     # Every asset that this task updates gets the facts of the result, the user's own ones too.
     for outlet in operator.outlets:

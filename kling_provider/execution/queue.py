@@ -59,7 +59,7 @@ def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
 
 
 def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
-    """Raise for an event of the queue trigger whose status is not ``room``.
+    """Raise the error of a queue event whose status is not ``room``.
 
     :param label: the request, in a few words.
     """

@@ -50,26 +50,26 @@ class Quote:
     reseller: str | None = None
 
     @property
-    def new(self) -> list[QuoteLine]:
+    def new_lines(self) -> list[QuoteLine]:
         """Return the requests that would be paid."""
         return [line for line in self.lines if line.found is None]
 
     @property
     def units(self) -> Decimal | None:
         """Return the units of the new ones; ``None`` where one of them has no known price."""
-        return _sum_known(line.price.units for line in self.new)
+        return _sum_known(line.price.units for line in self.new_lines)
 
     @property
     def usd(self) -> Decimal | None:
         """Return US dollars of the new ones at list price; ``None`` where one of them has no known price."""
-        return _sum_known(line.price.usd for line in self.new)
+        return _sum_known(line.price.usd for line in self.new_lines)
 
     @property
-    def unpriced(self) -> list[QuoteLine]:
+    def unpriced_lines(self) -> list[QuoteLine]:
         """Return the new ones without a known price."""
-        return [line for line in self.new if line.price.units is None]
+        return [line for line in self.new_lines if line.price.units is None]
 
-    def table(self) -> str:
+    def format_table(self) -> str:
         """Return the list for the log, one line per request, then the sums."""
         rows = [
             (
@@ -87,7 +87,7 @@ class Quote:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        text.append(f"{len(self.new)} of {len(self.lines)} to be paid: {self._sum_in_words()}")
+        text.append(f"{len(self.new_lines)} of {len(self.lines)} to be paid: {self._sum_in_words()}")
         if self.in_flight:
             tasks = "task" if self.in_flight == 1 else "tasks"
             text.append(
@@ -99,14 +99,14 @@ class Quote:
         return "\n".join(text)
 
     def _sum_in_words(self) -> str:
-        units = [line.price.units for line in self.new if line.price.units is not None]
-        dollars = [line.price.usd for line in self.new if line.price.usd is not None]
+        units = [line.price.units for line in self.new_lines if line.price.units is not None]
+        dollars = [line.price.usd for line in self.new_lines if line.price.usd is not None]
         said = (
             f"{units_text(sum(units, Decimal(0)))} (about {usd_text(sum(dollars, Decimal(0)))}) at list price"
         )
-        if self.unpriced:
-            said += f", and {len(self.unpriced)} without a known price in units"
-        if self.reseller and self.new:
+        if self.unpriced_lines:
+            said += f", and {len(self.unpriced_lines)} without a known price in units"
+        if self.reseller and self.new_lines:
             said += f"; {self.reseller} may have prices of its own"
         return said
 

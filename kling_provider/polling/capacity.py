@@ -38,7 +38,7 @@ class CapacityEstimate:
         self._may_probe = False
 
     def record_refusal(self, now: float, *, in_spite: bool) -> None:
-        """Record that Kling refused a create with 1303.
+        """Note a create that Kling refused with 1303.
 
         :param in_spite: the task had been woken because capacity was estimated (it was neither new in the queue nor a
             probe).
@@ -48,7 +48,7 @@ class CapacityEstimate:
         self._probe_at = now + PROBE
 
     def record_acceptance(self, *, probe: bool) -> None:
-        """Record that a task which was woken has been accepted by Kling.
+        """Note a task that was woken and that Kling has accepted.
 
         :param probe: it was woken beyond the estimate.
         """

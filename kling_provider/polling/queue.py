@@ -142,7 +142,7 @@ class ConcurrencyQueue:
         exist: Collection[str] = (),
         complete: bool = True,
     ) -> list[Entry]:
-        """Grant the free capacity to the next tasks, and return their entries.
+        """Give the free capacity to the next tasks, and return their entries.
 
         :param running: tasks in flight: the account's whole list, or (not ``complete``) what this process waits
             for.
@@ -196,7 +196,7 @@ class ConcurrencyQueue:
                     queue.capacity.record_acceptance(probe=False)
 
     def _grant_next(self, queue: _ModelQueue, now: float, free: int) -> list[Entry]:
-        """Grant to the first entry of the Dag that has had no grant for longest. An entry that backs off lets others pass."""
+        """Give grants to the first entry of the Dag that has had no grant for longest. An entry that backs off lets others pass."""
         if now < queue.opened_at + SETTLE or (free <= 0 and queue.grants):
             return []
         lines: dict[str, list[Entry]] = {}

@@ -41,7 +41,7 @@ class SharedHook:
         self._lock = asyncio.Lock()
 
     def suspect_connection(self) -> None:
-        """Note that a changed connection would explain the last response, so that it is read again soon."""
+        """Let the connection be read again soon, as a changed one would explain the last response."""
         self._is_suspect = True
 
     async def get_hook(self) -> KlingAsyncHook:

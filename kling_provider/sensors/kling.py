@@ -86,7 +86,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         if self.deferrable:
             run = self._run(context)
             with self._one_outcome(), run.report_failures():
-                return run.wait()
+                return run.wait_for_task()
         try:
             return super().execute(context)
         except AirflowSensorTimeout as error:  # Airflow's own of poke and reschedule mode
@@ -146,7 +146,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         run = self._poking
         # With silent_fail a fault is logged by Airflow and the next poke comes: that is no failure to tell.
         with self._one_outcome(), nullcontext() if self.silent_fail else run.report_failures():
-            result = run.look()
+            result = run.read_result_once()
             return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
     def _run(self, context: Context) -> WaitRun:

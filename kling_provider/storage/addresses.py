@@ -53,7 +53,7 @@ class Reach:
         return cls(home, everywhere=connection.allow_private_downloads)
 
     def check_address(self, host: str, address: str) -> None:
-        """Check that a download from ``host`` may be connected to ``address``.
+        """Check an IP address that a download from ``host`` would be connected to.
 
         :raises Refused: where it may not.
         """

@@ -31,7 +31,7 @@ from kling_provider.api.signatures import stand_in
 from kling_provider.api.spelling import translate
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_storage_error
-from kling_provider.storage.media import picture
+from kling_provider.storage.media import read_image_size
 from kling_provider.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Refused(Exception):
 
 
 def load_image(value: str, *, field: str = "image", base: str | None = None, api: str = "standard") -> Image:
-    """Read and check one image.
+    """Load one image, and check it.
 
     :param value: an http or https URL (not fetched: Kling does that), base64 of a jpg or png with or
         without ``data:``, or a file: a path on the worker or an ``ObjectStoragePath`` (``s3://conn@bucket/…``).
@@ -234,7 +234,7 @@ def _decode_inline(value: str) -> bytes | None:
         return None
     data = _decode_base64(value)
     if len(value) <= _LONGEST_PATH:
-        return data if data is not None and picture(data) is not None else None
+        return data if data is not None and read_image_size(data) is not None else None
     if data is None:
         raise _Refused("is too long for a path, and its base64 is damaged")
     return data
@@ -284,7 +284,7 @@ def _parse_path(value: str, base: str | None) -> ObjectStoragePath:
 
 def _check_image(data: bytes, api: str, what: str) -> None:
     _not_too_large(len(data), api, what)
-    found = picture(data)
+    found = read_image_size(data)
     if found is None:
         raise _Refused(f"{what} must be a jpg or png")
     sides = f"{found.width}x{found.height}"

@@ -65,7 +65,7 @@ class Origin:
 
 
 def _plain_name(name: str | None) -> str | None:
-    """Check that a name is one of a file in the manifest's own folder: a foreign manifest must not lead elsewhere."""
+    """Check a name, which must be one in the manifest's own folder: a foreign manifest must not lead elsewhere."""
     if name is not None and (not name or "/" in name or name in (".", "..")):
         raise ValueError("must be the name of a file in the same folder")
     return name
@@ -113,14 +113,14 @@ class Manifest(ResultFacts):
     map_index: int | None = None
 
     @classmethod
-    def claim(cls, origin: Origin) -> Manifest:
+    def build_claim(cls, origin: Origin) -> Manifest:
         """Return the claim of ``origin``, made now."""
         # Its id at Kling is that of an attempt, which is chosen later.
         facts = origin.facts.model_copy(update={"external_task_id": None})
         return cls._build_from(origin, facts, claimed_at=datetime.now(UTC).isoformat(timespec="seconds"))
 
     @classmethod
-    def of(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
+    def of_task(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
         """Return the manifest of what ``task`` made."""
         shown = None if origin.request is None else shown_request(origin.request, origin.images)
         return cls._build_from(

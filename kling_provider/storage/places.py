@@ -155,7 +155,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
             return choice.stem
         with as_storage_error(f"claim {path}"):
             try:
-                if not store_of(path).claim(path, Manifest.claim(origin).as_bytes()):
+                if not store_of(path).claim(path, Manifest.build_claim(origin).as_bytes()):
                     _say_that_it_may_be_shared(path)
             except FileExistsError:
                 continue  # somebody was quicker: look whose it is
@@ -232,7 +232,7 @@ def may_replace(found: PlaceContents, origin: Origin) -> bool:
 
 
 def bring_up_to_date(found: PlaceContents) -> None:
-    """Bring a saved result into today's form, and remove what killed tries left beside it."""
+    """Update a saved result to today's form, and remove what killed tries left beside it."""
     if found.earlier is not None:
         turn_into_manifest(found.path, found.earlier)
     store_of(found.path).tidy(found.path)

@@ -17,7 +17,7 @@ from kling_provider.storage.download import Fetched
 from kling_provider.storage.failures import say_where_it_stays
 from kling_provider.storage.looking import PlaceContents
 from kling_provider.storage.manifest import Manifest, SavedOutput, SavedResult, read_manifest_file
-from kling_provider.storage.media import Picture
+from kling_provider.storage.media import ImageSize
 from kling_provider.storage.output_types import is_known
 from kling_provider.storage.parts import PartFile
 from kling_provider.storage.places import ROUNDS, bring_up_to_date
@@ -38,7 +38,7 @@ class Download:
     part: PartFile
     fetched: Fetched
     poster: bytes | None
-    sides: Picture | None
+    sides: ImageSize | None
 
 
 def publish_result(
@@ -78,11 +78,13 @@ def publish_result(
         try:
             _clear_place(target, found, kept)
             store.write(
-                path, Manifest.of(target.task, target.origin, outputs).as_bytes(), new=found.beside is None
+                path,
+                Manifest.of_task(target.task, target.origin, outputs).as_bytes(),
+                new=found.beside is None,
             )
             new = {index: one for index, one in downloads.items() if index not in kept}
             if _put_posters(target, found, outputs, new):
-                store.write(path, Manifest.of(target.task, target.origin, outputs).as_bytes(), new=False)
+                store.write(path, Manifest.of_task(target.task, target.origin, outputs).as_bytes(), new=False)
             _put_files(target, outputs, new)
         except FileExistsError:
             continue  # another task was quicker: look whose it is

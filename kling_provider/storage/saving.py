@@ -16,7 +16,7 @@ from kling_provider.storage.addresses import Reach
 from kling_provider.storage.download import fetch_output
 from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.manifest import Origin, SavedResult, manifest_path
-from kling_provider.storage.media import picture
+from kling_provider.storage.media import read_image_size
 from kling_provider.storage.output_types import becomes_file, expected_suffixes, is_known
 from kling_provider.storage.parts import PartFile
 from kling_provider.storage.poster import make_poster
@@ -143,7 +143,7 @@ def _download_outputs(
             continue
         poster = make_poster(part.file) if fetched.suffix == ".mp4" else None
         part.file.seek(0)
-        sides = picture(part.file.read(_HEAD)) if fetched.suffix in (".png", ".jpg") else None
+        sides = read_image_size(part.file.read(_HEAD)) if fetched.suffix in (".png", ".jpg") else None
         downloads[index] = Download(part, fetched, poster, sides)
     log.debug("%d outputs came in %.1f s", len(downloads), time.monotonic() - started)
     return downloads

@@ -203,7 +203,7 @@ class RemoteStore:
         return False
 
     def _create_if_absent(self, path: ObjectStoragePath, data: bytes) -> bool:
-        """Upload with the condition that nothing is there; ``False`` where that is not known, and it was only looked."""
+        """Upload on condition that nothing is there; ``False`` where that is not known, and it was only looked."""
         try:
             with as_os_error():
                 path.fs.pipe_file(path.path, data, mode="create")
@@ -219,7 +219,7 @@ class RemoteStore:
         return True
 
     def _must_be_free(self, path: ObjectStoragePath) -> None:
-        """Check that no file is there: a look, and no lock."""
+        """Raise ``FileExistsError`` where the file is there: a look, and no lock."""
         if self.size(path) is not None:
             raise FileExistsError(errno.EEXIST, "is there already", str(path))
 

@@ -102,6 +102,6 @@ def recover_earlier_submission(
 
 
 def choose_best(tasks: Sequence[KlingTask]) -> KlingTask:
-    """Choose of several tasks under one id (a host without a lock): succeeded before running before failed."""
+    """Choose one of several tasks under one id (a host without a lock): succeeded before running before failed."""
     order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
     return min(tasks, key=lambda task: order.get(task.status, 1))

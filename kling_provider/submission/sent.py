@@ -140,7 +140,7 @@ def fit_to_store(value: Any) -> Any:
 
 
 def another_result_advice(sent: SentRequest) -> str:
-    """Say in a phrase what makes another, paid result: ``take`` does nothing beside an id that names one task."""
+    """Describe what makes another, paid result: ``take`` does nothing beside an id that names one task."""
     if sent.adopt:
         return "take adopt out of the request"
     if sent.own_external_task_id:

@@ -86,7 +86,7 @@ class Submission:
     cleared: bool = False
 
     @cached_property
-    def _messages(self) -> SubmissionMessages:
+    def _error_messages(self) -> SubmissionMessages:
         return SubmissionMessages(
             identity=self.identity,
             what=self.what,
@@ -96,12 +96,12 @@ class Submission:
         )
 
     def plan_steps(self) -> Steps:
-        """Plan step by step up to an :data:`Outcome`, or raise a :class:`KlingError`."""
+        """Yield the steps up to an :data:`Outcome`, or raise a :class:`KlingError`."""
         record = self.record if self.record and self.record.get("identity") == self.identity.key else None
         if self.adopt:
             return (yield from self._adopt_named_task(self.adopt, record))
         if record is None and self.record is not None and self._is_under_own_id(self.record):
-            raise self._messages.build_own_id_taken(self.record)
+            raise self._error_messages.build_own_id_taken(self.record)
         locked = self.lock is Lock.LOCKED
         if record is not None and record.get("echoed") is False:
             # The host was seen to ignore our id: whatever its profile says, the id protects nothing here.
@@ -157,7 +157,7 @@ class Submission:
             record,
             what=self.what,
             host=self.host,
-            another=self._messages.another_result,
+            another=self._error_messages.another_result,
             at_kling=self.at_kling,
         )
         if task.status is TaskStatus.FAILED:
@@ -165,7 +165,7 @@ class Submission:
         return Submitted(task, record.get("external_task_id"), int(record.get("attempt") or 0), adopted=True)
 
     def _submit_without_lock(self, record: SubmissionRecord | None) -> Steps:
-        """Submit at a host without a lock: go on as the record says, or stop."""
+        """Submit to a host that has no lock: go on as the record says, or stop."""
         attempt = int(record.get("attempt") or 0) if record is not None else 0
         ambiguous = record is not None and record.get("state") == "open"
         if record is not None and ambiguous:
@@ -181,7 +181,7 @@ class Submission:
         if was_stopped or (self.new_in_cleared_run and self.record is None):
             # Kept, or a plain clear would be a later try without a record, and send.
             yield StoreRecord(self._build_record(None, attempt, "newcomer"))
-            raise self._messages.build_stop(
+            raise self._error_messages.build_stop(
                 "this run was cleared and this mapped instance is new in it, so its request may have been "
                 "paid at another map index"
             )
@@ -192,12 +192,12 @@ class Submission:
             and not self.cleared
             and self.record.get("state") not in over
         ):
-            raise self._messages.build_stop(
+            raise self._error_messages.build_stop(
                 f"this task instance already sent another request at {self.record.get('at')} "
                 f"(Kling task {self.record.get('kling_task_id') or 'unknown'})"
             )
         if record is not None and ambiguous:
-            raise self._messages.build_stop(
+            raise self._error_messages.build_stop(
                 f"an earlier try sent it at {record.get('at')} and its outcome is unknown"
             )
         if record is None and self.look_first and self.can_find_by_external_id and self.lock is Lock.CARRIED:
@@ -246,7 +246,7 @@ class Submission:
                 )
             raise KlingTaskFailedFinally(
                 f"Kling failed {attempt} attempts for {self.what}. Nothing more is sent: change the request, or "
-                f"{self._messages.another_result}.",
+                f"{self._error_messages.another_result}.",
                 task_state=TaskState.EXISTS,
             )
         external = self.identity.external_task_id(attempt) if self.lock is not Lock.NONE else None
@@ -283,14 +283,14 @@ class Submission:
                 if self.resubmit and pause is not None:
                     yield Wait(pause)
                     continue
-                raise self._messages.build_stop(
+                raise self._error_messages.build_stop(
                     f"the call was sent at {format_now()} and its answer does not say whether a task was made "
                     f"({describe_answer(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
             again = ambiguous or answer.is_temporary
             if not again or pause is None:
-                raise self._messages.build_create_failure(
+                raise self._error_messages.build_create_failure(
                     answer, earlier_ambiguous=earlier_ambiguous, locked=locked
                 )
             yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
@@ -332,20 +332,20 @@ class Submission:
         """
         if not self.can_find_by_external_id:
             if answer.duplicate:
-                raise self._messages.build_unknown_duplicate(
+                raise self._error_messages.build_unknown_duplicate(
                     answer, external, earlier_ambiguous=earlier_ambiguous
                 )
-            raise self._messages.build_create_failure(
+            raise self._error_messages.build_create_failure(
                 answer, earlier_ambiguous=earlier_ambiguous, locked=locked
             )
         waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
-        found = yield from look_up(external, waits, self._messages.describe_failed_create(answer))
+        found = yield from look_up(external, waits, self._error_messages.describe_failed_create(answer))
         if found is None:
             if answer.duplicate:
-                raise self._messages.build_unknown_duplicate(
+                raise self._error_messages.build_unknown_duplicate(
                     answer, external, earlier_ambiguous=earlier_ambiguous
                 )
-            raise self._messages.build_create_failure(
+            raise self._error_messages.build_create_failure(
                 answer, earlier_ambiguous=earlier_ambiguous, locked=locked
             )
         if found.status is TaskStatus.FAILED and self.identity.own is None and not earlier_ambiguous:
@@ -357,7 +357,7 @@ class Submission:
     ) -> Generator[Step, Any, KlingTask | None]:
         if not (self.can_find_by_external_id and external):
             return None
-        return (yield from look_up(external, LOOKS, self._messages.describe_failed_create(answer)))
+        return (yield from look_up(external, LOOKS, self._error_messages.describe_failed_create(answer)))
 
     def _build_record(self, external: str | None, attempt: int, state: str) -> SubmissionRecord:
         record: SubmissionRecord = {

@@ -160,7 +160,7 @@ def drive_steps_until(
 
 
 def _carry_out(steps: Generator[Step, Any, Any], step: Step, do: Callable[[Step], Any]) -> Step:
-    """Carry one step out, and return the next one."""
+    """Run one step, and return the next one."""
     try:
         result = do(step)
     except KlingError as error:

@@ -17,7 +17,7 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage import load_image, resolve_images, shown_request
-from kling_provider.storage.media import picture
+from kling_provider.storage.media import read_image_size
 
 
 def drawn(width: int = 640, height: int = 360, kind: str = "PNG", **options: Any) -> bytes:
@@ -269,10 +269,10 @@ def test_sides_are_read_as_pillow_writes_them(width: int, height: int, kind: str
     target = io.BytesIO()
     options = {"progressive": progressive, "exif": b"Exif\0\0" + b"x" * 300} if kind == "JPEG" else {}
     Pillow.new("RGB", (width, height)).save(target, kind, **options)
-    assert picture(target.getvalue()) == (kind.lower(), width, height)
+    assert read_image_size(target.getvalue()) == (kind.lower(), width, height)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
 def test_garbage_is_no_picture_and_no_crash(data: bytes, start: bytes) -> None:
-    found = picture(start + data)
+    found = read_image_size(start + data)
     assert found is None or (found.width >= 0 and found.height >= 0)

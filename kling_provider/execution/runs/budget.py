@@ -35,7 +35,7 @@ def check_budget(operator: KlingBudgetOperator, context: Context) -> Any:
     with report_failures(context):
         operator.check_rendered()
         quote = _quote_requests(operator, context)
-        log.info("What this list costs:\n%s", quote.table())
+        log.info("What this list costs:\n%s", quote.format_table())
         if reasons := _find_exceeded(operator, quote):
             text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
             if operator.on_exceed == "skip":
@@ -76,11 +76,11 @@ def _quote_requests(operator: KlingBudgetOperator, context: Context) -> Quote:
 def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
     """Say every limit that the list would break, in words with the sums."""
     reasons = []
-    new, units, usd, flight = len(quote.new), quote.units, quote.usd, quote.in_flight_units
+    new, units, usd, flight = len(quote.new_lines), quote.units, quote.usd, quote.in_flight_units
     if operator.max_requests is not None and new > operator.max_requests:
         videos = "1 video" if new == 1 else f"{new} videos"
         reasons.append(f"{videos} to be paid, and max_requests is {operator.max_requests}")
-    unpriced = ", ".join(line.label for line in quote.unpriced[:5])
+    unpriced = ", ".join(line.label for line in quote.unpriced_lines[:5])
     paid = "" if units is None else f"{units_text(units)} to be paid and {units_text(flight)} in flight"
     if operator.max_units is not None:
         if units is None:

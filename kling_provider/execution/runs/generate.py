@@ -48,7 +48,7 @@ class GenerateRun(SubmitRun):
         super().__init__(operator, context, place=_place_of(operator))
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
-        """Wait for the task and save what it made; a task that has ended is saved at once."""
+        """Await the task and save what it made; a task that has ended is saved at once."""
         self.push_task(sent, done.task)
         if done.task.status.ended:
             return self._deliver_task(hook, sent, done.task, adopted=done.adopted)

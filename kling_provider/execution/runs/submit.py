@@ -158,17 +158,17 @@ class SubmitRun:
         else:
             plan = describe_existing(found.task)
         log.info("Only planned, nothing sent: %s, %s.", submitter.plan.label, plan["summary"])
-        self.push(state="planned", plan=plan)
+        self.push_state(state="planned", plan=plan)
         self.operator.update_nothing()
         return plan
 
     def _wait_in_queue(
         self, submitter: Submitter, refused: MustQueue, before: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Wait for the account's concurrency: deferred, or (``deferrable=False``) here."""
+        """Await the account's concurrency: deferred, or (``deferrable=False``) here."""
         patience: timedelta | float = self.operator.slot_timeout
         queue = enter_queue(submitter, refused, before, dag_id=self.dag_id, patience=to_seconds(patience))
-        self.push(
+        self.push_state(
             state="waiting_for_slot",
             external_task_id=refused.external_task_id,
             queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
@@ -207,7 +207,7 @@ class SubmitRun:
             ", ".join(one.file for one in saved.files) or saved.manifest_file,
             another_result_advice(sent),
         )
-        self.push(
+        self.push_state(
             state=outcome.status,
             kling_task_id=facts.kling_task_id,
             external_task_id=facts.external_task_id,
@@ -220,7 +220,7 @@ class SubmitRun:
     def push_task(self, sent: SentRequest, task: KlingTask) -> None:
         """Push where the task at Kling stands."""
         expected = expect_end(task, sent.model, sent.duration)
-        self.push(
+        self.push_state(
             state=str(task.status),
             kling_task_id=task.kling_task_id,
             external_task_id=task.external_task_id or sent.external_task_id,
@@ -231,7 +231,7 @@ class SubmitRun:
             reason=task.message or None,
         )
 
-    def push(self, *, state: str, **known: Any) -> None:
+    def push_state(self, *, state: str, **known: Any) -> None:
         """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
         sent = self.sent
         request = dict(sent.shown) if sent is not None else None
@@ -248,7 +248,7 @@ class SubmitRun:
         return error if self.kling_task_id is None else add_what_is_paid(error, self.kling_task_id)
 
     def _push_failure(self, error: KlingError) -> None:
-        self.push(**describe_failure(error))
+        self.push_state(**describe_failure(error))
 
 
 def to_seconds(value: float | timedelta) -> float:

@@ -50,7 +50,7 @@ class WaitRun:
             conn_id=self.sensor.kling_conn_id,
         )
 
-    def look(self) -> dict[str, Any] | None:
+    def read_result_once(self) -> dict[str, Any] | None:
         """Read the task once, and return its result if it has succeeded, ``None`` while it runs.
 
         :raises KlingTaskFailedFinally: where Kling failed it.
@@ -61,7 +61,7 @@ class WaitRun:
             log.info("Kling task %s is %s.", task.kling_task_id, task.word)
         return result
 
-    def wait(self) -> Any:
+    def wait_for_task(self) -> Any:
         """Read the task once; defer while it runs."""
         task = self._read_task()
         if (result := self._deliver_task(task)) is not None:
