@@ -21,7 +21,7 @@ _SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
 #: Characters of a first line that is read at a glance.
 _SHORT = 100
 
-#: Of a request that was never checked here, what may be shown: no picture is among it.
+#: Of a request that was never checked here, what may be shown: no image is among it.
 _SHOWN = ("name", "type", "prompt", "model", "duration", "take")
 
 

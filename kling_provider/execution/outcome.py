@@ -53,7 +53,7 @@ class TaskOutcome:
     ) -> TaskOutcome:
         """Return the outcome of a task that was read at Kling.
 
-        :param request: what was sent, or what the user says that was; ``None`` where nobody says it.
+        :param request: what was sent, or what the user says that was; ``None`` where that is unknown.
         :param type: the kind of request.
         """
         return cls(

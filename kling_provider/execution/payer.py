@@ -45,7 +45,7 @@ class Payer:
 
     :param is_mapped: each request of the list is an instance of its own.
     :param place: where it saves, as its author wrote it; ``None`` where it saves nothing.
-    :param unknown: settings that are mapped, so that nobody knows them before it runs.
+    :param unknown: settings that are mapped, so that they are unknown before it runs.
     """
 
     task_id: str

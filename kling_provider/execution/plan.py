@@ -143,11 +143,11 @@ def plan_request(
         images=images,
     )
     if pay_once_per not in SCOPES:
-        raise KlingRequestError(f"pay_once_per is one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
+        raise KlingRequestError(f"pay_once_per must be one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
     if pay_once_per == "content" and lock is not Lock.LOCKED:
         raise KlingRequestError(
             f"pay_once_per='content' needs a host that refuses duplicates, and {connection.host} does "
-            f"not for {request.model}: nothing was sent. Take pay_once_per='run' or 'dag'."
+            f"not for {request.model}: nothing was sent. It must be 'run' or 'dag' there."
         )
     return RequestPlan(
         request=request,

@@ -54,8 +54,8 @@ def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
             f"for {model})"
         )
     if refused.full:
-        return f"The account has no free slot for {model} (1303)"
-    return f"{connection.host} takes no more requests for now"
+        return f"The account is at its concurrency limit for {model} (1303)"
+    return f"{connection.host} accepts no more requests for now"
 
 
 def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
@@ -68,12 +68,12 @@ def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
     error: KlingError
     if event.get("status") == "timeout":
         error = KlingTimeout(
-            f"No free slot for {label} within slot_timeout: nothing was made, nothing is billed. A retry or a "
-            "clear queues again. More slots: a larger pack, or fewer videos at once."
+            f"The account stayed at its concurrency limit for the whole slot_timeout of {label}: nothing was made, nothing is "
+            "billed. A retry or a clear queues again. A larger pack, or fewer videos at once, shorten the queue."
         )
     else:
         error = KlingServerError(
-            f"The wait for a free slot failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
+            f"The wait in the queue failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
             "billed; the retry queues again."
         )
     raise error

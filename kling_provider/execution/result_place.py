@@ -100,7 +100,7 @@ class ResultPlace:
     def find_saved(self, *, only_look: bool = False) -> SavedResult | None:
         """Find what is saved already, at its plain place or beside it.
 
-        :param only_look: nothing is written or removed, for those who only ask.
+        :param only_look: nothing is written or removed, where only a question is answered.
         :raises KlingStorageError: where the place cannot be read; nothing was sent.
         """
         # With replace too: it is for other results, and our own may be the only memory of what was paid.
@@ -132,7 +132,7 @@ class ResultPlace:
         return self._claimed
 
     def claim_for_paid(self) -> str:
-        """Claim a place for a task that exists already: it is never refused, but goes beside what is somebody else's."""
+        """Claim a place for a task that exists already: it is never refused, but goes beside what belongs to others."""
         try:
             return self.claim()
         except (KlingRequestError, KlingStorageError) as error:

@@ -6,7 +6,7 @@ its list names no model. So the estimate is
 
     free = limit - (ours + unknown - others) - grants
 
-*ours* are tasks that are known to be of this model; *unknown* those of which nobody knows; *others* is how many of
+*ours* are tasks that are known to be of this model; *unknown* those whose model is not known; *others* is how many of
 the unknown must belong to other models, because at a refusal exactly ``limit`` of all were ours.
 
 The limit is given (by the connection or the name of the account's pack) or learned: at a refusal, what is in flight

@@ -232,7 +232,7 @@ class Poller:
                 if one in found or complete:
                     self._note_read(keys_of[one], found.get(one))
             if not complete:
-                # An entry that cannot be read may be any of the missing ones, and holds up nobody else.
+                # An entry that cannot be read may be any of the missing ones, and holds up no other.
                 await asyncio.gather(
                     *(self._read_one(hook, keys_of[one][0], keys_of[one]) for one in ids if one not in found)
                 )

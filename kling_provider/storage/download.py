@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _CHUNK = 256 * 1024
-#: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest films.
+#: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest videos.
 _LARGEST = 4 * 1024**3
 
 #: Bytes a second; a host that sends less for minutes is given up, as it would hold the worker for ever.

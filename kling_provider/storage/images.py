@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a request: address, base64 or file -> what goes over the wire, and what stands for it elsewhere.
+"""Images of a request: URL, base64 or file -> what goes over the wire, and what stands for it elsewhere.
 
 The bytes are read on the worker just before the paid call. Logs, XCom, records and sidecars carry path and
 sha256 only.

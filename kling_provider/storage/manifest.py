@@ -31,7 +31,7 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Who wants a result and from what: the part of a manifest that is known before there is a task.
+    """Whose result it will be, and from what: the part of a manifest that is known before there is a task.
 
     :param identity: what makes it the same result, whatever the attempt (``Identity.key``). For a task that is
         known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.

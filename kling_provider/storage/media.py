@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
-#: A film in fragments has two boxes per fragment; more boxes than this are no film.
+#: A video in fragments has two boxes per fragment; a file with more boxes than this is no video.
 _MOST_BOXES = 100_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-#: Where a file system has no locks, a part that nobody has touched for an hour is dead.
+#: Where a file system has no locks, a part that was not touched for an hour is dead.
 _DEAD_AFTER = 3600.0
 
 
@@ -58,7 +58,7 @@ def _create_locked(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
             taken = False  # no locks here
         if not taken:
             return path, descriptor
-        # Somebody who cleaned up took it for dead in the moment before it was locked, and has removed it or will.
+        # Another process that cleaned up took it for dead in the moment before it was locked, and has removed it or will.
         os.close(descriptor)
 
 

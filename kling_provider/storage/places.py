@@ -34,11 +34,11 @@ class Holder(Enum):
     NOBODY = "nobody"
     #: This very request's: its claim, or its result, or what is left of it.
     US = "us"
-    #: This very request's result, which somebody edited.
+    #: This very request's result, which was edited.
     EDITED = "edited"
     #: Another request's of the same Dag, task and name: a changed prompt, another run, another mapped entry.
     SAME_TASK = "same_task"
-    #: A request's of another kind, whoever made it.
+    #: The result of a request of another kind.
     OTHER_TYPE = "other_type"
     OTHERS = "others"
 
@@ -108,7 +108,7 @@ def choose_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace:
     ``{stem}.{type}``. Where it is another request's of the same Dag, task and name, ``{stem}.{8 hex}`` beside it.
 
     :param replace: then the plain stem too, if what is there was made by the same Dag, task and name.
-    :raises KlingRequestError: where it is somebody else's, saying whose, and what to write instead.
+    :raises KlingRequestError: where it belongs to another result, saying whose, and what to write instead.
     :raises KlingStorageError: where the place cannot be read or written.
     """
     suffixes = expected_suffixes(origin.expects, several=origin.several)
@@ -141,7 +141,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
     """Claim the place that :func:`choose_place` finds, for ``origin``; returns the stem where its result will be saved.
 
     From then on no other task that asks can take it, on this worker or another, on disk, S3, GCS and ADLS. Other
-    stores cannot hold a claim against somebody who looks at the same moment; that is logged.
+    stores cannot hold a claim against another writer that looks at the same moment; that is logged.
 
     :raises KlingRequestError: as :func:`choose_place`; nothing was sent.
     :raises KlingStorageError: where the claim cannot be written (a full disk, no right); nothing was sent.
@@ -158,7 +158,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
                 if not store_of(path).claim(path, Manifest.build_claim(origin).as_bytes()):
                     _say_that_it_may_be_shared(path)
             except FileExistsError:
-                continue  # somebody was quicker: look whose it is
+                continue  # another writer was quicker: look whose it is
             # A file may have come before it.
             found = look_at_place(path, expected_suffixes(origin.expects, several=origin.several))
             if holder_of(found, origin)[0] is Holder.US:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The poster: a JPEG of a video's first picture, ``<file>.jpg``, where the extra ``poster`` is installed."""
+"""The poster: a JPEG of a video's first frame, ``<file>.jpg``, where the extra ``poster`` is installed."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def publish_result(
         told = read_manifest_file(path)[1]
         if told is not None and told.kling_task_id == target.task.kling_task_id:
             return SavedResult(path, told, reused=False)
-        # In a store that cannot hold a claim somebody wrote over ours in this moment.
+        # In a store that cannot hold a claim another writer replaced ours just now.
     raise _lost_place(target, "others keep writing there")
 
 

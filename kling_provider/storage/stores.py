@@ -33,7 +33,7 @@ _DOWNLOADS = ".kling-download.part-"
 
 
 class FileStore(Protocol):
-    """One kind of place. Raises ``OSError``; ``failures.telling`` puts that into words."""
+    """One kind of place. Raises ``OSError``; ``failures.as_storage_error`` turns that into an error for users."""
 
     def size(self, path: ObjectStoragePath) -> int | None:
         """Return the size of the file in bytes; ``None`` where nothing is there, -1 where something is that is no file."""
@@ -278,7 +278,7 @@ def _bucket_exists(path: ObjectStoragePath) -> None:
         path.fs.info(bucket)
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, f"there is no bucket {bucket}") from None
-    except Exception:  # noqa: BLE001 - many who may write a bucket may not ask about it: the upload will tell
+    except Exception:  # noqa: BLE001 - many credentials that may write a bucket may not ask about it: the upload will tell
         return
 
 

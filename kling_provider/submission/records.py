@@ -23,7 +23,7 @@ from kling_provider.submission.steps import SubmissionRecord
 log = logging.getLogger(__name__)
 
 _KEY = "kling"
-#: The same for people, who look at it in the task's Storage tab.
+#: The key of the same for people, shown in the task's Storage tab.
 _PROGRESS = "kling_progress"
 
 

@@ -93,7 +93,7 @@ def _save_task(
     )
     result_place = ResultPlace.of_task(hook, task.kling_task_id, "text_to_video", None, None, place, context)
     files = [saved.file for saved in result_place.save(task).files]
-    log.info("Saved Kling task %s, which nobody had: %s", task.kling_task_id, ", ".join(files))
+    log.info("Saved Kling task %s, which was saved nowhere: %s", task.kling_task_id, ", ".join(files))
     return files
 
 

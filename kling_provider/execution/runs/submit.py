@@ -242,7 +242,9 @@ class SubmitRun:
         push_progress(self.context, value, waiting_for=waiting_for, keep=keep)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
-        return f"a free slot of the account for {sent.model}" if state == "waiting_for_slot" else None
+        return (
+            f"the concurrency limit of the account for {sent.model}" if state == "waiting_for_slot" else None
+        )
 
     def _add_what_is_paid(self, error: KlingError) -> KlingError:
         return error if self.kling_task_id is None else add_what_is_paid(error, self.kling_task_id)
