@@ -55,7 +55,7 @@ def find_claims(target: str, conn_id: str | None = None) -> list[FoundClaim]:
         for file in _list_candidates(root):
             if (found := read_claim(file)) is not None:
                 return [found]
-            is_something = is_something or store_of(file).size(file) is not None
+            is_something = is_something or store_of(file).get_size(file) is not None
         if is_something:
             return []
     raise KlingRequestError(f"There is neither a folder nor a claim at {root}.")
@@ -73,7 +73,7 @@ def release_claim(found: FoundClaim) -> bool:
         now = read_claim(found.file)
         if now is None or now.claim != found.claim:
             return False
-        store.remove(found.file)
+        store.remove_file(found.file)
         return True
 
 
@@ -85,14 +85,14 @@ def read_claim(file: ObjectStoragePath) -> FoundClaim | None:
     store = store_of(file)
     named = file.name.removesuffix(_SIDECAR)
     is_manifest = file.name.endswith(MANIFEST_SUFFIX)
-    if not is_manifest and store.size(file.parent / named) is not None:
+    if not is_manifest and store.get_size(file.parent / named) is not None:
         return None
-    size = store.size(file)
+    size = store.get_size(file)
     if size == 0:  # made by a worker that was killed before it could write: it had sent nothing
         return FoundClaim(file, None)
     if size is None or not 0 < size <= _LARGEST:
         return None
-    text = store.read(file)
+    text = store.read_file(file)
     claim = parse_manifest(text) if is_manifest else parse_sidecar(text, named)
     return FoundClaim(file, claim) if claim is not None and claim.is_claim else None
 

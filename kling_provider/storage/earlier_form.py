@@ -75,9 +75,9 @@ def turn_into_manifest(path: ObjectStoragePath, earlier: Earlier) -> None:
     """
     store, told = store_of(path), ", ".join(one.name for one in earlier.paths)
     try:
-        store.write(path, earlier.manifest.as_bytes(), new=True)
+        store.write_file(path, earlier.manifest.as_bytes(), new=True)
         for one in earlier.paths:
-            store.remove(one)
+            store.remove_file(one)
     except FileExistsError:
         log.debug("Another task made %s in this moment", path)
     except OSError as error:
@@ -114,11 +114,11 @@ def _read_sidecar(folder: ObjectStoragePath, file_name: str) -> tuple[Manifest, 
     """Read what the sidecar of a file says, and the suffixes of all files of its result."""
     path = sidecar_path(folder, file_name)
     store = store_of(path)
-    size = store.size(path)
+    size = store.get_size(path)
     if size is None or not 0 < size <= LARGEST:
         return None
     try:
-        text = store.read(path)
+        text = store.read_file(path)
     except FileNotFoundError:  # a claim that was released in this moment
         return None
     manifest = parse_sidecar(text, file_name)

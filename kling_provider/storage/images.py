@@ -252,11 +252,11 @@ def _read_file(value: str, base: str | None, api: str) -> bytes:
     path = _parse_path(value, base)
     with as_storage_error(f"read {shorten(str(path))}"):
         store = store_of(path)
-        size = store.size(path)
+        size = store.get_size(path)
         if size is None or size < 0:
             raise _Refused(f"there is no file {shorten(str(path))}")
         _not_too_large(size, api, shorten(str(path)))
-        return store.read(path)
+        return store.read_file(path)
 
 
 def _parse_path(value: str, base: str | None) -> ObjectStoragePath:

@@ -56,7 +56,7 @@ class PlaceContents:
         if output.file is None or self.sizes.get(output.file) != output.bytes or output.sha256 is None:
             return False
         place = self.path.parent / output.file
-        return store_of(place).same_bytes(place, output.sha256)
+        return store_of(place).has_bytes(place, output.sha256)
 
     def find_edited(self) -> str | None:
         """Return the first file that was changed after it was saved and is still a whole one of its type; else ``None``."""
@@ -65,7 +65,7 @@ class PlaceContents:
             if not size or size < 0 or self.is_intact(output):
                 continue
             place = self.path.parent / name
-            with store_of(place).open(place) as file:
+            with store_of(place).open_file(place) as file:
                 if find_defect(output.type, file, size) is None:
                     return name
         return None
@@ -82,14 +82,16 @@ def look_at_place(path: ObjectStoragePath, names: Iterable[str]) -> PlaceContent
     base = path.name.removesuffix(MANIFEST_SUFFIX)
     names = tuple(names)
     # In the opposite order to the one in which they appear: a file of ours is never seen without its manifest.
-    seen = [name for name in (f"{base}{one}" for one in names) if store.size(folder / name) is not None]
+    seen = [name for name in (f"{base}{one}" for one in names) if store.get_size(folder / name) is not None]
     beside, manifest = read_manifest_file(path)
     earlier = read_earlier(folder, base, names) if beside is None else None
     if earlier is not None:
         manifest = earlier.manifest
     files = manifest.files if manifest is not None else {}
-    sizes = {name: store.size(folder / name) for name in files}
+    sizes = {name: store.get_size(folder / name) for name in files}
     strays = {
-        name: size for name in seen if name not in files and (size := store.size(folder / name)) is not None
+        name: size
+        for name in seen
+        if name not in files and (size := store.get_size(folder / name)) is not None
     }
     return PlaceContents(path, beside, manifest, earlier, sizes, strays)

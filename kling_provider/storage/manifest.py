@@ -250,10 +250,10 @@ def read_manifest_file(path: ObjectStoragePath) -> tuple[int | None, Manifest | 
     Raises what the store raises.
     """
     store = store_of(path)
-    size = store.size(path)
+    size = store.get_size(path)
     if size is None or not 0 < size <= LARGEST:
         return size, None
     try:
-        return size, parse_manifest(store.read(path))
+        return size, parse_manifest(store.read_file(path))
     except FileNotFoundError:  # a claim that was released in this moment
         return None, None

@@ -155,7 +155,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
             return choice.stem
         with as_storage_error(f"claim {path}"):
             try:
-                if not store_of(path).claim(path, Manifest.build_claim(origin).as_bytes()):
+                if not store_of(path).write_claim(path, Manifest.build_claim(origin).as_bytes()):
                     _say_that_it_may_be_shared(path)
             except FileExistsError:
                 continue  # another writer was quicker: look whose it is
@@ -176,7 +176,7 @@ def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
         try:
             manifest = read_manifest_file(path)[1]
             if manifest is not None and manifest.is_claim_of(origin):
-                store_of(path).remove(path)
+                store_of(path).remove_file(path)
         except Exception as error:  # noqa: BLE001 - what is left is a claim of this request, which its next try takes over
             log.warning("The claim %s could not be removed (%s)", path, type(error).__name__)
 
@@ -235,7 +235,7 @@ def bring_up_to_date(found: PlaceContents) -> None:
     """Update a saved result to today's form, and remove what killed tries left beside it."""
     if found.earlier is not None:
         turn_into_manifest(found.path, found.earlier)
-    store_of(found.path).tidy(found.path)
+    store_of(found.path).remove_leftovers(found.path)
 
 
 def _is_saved(found: PlaceContents, identity: str) -> bool:

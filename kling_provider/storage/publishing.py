@@ -77,19 +77,21 @@ def publish_result(
         store, path = store_of(target.path), target.path
         try:
             _clear_place(target, found, kept)
-            store.write(
+            store.write_file(
                 path,
                 Manifest.of_task(target.task, target.origin, outputs).as_bytes(),
                 new=found.beside is None,
             )
             new = {index: one for index, one in downloads.items() if index not in kept}
             if _put_posters(target, found, outputs, new):
-                store.write(path, Manifest.of_task(target.task, target.origin, outputs).as_bytes(), new=False)
+                store.write_file(
+                    path, Manifest.of_task(target.task, target.origin, outputs).as_bytes(), new=False
+                )
             _put_files(target, outputs, new)
         except FileExistsError:
             continue  # another task was quicker: look whose it is
         for old in found.earlier.paths if found.earlier is not None else ():
-            store.remove(old)
+            store.remove_file(old)
         told = read_manifest_file(path)[1]
         if told is not None and told.kling_task_id == target.task.kling_task_id:
             return SavedResult(path, told, reused=False)
@@ -160,9 +162,9 @@ def _clear_place(target: Target, found: PlaceContents, kept: Mapping[int, SavedO
     is_this_task = found.manifest is not None and found.manifest.kling_task_id == target.task.kling_task_id
     for name, output in (found.manifest.files if found.manifest is not None else {}).items():
         if found.sizes.get(name) is not None and name not in stay:
-            store.remove(folder / name)
+            store.remove_file(folder / name)
         if output.poster and not is_this_task:
-            store.remove(folder / output.poster)
+            store.remove_file(folder / output.poster)
 
 
 def _put_posters(
@@ -183,13 +185,13 @@ def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_our
     """Put the poster beside the video, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
     store = store_of(place)
     try:
-        if store.size(place) is not None:
+        if store.get_size(place) is not None:
             if not is_ours:
                 log.warning("%s is there and is none of ours, so the video gets no poster", place)
             return is_ours
-        with store.part(target.path) as part:
+        with store.open_part(target.path) as part:
             part.file.write(data)
-            store.publish(part, place)
+            store.publish_part(part, place)
     except FileExistsError:
         return is_ours
     except OSError as error:
@@ -204,7 +206,7 @@ def _put_files(target: Target, outputs: Sequence[SavedOutput], downloads: Mappin
     for index, download in downloads.items():
         name = str(outputs[index].file)
         try:
-            store.publish(download.part, target.path.parent / name)
+            store.publish_part(download.part, target.path.parent / name)
         except FileExistsError:
             target.lost.add(name)
             raise

@@ -78,7 +78,7 @@ def save_outputs(
         ExitStack() as parts,
     ):
         store = store_of(target.path)
-        store.tidy(*places)
+        store.remove_leftovers(*places)
         found = target.settle_place(_possible_suffixes(wanted))
         if target.has_result(found):
             return as_reused(found)
@@ -86,7 +86,7 @@ def save_outputs(
         downloads = _download_outputs(
             task,
             {index: output for index, output in wanted.items() if index not in there},
-            lambda: parts.enter_context(store.part(target.path)),
+            lambda: parts.enter_context(store.open_part(target.path)),
             refresh=refresh,
             http_extras=http_extras or {},
             reach=reach,

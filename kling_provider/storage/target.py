@@ -98,8 +98,8 @@ class Target:
             return
         for one in self.find_intact(found).values():
             for name in filter(None, (one.file, one.poster)):
-                store.remove(found.path.parent / name)
-        store.remove(found.path)
+                store.remove_file(found.path.parent / name)
+        store.remove_file(found.path)
 
     def _build_refusal(self, why: str) -> KlingRequestError:
         task = self.task
