@@ -37,7 +37,7 @@ def test_an_end_is_an_end_also_after_the_deadline():
     for status, state in ((TaskStatus.SUCCEEDED, State.SUCCEEDED), (TaskStatus.FAILED, State.FAILED)):
         ended = task(status)
         decision = watch().note_task(ended, START + 7200)
-        assert (decision.state, decision.task, decision.final) == (state, ended, True)
+        assert (decision.state, decision.task, decision.is_final) == (state, ended, True)
 
 
 def test_the_deadline_strikes_at_a_read_only_and_the_last_read_falls_on_it():
@@ -148,7 +148,7 @@ def test_no_order_of_reads_ends_in_success_without_one_and_none_lasts_for_ever(
         if decision.state is State.TIMEOUT:
             assert kind == "saw"
             assert now >= START + patience
-        if decision.final:
+        if decision.is_final:
             assert (decision.error is None) == (decision.state is State.FAILED)
             return
         assert kind != "saw" or now < START + patience

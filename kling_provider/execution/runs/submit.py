@@ -87,7 +87,7 @@ class SubmitRun:
                 return self.deliver_saved(earlier, saved)
             if (done := recover_submission(hook, record, earlier, dag_id=self.dag_id)) is not None:
                 self.kling_task_id = done.task.kling_task_id
-                return self.finish(hook, earlier.under(done.external_task_id), done)
+                return self.finish(hook, earlier.with_external_task_id(done.external_task_id), done)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
         hook = KlingHook(operator.kling_conn_id)
         plan = plan_request(
@@ -126,7 +126,9 @@ class SubmitRun:
             outcome = self._send_request(submitter, queue)
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
             if not isinstance(outcome, MustQueue):
-                return self.finish(submitter.hook, self.sent.under(outcome.external_task_id), outcome)
+                return self.finish(
+                    submitter.hook, self.sent.with_external_task_id(outcome.external_task_id), outcome
+                )
             queue = self._wait_in_queue(submitter, outcome, queue or {})
 
     def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
