@@ -162,7 +162,7 @@ def test_destinations(destination: Any, expected: str) -> None:
         ("~/videos", "relative path"),
         ("s3:/bucket/videos", "relative path"),
         ("file://videos/x", "write file:///videos/x"),
-        ("https://example.org/videos", "web address"),
+        ("https://example.org/videos", "http URL"),
         ("s3://", "name a bucket"),
         ("s3://key:secret@bucket/x", "holds credentials"),
         ("nosuch://bucket/x", "needs a provider that is not installed"),
