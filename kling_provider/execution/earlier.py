@@ -11,17 +11,17 @@ from typing import Any
 from kling_provider import metrics
 from kling_provider.exceptions import KlingTaskNotFound
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.submission import Find, Read, Step, Submitted, Wait, drive, machine
-from kling_provider.submission.lookups import recover
+from kling_provider.submission import Find, ReadTask, Step, Submitted, Wait, drive_steps, state_machine
+from kling_provider.submission.lookups import recover_earlier_submission
 from kling_provider.submission.memory import PaidMemory
 from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import SentRequest, sent_of
-from kling_provider.submission.steps import Record
+from kling_provider.submission.sent import SentRequest, read_sent_request
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
 
-def sent_by_this_try(record: Record | None, max_tries: int) -> SentRequest | None:
+def sent_by_this_try(record: SubmissionRecord | None, max_tries: int) -> SentRequest | None:
     """Return what an earlier try of the same row of automatic retries submitted, while its result is not delivered.
 
     :param max_tries: Airflow's ``ti.max_tries``: it stays over automatic retries, and a clear changes it.
@@ -32,25 +32,25 @@ def sent_by_this_try(record: Record | None, max_tries: int) -> SentRequest | Non
         or record.get("max_tries") != max_tries
     ):
         return None
-    return sent_of(record)
+    return read_sent_request(record)
 
 
 def recover_submission(
-    hook: KlingHook, record: Record, sent: SentRequest, *, dag_id: str
+    hook: KlingHook, record: SubmissionRecord, sent: SentRequest, *, dag_id: str
 ) -> Submitted | None:
     """Find the Kling task of an earlier try; ``None`` where none is to be finished.
 
     :raises KlingError: where it cannot be read.
     """
-    steps = recover(
+    steps = recover_earlier_submission(
         record,
         what=sent.label,
         host=hook.connection.host,
         at_kling=hook.connection.profile.is_kling,
-        can_find=hook.connection.profile.finds,
-        waits=machine.LOOKS,
+        can_find_by_external_id=hook.connection.profile.finds,
+        waits=state_machine.LOOKS,
     )
-    found = drive(steps, lambda step: run_free_step(hook, sent.type, step))
+    found = drive_steps(steps, lambda step: run_free_step(hook, sent.type, step))
     if found is not None:
         log.info(
             "Kling task %s adopted, nothing paid; it is %s. An earlier try sent %s at %s, and this one finishes it, whatever "
@@ -65,11 +65,11 @@ def recover_submission(
 
 
 def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
-    """Carry out a step that reads or waits."""
+    """Run a step that only reads or waits, so that it costs nothing."""
     match step:
         case Find(external_task_ids):
             return hook.find(external_task_ids, type=type)
-        case Read(kling_task_id):
+        case ReadTask(kling_task_id):
             try:
                 return hook.get_task(kling_task_id, type=type)
             except KlingTaskNotFound:

@@ -21,7 +21,7 @@ _SENTENCES = re.compile(r"(?<=[.!?]) +(?=[A-Z])")
 #: Characters of a first line that is read at a glance.
 _SHORT = 100
 
-#: Of a request that was never checked here, what may be shown: no picture is among it.
+#: Of a request that was never checked here, what may be shown: no image is among it.
 _SHOWN = ("name", "type", "prompt", "model", "duration", "take")
 
 
@@ -84,16 +84,16 @@ def add_what_is_paid(error: KlingError, kling_task_id: str) -> KlingError:
 
 
 @contextmanager
-def reported_failures(
+def report_failures(
     context: Mapping[str, Any],
     *,
     complete: Callable[[KlingError], KlingError] | None = None,
     push: Callable[[KlingError], None] | None = None,
 ) -> Iterator[None]:
-    """Count and log what fails within the block, and push it for the UI.
+    """Report what fails within the block: count it, log it, and push it for the UI.
 
     :param complete: adds what is true of what was paid.
-    :param push: to the XCom.
+    :param push: pushes the failure to the XCom.
     """
     try:
         with metrics.failures(dag_id=context["ti"].dag_id):
@@ -107,24 +107,24 @@ def reported_failures(
 
 
 @contextmanager
-def reported_failures_of_task(
+def report_failures_of_task(
     context: Mapping[str, Any], *, kling_task_id: Any, request: Mapping[str, Any] | None, conn_id: str
 ) -> Iterator[None]:
-    """The same for those that wait for or save what another Airflow task submitted.
+    """Report what fails within the block (count, log, push), in a task that waits for or saves what another one submitted.
 
     :param request: as its author wrote it.
     """
 
-    def complete(error: KlingError) -> KlingError:
+    def add_submitted_task(error: KlingError) -> KlingError:
         # A read that failed, or a wrong setting, says nothing of the task that was submitted and may be billed.
         unsaid = error.task_state is TaskState.NONE and not isinstance(error, KlingTaskNotFound)
         return error.with_context(task_state=TaskState.MAY_EXIST) if unsaid and kling_task_id else error
 
-    def push(error: KlingError) -> None:
+    def push_failure(error: KlingError) -> None:
         shown = request if isinstance(request, Mapping) else {}
         known = {key: shown[key] for key in _SHOWN if key in shown} or None
         value = {"request": known, "conn_id": conn_id, **describe_failure(error, str(kling_task_id))}
         push_progress(context, value)
 
-    with reported_failures(context, complete=complete, push=push):
+    with report_failures(context, complete=add_submitted_task, push=push_failure):
         yield

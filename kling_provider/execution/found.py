@@ -19,11 +19,11 @@ from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.result_place import ResultPlace, find_remembered_result
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import SavedResult
-from kling_provider.submission import Read
-from kling_provider.submission.lookups import best_of
+from kling_provider.submission import ReadTask
+from kling_provider.submission.lookups import choose_best
 from kling_provider.submission.memory import PaidMemory
 from kling_provider.submission.sent import SentRequest
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +42,17 @@ class Wanted:
 
     @property
     def sent(self) -> SentRequest:
-        """The facts of the request."""
+        """Return the facts of the request that would be sent."""
         return self.plan.sent
 
     @property
     def is_paid_once(self) -> bool:
-        """Whether a second, equal request would find the first one's task instead of paying."""
+        """Return whether a second, equal request would find the first one's task instead of paying."""
         return self.sent.locked or self.sent.is_shared
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PaidResult:
     """Where a result is already. ``words`` are for the table."""
 
     words: str
@@ -85,7 +85,7 @@ def read_list(
             continue
         wanted.append(Wanted(label=label, plan=plan, context=context))
     # What is wrong with the connection or the scope is wrong in every request: said once.
-    problems += [Problem(_labels(labels), None, text) for text, labels in whole.items()]
+    problems += [Problem(_join_labels(labels), None, text) for text, labels in whole.items()]
     if problems:
         text = "\n".join(f"  {problem}" for problem in problems)
         one = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
@@ -93,41 +93,41 @@ def read_list(
     return wanted
 
 
-def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, Found]:
-    """By place in the list, what is there already or comes with another entry.
+def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, PaidResult]:
+    """Find what exists already or comes with another entry, by its index in the list.
 
     :raises KlingError: where the paying task could not look either.
     """
-    found: dict[int, Found] = {}
+    found: dict[int, PaidResult] = {}
     first: dict[str, Wanted] = {}
     for index, one in enumerate(wanted):
         earlier = first.setdefault(one.plan.identity.key, one)
         if earlier is not one and one.is_paid_once:
-            found[index] = Found(f"the same as {earlier.label}, paid once")
+            found[index] = PaidResult(f"the same as {earlier.label}, paid once")
         elif (saved := _find_saved(hook, one)) is not None:
             found[index] = saved
     found |= _find_remembered(hook, wanted, found)
     return found | _find_at_host(hook, wanted, found)
 
 
-def _find_saved(hook: KlingHook, one: Wanted) -> Found | None:
+def _find_saved(hook: KlingHook, one: Wanted) -> PaidResult | None:
     if one.sent.place is None:
         return None
     saved = ResultPlace.of_sent(hook, one.sent, one.context).find_saved(only_look=True)
-    return None if saved is None else _saved(saved)
+    return None if saved is None else _describe_saved(saved)
 
 
-def _saved(saved: SavedResult) -> Found:
+def _describe_saved(saved: SavedResult) -> PaidResult:
     first = saved.files[0].file if saved.files else saved.manifest_file
-    return Found(f"saved already: {first}", saved.manifest.kling_task_id)
+    return PaidResult(f"saved already: {first}", saved.manifest.kling_task_id)
 
 
 def _find_remembered(
-    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]
-) -> dict[int, Found]:
-    """What other runs remember, and what a request names itself to take over."""
+    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
+) -> dict[int, PaidResult]:
+    """Find what other runs remember, and what a request names itself to take over."""
     named: dict[int, str] = {}
-    records: dict[int, Record] = {}
+    records: dict[int, SubmissionRecord] = {}
     for index, one in enumerate(wanted):
         if index in found:
             continue
@@ -139,12 +139,12 @@ def _find_remembered(
             records[index] = record or {}
             if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):
                 named[index] = str(record["kling_task_id"])
-    tasks = _read(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
-    more: dict[int, Found] = {}
+    tasks = _read_tasks(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
+    more: dict[int, PaidResult] = {}
     for index, kling_task_id in named.items():
         task = tasks.get(kling_task_id)
         if task is not None and (task.status is not TaskStatus.FAILED or wanted[index].sent.adopt):
-            more[index] = _there(task)
+            more[index] = _describe_task(task)
         elif task is None and index in records:
             place = wanted[index].sent.place
             files = records[index].get("files") or ()
@@ -153,22 +153,26 @@ def _find_remembered(
             )
             # Without a file the paying task stops: it sends nothing either.
             more[index] = (
-                _saved(kept)
+                _describe_saved(kept)
                 if kept is not None
-                else Found(f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id)
+                else PaidResult(
+                    f"paid as Kling task {kling_task_id}, which Kling no longer knows", kling_task_id
+                )
             )
     return more
 
 
-def _read(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
+def _read_tasks(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
     if hook.connection.profile.task_reads:
         return hook.get_tasks([kling_task_id for _, kling_task_id in tasks])
-    found = {one: run_free_step(hook, kind, Read(one)) for kind, one in tasks}
+    found = {one: run_free_step(hook, kind, ReadTask(one)) for kind, one in tasks}
     return {one: task for one, task in found.items() if task is not None}
 
 
-def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> dict[int, Found]:
-    """By external id, the task that did not fail; look-ups are free."""
+def _find_at_host(
+    hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
+) -> dict[int, PaidResult]:
+    """Find the tasks of external ids that did not fail; look-ups are free."""
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.finds:
         log.info(
@@ -176,26 +180,26 @@ def _find_at_host(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int,
             hook.connection.host,
         )
         return {}
-    more: dict[int, Found] = {}
+    more: dict[int, PaidResult] = {}
     attempt, indices = 0, sorted(waiting.values())
     while indices:
         ids = {wanted[index].plan.identity.external_task_id(attempt): index for index in indices}
         tasks = hook.find(list(ids))
         indices = []
         for external, same in tasks.items():
-            index, best = ids[external], best_of(same)
+            index, best = ids[external], choose_best(same)
             if best.status is not TaskStatus.FAILED:
-                more[index] = _there(best)
+                more[index] = _describe_task(best)
             elif attempt + 1 < wanted[index].plan.identity.attempts:
                 indices.append(index)
         attempt += 1
     return more
 
 
-def _there(task: KlingTask) -> Found:
-    return Found(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
+def _describe_task(task: KlingTask) -> PaidResult:
+    return PaidResult(f"there already: Kling task {task.kling_task_id}, {task.word}", task.kling_task_id)
 
 
-def _labels(labels: Sequence[str]) -> str:
+def _join_labels(labels: Sequence[str]) -> str:
     shown = ", ".join(labels[:5])
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

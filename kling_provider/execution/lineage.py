@@ -11,30 +11,30 @@ from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import get_hook_lineage_collector
 
-from kling_provider.execution.undisturbed import undisturbed
+from kling_provider.execution.log_failures import log_failures_of
 
 if TYPE_CHECKING:
     from kling_provider.execution.outcome import TaskOutcome
 
 
-def collect(outcome: TaskOutcome, operator: Any) -> None:
-    """Tell Airflow's lineage collector; it drops all where nothing reads it."""
+def report_lineage(outcome: TaskOutcome, operator: Any) -> None:
+    """Report datasets to Airflow's lineage collector, which drops them where nothing reads it."""
     collector = get_hook_lineage_collector()
     for address in outcome.input_urls:
-        collector.add_input_asset(context=operator, uri=without_conn(address))
+        collector.add_input_asset(context=operator, uri=remove_conn_id(address))
     for saved in outcome.files:
-        collector.add_output_asset(context=operator, uri=without_conn(saved.file))
+        collector.add_output_asset(context=operator, uri=remove_conn_id(saved.file))
 
 
 def describe_lineage(outcome: TaskOutcome) -> Any:
     """Return what OpenLineage shows of a result; ``None`` where it cannot be told."""
     told: list[Any] = []
-    with undisturbed("tell OpenLineage"):
-        told.append(_describe(outcome))
+    with log_failures_of("tell OpenLineage"):
+        told.append(_build_lineage(outcome))
     return told[0] if told else None
 
 
-def _describe(outcome: TaskOutcome) -> Any:
+def _build_lineage(outcome: TaskOutcome) -> Any:
     """Return an ``OperatorLineage``: datasets named as OpenLineage's naming rules say, and a run facet ``kling``."""
     import attr
     from airflow.providers.common.compat.openlineage.facet import (
@@ -64,19 +64,19 @@ def _describe(outcome: TaskOutcome) -> Any:
 
 
 def dataset_name(address: str) -> tuple[str, str]:
-    """Namespace and name by OpenLineage's naming rules: ``file`` and an absolute path, ``s3://bucket`` and a key.
+    """Return namespace and name by OpenLineage's naming rules: ``file`` and an absolute path, ``s3://bucket`` and a key.
 
     :param address: a path, or ``scheme://[conn@]place/rest``; queries are left out.
     """
-    parts = urlsplit(without_conn(address))
+    parts = urlsplit(remove_conn_id(address))
     if parts.scheme in ("", "file"):
         return "file", parts.path
     key = parts.path if parts.scheme in ("http", "https") else parts.path.lstrip("/")
     return f"{parts.scheme}://{parts.netloc}", key
 
 
-def without_conn(address: str) -> str:
-    """The address without the connection id that an ``ObjectStoragePath`` carries in it; a path gains ``file://``."""
+def remove_conn_id(address: str) -> str:
+    """Return the address without the connection id that an ``ObjectStoragePath`` carries in it; a path gains ``file://``."""
     if "://" not in address:
         return f"file://{address}"
     scheme, _, rest = address.partition("://")

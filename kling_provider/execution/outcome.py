@@ -53,7 +53,7 @@ class TaskOutcome:
     ) -> TaskOutcome:
         """Return the outcome of a task that was read at Kling.
 
-        :param request: what was sent, or what the user says that was; ``None`` where nobody says it.
+        :param request: what was sent, or what the user says that was; ``None`` where that is unknown.
         :param type: the kind of request.
         """
         return cls(
@@ -62,7 +62,7 @@ class TaskOutcome:
             adopted=adopted,
             outputs=task.outputs,
             saved=saved,
-            asked=_asked(request),
+            asked=_list_request_facts(request),
             input_urls=_input_urls(request),
         )
 
@@ -77,18 +77,18 @@ class TaskOutcome:
                 Output(one.type, id=one.id, duration=one.duration) for one in saved.manifest.outputs
             ),
             saved=saved,
-            asked=_asked(sent),
+            asked=_list_request_facts(sent),
             input_urls=sent.input_urls,
         )
 
     @property
     def files(self) -> list[SavedFile]:
-        """The saved files, in the order of the outputs."""
+        """Return the saved files, in the order of the outputs."""
         return self.saved.files if self.saved is not None else []
 
     @property
     def duration(self) -> float | None:
-        """Seconds of the first output."""
+        """Return the duration of the first output in seconds."""
         return self.outputs[0].duration if self.outputs else None
 
     def to_xcom(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class TaskOutcome:
             **self.facts.as_json(),
             "adopted": self.adopted,
             "status": self.status,
-            "outputs": [self._output(index, one) for index, one in enumerate(self.outputs)],
+            "outputs": [self._describe_output(index, one) for index, one in enumerate(self.outputs)],
             "manifest": self.saved.manifest_file if self.saved is not None else None,
         }
 
@@ -151,7 +151,7 @@ class TaskOutcome:
                 lines.append(f"poster: {one.poster_file}")
         return [*lines, f"manifest: {self.saved.manifest_file}"]
 
-    def _output(self, index: int, output: Output) -> dict[str, Any]:
+    def _describe_output(self, index: int, output: Output) -> dict[str, Any]:
         saved = self.saved
         file = saved.file_of(saved.manifest.outputs[index]) if saved is not None else None
         return {
@@ -165,7 +165,7 @@ class TaskOutcome:
         }
 
 
-def _asked(request: KlingRequest | SentRequest | None) -> dict[str, Any]:
+def _list_request_facts(request: KlingRequest | SentRequest | None) -> dict[str, Any]:
     if request is None:
         return dict.fromkeys(_ASKED)
     summary = request.summary

@@ -11,10 +11,10 @@ from kling_provider.api.hosts import Lock, is_loopback
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.submission import Submitted
 from kling_provider.submission.memory import PaidMemory
+from kling_provider.submission.messages import format_now
 from kling_provider.submission.records import instance_record
 from kling_provider.submission.sent import SentRequest
-from kling_provider.submission.steps import Record
-from kling_provider.submission.words import now
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class PaidRecords:
     """
 
     def __init__(
-        self, plan: RequestPlan, context: Mapping[str, Any], own: Record | None, *, host: str
+        self, plan: RequestPlan, context: Mapping[str, Any], own: SubmissionRecord | None, *, host: str
     ) -> None:
         self._plan = plan
         self._own = own
@@ -41,20 +41,20 @@ class PaidRecords:
             if sent.is_shared
             else None
         )
-        self._shared: Record | None = None
+        self._shared: SubmissionRecord | None = None
         self._kept: str | None = None
 
     @property
     def is_shared(self) -> bool:
-        """Whether other task instances may have paid."""
+        """Return whether other task instances may have paid."""
         return self._memory is not None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Where an earlier run saved the result; known once :meth:`load` has looked."""
+        """Return where an earlier run saved the result; known once :meth:`load` has looked."""
         return tuple((self._shared or {}).get("files") or ())
 
-    def load(self) -> Record | None:
+    def load(self) -> SubmissionRecord | None:
         """Read what is known of this request: by this task instance, else by the memory that all runs share."""
         own = self._if_it_counts(self._own)
         shared = self._shared = self._if_it_counts(self._memory.load() if self._memory is not None else None)
@@ -67,11 +67,11 @@ class PaidRecords:
         paid = shared is not None and shared.get("state") in ("open", "created")
         return shared if paid and own.get("state") not in ("open", "created") else own
 
-    def was_cleared_since(self, record: Record | None) -> bool:
-        """Whether a person cleared the task after ``record`` was written: Airflow raises ``max_tries`` then."""
+    def was_cleared_since(self, record: SubmissionRecord | None) -> bool:
+        """Return whether a person cleared the task after ``record`` was written: Airflow raises ``max_tries`` then."""
         return record is not None and record.get("max_tries", self._max_tries) != self._max_tries
 
-    def store(self, record: Record, sent: SentRequest) -> None:
+    def store(self, record: SubmissionRecord, sent: SentRequest) -> None:
         """Keep ``record`` in both places.
 
         :param sent: what it is of.
@@ -84,7 +84,7 @@ class PaidRecords:
             self._memory.store({**record, "files": files} if files else record, needed=needed)
         self._store_own(record, sent, needed=needed)
 
-    def keep(self, done: Submitted, record: Record | None, sent: SentRequest) -> None:
+    def keep(self, done: Submitted, record: SubmissionRecord | None, sent: SentRequest) -> None:
         """Note what this row of retries has to finish, also where another run or an earlier row of tries made it.
 
         :param record: what :meth:`load` gave.
@@ -92,10 +92,10 @@ class PaidRecords:
         if self._kept == done.task.kling_task_id:
             return
         same = record is not None and record.get("kling_task_id") == done.task.kling_task_id
-        before: Record = record if record is not None and same else {}
+        before: SubmissionRecord = record if record is not None and same else {}
         self._store_own(
             {
-                "at": now(),
+                "at": format_now(),
                 **before,
                 "identity": self._plan.identity.key,
                 "external_task_id": done.external_task_id,
@@ -109,13 +109,13 @@ class PaidRecords:
             needed=False,
         )
 
-    def _store_own(self, record: Record, sent: SentRequest, *, needed: bool) -> None:
+    def _store_own(self, record: SubmissionRecord, sent: SentRequest, *, needed: bool) -> None:
         if record["state"] in ("open", "created"):
             record = {**record, "sent": sent.to_json(), "max_tries": self._max_tries}
         self._records.store(record, needed=needed)
         self._kept = record.get("kling_task_id")
 
-    def _if_it_counts(self, record: Record | None) -> Record | None:
+    def _if_it_counts(self, record: SubmissionRecord | None) -> SubmissionRecord | None:
         """Leave out what a sandbox on this machine made, once the connection is to a host elsewhere: it was not paid."""
         there, here = (record or {}).get("host"), self._host
         if there is not None and there != here and self._plan.identity.own is not None:
@@ -126,7 +126,7 @@ class PaidRecords:
         return None
 
 
-def _log_left_behind(own: Record | None) -> None:
+def _log_left_behind(own: SubmissionRecord | None) -> None:
     if own is None or own.get("state") not in ("open", "created"):
         return
     task = (

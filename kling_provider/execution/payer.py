@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.arguments import is_known
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -45,7 +45,7 @@ class Payer:
 
     :param is_mapped: each request of the list is an instance of its own.
     :param place: where it saves, as its author wrote it; ``None`` where it saves nothing.
-    :param unknown: settings that are mapped, so that nobody knows them before it runs.
+    :param unknown: settings that are mapped, so that they are unknown before it runs.
     """
 
     task_id: str
@@ -53,7 +53,7 @@ class Payer:
     pay_once_per: PayOncePer
     on_ambiguous: str
     kling_conn_id: str
-    place: Place | None
+    place: OutputPlace | None
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -61,19 +61,19 @@ class Payer:
         """Read the settings of ``task``, an operator that pays, mapped or not."""
         group = task.get_closest_mapped_task_group()
         settings = _Settings(task)
-        destination = settings.get("destination")
-        place = Place(
+        destination = settings.get_setting("destination")
+        place = OutputPlace(
             destination=destination,
-            filename=settings.get("filename", "{name}"),
-            conn_id=settings.get("destination_conn_id"),
-            replace=bool(settings.get("replace", False)),
+            filename=settings.get_setting("filename", "{name}"),
+            conn_id=settings.get_setting("destination_conn_id"),
+            replace=bool(settings.get_setting("replace", False)),
         )
         return cls(
             task_id=task.task_id,
             is_mapped=task.is_mapped or group is not None,
-            pay_once_per=settings.get("pay_once_per", "run"),
-            on_ambiguous=settings.get("on_ambiguous", "stop"),
-            kling_conn_id=settings.get("kling_conn_id", "kling_default"),
+            pay_once_per=settings.get_setting("pay_once_per", "run"),
+            on_ambiguous=settings.get_setting("on_ambiguous", "stop"),
+            kling_conn_id=settings.get_setting("kling_conn_id", "kling_default"),
             place=None if destination is None else place,
             unknown=tuple(settings.mapped & {"destination", "filename", "pay_once_per", "kling_conn_id"}),
         )
@@ -86,7 +86,7 @@ class Payer:
         task = SimpleNamespace(task_id=self.task_id, request=request)
         return {**context, "ti": ti, "task_instance": ti, "task": task}
 
-    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> Place | None:
+    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> OutputPlace | None:
         """Return where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
 
         :param context: of :meth:`context_of`.
@@ -119,7 +119,7 @@ class _Settings:
         given = getattr(getattr(task, "expand_input", None), "value", None)
         self.mapped: set[str] = set(given) if isinstance(given, Mapping) else set()
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get_setting(self, name: str, default: Any = None) -> Any:
         if not self._task.is_mapped:
             return getattr(self._task, name, default)
         group = self._task.task_group

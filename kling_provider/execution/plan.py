@@ -19,7 +19,7 @@ from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
 from kling_provider.storage import image_addresses, resolve_images, shown_inputs, shown_request
-from kling_provider.submission.sent import Place, SentRequest
+from kling_provider.submission.sent import OutputPlace, SentRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,16 +43,16 @@ class RequestPlan:
     lock: Lock
     pay_once_per: PayOncePer
     kling_conn_id: str
-    place: Place | None = None
+    place: OutputPlace | None = None
 
     @property
     def label(self) -> str:
-        """The request in a few words, for messages."""
+        """Return the request in a few words, for messages."""
         return self.sent.label
 
     @cached_property
     def sent(self) -> SentRequest:
-        """The facts that travel with the wait."""
+        """Return the facts that travel with the wait."""
         request, summary = self.request, self.request.summary
         shown = shown_request(self.data, self.images)
         return SentRequest(
@@ -76,11 +76,11 @@ class RequestPlan:
             locked=self.lock is Lock.LOCKED,
         )
 
-    def at(self, stem: str) -> RequestPlan:
+    def with_stem(self, stem: str) -> RequestPlan:
         """Return the plan with the file name that was claimed for its result."""
         return self if self.place is None else replace(self, place=replace(self.place, stem=stem))
 
-    def call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
+    def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
         call = connection.dialect.create(shown_inputs(self.request, self.images), external_task_id)
         return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
@@ -96,7 +96,7 @@ class RequestPlan:
             "external_task_id": external_task_id,
             "attempt": attempt,
             "price": self.price.as_json(),
-            "http": self.call(connection, external_task_id),
+            "http": self.show_call(connection, external_task_id),
         }
 
 
@@ -119,7 +119,7 @@ def plan_request(
     context: Mapping[str, Any],
     *,
     pay_once_per: PayOncePer,
-    place: Place | None = None,
+    place: OutputPlace | None = None,
 ) -> RequestPlan:
     """Check a request and read its inputs, for the task instance of ``context``.
 
@@ -143,11 +143,11 @@ def plan_request(
         images=images,
     )
     if pay_once_per not in SCOPES:
-        raise KlingRequestError(f"pay_once_per is one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
+        raise KlingRequestError(f"pay_once_per must be one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
     if pay_once_per == "content" and lock is not Lock.LOCKED:
         raise KlingRequestError(
             f"pay_once_per='content' needs a host that refuses duplicates, and {connection.host} does "
-            f"not for {request.model}: nothing was sent. Take pay_once_per='run' or 'dag'."
+            f"not for {request.model}: nothing was sent. It must be 'run' or 'dag' there."
         )
     return RequestPlan(
         request=request,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from kling_provider.execution.lineage import collect
-from kling_provider.execution.undisturbed import undisturbed
+from kling_provider.execution.lineage import report_lineage
+from kling_provider.execution.log_failures import log_failures_of
 from kling_provider.submission.records import show_progress
 from kling_provider.task_log import log_group
 
@@ -29,30 +29,30 @@ def push_progress(
     :param waiting_for: in words, for the task's Storage tab.
     :param keep: it stands there too, where the gallery finds it wherever XComs are kept.
     """
-    with undisturbed("push the XCom kling"):
+    with log_failures_of("push the XCom kling"):
         context["ti"].xcom_push(key="kling", value=dict(value))
     if keep:
         show_progress(context, value, waiting_for=waiting_for)
 
 
-def announce(
+def announce_result(
     operator: KlingOperator, context: Mapping[str, Any], outcome: TaskOutcome, *, conn_id: str
 ) -> dict[str, Any]:
-    """Tell of a finished result: lineage, asset events and the log; returns it as XCom has it.
+    """Announce a finished result to lineage, asset events and the log, and return it as the XCom has it.
 
     :param conn_id: the connection that was used, which may be another one than the operator names now.
     """
     result = outcome.to_xcom()
     operator.outcome, operator.kling_outputs = outcome, result["outputs"]
-    with undisturbed("tell the lineage collector"):
-        collect(outcome, operator)
+    with log_failures_of("tell the lineage collector"):
+        report_lineage(outcome, operator)
     event = outcome.to_event(context, conn_id)
     # Every asset that this task updates gets the facts of the result, the user's own ones too.
     for outlet in operator.outlets:
         if isinstance(outlet, Asset):
-            with undisturbed(f"add the video to the event of {outlet.name}"):
+            with log_failures_of(f"add the video to the event of {outlet.name}"):
                 context["outlet_events"][outlet].extra.update(event)
-    with undisturbed("log the result"), log_group(log.info, "Result"):
+    with log_failures_of("log the result"), log_group(log.info, "Result"):
         for line in outcome.to_log():
             log.info("%s", line)
     return result

@@ -10,13 +10,13 @@ from typing import Any
 
 from kling_provider.exceptions import KlingError, KlingServerError, KlingTimeout
 from kling_provider.execution.submitter import Submitter
-from kling_provider.submission import NoSlot
+from kling_provider.submission import MustQueue
 from kling_provider.triggers.kling import FIRST_LOOK
 
 
 def enter_queue(
     submitter: Submitter,
-    refused: NoSlot,
+    refused: MustQueue,
     before: Mapping[str, Any],
     *,
     dag_id: str,
@@ -45,7 +45,7 @@ def enter_queue(
     }
 
 
-def explain_queue(submitter: Submitter, refused: NoSlot) -> str:
+def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
     """Say why nothing could be sent."""
     connection, model = submitter.hook.connection, submitter.plan.request.model
     if not refused.refused:
@@ -54,12 +54,12 @@ def explain_queue(submitter: Submitter, refused: NoSlot) -> str:
             f"for {model})"
         )
     if refused.full:
-        return f"The account has no free slot for {model} (1303)"
-    return f"{connection.host} takes no more requests for now"
+        return f"The account is at its concurrency limit for {model} (1303)"
+    return f"{connection.host} accepts no more requests for now"
 
 
-def raise_if_no_room(event: Mapping[str, Any], label: str) -> None:
-    """Raise for an event of the queue that is not "room".
+def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
+    """Raise the error of a queue event whose status is not ``room``.
 
     :param label: the request, in a few words.
     """
@@ -68,12 +68,12 @@ def raise_if_no_room(event: Mapping[str, Any], label: str) -> None:
     error: KlingError
     if event.get("status") == "timeout":
         error = KlingTimeout(
-            f"No free slot for {label} within slot_timeout: nothing was made, nothing is billed. A retry or a "
-            "clear queues again. More slots: a larger pack, or fewer videos at once."
+            f"The account stayed at its concurrency limit for the whole slot_timeout of {label}: nothing was made, nothing is "
+            "billed. A retry or a clear queues again. A larger pack, or fewer videos at once, shorten the queue."
         )
     else:
         error = KlingServerError(
-            f"The wait for a free slot failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
+            f"The wait in the queue failed: {event.get('message') or 'no reason given'} Nothing was made, nothing is "
             "billed; the retry queues again."
         )
     raise error

@@ -12,7 +12,7 @@ from kling_provider.api.account import units_left
 from kling_provider.api.billing import units_text, usd_text
 from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
-from kling_provider.execution.found import Found, Wanted
+from kling_provider.execution.found import PaidResult, Wanted
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 
@@ -24,16 +24,16 @@ class QuoteLine:
     """One request of the list. ``found``: where its result is already, so that nothing is paid."""
 
     wanted: Wanted
-    found: Found | None = None
+    found: PaidResult | None = None
 
     @property
     def label(self) -> str:
-        """The request in a few words."""
+        """Return the request in a few words."""
         return self.wanted.label
 
     @property
     def price(self) -> Price:
-        """At list price."""
+        """Return the list price of the request."""
         return self.wanted.plan.price
 
 
@@ -50,26 +50,26 @@ class Quote:
     reseller: str | None = None
 
     @property
-    def new(self) -> list[QuoteLine]:
-        """Those that would be paid."""
+    def new_lines(self) -> list[QuoteLine]:
+        """Return the requests that would be paid."""
         return [line for line in self.lines if line.found is None]
 
     @property
     def units(self) -> Decimal | None:
-        """Units of the new ones; ``None`` where one of them has no known price."""
-        return _sum(line.price.units for line in self.new)
+        """Return the units of the new ones; ``None`` where one of them has no known price."""
+        return _sum_known(line.price.units for line in self.new_lines)
 
     @property
     def usd(self) -> Decimal | None:
-        """The same in dollars."""
-        return _sum(line.price.usd for line in self.new)
+        """Return US dollars of the new ones at list price; ``None`` where one of them has no known price."""
+        return _sum_known(line.price.usd for line in self.new_lines)
 
     @property
-    def unpriced(self) -> list[QuoteLine]:
-        """The new ones without a known price."""
-        return [line for line in self.new if line.price.units is None]
+    def unpriced_lines(self) -> list[QuoteLine]:
+        """Return the new ones without a known price."""
+        return [line for line in self.new_lines if line.price.units is None]
 
-    def table(self) -> str:
+    def format_table(self) -> str:
         """Return the list for the log, one line per request, then the sums."""
         rows = [
             (
@@ -77,7 +77,7 @@ class Quote:
                 line.wanted.plan.request.model,
                 "" if facts.duration is None else f"{facts.duration} s",
                 facts.resolution or "",
-                _state(line),
+                _describe_state(line),
             )
             for line in self.lines
             for facts in (line.wanted.plan.request.summary,)
@@ -87,7 +87,7 @@ class Quote:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        text.append(f"{len(self.new)} of {len(self.lines)} to be paid: {self._sum_in_words()}")
+        text.append(f"{len(self.new_lines)} of {len(self.lines)} to be paid: {self._sum_in_words()}")
         if self.in_flight:
             tasks = "task" if self.in_flight == 1 else "tasks"
             text.append(
@@ -99,25 +99,25 @@ class Quote:
         return "\n".join(text)
 
     def _sum_in_words(self) -> str:
-        units = [line.price.units for line in self.new if line.price.units is not None]
-        dollars = [line.price.usd for line in self.new if line.price.usd is not None]
+        units = [line.price.units for line in self.new_lines if line.price.units is not None]
+        dollars = [line.price.usd for line in self.new_lines if line.price.usd is not None]
         said = (
             f"{units_text(sum(units, Decimal(0)))} (about {usd_text(sum(dollars, Decimal(0)))}) at list price"
         )
-        if self.unpriced:
-            said += f", and {len(self.unpriced)} without a known price in units"
-        if self.reseller and self.new:
+        if self.unpriced_lines:
+            said += f", and {len(self.unpriced_lines)} without a known price in units"
+        if self.reseller and self.new_lines:
             said += f"; {self.reseller} may have prices of its own"
         return said
 
 
-def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Found]) -> Quote:
+def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]) -> Quote:
     """Add up what a list would cost.
 
     :param found: by place in the list, what need not be paid.
     """
     lines = [QuoteLine(one, found.get(index)) for index, one in enumerate(wanted)]
-    count, units = _in_flight(hook, lines)
+    count, units = _read_in_flight(hook, lines)
     return Quote(
         lines=lines,
         in_flight=count,
@@ -127,9 +127,11 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Fo
     )
 
 
-def _in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
-    """Tasks that run and are not deducted yet. Kling does not tell the price of a running task: ours are
-    known, others count at this list's average."""
+def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
+    """Read how many tasks run that are not deducted yet, and estimate their units.
+
+    Kling does not tell the price of a running task: ours are known, others count at this list's average.
+    """
     if not hook.connection.profile.task_reads:
         return None, Decimal(0)
     try:
@@ -159,7 +161,7 @@ def _units_left(hook: KlingHook) -> Decimal | None:
     return units_left(packs) if packs else None
 
 
-def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+def _sum_known(amounts: Iterable[Decimal | None]) -> Decimal | None:
     total = Decimal(0)
     for amount in amounts:
         if amount is None:
@@ -168,5 +170,5 @@ def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
     return total
 
 
-def _state(line: QuoteLine) -> str:
+def _describe_state(line: QuoteLine) -> str:
     return line.price.as_text() if line.found is None else line.found.words

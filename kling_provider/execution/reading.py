@@ -14,8 +14,8 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.polling.watch import Watch
-from kling_provider.submission import failure_of
+from kling_provider.polling.wait_state import WaitState
+from kling_provider.submission import build_task_failure
 from kling_provider.submission.sent import SentRequest
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt mad
 
 
 def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
-    """Raise for a failed task, where this Airflow task submitted it.
+    """Raise the error of a failed task which this Airflow task submitted.
 
     A retry is the next attempt, except of what ``adopt`` named and under the user's own external id.
     """
@@ -41,13 +41,13 @@ def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
         advice = f"As long as the request says adopt: {sent.adopt}, a retry takes over the same one: take adopt out of it."
     elif sent.own_external_task_id:
         advice = "Choose another external_task_id: an id can be used once only."
-    raise failure_of(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
+    raise build_task_failure(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)
 
 
 def raise_if_failed_finally(task: KlingTask) -> None:
-    """Raise for a failed task, where this Airflow task only waits or saves: a retry cannot help."""
+    """Raise the error of a failed task which this Airflow task only waits for or saves: a retry cannot help."""
     if task.status is TaskStatus.FAILED:
-        raise failure_of(task, final=True, advice=_CLEAR_SUBMIT)
+        raise build_task_failure(task, final=True, advice=_CLEAR_SUBMIT)
 
 
 def read_id(kling_task_id: Any) -> str:
@@ -93,12 +93,12 @@ def read_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
 
     :raises KlingServerError: where it still names nothing: a success without anything is none.
     """
-    if task.status is not TaskStatus.SUCCEEDED or _delivers(task):
+    if task.status is not TaskStatus.SUCCEEDED or _has_result(task):
         return task
     log.info("Kling task %s succeeded and names no result yet: reading once more.", task.kling_task_id)
     time.sleep(LATE_OUTPUTS)
     task = hook.get_task(task.kling_task_id, type=type)
-    if task.status is TaskStatus.SUCCEEDED and not _delivers(task):
+    if task.status is TaskStatus.SUCCEEDED and not _has_result(task):
         raise KlingServerError(
             f"Kling task {task.kling_task_id} succeeded and names no result, in two reads. It was billed. The retry (or "
             "a clear) reads it again and pays nothing; if it stays so, ask the host with this id.",
@@ -108,8 +108,8 @@ def read_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
     return task
 
 
-def _delivers(task: KlingTask) -> bool:
-    """Media have a URL; other outputs (an element, a voice) may be an id alone."""
+def _has_result(task: KlingTask) -> bool:
+    """Return whether all outputs are there: media have a URL; other outputs (an element, a voice) may be an id alone."""
     return any(
         output.url or (output.id and output.type not in ("video", "image", "audio"))
         for output in task.outputs
@@ -130,9 +130,9 @@ def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id:
         return task
     if event.get("status") == "timeout":
         now = time.time()
-        verdict = Watch(kling_task_id=kling_task_id, deadline=now, since=now).saw(task, now)
-        if verdict.error is not None:
-            raise verdict.error
+        decision = WaitState(kling_task_id=kling_task_id, deadline=now, since=now).note_task(task, now)
+        if decision.error is not None:
+            raise decision.error
     raise KlingServerError(
         str(event.get("message") or f"The wait for Kling task {kling_task_id} ended while it is {task.word}.")
         + " The retry adopts it and pays nothing.",

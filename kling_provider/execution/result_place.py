@@ -30,7 +30,7 @@ from kling_provider.storage import (
     stem_beside,
 )
 from kling_provider.storage.addresses import Reach
-from kling_provider.submission.sent import Place, SentRequest
+from kling_provider.submission.sent import OutputPlace, SentRequest
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class ResultPlace:
     def __init__(
         self,
         hook: KlingHook,
-        place: Place,
+        place: OutputPlace,
         origin: Origin,
         context: Mapping[str, Any],
         *,
@@ -78,7 +78,7 @@ class ResultPlace:
         """Make it for a task that submits: what was submitted says whose the result is, and where it goes."""
         if sent.place is None:
             raise ValueError("sent must say where its result is saved")
-        origin = _origin(sent.identity, sent, sent.shown, sent.type, context)
+        origin = _build_origin(sent.identity, sent, sent.shown, sent.type, context)
         return cls(hook, sent.place, origin, context, type=sent.type, model=sent.model)
 
     @classmethod
@@ -89,18 +89,18 @@ class ResultPlace:
         type: str,
         request: KlingRequest | None,
         data: Mapping[str, Any] | None,
-        place: Place,
+        place: OutputPlace,
         context: Mapping[str, Any],
     ) -> ResultPlace:
         """Make it for a download: the Kling task is all that says whose video it is."""
-        origin = _origin(f"kling:{kling_task_id}", request, data, type, context)
+        origin = _build_origin(f"kling:{kling_task_id}", request, data, type, context)
         model = request.model if request else None
         return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
 
     def find_saved(self, *, only_look: bool = False) -> SavedResult | None:
         """Find what is saved already, at its plain place or beside it.
 
-        :param only_look: nothing is written or removed, for those who only ask.
+        :param only_look: nothing is written or removed, where only a question is answered.
         :raises KlingStorageError: where the place cannot be read; nothing was sent.
         """
         # With replace too: it is for other results, and our own may be the only memory of what was paid.
@@ -113,18 +113,18 @@ class ResultPlace:
     def check(self) -> str:
         """Return the stem of the place that :meth:`claim` would take, without claiming it.
 
-        :raises KlingRequestError: as :meth:`claim`.
+        :raises KlingRequestError: where the place belongs to another task.
         """
         if self._claimed is not None:
             return self._claimed
         return choose_place(self._root, self._plain, self._origin, replace=self._replace).stem
 
     def claim(self) -> str:
-        """Claim a place for what is about to be paid; returns the stem, below the destination, where it will be saved.
+        """Claim a place for what is about to be paid, and return its stem below the destination.
 
-        Once claimed, the same stem comes again.
+        Once claimed, the same stem is returned again.
 
-        :raises KlingRequestError: where the place is somebody else's; nothing was sent.
+        :raises KlingRequestError: where the place belongs to another task; nothing was sent.
         :raises KlingStorageError: where the claim cannot be written; nothing was sent.
         """
         if self._claimed is None:
@@ -132,7 +132,7 @@ class ResultPlace:
         return self._claimed
 
     def claim_for_paid(self) -> str:
-        """Claim a place for a task that exists already: it is never refused, but goes beside what is somebody else's."""
+        """Claim a place for a task that exists already: it is never refused, but goes beside what belongs to others."""
         try:
             return self.claim()
         except (KlingRequestError, KlingStorageError) as error:
@@ -143,7 +143,7 @@ class ResultPlace:
         return self._claimed
 
     def release(self) -> None:
-        """Give back what was claimed, if this task instance made the claim: nothing was made. Never raises."""
+        """Release the claim, if this task instance made it, as nothing was made. Never raises."""
         if self._claimed is not None:
             release_place(self._root, self._plain, self._origin)
         self._claimed = None
@@ -163,7 +163,7 @@ class ResultPlace:
             replace=self._replace,
             refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
             http_extras=self._hook.connection.http_extras,
-            reach=Reach.of(self._hook.connection),
+            reach=Reach.of_connection(self._hook.connection),
         )
         if self._replace or saved.path != manifest_path(self._root, stem):
             release_place(self._root, self._plain, self._origin)
@@ -181,7 +181,7 @@ def find_remembered_result(files: Sequence[str], identity: str, conn_id: str | N
     return None
 
 
-def _origin(
+def _build_origin(
     identity: str,
     request: KlingRequest | SentRequest | None,
     data: Mapping[str, Any] | None,

@@ -31,19 +31,19 @@ class Rendered(Mapping[str, Any]):
         return repr(self.serialize())
 
     def serialize(self) -> dict[str, Any]:
-        """Return what may be shown."""
+        """Return the request as it may be shown, without secrets."""
         return shown_request(self.request)
 
 
-def veil(value: Any) -> Any:
+def wrap_requests(value: Any) -> Any:
     """Wrap a request, or each of a list of them."""
     if isinstance(value, Mapping):
         return Rendered(value)
-    return [veil(one) for one in value] if isinstance(value, list | tuple) else value
+    return [wrap_requests(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def unveil(value: Any) -> Any:
-    """Take the requests out of :func:`veil` again."""
+def unwrap_requests(value: Any) -> Any:
+    """Return the requests that were wrapped by :func:`wrap_requests` again."""
     if isinstance(value, Rendered):
         return value.request
-    return [unveil(one) for one in value] if isinstance(value, list) else value
+    return [unwrap_requests(one) for one in value] if isinstance(value, list) else value

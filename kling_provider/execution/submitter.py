@@ -27,21 +27,21 @@ from kling_provider.submission import (
     Send,
     Sent,
     Step,
-    Store,
+    StoreRecord,
     Submission,
     Submitted,
-    drive,
-    drive_until,
+    drive_steps,
+    drive_steps_until,
 )
 from kling_provider.submission.sent import another_result_advice
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
 
 log = logging.getLogger(__name__)
 
 
 class Submitter:
-    """Has the result of a plan made once, or finds that it is.
+    """Submits the request of one plan once, or finds what was paid for it.
 
     :param record: what an earlier try of this task instance left.
     :param on_ambiguous: ``stop`` or ``resubmit``, at a host without a lock.
@@ -54,7 +54,7 @@ class Submitter:
         hook: KlingHook,
         context: Mapping[str, Any],
         *,
-        record: Record | None = None,
+        record: SubmissionRecord | None = None,
         on_ambiguous: str = "stop",
         max_units: float | None = None,
     ) -> None:
@@ -69,10 +69,10 @@ class Submitter:
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
-        # To a memory by identity nobody is new.
+        # To a memory by identity no instance is new.
         cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
-        self._newcomer = first_try and cleared and not self.records.is_shared
-        self._look_first = not first_try or plan.pay_once_per != "run" or self._newcomer
+        self._new_in_cleared_run = first_try and cleared and not self.records.is_shared
+        self._look_first = not first_try or plan.pay_once_per != "run" or self._new_in_cleared_run
         self._tags = {"dag_id": ti.dag_id, "model": plan.request.model}
         self._sent = False
         self._told_lock = False
@@ -80,7 +80,7 @@ class Submitter:
         self._resumed = False
 
     def submit(self, *, resume: str | None = None, claim: Callable[[], str] | None = None) -> Outcome:
-        """Have the result made, or find that it is.
+        """Submit the request, or find what was paid for it.
 
         :param resume: the external id of this try, after a wait for the account's concurrency.
         :param claim: claims the place of the result just before money is spent, and returns its file name.
@@ -89,9 +89,9 @@ class Submitter:
         record = self.records.load()
         self._claim, self._resumed = claim, resume is not None
         try:
-            outcome = drive(self._submission(record, resume).steps(), self._do)
+            outcome = drive_steps(self._build_submission(record, resume).plan_steps(), self._carry_out_step)
         except KlingBalanceError as error:
-            raise error.with_context(suffix=self._units_left()) from error.__cause__
+            raise error.with_context(suffix=self._describe_units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
             self.records.keep(outcome, record, self.plan.sent)
@@ -109,7 +109,9 @@ class Submitter:
         """
         self._log_lock()
         record = self.records.load()
-        end = drive_until(self._submission(record, None).steps(), self._do_without_storing, stop=Permit)
+        end = drive_steps_until(
+            self._build_submission(record, None).plan_steps(), self._carry_out_without_storing, stop=Permit
+        )
         if isinstance(end, Permit):
             self._check_budget()
             if check_place is not None:
@@ -118,19 +120,19 @@ class Submitter:
             self.kling_task_id = end.task.kling_task_id
         return end
 
-    def _submission(self, record: Record | None, resume: str | None) -> Submission:
+    def _build_submission(self, record: SubmissionRecord | None, resume: str | None) -> Submission:
         plan, connection = self.plan, self.hook.connection
         return Submission(
             identity=plan.identity,
             lock=plan.lock,
-            finds=connection.profile.finds,
+            can_find_by_external_id=connection.profile.finds,
             at_kling=connection.profile.is_kling,
             batch=connection.profile.task_reads,
             look_first=self._look_first,
             record=record,
             adopt=plan.sent.adopt,
             resubmit=self._resubmit,
-            newcomer=self._newcomer,
+            new_in_cleared_run=self._new_in_cleared_run,
             resume=resume,
             cleared=self.records.was_cleared_since(record),
             what=plan.label,
@@ -149,27 +151,29 @@ class Submitter:
             self.hook.connection.profile_reason,
         )
 
-    def _do(self, step: Step) -> Any:
+    def _carry_out_step(self, step: Step) -> Any:
         match step:
             case Permit():
-                return self._permit()
+                return self._permit_call()
             case Prepare(external_task_id):
                 return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
             case Send(external_task_id, prepared):
-                return self._send(external_task_id, prepared)
-            case Store(record):
+                return self._send_call(external_task_id, prepared)
+            case StoreRecord(record):
                 return self.records.store(record, self.plan.sent)
         return run_free_step(self.hook, self.plan.request.type, step)
 
-    def _do_without_storing(self, step: Step) -> Any:
-        return None if isinstance(step, Store) else run_free_step(self.hook, self.plan.request.type, step)
+    def _carry_out_without_storing(self, step: Step) -> Any:
+        return (
+            None if isinstance(step, StoreRecord) else run_free_step(self.hook, self.plan.request.type, step)
+        )
 
-    def _permit(self) -> bool:
+    def _permit_call(self) -> bool:
         self._check_budget()
         if not self._resumed and self._is_at_limit():
             return False
         if self._claim is not None:
-            self.plan = self.plan.at(self._claim())
+            self.plan = self.plan.with_stem(self._claim())
         return True
 
     def _check_budget(self) -> None:
@@ -181,8 +185,11 @@ class Submitter:
             )
 
     def _is_at_limit(self) -> bool:
-        """Whether as many tasks are in flight as the connection states: then the queue is the place to wait, without
-        a paid call that Kling would refuse. Who comes from the queue was called because there is room."""
+        """Return whether as many tasks are in flight as the connection states.
+
+        Then the queue is the place to wait, without a paid call that Kling would refuse. A task that comes from the
+        queue was woken because one more fits, and is not asked.
+        """
         connection = self.hook.connection
         limit, product_type = connection.max_concurrency, spec_of(self.plan.request).concurrency
         if limit is None or product_type is None or not connection.profile.task_reads:
@@ -196,8 +203,8 @@ class Submitter:
         # queue finds that out with one try.
         return len(running) >= limit
 
-    def _send(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
-        log_call(log.info, self.plan.call(self.hook.connection, external_task_id), "Request")
+    def _send_call(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
+        log_call(log.info, self.plan.show_call(self.hook.connection, external_task_id), "Request")
         self._sent = True
         log.info(
             "Sending %s to %s (external id %s): %s",
@@ -215,7 +222,7 @@ class Submitter:
 
     def _log_adopted(self, task: KlingTask) -> None:
         made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
-        # After a call of this very try nobody knows which of the two paid for it.
+        # After a call of this very try it is unknown which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"
         log.info(
             "Kling task %s%s adopted, %s; it is %s. For another video of this prompt %s.",
@@ -226,8 +233,8 @@ class Submitter:
             another_result_advice(self.plan.sent),
         )
 
-    def _units_left(self) -> str:
-        """For the text of a refusal; where the account does not answer, nothing."""
+    def _describe_units_left(self) -> str:
+        """Describe the units left, for the text of a refusal; empty where the account does not answer."""
         if not self.hook.connection.profile.account:
             return ""
         try:

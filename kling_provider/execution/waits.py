@@ -15,7 +15,7 @@ from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingTaskNotFound
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling import clock
-from kling_provider.polling.watch import Watch
+from kling_provider.polling.wait_state import WaitState
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def wait_for_task_here(
     :param poll_interval: seconds between two reads.
     :raises KlingError: where the wait ended without an end of the task.
     """
-    watch = Watch(
+    wait = WaitState(
         kling_task_id=task.kling_task_id,
         deadline=clock.from_wall(deadline),
         since=clock.now(),
@@ -65,16 +65,16 @@ def wait_for_task_here(
     while True:
         now = clock.now()
         try:
-            verdict = watch.saw(hook.get_task(task.kling_task_id, type=type), now)
+            decision = wait.note_task(hook.get_task(task.kling_task_id, type=type), now)
         except KlingTaskNotFound as error:
-            verdict = watch.missed(now, str(error))
+            decision = wait.note_missing(now, str(error))
         except KlingError as error:
-            verdict = watch.failed(error, now)
-        if verdict.error is not None:
-            raise verdict.error
-        if verdict.final and verdict.task is not None:
-            return verdict.task
+            decision = wait.note_failure(error, now)
+        if decision.error is not None:
+            raise decision.error
+        if decision.is_final and decision.task is not None:
+            return decision.task
         if now - told >= 30:
-            log.info("Kling task %s: %s.", task.kling_task_id, watch.progress(now))
+            log.info("Kling task %s: %s.", task.kling_task_id, wait.describe_progress(now))
             told = now
-        time.sleep(verdict.delay)
+        time.sleep(decision.delay)

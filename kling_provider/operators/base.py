@@ -99,17 +99,17 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         # The one method that Airflow calls for plain and for mapped tasks, just before it stores what was rendered.
         super()._do_render_template_fields(parent, *args, **kwargs)
         if parent is self:
-            self._change_requests("veil")
+            self._change_requests("wrap_requests")
 
     def pre_execute(self, context: Any) -> None:
         """Take the requests as they are: what was rendered is stored by now."""
         super().pre_execute(context)
-        self._change_requests("unveil")
+        self._change_requests("unwrap_requests")
 
-    def _change_requests(self, how: Literal["veil", "unveil"]) -> None:
+    def _change_requests(self, how: Literal["wrap_requests", "unwrap_requests"]) -> None:
         from kling_provider.execution import shown_fields
 
-        change = shown_fields.veil if how == "veil" else shown_fields.unveil
+        change = shown_fields.wrap_requests if how == "wrap_requests" else shown_fields.unwrap_requests
         for name in self._requests_among:
             if name in self.template_fields:
                 setattr(self, name, change(getattr(self, name)))

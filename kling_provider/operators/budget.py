@@ -87,6 +87,6 @@ class KlingBudgetOperator(KlingOperator):
 
     def execute(self, context: Context) -> Any:
         """Price the list, and pass it on or stop it."""
-        from kling_provider.execution.runs.budget import pass_on_or_stop
+        from kling_provider.execution.runs.budget import check_budget
 
-        return pass_on_or_stop(self, context)
+        return check_budget(self, context)

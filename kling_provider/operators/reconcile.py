@@ -73,6 +73,6 @@ class KlingReconcileOperator(KlingOperator):
 
     def execute(self, context: Context) -> Any:
         """Save what nobody saved, and report the rest."""
-        from kling_provider.execution.runs.reconcile import reconcile
+        from kling_provider.execution.runs.reconcile import save_missed_videos
 
-        return reconcile(self, context)
+        return save_missed_videos(self, context)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting: for a video (:mod:`.watch`, :mod:`.poller`) and for a free slot (:mod:`.slots`, :mod:`.desk`).
+"""Waiting: for a video (:mod:`.wait_state`, :mod:`.poller`) and below the concurrency limit (:mod:`.queue`,
+:mod:`.queue_poller`).
 
-``watch`` and ``slots`` decide, without I/O. ``poller`` and ``desk`` read, once for all who wait in one event
-loop on one connection; they import aiohttp, so inside a running loop import them in a thread.
+``wait_state``, ``queue`` and ``capacity`` decide, without I/O. ``poller`` and ``queue_poller`` read, once for all tasks
+that wait in one event loop on one connection; they import aiohttp, so inside a running loop import them in a thread.
 """

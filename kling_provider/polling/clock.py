@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of a process that waits: it runs on when somebody sets the machine's clock.
+"""The clock of a process that waits: it runs on evenly when the machine's clock is set.
 
 Its times look like epochs, so that log lines can show them; they are the wall clock's as this process found it first.
 Epochs that come from elsewhere (a database, a worker) go through :func:`from_wall` when a wait begins.
@@ -13,7 +13,7 @@ _STARTED_AT = time.time() - time.monotonic()
 
 
 def now() -> float:
-    """The time that is compared with other times of this clock."""
+    """Return the time of this clock, in seconds: comparable with its other times only."""
     return _STARTED_AT + time.monotonic()
 
 

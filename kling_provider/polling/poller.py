@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One read for many who wait for videos on one connection.
+"""One read for many tasks that wait for videos on one connection.
 
-Everybody's reads fall on ticks of one clock, so that those of one tick become calls of up to 20 ids. Where
-very many wait, one list of what is still in flight answers for most of them, and only the rest is read by id.
+All reads fall on ticks of one clock, so that those of one tick become calls of up to 20 ids. Where very many wait, one list of what is still in flight answers for most of them, and only the rest is read by id.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ from kling_provider.exceptions import (
 from kling_provider.hooks.asynchronous import KlingAsyncHook
 from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.polling import clock
-from kling_provider.polling.reader import Reader
-from kling_provider.polling.slots import Running
-from kling_provider.polling.watch import Verdict, Watch, asked_pause
+from kling_provider.polling.queue import Running
+from kling_provider.polling.shared_hook import SharedHook
+from kling_provider.polling.wait_state import WaitDecision, WaitState, get_requested_pause
 
 log = logging.getLogger(__name__)
 
@@ -56,30 +55,31 @@ Key = tuple[str, str]
 
 @dataclass(eq=False)
 class Waiter:
-    """Somebody who waits for a video."""
+    """One task that waits for a video."""
 
-    watch: Watch
+    wait: WaitState
     type: str
     #: When it is to be read next.
     due: float
-    verdict: asyncio.Future[Verdict]
+    decision: asyncio.Future[WaitDecision]
     external_task_id: str | None = None
     model: str | None = None
 
     @property
-    def key(self) -> Key:
-        return self.type, self.watch.kling_task_id
+    def task_key(self) -> Key:
+        """Return the type and id of the task that it waits for."""
+        return self.type, self.wait.kling_task_id
 
 
 @dataclass(eq=False)
 class Poller:
-    """Reads as long as anybody waits; :attr:`on_idle` is called when the last one has left."""
+    """Reads as long as any task waits; :attr:`on_idle` is called when the last one has left."""
 
-    reader: Reader
+    shared_hook: SharedHook
     on_idle: Callable[[], None]
     _waiters: dict[Key, list[Waiter]] = field(default_factory=dict)
-    #: Who is due when, earliest first; entries that no longer hold are passed over.
-    _line: list[tuple[float, int, Waiter]] = field(default_factory=list)
+    #: When each is due, earliest first; entries that no longer hold are passed over.
+    _schedule: list[tuple[float, int, Waiter]] = field(default_factory=list)
     _count: Iterator[int] = field(default_factory=itertools.count)
     _reading: set[Key] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -89,64 +89,65 @@ class Poller:
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
+        """Return whether no task waits."""
         return not self._waiters
 
-    def join(
+    def add_waiter(
         self,
-        watch: Watch,
+        wait: WaitState,
         *,
         type: str,
         first_look: float,
         external_task_id: str | None = None,
         model: str | None = None,
     ) -> Waiter:
-        """Wait for a video, read for the first time on the first tick after ``first_look``. Times are the clock's."""
-        due = _tick_from(max(first_look, clock.now()), watch.poll_interval)
-        if watch.deadline is not None:
-            due = min(due, max(first_look, watch.deadline))
-        waiter = Waiter(watch, type, due, asyncio.get_running_loop().create_future(), external_task_id, model)
-        self._waiters.setdefault(waiter.key, []).append(waiter)
-        self._stand_in_line(waiter)
+        """Add a wait for a video, read for the first time on the first tick after ``first_look`` (a time of :mod:`.clock`)."""
+        due = _find_tick(max(first_look, clock.now()), wait.poll_interval)
+        if wait.deadline is not None:
+            due = min(due, max(first_look, wait.deadline))
+        waiter = Waiter(wait, type, due, asyncio.get_running_loop().create_future(), external_task_id, model)
+        self._waiters.setdefault(waiter.task_key, []).append(waiter)
+        self._schedule_read(waiter)
         self._wake.set()
         if self._loop is None or self._loop.done():
-            self._loop = self._start(self._run())
+            self._loop = self._start_work(self._poll_until_idle())
         return waiter
 
-    def leave(self, waiter: Waiter) -> None:
-        """Wait no longer. Safe at any moment, from a cancelled task as well: it awaits nothing."""
-        others = self._waiters.get(waiter.key, [])
+    def remove_waiter(self, waiter: Waiter) -> None:
+        """Remove a wait. Safe at any moment, from a cancelled task as well: it awaits nothing."""
+        others = self._waiters.get(waiter.task_key, [])
         if waiter in others:
             others.remove(waiter)
         if not others:
-            self._waiters.pop(waiter.key, None)
-        if self.idle:
+            self._waiters.pop(waiter.task_key, None)
+        if self.is_idle:
             self._loop = None
             for task in self._tasks:
                 task.cancel()
             self.on_idle()
 
-    def running(self) -> list[Running]:
-        """What is waited for and, as far as is known, still runs."""
+    def list_running(self) -> list[Running]:
+        """List the tasks that are waited for and, as far as is known, still run."""
         return [
-            Running(waiters[0].watch.kling_task_id, waiters[0].external_task_id, waiters[0].model)
+            Running(waiters[0].wait.kling_task_id, waiters[0].external_task_id, waiters[0].model)
             for waiters in self._waiters.values()
-            if not waiters[0].verdict.done()
+            if not waiters[0].decision.done()
         ]
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return start_apart(work, self._tasks)
 
-    def _stand_in_line(self, waiter: Waiter) -> None:
-        heapq.heappush(self._line, (waiter.due, next(self._count), waiter))
+    def _schedule_read(self, waiter: Waiter) -> None:
+        heapq.heappush(self._schedule, (waiter.due, next(self._count), waiter))
 
-    async def _run(self) -> None:
-        while not self.idle:
-            if due := self._due(clock.now()):
+    async def _poll_until_idle(self) -> None:
+        while not self.is_idle:
+            if due := self._take_due(clock.now()):
                 self._reading |= due
-                self._start(self._read(due))
+                self._start_work(self._read_due(due))
                 continue
-            pause = self._line[0][0] - clock.now() if self._line else _NAP
+            pause = self._schedule[0][0] - clock.now() if self._schedule else _NAP
             self._wake.clear()
             try:
                 async with asyncio.timeout(min(pause, _NAP)):
@@ -154,39 +155,41 @@ class Poller:
             except TimeoutError:
                 pass
 
-    def _due(self, now: float) -> set[Key]:
-        """What is to be read now. What is being read stands in line again when that is over."""
+    def _take_due(self, now: float) -> set[Key]:
+        """Take what is to be read now from the schedule. What is being read is scheduled again when that is over."""
         due = set()
-        while self._line and self._line[0][0] <= now:
-            at, _, waiter = heapq.heappop(self._line)
+        while self._schedule and self._schedule[0][0] <= now:
+            at, _, waiter = heapq.heappop(self._schedule)
             gone = (
-                waiter.due != at or waiter.verdict.done() or waiter not in self._waiters.get(waiter.key, ())
+                waiter.due != at
+                or waiter.decision.done()
+                or waiter not in self._waiters.get(waiter.task_key, ())
             )
-            if not gone and waiter.key not in self._reading:
-                due.add(waiter.key)
+            if not gone and waiter.task_key not in self._reading:
+                due.add(waiter.task_key)
         return due
 
-    async def _read(self, keys: set[Key]) -> None:
-        """One tick. Whatever happens in it, the next one comes."""
+    async def _read_due(self, keys: set[Key]) -> None:
+        """Read what is due in one tick. Whatever happens in it, the next one comes."""
         began = clock.now()
         try:
-            hook = await self.reader.hook()
+            hook = await self.shared_hook.get_hook()
             connection = await hook.connection()
             if connection.profile.task_reads:
                 await self._read_shared(hook, keys)
             else:
                 await asyncio.gather(*(self._read_one(hook, key) for key in keys))
         except KlingError as error:
-            self._failed(self._unsettled(keys, began), error)
+            self._note_failure(self._find_unsettled(keys, began), error)
         except Exception:
             log.exception("A tick failed; the next one comes.")
             inside = KlingServerError("the read failed inside this provider, see the triggerer's log")
-            self._failed(self._unsettled(keys, began), inside)
+            self._note_failure(self._find_unsettled(keys, began), inside)
         finally:
             self._reading -= keys
             for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
-                if not waiter.verdict.done():
-                    self._stand_in_line(waiter)
+                if not waiter.decision.done():
+                    self._schedule_read(waiter)
             self._wake.set()
 
     async def _read_shared(self, hook: KlingAsyncHook, keys: set[Key]) -> None:
@@ -200,7 +203,7 @@ class Poller:
         await asyncio.gather(*(self._read_batch(hook, batch, keys_of) for batch in batches))
 
     async def _read_list(self, hook: KlingAsyncHook, keys_of: dict[str, list[Key]]) -> None:
-        """Settle those that a list shows in flight; the others are left for a read by id."""
+        """Read a list of what is in flight and settle what it shows; the others are left in ``keys_of`` for a read by id."""
         try:
             listed = await hook.list_tasks(statuses=IN_FLIGHT, max_pages=_LIST_PAGES)
         except KlingError as error:
@@ -208,7 +211,7 @@ class Poller:
             return
         for task in listed:
             if task.status.running:
-                self._saw(keys_of.pop(task.kling_task_id, ()), task)
+                self._note_read(keys_of.pop(task.kling_task_id, ()), task)
 
     async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
         try:
@@ -221,21 +224,24 @@ class Poller:
                 await self._read_batch(hook, ids[:middle], keys_of)
                 await self._read_batch(hook, ids[middle:], keys_of)
             else:
-                self._failed([key for one in ids for key in keys_of[one]], error)
+                self._note_failure([key for one in ids for key in keys_of[one]], error)
         except KlingError as error:
-            self._failed([key for one in ids for key in keys_of[one]], error)
+            self._note_failure([key for one in ids for key in keys_of[one]], error)
         else:
             for one in ids:
                 if one in found or complete:
-                    self._saw(keys_of[one], found.get(one))
+                    self._note_read(keys_of[one], found.get(one))
             if not complete:
-                # An entry that cannot be read may be any of the missing ones, and holds up nobody else.
+                # An entry that cannot be read may be any of the missing ones, and holds up no other.
                 await asyncio.gather(
                     *(self._read_one(hook, keys_of[one][0], keys_of[one]) for one in ids if one not in found)
                 )
 
     async def _read_one(self, hook: KlingAsyncHook, key: Key, keys: Sequence[Key] = ()) -> None:
-        """:param keys: all that wait for this task, where they are several."""
+        """Read one task by its id.
+
+        :param keys: all keys of this task, where they are several.
+        """
         kind, kling_task_id = key
         keys = keys or [key]
         try:
@@ -243,50 +249,52 @@ class Poller:
                 task = await hook.get_task(kling_task_id, type=kind)
         except KlingTaskNotFound as error:
             if error.code is not None:
-                self._saw(keys, None, str(error))
+                self._note_read(keys, None, str(error))
             else:
                 # A bare 404 is a proxy without its server rather than Kling's word about an id.
-                self._failed(keys, error)
+                self._note_failure(keys, error)
         except KlingError as error:
-            self._failed(keys, error)
+            self._note_failure(keys, error)
         else:
-            self._saw(keys, task)
+            self._note_read(keys, task)
 
-    def _saw(self, keys: Iterable[Key], task: KlingTask | None, said: str | None = None) -> None:
+    def _note_read(self, keys: Iterable[Key], task: KlingTask | None, said: str | None = None) -> None:
         if task is None:
-            self.reader.doubt()
-            self._settle(keys, lambda watch, now: watch.missed(now, said))
+            self.shared_hook.suspect_connection()
+            self._settle_waiters(keys, lambda wait, now: wait.note_missing(now, said))
         else:
-            self._settle(keys, lambda watch, now: watch.saw(task, now))
+            self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now))
 
-    def _failed(self, keys: Iterable[Key], error: KlingError) -> None:
+    def _note_failure(self, keys: Iterable[Key], error: KlingError) -> None:
         keys = list(keys)
         if isinstance(error, KlingAuthError | KlingTaskNotFound):
-            self.reader.doubt()
+            self.shared_hook.suspect_connection()
         if time.monotonic() - self._warned_at >= _QUIET:
             self._warned_at = time.monotonic()
             log.warning("Could not read %d of the tasks that are waited for: %s", len(keys), error)
-        self._settle(keys, lambda watch, now: watch.failed(error, now), asked_pause(error))
+        self._settle_waiters(
+            keys, lambda wait, now: wait.note_failure(error, now), get_requested_pause(error)
+        )
 
-    def _settle(
-        self, keys: Iterable[Key], decide: Callable[[Watch, float], Verdict], at_least: float = 0.0
+    def _settle_waiters(
+        self, keys: Iterable[Key], decide: Callable[[WaitState, float], WaitDecision], at_least: float = 0.0
     ) -> None:
         now = clock.now()
         for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
-            if waiter.verdict.done():
+            if waiter.decision.done():
                 continue
-            verdict = decide(waiter.watch, now)
-            if verdict.final:
-                waiter.verdict.set_result(verdict)
-            elif verdict.delay < waiter.watch.poll_interval:
-                waiter.due = now + verdict.delay  # the deadline does not wait for a tick
+            decision = decide(waiter.wait, now)
+            if decision.is_final:
+                waiter.decision.set_result(decision)
+            elif decision.delay < waiter.wait.poll_interval:
+                waiter.due = now + decision.delay  # the deadline does not wait for a tick
             else:
                 # From the tick that this read belongs to, so that the time it took does not add up.
-                after = max(waiter.due + verdict.delay, now + at_least)
-                waiter.due = _tick_from(after, waiter.watch.poll_interval)
+                after = max(waiter.due + decision.delay, now + at_least)
+                waiter.due = _find_tick(after, waiter.wait.poll_interval)
 
-    def _unsettled(self, keys: Iterable[Key], began: float) -> list[Key]:
-        """Those that the tick did not get to: they are still due."""
+    def _find_unsettled(self, keys: Iterable[Key], began: float) -> list[Key]:
+        """Find those that the tick did not get to: they are still due."""
         return [key for key in keys if any(waiter.due <= began for waiter in self._waiters.get(key, ()))]
 
 
@@ -299,7 +307,7 @@ def start_apart(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]])
     return task
 
 
-def _tick_from(at: float, interval: float) -> float:
-    """The first tick at or after a time."""
+def _find_tick(at: float, interval: float) -> float:
+    """Find the first tick at or after ``at``. Both in seconds of :mod:`.clock`."""
     phase = _PHASE * interval
     return math.ceil((at - phase) / interval - 1e-6) * interval + phase

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What triggers call: wait for a video, wait for a turn. One :class:`Account` per event loop and connection."""
+"""What triggers call: wait for a video, wait for capacity. One :class:`ConnectionPollers` per event loop and connection."""
 
 from __future__ import annotations
 
@@ -8,115 +8,118 @@ from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from kling_provider.polling import clock
-from kling_provider.polling.desk import Desk
 from kling_provider.polling.poller import Poller, start_apart
-from kling_provider.polling.reader import Reader
-from kling_provider.polling.slots import MEMORY, Entry
-from kling_provider.polling.watch import Verdict, Watch
+from kling_provider.polling.queue import MEMORY, Entry
+from kling_provider.polling.queue_poller import QueuePoller
+from kling_provider.polling.shared_hook import SharedHook
+from kling_provider.polling.wait_state import WaitDecision, WaitState
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0
 _SLOW_PROGRESS = 300.0
 
-_accounts: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Account]] = WeakKeyDictionary()
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ConnectionPollers]] = WeakKeyDictionary()
 _closing: set[asyncio.Task[None]] = set()
 
 
-class Account:
-    """What all who wait on one connection share. Its HTTP session is closed when nobody waits."""
+class ConnectionPollers:
+    """What all tasks that wait on one connection share. Its HTTP session is closed when none waits."""
 
     def __init__(self, kling_conn_id: str) -> None:
-        self.reader = Reader(kling_conn_id)
-        self.poller = Poller(self.reader, self._rest)
-        self.desk = Desk(self.reader, self.poller, self._rest)
+        self.shared_hook = SharedHook(kling_conn_id)
+        self.poller = Poller(self.shared_hook, self._start_closing)
+        self.queue_poller = QueuePoller(self.shared_hook, self.poller, self._start_closing)
         self.used_at = clock.now()
 
     @property
-    def idle(self) -> bool:
-        return self.poller.idle and self.desk.idle
+    def is_idle(self) -> bool:
+        """Return whether no task waits on the connection."""
+        return self.poller.is_idle and self.queue_poller.is_idle
 
-    def _rest(self) -> None:
+    def _start_closing(self) -> None:
         self.used_at = clock.now()
-        if self.idle:
-            start_apart(self._close(), _closing)
+        if self.is_idle:
+            start_apart(self._close_if_idle(), _closing)
 
-    async def _close(self) -> None:
-        # Somebody may have come in the meantime.
-        if self.idle:
-            await self.reader.close()
+    async def _close_if_idle(self) -> None:
+        # A task may have come in the meantime.
+        if self.is_idle:
+            await self.shared_hook.close_hooks()
 
 
-def account(kling_conn_id: str) -> Account:
-    """The account of this connection in this event loop. Those that nobody has waited for in an hour are let go."""
-    accounts = _accounts.setdefault(asyncio.get_running_loop(), {})
+def get_pollers(kling_conn_id: str) -> ConnectionPollers:
+    """Return the pollers of a connection in this event loop; those without a wait in the last hour are dropped."""
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     now = clock.now()
-    for name, known in list(accounts.items()):
-        if known.idle and now - known.used_at >= MEMORY:
-            del accounts[name]
-    if kling_conn_id not in accounts:
-        accounts[kling_conn_id] = Account(kling_conn_id)
-    return accounts[kling_conn_id]
+    for name, known in list(pollers.items()):
+        if known.is_idle and now - known.used_at >= MEMORY:
+            del pollers[name]
+    if kling_conn_id not in pollers:
+        pollers[kling_conn_id] = ConnectionPollers(kling_conn_id)
+    return pollers[kling_conn_id]
 
 
 async def wait_for_video(
     kling_conn_id: str,
-    watch: Watch,
+    wait: WaitState,
     *,
     type: str,
     first_look: float,
     external_task_id: str | None = None,
     model: str | None = None,
     say: Callable[[str], None],
-) -> Verdict:
-    """Wait until the watch is over; the verdict is final. All times are those of :mod:`.clock`.
+) -> WaitDecision:
+    """Wait until the wait is over, and return its final decision. All times are those of :mod:`.clock`.
 
     :param type: the kind of request, for hosts whose reads are bound to it.
     :param first_look: nothing is read before.
-    :param external_task_id: with ``model``, tells the queue for slots whose task this is.
+    :param external_task_id: with ``model``, tells the queue whose task this is.
     :param say: takes a line of progress, now and then.
     """
-    poller = account(kling_conn_id).poller
-    waiter = poller.join(
-        watch, type=type, first_look=first_look, external_task_id=external_task_id, model=model
+    poller = get_pollers(kling_conn_id).poller
+    waiter = poller.add_waiter(
+        wait, type=type, first_look=first_look, external_task_id=external_task_id, model=model
     )
     try:
         began = clock.now()
-        while not waiter.verdict.done():
-            await asyncio.wait({waiter.verdict}, timeout=_until_next_line(began))
-            if not waiter.verdict.done():
-                say(f"Waiting for task {watch.kling_task_id}: {watch.progress(clock.now())}.")
-        return waiter.verdict.result()
+        while not waiter.decision.done():
+            await asyncio.wait({waiter.decision}, timeout=_find_pause_to_next_line(began))
+            if not waiter.decision.done():
+                say(f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}.")
+        return waiter.decision.result()
     finally:
-        poller.leave(waiter)
+        poller.remove_waiter(waiter)
 
 
-async def wait_for_turn(
+async def wait_for_capacity(
     kling_conn_id: str, entry: Entry, *, deadline: float, say: Callable[[str], None]
 ) -> bool:
-    """Wait until the account has room for this task and it is first in line; ``False`` after the deadline (a time of
-    :mod:`.clock`).
+    """Wait until the account accepts one more and this task is the next in the queue.
 
-    :raises KlingError: where what is in flight cannot be read for a reason that only a person can mend.
+    :param deadline: a time of :mod:`.clock`.
+    :return: ``False`` where the deadline came first.
+
+    :raises KlingError: where what is in flight cannot be read for a reason that only a person can correct.
     """
-    desk = account(kling_conn_id).desk
-    place = desk.join(entry)
+    poller = get_pollers(kling_conn_id).queue_poller
+    ticket = poller.add_entry(entry)
     try:
         began = clock.now()
-        while not place.turn.done():
+        while not ticket.granted.done():
             left = max(deadline, entry.not_before) - clock.now()
             if left <= 0:
                 return False
-            await asyncio.wait({place.turn}, timeout=min(left, _until_next_line(began)))
-            if not place.turn.done():
+            await asyncio.wait({ticket.granted}, timeout=min(left, _find_pause_to_next_line(began)))
+            if not ticket.granted.done():
                 # Not how many are before it: counted once for each of thousands, that is all the loop would do.
                 since = clock.now() - clock.from_wall(entry.queued_at)
-                say(f"Waiting for a free slot of {entry.model} since {since:.0f} s.")
-        if (error := place.turn.result()) is not None:
+                say(f"Queued at the concurrency limit of {entry.model} for {since:.0f} s.")
+        if (error := ticket.granted.result()) is not None:
             raise error
         return True
     finally:
-        desk.leave(place)
+        poller.remove_ticket(ticket)
 
 
-def _until_next_line(began: float) -> float:
+def _find_pause_to_next_line(began: float) -> float:
     return _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS

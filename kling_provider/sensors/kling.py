@@ -85,8 +85,8 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         if self.deferrable:
             run = self._run(context)
-            with self._one_outcome(), run.reported_failures():
-                return run.wait()
+            with self._one_outcome(), run.report_failures():
+                return run.wait_for_task()
         try:
             return super().execute(context)
         except AirflowSensorTimeout as error:  # Airflow's own of poke and reschedule mode
@@ -145,8 +145,8 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             self._poking = self._run(context)  # one connection for all looks of this process
         run = self._poking
         # With silent_fail a fault is logged by Airflow and the next poke comes: that is no failure to tell.
-        with self._one_outcome(), nullcontext() if self.silent_fail else run.reported_failures():
-            result = run.look()
+        with self._one_outcome(), nullcontext() if self.silent_fail else run.report_failures():
+            result = run.read_result_once()
             return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
     def _run(self, context: Context) -> WaitRun:

@@ -47,13 +47,13 @@ class Reach:
     everywhere: bool = False
 
     @classmethod
-    def of(cls, connection: KlingConnection) -> Reach:
+    def of_connection(cls, connection: KlingConnection) -> Reach:
         """Return what a connection allows."""
         home = urlsplit(connection.base_url).hostname or ""
         return cls(home, everywhere=connection.allow_private_downloads)
 
-    def check(self, host: str, address: str) -> None:
-        """Check that a download from ``host`` may be connected to ``address``.
+    def check_address(self, host: str, address: str) -> None:
+        """Check an IP address that a download from ``host`` would be connected to.
 
         :raises Refused: where it may not.
         """
@@ -66,7 +66,7 @@ class Reach:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet's; also of an IPv4 address that stands in an IPv6 one."""
+    """Return whether an IP address is public; an IPv4 address within an IPv6 one is judged by itself."""
     found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
@@ -77,18 +77,20 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-def guard(session: Session, reach: Reach, *, answer_time: float, slowest: float | None = None) -> None:
-    """Have ``session`` check every address that it connects to, and follow no redirect from https to http.
+def guard_session(
+    session: Session, reach: Reach, *, answer_time: float, slowest: float | None = None
+) -> None:
+    """Make ``session`` check every address that it connects to, and follow no redirect from https to http.
 
     Behind a proxy the proxy connects: there only an address that a link names itself is checked.
 
     :param answer_time: seconds for a whole answer; ``slowest``: bytes a second that give so much more time.
     """
 
-    def checked(connection: HTTPConnection) -> None:
+    def check_peer(connection: HTTPConnection) -> None:
         if connection.proxy is None and connection.sock is not None:
             try:
-                reach.check(connection.host.strip("[]"), connection.sock.getpeername()[0])
+                reach.check_address(connection.host.strip("[]"), connection.sock.getpeername()[0])
             except Refused:
                 connection.close()
                 raise
@@ -96,12 +98,12 @@ def guard(session: Session, reach: Reach, *, answer_time: float, slowest: float 
     class Plain(HTTPConnection):
         def connect(self) -> None:
             super().connect()
-            checked(self)
+            check_peer(self)
 
     class Encrypted(HTTPSConnection):
         def connect(self) -> None:
             super().connect()
-            checked(self)
+            check_peer(self)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -118,7 +120,7 @@ def guard(session: Session, reach: Reach, *, answer_time: float, slowest: float 
         def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
             host = (urlsplit(request.url).hostname or "").strip("[]")
             if _is_address(host):
-                reach.check(host, host)
+                reach.check_address(host, host)
             return super().send(request, *args, **kwargs)
 
     for scheme in ("http://", "https://"):
@@ -126,7 +128,7 @@ def guard(session: Session, reach: Reach, *, answer_time: float, slowest: float 
 
 
 def is_downgrade(url: str, target: str | None) -> bool:
-    """Whether a redirect from ``url`` gives up encryption."""
+    """Return whether a redirect from ``url`` gives up encryption."""
     return url.lower().startswith("https:") and (target or "").lower().startswith("http:")
 
 

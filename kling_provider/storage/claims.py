@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.file_names import MANIFEST_SUFFIX, manifest_names
 from kling_provider.storage.earlier_form import parse_sidecar, sidecar_path
-from kling_provider.storage.failures import as_os_error, telling
+from kling_provider.storage.failures import as_os_error, as_storage_error
 from kling_provider.storage.manifest import Manifest, parse_manifest
 from kling_provider.storage.names import destination_path
 from kling_provider.storage.stores import store_of
@@ -33,7 +33,7 @@ class FoundClaim:
 
     @property
     def place(self) -> str:
-        """The path that is kept, without what follows the stem."""
+        """Return the path that is kept, without what follows the stem."""
         return str(self.file).removesuffix(_SIDECAR).removesuffix(MANIFEST_SUFFIX.removesuffix(_SIDECAR))
 
 
@@ -47,15 +47,15 @@ def find_claims(target: str, conn_id: str | None = None) -> list[FoundClaim]:
     :raises KlingStorageError: where it cannot be read.
     """
     root = destination_path(target, conn_id)
-    with telling(f"look for claims in {root}"), as_os_error():
+    with as_storage_error(f"look for claims in {root}"), as_os_error():
         root.fs.invalidate_cache()
         if root.fs.isdir(root.path):
-            return sorted(_below(root), key=lambda found: str(found.file))
+            return sorted(_find_below(root), key=lambda found: str(found.file))
         is_something = False
-        for file in _candidates(root):
+        for file in _list_candidates(root):
             if (found := read_claim(file)) is not None:
                 return [found]
-            is_something = is_something or store_of(file).size(file) is not None
+            is_something = is_something or store_of(file).get_size(file) is not None
         if is_something:
             return []
     raise KlingRequestError(f"There is neither a folder nor a claim at {root}.")
@@ -69,11 +69,11 @@ def release_claim(found: FoundClaim) -> bool:
     :raises KlingStorageError: where it cannot be removed.
     """
     store = store_of(found.file)
-    with telling(f"release {found.file}"):
+    with as_storage_error(f"release {found.file}"):
         now = read_claim(found.file)
         if now is None or now.claim != found.claim:
             return False
-        store.remove(found.file)
+        store.remove_file(found.file)
         return True
 
 
@@ -85,20 +85,20 @@ def read_claim(file: ObjectStoragePath) -> FoundClaim | None:
     store = store_of(file)
     named = file.name.removesuffix(_SIDECAR)
     is_manifest = file.name.endswith(MANIFEST_SUFFIX)
-    if not is_manifest and store.size(file.parent / named) is not None:
+    if not is_manifest and store.get_size(file.parent / named) is not None:
         return None
-    size = store.size(file)
+    size = store.get_size(file)
     if size == 0:  # made by a worker that was killed before it could write: it had sent nothing
         return FoundClaim(file, None)
     if size is None or not 0 < size <= _LARGEST:
         return None
-    text = store.read(file)
+    text = store.read_file(file)
     claim = parse_manifest(text) if is_manifest else parse_sidecar(text, named)
     return FoundClaim(file, claim) if claim is not None and claim.is_claim else None
 
 
-def _candidates(path: ObjectStoragePath) -> Iterator[ObjectStoragePath]:
-    """The files that may hold the claim of what a person named."""
+def _list_candidates(path: ObjectStoragePath) -> Iterator[ObjectStoragePath]:
+    """List the files that may hold the claim of what a person named."""
     if path.name.endswith(_SIDECAR):
         yield path
         return
@@ -108,7 +108,7 @@ def _candidates(path: ObjectStoragePath) -> Iterator[ObjectStoragePath]:
     yield sidecar_path(path.parent, path.name)
 
 
-def _below(root: ObjectStoragePath) -> Iterator[FoundClaim]:
+def _find_below(root: ObjectStoragePath) -> Iterator[FoundClaim]:
     names = set(root.fs.find(root.path))
     for name in names:
         if name.endswith(MANIFEST_SUFFIX) or (

@@ -25,8 +25,8 @@ from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.hooks.connection_errors import explain_error
 from kling_provider.hooks.http_options import HttpOptions, split_extras
 from kling_provider.hooks.transport import WatchedAdapter
-from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade
-from kling_provider.storage.failures import still_there
+from kling_provider.storage.addresses import Reach, Refused, guard_session, is_downgrade
+from kling_provider.storage.failures import say_where_it_stays
 from kling_provider.storage.links import hide_queries_in_debug_logs
 from kling_provider.storage.output_types import find_defect, find_suffix
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _CHUNK = 256 * 1024
-#: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest films.
+#: A bound for hosts that never stop sending: far above 30 seconds of 4k, Kling's longest videos.
 _LARGEST = 4 * 1024**3
 
 #: Bytes a second; a host that sends less for minutes is given up, as it would hold the worker for ever.
@@ -59,14 +59,14 @@ class Fetched:
 
 
 class _Transient(Exception):
-    """The way or the server failed; the link may be good."""
+    """The network or the server failed; the link may be good."""
 
 
 class _DeadLink(Exception):
     """This link will not give the file; a fresh one may."""
 
 
-def fetch(
+def fetch_output(
     task: KlingTask,
     index: int,
     file: BinaryIO,
@@ -88,14 +88,14 @@ def fetch(
     hide_queries_in_debug_logs()
     options = split_extras(http_extras)
     wanted = task.outputs[index]
-    with _session(options, reach) as session:
-        got = _try(session, options, wanted, file)
+    with _open_session(options, reach) as session:
+        got = _try_link(session, options, wanted, file)
         if isinstance(got, _DeadLink):
             log.info(
                 "The link of Kling task %s is dead (%s); asking for a fresh one", task.kling_task_id, got
             )
             task = refresh()
-            got = _try(session, options, _same(task, wanted, index), file)
+            got = _try_link(session, options, _find_same_output(task, wanted, index), file)
     if isinstance(got, Fetched):
         return got
     expires = task.expires_at
@@ -107,27 +107,27 @@ def fetch(
             kling_task_id=task.kling_task_id,
         )
     raise KlingServerError(
-        f"Could not download the video: {got}. {still_there(task.kling_task_id, task.expires_at)} "
+        f"Could not download the video: {got}. {say_where_it_stays(task.kling_task_id, task.expires_at)} "
         "A retry or a clear of this task downloads it again at no cost.",
         task_state=TaskState.EXISTS,
         kling_task_id=task.kling_task_id,
     )
 
 
-def _same(task: KlingTask, wanted: Output, index: int) -> Output:
-    """The same output in a fresh answer: by its id, else by its place."""
+def _find_same_output(task: KlingTask, wanted: Output, index: int) -> Output:
+    """Find the same output in a fresh response: by its id, else by its index."""
     for output in task.outputs:
         if wanted.id is not None and output.id == wanted.id:
             return output
     return task.outputs[index] if index < len(task.outputs) else Output(wanted.type)
 
 
-def _session(options: HttpOptions, reach: Reach | None) -> Session:
-    """Without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
+def _open_session(options: HttpOptions, reach: Reach | None) -> Session:
+    """Open a session without any credential: not ours, not the user's header extras, not a client certificate, no netrc."""
 
     class Anonymous(requests.Session):
         def rebuild_auth(self, prepared_request: Any, response: Any) -> None:
-            """requests would ask netrc here, at every redirect."""
+            """Do nothing: requests would ask netrc here, at every redirect."""
 
         def get_redirect_target(self, resp: Any) -> str | None:
             target = super().get_redirect_target(resp)
@@ -139,7 +139,7 @@ def _session(options: HttpOptions, reach: Reach | None) -> Session:
     session.auth = _no_auth  # with one that does nothing, requests does not ask netrc
     session.trust_env = options.trust_env
     if reach is not None:
-        guard(session, reach, answer_time=options.answer_time, slowest=_SLOWEST)
+        guard_session(session, reach, answer_time=options.answer_time, slowest=_SLOWEST)
     else:
         adapter = WatchedAdapter(answer_time=options.answer_time, slowest=_SLOWEST)
         for scheme in ("http://", "https://"):
@@ -152,15 +152,15 @@ def _no_auth(request: Any) -> Any:
     return request
 
 
-def _try(
+def _try_link(
     session: Session, options: HttpOptions, output: Output, file: BinaryIO
 ) -> Fetched | _DeadLink | _Transient:
-    """One link, with patience. Faults are returned: raised on, they would carry requests' text with the link."""
+    """Try one link several times. Faults are returned: raised, they would carry requests' text with the link."""
     retrying = Retrying(
         stop=stop_after_attempt(_TRIES),
         wait=wait_exponential(multiplier=0.5, max=10) + wait_random(0, 0.5),
         retry=retry_if_exception_type(_Transient),
-        before_sleep=_say,
+        before_sleep=_log_next_try,
         reraise=True,
     )
     try:
@@ -169,7 +169,7 @@ def _try(
         return fault
 
 
-def _say(state: RetryCallState) -> None:
+def _log_next_try(state: RetryCallState) -> None:
     fault = state.outcome.exception() if state.outcome else None
     wait = state.next_action.sleep if state.next_action else 0
     log.warning("Download attempt %d of %d: %s; again in %.1f s", state.attempt_number, _TRIES, fault, wait)
@@ -179,23 +179,25 @@ def _fetch_once(session: Session, options: HttpOptions, output: Output, file: Bi
     url = output.url or ""
     if not url.lower().startswith(("http://", "https://")):
         raise _DeadLink(
-            "the task names an address that is no web address" if url else "the task names no address"
+            "the URL that the task names must begin with http:// or https://"
+            if url
+            else "the task names no URL"
         )
     host = show_host(url)
-    with _open(session, options, url) as response:
+    with _open_link(session, options, url) as response:
         if response.status_code in _LATER or response.status_code >= 500:
             raise _Transient(f"{host} answered {response.status_code}")
         if response.status_code != 200:
             raise _DeadLink(f"{host} answered {response.status_code}")
-        size, digest = _stream(response, file, host)
+        size, digest = _stream_to_file(response, file, host)
         kind = clean_text(response.headers.get("Content-Type", "unknown type"), 60)
     if (wrong := find_defect(output.type, file, size)) is not None:
-        raise _Transient(f"what {host} sent is no whole {output.type}: {wrong} ({size} bytes, {kind})")
+        raise _Transient(f"what {host} sent is not a whole {output.type}: {wrong} ({size} bytes, {kind})")
     return Fetched(size, digest, find_suffix(output.type, file, url), host)
 
 
-def _open(session: Session, options: HttpOptions, url: str) -> Response:
-    """Redirects are followed, to http and https only (requests knows nothing else)."""
+def _open_link(session: Session, options: HttpOptions, url: str) -> Response:
+    """Open a link. Redirects are followed, to http and https only (requests knows nothing else)."""
     try:
         return session.get(
             url,
@@ -216,8 +218,8 @@ def _open(session: Session, options: HttpOptions, url: str) -> Response:
     raise dead
 
 
-def _stream(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
-    """Size and sha256 of what came. Errors of ``file`` pass through."""
+def _stream_to_file(response: Response, file: BinaryIO, host: str) -> tuple[int, str]:
+    """Write the body of a response to ``file``; return its size in bytes and its sha256. Errors of ``file`` pass through."""
     stated = response.headers.get("Content-Length", "")
     expected = (
         int(stated)

@@ -59,7 +59,7 @@ def read_earlier(folder: ObjectStoragePath, base: str, suffixes: Iterable[str]) 
     """
     plain = [suffix for suffix in suffixes if not suffix.startswith("-")]
     for suffix in (*plain, *(f"-0{suffix}" for suffix in plain)):
-        found = _read(folder, f"{base}{suffix}")
+        found = _read_sidecar(folder, f"{base}{suffix}")
         if found is None:
             continue
         manifest, others = found
@@ -75,9 +75,9 @@ def turn_into_manifest(path: ObjectStoragePath, earlier: Earlier) -> None:
     """
     store, told = store_of(path), ", ".join(one.name for one in earlier.paths)
     try:
-        store.write(path, earlier.manifest.as_bytes(), new=True)
+        store.write_file(path, earlier.manifest.as_bytes(), new=True)
         for one in earlier.paths:
-            store.remove(one)
+            store.remove_file(one)
     except FileExistsError:
         log.debug("Another task made %s in this moment", path)
     except OSError as error:
@@ -110,15 +110,15 @@ def parse_sidecar(text: bytes, file_name: str) -> Manifest | None:
     return manifest.model_copy(update={"outputs": [output]})
 
 
-def _read(folder: ObjectStoragePath, file_name: str) -> tuple[Manifest, list[str]] | None:
-    """What the sidecar of a file says, and the suffixes of all files of its result."""
+def _read_sidecar(folder: ObjectStoragePath, file_name: str) -> tuple[Manifest, list[str]] | None:
+    """Read what the sidecar of a file says, and the suffixes of all files of its result."""
     path = sidecar_path(folder, file_name)
     store = store_of(path)
-    size = store.size(path)
+    size = store.get_size(path)
     if size is None or not 0 < size <= LARGEST:
         return None
     try:
-        text = store.read(path)
+        text = store.read_file(path)
     except FileNotFoundError:  # a claim that was released in this moment
         return None
     manifest = parse_sidecar(text, file_name)
@@ -136,7 +136,7 @@ def _with_others(
         if suffix == first:
             continue
         name = f"{base}{suffix}"
-        if (found := _read(folder, name)) is not None and found[0].identity == manifest.identity:
+        if (found := _read_sidecar(folder, name)) is not None and found[0].identity == manifest.identity:
             outputs += found[0].outputs
             paths.append(sidecar_path(folder, name))
         else:  # it was not saved yet: no file can be this one

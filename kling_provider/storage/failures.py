@@ -26,8 +26,10 @@ _WORDS = {
 
 
 @contextmanager
-def telling(doing: str, *, kling_task_id: str | None = None, until: datetime | None = None) -> Iterator[None]:
-    """Turns an ``OSError`` into :class:`KlingStorageError`.
+def as_storage_error(
+    doing: str, *, kling_task_id: str | None = None, until: datetime | None = None
+) -> Iterator[None]:
+    """Turn an ``OSError`` into :class:`KlingStorageError`.
 
     :param kling_task_id: the finished task whose result is being saved; without one nothing was paid yet.
     """
@@ -40,22 +42,22 @@ def telling(doing: str, *, kling_task_id: str | None = None, until: datetime | N
     if kling_task_id is None:
         raise KlingStorageError(f"{text} Nothing was sent to Kling.") from None
     raise KlingStorageError(
-        f"{text} {still_there(kling_task_id, until)} Mend that and clear the task, or let it retry: "
+        f"{text} {say_where_it_stays(kling_task_id, until)} Correct that and clear the task, or let it retry: "
         "it is downloaded again at no cost.",
         task_state=TaskState.EXISTS,
         kling_task_id=kling_task_id,
     ) from None
 
 
-def still_there(kling_task_id: str, until: datetime | None) -> str:
-    """What every failure after the payment says."""
+def say_where_it_stays(kling_task_id: str, until: datetime | None) -> str:
+    """Say where a paid video stays, for every failure after the payment."""
     when = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     return f"The video is paid for and stays at Kling{when} (task {kling_task_id})."
 
 
 @contextmanager
 def as_os_error() -> Iterator[None]:
-    """Object stores raise classes of their own, which share nothing but ``Exception``."""
+    """Turn what an object store raises into an ``OSError``: their classes share nothing but ``Exception``."""
     try:
         yield
         return

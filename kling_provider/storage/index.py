@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from kling_provider.file_names import MANIFEST_SUFFIX
 from kling_provider.storage.earlier_form import parse_sidecar
-from kling_provider.storage.failures import as_os_error, telling
+from kling_provider.storage.failures import as_os_error, as_storage_error
 from kling_provider.storage.manifest import parse_manifest
 from kling_provider.storage.names import destination_path
 
@@ -18,7 +18,7 @@ def saved_task_ids(destination: str, conn_id: str | None = None) -> set[str]:
     """
     root = destination_path(destination, conn_id)
     saved: set[str] = set()
-    with telling(f"look through {root}"), as_os_error():
+    with as_storage_error(f"look through {root}"), as_os_error():
         root.fs.invalidate_cache()
         if not root.fs.exists(root.path):
             return saved

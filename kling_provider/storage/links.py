@@ -9,7 +9,7 @@ from kling_provider.api.redaction import strip_query
 
 
 def hide_queries_in_debug_logs() -> None:
-    """urllib3 logs every path with its query at DEBUG; from here on without. Calling it again does nothing."""
+    """Hide the queries in the paths that urllib3 logs at DEBUG, from here on. Calling it again does nothing."""
     logging.getLogger("urllib3.connectionpool").addFilter(_HIDE)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlaceContents:
     """What was seen at a place.
 
     :param path: of the manifest.
@@ -38,12 +38,12 @@ class Found:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether the place is free."""
+        """Return whether the place is free."""
         return self.beside is None and self.manifest is None and not self.strays
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is a result whose files are all there, and are those that its manifest describes."""
+        """Return whether it is a result whose files are all there, and are those that its manifest describes."""
         manifest = self.manifest
         return (
             manifest is not None
@@ -52,43 +52,46 @@ class Found:
         )
 
     def is_intact(self, output: SavedOutput) -> bool:
-        """Whether the file of an output has the right size and, on disk, the right bytes."""
+        """Return whether the file of an output has the right size and, on disk, the right bytes."""
         if output.file is None or self.sizes.get(output.file) != output.bytes or output.sha256 is None:
             return False
         place = self.path.parent / output.file
-        return store_of(place).same_bytes(place, output.sha256)
+        return store_of(place).has_bytes(place, output.sha256)
 
     def find_edited(self) -> str | None:
-        """Return the first file that somebody changed and that is a whole one of its type still."""
+        """Return the first file that was changed after it was saved and is still a whole one of its type; else ``None``."""
         for name, output in (self.manifest.files if self.manifest else {}).items():
             size = self.sizes.get(name)
             if not size or size < 0 or self.is_intact(output):
                 continue
             place = self.path.parent / name
-            with store_of(place).open(place) as file:
+            with store_of(place).open_file(place) as file:
                 if find_defect(output.type, file, size) is None:
                     return name
         return None
 
 
-def look(path: ObjectStoragePath, names: Iterable[str]) -> Found:
-    """Read what stands at a place. Raises what the store raises.
+def look_at_place(path: ObjectStoragePath, names: Iterable[str]) -> PlaceContents:
+    """Read what stands at a place.
 
     :param path: of the manifest.
     :param names: what follows the stem in the names that our own files would have.
+    :raises OSError: where the store does.
     """
     store, folder = store_of(path), path.parent
     base = path.name.removesuffix(MANIFEST_SUFFIX)
     names = tuple(names)
     # In the opposite order to the one in which they appear: a file of ours is never seen without its manifest.
-    seen = [name for name in (f"{base}{one}" for one in names) if store.size(folder / name) is not None]
+    seen = [name for name in (f"{base}{one}" for one in names) if store.get_size(folder / name) is not None]
     beside, manifest = read_manifest_file(path)
     earlier = read_earlier(folder, base, names) if beside is None else None
     if earlier is not None:
         manifest = earlier.manifest
     files = manifest.files if manifest is not None else {}
-    sizes = {name: store.size(folder / name) for name in files}
+    sizes = {name: store.get_size(folder / name) for name in files}
     strays = {
-        name: size for name in seen if name not in files and (size := store.size(folder / name)) is not None
+        name: size
+        for name in seen
+        if name not in files and (size := store.get_size(folder / name)) is not None
     }
-    return Found(path, beside, manifest, earlier, sizes, strays)
+    return PlaceContents(path, beside, manifest, earlier, sizes, strays)

@@ -31,7 +31,7 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Who wants a result and from what: the part of a manifest that is known before there is a task.
+    """Whose result it will be, and from what: the part of a manifest that is known before there is a task.
 
     :param identity: what makes it the same result, whatever the attempt (``Identity.key``). For a task that is
         known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.
@@ -55,17 +55,17 @@ class Origin:
 
     @property
     def type(self) -> str:
-        """The kind of request."""
+        """Return the kind of request."""
         return self.facts.type or ""
 
     @property
     def name(self) -> str | None:
-        """What its author calls it."""
+        """Return what its author calls it."""
         return self.facts.name
 
 
 def _plain_name(name: str | None) -> str | None:
-    """A file in the manifest's own folder: what somebody else wrote must not lead to other folders."""
+    """Check a name, which must be one in the manifest's own folder: a foreign manifest must not lead elsewhere."""
     if name is not None and (not name or "/" in name or name in (".", "..")):
         raise ValueError("must be the name of a file in the same folder")
     return name
@@ -113,17 +113,17 @@ class Manifest(ResultFacts):
     map_index: int | None = None
 
     @classmethod
-    def claim(cls, origin: Origin) -> Manifest:
+    def build_claim(cls, origin: Origin) -> Manifest:
         """Return the claim of ``origin``, made now."""
         # Its id at Kling is that of an attempt, which is chosen later.
         facts = origin.facts.model_copy(update={"external_task_id": None})
-        return cls._of(origin, facts, claimed_at=datetime.now(UTC).isoformat(timespec="seconds"))
+        return cls._build_from(origin, facts, claimed_at=datetime.now(UTC).isoformat(timespec="seconds"))
 
     @classmethod
-    def of(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
+    def of_task(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
         """Return the manifest of what ``task`` made."""
         shown = None if origin.request is None else shown_request(origin.request, origin.images)
-        return cls._of(
+        return cls._build_from(
             origin,
             origin.facts.with_task(task),
             request=shown,
@@ -132,7 +132,7 @@ class Manifest(ResultFacts):
         )
 
     @classmethod
-    def _of(cls, origin: Origin, facts: ResultFacts, **more: Any) -> Manifest:
+    def _build_from(cls, origin: Origin, facts: ResultFacts, **more: Any) -> Manifest:
         return cls(
             **facts.as_json(),
             version=VERSION,
@@ -146,16 +146,16 @@ class Manifest(ResultFacts):
 
     @property
     def is_claim(self) -> bool:
-        """Whether it only keeps the place."""
+        """Return whether it only keeps the place."""
         return not self.outputs
 
     @property
     def files(self) -> dict[str, SavedOutput]:
-        """The outputs that are files, by their names."""
+        """Return the outputs that are files, by their names."""
         return {one.file: one for one in self.outputs if one.file is not None}
 
     def is_claim_of(self, origin: Origin) -> bool:
-        """Whether this very task instance claimed the place, for this very request."""
+        """Return whether this very task instance claimed the place, for this very request."""
         mine = (origin.identity, origin.dag_id, origin.run_id, origin.task_id, origin.map_index)
         return self.is_claim and mine == (
             self.identity,
@@ -166,14 +166,14 @@ class Manifest(ResultFacts):
         )
 
     def is_of_same_task(self, origin: Origin) -> bool:
-        """Whether the same Dag, task and name made it; without a name, the same map index."""
+        """Return whether the same Dag, task and name made it; without a name, the same map index."""
         if self.dag_id is None or (self.dag_id, self.task_id) != (origin.dag_id, origin.task_id):
             return False
         return self.name == origin.name and (self.name is not None or self.map_index == origin.map_index)
 
     @property
     def owner(self) -> str:
-        """Whose it is, in words for a message."""
+        """Return whose it is, in words for a message."""
         mapped = self.map_index if self.map_index is not None and self.map_index >= 0 else None
         facts = (
             ("Dag", self.dag_id),
@@ -213,12 +213,12 @@ class SavedResult:
 
     @property
     def manifest_file(self) -> str:
-        """The whole path of the manifest."""
+        """Return the whole path of the manifest."""
         return str(self.path)
 
     @property
     def files(self) -> list[SavedFile]:
-        """The outputs that are files, in the order of the outputs."""
+        """Return the outputs that are files, in the order of the outputs."""
         return [found for one in self.manifest.outputs if (found := self.file_of(one)) is not None]
 
     def file_of(self, output: SavedOutput) -> SavedFile | None:
@@ -250,10 +250,10 @@ def read_manifest_file(path: ObjectStoragePath) -> tuple[int | None, Manifest | 
     Raises what the store raises.
     """
     store = store_of(path)
-    size = store.size(path)
+    size = store.get_size(path)
     if size is None or not 0 < size <= LARGEST:
         return size, None
     try:
-        return size, parse_manifest(store.read(path))
+        return size, parse_manifest(store.read_file(path))
     except FileNotFoundError:  # a claim that was released in this moment
         return None, None

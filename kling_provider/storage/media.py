@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple
 
-#: A film in fragments has two boxes per fragment; more boxes than this are no film.
+#: A video in fragments has two boxes per fragment; a file with more boxes than this is no video.
 _MOST_BOXES = 100_000
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -14,7 +14,7 @@ _JPEG = b"\xff\xd8\xff"
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
-class Picture(NamedTuple):
+class ImageSize(NamedTuple):
     """``kind`` is ``png`` or ``jpeg``; sides in pixels."""
 
     kind: str
@@ -51,16 +51,16 @@ def find_video_defect(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def picture(data: bytes) -> Picture | None:
-    """What a png or jpg says about itself; ``None`` for anything else, and where the header is cut."""
+def read_image_size(data: bytes) -> ImageSize | None:
+    """Read what a png or jpg says about itself; ``None`` for anything else, and where the header is cut."""
     if data.startswith(_PNG) and data[12:16] == b"IHDR" and len(data) >= 24:
-        return Picture("png", int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
+        return ImageSize("png", int.from_bytes(data[16:20]), int.from_bytes(data[20:24]))
     if data.startswith(_JPEG):
-        return _jpeg(data)
+        return _read_jpeg(data)
     return None
 
 
-def _jpeg(data: bytes) -> Picture | None:
+def _read_jpeg(data: bytes) -> ImageSize | None:
     position = 2
     while position + 9 <= len(data):
         if data[position] != 0xFF:
@@ -72,7 +72,7 @@ def _jpeg(data: bytes) -> Picture | None:
             position += 2
         elif marker in _JPEG_SIZES:
             height, width = data[position + 5 : position + 7], data[position + 7 : position + 9]
-            return Picture("jpeg", int.from_bytes(width), int.from_bytes(height))
+            return ImageSize("jpeg", int.from_bytes(width), int.from_bytes(height))
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4])
     return None

@@ -43,7 +43,7 @@ def file_stem(
     map_index: int,
     kling_task_id: str | None = None,
 ) -> str:
-    """Where the files of one request go below the destination, with ``/`` between the parts and without suffix.
+    """Return where the files of one request go below the destination, with ``/`` between the parts and without suffix.
 
     ``{name}`` is the request's name, else ``{task_id}-{map_index}`` (``{task_id}`` where the task is not
     mapped). ``.take{take}`` follows for takes above 0, unless the template says ``{take}`` itself.
@@ -70,20 +70,20 @@ def file_stem(
     }
     if kling_task_id is not None:
         values["kling_task_id"] = kling_task_id
-    text, used = _filled(_without_suffix(template), template, values)
+    text, used = _fill_template(_without_suffix(template), template, values)
     tail = add_take("", 0 if "take" in used else take)
     shown = template if template != "{name}" else values["name"]
     if text.startswith("/"):
-        raise _refused(shown, ABSOLUTE)
-    *folders, last = (_safe(part, shown) for part in text.split("/"))
+        raise _build_error(shown, ABSOLUTE)
+    *folders, last = (_make_safe(part, shown) for part in text.split("/"))
     if not last:
-        raise _refused(shown, NAMELESS)
-    parts = [_fit(part, _LONGEST) for part in folders if part]
-    return "/".join([*parts, _fit(last, _LONGEST_STEM - len(tail)) + tail])
+        raise _build_error(shown, NAMELESS)
+    parts = [_cut_to_fit(part, _LONGEST) for part in folders if part]
+    return "/".join([*parts, _cut_to_fit(last, _LONGEST_STEM - len(tail)) + tail])
 
 
 def stem_beside(stem: str, identity: str) -> str:
-    """Where a result is saved whose plain place is another one's of the same task: ``{stem}.{8 hex of its identity}``."""
+    """Return where a result is saved whose plain place holds another one of the same task: ``{stem}.{8 hex of its identity}``."""
     computed = _COMPUTED.fullmatch(identity)
     mark = computed[1] if computed else sha256(identity.encode(errors="surrogatepass")).hexdigest()[:8]
     return f"{stem}.{mark}"
@@ -97,17 +97,17 @@ def stem_of_type(stem: str, type: str) -> str:
 def destination_path(
     destination: str | PurePath | ObjectStoragePath, conn_id: str | None = None
 ) -> ObjectStoragePath:
-    """The folder that ``destination`` names, with the credentials of ``conn_id``.
+    """Return the folder that ``destination`` names, with the credentials of ``conn_id``.
 
     An absolute path means the worker's disk; a relative one is refused, because every worker has another
     current folder. Anything else is ``scheme://[conn_id@]bucket/folder``, for every scheme that an installed
     provider serves.
 
-    :raises KlingRequestError: saying what to write instead.
+    :raises KlingRequestError: where it is none; says what to write instead.
     """
     text = str(destination).strip()
     if _CONTROL.search(text):
-        raise _bad_destination(f"{text!r} holds characters that no path can have")
+        raise _bad_destination(f"{text!r} holds characters that no path can have; they must be left out")
     scheme, separator, rest = text.partition("://")
     if not separator:
         if not text.startswith("/"):
@@ -123,14 +123,14 @@ def destination_path(
         )
     if scheme in ("http", "https"):
         raise _bad_destination(
-            "is a web address, where nothing can be written; take a path or s3://, gs://, abfs://"
+            "is an http URL, where nothing can be written; it must be a path or begin with s3://, gs:// or abfs://"
         )
     if scheme == "file" and not place.startswith("/"):
         raise _bad_destination(
             f"{destination!r} has no absolute path; write file:///{place} if that is what you mean"
         )
     if not place.strip("/") and scheme != "file":
-        raise _bad_destination(f"{destination!r} names no bucket")
+        raise _bad_destination(f"{destination!r} must name a bucket")
     try:
         path = ObjectStoragePath(text, conn_id=conn_id) if conn_id else ObjectStoragePath(text)
         _ = path.fs
@@ -150,11 +150,11 @@ def _without_suffix(template: str) -> str:
     return template
 
 
-def _filled(pattern: str, template: str, values: Mapping[str, str]) -> tuple[str, set[str]]:
+def _fill_template(pattern: str, template: str, values: Mapping[str, str]) -> tuple[str, set[str]]:
     try:
         pairs = parse_template(pattern, tuple(values))
     except ValueError as error:
-        raise _refused(template, str(error)) from None
+        raise _build_error(template, str(error)) from None
     text = ""
     for literal, place in pairs:
         text += literal
@@ -163,23 +163,23 @@ def _filled(pattern: str, template: str, values: Mapping[str, str]) -> tuple[str
     return text, {place for _, place in pairs if place is not None}
 
 
-def _safe(part: str, shown: str) -> str:
+def _make_safe(part: str, shown: str) -> str:
     part = _UNSAFE.sub("_", normalize("NFC", part)).strip()
     if part == "..":
-        raise _refused(shown, OUTSIDE)
+        raise _build_error(shown, OUTSIDE)
     if part == ".":
         return ""
     return "_" + part[1:] if part.startswith(".") else part
 
 
-def _fit(part: str, room: int) -> str:
+def _cut_to_fit(part: str, room: int) -> str:
     raw = part.encode()
     if len(raw) <= room:
         return part
     return f"{raw[: room - 9].decode(errors='ignore')}-{sha256(raw).hexdigest()[:8]}"
 
 
-def _refused(shown: str, why: str) -> KlingRequestError:
+def _build_error(shown: str, why: str) -> KlingRequestError:
     return KlingRequestError(f"The file name {shown!r} {why}. Nothing was sent, nothing is billed.")
 
 

@@ -31,11 +31,11 @@ class Format:
     is_start: Callable[[bytes], bool]
 
 
-def _begins(*signs: bytes) -> Callable[[bytes], bool]:
+def _begins_with(*signs: bytes) -> Callable[[bytes], bool]:
     return lambda start: start.startswith(signs)
 
 
-def _riff(kind: bytes) -> Callable[[bytes], bool]:
+def _is_riff(kind: bytes) -> Callable[[bytes], bool]:
     return lambda start: start[:4] == b"RIFF" and start[8:12] == kind
 
 
@@ -44,19 +44,19 @@ def _is_mp3(start: bytes) -> bool:
 
 
 def _is_no_page(start: bytes) -> bool:
-    """Subtitles have no sign of their own; a page that a host shows where the file is gone is none."""
+    """Return whether this is no HTML page, which a host shows where the file is gone. Subtitles have no sign of their own."""
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
 
 
 _VIDEO = (Format(".mp4", lambda start: start[4:8] == b"ftyp"),)
 _IMAGE = (
-    Format(".png", _begins(b"\x89PNG\r\n\x1a\n")),
-    Format(".jpg", _begins(b"\xff\xd8\xff")),
-    Format(".webp", _riff(b"WEBP")),
+    Format(".png", _begins_with(b"\x89PNG\r\n\x1a\n")),
+    Format(".jpg", _begins_with(b"\xff\xd8\xff")),
+    Format(".webp", _is_riff(b"WEBP")),
 )
 _AUDIO = (
     Format(".mp3", _is_mp3),
-    Format(".wav", _riff(b"WAVE")),
+    Format(".wav", _is_riff(b"WAVE")),
     Format(".m4a", lambda start: start[4:8] == b"ftyp"),
 )
 
@@ -80,12 +80,12 @@ SUFFIXES = tuple(dict.fromkeys(one.suffix for formats in FORMATS.values() for on
 
 
 def is_known(output_type: str) -> bool:
-    """Whether this release knows what outputs of this type are."""
+    """Return whether this release knows what outputs of this type are."""
     return output_type in FORMATS
 
 
 def becomes_file(output: Output) -> bool:
-    """Whether an output is to be saved as a file: media are, and whatever has a link; an id in the account is none."""
+    """Return whether an output is to be saved as a file: media are, and whatever has a link; an id in the account is none."""
     return bool(output.url) or (output.type in FORMATS and output.type != "voice")
 
 

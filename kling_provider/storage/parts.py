@@ -13,44 +13,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-#: Where a file system has no locks, a part that nobody has touched for an hour is dead.
+#: Where a file system has no locks, a part that was not touched for an hour is dead.
 _DEAD_AFTER = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartFile:
     """``file`` is open for reading and writing."""
 
     file: BinaryIO
     path: Path
 
     def sync(self) -> None:
-        """To the disk, not only to the kernel."""
+        """Write the file to the disk, not only to the kernel."""
         self.file.flush()
         os.fsync(self.file.fileno())
 
 
 @contextmanager
-def part_file(folder: Path, prefix: str, *, private: bool = False) -> Iterator[Part]:
-    """A new file ``{prefix}{random}`` in ``folder``, gone afterwards unless it was renamed.
+def part_file(folder: Path, prefix: str, *, private: bool = False) -> Iterator[PartFile]:
+    """Open a new file ``{prefix}{random}`` in ``folder``, gone afterwards unless it was renamed.
 
-    :param private: for nobody else's eyes (a folder that is shared with other users).
+    :param private: readable by this user only (in a folder that is shared with other users).
     """
-    path, descriptor = _create(folder, prefix, 0o600 if private else 0o666)
+    path, descriptor = _create_locked(folder, prefix, 0o600 if private else 0o666)
     try:
         with open(descriptor, "w+b", closefd=False) as file:
-            yield Part(file, path)
+            yield PartFile(file, path)
     finally:
         path.unlink(missing_ok=True)
         os.close(descriptor)  # also ends the lock
 
 
-def _create(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
+def _create_locked(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
     while True:
         path = folder / f"{prefix}{secrets.token_hex(4)}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
-            _lock(descriptor)
+            _lock_file(descriptor)
             taken = not os.fstat(descriptor).st_nlink
         except BlockingIOError:
             taken = True
@@ -58,7 +58,7 @@ def _create(folder: Path, prefix: str, mode: int) -> tuple[Path, int]:
             taken = False  # no locks here
         if not taken:
             return path, descriptor
-        # Somebody who cleaned up took it for dead in the moment before it was locked, and has removed it or will.
+        # Another process that cleaned up took it for dead in the moment before it was locked, and has removed it or will.
         os.close(descriptor)
 
 
@@ -76,15 +76,15 @@ def remove_dead(folder: Path, *prefixes: str) -> None:
         except OSError:
             continue  # gone by now, or another user's
         try:
-            if _dead(descriptor):
+            if _is_dead(descriptor):
                 path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
 
-def _dead(descriptor: int) -> bool:
+def _is_dead(descriptor: int) -> bool:
     try:
-        _lock(descriptor)
+        _lock_file(descriptor)
     except BlockingIOError:
         return False
     except OSError:
@@ -92,5 +92,5 @@ def _dead(descriptor: int) -> bool:
     return True
 
 
-def _lock(descriptor: int) -> None:
+def _lock_file(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
 from kling_provider.file_names import MANIFEST_SUFFIX, manifest_names
 from kling_provider.storage.earlier_form import turn_into_manifest
-from kling_provider.storage.failures import telling
-from kling_provider.storage.looking import Found, look
+from kling_provider.storage.failures import as_storage_error
+from kling_provider.storage.looking import PlaceContents, look_at_place
 from kling_provider.storage.manifest import Manifest, Origin, SavedResult, manifest_path, read_manifest_file
 from kling_provider.storage.names import stem_beside, stem_of_type
 from kling_provider.storage.output_types import expected_suffixes
@@ -34,11 +34,11 @@ class Holder(Enum):
     NOBODY = "nobody"
     #: This very request's: its claim, or its result, or what is left of it.
     US = "us"
-    #: This very request's result, which somebody edited.
+    #: This very request's result, which was edited.
     EDITED = "edited"
     #: Another request's of the same Dag, task and name: a changed prompt, another run, another mapped entry.
     SAME_TASK = "same_task"
-    #: A request's of another kind, whoever made it.
+    #: The result of a request of another kind.
     OTHER_TYPE = "other_type"
     OTHERS = "others"
 
@@ -55,7 +55,7 @@ class Choice:
 
     stem: str
     claimed: str
-    found: Found
+    found: PlaceContents
     #: Our claim, or what is left of our result, is there already.
     is_held: bool
 
@@ -71,14 +71,14 @@ def find_saved_result(
     :param keep_form: only look; nothing is written or removed.
     :raises KlingStorageError: where a place cannot be read.
     """
-    with telling(f"look for {root / stem}"):
+    with as_storage_error(f"look for {root / stem}"):
         for one in possible_stems(stem, origin):
             path = manifest_path(root, one)
-            found = look(path, expected_suffixes(origin.expects))
+            found = look_at_place(path, expected_suffixes(origin.expects))
             if not _is_saved(found, origin.identity):
                 continue
             if not keep_form:
-                tend(found)
+                bring_up_to_date(found)
             return SavedResult(path, _manifest_of(found), reused=True)
     return None
 
@@ -90,13 +90,13 @@ def find_saved_by_file(file: ObjectStoragePath, identity: str) -> SavedResult | 
     """
     is_manifest = file.name.endswith(MANIFEST_SUFFIX)
     names = (file.name,) if is_manifest else manifest_names(file.name)
-    with telling(f"look for {file}"):
+    with as_storage_error(f"look for {file}"):
         for name in names:
             base = name.removesuffix(MANIFEST_SUFFIX)
             suffixes = () if is_manifest else (file.name.removeprefix(base).removeprefix("-0"),)
-            found = look(file.parent / name, suffixes)
+            found = look_at_place(file.parent / name, suffixes)
             if _is_saved(found, identity):
-                tend(found)
+                bring_up_to_date(found)
                 return SavedResult(found.path, _manifest_of(found), reused=True)
     return None
 
@@ -108,30 +108,30 @@ def choose_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace:
     ``{stem}.{type}``. Where it is another request's of the same Dag, task and name, ``{stem}.{8 hex}`` beside it.
 
     :param replace: then the plain stem too, if what is there was made by the same Dag, task and name.
-    :raises KlingRequestError: where it is somebody else's, saying whose, and what to write instead.
+    :raises KlingRequestError: where it belongs to another result, saying whose, and what to write instead.
     :raises KlingStorageError: where the place cannot be read or written.
     """
     suffixes = expected_suffixes(origin.expects, several=origin.several)
 
-    def see(one: str) -> tuple[Found, Holder, str]:
-        found = look(manifest_path(root, one), suffixes)
+    def look_at_stem(one: str) -> tuple[PlaceContents, Holder, str]:
+        found = look_at_place(manifest_path(root, one), suffixes)
         return found, *holder_of(found, origin)
 
-    with telling(f"write {root / stem}"):
+    with as_storage_error(f"write {root / stem}"):
         may_write(manifest_path(root, stem))
-        found, holder, why = see(stem)
+        found, holder, why = look_at_stem(stem)
         if holder in _OURS or (replace and holder is Holder.EDITED):
             return Choice(stem, stem, found, is_held=holder is not Holder.NOBODY)
         to_replace = stem if replace and may_replace(found, origin) else None
         if holder is Holder.OTHER_TYPE and to_replace is None:
             stem = stem_of_type(stem, origin.type)
-            found, holder, why = see(stem)
+            found, holder, why = look_at_stem(stem)
             if holder in _OURS or (replace and holder is Holder.EDITED):
                 return Choice(stem, stem, found, is_held=holder is not Holder.NOBODY)
             to_replace = stem if replace and may_replace(found, origin) else None
         if holder is Holder.SAME_TASK or to_replace is not None:
             beside = stem_beside(stem, origin.identity)
-            found, holder, why = see(beside)
+            found, holder, why = look_at_stem(beside)
             if holder in _OURS:
                 return Choice(to_replace or beside, beside, found, is_held=holder is Holder.US)
     raise KlingRequestError(f"{why} {_way_out(found, holder)} Nothing was sent, nothing is billed.")
@@ -141,7 +141,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
     """Claim the place that :func:`choose_place` finds, for ``origin``; returns the stem where its result will be saved.
 
     From then on no other task that asks can take it, on this worker or another, on disk, S3, GCS and ADLS. Other
-    stores cannot hold a claim against somebody who looks at the same moment; that is logged.
+    stores cannot hold a claim against another writer that looks at the same moment; that is logged.
 
     :raises KlingRequestError: as :func:`choose_place`; nothing was sent.
     :raises KlingStorageError: where the claim cannot be written (a full disk, no right); nothing was sent.
@@ -153,19 +153,19 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
             if choice.found.earlier is not None and choice.found.earlier.manifest.is_claim:
                 turn_into_manifest(path, choice.found.earlier)
             return choice.stem
-        with telling(f"claim {path}"):
+        with as_storage_error(f"claim {path}"):
             try:
-                if not store_of(path).claim(path, Manifest.claim(origin).as_bytes()):
+                if not store_of(path).write_claim(path, Manifest.build_claim(origin).as_bytes()):
                     _say_that_it_may_be_shared(path)
             except FileExistsError:
-                continue  # somebody was quicker: look whose it is
+                continue  # another writer was quicker: look whose it is
             # A file may have come before it.
-            found = look(path, expected_suffixes(origin.expects, several=origin.several))
+            found = look_at_place(path, expected_suffixes(origin.expects, several=origin.several))
             if holder_of(found, origin)[0] is Holder.US:
                 return choice.stem
         release_place(root, choice.claimed, origin)
     raise KlingStorageError(
-        f"Could not claim {root / stem}: others keep writing there. Nothing was sent to Kling."
+        f"Could not claim {root / stem}: other writers keep taking the place. Nothing was sent to Kling."
     )
 
 
@@ -176,7 +176,7 @@ def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
         try:
             manifest = read_manifest_file(path)[1]
             if manifest is not None and manifest.is_claim_of(origin):
-                store_of(path).remove(path)
+                store_of(path).remove_file(path)
         except Exception as error:  # noqa: BLE001 - what is left is a claim of this request, which its next try takes over
             log.warning("The claim %s could not be removed (%s)", path, type(error).__name__)
 
@@ -188,7 +188,7 @@ def possible_stems(stem: str, origin: Origin) -> Iterator[str]:
         yield stem_beside(one, origin.identity)
 
 
-def holder_of(found: Found, origin: Origin, kling_task_id: str | None = None) -> tuple[Holder, str]:
+def holder_of(found: PlaceContents, origin: Origin, kling_task_id: str | None = None) -> tuple[Holder, str]:
     """Tell whose a place is, and that in a sentence.
 
     :param kling_task_id: the same Kling task is ours too, whatever name it is wanted under.
@@ -213,11 +213,11 @@ def holder_of(found: Found, origin: Origin, kling_task_id: str | None = None) ->
             return Holder.OTHERS, f"{found.path.parent / name} is there and is no file."
     if (edited := found.find_edited()) is not None:
         edited_file = found.path.parent / edited
-        return Holder.EDITED, f"{edited_file} was changed after it was saved, and is whole still."
+        return Holder.EDITED, f"{edited_file} was changed after it was saved, and is still whole."
     return Holder.US, f"{place} is this result's."
 
 
-def may_replace(found: Found, origin: Origin) -> bool:
+def may_replace(found: PlaceContents, origin: Origin) -> bool:
     """Decide whether ``replace=True`` may take the place: its result was made by the same Dag, task and name.
 
     Not by another mapped entry of the same run: that would be overwritten as soon as it is there.
@@ -231,18 +231,18 @@ def may_replace(found: Found, origin: Origin) -> bool:
     return old.is_of_same_task(origin) and not is_sibling
 
 
-def tend(found: Found) -> None:
-    """Bring a saved result into today's form, and remove what killed tries left beside it."""
+def bring_up_to_date(found: PlaceContents) -> None:
+    """Update a saved result to today's form, and remove what killed tries left beside it."""
     if found.earlier is not None:
         turn_into_manifest(found.path, found.earlier)
-    store_of(found.path).tidy(found.path)
+    store_of(found.path).remove_leftovers(found.path)
 
 
-def _is_saved(found: Found, identity: str) -> bool:
+def _is_saved(found: PlaceContents, identity: str) -> bool:
     return found.manifest is not None and found.manifest.identity == identity and found.is_whole
 
 
-def _manifest_of(found: Found) -> Manifest:
+def _manifest_of(found: PlaceContents) -> Manifest:
     if found.manifest is None:
         raise ValueError("there must be a manifest")
     return found.manifest
@@ -260,7 +260,7 @@ def _holder_of_another(manifest: Manifest, origin: Origin) -> Holder:
     return Holder.SAME_TASK if manifest.is_of_same_task(origin) else Holder.OTHERS
 
 
-def _holder_of_strays(found: Found, origin: Origin) -> tuple[Holder, str]:
+def _holder_of_strays(found: PlaceContents, origin: Origin) -> tuple[Holder, str]:
     folder, (name, size) = found.path.parent, next(iter(found.strays.items()))
     if size == -1:
         return Holder.OTHERS, f"{folder / name} is there and is no file."
@@ -276,7 +276,7 @@ def _holder_of_strays(found: Found, origin: Origin) -> tuple[Holder, str]:
     )
 
 
-def _way_out(found: Found, holder: Holder) -> str:
+def _way_out(found: PlaceContents, holder: Holder) -> str:
     if (found.manifest is not None and found.manifest.is_claim and not found.strays) or found.beside == 0:
         file = found.earlier.paths[0] if found.earlier is not None else found.path
         return (

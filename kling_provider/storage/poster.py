@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The poster: a JPEG of a video's first picture, ``<file>.jpg``, where the extra ``poster`` is installed."""
+"""The poster: a JPEG of a video's first frame, ``<file>.jpg``, where the extra ``poster`` is installed."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ _QUALITY = 82
 
 
 def poster_path(path: ObjectStoragePath) -> ObjectStoragePath:
-    """Where the poster of a video file is."""
+    """Return where the poster of a video file is."""
     beside: ObjectStoragePath = path.parent / f"{path.name}.jpg"
     return beside
 
 
 def can_make_posters() -> bool:
-    """Whether PyAV and Pillow are there: ``pip install 'airflow-provider-kling[poster]'``."""
+    """Return whether PyAV and Pillow are installed: ``pip install 'airflow-provider-kling[poster]'``."""
     return find_spec("av") is not None and find_spec("PIL") is not None
 
 
-def poster_of(film: BinaryIO) -> bytes | None:
-    """The first picture of ``film`` as a JPEG; ``None``, with a warning, where that cannot be made.
+def make_poster(video: BinaryIO) -> bytes | None:
+    """Make a JPEG of the first frame of ``video``; ``None``, with a warning, where that cannot be made.
 
-    :param film: can be read and sought; its position changes.
+    :param video: can be read and sought; its position changes.
     """
     if not can_make_posters():
         return None
     try:
         import av
 
-        film.seek(0)
-        with av.open(film, "r") as container:
+        video.seek(0)
+        with av.open(video, "r") as container:
             frame = next(iter(container.decode(video=0)))
             picture = frame.to_image()  # type: ignore[no-untyped-call]
         picture.thumbnail(_LARGEST)
         target = io.BytesIO()
         picture.save(target, "JPEG", quality=_QUALITY, optimize=True)
         return target.getvalue()
-    except Exception as error:  # noqa: BLE001 - whatever a decoder says of it, the film itself is paid and whole
+    except Exception as error:  # noqa: BLE001 - whatever a decoder says of it, the video itself is paid and whole
         log.warning("No poster could be made: %s: %s", type(error).__name__, error)
         return None

@@ -14,13 +14,13 @@ from kling_provider.api.tasks import Output
 from kling_provider.exceptions import KlingStorageError
 from kling_provider.file_names import MANIFEST_SUFFIX
 from kling_provider.storage.download import Fetched
-from kling_provider.storage.failures import still_there
-from kling_provider.storage.looking import Found
+from kling_provider.storage.failures import say_where_it_stays
+from kling_provider.storage.looking import PlaceContents
 from kling_provider.storage.manifest import Manifest, SavedOutput, SavedResult, read_manifest_file
-from kling_provider.storage.media import Picture
+from kling_provider.storage.media import ImageSize
 from kling_provider.storage.output_types import is_known
-from kling_provider.storage.parts import Part
-from kling_provider.storage.places import ROUNDS, tend
+from kling_provider.storage.parts import PartFile
+from kling_provider.storage.places import ROUNDS, bring_up_to_date
 from kling_provider.storage.poster import poster_path
 from kling_provider.storage.stores import store_of
 from kling_provider.storage.target import Target
@@ -35,14 +35,16 @@ log = logging.getLogger(__name__)
 class Download:
     """One output, complete and checked, in a temporary file. ``poster`` is a JPEG."""
 
-    part: Part
+    part: PartFile
     fetched: Fetched
     poster: bytes | None
-    sides: Picture | None
+    sides: ImageSize | None
 
 
-def publish(target: Target, wanted: Mapping[int, Output], downloads: Mapping[int, Download]) -> SavedResult:
-    """Put downloads and their manifest in their places, or find that another try of this task just did.
+def publish_result(
+    target: Target, wanted: Mapping[int, Output], downloads: Mapping[int, Download]
+) -> SavedResult:
+    """Publish downloads and their manifest in their places, or find that another try of this task just did.
 
     The order, so that a kill between any two steps neither loses a file of others nor blocks our own retry:
 
@@ -56,48 +58,52 @@ def publish(target: Target, wanted: Mapping[int, Output], downloads: Mapping[int
        right by the manifest's digests, and downloads the others alone.
     4. What an earlier release wrote beside the files, and the manifest now says, is removed.
 
-    The other order (files, then the manifest) would leave files of which nobody knows whose they are.
+    The other order (files, then the manifest) would leave files whose owner is unknown.
     """
     several = len(wanted) > 1
     for _ in range(ROUNDS):
-        suffixes = [_suffix(index, one, several=several) for index, one in downloads.items()]
-        found = target.settle(suffixes)
-        if target.has(found):
+        suffixes = [_get_suffix(index, one, several=several) for index, one in downloads.items()]
+        found = target.settle_place(suffixes)
+        if target.has_result(found):
             return as_reused(found)
-        kept = target.intact(found)
+        kept = target.find_intact(found)
         if missing := [
             index
             for index in wanted
             if index not in downloads and is_known(wanted[index].type) and index not in kept
         ]:
             raise _lost_place(target, f"output {missing[0]} was removed in this moment")
-        outputs = _outputs(target, downloads, kept, several=several)
+        outputs = _list_outputs(target, downloads, kept, several=several)
         store, path = store_of(target.path), target.path
         try:
-            _clear(target, found, kept)
-            store.write(
-                path, Manifest.of(target.task, target.origin, outputs).as_bytes(), new=found.beside is None
+            _clear_place(target, found, kept)
+            store.write_file(
+                path,
+                Manifest.of_task(target.task, target.origin, outputs).as_bytes(),
+                new=found.beside is None,
             )
             new = {index: one for index, one in downloads.items() if index not in kept}
             if _put_posters(target, found, outputs, new):
-                store.write(path, Manifest.of(target.task, target.origin, outputs).as_bytes(), new=False)
+                store.write_file(
+                    path, Manifest.of_task(target.task, target.origin, outputs).as_bytes(), new=False
+                )
             _put_files(target, outputs, new)
         except FileExistsError:
             continue  # another task was quicker: look whose it is
         for old in found.earlier.paths if found.earlier is not None else ():
-            store.remove(old)
+            store.remove_file(old)
         told = read_manifest_file(path)[1]
         if told is not None and told.kling_task_id == target.task.kling_task_id:
             return SavedResult(path, told, reused=False)
-        # In a store that cannot hold a claim somebody wrote over ours in this moment.
+        # In a store that cannot hold a claim another writer replaced ours just now.
     raise _lost_place(target, "others keep writing there")
 
 
-def as_reused(found: Found) -> SavedResult:
+def as_reused(found: PlaceContents) -> SavedResult:
     """Return what is there already, whole; in today's form from now on."""
     if found.manifest is None:
         raise ValueError("there must be a manifest")
-    tend(found)
+    bring_up_to_date(found)
     for name in found.manifest.files:
         log.info(
             "%s is there already and right (Kling task %s)",
@@ -110,20 +116,20 @@ def as_reused(found: Found) -> SavedResult:
 def _lost_place(target: Target, why: str) -> KlingStorageError:
     return KlingStorageError(
         f"Could not save {str(target.path).removesuffix(MANIFEST_SUFFIX)}: {why}. "
-        f"{still_there(target.task.kling_task_id, target.task.expires_at)} A retry downloads it again at no cost.",
+        f"{say_where_it_stays(target.task.kling_task_id, target.task.expires_at)} A retry downloads it again at no cost.",
         task_state=TaskState.EXISTS,
         kling_task_id=target.task.kling_task_id,
     )
 
 
-def _suffix(index: int, download: Download, *, several: bool) -> str:
+def _get_suffix(index: int, download: Download, *, several: bool) -> str:
     return f"-{index}{download.fetched.suffix}" if several else download.fetched.suffix
 
 
-def _outputs(
+def _list_outputs(
     target: Target, downloads: Mapping[int, Download], kept: Mapping[int, SavedOutput], *, several: bool
 ) -> list[SavedOutput]:
-    """All outputs of the task, as the manifest lists them."""
+    """List all outputs of the task, as the manifest lists them."""
     outputs = []
     for index, output in enumerate(target.task.outputs):
         download = downloads.get(index)
@@ -132,7 +138,7 @@ def _outputs(
         elif download is None:
             outputs.append(SavedOutput(type=output.type, id=output.id, duration=output.duration))
         else:
-            name = f"{target.base}{_suffix(index, download, several=several)}"
+            name = f"{target.base}{_get_suffix(index, download, several=several)}"
             outputs.append(
                 SavedOutput(
                     type=output.type,
@@ -149,20 +155,20 @@ def _outputs(
     return outputs
 
 
-def _clear(target: Target, found: Found, kept: Mapping[int, SavedOutput]) -> None:
-    """Remove what is in the way and may go: :meth:`Target.settle` has decided that it is ours."""
+def _clear_place(target: Target, found: PlaceContents, kept: Mapping[int, SavedOutput]) -> None:
+    """Remove what is in the way and may go: :meth:`Target.settle_place` has decided that it is ours."""
     folder, store = found.path.parent, store_of(found.path)
     stay = {one.file for one in kept.values()}
     is_this_task = found.manifest is not None and found.manifest.kling_task_id == target.task.kling_task_id
     for name, output in (found.manifest.files if found.manifest is not None else {}).items():
         if found.sizes.get(name) is not None and name not in stay:
-            store.remove(folder / name)
+            store.remove_file(folder / name)
         if output.poster and not is_this_task:
-            store.remove(folder / output.poster)
+            store.remove_file(folder / output.poster)
 
 
 def _put_posters(
-    target: Target, found: Found, outputs: list[SavedOutput], downloads: Mapping[int, Download]
+    target: Target, found: PlaceContents, outputs: list[SavedOutput], downloads: Mapping[int, Download]
 ) -> bool:
     """Save the posters; whether ``outputs`` has changed, because one could not be saved."""
     known = {one.poster for one in found.manifest.outputs} if found.manifest is not None else set()
@@ -176,16 +182,16 @@ def _put_posters(
 
 
 def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_ours: bool) -> bool:
-    """Whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
+    """Put the poster beside the video, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
     store = store_of(place)
     try:
-        if store.size(place) is not None:
+        if store.get_size(place) is not None:
             if not is_ours:
                 log.warning("%s is there and is none of ours, so the video gets no poster", place)
             return is_ours
-        with store.part(target.path) as part:
+        with store.open_part(target.path) as part:
             part.file.write(data)
-            store.publish(part, place)
+            store.publish_part(part, place)
     except FileExistsError:
         return is_ours
     except OSError as error:
@@ -200,7 +206,7 @@ def _put_files(target: Target, outputs: Sequence[SavedOutput], downloads: Mappin
     for index, download in downloads.items():
         name = str(outputs[index].file)
         try:
-            store.publish(download.part, target.path.parent / name)
+            store.publish_part(download.part, target.path.parent / name)
         except FileExistsError:
             target.lost.add(name)
             raise

@@ -13,14 +13,14 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError
 from kling_provider.storage.addresses import Reach
-from kling_provider.storage.download import fetch
-from kling_provider.storage.failures import telling
+from kling_provider.storage.download import fetch_output
+from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.manifest import Origin, SavedResult, manifest_path
-from kling_provider.storage.media import picture
+from kling_provider.storage.media import read_image_size
 from kling_provider.storage.output_types import becomes_file, expected_suffixes, is_known
-from kling_provider.storage.parts import Part
-from kling_provider.storage.poster import poster_of
-from kling_provider.storage.publishing import Download, as_reused, publish
+from kling_provider.storage.parts import PartFile
+from kling_provider.storage.poster import make_poster
+from kling_provider.storage.publishing import Download, as_reused, publish_result
 from kling_provider.storage.stores import store_of
 from kling_provider.storage.target import Target
 
@@ -74,24 +74,24 @@ def save_outputs(
     places = [manifest_path(root, one) for one in (stem, *beside)]
     target = Target(task, places, origin, replace)
     with (
-        telling(f"save {root / stem}", kling_task_id=task.kling_task_id, until=task.expires_at),
+        as_storage_error(f"save {root / stem}", kling_task_id=task.kling_task_id, until=task.expires_at),
         ExitStack() as parts,
     ):
         store = store_of(target.path)
-        store.tidy(*places)
-        found = target.settle(_possible_suffixes(wanted))
-        if target.has(found):
+        store.remove_leftovers(*places)
+        found = target.settle_place(_possible_suffixes(wanted))
+        if target.has_result(found):
             return as_reused(found)
-        there = target.intact(found)  # hashes what is there: once, not per output
-        downloads = _download(
+        there = target.find_intact(found)  # hashes what is there: once, not per output
+        downloads = _download_outputs(
             task,
             {index: output for index, output in wanted.items() if index not in there},
-            lambda: parts.enter_context(store.part(target.path)),
+            lambda: parts.enter_context(store.open_part(target.path)),
             refresh=refresh,
             http_extras=http_extras or {},
             reach=reach,
         )
-        result = publish(target, wanted, downloads)
+        result = publish_result(target, wanted, downloads)
     for index, download in downloads.items():
         if not result.reused:
             log.info(
@@ -104,7 +104,7 @@ def save_outputs(
 
 
 def _possible_suffixes(wanted: Mapping[int, Output]) -> list[str]:
-    """What may follow the stem in the names of the files, before their bytes tell which format they have."""
+    """List what may follow the stem in the names of the files, before their bytes tell which format they have."""
     return [
         f"-{index}{suffix}" if len(wanted) > 1 else suffix
         for index, output in wanted.items()
@@ -112,10 +112,10 @@ def _possible_suffixes(wanted: Mapping[int, Output]) -> list[str]:
     ]
 
 
-def _download(
+def _download_outputs(
     task: KlingTask,
     wanted: Mapping[int, Output],
-    new_part: Callable[[], Part],
+    new_part: Callable[[], PartFile],
     *,
     refresh: Callable[[], KlingTask],
     http_extras: Mapping[str, Any],
@@ -127,7 +127,9 @@ def _download(
     for index, output in wanted.items():
         part = new_part()
         try:
-            fetched = fetch(task, index, part.file, refresh=fresh, http_extras=http_extras, reach=reach)
+            fetched = fetch_output(
+                task, index, part.file, refresh=fresh, http_extras=http_extras, reach=reach
+            )
         except KlingServerError as error:
             if is_known(output.type):
                 raise
@@ -139,9 +141,9 @@ def _download(
                 error,
             )
             continue
-        poster = poster_of(part.file) if fetched.suffix == ".mp4" else None
+        poster = make_poster(part.file) if fetched.suffix == ".mp4" else None
         part.file.seek(0)
-        sides = picture(part.file.read(_HEAD)) if fetched.suffix in (".png", ".jpg") else None
+        sides = read_image_size(part.file.read(_HEAD)) if fetched.suffix in (".png", ".jpg") else None
         downloads[index] = Download(part, fetched, poster, sides)
     log.debug("%d outputs came in %.1f s", len(downloads), time.monotonic() - started)
     return downloads

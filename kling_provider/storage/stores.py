@@ -17,7 +17,7 @@ from tempfile import gettempdir
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from kling_provider.storage.failures import as_os_error
-from kling_provider.storage.parts import Part, part_file, remove_dead
+from kling_provider.storage.parts import PartFile, part_file, remove_dead
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -32,78 +32,80 @@ _NO_LINKS = frozenset((errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 _DOWNLOADS = ".kling-download.part-"
 
 
-class Store(Protocol):
-    """One kind of place. Raises ``OSError``; ``failures.telling`` puts that into words."""
+class FileStore(Protocol):
+    """One kind of place. Raises ``OSError``; ``failures.as_storage_error`` turns that into an error for users."""
 
-    def size(self, path: ObjectStoragePath) -> int | None:
-        """Bytes of the file; ``None`` where nothing is there, -1 where something is that is no file."""
+    def get_size(self, path: ObjectStoragePath) -> int | None:
+        """Return the size of the file in bytes; ``None`` where nothing is there, -1 where something is that is no file."""
 
-    def read(self, path: ObjectStoragePath) -> bytes: ...
+    def read_file(self, path: ObjectStoragePath) -> bytes:
+        """Read the whole file."""
 
-    def open(self, path: ObjectStoragePath) -> BinaryIO:
-        """For reading and seeking."""
+    def open_file(self, path: ObjectStoragePath) -> BinaryIO:
+        """Open the file for reading and seeking."""
 
-    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
-        """Whether a file of the right size is the right one, as far as that can be asked cheaply."""
+    def has_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+        """Return whether a file of the right size is the right one, as far as that can be asked cheaply."""
 
-    def remove(self, path: ObjectStoragePath) -> None: ...
+    def remove_file(self, path: ObjectStoragePath) -> None:
+        """Remove the file, if it is there."""
 
-    def tidy(self, *paths: ObjectStoragePath) -> None:
+    def remove_leftovers(self, *paths: ObjectStoragePath) -> None:
         """Remove what killed workers left of these files (all in one folder)."""
 
-    def part(self, path: ObjectStoragePath) -> AbstractContextManager[Part]:
-        """A context manager: a local temporary file (:class:`Part`) that :meth:`publish` turns into ``path``."""
+    def open_part(self, path: ObjectStoragePath) -> AbstractContextManager[PartFile]:
+        """Open a context with a local temporary file (:class:`PartFile`) that :meth:`publish_part` turns into ``path``."""
 
-    def publish(self, part: Part, path: ObjectStoragePath) -> None:
-        """The file appears, whole.
+    def publish_part(self, part: PartFile, path: ObjectStoragePath) -> None:
+        """Publish ``part`` as ``path``: the file appears, whole.
 
         :raises FileExistsError: where one is there already.
         """
 
-    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
-        """A small file, whole. With ``new`` it must not be there yet (``FileExistsError``)."""
+    def write_file(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        """Write a small file, whole. With ``new`` it must not be there yet (``FileExistsError``)."""
 
-    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
-        """A small file, whole and durable, made as new (``FileExistsError``).
+    def write_claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+        """Write a small file, whole and durable, that must not be there yet (``FileExistsError``).
 
-        :returns: whether of two that do this at the same moment one fails; else it was only looked.
+        :returns: whether the store itself lets one of two simultaneous claims fail; else it was only looked before.
         """
 
 
 class LocalStore:
     """The worker's disk, or one that is mounted there."""
 
-    def size(self, path: ObjectStoragePath) -> int | None:
-        place = _local(path)
+    def get_size(self, path: ObjectStoragePath) -> int | None:
+        place = _to_local(path)
         if not os.path.lexists(place):
             return None
         return place.stat().st_size if place.is_file() else -1
 
-    def read(self, path: ObjectStoragePath) -> bytes:
-        return _local(path).read_bytes()
+    def read_file(self, path: ObjectStoragePath) -> bytes:
+        return _to_local(path).read_bytes()
 
-    def open(self, path: ObjectStoragePath) -> BinaryIO:
-        return _local(path).open("rb")
+    def open_file(self, path: ObjectStoragePath) -> BinaryIO:
+        return _to_local(path).open("rb")
 
-    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
-        with _local(path).open("rb") as file:
+    def has_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+        with _to_local(path).open("rb") as file:
             return file_digest(file, "sha256").hexdigest() == sha256
 
-    def remove(self, path: ObjectStoragePath) -> None:
-        _local(path).unlink(missing_ok=True)
+    def remove_file(self, path: ObjectStoragePath) -> None:
+        _to_local(path).unlink(missing_ok=True)
 
-    def tidy(self, *paths: ObjectStoragePath) -> None:
-        remove_dead(_local(paths[0]).parent, *(_part_prefix(_local(path)) for path in paths))
+    def remove_leftovers(self, *paths: ObjectStoragePath) -> None:
+        remove_dead(_to_local(paths[0]).parent, *(_part_prefix(_to_local(path)) for path in paths))
 
     @contextmanager
-    def part(self, path: ObjectStoragePath) -> Iterator[Part]:
-        place = _local(path)
+    def open_part(self, path: ObjectStoragePath) -> Iterator[PartFile]:
+        place = _to_local(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         with part_file(place.parent, _part_prefix(place)) as part:
             yield part
 
-    def publish(self, part: Part, path: ObjectStoragePath) -> None:
-        place = _local(path)
+    def publish_part(self, part: PartFile, path: ObjectStoragePath) -> None:
+        place = _to_local(path)
         part.sync()
         try:
             os.link(part.path, place)  # unlike a rename, never over something
@@ -114,25 +116,25 @@ class LocalStore:
             part.path.replace(place)
         _sync_folder(place.parent)
 
-    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
-        with self.part(path) as part:
+    def write_file(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+        with self.open_part(path) as part:
             part.file.write(data)
             if new:
-                self.publish(part, path)
+                self.publish_part(part, path)
             else:
                 part.sync()
-                part.path.replace(_local(path))
+                part.path.replace(_to_local(path))
                 _sync_folder(part.path.parent)
 
-    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
-        self.write(path, data, new=True)
+    def write_claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+        self.write_file(path, data, new=True)
         return True
 
 
 class RemoteStore:
     """An object store, or a file server: what is published was complete and checked on local disk before."""
 
-    def size(self, path: ObjectStoragePath) -> int | None:
+    def get_size(self, path: ObjectStoragePath) -> int | None:
         try:
             with as_os_error():
                 path.fs.invalidate_cache()  # a listing from before a long wait may lie
@@ -141,67 +143,67 @@ class RemoteStore:
             return None
         return int(info["size"]) if info.get("type") == "file" and info.get("size") is not None else -1
 
-    def read(self, path: ObjectStoragePath) -> bytes:
+    def read_file(self, path: ObjectStoragePath) -> bytes:
         with as_os_error():
             return bytes(path.fs.cat_file(path.path))
 
-    def open(self, path: ObjectStoragePath) -> BinaryIO:
+    def open_file(self, path: ObjectStoragePath) -> BinaryIO:
         with as_os_error():
             file: BinaryIO = path.fs.open(path.path, "rb")
         return file
 
-    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+    def has_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
         return True  # comparing would download it again
 
-    def remove(self, path: ObjectStoragePath) -> None:
-        if self.size(path) is not None:
+    def remove_file(self, path: ObjectStoragePath) -> None:
+        if self.get_size(path) is not None:
             with as_os_error():
                 path.fs.rm_file(path.path)
 
-    def tidy(self, *paths: ObjectStoragePath) -> None:
+    def remove_leftovers(self, *paths: ObjectStoragePath) -> None:
         remove_dead(Path(gettempdir()), _DOWNLOADS)
 
     @contextmanager
-    def part(self, path: ObjectStoragePath) -> Iterator[Part]:
+    def open_part(self, path: ObjectStoragePath) -> Iterator[PartFile]:
         with part_file(Path(gettempdir()), _DOWNLOADS, private=True) as part:
             yield part
 
-    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+    def publish_part(self, part: PartFile, path: ObjectStoragePath) -> None:
         part.sync()
         self._must_be_free(path)
-        with as_os_error(), self._target(path) as target:
+        with as_os_error(), self._open_target(path) as target:
             path.fs.put_file(str(part.path), target)
-        if (arrived := self.size(path)) != (size := part.path.stat().st_size):
-            self.remove(path)
+        if (arrived := self.get_size(path)) != (size := part.path.stat().st_size):
+            self.remove_file(path)
             raise OSError(errno.EIO, f"{size} bytes were sent and {arrived} arrived")
 
-    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+    def write_file(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
         if new and path.protocol in _WHOLE_UPLOADS:
-            self._create(path, data)
+            self._create_if_absent(path, data)
             return
         if new:
             self._must_be_free(path)
-        self._upload(path, data)
+        self._upload_whole(path, data)
 
-    def _upload(self, path: ObjectStoragePath, data: bytes) -> None:
-        with as_os_error(), self._target(path) as target:
+    def _upload_whole(self, path: ObjectStoragePath, data: bytes) -> None:
+        with as_os_error(), self._open_target(path) as target:
             path.fs.pipe_file(target, data)
 
-    def claim(self, path: ObjectStoragePath, data: bytes) -> bool:
+    def write_claim(self, path: ObjectStoragePath, data: bytes) -> bool:
         if path.protocol not in _WHOLE_UPLOADS:
-            self.write(path, data, new=True)
+            self.write_file(path, data, new=True)
             return False
-        if not self._create(path, data):
+        if not self._create_if_absent(path, data):
             return False
         try:
             # A server, or an older client, that does not know the condition ignores it: seen by doing it twice.
-            self._create(path, data)
+            self._create_if_absent(path, data)
         except FileExistsError:
             return True
         return False
 
-    def _create(self, path: ObjectStoragePath, data: bytes) -> bool:
-        """Upload with the condition that nothing is there; ``False`` where that is not known, and it was only looked."""
+    def _create_if_absent(self, path: ObjectStoragePath, data: bytes) -> bool:
+        """Upload on condition that nothing is there; ``False`` where that is not known, and it was only looked."""
         try:
             with as_os_error():
                 path.fs.pipe_file(path.path, data, mode="create")
@@ -212,18 +214,18 @@ class RemoteStore:
             self._must_be_free(path)
             if error.errno != errno.ENOSYS and "TypeError" not in str(error):
                 raise
-            self._upload(path, data)
+            self._upload_whole(path, data)
             return False
         return True
 
     def _must_be_free(self, path: ObjectStoragePath) -> None:
-        """A look, no lock."""
-        if self.size(path) is not None:
+        """Raise ``FileExistsError`` where the file is there: a look, and no lock."""
+        if self.get_size(path) is not None:
             raise FileExistsError(errno.EEXIST, "is there already", str(path))
 
     @contextmanager
-    def _target(self, path: ObjectStoragePath) -> Iterator[str]:
-        """Where to upload to: the file itself, or beside it where a half upload would be seen.
+    def _open_target(self, path: ObjectStoragePath) -> Iterator[str]:
+        """Open where to upload to: the file itself, or beside it where a half upload would be seen.
 
         The name beside is always the same one, so that what a killed worker left is written over.
         """
@@ -235,7 +237,7 @@ class RemoteStore:
         beside = f"{folder.rstrip('/')}/.{path.name}.part"
         try:
             yield beside
-            self.remove(path)
+            self.remove_file(path)
             path.fs.mv(beside, path.path)
         except BaseException:
             if path.fs.exists(beside):
@@ -246,7 +248,7 @@ class RemoteStore:
 _LOCAL, _REMOTE = LocalStore(), RemoteStore()
 
 
-def store_of(path: ObjectStoragePath) -> Store:
+def store_of(path: ObjectStoragePath) -> FileStore:
     return _LOCAL if path.protocol in ("", "file", "local") else _REMOTE
 
 
@@ -259,7 +261,7 @@ def may_write(path: ObjectStoragePath) -> None:
     if store_of(path) is not _LOCAL:
         _bucket_exists(path)
         return
-    folder = _local(path).parent
+    folder = _to_local(path).parent
     while not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir():
@@ -276,21 +278,21 @@ def _bucket_exists(path: ObjectStoragePath) -> None:
         path.fs.info(bucket)
     except FileNotFoundError:
         raise FileNotFoundError(errno.ENOENT, f"there is no bucket {bucket}") from None
-    except Exception:  # noqa: BLE001 - many who may write a bucket may not ask about it: the upload will tell
+    except Exception:  # noqa: BLE001 - many credentials that may write a bucket may not ask about it: the upload will tell
         return
 
 
 def _part_prefix(place: Path) -> str:
-    """Hidden, and without a video's suffix, so that nobody takes a part for a video."""
+    """Return how the names of parts begin: hidden, and without a video's suffix, so that none is taken for a video."""
     return f".{place.name}.part-"
 
 
-def _local(path: ObjectStoragePath) -> Path:
+def _to_local(path: ObjectStoragePath) -> Path:
     return Path(path.path)
 
 
 def _sync_folder(folder: Path) -> None:
-    """A new name survives a power cut only when its folder is on disk too."""
+    """Write a folder to the disk: a new name survives a power cut only then."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,55 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exactly-once submission: given what is known and each answer, what now. A class without I/O.
+"""Exactly-once submission: given what is known and each response, what now. A class without I/O.
 
-:meth:`Submission.steps` is a generator: it yields what to do (:data:`Step`) and is sent what came of it, so
+:meth:`Submission.plan_steps` is a generator: it yields what to do (:data:`Step`) and is sent what came of it, so
 that hook, operators and tests can drive the same decisions. What fails is thrown into it.
 
-Two worlds:
+Two cases:
 
-* **with a lock** Kling refuses a second create with our id, so after any doubt we look up, and where nothing
-  is found send again *with the same id*;
-* **without one** an intent is stored before the call and closed after it. A call whose end is unknown is
-  never repeated: we stop and say how to go on.
+* **with a lock** Kling refuses a second create with our id, so after an ambiguous
+  call we look up, and where nothing is found send again *with the same id*;
+* **without one** an intent is stored before the call and closed after it. An ambiguous call is never
+  repeated: we stop and say how to go on.
 """
 
-from kling_provider.submission.machine import Submission
+from kling_provider.submission.messages import build_task_failure
+from kling_provider.submission.state_machine import Submission
 from kling_provider.submission.steps import (
     Find,
-    NoSlot,
+    MustQueue,
     Outcome,
     Permit,
     Prepare,
-    Read,
-    Record,
+    ReadTask,
     Send,
     Sent,
     Step,
     Steps,
-    Store,
+    StoreRecord,
+    SubmissionRecord,
     Submitted,
     Wait,
-    drive,
-    drive_until,
+    drive_steps,
+    drive_steps_until,
 )
-from kling_provider.submission.words import failure_of
 
 __all__ = [
     "Find",
-    "NoSlot",
+    "MustQueue",
     "Outcome",
     "Permit",
     "Prepare",
-    "Read",
-    "Record",
+    "ReadTask",
     "Send",
     "Sent",
     "Step",
     "Steps",
-    "Store",
+    "StoreRecord",
     "Submission",
+    "SubmissionRecord",
     "Submitted",
     "Wait",
-    "drive",
-    "drive_until",
-    "failure_of",
+    "build_task_failure",
+    "drive_steps",
+    "drive_steps_until",
 ]

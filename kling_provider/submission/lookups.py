@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find what was sent before: by the Kling task id of a record, or by the external id of a call without an answer.
+"""Find what was sent before: by the Kling task id of a record, or by the external id of a call without a response.
 
 Generators of steps, as the state machine's own: what they yield is free.
 """
@@ -13,13 +13,13 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingError, KlingTaskNotFound
-from kling_provider.submission.steps import Find, Read, Record, Step, Submitted, Wait
+from kling_provider.submission.steps import Find, ReadTask, Step, SubmissionRecord, Submitted, Wait
 
 Lookup = Generator[Step, Any, KlingTask | None]
 
 
 def read_recorded(
-    record: Record, *, what: str, host: str, another: str, at_kling: bool = True
+    record: SubmissionRecord, *, what: str, host: str, another: str, at_kling: bool = True
 ) -> Generator[Step, Any, KlingTask]:
     """Read the task that an earlier try made.
 
@@ -29,7 +29,7 @@ def read_recorded(
     """
     kling_task_id = str(record["kling_task_id"])
     try:
-        task: KlingTask | None = yield Read(kling_task_id)
+        task: KlingTask | None = yield ReadTask(kling_task_id)
     except KlingError as error:
         raise error.with_context(
             prefix=f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: ",
@@ -50,10 +50,11 @@ def read_recorded(
 
 
 def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Lookup:
-    """Look for the task of an external id, several times.
+    """Find the task of an external id, looking several times; ``None`` where no look shows one.
 
     :param waits: seconds before each look.
-    :param before: why it is looked for, for the case that the look fails.
+    :param before: why it is looked for, for the text of a look that fails.
+    :raises KlingError: where a look fails.
     """
     for seconds in waits:
         if seconds:
@@ -68,23 +69,23 @@ def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Looku
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
         if tasks := found.get(external_task_id):
-            return best_of(tasks)
+            return choose_best(tasks)
     return None
 
 
-def recover(
-    record: Record,
+def recover_earlier_submission(
+    record: SubmissionRecord,
     *,
     what: str,
     host: str,
-    can_find: bool,
+    can_find_by_external_id: bool,
     waits: Sequence[float],
     at_kling: bool = True,
 ) -> Generator[Step, Any, Submitted | None]:
-    """Find what the same try's predecessor sent, whatever the request says by now.
+    """Find what an earlier try of the same row of retries sent, whatever the request says by now.
 
-    :param can_find: the host finds tasks by external id.
-    :param waits: seconds before each look for a call whose end is unknown.
+    :param can_find_by_external_id: the host finds tasks by external id.
+    :param waits: seconds before each look for an ambiguous call.
     :return: ``None`` where the host shows nothing, or where Kling failed it: then a request may be sent.
     """
     external = record.get("external_task_id")
@@ -92,15 +93,15 @@ def recover(
     if record.get("kling_task_id"):
         another = "clear the task: that makes the request as it is now"
         task = yield from read_recorded(record, what=what, host=host, another=another, at_kling=at_kling)
-    elif can_find and external:
-        sent = f"An earlier try sent {what} at {record.get('at')} and its end is unknown"
+    elif can_find_by_external_id and external:
+        sent = f"An earlier try sent {what} at {record.get('at')} and its outcome is unknown"
         task = yield from look_up(external, waits, sent)
     if task is None or task.status is TaskStatus.FAILED:
         return None
     return Submitted(task, external, int(record.get("attempt") or 0), adopted=True)
 
 
-def best_of(tasks: Sequence[KlingTask]) -> KlingTask:
-    """Choose of several tasks under one id (a host without a lock): succeeded before running before failed."""
+def choose_best(tasks: Sequence[KlingTask]) -> KlingTask:
+    """Choose one of several tasks under one id (a host without a lock): succeeded before running before failed."""
     order = {TaskStatus.SUCCEEDED: 0, TaskStatus.FAILED: 2}
     return min(tasks, key=lambda task: order.get(task.status, 1))

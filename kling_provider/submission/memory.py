@@ -20,7 +20,7 @@ from kling_provider.assets import video_asset
 from kling_provider.compat import asset_state_store
 from kling_provider.exceptions import KlingServerError
 from kling_provider.submission.records import VariableRecord, may_go_on_without
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class PaidMemory:
         self._store = None if account_wide else asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
         self._variable = VariableRecord(identity, _DESCRIPTION)
 
-    def load(self, *, is_proven: bool = False) -> Record | None:
+    def load(self, *, is_proven: bool = False) -> SubmissionRecord | None:
         """Read what any run of this task stored.
 
         :param is_proven: the memory of this asset was seen to work a moment ago, by another identity.
@@ -51,25 +51,26 @@ class PaidMemory:
         try:
             if self._store is not None:
                 if not is_proven:
-                    _prove_that_it_works(self._store)
+                    _check_that_it_works(self._store)
                 value = self._store.get(self._identity)
                 if isinstance(value, dict):
-                    return cast("Record", value)
+                    return cast("SubmissionRecord", value)
             return self._variable.load()
         except Exception as error:
             raise KlingServerError(
-                f"Airflow's memory of what was paid ({self._where}) could not be read: {error} Nothing was sent, nothing "
+                f"Airflow's memory of what was paid ({self._place_name}) could not be read: {error} Nothing was sent, nothing "
                 "is billed; the retry reads it again. An asset must be active to have a memory: check in Assets that no "
                 "other Dag declares it under another name."
             ) from error
 
-    def store(self, record: Record, *, needed: bool) -> None:
-        """Keep it; the request itself stays with the task instance.
+    def store(self, record: SubmissionRecord, *, needed: bool) -> None:
+        """Keep ``record`` for later runs; the request itself stays with the task instance.
 
         :param needed: a failure is raised: Kling does not remember it.
         """
         kept = cast(
-            "Record", {key: value for key, value in record.items() if key not in ("sent", "max_tries")}
+            "SubmissionRecord",
+            {key: value for key, value in record.items() if key not in ("sent", "max_tries")},
         )
         if self._store is None:
             self._variable.store(kept, needed=needed)
@@ -81,11 +82,12 @@ class PaidMemory:
                 raise
 
     @property
-    def _where(self) -> str:
+    def _place_name(self) -> str:
+        """Return what messages call the memory."""
         return f"the asset {self._asset}" if self._store is not None else "an Airflow Variable"
 
 
-def _prove_that_it_works(store: Any) -> None:
+def _check_that_it_works(store: Any) -> None:
     store.set(_MARKER, datetime.now(UTC).isoformat())
     if not store.get(_MARKER):
-        raise RuntimeError("what was written to it is not there.")
+        raise RuntimeError("what was written to it could not be read back.")

@@ -18,41 +18,41 @@ from typing import Any, Protocol, cast
 from airflow.sdk import Variable
 
 from kling_provider.compat import never_expire, task_state_store
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
 _KEY = "kling"
-#: The same for people, who look at it in the task's Storage tab.
+#: The key of the same for people, shown in the task's Storage tab.
 _PROGRESS = "kling_progress"
 
 
 class InstanceRecord(Protocol):
     """One task instance's own record, between its tries."""
 
-    def load(self) -> Record | None:
+    def load(self) -> SubmissionRecord | None:
         """Read what an earlier try stored."""
 
-    def store(self, record: Record, *, needed: bool) -> None:
-        """Keep it.
+    def store(self, record: SubmissionRecord, *, needed: bool) -> None:
+        """Keep ``record`` until the next try.
 
         :param needed: the record is all that protects against paying twice: a failure is raised.
         """
 
     def forget(self) -> None:
-        """Drop it where it would stay behind for ever: the result is delivered, and Kling itself remembers."""
+        """Drop the record where it would stay behind for ever: the result is delivered, and Kling itself remembers."""
 
 
 def instance_record(context: Mapping[str, Any]) -> InstanceRecord:
     """Return where the task instance in ``context`` keeps its record."""
     store = task_state_store(context)
-    return _StateStore(store) if store is not None else _of_instance(context)
+    return _StateStore(store) if store is not None else _build_variable_record(context)
 
 
 def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiting_for: str | None) -> None:
     """Show where the work stands in the task's Storage tab; before Airflow 3.3 there is none.
 
-    The gallery reads it where XComs are kept in an object store and the database has only their addresses.
+    The gallery reads it where XComs are kept in an object store and the database has only their URLs.
 
     :param known: what the XCom ``kling`` says.
     """
@@ -66,7 +66,7 @@ def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiti
         log.debug("Where the work stands could not be shown: %s", error)
 
 
-def may_go_on_without(record: Record, *, needed: bool) -> bool:
+def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
     """Decide whether the work goes on though ``record`` could not be kept, and log what that means.
 
     A task that was just made is waited for all the same: it is paid. The intent before it stays, so where there is no
@@ -94,13 +94,16 @@ class VariableRecord:
         self._name = f"kling_record_{name}"
         self._description = description
 
-    def load(self) -> Record | None:
-        """Read it; ``None`` where there is none."""
+    def load(self) -> SubmissionRecord | None:
+        """Read the record; ``None`` where there is none."""
         value = Variable.get(self._name, default=None, deserialize_json=True)
-        return cast("Record", value) if isinstance(value, dict) else None
+        return cast("SubmissionRecord", value) if isinstance(value, dict) else None
 
-    def store(self, record: Record, *, needed: bool) -> None:
-        """Write it."""
+    def store(self, record: SubmissionRecord, *, needed: bool) -> None:
+        """Write ``record`` into the Variable.
+
+        :param needed: the record is all that protects against paying twice: a failure is raised.
+        """
         try:
             Variable.set(
                 self._name, dict(record), description=f"Kling: {self._description}", serialize_json=True
@@ -110,7 +113,7 @@ class VariableRecord:
                 raise
 
     def forget(self) -> None:
-        """Delete it."""
+        """Delete the Variable; a failure is logged only."""
         try:
             Variable.delete(self._name)
         except Exception as error:  # noqa: BLE001 - it stays, and says of a delivered result that it exists
@@ -121,11 +124,11 @@ class _StateStore:
     def __init__(self, store: Any) -> None:
         self._store = store
 
-    def load(self) -> Record | None:
+    def load(self) -> SubmissionRecord | None:
         value = self._store.get(_KEY)
-        return cast("Record", value) if isinstance(value, dict) else None
+        return cast("SubmissionRecord", value) if isinstance(value, dict) else None
 
-    def store(self, record: Record, *, needed: bool) -> None:
+    def store(self, record: SubmissionRecord, *, needed: bool) -> None:
         try:
             self._store.set(_KEY, dict(record), retention=never_expire())
         except Exception:
@@ -134,13 +137,15 @@ class _StateStore:
                 raise
 
     def forget(self) -> None:
-        """Stays, for a clear after the file is gone; it goes with the Dag run."""
+        """Keep the record all the same, for a clear after the file is gone; it goes with the Dag run."""
 
 
-def _of_instance(context: Mapping[str, Any]) -> VariableRecord:
-    """A Variable per task instance, its name hashed, as names are limited to 250 characters."""
+def _build_variable_record(context: Mapping[str, Any]) -> VariableRecord:
+    """Build the record of a task instance in a Variable. Its name is hashed, as names are limited to 250 characters."""
     ti = context["ti"]
     where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
     name = sha256(json.dumps(where).encode()).hexdigest()[:32]
-    words = "what was paid for {}, run {}, task {}, map index {}. Delete it only with its run.".format(*where)
-    return VariableRecord(name, words)
+    description = "what was paid for {}, run {}, task {}, map index {}. Delete it only with its run.".format(
+        *where
+    )
+    return VariableRecord(name, description)

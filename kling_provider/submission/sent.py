@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from kling_provider.api.requests.base import Summary
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 #: Bytes of the JSON, at most. It is stored in Airflow's database with every waiting task.
 LARGEST = 16 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class OutputPlace:
     """Where the files of a request go: the folder as its author wrote it, and how they are named.
 
     :param stem: the file's path below the folder without suffix, once it was claimed.
@@ -43,7 +43,7 @@ class SentRequest:
     :param own_external_task_id: the user's own id, if the request carries one.
     :param adopt: the Kling task that the request names to take over.
     :param locked: Kling itself refuses a second task for it.
-    :param external_task_id: the id that was sent with it; some hosts do not repeat it in their answers.
+    :param external_task_id: the id that was sent with it; some hosts do not repeat it in their responses.
     """
 
     identity: str
@@ -60,7 +60,7 @@ class SentRequest:
     audio: str | None = None
     shown: Mapping[str, Any] = field(default_factory=dict, repr=False)
     input_urls: tuple[str, ...] = ()
-    place: Place | None = None
+    place: OutputPlace | None = None
     own_external_task_id: str | None = None
     adopt: str | None = None
     locked: bool = True
@@ -68,38 +68,38 @@ class SentRequest:
 
     @property
     def is_account_wide(self) -> bool:
-        """Whether other Dags may have paid for it."""
+        """Return whether other Dags may have paid for it."""
         return self.pay_once_per == "content" or self.own_external_task_id is not None
 
     @property
     def is_shared(self) -> bool:
-        """Whether other task instances may have paid for it."""
+        """Return whether other task instances may have paid for it."""
         return self.pay_once_per != "run" or self.is_account_wide
 
     @property
     def memory_key(self) -> str:
-        """What runs remember it by: under the user's own id there can be one request only."""
+        """Return the key under which runs remember it: under the user's own id there can be one request only."""
         return self.own_external_task_id or self.identity
 
     @property
     def summary(self) -> Summary:
-        """The request in a few facts, as :attr:`KlingRequest.summary` gives it."""
+        """Return the request in a few facts, as :attr:`KlingRequest.summary` gives it."""
         return Summary(self.prompt, self.duration, self.resolution, self.aspect_ratio, self.audio)
 
     @property
     def label(self) -> str:
-        """The request in a few words, for messages."""
+        """Return the request in a few words, for messages."""
         if self.name:
             return f"video {self.name!r}"
         prompt = " ".join((self.prompt or "").split())
         return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
 
-    def under(self, external_task_id: str | None) -> SentRequest:
-        """Return it with the external id of the task that was made or found."""
+    def with_external_task_id(self, external_task_id: str | None) -> SentRequest:
+        """Return a copy with the external id of the task that was made or found."""
         return replace(self, external_task_id=external_task_id)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON of at most :data:`LARGEST` bytes; longer texts are cut, and say so."""
+        """Return this request as JSON of at most :data:`LARGEST` bytes; longer texts are cut, and say so."""
         known = {key: value for key, value in asdict(self).items() if value not in (None, (), {})}
         # The prompt stands in both, as a rule: it is stored once.
         if known.get("shown", {}).get("prompt") == self.prompt:
@@ -117,16 +117,16 @@ class SentRequest:
         known.setdefault("prompt", shown.get("prompt"))
         known["input_urls"] = tuple(known.get("input_urls") or ())
         if isinstance(place := known.get("place"), Mapping):
-            places = {one.name for one in fields(Place)}
-            known["place"] = Place(**{key: item for key, item in place.items() if key in places})
+            places = {one.name for one in fields(OutputPlace)}
+            known["place"] = OutputPlace(**{key: item for key, item in place.items() if key in places})
         try:
             return cls(**known)
         except TypeError:  # without what it cannot be without
             return None
 
 
-def sent_of(record: Record | None) -> SentRequest | None:
-    """What the try that left ``record`` submitted, where it says."""
+def read_sent_request(record: SubmissionRecord | None) -> SentRequest | None:
+    """Read what the try that left ``record`` submitted; ``None`` where the record does not say."""
     return SentRequest.from_json(record.get("sent")) if record is not None else None
 
 
@@ -135,12 +135,12 @@ def fit_to_store(value: Any) -> Any:
     whole = json.loads(json.dumps(value, default=str))
     longest = LARGEST // 2
     while len(json.dumps(whole, ensure_ascii=False).encode()) > LARGEST and longest >= 16:
-        whole, longest = _cut(whole, longest), longest // 2
+        whole, longest = _cut_texts(whole, longest), longest // 2
     return whole
 
 
 def another_result_advice(sent: SentRequest) -> str:
-    """Say what makes another, paid result: ``take`` does nothing beside an id that names one task."""
+    """Describe what makes another, paid result: ``take`` does nothing beside an id that names one task."""
     if sent.adopt:
         return "take adopt out of the request"
     if sent.own_external_task_id:
@@ -148,13 +148,13 @@ def another_result_advice(sent: SentRequest) -> str:
     return f"raise take (now {sent.take})"
 
 
-def _cut(value: Any, longest: int) -> Any:
+def _cut_texts(value: Any, longest: int) -> Any:
     if isinstance(value, str):
         if len(value) <= longest:
             return value
         return f"{value[:longest]}… (cut, {len(value)} characters)"
     if isinstance(value, dict):
-        return {key: _cut(item, longest) for key, item in value.items()}
+        return {key: _cut_texts(item, longest) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cut(item, longest) for item in value]
+        return [_cut_texts(item, longest) for item in value]
     return value

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the state machine asks for, what it comes to, and how both are carried out."""
+"""The steps that the state machine asks for, its outcomes, and how both are carried out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError
 
 
-class Record(TypedDict, total=False):
+class SubmissionRecord(TypedDict, total=False):
     """What is remembered of one task instance between its tries (JSON)."""
 
     identity: str
     external_task_id: str | None
     attempt: int
-    #: ``open`` (sent, end unknown), ``created``, ``not_created``, ``failed`` (Kling made it and failed it), ``newcomer``
-    #: (stopped before sending).
+    #: ``open`` (sent, ambiguous), ``created``, ``not_created``, ``failed`` (Kling made it and failed it), ``newcomer``
+    #: (new in a cleared run, stopped before sending).
     state: str
     kling_task_id: str | None
     #: The host repeated our external id; where it did not, there is no lock.
@@ -46,7 +46,7 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadTask:
     """Read one task -> :class:`KlingTask`, or ``None`` where Kling does not know it."""
 
     kling_task_id: str
@@ -54,7 +54,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Money is about to be spent, and nothing is stored yet -> whether it may be now. To refuse for good, raise."""
+    """Allow the paid call, before anything is stored -> whether it may be made now. To refuse for good, raise."""
 
     external_task_id: str | None
     attempt: int
@@ -70,17 +70,17 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """The paid call -> :class:`Sent`. ``prepared`` is what came of :class:`Prepare`: only the network can fail it."""
+    """Make the paid call -> :class:`Sent`. ``prepared`` is what came of :class:`Prepare`: only the network can fail it."""
 
     external_task_id: str | None
     prepared: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Store:
+class StoreRecord:
     """Keep this record -> nothing. Where it cannot be kept, raise."""
 
-    record: Record
+    record: SubmissionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ class Wait:
     seconds: float
 
 
-Step = Find | Read | Permit | Prepare | Send | Store | Wait
+Step = Find | ReadTask | Permit | Prepare | Send | StoreRecord | Wait
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What came of a create: the answer, and the task where it named one (made for sure if the answer is ok)."""
+    """What came of a create: the response, and the task where it named one (made for sure if the response is ok)."""
 
     answer: Answer
     task: KlingTask | None = None
@@ -103,7 +103,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """There is a task. ``adopted`` means that it was found: made before, or by a call whose answer was lost."""
+    """There is a task. ``adopted`` means that it was found: made before, or by a call whose response was lost."""
 
     task: KlingTask
     external_task_id: str | None
@@ -112,7 +112,7 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
-class NoSlot:
+class MustQueue:
     """The host takes no request now, and nothing was made. Wait, then submit with ``resume``.
 
     ``full``: the account is at its concurrency limit (1303); otherwise it was asked too often, or not asked at all.
@@ -127,14 +127,14 @@ class NoSlot:
     refused: bool = True
 
 
-Outcome = Submitted | NoSlot
+Outcome = Submitted | MustQueue
 Steps = Generator[Step, Any, Outcome]
 End = TypeVar("End")
 Stop = TypeVar("Stop")
 
 
-def drive(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
-    """Run ``steps`` with ``do`` carrying each of them out; a :class:`KlingError` of it is thrown into them."""
+def drive_steps(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
+    """Run ``steps`` to their end, and return it. ``do`` carries each of them out; its :class:`KlingError` is thrown into them."""
     try:
         step = next(steps)
         while True:
@@ -144,10 +144,10 @@ def drive(steps: Generator[Step, Any, End], do: Callable[[Step], Any]) -> End:
         return outcome
 
 
-def drive_until(
+def drive_steps_until(
     steps: Generator[Step, Any, End], do: Callable[[Step], Any], *, stop: type[Stop]
 ) -> End | Stop:
-    """Run ``steps`` as :func:`drive` does, up to the first step of the kind ``stop``: it is returned and not carried out."""
+    """Run ``steps`` as :func:`drive_steps` does, up to the first step of the kind ``stop``: it is returned and not carried out."""
     try:
         step = next(steps)
         while not isinstance(step, stop):
@@ -160,7 +160,7 @@ def drive_until(
 
 
 def _carry_out(steps: Generator[Step, Any, Any], step: Step, do: Callable[[Step], Any]) -> Step:
-    """Carry one step out, and return the next one."""
+    """Run one step, and return the next one."""
     try:
         result = do(step)
     except KlingError as error:

@@ -21,8 +21,8 @@ from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
 from kling_provider.exceptions import KlingError
 from kling_provider.polling.clock import from_wall
-from kling_provider.polling.slots import Entry
-from kling_provider.polling.watch import Watch
+from kling_provider.polling.queue import Entry
+from kling_provider.polling.wait_state import WaitState
 from kling_provider.task_log import log_group, wait_title
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
@@ -94,9 +94,9 @@ class KlingTaskTrigger(BaseTrigger):
 
         title = wait_title(self.kling_task_id, self.expected_at)
         with metrics.waiting("video"), log_group(self.log.info, title):
-            verdict = await wait_for_video(
+            decision = await wait_for_video(
                 self.kling_conn_id,
-                Watch(
+                WaitState(
                     kling_task_id=self.kling_task_id,
                     deadline=None if self.deadline is None else from_wall(self.deadline),
                     since=from_wall(self.first_look),
@@ -108,9 +108,9 @@ class KlingTaskTrigger(BaseTrigger):
                 model=self.model,
                 say=self.log.info,
             )
-        event = {"kling_task_id": self.kling_task_id, "status": verdict.state.value}
-        if verdict.error is not None:
-            event["message"] = str(verdict.error)
+        event = {"kling_task_id": self.kling_task_id, "status": decision.state.value}
+        if decision.error is not None:
+            event["message"] = str(decision.error)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
@@ -184,7 +184,7 @@ class KlingSlotTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await _import("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import wait_for_turn
+        from kling_provider.polling.waiting import wait_for_capacity
 
         entry = Entry(
             # The place is as good a name as any where the model takes no external id.
@@ -204,7 +204,7 @@ class KlingSlotTrigger(BaseTrigger):
         title = f"Waiting for a free slot of the account for {self.model}"
         try:
             with metrics.waiting("slot"), log_group(self.log.info, title):
-                came = await wait_for_turn(
+                came = await wait_for_capacity(
                     self.kling_conn_id, entry, deadline=from_wall(self.slot_deadline), say=self.log.info
                 )
             event["status"] = "room" if came else "timeout"

@@ -157,7 +157,7 @@ def write_video(folder: Path, data: bytes, whose: Origin, *, size: int | None = 
         bytes=len(data) if size is None else size,
         sha256=sha256(data).hexdigest(),
     )
-    older = Manifest.of(finished(None, id="1"), whose, [output])
+    older = Manifest.of_task(finished(None, id="1"), whose, [output])
     (folder / "red-panda.kling.json").write_bytes(older.as_bytes())
     (folder / "red-panda.mp4").write_bytes(data)
 

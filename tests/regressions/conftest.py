@@ -12,7 +12,9 @@ import pytest
 from airflow.sdk import Variable
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.submission import machine
+from tests.regressions.renamed import import_renamed
+
+machine = import_renamed("submission.state_machine", "submission.machine")
 
 Start = Callable[..., Sandbox]
 

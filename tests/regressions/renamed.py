@@ -13,6 +13,21 @@ import pytest
 from kling_provider.hooks.kling import KlingHook
 
 
+def import_renamed(*names: str) -> Any:
+    """Import the module of the package that has the first of these names, the newest first."""
+    for name in names[:-1]:
+        with contextlib.suppress(ModuleNotFoundError):
+            return import_module(f"kling_provider.{name}")
+    return import_module(f"kling_provider.{names[-1]}")
+
+
+async def wait_for_capacity(*args: Any, **kwargs: Any) -> bool:
+    """Wait in the queue below the concurrency limit."""
+    waiting = import_module("kling_provider.polling.waiting")
+    wait = getattr(waiting, "wait_for_capacity", None) or waiting.wait_for_turn
+    return bool(await wait(*args, **kwargs))
+
+
 def validate_request(hook: KlingHook, data: Any) -> Any:
     """Check a request without sending it."""
     return (hook.validate_request if hasattr(hook, "validate_request") else hook.request)(data)

@@ -23,14 +23,17 @@ from kling_provider.api.codes import TaskState
 from kling_provider.exceptions import KlingError, KlingServerError
 from kling_provider.hooks.kling import KlingAsyncHook, KlingHook
 from kling_provider.operators.kling import KlingDownloadOperator
-from kling_provider.polling import desk, slots, waiting, watch
-from kling_provider.polling.slots import Entry
+from kling_provider.polling import waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import KlingSlotTrigger, KlingTaskTrigger
 from tests.contract.connecting import say, server
 from tests.regressions.attempts import attempt, use_connection
-from tests.regressions.renamed import make_authorization
+from tests.regressions.renamed import import_renamed, make_authorization, wait_for_capacity
 from tests.unit.instance import Instance
+
+queue = import_renamed("polling.queue", "polling.slots")
+queue_poller = import_renamed("polling.queue_poller", "polling.desk")
+wait_state = import_renamed("polling.wait_state", "polling.watch")
 
 KLING = {"profile": "kling"}
 HANGS = "it hangs"
@@ -221,8 +224,8 @@ async def test_a_long_retry_after_delays_one_read_and_no_wait(
 
 
 async def test_a_long_retry_after_holds_up_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "_TICK", 0.05)
-    monkeypatch.setattr(slots, "SETTLE", 0.0)
+    monkeypatch.setattr(queue_poller, "_TICK", 0.05)
+    monkeypatch.setattr(queue, "SETTLE", 0.0)
     left = iter([True])
 
     def answer(request: BaseHTTPRequestHandler) -> None:
@@ -263,8 +266,8 @@ async def test_a_clock_that_is_set_stops_no_reads(step: float, monkeypatch: pyte
 
 @pytest.mark.parametrize("step", [-3600.0, -86_400.0])
 async def test_a_clock_that_is_set_back_stops_no_queue(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "_TICK", 0.05)
-    monkeypatch.setattr(slots, "SETTLE", 0.0)
+    monkeypatch.setattr(queue_poller, "_TICK", 0.05)
+    monkeypatch.setattr(queue, "SETTLE", 0.0)
     real = time.time
     with server(
         lambda request: say(request, 200, {"code": 0, "data": {"count": 0, "has_more": False}})
@@ -337,14 +340,14 @@ def test_all_hooks_of_a_process_share_the_token_of_a_key() -> None:
 
 async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each says now and then that it waits. Counted by each, the others were all that the loop did: 3.7 s for 5,000."""
-    looks, place, many = [0], Entry.place.fget, 2000
-    assert place is not None
+    sort_key = "sort_key" if hasattr(queue.Entry, "sort_key") else "place"
+    looks, place, many = [0], getattr(queue.Entry, sort_key).fget, 2000
 
-    def looked_at(entry: Entry) -> Any:
+    def looked_at(entry: Any) -> Any:
         looks[0] += 1
         return place(entry)
 
-    monkeypatch.setattr(Entry, "place", property(looked_at))
+    monkeypatch.setattr(queue.Entry, sort_key, property(looked_at))
     monkeypatch.setattr(waiting, "_PROGRESS", 0.5)
     busy = {
         "result": [{"id": str(n), "status": "processing"} for n in range(3)],
@@ -361,7 +364,7 @@ async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: py
                 enough.set()
 
         async def wait(number: int) -> bool:
-            entry = Entry(
+            entry = queue.Entry(
                 ticket=f"af-{number}",
                 external_task_id=f"af-{number}",
                 model="kling-3.0",
@@ -369,7 +372,7 @@ async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: py
                 queued_at=now + number * 1e-3,
                 not_before=now,
             )
-            return await waiting.wait_for_turn("kling_default", entry, deadline=now + 600, say=tell)
+            return await wait_for_capacity("kling_default", entry, deadline=now + 600, say=tell)
 
         waits = [asyncio.create_task(wait(number)) for number in range(many)]
         assert await within(enough.wait(), 60) is True
@@ -386,9 +389,9 @@ async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: py
 async def test_a_connection_that_does_not_exist_ends_the_wait_soon(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (watch, desk):
+    for module in (wait_state, queue_poller):
         monkeypatch.setattr(module, "MISSING_BUDGET", 1.0, raising=False)
-    monkeypatch.setattr(desk, "_TICK", 0.2)
+    monkeypatch.setattr(queue_poller, "_TICK", 0.2)
     monkeypatch.delenv("AIRFLOW_CONN_KLING_NOWHERE", raising=False)
     now = time.time()
     trigger: Any = KlingTaskTrigger(

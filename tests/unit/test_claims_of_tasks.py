@@ -20,7 +20,7 @@ from kling_provider.exceptions import KlingError, KlingModerationError, KlingReq
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 from tests.regressions import conftest as regressions
 from tests.regressions.outcomes import creates, outcome_of
 from tests.regressions.playing import cleared, context, defer, made, resume, retried
@@ -183,7 +183,7 @@ def test_the_files_that_a_kind_makes_are_looked_for_before_paying(name: str, tmp
     images = RequestSpec(
         request_class=MadeUp, paths={"standard": "/made-up"}, outputs=("image",), price_rule=PerSecond()
     )
-    place = Place(destination=str(tmp_path), filename="{kling_task_id}")
+    place = OutputPlace(destination=str(tmp_path), filename="{kling_task_id}")
     with registered(images):
         saving = ResultPlace.of_task(None, "1", "made_up", None, None, place, Instance().context)  # type: ignore[arg-type]
         (tmp_path / "1.mp4").write_bytes(b"somebody's")

@@ -27,7 +27,7 @@ from kling_provider.operators.kling import (
 )
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
-from kling_provider.submission import machine
+from kling_provider.submission import state_machine
 from tests.regressions.outcomes import outcome_of
 from tests.unit.instance import Instance
 
@@ -232,9 +232,9 @@ CASES = [
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same waits, shorter."""
-    monkeypatch.setattr(machine, "LOOKS", (0.0,))
-    monkeypatch.setattr(machine, "DUPLICATE_LOOKS", (0.0,))
-    monkeypatch.setattr(machine, "BACKOFF", (0.0,))
+    monkeypatch.setattr(state_machine, "LOOKS", (0.0,))
+    monkeypatch.setattr(state_machine, "DUPLICATE_LOOKS", (0.0,))
+    monkeypatch.setattr(state_machine, "BACKOFF", (0.0,))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
 
 

@@ -11,7 +11,7 @@ from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.execution.lineage import collect, dataset_name, describe_lineage
+from kling_provider.execution.lineage import dataset_name, describe_lineage, report_lineage
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
 
@@ -81,7 +81,7 @@ def test_airflows_own_collector(monkeypatch: pytest.MonkeyPatch) -> None:
 
     collector = HookLineageCollector()
     monkeypatch.setattr(lineage, "get_hook_lineage_collector", lambda: collector)
-    collect(outcome("file:///videos/panda.mp4"), object())
+    report_lineage(outcome("file:///videos/panda.mp4"), object())
     collected = collector.collected_assets
     assert [one.asset.uri for one in collected.inputs] == [
         "https://host.example/pictures/panda.jpg",

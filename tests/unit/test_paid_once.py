@@ -30,7 +30,7 @@ from kling_provider.exceptions import (
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
-from kling_provider.submission import machine
+from kling_provider.submission import state_machine
 from tests.contract.connecting import connect, say, server
 from tests.unit.instance import Instance, Store
 
@@ -41,9 +41,9 @@ Start = Callable[..., Sandbox]
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts a sandbox with a connection to it, and makes waits short."""
-    monkeypatch.setattr(machine, "LOOKS", (0.0,))
-    monkeypatch.setattr(machine, "DUPLICATE_LOOKS", (0.0,))
-    monkeypatch.setattr(machine, "BACKOFF", (0.0,))
+    monkeypatch.setattr(state_machine, "LOOKS", (0.0,))
+    monkeypatch.setattr(state_machine, "DUPLICATE_LOOKS", (0.0,))
+    monkeypatch.setattr(state_machine, "BACKOFF", (0.0,))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
     with ExitStack() as stack:
 

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from kling_provider.exceptions import KlingAuthError
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.polling import reader, waiting
-from kling_provider.polling.watch import State, Watch
+from kling_provider.polling import shared_hook, waiting
+from kling_provider.polling.wait_state import State, WaitState
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
 
 EVERY = 0.2
@@ -42,9 +42,11 @@ def connect(monkeypatch, url, profile="kling", **fields):
 
 
 async def wait(task, *, patience=20.0, every=EVERY, first_look=0.0, say=lambda line: None, **options):
-    watch = Watch(kling_task_id=task, deadline=time.time() + patience, since=time.time(), poll_interval=every)
+    state = WaitState(
+        kling_task_id=task, deadline=time.time() + patience, since=time.time(), poll_interval=every
+    )
     return await waiting.wait_for_video(
-        "kling_default", watch, type="text_to_video", first_look=first_look, say=say, **options
+        "kling_default", state, type="text_to_video", first_look=first_look, say=say, **options
     )
 
 
@@ -64,9 +66,9 @@ async def test_all_who_wait_are_read_together_twenty_at_a_time(account, kling):
     await until(lambda: len(account.calls) >= 6)
     assert {path.count("%2C") + path.count(",") for _, path in account.calls} == {19, 4}
     account.words = dict.fromkeys(account.words, "succeeded")
-    verdicts = await asyncio.gather(*running)
-    assert {verdict.state for verdict in verdicts} == {State.SUCCEEDED}
-    assert sorted(verdict.task.kling_task_id for verdict in verdicts) == sorted(account.words)
+    decisions = await asyncio.gather(*running)
+    assert {decision.state for decision in decisions} == {State.SUCCEEDED}
+    assert sorted(decision.task.kling_task_id for decision in decisions) == sorted(account.words)
 
 
 async def test_where_very_many_wait_a_list_of_what_is_in_flight_saves_calls(account, kling):
@@ -78,15 +80,15 @@ async def test_where_very_many_wait_a_list_of_what_is_in_flight_saves_calls(acco
     assert account.calls[0] == ("POST", "/tasks")
     assert account.calls[1][1] in ("/tasks?task_ids=t7,t8", "/tasks?task_ids=t8,t7")
     account.words = dict.fromkeys(account.words, "failed")
-    states = [verdict.state for verdict in await asyncio.gather(*running)]
+    states = [decision.state for decision in await asyncio.gather(*running)]
     assert states.count(State.FAILED) == 199
 
 
 async def test_a_list_that_fails_is_replaced_by_reads_by_id(account, kling):
     account.words = {f"t{number}": "succeeded" for number in range(61)}
     account.fault = lambda request: error(500, 5000, "down") if request.method == "POST" else None
-    verdicts = await asyncio.gather(*await waits(account.words, first_look=time.time() + TOGETHER))
-    assert {verdict.state for verdict in verdicts} == {State.SUCCEEDED}
+    decisions = await asyncio.gather(*await waits(account.words, first_look=time.time() + TOGETHER))
+    assert {decision.state for decision in decisions} == {State.SUCCEEDED}
     assert account.calls[0] == ("POST", "/tasks")
 
 
@@ -111,7 +113,7 @@ async def test_one_id_that_kling_refuses_does_not_hold_up_the_others(account, kl
     running = await waits(account.words)
     await until(lambda: sum(task.done() for task in running) == 19)
     account.fault = lambda request: None
-    assert {verdict.state for verdict in await asyncio.gather(*running)} == {State.SUCCEEDED}
+    assert {decision.state for decision in await asyncio.gather(*running)} == {State.SUCCEEDED}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ async def test_retry_after_is_honoured(account, kling):
 
 
 async def test_a_rotated_key_is_read_from_the_connection_again(account, kling, monkeypatch):
-    monkeypatch.setattr(reader, "_MIN_AGE", 0.0)
+    monkeypatch.setattr(shared_hook, "_MIN_AGE", 0.0)
     account.words = {"t1": "processing"}
     running = asyncio.create_task(wait("t1", every=0.05))
     await until(lambda: account.calls)
@@ -174,7 +176,7 @@ async def test_a_rotated_key_is_read_from_the_connection_again(account, kling, m
 async def test_a_connection_that_cannot_be_read_is_an_outage_too(account, kling, monkeypatch):
     account.words = {"t1": "succeeded"}
     monkeypatch.delenv("AIRFLOW_CONN_KLING_DEFAULT")
-    monkeypatch.setattr(reader, "_MIN_AGE", 0.0)
+    monkeypatch.setattr(shared_hook, "_MIN_AGE", 0.0)
     running = asyncio.create_task(wait("t1", every=0.05))
     await asyncio.sleep(0.5)
     assert not running.done()
@@ -183,12 +185,12 @@ async def test_a_connection_that_cannot_be_read_is_an_outage_too(account, kling,
 
 
 async def test_a_key_that_stays_wrong_ends_the_wait_when_the_budget_is_used_up(account, kling, monkeypatch):
-    monkeypatch.setattr("kling_provider.polling.watch.FAULT_BUDGET", 0.4)
+    monkeypatch.setattr("kling_provider.polling.wait_state.FAULT_BUDGET", 0.4)
     account.keys = {"sk-another"}
-    verdict = await wait("t1", every=0.05)
-    assert verdict.state is State.ERROR
-    assert isinstance(verdict.error, KlingAuthError)
-    assert KEY not in str(verdict.error)
+    decision = await wait("t1", every=0.05)
+    assert decision.state is State.ERROR
+    assert isinstance(decision.error, KlingAuthError)
+    assert KEY not in str(decision.error)
 
 
 async def test_a_task_that_kling_does_not_know_is_lost_after_three_reads(account, kling):
@@ -199,8 +201,8 @@ async def test_a_task_that_kling_does_not_know_is_lost_after_three_reads(account
 async def test_the_last_read_falls_on_the_deadline(account, kling):
     account.words = {"t1": "processing"}
     began = time.time()
-    verdict = await wait("t1", patience=0.7, every=30.0)
-    assert verdict.state is State.TIMEOUT
+    decision = await wait("t1", patience=0.7, every=30.0)
+    assert decision.state is State.TIMEOUT
     assert account.at[-1] >= began + 0.7
     assert time.time() - began < 15, "it waited for the next tick"
 
@@ -216,8 +218,8 @@ async def test_a_host_without_such_reads_gets_single_ones_a_few_at_a_time(accoun
     connect(monkeypatch, kling, profile="gateway")
     account.words = {f"t{number}": "succeed" for number in range(30)}
     account.slowness = 0.02
-    verdicts = await asyncio.gather(*await waits(account.words))
-    assert {verdict.state for verdict in verdicts} == {State.SUCCEEDED}
+    decisions = await asyncio.gather(*await waits(account.words))
+    assert {decision.state for decision in decisions} == {State.SUCCEEDED}
     assert len(account.calls) == 30
     assert 1 < account.most_at_once <= 8
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kling_provider.storage import poster as posters
-from kling_provider.storage.poster import poster_of
+from kling_provider.storage.poster import make_poster
 from tests.unit.storage_stand_ins import Host, film, finished, manifest, names, running_host, save, whole
 
 
@@ -31,7 +31,7 @@ def test_the_first_picture_as_a_jpeg_beside_the_video(tmp_path: Path, host: Host
 
 
 def test_a_large_film_has_a_small_poster() -> None:
-    data = poster_of(io.BytesIO(film(0.2, 1920, 1080)))
+    data = make_poster(io.BytesIO(film(0.2, 1920, 1080)))
     assert data is not None
     assert Image.open(io.BytesIO(data)).size == (960, 540)
 
@@ -45,7 +45,7 @@ def test_without_the_extra_there_is_none(tmp_path: Path, host: Host, monkeypatch
 
 @pytest.mark.parametrize("data", [b"", b"no film at all", film()[:2000]])
 def test_a_film_that_cannot_be_decoded_is_a_warning(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    assert poster_of(io.BytesIO(data)) is None
+    assert make_poster(io.BytesIO(data)) is None
     assert "No poster could be made" in caplog.text
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.storage.addresses import Reach, Refused, guard, is_downgrade, is_public
+from kling_provider.storage.addresses import Reach, Refused, guard_session, is_downgrade, is_public
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_no_form_of_a_private_address_is_public(address: Any) -> None:
 
 
 def test_what_a_connection_allows() -> None:
-    Reach("gateway.local").check("GATEWAY.local", "10.0.0.1")
-    Reach("gateway.local").check("cdn.example", "8.8.8.8")
-    Reach("gateway.local", everywhere=True).check("cdn.local", "10.0.0.1")
+    Reach("gateway.local").check_address("GATEWAY.local", "10.0.0.1")
+    Reach("gateway.local").check_address("cdn.example", "8.8.8.8")
+    Reach("gateway.local", everywhere=True).check_address("cdn.local", "10.0.0.1")
     with pytest.raises(Refused, match="allow_private_downloads"):
-        Reach("gateway.local").check("cdn.local", "10.0.0.1")
+        Reach("gateway.local").check_address("cdn.local", "10.0.0.1")
     with pytest.raises(Refused, match="allow_private_downloads"):
-        Reach("gateway.local").check("cdn.gateway.local", "10.0.0.1")
+        Reach("gateway.local").check_address("cdn.gateway.local", "10.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,9 @@ def test_the_connections_extra(
         "extra": extra,
     }
     monkeypatch.setenv("AIRFLOW_CONN_GATE", json.dumps(connection))
-    assert Reach.of(KlingHook("gate").connection) == Reach("gateway.example", everywhere=everywhere)
+    assert Reach.of_connection(KlingHook("gate").connection) == Reach(
+        "gateway.example", everywhere=everywhere
+    )
 
 
 def test_a_flag_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,7 @@ def test_a_proxy_may_be_private_and_is_not_asked_for_private_addresses(proxy: st
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": proxy}
-        guard(session, Reach("api.example"), answer_time=30)
+        guard_session(session, Reach("api.example"), answer_time=30)
         assert session.get("http://videos.example/v.mp4", timeout=20).text == "proxy"
         with pytest.raises(Refused, match=r"169\.254\.169\.254"):
             session.get("http://169.254.169.254/latest", timeout=20)

@@ -17,7 +17,7 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage import load_image, resolve_images, shown_request
-from kling_provider.storage.media import picture
+from kling_provider.storage.media import read_image_size
 
 
 def drawn(width: int = 640, height: int = 360, kind: str = "PNG", **options: Any) -> bytes:
@@ -143,17 +143,17 @@ def test_what_is_no_picture_is_refused_with_the_field_and_what_to_write(tmp_path
         file.write(png)
         file.truncate(51 * 1024 * 1024)
     for value, says in (
-        ("text.png", "no jpg or png"),
-        ("anim.gif", "no jpg or png"),
-        ("cut.png", "no jpg or png"),
-        ("small.png", "299x400 pixels; Kling takes 300 or more"),
-        ("flat.jpg", "1000x399 pixels; Kling takes ratios from 1:2.5"),
-        ("large.png", "51.0 MB; the standard API takes 50"),
+        ("text.png", "a jpg or png"),
+        ("anim.gif", "a jpg or png"),
+        ("cut.png", "a jpg or png"),
+        ("small.png", "299x400 pixels; each side must have 300"),
+        ("flat.jpg", "1000x399 pixels; their ratio must be from 1:2.5"),
+        ("large.png", "51.0 MB; the standard API accepts at most 50"),
         ("nothing.png", "there is no file"),
         (".", "there is no file"),
         ("data:image/png,abc", "without base64"),
         ("data:image/png;base64,a*b", "damaged"),
-        (inline(b"no picture" * 1000), "the base64 is no jpg or png"),
+        (inline(b"no picture" * 1000), "the base64 must be a jpg or png"),
         (inline(png)[:5000] + "*", "too long for a path"),
         ("nosuch://bucket/a.png", "cannot be read here"),
         ("https://[::1/a.png", "an address that cannot be read"),
@@ -171,7 +171,7 @@ def test_the_legacy_api_takes_smaller_ones(tmp_path: Path) -> None:
     data = drawn() + bytes(11 * 1024 * 1024)
     (tmp_path / "a.png").write_bytes(data)
     assert load_image(str(tmp_path / "a.png"), api="standard").identity == hashed(data)
-    with pytest.raises(KlingRequestError, match=r"11\.\d MB; the legacy API takes 10"):
+    with pytest.raises(KlingRequestError, match=r"11\.\d MB; the legacy API accepts at most 10"):
         load_image(str(tmp_path / "a.png"), api="legacy")
 
 
@@ -269,10 +269,10 @@ def test_sides_are_read_as_pillow_writes_them(width: int, height: int, kind: str
     target = io.BytesIO()
     options = {"progressive": progressive, "exif": b"Exif\0\0" + b"x" * 300} if kind == "JPEG" else {}
     Pillow.new("RGB", (width, height)).save(target, kind, **options)
-    assert picture(target.getvalue()) == (kind.lower(), width, height)
+    assert read_image_size(target.getvalue()) == (kind.lower(), width, height)
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
 def test_garbage_is_no_picture_and_no_crash(data: bytes, start: bytes) -> None:
-    found = picture(start + data)
+    found = read_image_size(start + data)
     assert found is None or (found.width >= 0 and found.height >= 0)

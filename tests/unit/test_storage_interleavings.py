@@ -35,7 +35,7 @@ from kling_provider.storage import (
     stem_beside,
     stores,
 )
-from kling_provider.storage.parts import Part
+from kling_provider.storage.parts import PartFile
 from tests.unit.storage_stand_ins import film, finished, origin, running_host, whole
 
 STEM = "red-panda"
@@ -135,30 +135,30 @@ class Bucket(MemoryFileSystem):
 class Disk(stores.LocalStore):
     """The local disk, whose every operation is a step."""
 
-    def size(self, path: ObjectStoragePath) -> int | None:
+    def get_size(self, path: ObjectStoragePath) -> int | None:
         step()
-        return super().size(path)
+        return super().get_size(path)
 
-    def read(self, path: ObjectStoragePath) -> bytes:
+    def read_file(self, path: ObjectStoragePath) -> bytes:
         step()
-        return super().read(path)
+        return super().read_file(path)
 
-    def same_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
+    def has_bytes(self, path: ObjectStoragePath, sha256: str) -> bool:
         step()
-        return super().same_bytes(path, sha256)
+        return super().has_bytes(path, sha256)
 
-    def remove(self, path: ObjectStoragePath) -> None:
+    def remove_file(self, path: ObjectStoragePath) -> None:
         step()
-        super().remove(path)
+        super().remove_file(path)
 
-    def publish(self, part: Part, path: ObjectStoragePath) -> None:
+    def publish_part(self, part: PartFile, path: ObjectStoragePath) -> None:
         step()
-        super().publish(part, path)
+        super().publish_part(part, path)
 
-    def write(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
+    def write_file(self, path: ObjectStoragePath, data: bytes, *, new: bool) -> None:
         if not new:  # as new it is published
             step()
-        super().write(path, data, new=new)
+        super().write_file(path, data, new=new)
 
 
 @pytest.fixture(scope="module")

@@ -219,14 +219,14 @@ def test_a_file_that_appears_while_files_are_put_there_stays(
 ) -> None:
     from kling_provider.storage import stores
 
-    real = stores.LocalStore.publish
+    real = stores.LocalStore.publish_part
 
     def publish(store: Any, part: Any, path: Any) -> None:
         if path.name == "red-panda-1.png":
             (tmp_path / path.name).write_bytes(b"somebody's")
         real(store, part, path)
 
-    monkeypatch.setattr(stores.LocalStore, "publish", publish)
+    monkeypatch.setattr(stores.LocalStore, "publish_part", publish)
     save(task(host, *[("image", "/a.png")] * 2), tmp_path, beside=["red-panda.0badcafe"])
     assert names(tmp_path) == [
         "red-panda-1.png",

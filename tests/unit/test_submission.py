@@ -37,20 +37,20 @@ from kling_provider.sandbox.state.backend import Backend, TaskFault
 from kling_provider.sandbox.state.tasks import CreateRequest
 from kling_provider.submission import (
     Find,
-    NoSlot,
+    MustQueue,
     Outcome,
     Permit,
     Prepare,
-    Read,
-    Record,
+    ReadTask,
     Send,
     Sent,
     Step,
-    Store,
+    StoreRecord,
     Submission,
+    SubmissionRecord,
     Submitted,
     Wait,
-    drive,
+    drive_steps,
 )
 
 IDENTITY = Identity(
@@ -77,7 +77,7 @@ class Kling:
     #: One per call that is made ready, then none: whether it cannot be.
     prepare_fates: list[bool] = field(default_factory=list)
     read_fates: list[bool] = field(default_factory=list)
-    record: Record | None = None
+    record: SubmissionRecord | None = None
     #: Creates that may have made a task as far as the client could know, in order, with whether they did.
     sent: list[str] = field(default_factory=list)
     waited: float = 0.0
@@ -90,18 +90,24 @@ class Kling:
     def submission(self, **how: Any) -> Submission:
         lock = Lock.LOCKED if self.locked else (Lock.CARRIED if self.finds else Lock.NONE)
         return Submission(
-            **{"identity": IDENTITY, "lock": lock, "finds": self.finds, "record": self.record, **how}
+            **{
+                "identity": IDENTITY,
+                "lock": lock,
+                "can_find_by_external_id": self.finds,
+                "record": self.record,
+                **how,
+            }
         )
 
     def run(self, **how: Any) -> Outcome:
-        return drive(self.submission(**how).steps(), self.do)
+        return drive_steps(self.submission(**how).plan_steps(), self.do)
 
     def do(self, step: Step) -> Any:
         match step:
             case Wait(seconds):
                 self.waited += seconds
                 self.now += seconds
-            case Store(record):
+            case StoreRecord(record):
                 self.record = record
             case Find(externals):
                 self._maybe_down()
@@ -110,7 +116,7 @@ class Kling:
                 for task in found:
                     answer.setdefault(str(task.request.external_id), []).append(self._read(task))
                 return answer
-            case Read(kling_task_id):
+            case ReadTask(kling_task_id):
                 self._maybe_down()
                 tasks = self.backend.by_ids(self.account, [kling_task_id])
                 return self._read(tasks[0]) if tasks else None
@@ -265,20 +271,20 @@ def test_without_a_lock_no_second_create_after_doubt(
 
 
 def test_the_first_try_notes_what_it_sends_and_asks_nothing() -> None:
-    steps = Kling().submission().steps()
+    steps = Kling().submission().plan_steps()
     assert isinstance(next(steps), Permit)
     assert isinstance(steps.send(True), Prepare)
-    assert isinstance(next(steps), Store)
+    assert isinstance(next(steps), StoreRecord)
     assert isinstance(next(steps), Send)
 
 
 def test_without_permission_the_request_waits_in_the_queue_and_nothing_is_noted() -> None:
-    steps = Kling().submission().steps()
+    steps = Kling().submission().plan_steps()
     permit = next(steps)
     assert isinstance(permit, Permit)
     with pytest.raises(StopIteration) as end:
         steps.send(False)
-    assert end.value.value == NoSlot(permit.external_task_id, permit.attempt, full=False, refused=False)
+    assert end.value.value == MustQueue(permit.external_task_id, permit.attempt, full=False, refused=False)
 
 
 @pytest.mark.parametrize("locked", [True, False])
@@ -328,9 +334,9 @@ def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
         return refusals.pop() if isinstance(step, Send) and refusals else kling.do(step)
 
     began = time.time()
-    outcome = drive(kling.submission().steps(), do)
-    assert isinstance(outcome, NoSlot) is waits_deferred
-    if isinstance(outcome, NoSlot):
+    outcome = drive_steps(kling.submission().plan_steps(), do)
+    assert isinstance(outcome, MustQueue) is waits_deferred
+    if isinstance(outcome, MustQueue):
         assert kling.waited == 0
         assert outcome.full is (kind is Kind.NO_SLOT)
         told = None if outcome.not_before is None else outcome.not_before - began
@@ -392,7 +398,7 @@ def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, w
         return kling.do(step)
 
     with pytest.raises(type(error)) as caught:
-        drive(kling.submission(look_first=before == "open").steps(), do)
+        drive_steps(kling.submission(look_first=before == "open").plan_steps(), do)
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert f"may be billed. {who} looks first and adopts it." in str(caught.value)
     assert len(kling.tasks) == 1
@@ -435,7 +441,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
         return kling.do(step)
 
     with pytest.raises(KlingError) as caught:
-        drive(kling.submission(resubmit=not locked).steps(), do)
+        drive_steps(kling.submission(resubmit=not locked).plan_steps(), do)
     said = str(caught.value)
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert "Nothing was made" not in said
@@ -446,7 +452,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
 def test_a_1303_after_doubt_looks_before_it_waits() -> None:
     """Our own task may be what fills the last slot."""
     kling = Kling(fates=["lost_before", "1303"])
-    assert isinstance(kling.run(), NoSlot)
+    assert isinstance(kling.run(), MustQueue)
     kling = Kling(fates=["lost_before", "1303"])
     twin = Kling(fates=[])
     twin.backend = kling.backend
@@ -458,7 +464,7 @@ def test_a_1303_after_doubt_looks_before_it_waits() -> None:
             twin.do(step)  # the first create arrives late
         return kling.do(step)
 
-    outcome = drive(kling.submission().steps(), do)
+    outcome = drive_steps(kling.submission().plan_steps(), do)
     assert isinstance(outcome, Submitted)
     assert outcome.adopted
 
@@ -505,7 +511,7 @@ def test_one_by_one_look_ups_pass_over_attempts_that_are_forgotten() -> None:
     def do(step: Step) -> Any:
         return {} if isinstance(step, Find) and forgotten & {*step.external_task_ids} else kling.do(step)
 
-    outcome = drive(kling.submission(look_first=True, batch=False).steps(), do)
+    outcome = drive_steps(kling.submission(look_first=True, batch=False).plan_steps(), do)
     assert isinstance(outcome, Submitted)
     assert (outcome.adopted, outcome.attempt) == (True, 2)
 
@@ -527,7 +533,7 @@ def test_1201_with_another_text_is_a_wrong_request() -> None:
         return kling.do(step)
 
     with pytest.raises(KlingRequestError, match="prompt is required"):
-        drive(kling.submission().steps(), do)
+        drive_steps(kling.submission().plan_steps(), do)
 
 
 def test_already_exists_and_never_found_stops_after_a_minute() -> None:
@@ -541,7 +547,7 @@ def test_already_exists_and_never_found_stops_after_a_minute() -> None:
         return kling.do(step)
 
     with pytest.raises(KlingDuplicateUnknown, match="take"):
-        drive(kling.submission().steps(), do)
+        drive_steps(kling.submission().plan_steps(), do)
     assert kling.sent == ["refused"]
     assert 55 <= kling.waited <= 65
 
@@ -555,7 +561,7 @@ def test_already_exists_after_a_lost_answer_may_well_be_our_own_call() -> None:
         return {} if isinstance(step, Find) else kling.do(step)
 
     with pytest.raises(KlingDuplicateUnknown) as stopped:
-        drive(kling.submission().steps(), do)
+        drive_steps(kling.submission().plan_steps(), do)
     assert kling.good == 1
     text = str(stopped.value)
     assert "the answer to its call was lost" in text
@@ -678,7 +684,7 @@ class TestWithoutALock:
     def test_a_refusal_after_a_resubmitted_doubt_does_not_close_the_intent(self) -> None:
         """Who takes resubmit back is stopped again: the first call may have made a task."""
         kling = Kling(locked=False, finds=False, fates=["lost_after", "1303"])
-        assert isinstance(kling.run(resubmit=True), NoSlot)
+        assert isinstance(kling.run(resubmit=True), MustQueue)
         with pytest.raises(KlingSubmitUnknown):
             kling.run(look_first=True)
         assert len(kling.tasks) == 1
@@ -686,7 +692,7 @@ class TestWithoutALock:
     def test_a_resubmitted_duplicate_behind_a_host_that_cannot_look_up(self) -> None:
         """A gateway without look-ups before a Kling that locks: the doubtful call's task, not one of 30 days ago."""
         kling = Kling(fates=["killed_after"])
-        how: dict[str, Any] = {"lock": Lock.CARRIED, "finds": False}
+        how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}
         with pytest.raises(Killed):
             kling.run(**how)
         with pytest.raises(KlingDuplicateUnknown) as stopped:
@@ -700,10 +706,10 @@ class TestWithoutALock:
     def test_the_next_attempt_stays_the_next_one_after_a_wait_for_a_slot(self) -> None:
         """Behind such a gateway the first attempt's id is taken for good."""
         kling = Kling(fates=["fails", "1303"])
-        how: dict[str, Any] = {"lock": Lock.CARRIED, "finds": False}
+        how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}
         kling.run(**how)
         refused = kling.run(look_first=True, **how)
-        assert isinstance(refused, NoSlot)
+        assert isinstance(refused, MustQueue)
         made = kling.run(look_first=True, resume=refused.external_task_id, **how)
         assert isinstance(made, Submitted)
         assert (refused.attempt, made.attempt) == (1, 1)
@@ -724,7 +730,7 @@ class TestWithoutALock:
     def test_a_new_instance_in_a_cleared_run_is_a_stop(self) -> None:
         kling = Kling(locked=False, finds=False)
         with pytest.raises(KlingSubmitUnknown, match="cleared"):
-            kling.run(newcomer=True)
+            kling.run(new_in_cleared_run=True)
         # A clear that changes nothing is stopped again: it is no first try any more.
         with pytest.raises(KlingSubmitUnknown, match="cleared"):
             kling.run(look_first=True)
@@ -746,11 +752,11 @@ class TestWithoutALock:
 def test_a_host_that_ignores_ids_although_its_profile_says_otherwise_has_no_lock() -> None:
     """The first answer shows it: from then on the record protects, not the id."""
     kling = Kling(locked=False, finds=False)
-    first = kling.run(lock=Lock.LOCKED, finds=True)
+    first = kling.run(lock=Lock.LOCKED, can_find_by_external_id=True)
     assert isinstance(first, Submitted)
     assert kling.record is not None
     assert kling.record["echoed"] is False
-    again = kling.run(lock=Lock.LOCKED, finds=True, look_first=True)
+    again = kling.run(lock=Lock.LOCKED, can_find_by_external_id=True, look_first=True)
     assert isinstance(again, Submitted)
     assert again.task.kling_task_id == first.task.kling_task_id
 
@@ -760,8 +766,8 @@ def test_a_host_that_was_seen_to_ignore_ids_is_not_trusted_at_the_next_attempt_e
     kling = Kling(locked=False, finds=False, fates=["fails", "killed_after"])
 
     def run(**how: Any) -> Outcome:
-        steps = kling.submission(lock=Lock.LOCKED, finds=True, **how).steps()
-        return drive(steps, lambda step: {} if isinstance(step, Find) else kling.do(step))
+        steps = kling.submission(lock=Lock.LOCKED, can_find_by_external_id=True, **how).plan_steps()
+        return drive_steps(steps, lambda step: {} if isinstance(step, Find) else kling.do(step))
 
     run()
     with pytest.raises(Killed):

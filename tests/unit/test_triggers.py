@@ -14,8 +14,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.polling import desk as desk_module
-from kling_provider.polling import waiting
+from kling_provider.polling import queue_poller, waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import FIRST_LOOK, KlingSlotTrigger, KlingTaskTrigger
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
@@ -39,8 +38,8 @@ async def kling(account, monkeypatch):
 @pytest.fixture
 def ticks(monkeypatch):
     """The queue looks often, and does not settle: tests have no triggerer that restarts."""
-    monkeypatch.setattr(desk_module, "_TICK", 0.05)
-    monkeypatch.setattr("kling_provider.polling.slots.SETTLE", 0.0)
+    monkeypatch.setattr(queue_poller, "_TICK", 0.05)
+    monkeypatch.setattr("kling_provider.polling.queue.SETTLE", 0.0)
 
 
 def from_row(trigger: BaseTrigger) -> BaseTrigger:
@@ -164,7 +163,7 @@ async def test_a_task_that_kling_does_not_know(account, kling):
 
 
 async def test_reads_that_fail_for_too_long(account, kling, monkeypatch):
-    monkeypatch.setattr("kling_provider.polling.watch.FAULT_BUDGET", 0.3)
+    monkeypatch.setattr("kling_provider.polling.wait_state.FAULT_BUDGET", 0.3)
     account.fault = lambda request: error(500, 5000, "internal")
     event = await the_event(video())
     assert event["status"] == "error"
@@ -284,8 +283,8 @@ async def test_no_slot_event_before_the_first_look_not_even_a_timeout(account, k
 
 
 async def test_an_outage_is_waited_out_and_a_wrong_key_is_said(account, kling, ticks, monkeypatch):
-    monkeypatch.setattr(desk_module, "_MAX_PAUSE", 0.05)
-    monkeypatch.setattr(desk_module, "FAULT_BUDGET", 0.3)
+    monkeypatch.setattr(queue_poller, "_MAX_PAUSE", 0.05)
+    monkeypatch.setattr(queue_poller, "FAULT_BUDGET", 0.3)
     account.fault = lambda request: error(503, 5001, "maintenance")
     running = asyncio.create_task(the_event(slot()))
     await asyncio.sleep(0.8)
@@ -305,7 +304,7 @@ async def test_a_cancelled_slot_trigger_leaves_its_place(account, kling, ticks):
     gone.cancel()
     account.words["a"] = "succeeded"
     assert (await here)["status"] == "room"
-    assert waiting.account("kling_default").desk.idle
+    assert waiting.get_pollers("kling_default").queue_poller.is_idle
 
 
 def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kling_provider.polling.slots import Entry, Running, Slots
+from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
 
 KEY = "sk-a-secret-key-of-these-tests-and-of-nothing-else"
 
@@ -148,7 +148,7 @@ class World:
         self.wake, self.back, self.lists, self.external_ids = wake, back, lists, external_ids
         #: How often a woken task never posts: paused, killed, its pool closed.
         self.stolen = stolen
-        self.slots = Slots()
+        self.queue = ConcurrencyQueue()
         self.now = 0.0
         self.in_flight: dict[str, str] = {}
         self.posts = 0
@@ -213,11 +213,11 @@ class World:
 
     def _join(self, entry: Entry) -> None:
         self._waiting[entry.ticket] = entry
-        self.slots.join(entry, self.now)
+        self.queue.add_entry(entry, self.now)
 
     def _restart(self) -> None:
         """The triggerer dies; another brings the triggers back in no order."""
-        self.slots = Slots()
+        self.queue = ConcurrencyQueue()
         back = list(self._waiting.values())
         self.random.shuffle(back)
         self._waiting.clear()
@@ -234,7 +234,9 @@ class World:
             for name, model in self.in_flight.items()
         ]
         known = {name for _, name, _ in self.made} if self.external_ids else set()
-        granted = self.slots.tick(self.now, running, limit=self.given, exist=known, complete=self.lists)
+        granted = self.queue.grant_turns(
+            self.now, running, limit=self.given, exist=known, complete=self.lists
+        )
         for entry in granted:
             del self._waiting[entry.ticket]
             self.granted.append(entry)

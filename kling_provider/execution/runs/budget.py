@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from kling_provider.api.billing import units_text, usd_text
 from kling_provider.exceptions import KlingBudgetError, KlingRequestError
-from kling_provider.execution.failures import reported_failures
+from kling_provider.execution.failures import report_failures
 from kling_provider.execution.found import find_paid, read_list
 from kling_provider.execution.payer import Payer
 from kling_provider.execution.plan import RequestPlan, plan_request
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def pass_on_or_stop(operator: KlingBudgetOperator, context: Context) -> Any:
-    """Price the list; returns it where it keeps to the limits.
+def check_budget(operator: KlingBudgetOperator, context: Context) -> Any:
+    """Quote the list of requests, and return it where it keeps to the limits.
 
     :raises KlingBudgetError: where it does not.
-    :raises AirflowSkipException: the same with ``on_exceed="skip"``.
+    :raises AirflowSkipException: where it does not, with ``on_exceed="skip"``.
     """
-    with reported_failures(context):
+    with report_failures(context):
         operator.check_rendered()
-        quote = _quote(operator, context)
-        log.info("What this list costs:\n%s", quote.table())
+        quote = _quote_requests(operator, context)
+        log.info("What this list costs:\n%s", quote.format_table())
         if reasons := _find_exceeded(operator, quote):
             text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
             if operator.on_exceed == "skip":
@@ -44,7 +44,7 @@ def pass_on_or_stop(operator: KlingBudgetOperator, context: Context) -> Any:
         return operator.requests
 
 
-def _quote(operator: KlingBudgetOperator, context: Context) -> Quote:
+def _quote_requests(operator: KlingBudgetOperator, context: Context) -> Quote:
     task = operator.find_paying_task()
     if task is None:
         raise KlingRequestError(operator.explain_no_paying_task())
@@ -58,7 +58,7 @@ def _quote(operator: KlingBudgetOperator, context: Context) -> Quote:
     conn_id: Any = operator.kling_conn_id or operator.render_template(payer.kling_conn_id, context)
     hook = KlingHook(conn_id)
 
-    def prepare(request: Any, index: int) -> tuple[RequestPlan, Mapping[str, Any]]:
+    def prepare_plan(request: Any, index: int) -> tuple[RequestPlan, Mapping[str, Any]]:
         own = payer.context_of(context, index, request)
         plan = plan_request(
             hook,
@@ -69,18 +69,18 @@ def _quote(operator: KlingBudgetOperator, context: Context) -> Quote:
         )
         return plan, own
 
-    wanted = read_list(operator.requests, prepare)
+    wanted = read_list(operator.requests, prepare_plan)
     return quote_list(hook, wanted, find_paid(hook, wanted))
 
 
 def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
     """Say every limit that the list would break, in words with the sums."""
     reasons = []
-    new, units, usd, flight = len(quote.new), quote.units, quote.usd, quote.in_flight_units
+    new, units, usd, flight = len(quote.new_lines), quote.units, quote.usd, quote.in_flight_units
     if operator.max_requests is not None and new > operator.max_requests:
         videos = "1 video" if new == 1 else f"{new} videos"
         reasons.append(f"{videos} to be paid, and max_requests is {operator.max_requests}")
-    unpriced = ", ".join(line.label for line in quote.unpriced[:5])
+    unpriced = ", ".join(line.label for line in quote.unpriced_lines[:5])
     paid = "" if units is None else f"{units_text(units)} to be paid and {units_text(flight)} in flight"
     if operator.max_units is not None:
         if units is None:

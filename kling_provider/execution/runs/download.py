@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.execution.failures import reported_failures_of_task
+from kling_provider.execution.failures import report_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
-from kling_provider.execution.progress import announce
+from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import read_finished_task, read_id
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def save_finished_task(operator: KlingDownloadOperator, context: Context) -> dict[str, Any]:
     """Save what the finished task made; returns the XCom."""
-    with reported_failures_of_task(
+    with report_failures_of_task(
         context,
         kling_task_id=operator.kling_task_id,
         request=operator.request,
@@ -32,7 +32,7 @@ def save_finished_task(operator: KlingDownloadOperator, context: Context) -> dic
         request = hook.validate_request(operator.request) if operator.request else None
         kind = operator.type or (request.type if request else "text_to_video")
         named = "{name}.{kling_task_id}" if request and request.name else "{kling_task_id}"
-        place = Place(
+        place = OutputPlace(
             destination=operator.destination,
             conn_id=operator.destination_conn_id,
             filename=operator.filename or named,
@@ -45,4 +45,4 @@ def save_finished_task(operator: KlingDownloadOperator, context: Context) -> dic
         task = read_finished_task(hook, operator.kling_task_id, kind)
         saved = result_place.save(task)
         outcome = TaskOutcome.of_task(task, request, type=kind, saved=saved)
-        return announce(operator, context, outcome, conn_id=operator.kling_conn_id)
+        return announce_result(operator, context, outcome, conn_id=operator.kling_conn_id)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
 from kling_provider.execution.earlier import mark_delivered
-from kling_provider.execution.failures import reported_failures
+from kling_provider.execution.failures import report_failures
 from kling_provider.execution.outcome import TaskOutcome
-from kling_provider.execution.progress import announce
+from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed, read_outputs
 from kling_provider.execution.result_place import find_remembered_result
 from kling_provider.execution.runs.submit import SubmitRun, to_seconds
@@ -27,7 +27,7 @@ from kling_provider.execution.waits import (
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.submission import Submitted
 from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import Place, SentRequest, sent_of
+from kling_provider.submission.sent import OutputPlace, SentRequest, read_sent_request
 from kling_provider.task_log import log_group, wait_title
 from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
 
@@ -48,10 +48,10 @@ class GenerateRun(SubmitRun):
         super().__init__(operator, context, place=_place_of(operator))
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
-        """Wait for the task and save what it made; a task that has ended is saved at once."""
+        """Await the task and save what it made; a task that has ended is saved at once."""
         self.push_task(sent, done.task)
         if done.task.status.ended:
-            return self._deliver(hook, sent, done.task, adopted=done.adopted)
+            return self._deliver_task(hook, sent, done.task, adopted=done.adopted)
         started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
         deadline = started + to_seconds(self.operator.timeout)
         expected_at = expect_end(done.task, sent.model, sent.duration)
@@ -59,7 +59,7 @@ class GenerateRun(SubmitRun):
         if not self.operator.deferrable:
             with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
                 task = wait_for_task_here(hook, done.task, sent.type, deadline, poll_interval)
-            return self._deliver(hook, sent, task, adopted=done.adopted)
+            return self._deliver_task(hook, sent, task, adopted=done.adopted)
         self.operator.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sent.kling_conn_id,
@@ -80,19 +80,19 @@ class GenerateRun(SubmitRun):
         raise AssertionError("unreachable: defer raises")
 
     def resume(self, event: Mapping[str, Any], *, adopted: bool, sent: Mapping[str, Any] | None) -> Any:
-        """Deliver what the trigger's event tells of.
+        """Deliver the task that the trigger's event names.
 
-        The worker reads the task once more, for a fresh link and the truth.
+        The worker reads the task once more, for a fresh link and its status now.
 
         :param sent: what was submitted. The request of now may be another one, and does not count.
         """
         self.kling_task_id = kling_task_id = str(event["kling_task_id"])
-        with reported_failures(self.context, complete=self._complete, push=self._push_failure):
+        with report_failures(self.context, complete=self._add_what_is_paid, push=self._push_failure):
             this = self.sent = self._sent_before(kling_task_id, sent)
             hook = KlingHook(this.kling_conn_id)
             task = confirm_end(hook, event, this.type, dag_id=self.dag_id)
             self.push_task(this, task)
-            return self._deliver(hook, this, task, adopted=adopted)
+            return self._deliver_task(hook, this, task, adopted=adopted)
 
     def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
         try:
@@ -110,14 +110,18 @@ class GenerateRun(SubmitRun):
         if (known := SentRequest.from_json(sent)) is not None:
             return known
         record = instance_record(self.context).load()
-        if record is not None and record.get("kling_task_id") == kling_task_id and (known := sent_of(record)):
+        if (
+            record is not None
+            and record.get("kling_task_id") == kling_task_id
+            and (known := read_sent_request(record))
+        ):
             return known
         raise KlingServerError(
             f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
             "The next try looks the task up by the request of now."
         )
 
-    def _deliver(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:
+    def _deliver_task(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:
         task = read_outputs(hook, task, sent.type)
         place = self.result_place(hook, sent)
         if task.status is TaskStatus.FAILED and place is not None:
@@ -128,17 +132,17 @@ class GenerateRun(SubmitRun):
         if saved is None or not saved.reused:
             count_delivered(task, dag_id=self.dag_id, model=sent.model)
         outcome = TaskOutcome.of_task(task, sent, type=sent.type, adopted=adopted, saved=saved)
-        return announce(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
+        return announce_result(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         rendering = state in ("submitted", "processing")
         return "Kling to render it" if rendering else super()._waits_for(sent, state)
 
 
-def _place_of(operator: KlingGenerateOperator) -> Place | None:
+def _place_of(operator: KlingGenerateOperator) -> OutputPlace | None:
     if operator.destination is None:
         return None
-    return Place(
+    return OutputPlace(
         destination=operator.destination,
         filename=operator.filename,
         conn_id=operator.destination_conn_id,

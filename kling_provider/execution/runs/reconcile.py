@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingError
-from kling_provider.execution.failures import reported_failures
+from kling_provider.execution.failures import report_failures
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import is_ours
 from kling_provider.storage import saved_task_ids
-from kling_provider.submission.sent import Place
+from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,14 +28,14 @@ log = logging.getLogger(__name__)
 _REPORTED = ("kling_task_id", "external_task_id", "billing", "created_at", "finished_at")
 
 
-def reconcile(operator: KlingReconcileOperator, context: Context) -> dict[str, Any]:
-    """Save what nobody saved, and report the rest; returns the XCom."""
-    with reported_failures(context):
+def save_missed_videos(operator: KlingReconcileOperator, context: Context) -> dict[str, Any]:
+    """Save what was paid and never saved, report the rest, and return the XCom."""
+    with report_failures(context):
         operator.check_rendered()
-        return _reconcile(operator, context, KlingHook(operator.kling_conn_id))
+        return _save_missed(operator, context, KlingHook(operator.kling_conn_id))
 
 
-def _reconcile(operator: KlingReconcileOperator, context: Context, hook: KlingHook) -> dict[str, Any]:
+def _save_missed(operator: KlingReconcileOperator, context: Context, hook: KlingHook) -> dict[str, Any]:
     now, namespace = datetime.now(UTC), hook.connection.namespace
     since, grace = now - timedelta(seconds=operator.window), timedelta(seconds=operator.grace)
     tasks = [
@@ -50,7 +50,7 @@ def _reconcile(operator: KlingReconcileOperator, context: Context, hook: KlingHo
     faults = []
     for task in tasks:
         if task.status is TaskStatus.FAILED:
-            report["failed"].append({**_describe(task), "message": task.message})
+            report["failed"].append({**_describe_task(task), "message": task.message})
         elif task.status is not TaskStatus.SUCCEEDED:
             report["running"] += 1
         elif task.kling_task_id in saved:
@@ -59,8 +59,8 @@ def _reconcile(operator: KlingReconcileOperator, context: Context, hook: KlingHo
             report["young"] += 1
         else:
             try:
-                files = _save(operator, context, hook, task)
-                report["saved"].append({**_describe(task), "files": files})
+                files = _save_task(operator, context, hook, task)
+                report["saved"].append({**_describe_task(task), "files": files})
             except KlingError as error:
                 faults.append(error)
                 log.error("Kling task %s is paid and could not be saved: %s", task.kling_task_id, error)
@@ -82,8 +82,10 @@ def _reconcile(operator: KlingReconcileOperator, context: Context, hook: KlingHo
     return report
 
 
-def _save(operator: KlingReconcileOperator, context: Context, hook: KlingHook, task: KlingTask) -> list[str]:
-    place = Place(
+def _save_task(
+    operator: KlingReconcileOperator, context: Context, hook: KlingHook, task: KlingTask
+) -> list[str]:
+    place = OutputPlace(
         destination=operator.destination,
         conn_id=operator.destination_conn_id,
         filename=f"orphans/{task.kling_task_id}",
@@ -91,10 +93,10 @@ def _save(operator: KlingReconcileOperator, context: Context, hook: KlingHook, t
     )
     result_place = ResultPlace.of_task(hook, task.kling_task_id, "text_to_video", None, None, place, context)
     files = [saved.file for saved in result_place.save(task).files]
-    log.info("Saved Kling task %s, which nobody had: %s", task.kling_task_id, ", ".join(files))
+    log.info("Saved Kling task %s, which was saved nowhere: %s", task.kling_task_id, ", ".join(files))
     return files
 
 
-def _describe(task: KlingTask) -> dict[str, Any]:
+def _describe_task(task: KlingTask) -> dict[str, Any]:
     facts = ResultFacts().with_task(task).as_json()
     return {name: facts[name] for name in _REPORTED}

@@ -12,20 +12,20 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError
 from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
-from kling_provider.execution.failures import add_what_is_paid, describe_failure, reported_failures
+from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.plan import describe_existing, plan_request
-from kling_provider.execution.progress import announce, push_progress
-from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_no_room, wait_in_queue_here
+from kling_provider.execution.progress import announce_result, push_progress
+from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_not_woken, wait_in_queue_here
 from kling_provider.execution.reading import raise_if_failed
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.execution.submitter import Submitter
 from kling_provider.execution.waits import expect_end, limit_of_deferral
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import SavedResult
-from kling_provider.submission import NoSlot, Outcome, Permit, Submitted
+from kling_provider.submission import MustQueue, Outcome, Permit, Submitted
 from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import Place, SentRequest, another_result_advice
+from kling_provider.submission.sent import OutputPlace, SentRequest, another_result_advice
 from kling_provider.task_log import log_call
 from kling_provider.triggers.kling import KlingSlotTrigger
 
@@ -44,7 +44,7 @@ class SubmitRun:
     """
 
     def __init__(
-        self, operator: KlingSubmitOperator, context: Context, *, place: Place | None = None
+        self, operator: KlingSubmitOperator, context: Context, *, place: OutputPlace | None = None
     ) -> None:
         self.operator = operator
         self.context = context
@@ -56,15 +56,15 @@ class SubmitRun:
         self.kling_task_id: str | None = None
 
     def submit(self, queue: Mapping[str, Any] | None = None) -> Any:
-        """Submit the request, or find what was submitted for it; returns the XCom.
+        """Submit the request, or find what was submitted for it, and return the XCom.
 
         :param queue: the event that ended a wait in the queue. Nothing was sent then, so the request of now counts.
         """
-        with reported_failures(self.context, complete=self._complete, push=self._push_failure):
-            return self._submit(queue)
+        with report_failures(self.context, complete=self._add_what_is_paid, push=self._push_failure):
+            return self._submit_or_adopt(queue)
 
     def finish(self, hook: KlingHook, sent: SentRequest, done: Submitted) -> Any:
-        """Do what is to do once a task exists; returns the XCom.
+        """Finish the run once a task exists, and return the XCom.
 
         :param sent: what was submitted; the request may have been rendered anew since.
         """
@@ -76,7 +76,7 @@ class SubmitRun:
 
     # -- steps ----------------------------------------------------------------------------------------------------
 
-    def _submit(self, queue: Mapping[str, Any] | None) -> Any:
+    def _submit_or_adopt(self, queue: Mapping[str, Any] | None) -> Any:
         operator, context = self.operator, self.context
         record = instance_record(context).load()
         earlier = None if operator.plan_only else sent_by_this_try(record, context["ti"].max_tries)
@@ -87,7 +87,7 @@ class SubmitRun:
                 return self.deliver_saved(earlier, saved)
             if (done := recover_submission(hook, record, earlier, dag_id=self.dag_id)) is not None:
                 self.kling_task_id = done.task.kling_task_id
-                return self.finish(hook, earlier.under(done.external_task_id), done)
+                return self.finish(hook, earlier.with_external_task_id(done.external_task_id), done)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
         hook = KlingHook(operator.kling_conn_id)
         plan = plan_request(
@@ -113,19 +113,25 @@ class SubmitRun:
         return self._carry_out(submitter, queue)
 
     def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
-        return self._look_ahead(submitter) if self.operator.plan_only else self._drive(submitter, queue)
+        return (
+            self._look_ahead(submitter)
+            if self.operator.plan_only
+            else self._submit_until_accepted(submitter, queue)
+        )
 
-    def _drive(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+    def _submit_until_accepted(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
         while True:
             if queue:
-                raise_if_no_room(queue, submitter.plan.label)
-            outcome = self._send(submitter, queue)
+                raise_if_not_woken(queue, submitter.plan.label)
+            outcome = self._send_request(submitter, queue)
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
-            if not isinstance(outcome, NoSlot):
-                return self.finish(submitter.hook, self.sent.under(outcome.external_task_id), outcome)
-            queue = self._queue_up(submitter, outcome, queue or {})
+            if not isinstance(outcome, MustQueue):
+                return self.finish(
+                    submitter.hook, self.sent.with_external_task_id(outcome.external_task_id), outcome
+                )
+            queue = self._wait_in_queue(submitter, outcome, queue or {})
 
-    def _send(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
+    def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
         resume = queue.get("external_task_id") if queue else None
         place = self.result_place(submitter.hook, submitter.plan.sent)
         if place is None:
@@ -137,7 +143,7 @@ class SubmitRun:
                 place.release()
             raise
         if isinstance(outcome, Submitted):
-            submitter.plan = submitter.plan.at(place.claim_for_paid())
+            submitter.plan = submitter.plan.with_stem(place.claim_for_paid())
         else:
             place.release()
         return outcome
@@ -146,7 +152,7 @@ class SubmitRun:
         place = self.result_place(submitter.hook, submitter.plan.sent)
         found = submitter.look_ahead(check_place=place.check if place is not None else None)
         self.kling_task_id = submitter.kling_task_id
-        if isinstance(found, NoSlot):
+        if isinstance(found, MustQueue):
             raise TypeError("nothing was sent, so nothing can have been refused")
         if isinstance(found, Permit):
             plan = submitter.plan.describe(submitter.hook.connection, found.external_task_id, found.attempt)
@@ -154,17 +160,17 @@ class SubmitRun:
         else:
             plan = describe_existing(found.task)
         log.info("Only planned, nothing sent: %s, %s.", submitter.plan.label, plan["summary"])
-        self.push(state="planned", plan=plan)
+        self.push_state(state="planned", plan=plan)
         self.operator.update_nothing()
         return plan
 
-    def _queue_up(
-        self, submitter: Submitter, refused: NoSlot, before: Mapping[str, Any]
+    def _wait_in_queue(
+        self, submitter: Submitter, refused: MustQueue, before: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """Wait for the account's concurrency: deferred, or (``deferrable=False``) here."""
+        """Await the account's concurrency: deferred, or (``deferrable=False``) here."""
         patience: timedelta | float = self.operator.slot_timeout
         queue = enter_queue(submitter, refused, before, dag_id=self.dag_id, patience=to_seconds(patience))
-        self.push(
+        self.push_state(
             state="waiting_for_slot",
             external_task_id=refused.external_task_id,
             queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
@@ -203,20 +209,20 @@ class SubmitRun:
             ", ".join(one.file for one in saved.files) or saved.manifest_file,
             another_result_advice(sent),
         )
-        self.push(
+        self.push_state(
             state=outcome.status,
             kling_task_id=facts.kling_task_id,
             external_task_id=facts.external_task_id,
             created_at=facts.created_at,
         )
-        return announce(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
+        return announce_result(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
 
     # -- what is told ---------------------------------------------------------------------------------------------
 
     def push_task(self, sent: SentRequest, task: KlingTask) -> None:
         """Push where the task at Kling stands."""
         expected = expect_end(task, sent.model, sent.duration)
-        self.push(
+        self.push_state(
             state=str(task.status),
             kling_task_id=task.kling_task_id,
             external_task_id=task.external_task_id or sent.external_task_id,
@@ -227,7 +233,7 @@ class SubmitRun:
             reason=task.message or None,
         )
 
-    def push(self, *, state: str, **known: Any) -> None:
+    def push_state(self, *, state: str, **known: Any) -> None:
         """Push the XCom ``kling``: what is known of the request, before a defer and before a failure."""
         sent = self.sent
         request = dict(sent.shown) if sent is not None else None
@@ -238,13 +244,15 @@ class SubmitRun:
         push_progress(self.context, value, waiting_for=waiting_for, keep=keep)
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
-        return f"a free slot of the account for {sent.model}" if state == "waiting_for_slot" else None
+        return (
+            f"the concurrency limit of the account for {sent.model}" if state == "waiting_for_slot" else None
+        )
 
-    def _complete(self, error: KlingError) -> KlingError:
+    def _add_what_is_paid(self, error: KlingError) -> KlingError:
         return error if self.kling_task_id is None else add_what_is_paid(error, self.kling_task_id)
 
     def _push_failure(self, error: KlingError) -> None:
-        self.push(**describe_failure(error))
+        self.push_state(**describe_failure(error))
 
 
 def to_seconds(value: float | timedelta) -> float:

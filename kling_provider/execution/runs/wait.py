@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingTimeout
-from kling_provider.execution.failures import reported_failures_of_task
+from kling_provider.execution.failures import report_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
-from kling_provider.execution.progress import announce
+from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
 from kling_provider.execution.waits import count_delivered, expect_end, limit_of_deferral
 from kling_provider.hooks.kling import KlingHook
@@ -41,39 +41,39 @@ class WaitRun:
         self.context = context
         self.dag_id: str = context["ti"].dag_id
 
-    def reported_failures(self) -> AbstractContextManager[None]:
-        """Tell of what fails within the block."""
-        return reported_failures_of_task(
+    def report_failures(self) -> AbstractContextManager[None]:
+        """Count, log and push what fails within the block."""
+        return report_failures_of_task(
             self.context,
             kling_task_id=self.sensor.kling_task_id,
             request=self.sensor.request,
             conn_id=self.sensor.kling_conn_id,
         )
 
-    def look(self) -> dict[str, Any] | None:
-        """Read the task once; the result if it has succeeded, ``None`` while it runs.
+    def read_result_once(self) -> dict[str, Any] | None:
+        """Read the task once, and return its result if it has succeeded, ``None`` while it runs.
 
         :raises KlingTaskFailedFinally: where Kling failed it.
         """
-        task = self._read()
-        result = self._deliver(task)
+        task = self._read_task()
+        result = self._deliver_task(task)
         if result is None:
             log.info("Kling task %s is %s.", task.kling_task_id, task.word)
         return result
 
-    def wait(self) -> Any:
+    def wait_for_task(self) -> Any:
         """Read the task once; defer while it runs."""
-        task = self._read()
-        if (result := self._deliver(task)) is not None:
+        task = self._read_task()
+        if (result := self._deliver_task(task)) is not None:
             return result
         sensor, now = self.sensor, time.time()
         log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
-        request = self._request
+        request = self._parsed_request
         sensor.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sensor.kling_conn_id,
                 kling_task_id=task.kling_task_id,
-                type=self._type,
+                type=self._request_type,
                 deadline=now + sensor.timeout,
                 first_look=now + FIRST_LOOK,
                 poll_interval=sensor.poll_interval,
@@ -87,13 +87,15 @@ class WaitRun:
         raise AssertionError("unreachable: defer raises")
 
     def resume(self, event: Mapping[str, Any]) -> Any:
-        """Finish the wait: the worker reads the task once more, for a fresh link and the truth.
+        """Finish the wait: the worker reads the task once more, for a fresh link and its status now.
 
         :raises AirflowSensorTimeout: where the deadline passed and the task still runs.
         """
         try:
-            with self.reported_failures():
-                return self._deliver(confirm_end(self._hook, event, self._type, dag_id=self.dag_id))
+            with self.report_failures():
+                return self._deliver_task(
+                    confirm_end(self._hook, event, self._request_type, dag_id=self.dag_id)
+                )
         except KlingTimeout as error:
             raise AirflowSensorTimeout(str(error)) from None
 
@@ -102,13 +104,13 @@ class WaitRun:
         return KlingHook(self.sensor.kling_conn_id)
 
     @property
-    def _type(self) -> str:
+    def _request_type(self) -> str:
         request = self.sensor.request if isinstance(self.sensor.request, Mapping) else {}
         return self.sensor.type or request.get("type") or "text_to_video"
 
     @cached_property
-    def _request(self) -> KlingRequest | None:
-        """The request, which only adds to what is told: one that is wrong does not end the wait for what is paid."""
+    def _parsed_request(self) -> KlingRequest | None:
+        """Return the request, which only adds to what is reported: a wrong one does not end the wait for what is paid."""
         if not self.sensor.request:
             return None
         try:
@@ -122,20 +124,20 @@ class WaitRun:
         shown = shown_request(request) if isinstance(request, Mapping) else None
         return {
             "kling_conn_id": self.sensor.kling_conn_id,
-            "type": self._type,
+            "type": self._request_type,
             "request": fit_to_store(shown),
         }
 
-    def _read(self) -> KlingTask:
-        return read_task(self._hook, self.sensor.kling_task_id, self._type)
+    def _read_task(self) -> KlingTask:
+        return read_task(self._hook, self.sensor.kling_task_id, self._request_type)
 
-    def _deliver(self, task: KlingTask) -> dict[str, Any] | None:
-        """The result of a finished task, ``None`` while it runs; a failed one raises."""
-        task = read_outputs(self._hook, task, self._type)
+    def _deliver_task(self, task: KlingTask) -> dict[str, Any] | None:
+        """Return the result of a finished task, ``None`` while it runs; raise for a failed one."""
+        task = read_outputs(self._hook, task, self._request_type)
         raise_if_failed_finally(task)
         if not task.status.ended:
             return None
-        request = self._request
+        request = self._parsed_request
         count_delivered(task, dag_id=self.dag_id, model=request.model if request else None)
-        outcome = TaskOutcome.of_task(task, request, type=self._type)
-        return announce(self.sensor, self.context, outcome, conn_id=self.sensor.kling_conn_id)
+        outcome = TaskOutcome.of_task(task, request, type=self._request_type)
+        return announce_result(self.sensor, self.context, outcome, conn_id=self.sensor.kling_conn_id)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_provider.polling.slots import GRANT_LIFE, SETTLE, Entry, Running, Slots
+from kling_provider.polling.queue import GRANT_LIFE, SETTLE, ConcurrencyQueue, Entry, Running
 from tests.unit.waiting_stand_ins import World
 
 
@@ -158,58 +158,58 @@ def test_a_restart_keeps_the_order(seed, restart_at):
 
 
 def test_who_is_refused_goes_back_to_the_old_place_and_lets_others_pass_meanwhile():
-    slots = Slots()
+    queue = ConcurrencyQueue()
     for name in "abc":
-        slots.join(entry(name, queued_at=ord(name)), now=0.0)
-    assert names(slots.tick(10.0, [], limit=1)) == ["a"]
-    slots.join(entry("a", queued_at=ord("a"), not_before=21.0), now=11.0)
-    assert names(slots.tick(12.0, [], limit=1)) == ["b"]
-    assert names(slots.tick(22.0, [Running("1", "b")], limit=2)) == ["a"]
+        queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
+    assert names(queue.grant_turns(10.0, [], limit=1)) == ["a"]
+    queue.add_entry(entry("a", queued_at=ord("a"), not_before=21.0), now=11.0)
+    assert names(queue.grant_turns(12.0, [], limit=1)) == ["b"]
+    assert names(queue.grant_turns(22.0, [Running("1", "b")], limit=2)) == ["a"]
 
 
 def test_nothing_is_granted_before_the_first_look_and_while_the_queue_settles():
-    slots = Slots()
-    slots.join(entry("late", queued_at=5.0, not_before=10.0), now=0.0)
-    slots.join(entry("early", queued_at=1.0), now=1.0)
-    assert slots.tick(SETTLE - 0.1, [], limit=1) == []
-    assert names(slots.tick(SETTLE, [], limit=5)) == ["early"]
-    assert slots.tick(9.9, [Running("1", "early")], limit=5) == []
-    assert names(slots.tick(10.0, [Running("1", "early")], limit=5)) == ["late"]
+    queue = ConcurrencyQueue()
+    queue.add_entry(entry("late", queued_at=5.0, not_before=10.0), now=0.0)
+    queue.add_entry(entry("early", queued_at=1.0), now=1.0)
+    assert queue.grant_turns(SETTLE - 0.1, [], limit=1) == []
+    assert names(queue.grant_turns(SETTLE, [], limit=5)) == ["early"]
+    assert queue.grant_turns(9.9, [Running("1", "early")], limit=5) == []
+    assert names(queue.grant_turns(10.0, [Running("1", "early")], limit=5)) == ["late"]
 
 
 def test_a_turn_that_nobody_takes_is_given_to_the_next():
-    slots = Slots()
+    queue = ConcurrencyQueue()
     for name in "ab":
-        slots.join(entry(name, queued_at=ord(name)), now=0.0)
-    assert names(slots.tick(10.0, [], limit=1)) == ["a"]
-    assert slots.tick(10.0 + GRANT_LIFE - 1, [], limit=1) == []
-    assert names(slots.tick(10.0 + GRANT_LIFE, [], limit=1)) == ["b"]
+        queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
+    assert names(queue.grant_turns(10.0, [], limit=1)) == ["a"]
+    assert queue.grant_turns(10.0 + GRANT_LIFE - 1, [], limit=1) == []
+    assert names(queue.grant_turns(10.0 + GRANT_LIFE, [], limit=1)) == ["b"]
 
 
 def test_a_task_that_came_and_went_between_two_lists_ends_its_turn():
-    slots = Slots()
+    queue = ConcurrencyQueue()
     for name in "ab":
-        slots.join(entry(name, queued_at=ord(name)), now=0.0)
-    slots.tick(10.0, [], limit=1)
-    assert slots.unseen(15.0, age=6.0) == []
-    assert slots.unseen(16.0, age=6.0) == ["a"]
-    assert names(slots.tick(16.0, [], limit=1, exist={"a"})) == ["b"]
+        queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
+    queue.grant_turns(10.0, [], limit=1)
+    assert queue.list_unseen(15.0, age=6.0) == []
+    assert queue.list_unseen(16.0, age=6.0) == ["a"]
+    assert names(queue.grant_turns(16.0, [], limit=1, exist={"a"})) == ["b"]
 
 
 def test_who_leaves_the_queue_is_not_called():
-    slots = Slots()
+    queue = ConcurrencyQueue()
     here, gone = entry("here", queued_at=2.0), entry("gone", queued_at=1.0)
-    slots.join(gone, now=0.0)
-    slots.join(here, now=0.0)
-    slots.leave(gone)
-    assert slots.tick(10.0, [], limit=5) == [here]
-    slots.leave(here)
+    queue.add_entry(gone, now=0.0)
+    queue.add_entry(here, now=0.0)
+    queue.remove_entry(gone)
+    assert queue.grant_turns(10.0, [], limit=5) == [here]
+    queue.remove_entry(here)
 
 
 def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
-    slots = Slots()
+    queue = ConcurrencyQueue()
     old, new = entry("same"), entry("same")
-    slots.join(old, now=0.0)
-    slots.join(new, now=0.0)
-    slots.leave(old)
-    assert slots.tick(10.0, [], limit=5) == [new]
+    queue.add_entry(old, now=0.0)
+    queue.add_entry(new, now=0.0)
+    queue.remove_entry(old)
+    assert queue.grant_turns(10.0, [], limit=5) == [new]

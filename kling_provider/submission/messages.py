@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the state machine says when it cannot go on: whether a task exists, is billed, and what a retry will do."""
+"""The messages and errors of the state machine: whether a task exists, is billed, and what a retry will do."""
 
 from __future__ import annotations
 
@@ -21,53 +21,60 @@ from kling_provider.exceptions import (
     error_for,
 )
 from kling_provider.identity import Identity
-from kling_provider.submission.steps import Record
+from kling_provider.submission.steps import SubmissionRecord
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
-    """What messages name.
+class SubmissionMessages:
+    """Builds the texts and errors of one submission.
 
-    :param finds: the host finds tasks by external id.
-    :param at_kling: the host is Kling's own, and no gateway.
     :param what: the request in a few words.
+    :param host: the name of the host.
+    :param prompt: the prompt, for people.
+    :param can_find_by_external_id: the host finds tasks by external id.
     """
 
     identity: Identity
-    finds: bool
-    at_kling: bool = True
-    what: str = "the video"
-    host: str = "Kling"
-    prompt: str = ""
+    what: str
+    host: str
+    prompt: str
+    can_find_by_external_id: bool
 
     @property
-    def _doing(self) -> str:
-        return f"create {self.what} at {self.host}"
-
-    @property
-    def _another(self) -> str:
-        """What makes this another result: ``take`` does nothing beside an external id of the user's own."""
+    def another_result(self) -> str:
+        """Return what makes another result: ``take`` does nothing beside an external id of the user's own."""
         if self.identity.own is not None:
             return "choose another external_task_id, or leave it out"
         return f"raise take (now {self.identity.take})"
 
-    def _own_id_is_taken(self, record: Record) -> KlingRequestError:
+    @property
+    def create_action(self) -> str:
+        """Return what the paid call does, to follow "Could not"."""
+        return f"create {self.what} at {self.host}"
+
+    def describe_failed_create(self, answer: Answer) -> str:
+        """Describe a create that failed, without a full stop."""
+        return f"Could not {self.create_action} ({describe_answer(answer)})"
+
+    def build_own_id_taken(self, record: SubmissionRecord) -> KlingRequestError:
+        """Build the error for a user's external id that was used for another request."""
         task = f"Kling task {record['kling_task_id']}" if record.get("kling_task_id") else "a paid call"
         return KlingRequestError(
             f"external_task_id {self.identity.own} must name one request, and it was used for another one: {task} of "
             f"{record.get('at', 'an unknown time')} was sent with the prompt {record.get('prompt') or 'unknown'!r}; now the "
             f"request says {self.prompt[:200]!r} (or differs in another field). Nothing was sent by this try: "
-            f"{self._another}.",
+            f"{self.another_result}.",
             kling_task_id=record.get("kling_task_id"),
         )
 
-    def _could_not(self, answer: Answer) -> str:
-        return f"Could not {self._doing} ({said(answer)})"
+    def build_create_failure(self, answer: Answer, *, earlier_ambiguous: bool, locked: bool) -> KlingError:
+        """Build the error for a create that is not repeated by this try.
 
-    def _failed(self, answer: Answer, doubt: bool, locked: bool) -> KlingError:
-        if doubt and answer.task_state is TaskState.NONE:
+        :param earlier_ambiguous: an earlier call for the same attempt may have made a task.
+        """
+        if earlier_ambiguous and answer.task_state is TaskState.NONE:
             answer = replace(answer, task_state=TaskState.MAY_EXIST)
-        error = error_for(answer, self._doing, creating=True)
+        error = error_for(answer, self.create_action, creating=True)
         if error.task_state is TaskState.MAY_EXIST:
             goes_on = "looks first and adopts it, or sends again with the same id"
             if not locked:
@@ -77,7 +84,11 @@ class Words:
             return error.with_context(suffix=" The retry sends it again.")
         return error
 
-    def _stop(self, why: str) -> KlingSubmitUnknown:
+    def build_stop(self, why: str) -> KlingSubmitUnknown:
+        """Build the error that stops a submission which could pay twice.
+
+        :param why: what is unknown, as a clause.
+        """
         return KlingSubmitUnknown(
             f"Stopped, so that nothing is paid twice: {self.host} has no lock against that for this model, and {why}. "
             f"A task may exist there and may be billed. Look for it ({self.what}): if it exists, put its id into the "
@@ -85,21 +96,29 @@ class Words:
             task_state=TaskState.MAY_EXIST,
         )
 
-    def _unknown_duplicate(self, answer: Answer, external: str, doubt: bool) -> KlingDuplicateUnknown:
-        shows = "shows no task under it" if self.finds else "cannot be asked which task that is"
-        said = f"{self.host} says that {external} already exists, and {shows}: "
-        another = f"For a new, paid video of {self.what} {self._another}."
-        if doubt:
-            said += (
+    def build_unknown_duplicate(
+        self, answer: Answer, external: str, *, earlier_ambiguous: bool
+    ) -> KlingDuplicateUnknown:
+        """Build the error for an id that the host says exists and for which it shows no task.
+
+        :param earlier_ambiguous: an earlier call for the same attempt may have made a task.
+        """
+        shows = "shows no task under it"
+        if not self.can_find_by_external_id:
+            shows = "cannot be asked which task that is"
+        text = f"{self.host} says that {external} already exists, and {shows}: "
+        another = f"For a new, paid video of {self.what} {self.another_result}."
+        if earlier_ambiguous:
+            text += (
                 "this task probably made it, and the answer to its call was lost. A task may exist there and may be "
                 "billed. Look for it in Kling's console: put its id into the request as adopt and clear this task. "
             )
-        elif not self.finds:
-            said += "it was paid earlier. Put its id into the request as adopt and clear this task. Nothing was made now. "
+        elif not self.can_find_by_external_id:
+            text += "it was paid earlier. Put its id into the request as adopt and clear this task. Nothing was made now. "
         else:
-            said += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
+            text += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
         return KlingDuplicateUnknown(
-            said + another,
+            text + another,
             code=answer.code,
             request_id=answer.request_id,
             http_status=answer.http_status,
@@ -107,8 +126,8 @@ class Words:
         )
 
 
-def failure_of(task: KlingTask, *, final: bool, advice: str) -> KlingError:
-    """The exception for a task that Kling failed.
+def build_task_failure(task: KlingTask, *, final: bool, advice: str) -> KlingError:
+    """Build the error for a task that Kling failed.
 
     :param final: a retry cannot help here (sensor, download, the user's own id).
     :param advice: what the person, or the retry, does next.
@@ -117,18 +136,20 @@ def failure_of(task: KlingTask, *, final: bool, advice: str) -> KlingError:
     billed = "; ".join(f"{item.amount} {item.charge_type or 'unit'}" for item in task.billing) or "not said"
     text = f"Kling failed task {task.kling_task_id}: {reason} (billed: {billed}). "
     if task.moderated:
-        text += "That is moderation: change the prompt or the pictures. "
+        text += "That is moderation: change the prompt or the images. "
         text += advice if final else "A clear makes the next attempt."
         return KlingModerationError(text, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
     kind = KlingTaskFailedFinally if final else KlingTaskFailed
     return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
 
 
-def said(answer: Answer) -> str:
+def describe_answer(answer: Answer) -> str:
+    """Describe what a host said, in one clause."""
     if answer.code is not None and answer.code != 0:
         return f"code {answer.code}: {answer.message}"
     return answer.message or f"HTTP {answer.http_status}"
 
 
-def now() -> str:
+def format_now() -> str:
+    """Return the time now in UTC, in ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -28,27 +28,27 @@ _PACES = ((3600.0, 6), (600.0, 2))
 #: Seconds of nothing but failed reads that a wait survives. By time, not by count: an outage lasts as long for a
 #: short interval as for a long one.
 FAULT_BUDGET = 600.0
-#: The same once the deadline has passed; ends before the net of ``defer(timeout=deadline + 10 minutes)`` strikes.
+#: Seconds of the same once the deadline has passed; ends before the net of ``defer(timeout=deadline + 10 minutes)`` strikes.
 LATE_FAULT_BUDGET = 300.0
-#: The same where there is no connection of the name that the wait was started with.
+#: Seconds of the same where the connection that the wait was started with does not exist.
 MISSING_BUDGET = 20.0
 #: The longest pause between two tries of a failing read, and the longest ``Retry-After`` that is followed: a host that
 #: wants to be left alone for a day holds up one read, and no wait.
 MAX_BACKOFF = 60.0
 #: Consecutive reads without the id before it counts as unknown (reads were up to date in 152 of 152 live tries).
 MISSES = 3
-#: Consecutive reads with a status word that nobody documents.
+#: Consecutive reads with a status word that is not documented.
 UNKNOWN_WORDS = 12
 
 
-def asked_pause(error: KlingError) -> float:
-    """Seconds that the host wants to be left alone, where it is reasonable."""
+def get_requested_pause(error: KlingError) -> float:
+    """Return the seconds for which the host asks to be left alone; 0 above :data:`MAX_BACKOFF`, which is not followed."""
     asked = error.retry_after or 0.0
     return asked if asked <= MAX_BACKOFF else 0.0
 
 
 class State(StrEnum):
-    """What a wait has come to. All but ``wait`` are final."""
+    """Where a wait stands. All but ``wait`` are final."""
 
     WAIT = "wait"
     SUCCEEDED = "succeeded"
@@ -57,12 +57,12 @@ class State(StrEnum):
     TIMEOUT = "timeout"
     #: Kling does not know the id.
     LOST = "lost"
-    #: Nobody can tell how it stands: reads failed for too long, or a status word is unknown.
+    #: It is unknown how the task stands: reads failed for too long, or a status word is unknown.
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class WaitDecision:
     """``delay`` (seconds until the next read) belongs to ``wait``; ``error`` to ``timeout``, ``lost`` and
     ``error``, ready to be raised; ``task`` is there where the last read showed one."""
 
@@ -72,12 +72,13 @@ class Verdict:
     error: KlingError | None = None
 
     @property
-    def final(self) -> bool:
+    def is_final(self) -> bool:
+        """Return whether the wait is over."""
         return self.state is not State.WAIT
 
 
-class Watch:
-    """One wait for one task. All times are epochs in seconds.
+class WaitState:
+    """One wait for one task, and what to do after each read. All times are epochs in seconds.
 
     :param deadline: when to give up; ``None`` waits for ever. Only a read after it gives up.
     :param since: when the wait began, for the pace of reads.
@@ -107,31 +108,31 @@ class Watch:
         self._failing_since: float | None = None
         self._fault: KlingError | None = None
 
-    def saw(self, task: KlingTask, now: float) -> Verdict:
-        """A read showed the task."""
+    def note_task(self, task: KlingTask, now: float) -> WaitDecision:
+        """Note a read that showed the task, and decide what now."""
         self._task = task
-        self._answered()
+        self._reset_failures()
         self._misses = 0
         if task.status is TaskStatus.SUCCEEDED:
-            return Verdict(State.SUCCEEDED, task=task)
+            return WaitDecision(State.SUCCEEDED, task=task)
         if task.status is TaskStatus.FAILED:
-            return Verdict(State.FAILED, task=task)
+            return WaitDecision(State.FAILED, task=task)
         self._unknown = self._unknown + 1 if task.status is TaskStatus.UNKNOWN else 0
-        if self._late(now):
-            return self._timeout()
+        if self._is_late(now):
+            return self._give_up_at_deadline()
         if self._unknown >= UNKNOWN_WORDS:
-            return Verdict(State.ERROR, task=task, error=self._unknown_word(task))
-        return self._wait(now)
+            return WaitDecision(State.ERROR, task=task, error=self._build_unknown_word_error(task))
+        return self._keep_waiting(now)
 
-    def missed(self, now: float, said: str | None = None) -> Verdict:
-        """A read was answered, and the answer did not know the id.
+    def note_missing(self, now: float, said: str | None = None) -> WaitDecision:
+        """Note a read that was answered without the id, and decide what now.
 
         :param said: what the host says about that, as a sentence.
         """
-        self._answered()
+        self._reset_failures()
         self._misses += 1
         if self._misses >= MISSES:
-            return Verdict(
+            return WaitDecision(
                 State.LOST,
                 error=KlingTaskNotFound(
                     said
@@ -140,10 +141,13 @@ class Watch:
                     kling_task_id=self.kling_task_id,
                 ),
             )
-        return self._wait(now)
+        return self._keep_waiting(now)
 
-    def failed(self, error: KlingError, now: float) -> Verdict:
-        """A read failed. Errors that a person can mend (a rotated key) have the same time as outages."""
+    def note_failure(self, error: KlingError, now: float) -> WaitDecision:
+        """Note a read that failed, and decide what now.
+
+        Errors that a person can correct (a rotated key) have as much time as outages: :data:`FAULT_BUDGET`.
+        """
         self._faults += 1
         self._fault = error
         if self._failing_since is None:
@@ -151,17 +155,19 @@ class Watch:
         lasted = now - self._failing_since
         budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
         if lasted >= budget or (
-            self._late(now) and lasted > 0 and now >= (self.deadline or 0.0) + LATE_FAULT_BUDGET
+            self._is_late(now) and lasted > 0 and now >= (self.deadline or 0.0) + LATE_FAULT_BUDGET
         ):
-            return Verdict(State.ERROR, task=self._task, error=self._given_up(error, lasted))
+            return WaitDecision(
+                State.ERROR, task=self._task, error=self._build_unreadable_error(error, lasted)
+            )
         backoff = min(
             self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(MAX_BACKOFF, self.poll_interval)
         )
-        pause = max(backoff * (1.0 + 0.25 * self._spread), asked_pause(error))
-        return Verdict(State.WAIT, delay=min(pause, FAULT_BUDGET), task=self._task)
+        pause = max(backoff * (1.0 + 0.25 * self._spread), get_requested_pause(error))
+        return WaitDecision(State.WAIT, delay=min(pause, FAULT_BUDGET), task=self._task)
 
-    def progress(self, now: float) -> str:
-        """How it stands, for a log line: ``"processing, made 42 s ago"``."""
+    def describe_progress(self, now: float) -> str:
+        """Describe how the task stands, for a log line: ``"processing, made 42 s ago"``."""
         if self._task is None:
             said = "not read yet"
         else:
@@ -173,25 +179,25 @@ class Watch:
             said += f"; reads fail for {max(0, round(now - self._failing_since))} s now ({self._fault})"
         return said
 
-    def _answered(self) -> None:
+    def _reset_failures(self) -> None:
         self._faults = 0
         self._failing_since = None
         self._fault = None
 
-    def _late(self, now: float) -> bool:
+    def _is_late(self, now: float) -> bool:
         return self.deadline is not None and now >= self.deadline
 
-    def _wait(self, now: float) -> Verdict:
+    def _keep_waiting(self, now: float) -> WaitDecision:
         age = now - self._since
         delay = self.poll_interval * next((times for limit, times in _PACES if age >= limit), 1)
         if self.deadline is not None and now < self.deadline:
             # The last read falls on the deadline, neither before nor a whole interval after it.
             delay = min(delay, self.deadline - now)
-        return Verdict(State.WAIT, delay=delay, task=self._task)
+        return WaitDecision(State.WAIT, delay=delay, task=self._task)
 
-    def _timeout(self) -> Verdict:
+    def _give_up_at_deadline(self) -> WaitDecision:
         word = self._task.word if self._task else ""
-        return Verdict(
+        return WaitDecision(
             State.TIMEOUT,
             task=self._task,
             error=KlingTimeout(
@@ -203,7 +209,7 @@ class Watch:
             ),
         )
 
-    def _unknown_word(self, task: KlingTask) -> KlingError:
+    def _build_unknown_word_error(self, task: KlingTask) -> KlingError:
         return KlingServerError(
             f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a word that its documentation "
             f"does not know, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
@@ -212,8 +218,8 @@ class Watch:
             kling_task_id=self.kling_task_id,
         )
 
-    def _given_up(self, error: KlingError, lasted: float) -> KlingError:
-        """The same kind of error, so that what retries cannot mend is not retried."""
+    def _build_unreadable_error(self, error: KlingError, lasted: float) -> KlingError:
+        """Build an error of the same type as ``error``, so that what a retry cannot correct is not retried."""
         return type(error)(
             f"Task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
             "Kling and is billed when it succeeds. Clear this task (or let it retry) when reads work again: that "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One hook for all who wait, renewed when the connection may have changed."""
+"""One hook for all tasks that wait on a connection, renewed when the connection may have changed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MAX_AGE = 300.0
 _MIN_AGE = 5.0
 
 
-class Reader:
-    """Hands out the hook.
+class SharedHook:
+    """Shares one hook.
 
     Waits outlive connections: a key is rotated, a host corrected while a hundred tasks wait. So the Airflow
     connection is read again every few minutes, and soon after an answer that a changed connection would explain.
@@ -34,36 +34,36 @@ class Reader:
     def __init__(self, kling_conn_id: str) -> None:
         self.kling_conn_id = kling_conn_id
         self._hook: KlingAsyncHook | None = None
-        #: The next one, while its connection is read; whoever comes after a cancelled caller goes on with it.
+        #: The next one, while its connection is read; the caller after a cancelled one goes on with it.
         self._fresh: KlingAsyncHook | None = None
         self._read_at = -math.inf
-        self._doubtful = False
+        self._is_suspect = False
         self._lock = asyncio.Lock()
 
-    def doubt(self) -> None:
-        """The last answer may be the connection's fault."""
-        self._doubtful = True
+    def suspect_connection(self) -> None:
+        """Let the connection be read again soon, as a changed one would explain the last response."""
+        self._is_suspect = True
 
-    async def hook(self) -> KlingAsyncHook:
-        """The hook to use for the next calls, its connection read and its session open.
+    async def get_hook(self) -> KlingAsyncHook:
+        """Return the hook for the next calls, its connection read and its session open.
 
         :raises KlingError: where the connection cannot be read and none was read before.
         """
         async with self._lock:
             age = time.monotonic() - self._read_at
-            if self._hook is None or age >= (_MIN_AGE if self._doubtful else _MAX_AGE):
-                await self._renew()
+            if self._hook is None or age >= (_MIN_AGE if self._is_suspect else _MAX_AGE):
+                await self._renew_hook()
             assert self._hook is not None
             return self._hook
 
-    async def close(self) -> None:
+    async def close_hooks(self) -> None:
         """Close the sessions. A caller that comes in the meantime gets a new one."""
         hooks = [hook for hook in (self._hook, self._fresh) if hook is not None]
         self._hook = self._fresh = None
         for hook in hooks:
             await hook.close()
 
-    async def _renew(self) -> None:
+    async def _renew_hook(self) -> None:
         fresh = self._fresh = self._fresh or KlingAsyncHook(self.kling_conn_id)
         try:
             connection = await fresh.connection()
@@ -73,12 +73,12 @@ class Reader:
             reason = f"Connection {self.kling_conn_id!r} could not be read: {type(why).__name__}."
             if self._hook is None:
                 raise KlingServerError(reason) from None
-            log.warning("%s Going on with what it was.", reason)
-            self._read_at, self._doubtful = time.monotonic(), False
+            log.warning("%s Going on with what was read before.", reason)
+            self._read_at, self._is_suspect = time.monotonic(), False
             return
         old, self._hook, self._fresh = self._hook, fresh, None
-        self._read_at, self._doubtful = time.monotonic(), False
-        if old is not None and _same(await old.connection(), connection):
+        self._read_at, self._is_suspect = time.monotonic(), False
+        if old is not None and _is_same_connection(await old.connection(), connection):
             self._hook = old
             await fresh.close()
         elif old is not None:
@@ -86,11 +86,12 @@ class Reader:
             await old.close()
 
 
-def _same(one: KlingConnection, other: KlingConnection) -> bool:
-    return _facts(one) == _facts(other)
+def _is_same_connection(one: KlingConnection, other: KlingConnection) -> bool:
+    return _list_facts(one) == _list_facts(other)
 
 
-def _facts(connection: KlingConnection) -> tuple[object, ...]:
+def _list_facts(connection: KlingConnection) -> tuple[object, ...]:
+    """List what makes two connections the same for reads."""
     credential = connection.credential
     return (
         connection.base_url,

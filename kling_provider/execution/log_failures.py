@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def undisturbed(what: str) -> Iterator[None]:
-    """Tell within the block; what fails in it is a warning.
+def log_failures_of(what: str) -> Iterator[None]:
+    """Turn what fails within the block into a warning in the log.
 
-    :param what: could not be done, for the warning: ``"send the asset event"``.
+    :param what: what the block does, to follow "Could not": ``"send the asset event"``.
     """
     try:
         yield

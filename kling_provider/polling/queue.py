@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue for an account's slots: who may try to create next. No I/O, no clock.
+"""The queue below an account's concurrency limit: which task may try to create next. No I/O, no clock.
 
-A task that was refused with 1303 waits here. When :mod:`.room` sees room its turn comes as a *grant*: it is woken,
-and its worker sends. One queue per model: first come first served, turn about between DAGs. A refusal puts a task
-back at its old place.
+A task that was refused with 1303 waits here. When :mod:`.capacity` estimates that one more fits, it gets a *grant*: it is
+woken, and its worker sends. One queue per model: first come first served, round-robin between Dags. A refusal puts a
+task back at its old position.
 
 One process knows its own queue only. With several triggerers each has one; refusals keep them correct, only less
 smooth.
@@ -15,28 +15,30 @@ import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from kling_provider.polling.room import Room
+from kling_provider.polling.capacity import CapacityEstimate
 
-#: Seconds after which a grant that nothing was heard of no longer counts: its task was paused, killed, cleared.
+#: Seconds after which a grant of which nothing was seen no longer counts: its task was paused, killed, cleared.
 GRANT_LIFE = 60.0
-#: The same where the host has no list: there nobody hears of what went well, and a refusal is back by then.
+#: Seconds of the same where the host has no list: success is not seen there, and a refusal is back by then.
 BLIND_GRANT_LIFE = 20.0
 #: Seconds without a grant after the queue opened: a triggerer that restarts brings its triggers back one by one,
 #: and the first to arrive is not the first in line.
 SETTLE = 3.0
-#: Seconds after which what was learned of a model that nobody waits for is forgotten.
+#: Seconds after which what was learned of a model is forgotten once no task waits for it.
 MEMORY = 3600.0
-#: Dags whose turns are remembered, per model.
+#: Dags whose last grant is remembered, per model.
 _MOST_DAGS = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One task that waits for a slot.
+    """One task in the queue.
 
-    ``ticket`` is the same when it comes back after a refusal, ``queued_at`` (an epoch) is its place for ever, and before
-    ``not_before`` (of the clock that :meth:`Slots.tick` is given) it is not woken. ``full``: it was refused because the account is full, which tells where the limit
-    is; a host that was asked too often tells nothing about it.
+    :param ticket: the same when the task comes back after a refusal.
+    :param queued_at: epoch in seconds; decides its position for good.
+    :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_turns` is given.
+    :param full: it was refused because the account is at its limit, which tells where the limit is; a host that was
+        asked too often tells nothing about it.
     """
 
     ticket: str
@@ -48,13 +50,14 @@ class Entry:
     full: bool = True
 
     @property
-    def place(self) -> tuple[float, str]:
+    def sort_key(self) -> tuple[float, str]:
+        """Return what orders the entries of one Dag: the longest queued first."""
         return self.queued_at, self.ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A task in flight. ``model`` is known where somebody in this process waits for the task."""
+    """A task in flight. ``model`` is known where this process waits for the task."""
 
     kling_task_id: str
     external_task_id: str | None = None
@@ -66,15 +69,15 @@ class _Grant:
     entry: Entry
     at: float
     probe: bool
-    #: When the DAG had its turn before this one; a refusal gives that back.
+    #: When the Dag had its turn before this grant; a refusal restores that.
     turn_before: int
 
 
 @dataclass(slots=True)
-class _Queue:
-    """One model's."""
+class _ModelQueue:
+    """The queue of one model."""
 
-    room: Room = field(default_factory=Room)
+    capacity: CapacityEstimate = field(default_factory=CapacityEstimate)
     waiting: dict[Entry, None] = field(default_factory=dict)
     grants: dict[str, _Grant] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
@@ -82,44 +85,46 @@ class _Queue:
     used_at: float = 0.0
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
+        """Return whether no task waits and no grant is outstanding."""
         return not self.waiting and not self.grants
 
-    def came_true(self, ticket: str) -> None:
-        self.room.accepted(probe=self.grants.pop(ticket).probe)
+    def confirm_grant(self, ticket: str) -> None:
+        """End a grant whose task was accepted."""
+        self.capacity.record_acceptance(probe=self.grants.pop(ticket).probe)
 
 
-class Slots:
-    """One account's queues. Call :meth:`tick` about every two seconds while anybody waits."""
+class ConcurrencyQueue:
+    """The queues of one account, one per model. Call :meth:`grant_turns` about every two seconds while tasks wait."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, _ModelQueue] = {}
         #: The model of tasks that our grants have made, while they are in flight.
         self._models: dict[str, str] = {}
         self._last: set[str] | None = None
         self._turn = 0
 
-    def join(self, entry: Entry, now: float) -> None:
-        """Somebody was refused: a newcomer, or one whose turn it was and who goes back to his old place."""
-        queue = self._queues.setdefault(entry.model, _Queue())
-        if queue.idle:
+    def add_entry(self, entry: Entry, now: float) -> None:
+        """Add a task that was refused: for the first time, or after a grant, which puts it back at its old position."""
+        queue = self._queues.setdefault(entry.model, _ModelQueue())
+        if queue.is_idle:
             queue.opened_at = now
         queue.used_at = now
         grant = queue.grants.pop(entry.ticket, None)
         if grant is not None:
             queue.turns[entry.dag_id] = grant.turn_before
         if entry.full:
-            queue.room.refused(now, in_spite=grant is not None and not grant.probe)
+            queue.capacity.record_refusal(now, in_spite=grant is not None and not grant.probe)
         queue.waiting[entry] = None
 
-    def leave(self, entry: Entry) -> None:
-        """The entry waits no longer. One that was granted has left already."""
+    def remove_entry(self, entry: Entry) -> None:
+        """Remove a task that waits no longer. One with a grant has left already."""
         queue = self._queues.get(entry.model)
         if queue is not None:
             queue.waiting.pop(entry, None)
 
-    def unseen(self, now: float, *, age: float) -> list[str]:
-        """External ids of grants older than ``age`` seconds: their tasks may have come and gone between two
+    def list_unseen(self, now: float, *, age: float) -> list[str]:
+        """List the external ids of grants older than ``age`` seconds: their tasks may have begun and ended between two
         lists."""
         return [
             grant.entry.external_task_id
@@ -128,7 +133,7 @@ class Slots:
             if grant.entry.external_task_id is not None and now - grant.at >= age
         ]
 
-    def tick(
+    def grant_turns(
         self,
         now: float,
         running: Iterable[Running],
@@ -137,7 +142,7 @@ class Slots:
         exist: Collection[str] = (),
         complete: bool = True,
     ) -> list[Entry]:
-        """Whose turn it is now.
+        """Give the free capacity to the next tasks, and return their entries.
 
         :param running: tasks in flight: the account's whole list, or (not ``complete``) what this process waits
             for.
@@ -145,8 +150,8 @@ class Slots:
         :param exist: external ids of which a read has shown a task, in flight or not.
         """
         running = list(running)
-        self._forget(now)
-        self._attribute(running)
+        self._forget_unused(now)
+        self._attribute_tasks(running)
         counts: dict[str, int] = {}
         unknown = 0
         for task in running:
@@ -157,15 +162,15 @@ class Slots:
                 counts[model] = counts.get(model, 0) + 1
         granted: list[Entry] = []
         for model, queue in self._queues.items():
-            self._settle(queue, now, exist, complete)
-            room = queue.room.look(
+            self._settle_grants(queue, now, exist, complete)
+            free = queue.capacity.estimate_free(
                 now, ours=counts.get(model, 0), unknown=unknown, grants=len(queue.grants), limit=limit
             )
-            granted += self._serve(queue, now, room)
+            granted += self._grant_next(queue, now, free)
         return granted
 
-    def _attribute(self, running: list[Running]) -> None:
-        """Recognise what our grants have made."""
+    def _attribute_tasks(self, running: list[Running]) -> None:
+        """Recognise the tasks that our grants have made."""
         ids = {task.kling_task_id for task in running}
         self._models = {task: model for task, model in self._models.items() if task in ids}
         for task in running:
@@ -173,26 +178,26 @@ class Slots:
                 continue
             new = self._last is not None and task.kling_task_id not in self._last
             for model, queue in self._queues.items():
-                ticket = _made_by(queue, task, new)
+                ticket = _find_grant_of(queue, task, new)
                 if ticket is not None:
-                    queue.came_true(ticket)
+                    queue.confirm_grant(ticket)
                     self._models[task.kling_task_id] = model
                     break
         self._last = ids
 
-    def _settle(self, queue: _Queue, now: float, exist: Collection[str], complete: bool) -> None:
-        """End the grants that have come true otherwise, or are too old."""
+    def _settle_grants(self, queue: _ModelQueue, now: float, exist: Collection[str], complete: bool) -> None:
+        """End the grants whose tasks a read has shown, and those that are too old."""
         for ticket, grant in list(queue.grants.items()):
             if grant.entry.external_task_id in exist:
-                queue.came_true(ticket)
+                queue.confirm_grant(ticket)
             elif now - grant.at >= (GRANT_LIFE if complete else BLIND_GRANT_LIFE):
                 del queue.grants[ticket]
                 if not complete:
-                    queue.room.accepted(probe=False)
+                    queue.capacity.record_acceptance(probe=False)
 
-    def _serve(self, queue: _Queue, now: float, room: int) -> list[Entry]:
-        """Give turns to the first in line of the Dag that has had none for longest. Who backs off lets others pass."""
-        if now < queue.opened_at + SETTLE or (room <= 0 and queue.grants):
+    def _grant_next(self, queue: _ModelQueue, now: float, free: int) -> list[Entry]:
+        """Give grants to the first entry of the Dag that has had no grant for longest. An entry that backs off lets others pass."""
+        if now < queue.opened_at + SETTLE or (free <= 0 and queue.grants):
             return []
         lines: dict[str, list[Entry]] = {}
         for entry in queue.waiting:
@@ -200,15 +205,15 @@ class Slots:
                 lines.setdefault(entry.dag_id, []).append(entry)
         if not lines:
             return []
-        probe = room <= 0
-        if probe and not queue.room.probe(now):
+        probe = free <= 0
+        if probe and not queue.capacity.take_probe(now):
             return []
         for line in lines.values():
-            line.sort(key=lambda entry: entry.place, reverse=True)
-        heads = [(queue.turns.get(dag_id, 0), line[-1].place, dag_id) for dag_id, line in lines.items()]
+            line.sort(key=lambda entry: entry.sort_key, reverse=True)
+        heads = [(queue.turns.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()]
         heapq.heapify(heads)
         granted: list[Entry] = []
-        while heads and len(granted) < max(room, 1):
+        while heads and len(granted) < max(free, 1):
             before, _, dag_id = heapq.heappop(heads)
             head = lines[dag_id].pop()
             del queue.waiting[head]
@@ -217,22 +222,24 @@ class Slots:
             queue.turns[dag_id] = self._turn
             granted.append(head)
             if lines[dag_id]:
-                heapq.heappush(heads, (self._turn, lines[dag_id][-1].place, dag_id))
+                heapq.heappush(heads, (self._turn, lines[dag_id][-1].sort_key, dag_id))
         return granted
 
-    def _forget(self, now: float) -> None:
-        """Let go what was learned of models and Dags that nobody has asked for in a long time."""
+    def _forget_unused(self, now: float) -> None:
+        """Forget what was learned of models and Dags that had no task for a long time."""
         for model, queue in list(self._queues.items()):
-            if queue.idle and now - queue.used_at >= MEMORY:
+            if queue.is_idle and now - queue.used_at >= MEMORY:
                 del self._queues[model]
             elif len(queue.turns) > _MOST_DAGS:
                 latest = sorted(queue.turns.items(), key=lambda turn: turn[1])[-_MOST_DAGS // 2 :]
                 queue.turns = dict(latest)
 
 
-def _made_by(queue: _Queue, task: Running, new: bool) -> str | None:
-    """The grant that made this task. Without external ids (Kling 4.0), a new task without one is taken for the
-    oldest such grant's."""
+def _find_grant_of(queue: _ModelQueue, task: Running, new: bool) -> str | None:
+    """Find the ticket of the grant that made ``task``; ``None`` where there is none.
+
+    Without external ids (Kling 4.0), a new task without one is taken for the oldest such grant's.
+    """
     for ticket, grant in queue.grants.items():
         wanted = grant.entry.external_task_id
         if wanted == task.external_task_id and (wanted is not None or new):

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Polls for the queue below the concurrency limit: reads what is in flight, and wakes the tasks that are next."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kling_provider.api.account import concurrency_of
+from kling_provider.exceptions import (
+    KlingAuthError,
+    KlingConnectionMissing,
+    KlingError,
+    KlingRequestError,
+)
+from kling_provider.hooks.asynchronous import KlingAsyncHook
+from kling_provider.hooks.operations import IN_FLIGHT
+from kling_provider.polling import clock
+from kling_provider.polling.poller import Poller, start_apart
+from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
+from kling_provider.polling.shared_hook import SharedHook
+from kling_provider.polling.wait_state import FAULT_BUDGET, MISSING_BUDGET, get_requested_pause
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks while any task waits: one free list each, however many wait. Unused concurrency costs
+#: more than the call: a video that could render does not.
+_TICK = 2.0
+#: The longest pause while looks fail.
+_MAX_PAUSE = 30.0
+#: Seconds after which a grant that no list has shown is looked up by its external id.
+_UNSEEN = 6.0
+#: Seconds that the limit in the pack's name is believed.
+_PACK_AGE = 600.0
+#: Seconds after which it is asked for again where it could not be read: Kling allows one such read a second (1302).
+_PACK_RETRY = 30.0
+_LIST_PAGES = 4
+
+
+@dataclass(eq=False)
+class QueueTicket:
+    """One task in the queue. ``granted`` is done when it may try; with an error where no look can succeed."""
+
+    entry: Entry
+    granted: asyncio.Future[KlingError | None]
+
+
+@dataclass(eq=False)
+class QueuePoller:
+    """Looks as long as any task waits; :attr:`on_idle` is called when the last one has left."""
+
+    shared_hook: SharedHook
+    poller: Poller
+    on_idle: Callable[[], None]
+    #: Outlives the waiting: a task that comes back finds its grant, and what was learned.
+    queue: ConcurrencyQueue = field(default_factory=ConcurrencyQueue)
+    _tickets: dict[Entry, QueueTicket] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _loop: asyncio.Task[None] | None = None
+    _pack_limit: int | None = None
+    _pack_read_at: float = float("-inf")
+    _failing_since: float | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether no task waits."""
+        return not self._tickets
+
+    def add_entry(self, entry: Entry) -> QueueTicket:
+        """Add a task to the queue."""
+        ticket = QueueTicket(entry, asyncio.get_running_loop().create_future())
+        self._tickets[entry] = ticket
+        self.queue.add_entry(entry, clock.now())
+        if self._loop is None or self._loop.done():
+            self._loop = start_apart(self._poll_until_idle(), self._tasks)
+        return ticket
+
+    def remove_ticket(self, ticket: QueueTicket) -> None:
+        """Remove a task from the queue, with a grant or without. Safe at any moment: it awaits nothing."""
+        self._tickets.pop(ticket.entry, None)
+        self.queue.remove_entry(ticket.entry)
+        if self.is_idle:
+            self._loop = None
+            for task in self._tasks:
+                task.cancel()
+            self.on_idle()
+
+    async def _poll_until_idle(self) -> None:
+        faults = 0
+        while not self.is_idle:
+            began = time.monotonic()
+            pause = _TICK
+            try:
+                await self._poll_once()
+                faults, self._failing_since = 0, None
+            except KlingError as error:
+                faults += 1
+                pause = max(min(_TICK * 2.0 ** min(faults, 10), _MAX_PAUSE), get_requested_pause(error))
+                self._handle_failure(error, faults)
+            except Exception:
+                pause = _MAX_PAUSE
+                log.exception("A look at what the account has in flight failed; the next one comes.")
+            await asyncio.sleep(max(began + pause - time.monotonic(), _TICK / 4))
+
+    async def _poll_once(self) -> None:
+        hook = await self.shared_hook.get_hook()
+        connection = await hook.connection()
+        complete = connection.profile.task_reads
+        waited = self.poller.list_running()
+        exist = {task.external_task_id for task in waited if task.external_task_id}
+        if complete:
+            models = {task.kling_task_id: task.model for task in waited}
+            running = [
+                Running(task.kling_task_id, task.external_task_id, models.get(task.kling_task_id))
+                for task in await hook.list_tasks(
+                    statuses=IN_FLIGHT, product_types=("video",), max_pages=_LIST_PAGES
+                )
+            ]
+            if unseen := self.queue.list_unseen(clock.now(), age=_UNSEEN):
+                exist |= (await hook.find(unseen)).keys()
+        else:
+            running = waited
+        limit = connection.max_concurrency or await self._read_pack_limit(hook)
+        granted = self.queue.grant_turns(clock.now(), running, limit=limit, exist=exist, complete=complete)
+        for entry in granted:
+            ticket = self._tickets.get(entry)
+            if ticket is not None and not ticket.granted.done():
+                ticket.granted.set_result(None)
+
+    async def _read_pack_limit(self, hook: KlingAsyncHook) -> int | None:
+        """Read the concurrency limit in the name of the account's pack; ``None`` where it cannot be read.
+
+        A wrong or missing one only means that the limit is learned.
+        """
+        if time.monotonic() - self._pack_read_at < _PACK_AGE:
+            return self._pack_limit
+        self._pack_read_at = time.monotonic()
+        if (await hook.connection()).profile.account:
+            try:
+                self._pack_limit = concurrency_of(await hook.account())
+            except KlingError as error:
+                log.info(
+                    "The account does not tell its concurrency limit now, so it is learned meanwhile: %s",
+                    error,
+                )
+                self._pack_read_at += _PACK_RETRY - _PACK_AGE
+        return self._pack_limit
+
+    def _handle_failure(self, error: KlingError, faults: int) -> None:
+        """Wait outages out, as nothing is paid and nothing is lost; end the waits with what a person has to correct."""
+        if faults == 1:
+            log.warning("Could not read what the account has in flight: %s", error)
+        if not isinstance(error, KlingAuthError | KlingRequestError):
+            self._failing_since = None
+            return
+        self.shared_hook.suspect_connection()
+        now = time.monotonic()
+        self._failing_since = self._failing_since if self._failing_since is not None else now
+        budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
+        if now - self._failing_since >= budget:
+            for ticket in self._tickets.values():
+                if not ticket.granted.done():
+                    ticket.granted.set_result(error)
