@@ -86,7 +86,7 @@ class KlingBudgetOperator(KlingOperator):
         return None if paying is None else video_asset(self.dag_id, paying.task_id)
 
     def execute(self, context: Context) -> Any:
-        """Price the list; return it, or fail or skip as ``on_exceed`` says."""
+        """Compute the price of the list; return the list, or fail or skip as ``on_exceed`` says."""
         from kling_provider.execution.runs.budget import pass_on_or_stop
 
         return pass_on_or_stop(self, context)

@@ -28,8 +28,8 @@ def explain_no_paying_task(budget: Any, dag: Any, task_id: str | None) -> str:
     if not task_id:
         after = ", ".join(sorted(task.task_id for task in _list_paying_after(budget)))
         return (
-            f"KlingBudgetOperator does not know which task will pay (after it come: {after or 'none that pays'}). "
-            "Set video_task_id. Nothing was sent."
+            "video_task_id must be set, because exactly one task that pays must come after KlingBudgetOperator otherwise "
+            f"(found: {after or 'none'}). Nothing was sent."
         )
     if task_id in dag.task_dict:
         return (

@@ -232,7 +232,7 @@ def _read_text(path: AnyPath) -> str | TextProblem:
 
 
 def _read_bytes(path: AnyPath) -> bytes | None:
-    """Read at most one byte more than the limit; return ``None`` if it is not a regular file."""
+    """Read up to one byte more than the limit; return ``None`` if it is not a regular file."""
     local = get_local_path(path)
     if local is None:
         with path.open("rb") as remote:

@@ -84,7 +84,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
 
     def execute(self, context: Context) -> Any:
-        """Wait for the task: in the triggerer, or in poke or reschedule mode."""
+        """Await the task: in the triggerer, or in poke or reschedule mode."""
         if self.deferrable:
             run = self._make_run(context)
             with self._apply_fail_settings(), run.reported_failures():

@@ -118,9 +118,9 @@ class KlingTaskTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Log that the task goes on at Kling, which has no cancel. Airflow also calls this when it moves a trigger."""
+        """Write to the log that the task goes on at Kling, which has no cancel. Airflow also calls this when it moves a trigger."""
         self.log.info(
-            "Nobody waits for task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
+            "Nothing waits for Kling task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
             "to adopt it, which pays nothing.",
             self.kling_task_id,
         )
@@ -219,8 +219,10 @@ class KlingSlotTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Log that nothing was made and nothing is billed. Airflow also calls this when it moves a trigger."""
-        self.log.info("Nobody waits for a free slot here any more. Nothing was made, nothing is billed.")
+        """Write to the log that nothing was made and nothing is billed. Airflow also calls this when it moves a trigger."""
+        self.log.info(
+            "Nothing waits for the account's concurrency limit here any more. Nothing was made, nothing is billed."
+        )
 
 
 async def _import_in_thread(module: str) -> None:

@@ -333,7 +333,10 @@ def test_defaults_that_cannot_be_read() -> None:
         "sub/defaults.yaml:1",
     ]
     write("defaults.yaml", "duration: 3")
-    assert "defaults.yml: must be the only defaults of its folder, which has dags/prompts/defaults.yaml as well" in problems()
+    assert (
+        "defaults.yml: must be the only defaults of its folder, which has dags/prompts/defaults.yaml as well"
+        in problems()
+    )
 
 
 def test_signatures_and_passwords_are_not_repeated() -> None:

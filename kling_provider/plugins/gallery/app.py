@@ -121,7 +121,7 @@ def make_app() -> FastAPI:
 
 
 def answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
-    """Answer with a page of cards, as :func:`read_page` returns it."""
+    """Return a page of cards, made by :func:`read_page`."""
     try:
         return read_page(session, filters, cursor)
     except ValueError as error:
@@ -131,29 +131,29 @@ def answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = Non
 def answer_changes(
     session: SessionDep, filters: Wanted, since: int, seen: datetime | None = None
 ) -> dict[str, Any]:
-    """Answer with what changed, as :func:`read_changes` returns it."""
+    """Return what changed, found by :func:`read_changes`."""
     return read_changes(session, filters, since, _assume_utc(seen))
 
 
 def answer_choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
-    """Answer with the values that the filters offer: ids of Dags, and models."""
+    """Return the values that the filters offer: ids of Dags, and models."""
     return list_choices(session, dag_ids)
 
 
 def answer_sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
-    """Answer with the number of videos and their cost, as :func:`sum_up` returns them."""
+    """Return the number of videos and their cost, summed up by :func:`sum_up`."""
     return sum_up(session, filters)
 
 
 def answer_run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
-    """Answer with the number of videos and their cost in one run."""
+    """Return the number of videos and their cost in one run."""
     return sum_up(session, Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id))
 
 
 async def answer_video(
     request: Request, session: SessionDep, record: Recorded, n: int, download: bool = False
 ) -> Response:
-    """Answer with the recorded file; if it is not here or was changed, redirect to Kling's link."""
+    """Return the recorded file; if it is not here or was changed, redirect to Kling's link."""
     why = _GONE
     # The connection goes back before the digest is waited for.
     await run_in_threadpool(session.close)
@@ -189,7 +189,7 @@ async def answer_video(
 
 
 async def answer_poster(request: Request, record: Recorded, n: int) -> Response:
-    """Answer with the poster image that was saved beside a video."""
+    """Return the poster image that was saved beside a video."""
     try:
         file, media_type = await run_in_threadpool(open_poster, record.get_file(n), record.kling_task_id)
     except NotShown as reason:
@@ -200,7 +200,7 @@ async def answer_poster(request: Request, record: Recorded, n: int) -> Response:
 
 
 def answer_link(session: SessionDep, record: Recorded, n: int) -> Response:
-    """Answer with Kling's link as text, to be copied."""
+    """Return Kling's link as text, to be copied."""
     url = find_link(session, record, n, now=datetime.now(UTC))
     if url is None:
         raise HTTPException(404, _GONE)

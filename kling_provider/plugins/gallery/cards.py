@@ -47,7 +47,7 @@ _NOT_PLAYABLE: dict[LinkUse, tuple[Place, str]] = {
 class CardOutput(BaseModel):
     """One output of a video's task.
 
-    :param kind: ``video``, ``image`` and so on.
+    :param kind: the type of the file, such as ``video``.
     :param place: where the output is.
     :param why: what the place means, in words.
     :param address: the path or URL that it was saved at.

@@ -62,7 +62,7 @@ def parse_time(value: Any) -> datetime | None:
 
 
 def _clean_text(value: Any) -> Any:
-    """Clean a text for headers and browsers: numbers become text, control characters and lone surrogates go."""
+    """Clean a text for headers and browsers: numbers become text, control characters go, lone surrogates become ``?``."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -262,7 +262,7 @@ _DEFAULTS: tuple[str, ...] = ("model", "duration", "resolution", "aspect_ratio")
 
 
 def fill_defaults(facts: RequestFacts) -> RequestFacts:
-    """Fill in the defaults of the request's class, so that the request is as it is sent."""
+    """Fill the defaults of the request's class into a request, so that it is as it is sent."""
     spec = find_spec(facts.type)
     if spec is None:
         return facts

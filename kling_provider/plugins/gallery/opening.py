@@ -39,7 +39,7 @@ class OpenFile:
         return Path(self.name).suffix.lower()
 
     def read(self, length: int, offset: int = 0) -> bytes:
-        """Read at most ``length`` bytes from ``offset``; several threads may read at once."""
+        """Read up to ``length`` bytes from ``offset``; several threads may read at once."""
         return os.pread(self._descriptor, length, offset)
 
     def is_unchanged(self) -> bool:

@@ -36,7 +36,7 @@ class ParsedDocument(Generic[Facts]):
 
 
 def read_video(text: str | None) -> ParsedDocument[VideoFacts]:
-    """Read the ``extra`` of a video's asset event; this never raises."""
+    """Read the ``extra`` of a video's asset event; a document that cannot be read has a ``why``."""
     try:
         data = read_json(text)
         facts, wrong = read_facts(VideoFacts, data)
@@ -46,7 +46,7 @@ def read_video(text: str | None) -> ParsedDocument[VideoFacts]:
 
 
 def read_job(text: str | None) -> ParsedDocument[JobFacts]:
-    """Read the XCom ``kling``; this never raises."""
+    """Read the XCom ``kling``; a document that cannot be read has a ``why``."""
     try:
         facts, wrong = read_facts(JobFacts, read_json(text))
     except Unreadable as error:

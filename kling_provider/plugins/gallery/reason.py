@@ -30,9 +30,9 @@ NOT_SAID = "The task failed after this video was sent to Kling."
 def say_left_behind(kling_task_id: str | None) -> str:
     """Return the reason of a job whose wait was ended by a user, for example by cancelling the run."""
     if kling_task_id is None:
-        return "Nobody waits for it any more. Nothing was made, nothing is billed."
+        return "Nothing waits for it any more. Nothing was made, nothing is billed."
     return (
-        f"Nobody waits for task {kling_task_id} any more. It goes on at Kling and is billed when it succeeds; clear the "
+        f"Nothing waits for Kling task {kling_task_id} any more. It goes on at Kling and is billed when it succeeds; clear the "
         "task to adopt it, which pays nothing."
     )
 

@@ -87,13 +87,19 @@ def test_what_to_do_first(reason: str | None, exists: bool, todo: str) -> None:
 @pytest.mark.parametrize(
     ("says", "kling_task_id", "task_state", "state", "words"),
     [
-        ("processing", "k1", "failed", "failed", "Nobody waits for task k1 any more. It goes on at Kling"),
+        (
+            "processing",
+            "k1",
+            "failed",
+            "failed",
+            "Nothing waits for Kling task k1 any more. It goes on at Kling",
+        ),
         (
             "submitted",
             "k1",
             "skipped",
             "uncollected",
-            "Nobody waits for task k1 any more. It goes on at Kling",
+            "Nothing waits for Kling task k1 any more. It goes on at Kling",
         ),
         ("waiting_for_slot", None, "failed", "failed", "Nothing was made, nothing is billed."),
     ],
