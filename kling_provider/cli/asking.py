@@ -12,7 +12,7 @@ def print_lines(*lines: str) -> None:
 
 
 def ask_to_confirm(question: str, *, yes: bool) -> bool:
-    """Ask a question at the terminal, and return whether the answer is yes; return ``False`` without asking if there is no terminal.
+    """Ask a question at the terminal; return whether the answer is yes, and ``False`` if there is no terminal.
 
     :param question: the question, without the choices.
     :param yes: whether ``--yes`` was given: then nothing is asked.

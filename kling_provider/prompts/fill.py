@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 5: texts as they were written -> texts as they are sent.
 
-``{{ }}`` is filled by Jinja in its sandbox, where a name that nobody gave is an error, and the same prompt becomes the
+``{{ }}`` is filled by Jinja in its sandbox, where an unknown name is an error, and the same prompt becomes the
 same text in every form of file.
 """
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 1: a path -> the prompt files there.
 
-Who may write into the folder is not always who wrote the Dag: only regular files that really lie below the folder are
-taken, and a bounded number of them.
+Users who may write into the folder are not always those who wrote the Dag, so only regular files that really lie below
+the folder are read, and a bounded number of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 6: paths of inputs -> files beside those that name them, and only where prompt files may point to.
 
-A request in Dag code may name any path. A prompt file may come from somebody else, and what it names is read on the
+A request in Dag code may name any path. A prompt file may have another author, and what it names is read on the
 worker and sent to Kling.
 """
 
@@ -171,7 +171,7 @@ def _locate_input(written: str, folder: AnyPath) -> AnyPath | _Unusable:
     if isinstance(folder, Path):
         return folder / written
     if written.startswith("/"):
-        # Whoever may write into a bucket must not thereby read the worker's disk.
+        # Write access to a bucket must not give read access to the worker's disk.
         return _Unusable(f"must be relative, not a path of the worker, in a prompt file of {folder}")
     place = folder
     for part in PurePosixPath(written).parts:

@@ -168,7 +168,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "**" and not numbers:
-            raise SecurityError("** is for numbers only")
+            raise SecurityError("the operands of ** must be numbers")
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
             self.spend_allowance(left.bit_length() * _read_length(right) // 8)
         elif operator == "%" and isinstance(left, str | bytes):
@@ -189,7 +189,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         for kind, allowed in _PLAIN_METHODS.items():
             if isinstance(owner, kind) and name not in allowed:
                 instead = f"; use the filter: value|{_FILTER_FOR[name]}(…)" if name in _FILTER_FOR else ""
-                raise SecurityError(f"{kind.__name__}.{name} is not called here{instead}")
+                raise SecurityError(f"{kind.__name__}.{name} must not be called here{instead}")
         if owner is not None and not isinstance(owner, type(self)):
             self.spend_allowance(
                 self._measure_value(owner) if isinstance(owner, str | list | tuple | dict) else 1

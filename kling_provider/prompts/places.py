@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where something stands in a prompt file: the mapping that somebody wrote, and the line of each of its keys."""
+"""Where something stands in a prompt file: the mapping as it was written, and the line of each of its keys."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping as somebody wrote it: one entry, or defaults.
+    """A mapping as it was written: one entry, or defaults.
 
     :param data: its keys and values, in either spelling.
     :param lines: the lines of its keys.
     :param file: the path of its file, as messages name it.
-    :param folder: that of its file, where relative inputs lie.
-    :param is_body: the prompt is the body of a Markdown file: a line of it is a line of the file, and its line breaks
+    :param folder: the folder of its file, in which relative inputs lie.
+    :param is_body: whether the prompt is the body of a Markdown file: a line of it is a line of the file, and its line breaks
         are spaces.
     """
 

@@ -71,7 +71,7 @@ class KlingTaskTrigger(BaseTrigger):
         self.type = type
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
-        # A row of an older version, or one that somebody made by hand, must not hold up all others who wait here.
+        # A row of an older version, or one made by hand, must not hold up all others that wait here.
         self.poll_interval = poll_seconds(poll_interval, default=10.0)
         self.external_task_id = external_task_id
         self.model = model

@@ -179,7 +179,7 @@ def make_finished_card(
 
 
 def make_job_card(job: Job, usual: Mapping[str, float]) -> Card:
-    """Return the card of a video that is waited for, that failed, or that nobody fetched.
+    """Return the card of a video that is waited for, that failed, or that was never fetched.
 
     :param job: the task instance.
     :param usual: seconds of rendering per second of video, by model, as :func:`find_usual_times` returns them.

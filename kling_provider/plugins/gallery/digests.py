@@ -50,7 +50,7 @@ class Digests:
                     raise TooManyFiles
                 future = self._thread_pool.submit(self._read_digest, file)
                 self._computing[file.identity] = future
-        # Shielded: whoever goes away must not take it from the others.
+        # Shielded: a client that disconnects must not cancel it for the others.
         return await asyncio.shield(asyncio.wrap_future(future))
 
     @cached_property

@@ -23,7 +23,7 @@ from kling_provider.api.spelling import translate
 
 #: Characters of a document; this provider writes none that is longer.
 LARGEST = 128 * 1024
-#: Of one text, and of one list: nobody reads more on a card.
+#: The most characters of a text, and entries of a list, on a card.
 _LONGEST_TEXT = 20_000
 _MOST = 24
 #: A second id of the same task, which a card need not show.

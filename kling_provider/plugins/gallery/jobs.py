@@ -35,7 +35,7 @@ _QUEUED = ("waiting_for_slot", "queued")
 _FINISHED = ("succeeded", "succeed")
 #: A task that waits in the queue goes on with the first, and renders nothing yet; a trigger that failed with the second.
 _SENDS = ("resume_slot", "__fail__")
-#: Kling forgets a task after 30 days, so no event of it is older when somebody waits for it.
+#: Kling forgets a task after 30 days, so no event of a task that is waited for is older.
 _FORGOTTEN = timedelta(days=31)
 _CLOCKS = timedelta(minutes=15)
 _STORED = "it is a text, or kept in an object store, and the task state store has nothing of it"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The links that a browser may be redirected to: https, at a host that serves the videos of the connection.
 
-What a task wrote may be anything; to send somebody who is signed in to Airflow wherever it says would lend Airflow's good
-name to it. Other links are shown as text to copy.
+What a task wrote may be anything; a redirect from Airflow to any URL could be used for phishing. Other links are shown as text to copy.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Not blocking: to open a FIFO that nobody writes to would hold the thread for ever.
+#: Not blocking: to open a FIFO without a writer would hold the thread for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -30,7 +30,7 @@ class OpenFile:
         self.name = name
         self.folder = folder
         self.size = os.fstat(descriptor).st_size
-        #: The same as long as nobody writes to the file or replaces it.
+        #: Changes when the file is written to or replaced.
         self.identity = self._read_identity()
 
     @property

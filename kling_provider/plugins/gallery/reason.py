@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why there is no video, in the words of the task's error, with what somebody can do about it put first."""
+"""Why there is no video, from the text of the task's error, and what to do about it."""
 
 from __future__ import annotations
 
