@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words to and from the person at the terminal."""
+"""Output to the terminal, and questions at it."""
 
 from __future__ import annotations
 
 import sys
 
 
-def say(*lines: str) -> None:
-    """Write lines to stdout."""
+def print_lines(*lines: str) -> None:
+    """Print lines to stdout."""
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def agrees(question: str, *, yes: bool) -> bool:
-    """Whether to go on: ``yes`` was written, or the person at the terminal says so. Nobody there means no."""
+def ask_to_confirm(question: str, *, yes: bool) -> bool:
+    """Ask a question at the terminal; return whether the answer is yes, and ``False`` if there is no terminal.
+
+    :param question: the question, without the choices.
+    :param yes: whether ``--yes`` was given: then nothing is asked.
+    """
     if yes:
         return True
     if not sys.stdin.isatty():
-        sys.stderr.write(f"{question} Nobody is here to ask: add --yes.\n")
+        sys.stderr.write(f"{question} There is no terminal to ask at: add --yes.\n")
         return False
     sys.stdout.write(f"{question} [y/N] ")
     sys.stdout.flush()

@@ -5,41 +5,41 @@ from __future__ import annotations
 
 import argparse
 
-from kling_provider.cli.asking import agrees, say
+from kling_provider.cli.asking import ask_to_confirm, print_lines
 from kling_provider.storage import FoundClaim, find_claims, release_claim
 
 
 def list_claims(arguments: argparse.Namespace) -> int:
-    """Print each claim below a folder, and for whom the place is kept."""
+    """Print each claim at or below a folder with the task that owns it; return the exit code."""
     found = find_claims(arguments.folder, arguments.conn_id)
     for one in found:
-        say(*_lines(one))
-    say(f"{_count(found)} at or below {arguments.folder}.")
+        print_lines(*_describe_claim(one))
+    print_lines(f"{_count_claims(found)} at or below {arguments.folder}.")
     return 0
 
 
 def release_claims(arguments: argparse.Namespace) -> int:
-    """Remove claims: of one file at once, of a folder after a question."""
+    """Release claims, of a folder only after a question; return the exit code."""
     found = find_claims(arguments.target, arguments.conn_id)
     if not found:
-        say(f"There is no claim at or below {arguments.target}.")
+        print_lines(f"There is no claim at or below {arguments.target}.")
         return 1
     for one in found:
-        say(*_lines(one))
-    if len(found) > 1 and not agrees(f"Release {_count(found)}?", yes=arguments.yes):
+        print_lines(*_describe_claim(one))
+    if len(found) > 1 and not ask_to_confirm(f"Release {_count_claims(found)}?", yes=arguments.yes):
         return 1
     released = [one for one in found if release_claim(one)]
-    say(f"Released {_count(released)}.")
+    print_lines(f"Released {_count_claims(released)}.")
     if left := len(found) - len(released):
-        say(f"{left} changed hands or became a result meanwhile.")
+        print_lines(f"{left} changed hands or became a result meanwhile.")
     return 0
 
 
-def _count(found: list[FoundClaim]) -> str:
+def _count_claims(found: list[FoundClaim]) -> str:
     return f"{len(found)} claim" if len(found) == 1 else f"{len(found)} claims"
 
 
-def _lines(found: FoundClaim) -> tuple[str, str]:
+def _describe_claim(found: FoundClaim) -> tuple[str, str]:
     place = found.place
     claim = found.claim
     if claim is None:

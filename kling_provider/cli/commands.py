@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What commands there are. Airflow reads this at every start of ``airflow``, so nothing is imported that it does not need."""
+"""The commands. Airflow imports this module at every start of ``airflow``, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kling_provider.compat import read_database
 
 
 @dataclass(frozen=True)
-class Argument:
-    """One argument, in argparse's words."""
+class CommandArgument:
+    """One argument of a command: flags and options of ``argparse``."""
 
     flags: tuple[str, ...]
     options: Mapping[str, Any]
@@ -23,15 +23,19 @@ class Argument:
 
 @dataclass(frozen=True)
 class Command:
-    """``airflow kling {group} {name}``.
+    """The command ``airflow kling {group} {name}``.
 
+    :param group: the first word after ``kling``.
+    :param name: the second word.
+    :param help: what the command does, for ``--help``.
+    :param arguments: its arguments.
     :param run: ``module:function``; the function takes the parsed arguments and returns the exit code.
     """
 
     group: str
     name: str
     help: str
-    arguments: tuple[Argument, ...]
+    arguments: tuple[CommandArgument, ...]
     run: str
 
 
@@ -39,17 +43,17 @@ GROUPS = {
     "claims": "Places that are kept for videos that are not saved yet",
     "memory": "What was paid, as far as Airflow Variables remember it",
 }
-_CONN_ID = Argument(
+_CONN_ID = CommandArgument(
     ("--conn-id",), {"help": "the connection of the storage, where the URL names none", "metavar": "ID"}
 )
-_YES = Argument(("--yes", "-y"), {"action": "store_true", "help": "do not ask"})
+_YES = CommandArgument(("--yes", "-y"), {"action": "store_true", "help": "do not ask"})
 COMMANDS = (
     Command(
         "claims",
         "list",
         "List the claims below a folder: for whom a place is kept, and since when",
         (
-            Argument(
+            CommandArgument(
                 ("folder",), {"help": "an absolute path, or the URL of an object store: s3://bucket/videos"}
             ),
             _CONN_ID,
@@ -61,7 +65,7 @@ COMMANDS = (
         "release",
         "Release claims whose tasks are not going to save there any more; what is paid all the same is saved beside",
         (
-            Argument(
+            CommandArgument(
                 ("target",),
                 {
                     "metavar": "FILE|FOLDER",
@@ -85,7 +89,7 @@ COMMANDS = (
         "prune",
         "Remove what was paid long ago; the same request may then be paid again",
         (
-            Argument(
+            CommandArgument(
                 ("--older-than",),
                 {
                     "type": int,
@@ -101,8 +105,8 @@ COMMANDS = (
 )
 
 
-def run(command: Command, arguments: argparse.Namespace) -> int:
-    """Carry one command out; what goes wrong is one line on stderr, and exit code 1."""
+def run_command(command: Command, arguments: argparse.Namespace) -> int:
+    """Run one command and return its exit code; an error of this provider is one line on stderr, and exit code 1."""
     from kling_provider.exceptions import KlingError
 
     read_database()
@@ -115,7 +119,10 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """``python -m kling_provider``; returns the exit code."""
+    """Run ``python -m kling_provider``; return the exit code.
+
+    :param argv: the arguments; by default those of the process.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m kling_provider", description="Commands of the Kling AI provider."
     )
@@ -131,19 +138,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                     one.add_argument(*argument.flags, **argument.options)
                 one.set_defaults(command=command)
     arguments = parser.parse_args(argv)
-    return run(arguments.command, arguments)
+    return run_command(arguments.command, arguments)
 
 
 def get_airflow_commands() -> list[Any]:
-    """The same for ``airflow kling …``: the provider key ``cli`` names this."""
+    """Return the commands as ``airflow kling …``; Airflow calls this by the key ``cli`` of the provider info."""
     from airflow.cli import cli_config
     from airflow.cli.cli_config import ActionCommand, GroupCommand
 
     arg: Any = cli_config.Arg
 
-    def action(command: Command) -> ActionCommand:
+    def make_action(command: Command) -> ActionCommand:
         def carry_out(arguments: argparse.Namespace) -> None:
-            if code := run(command, arguments):
+            if code := run_command(command, arguments):
                 raise SystemExit(code)
 
         return ActionCommand(
@@ -157,7 +164,7 @@ def get_airflow_commands() -> list[Any]:
         GroupCommand(
             name=group,
             help=words,
-            subcommands=[action(command) for command in COMMANDS if command.group == group],
+            subcommands=[make_action(command) for command in COMMANDS if command.group == group],
         )
         for group, words in GROUPS.items()
     ]

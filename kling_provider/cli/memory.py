@@ -18,7 +18,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from kling_provider.cli.asking import agrees, say
+from kling_provider.cli.asking import ask_to_confirm, print_lines
 from kling_provider.exceptions import KlingError
 
 #: How Variables of :class:`~kling_provider.submission.records.VariableRecord` begin.
@@ -27,7 +27,13 @@ PREFIX = "kling_record_"
 
 @dataclass(frozen=True, kw_only=True)
 class Remembered:
-    """One Variable. ``at``: when the paid call was sent; ``None`` where it does not say."""
+    """One Variable that remembers paid work.
+
+    :param key: its key.
+    :param kling_task_id: the Kling task, if one is known.
+    :param prompt: the prompt of the request.
+    :param at: when the paid call was sent; ``None`` if the Variable does not say.
+    """
 
     key: str
     kling_task_id: str | None
@@ -36,34 +42,34 @@ class Remembered:
 
 
 def list_command(arguments: argparse.Namespace) -> int:
-    """Print each Variable that remembers paid work."""
-    with _database():
+    """Print each Variable that remembers paid work; return the exit code."""
+    with _report_database_errors():
         found = list_memory()
     for one in found:
-        say(_line(one))
-    say(f"{len(found)} remembered in Airflow Variables.")
+        print_lines(_describe_record(one))
+    print_lines(f"{len(found)} remembered in Airflow Variables.")
     return 0
 
 
 def prune_command(arguments: argparse.Namespace) -> int:
-    """Remove what is older than so many days, after a question."""
+    """Remove what is older than a number of days, after a question; return the exit code."""
     older_than = timedelta(days=arguments.older_than)
-    with _database():
+    with _report_database_errors():
         old = list_old_memory(older_than)
     for one in old:
-        say(_line(one))
+        print_lines(_describe_record(one))
     if not old:
-        say(f"Nothing is older than {arguments.older_than} days.")
+        print_lines(f"Nothing is older than {arguments.older_than} days.")
         return 0
-    if not agrees(f"Forget {len(old)}? The same requests may then be paid again.", yes=arguments.yes):
+    if not ask_to_confirm(f"Forget {len(old)}? The same requests may then be paid again.", yes=arguments.yes):
         return 1
-    with _database():
-        say(f"Forgot {len(prune_memory(older_than))}.")
+    with _report_database_errors():
+        print_lines(f"Forgot {len(prune_memory(older_than))}.")
     return 0
 
 
 @contextmanager
-def _database() -> Iterator[None]:
+def _report_database_errors() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
@@ -77,20 +83,25 @@ def list_memory() -> list[Remembered]:
     """Read all Variables that remember paid work, the oldest first."""
     with create_session() as session:
         rows = session.scalars(select(Variable).where(Variable.key.startswith(PREFIX, autoescape=True))).all()
-        found = [_remembered(row.key, row.val) for row in rows]
+        found = [_read_variable(row.key, row.val) for row in rows]
     return sorted(found, key=lambda one: (one.at is not None, one.at or datetime.now(UTC), one.key))
 
 
 def list_old_memory(older_than: timedelta) -> list[Remembered]:
-    """Those of :func:`list_memory` whose paid call is older; who does not say when it was is not among them."""
+    """List the Variables whose paid call is older; those without a time are left out.
+
+    :param older_than: the age from which on they are listed.
+    """
     limit = datetime.now(UTC) - older_than
     return [one for one in list_memory() if one.at is not None and one.at < limit]
 
 
 def prune_memory(older_than: timedelta) -> list[Remembered]:
-    """Remove the Variables whose paid call is older; returns them. What they remember may be paid again.
+    """Remove the Variables whose paid call is older, and return them; what they remember may then be paid again.
 
-    Those that do not say when it was stay.
+    Variables without a time stay.
+
+    :param older_than: the age from which on they are removed.
     """
     old = list_old_memory(older_than)
     with create_session() as session:
@@ -99,12 +110,12 @@ def prune_memory(older_than: timedelta) -> list[Remembered]:
     return old
 
 
-def _line(one: Remembered) -> str:
+def _describe_record(one: Remembered) -> str:
     at = one.at.isoformat(timespec="seconds") if one.at is not None else "an unknown time"
     return f"{one.key}  {at}  Kling task {one.kling_task_id or 'unknown'}  {one.prompt[:60]}"
 
 
-def _remembered(key: str, text: str | None) -> Remembered:
+def _read_variable(key: str, text: str | None) -> Remembered:
     try:
         record = json.loads(text or "")
         at = datetime.fromisoformat(str(record["at"])).astimezone(UTC)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``@task.kling``: a function that returns a request, or only its prompt, becomes a generated video."""
+"""The decorator ``@task.kling``, which turns a function that returns a request or a prompt into a generated video."""
 
 from __future__ import annotations
 
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
 
 
 class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
-    """What ``@task.kling`` makes of a function.
+    """Generate a video from the request that a function returns; ``@task.kling`` makes this operator.
 
-    The function returns a request (a mapping) or a prompt (text). It runs at every try, and again when a wait for the
-    account's concurrency ends; the request is part of what is paid once. A function that returns something else each
-    time (a language model) belongs into a task of its own, whose XCom the video's task takes.
+    The function returns a request (a mapping) or a prompt (text). It runs at every try, and again after a wait at the
+    account's concurrency limit; only equal requests are paid once. A function that returns something else each time
+    (a language model) belongs in a task of its own, whose XCom is passed to the task of the video.
+
+    :param python_callable: the function.
+    :param op_args: positional arguments for the function. (templated)
+    :param op_kwargs: keyword arguments for the function. (templated)
+
+    The other parameters are those of :class:`~kling_provider.operators.kling.KlingGenerateOperator`, without ``request``.
     """
 
     template_fields: Sequence[str] = (
@@ -61,7 +67,7 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
         )
 
     def make_request(self, context: Context) -> Any:
-        """Call the function, just before its request is sent: not where a video that was sent is only finished."""
+        """Call the function for its request, just before it is sent; a resume that only finishes a video does not call it."""
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **arguments)
@@ -71,17 +77,16 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
 
 
 class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
-    """What ``@task.kling`` makes of a function while the Dag is parsed; mapped ones are checked and have their asset
-    too."""
+    """The decorated function while the Dag is parsed; checks mapped tasks and declares their asset too."""
 
     def expand(self, **values: Any) -> Any:
-        return _declared(super().expand(**values))
+        return _declare_mapped(super().expand(**values))
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> Any:
-        return _declared(super().expand_kwargs(kwargs, strict=strict))
+        return _declare_mapped(super().expand_kwargs(kwargs, strict=strict))
 
 
-def _declared(mapped: Any) -> Any:
+def _declare_mapped(mapped: Any) -> Any:
     operator = mapped.operator
     KlingDecoratedOperator.read_arguments({**operator.partial_kwargs, "task_id": operator.task_id})
     declare_asset(operator.partial_kwargs, operator.dag, operator.task_id)
@@ -94,9 +99,14 @@ def kling_task(
     multiple_outputs: bool = False,
     **kwargs: Any,
 ) -> TaskDecorator:
-    """Turn a function into a :class:`KlingDecoratedOperator`; takes the parameters of Generate."""
+    """Turn a function that returns a request or a prompt into a task that generates the video.
 
-    def decorate(function: Callable[..., Any]) -> Any:
+    :param python_callable: the function, where the decorator is used without arguments.
+    :param multiple_outputs: whether each key of the result is an XCom of its own.
+    :param kwargs: the parameters of :class:`~kling_provider.operators.kling.KlingGenerateOperator` without ``request``.
+    """
+
+    def decorate_function(function: Callable[..., Any]) -> Any:
         return _KlingTask(
             function=function,
             operator_class=KlingDecoratedOperator,
@@ -104,4 +114,6 @@ def kling_task(
             kwargs=dict(kwargs),
         )
 
-    return cast("TaskDecorator", decorate if python_callable is None else decorate(python_callable))
+    return cast(
+        "TaskDecorator", decorate_function if python_callable is None else decorate_function(python_callable)
+    )

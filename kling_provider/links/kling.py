@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Links on the task instance. Airflow asks for them on the worker at the end of every phase, so they cost nothing."""
+"""Links on the task instance. Airflow asks for them on the worker at the end of every phase, so they must be cheap."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 class KlingVideoLink(BaseOperatorLink):
-    """The finished video: its card in the gallery, which plays; before Airflow 3.3 Kling's own link until it dies."""
+    """Link to the finished video: its card in the gallery, playing; before Airflow 3.3 Kling's link until it expires."""
 
     name = "Video"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        # What the operator has just made: to ask for an XCom that is not there yet puts an error into the log.
+        # Not the XCom, which is not there yet: to ask for it would log an error.
         outputs = getattr(operator, "kling_outputs", ())
         links = [url for output in outputs if _is_web(url := output.get("url"))]
         if not links and not any(output.get("file") for output in outputs):
             return ""
-        card = gallery_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+        card = build_gallery_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
         return f"{card}&play=1" if card else next(iter(links), "")
 
 
 class KlingGalleryLink(BaseOperatorLink):
-    """The gallery, filtered to this task instance; there is none before Airflow 3.3."""
+    """Link to the gallery, filtered to this task instance; there is none before Airflow 3.3."""
 
     name = "Kling videos"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        return gallery_address(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
+        return build_gallery_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
 
 
 class KlingConsoleLink(BaseOperatorLink):
-    """Kling's console, where keys, packs and bills are."""
+    """Link to Kling's console, with keys, packs and bills."""
 
     name = "Kling console"
 
@@ -53,30 +53,30 @@ def _is_web(url: Any) -> bool:
     return isinstance(url, str) and url.startswith(("http://", "https://"))
 
 
-def gallery_address(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
-    """The gallery's page for one task instance, below the root of Airflow's UI; empty where there is no gallery."""
+def build_gallery_url(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Build the URL of the gallery's page for one task instance, relative to the host; empty without a gallery."""
     if not has_gallery():
         return ""
     where = {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": map_index}
-    return f"{_root()}/plugin/kling-videos?{urlencode(where)}"
+    return f"{_get_root_path()}/plugin/kling-videos?{urlencode(where)}"
 
 
-def video_address(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
-    """The file of an output, from the gallery's route; empty where there is no gallery."""
-    return _route("videos", dag_id, run_id, task_id, str(map_index), str(number))
+def build_video_url(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+    """Build the URL of the file of output ``number`` (from 0), relative to the host; empty without a gallery."""
+    return _build_route("videos", dag_id, run_id, task_id, str(map_index), str(number))
 
 
-def poster_address(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
-    """The same for its poster."""
-    return _route("posters", dag_id, run_id, task_id, str(map_index), str(number))
+def build_poster_url(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+    """Build the URL of the poster of output ``number`` (from 0), relative to the host; empty without a gallery."""
+    return _build_route("posters", dag_id, run_id, task_id, str(map_index), str(number))
 
 
-def _route(what: str, *where: str) -> str:
+def _build_route(what: str, *where: str) -> str:
     if not has_gallery():
         return ""
-    return f"{_root()}/kling/{what}/" + "/".join(quote(part, safe="") for part in where)
+    return f"{_get_root_path()}/kling/{what}/" + "/".join(quote(part, safe="") for part in where)
 
 
-def _root() -> str:
-    """The path under which the UI lives; empty where it is the host's root."""
+def _get_root_path() -> str:
+    """Return the path of the UI on its host; empty if it is the root."""
     return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to say about a task instance or a Dag run. Nothing is asked that the text does not use."""
+"""Facts about a task instance or a Dag run, for messages. Each is looked up only if the text uses it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from kling_provider.api.billing import billing_text
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.links.kling import gallery_address, poster_address, video_address
+from kling_provider.links.kling import build_gallery_url, build_poster_url, build_video_url
 
 #: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
 _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
@@ -52,10 +52,10 @@ _OUTCOMES = {
 
 
 class Facts(Mapping[str, "str | None"]):
-    """Texts or ``None``, each found out when it is asked for.
+    """Facts by name, each a text or ``None``, looked up when it is read.
 
-    :param context: of a callback. One of a Dag has a ``reason`` and no ``exception``; it may have the task instance that
-        ended last, which need not be a video's.
+    :param context: the context of a callback. That of a Dag's callback has a ``reason`` and no ``exception``; it may have
+        the task instance that ended last, which need not have made a video.
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
@@ -66,8 +66,8 @@ class Facts(Mapping[str, "str | None"]):
     def __getitem__(self, name: str) -> str | None:
         if name not in NAMES:
             raise KeyError(name)
-        find = getattr(self, f"_{name}", None)
-        value: str | None = find() if find is not None else _escaped(self._result.get(name))
+        find = getattr(self, f"_get_{name}", None)
+        value: str | None = find() if find is not None else _escape_text(self._task_result.get(name))
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -77,108 +77,125 @@ class Facts(Mapping[str, "str | None"]):
         return len(NAMES)
 
     @property
-    def is_of_a_run(self) -> bool:
-        """Whether a Dag's callback asks."""
+    def is_about_run(self) -> bool:
+        """Return whether the callback is that of a Dag, and so about its run."""
         return self._ti is None or "reason" in self._context
 
     @cached_property
     def outcome(self) -> str:
-        """How it ended. What nobody says is never called done: silence would be read as success."""
-        if self.is_of_a_run:
+        """Return how it ended: ``done``, ``failed``, ``retry``, ``skipped``, ``started``, ``planned`` or ``open``.
+
+        ``done`` needs evidence: without a state and a result it is ``open``.
+        """
+        if self.is_about_run:
             return "done" if self._context.get("reason") == "success" else "failed"
         state = str(getattr(self._ti, "state", None) or "").rpartition(".")[2].lower()
         outcome = _OUTCOMES.get(state)
         if self._exception is not None:
             return outcome if outcome in ("retry", "skipped") else "failed"
         if outcome in (None, "done"):
-            if self._result.get("plan_only"):
+            if self._task_result.get("plan_only"):
                 return "planned"
-            return "done" if outcome or self._result else "open"
+            return "done" if outcome or self._task_result else "open"
         return outcome
 
-    def _title(self) -> str:
-        return (_TITLES_OF_RUNS if self.is_of_a_run else _TITLES)[self.outcome]
+    def _get_title(self) -> str:
+        return (_TITLES_OF_RUNS if self.is_about_run else _TITLES)[self.outcome]
 
-    def _state(self) -> str | None:
-        if self.outcome != "done" or self.is_of_a_run:
+    def _get_state(self) -> str | None:
+        if self.outcome != "done" or self.is_about_run:
             return "failed" if self.outcome == "retry" else self.outcome
-        return str(self._result.get("status") or "done")
+        return str(self._task_result.get("status") or "done")
 
-    def _name(self) -> str | None:
-        if self.is_of_a_run:
-            return _escaped(self._dag_id)
-        return _escaped(self._result.get("name") or self._request.get("name") or self._ti.task_id)
-
-    def _prompt(self) -> str | None:
-        return (
-            None if self.is_of_a_run else _escaped(self._result.get("prompt") or self._request.get("prompt"))
+    def _get_name(self) -> str | None:
+        if self.is_about_run:
+            return _escape_text(self._dag_id)
+        return _escape_text(
+            self._task_result.get("name") or self._job_request.get("name") or self._ti.task_id
         )
 
-    def _model(self) -> str | None:
-        return None if self.is_of_a_run else _text(self._result.get("model") or self._request.get("model"))
+    def _get_prompt(self) -> str | None:
+        return (
+            None
+            if self.is_about_run
+            else _escape_text(self._task_result.get("prompt") or self._job_request.get("prompt"))
+        )
 
-    def _reason(self) -> str | None:
-        if self.is_of_a_run:
-            return self._reason_of_a_run()
+    def _get_model(self) -> str | None:
+        return (
+            None
+            if self.is_about_run
+            else _as_text(self._task_result.get("model") or self._job_request.get("model"))
+        )
+
+    def _get_reason(self) -> str | None:
+        if self.is_about_run:
+            return self._get_run_reason()
         if self._exception is not None:
-            return _escaped(self._exception)
+            return _escape_text(self._exception)
         if self.outcome in ("failed", "retry", "open"):
             # A task that was killed has no exception; what it left says how far it was.
-            return _escaped(self._job.get("reason") or self._goes_on() or "Airflow does not say why")
+            return _escape_text(
+                self._job_record.get("reason") or self._describe_running_task() or "Airflow does not say why"
+            )
         return None
 
-    def _reason_of_a_run(self) -> str | None:
+    def _get_run_reason(self) -> str | None:
         if self.outcome == "done":
             return None
         said = str(self._context.get("reason") or "Airflow does not say why")
-        words = [_REASONS.get(said, said), self._job.get("reason"), self._goes_on()]
-        return _escaped(". ".join(str(part) for part in words if part))
+        words = [_REASONS.get(said, said), self._job_record.get("reason"), self._describe_running_task()]
+        return _escape_text(". ".join(str(part) for part in words if part))
 
-    def _goes_on(self) -> str | None:
-        kling_task_id = self._job.get("kling_task_id")
-        if not kling_task_id or self._job.get("state") not in ("submitted", "processing"):
+    def _describe_running_task(self) -> str | None:
+        kling_task_id = self._job_record.get("kling_task_id")
+        if not kling_task_id or self._job_record.get("state") not in ("submitted", "processing"):
             return None
         return f"Kling task {kling_task_id} goes on and is billed when it succeeds"
 
-    def _cost(self) -> str | None:
-        if self.is_of_a_run or not self._result or self.outcome == "planned":
+    def _get_cost(self) -> str | None:
+        if self.is_about_run or not self._task_result or self.outcome == "planned":
             return None
         return (
             "nothing now, paid earlier"
-            if self._result.get("adopted")
-            else billing_text(self._result.get("billing"))
+            if self._task_result.get("adopted")
+            else billing_text(self._task_result.get("billing"))
         )
 
-    def _kling_task_id(self) -> str | None:
-        if self.is_of_a_run:
+    def _get_kling_task_id(self) -> str | None:
+        if self.is_about_run:
             return None
-        return _text(self._result.get("kling_task_id") or self._job.get("kling_task_id"))
+        return _as_text(self._task_result.get("kling_task_id") or self._job_record.get("kling_task_id"))
 
-    def _file(self) -> str | None:
-        return _text(self._output.get("file"))
+    def _get_file(self) -> str | None:
+        return _as_text(self._first_output.get("file"))
 
-    def _poster(self) -> str | None:
-        return _text(self._output.get("poster"))
+    def _get_poster(self) -> str | None:
+        return _as_text(self._first_output.get("poster"))
 
-    def _video(self) -> str | None:
-        return _absolute(video_address(*self._where, 0)) if self._output.get("file") else None
+    def _get_video(self) -> str | None:
+        return (
+            _make_absolute(build_video_url(*self._instance_key, 0))
+            if self._first_output.get("file")
+            else None
+        )
 
-    def _picture(self) -> str | None:
-        if not (poster := self._poster()):
+    def _get_picture(self) -> str | None:
+        if not (poster := self._get_poster()):
             return None
-        return _absolute(poster_address(*self._where, 0)) or poster
+        return _make_absolute(build_poster_url(*self._instance_key, 0)) or poster
 
-    def _gallery(self) -> str | None:
-        if not self.is_of_a_run:
-            return _absolute(gallery_address(*self._where))
-        path, _, query = gallery_address(
+    def _get_gallery(self) -> str | None:
+        if not self.is_about_run:
+            return _make_absolute(build_gallery_url(*self._instance_key))
+        path, _, query = build_gallery_url(
             self._dag_id or "", str(self._context.get("run_id")), "", -1
         ).partition("?")
         run = [pair for pair in parse_qsl(query) if pair[0] in ("dag_id", "run_id")]
-        return _absolute(f"{path}?{urlencode(run)}") if path else None
+        return _make_absolute(f"{path}?{urlencode(run)}") if path else None
 
-    def _log(self) -> str | None:
-        url = _text(getattr(self._ti, "log_url", None)) or ""
+    def _get_log(self) -> str | None:
+        url = _as_text(getattr(self._ti, "log_url", None)) or ""
         return url if url.startswith(("http://", "https://")) else None
 
     @property
@@ -186,50 +203,54 @@ class Facts(Mapping[str, "str | None"]):
         return getattr(self._context.get("dag"), "dag_id", None) or getattr(self._ti, "dag_id", None)
 
     @property
-    def _where(self) -> tuple[str, str, str, int]:
+    def _instance_key(self) -> tuple[str, str, str, int]:
         ti = self._ti
         return ti.dag_id, ti.run_id, ti.task_id, ti.map_index if ti.map_index is not None else -1
 
     @cached_property
-    def _result(self) -> Mapping[str, Any]:
-        return {} if self._exception is not None or self.is_of_a_run else _mapping(self._xcom("return_value"))
+    def _task_result(self) -> Mapping[str, Any]:
+        return (
+            {}
+            if self._exception is not None or self.is_about_run
+            else _as_mapping(self._pull_xcom("return_value"))
+        )
 
     @cached_property
-    def _job(self) -> Mapping[str, Any]:
-        return _mapping(self._xcom("kling")) if self._ti is not None else {}
+    def _job_record(self) -> Mapping[str, Any]:
+        return _as_mapping(self._pull_xcom("kling")) if self._ti is not None else {}
 
     @property
-    def _request(self) -> Mapping[str, Any]:
-        return _mapping(self._job.get("request"))
+    def _job_request(self) -> Mapping[str, Any]:
+        return _as_mapping(self._job_record.get("request"))
 
     @property
-    def _output(self) -> Mapping[str, Any]:
-        outputs = self._result.get("outputs")
-        return _mapping(outputs[0]) if isinstance(outputs, list) and outputs else {}
+    def _first_output(self) -> Mapping[str, Any]:
+        outputs = self._task_result.get("outputs")
+        return _as_mapping(outputs[0]) if isinstance(outputs, list) and outputs else {}
 
-    def _xcom(self, key: str) -> Any:
-        _, _, task_id, map_index = self._where
+    def _pull_xcom(self, key: str) -> Any:
+        _, _, task_id, map_index = self._instance_key
         try:
             return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index)
         except Exception:  # noqa: BLE001 - a message with less in it is better than none
             return None
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def _as_mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _text(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _escaped(value: Any) -> str | None:
+def _escape_text(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _absolute(path: str) -> str | None:
-    """The whole URL; without ``[api] base_url`` nobody knows it, and a path alone leads nowhere."""
+def _make_absolute(path: str) -> str | None:
+    """Return the absolute URL of a path; ``None`` without ``[api] base_url``, because a path alone leads nowhere."""
     base = (conf.get("api", "base_url", fallback="") or "").strip()
     return urljoin(base, path) if path and base.startswith(("http://", "https://")) else None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-#: What is said unless the user says otherwise; lines without anything in them are left out.
+#: The default text; empty lines are left out of the message.
 TEXT = """\
 {{ kling.title }}: {{ kling.name }}
 {{ kling.reason or kling.prompt }}
@@ -29,23 +29,23 @@ TEXT = """\
 
 
 class KlingNotifier(BaseNotifier):
-    """Posts a message about a video to a webhook, as JSON such as Slack takes: ``{"text": …}``.
+    """Post a message about a video or a Dag run to a webhook, as JSON such as Slack accepts: ``{"text": …}``.
 
     ::
 
         KlingGenerateOperator(..., on_success_callback=KlingNotifier(), on_failure_callback=KlingNotifier())
 
-    As a callback of a Dag it tells of the run: how it ended and why. A message that cannot be sent is a warning in the
-    log and changes nothing.
+    As a callback of a Dag it reports the run: how it ended and why. A message that cannot be sent is a warning in the
+    log and changes nothing else.
 
-    :param http_conn_id: an HTTP connection with the webhook's address. (templated)
-    :param endpoint: the rest of the address, where it is not in the connection. (templated)
+    :param http_conn_id: the id of an HTTP connection with the webhook's URL. (templated)
+    :param endpoint: the rest of the URL, if it is not in the connection. (templated)
     :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
         file poster manifest video picture gallery log type take external_task_id created_at finished_at expires_at``
         (texts or ``None``; ``file`` and ``poster`` are in the storage,
-        ``video`` and ``picture`` the same from the API server for who is signed in; URLs need ``[api] base_url``), beside
-        Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that nobody is called by what a prompt
-        says. (templated)
+        ``video`` and ``picture`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
+        beside Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that a prompt cannot mention
+        users. (templated)
     :param payload: further keys of the JSON, such as ``{"channel": "#videos"}``. (templated)
     """
 
@@ -74,23 +74,23 @@ class KlingNotifier(BaseNotifier):
         return BaseNotifier.__await__(copy(self))
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Render the fields, with ``kling`` among what they may name."""
+        """Render the fields with Airflow's context and ``kling``."""
         super().render_template_fields({**context, "kling": Facts(context)}, jinja_env)  # type: ignore[typeddict-unknown-key]
 
     async def async_notify(self, context: Context) -> None:
-        """Send it from an event loop, as deadline alerts do."""
+        """Send the message from an event loop, as deadline alerts do."""
         await asyncio.to_thread(self.notify, context)
 
     def notify(self, context: Context) -> None:
-        """Send it. Airflow has rendered the fields before."""
+        """Send the message; a failure is logged as a warning. Airflow has rendered the fields before."""
         from airflow.providers.http.hooks.http import HttpHook
 
         text = "\n".join(line for line in self.text.splitlines() if line.strip())
         try:
-            # Not by HttpHook.run: it logs the address of a connection that fails, which is often the secret.
+            # Not by HttpHook.run: it logs the URL of a connection that fails, which is often the secret.
             hook = HttpHook(method="POST", http_conn_id=self.http_conn_id)
             session = hook.get_conn()
-            address = hook.url_from_endpoint(self.endpoint)
-            session.post(address, json={**(self.payload or {}), "text": text}, timeout=10).raise_for_status()
-        except Exception as error:  # noqa: BLE001 - neither it nor its text, which may hold the webhook's secret address
+            url = hook.url_from_endpoint(self.endpoint)
+            session.post(url, json={**(self.payload or {}), "text": text}, timeout=10).raise_for_status()
+        except Exception as error:  # noqa: BLE001 - neither it nor its text, which may hold the webhook's secret URL
             self.log.warning("The message about this video could not be sent: %s", type(error).__name__)

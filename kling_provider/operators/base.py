@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all operators of ours have in common. Nothing heavy is imported at the top: every Dag file pays for it."""
+"""The base of all operators. Nothing heavy is imported at the top, because every Dag file imports this module."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class _CheckedWhenMade(BaseOperatorMeta):
 class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     """Base of all operators and the sensor: settings, links, the asset of the results, lineage.
 
-    Settings are checked while a Dag is parsed: before anything can cost money. What is mapped is checked on the worker
+    Settings are checked while a Dag is parsed, before anything can cost money. Mapped settings are checked on the worker
     before the task runs, because Airflow makes the operator then.
 
-    What a task does when it runs is in :mod:`kling_provider.execution`, which it imports then.
+    The work of a task is in :mod:`kling_provider.execution`, which is imported when the task runs.
     """
 
-    #: By name, what the settings of this class may be. A subclass adds its own: ``{**Base.arguments, …}``.
+    #: The allowed values of the settings of this class, by name. A subclass adds its own: ``{**Base.arguments, …}``.
     arguments: ClassVar[Mapping[str, Argument]] = {}
     #: Whether its tasks pay.
     pays: ClassVar[bool] = False
@@ -49,13 +49,13 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     )
     ui_color = "#e7f6ef"
 
-    #: What this task instance came to, once it has; OpenLineage asks.
+    #: The outcome of this task instance, once there is one, for OpenLineage.
     outcome: TaskOutcome | None = None
     #: The outputs of the result, once there is one; the link *Video* reads it.
     kling_outputs: Sequence[Mapping[str, Any]] = ()
 
     _requests_among: ClassVar[tuple[str, ...]] = ("request", "requests")
-    #: Who announces results declares the asset as an outlet; who only remembers by its state store, as an inlet.
+    #: Operators that announce results declare the asset as an outlet; those that only use its state store, as an inlet.
     _asset_among: ClassVar[Literal["inlets", "outlets"] | None] = "inlets"
     #: Whether there is something to declare; a task that only planned updates nothing.
     _declares: bool = True
@@ -64,8 +64,12 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
-        """Prepare a mapped task. It is not made while the Dag is parsed: what its instances have in common is checked
-        here, and its asset must be among what they are made of."""
+        """Prepare a mapped task: check the settings that its instances share, and declare its asset.
+
+        The operators of the instances are made on the workers, so neither can wait for their constructor.
+
+        :raises KlingRequestError: if a setting is wrong; it names every such setting.
+        """
         cls.read_arguments(kwargs)
         mapped = super().partial(**kwargs)
         if cls._asset_among is not None:
@@ -74,23 +78,24 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     @classmethod
     def read_arguments(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return those of ``given`` that are known by now, as they are used from here on.
+        """Check settings, and return those that are known by now in the form in which they are used.
 
-        :raises KlingRequestError: naming every one that is wrong.
+        :param given: settings by name; templated texts are checked after rendering.
+        :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
-        return read_arguments(_owner(cls, given), cls.arguments, given, cls.template_fields)
+        return read_arguments(_name_owner(cls, given), cls.arguments, given, cls.template_fields)
 
     def _check_arguments(self) -> None:
         for name, value in self.read_arguments(vars(self)).items():
             setattr(self, name, value)
 
     def check_rendered(self) -> None:
-        """Check what was templated, and is known only when the task runs.
+        """Check the templated settings, which are known only when the task runs.
 
-        :raises KlingRequestError: naming every setting that is wrong.
+        :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
         templated = {name: self.arguments[name] for name in self.arguments if name in self.template_fields}
-        for name, value in read_arguments(_owner(type(self), vars(self)), templated, vars(self)).items():
+        for name, value in read_arguments(_name_owner(type(self), vars(self)), templated, vars(self)).items():
             setattr(self, name, value)
 
     # -- rendered fields, which show no secrets -----------------------------------------------------------------
@@ -102,7 +107,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
             self._change_requests("wrap_requests")
 
     def pre_execute(self, context: Any) -> None:
-        """Take the requests as they are: what was rendered is stored by now."""
+        """Restore the requests, which were masked while Airflow stored the rendered fields."""
         super().pre_execute(context)
         self._change_requests("unwrap_requests")
 
@@ -124,7 +129,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     @property
     def inlets(self) -> list[Any]:
-        """What this task reads; Airflow extends the list."""
+        """Return the assets that this task reads; Airflow extends the list."""
         return self._with_asset("inlets")
 
     @inlets.setter
@@ -133,7 +138,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     @property
     def outlets(self) -> list[Any]:
-        """What this task updates; Airflow extends the list."""
+        """Return the assets that this task updates; Airflow extends the list."""
         return self._with_asset("outlets")
 
     @outlets.setter
@@ -141,25 +146,25 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         self.__dict__["_given_outlets"] = value
 
     @property
-    def _asset(self) -> Asset | None:
-        """The asset; ``None`` as long as it has no name."""
+    def _result_asset(self) -> Asset | None:
+        """Return the asset of the results; ``None`` while the operator has no Dag, which the asset is named after."""
         return video_asset(self.dag_id, self.task_id) if self.has_dag() else None  # type: ignore[no-untyped-call]
 
     def _with_asset(self, among: Literal["inlets", "outlets"]) -> list[Any]:
         there: list[Any] = self.__dict__.setdefault(f"_given_{among}", [])
-        if self._declares and among == self._asset_among and (own := self._asset) and own not in there:
+        if self._declares and among == self._asset_among and (own := self._result_asset) and own not in there:
             there.append(own)
         return there
 
     def update_nothing(self) -> None:
-        """Let the task succeed without a result: no asset is updated, the user's own ones neither."""
+        """Let the task succeed without updating any asset, including the ``outlets`` that the user gave."""
         self._declares = False
         self.outlets = []
 
     # -- lineage -------------------------------------------------------------------------------------------------
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return inputs (images), outputs (files), and a run facet ``kling`` with ids, model and cost."""
+        """Return the OpenLineage facets: inputs (images), outputs (files), and a run facet ``kling`` with ids, model and cost."""
         if self.outcome is None:
             return None
         from kling_provider.execution.lineage import describe_lineage
@@ -170,7 +175,13 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 def declare_asset(
     settings: dict[str, Any], dag: Any, task_id: str, among: Literal["inlets", "outlets"] = "outlets"
 ) -> None:
-    """Declare the asset in the keyword arguments that instances of a mapped task will be made of."""
+    """Declare the asset in the keyword arguments of a mapped task's instances.
+
+    :param settings: the keyword arguments, changed in place.
+    :param dag: the Dag of the task; without one nothing is declared.
+    :param task_id: the id of the task.
+    :param among: the list to add the asset to.
+    """
     if dag is None:
         return
     there = settings.get(among) or []
@@ -179,5 +190,5 @@ def declare_asset(
     settings[among] = there if own in there else [*there, own]
 
 
-def _owner(cls: type[BaseOperator], given: Mapping[str, Any]) -> str:
+def _name_owner(cls: type[BaseOperator], given: Mapping[str, Any]) -> str:
     return f"{cls.__name__} {given['task_id']!r}" if "task_id" in given else cls.__name__

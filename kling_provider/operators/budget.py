@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A gate before the money: price a whole list, compare, pass it on."""
+"""Price a list of requests before anything is paid, compare with limits, and pass it on."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class KlingBudgetOperator(KlingOperator):
-    """Prices a list of requests before the first paid call, and passes it on or stops it. It pays nothing.
+    """Price a list of requests before the first paid call, and pass it on or stop it. This task pays nothing.
 
-    It checks every request and finds out which are paid already: where the paying task would look (its destination, the
-    memory of what earlier runs paid, Kling), and of equal requests all but one. It prices the others at list price, adds
-    what the account has in flight, and compares with your limits and with what the account still has. The table is in
-    the log, the list is the XCom, for ``.expand(request=budget.output)``.
+    Every request is checked. Those that are paid already cost nothing: the ones that the paying task would find (in its
+    destination, in the memory of earlier runs, at Kling), and all but one of equal requests. The others are priced at
+    list price; the tasks in flight of the account are added, and the sum is compared with your limits and with what is
+    left on the account. The table is in the log; the XCom is the list, for ``.expand(request=budget.output)``.
 
-    :param requests: the list, as ``load_prompts`` returns it. (templated)
-    :param max_requests: how many may be paid.
-    :param max_units: units that may be spent, tasks in flight included.
-    :param max_usd: dollars that may be spent, at list price.
-    :param on_exceed: ``fail``, or ``skip`` what follows.
-    :param video_task_id: the task that will pay; default: the only task after this one that pays.
-    :param pay_once_per: its setting; default: read from that task.
-    :param kling_conn_id: the connection; default: that of the task that will pay. (templated)
+    :param requests: the list of requests, as ``load_prompts`` returns it. (templated)
+    :param max_requests: the largest number of requests that may be paid; ``None`` is no limit.
+    :param max_units: the most units that may be spent, tasks in flight included; ``None`` is no limit.
+    :param max_usd: the most US dollars that may be spent, at list price; ``None`` is no limit.
+    :param on_exceed: what to do above a limit: ``fail`` the task, or ``skip`` it and the tasks after it.
+    :param video_task_id: the id of the task that will pay; default: the only task after this one that pays.
+    :param pay_once_per: the ``pay_once_per`` of that task; default: read from it.
+    :param kling_conn_id: the id of the connection; default: that of the task that will pay. (templated)
     """
 
     template_fields: Sequence[str] = ("requests", "kling_conn_id")
@@ -72,21 +72,21 @@ class KlingBudgetOperator(KlingOperator):
         self.kling_conn_id = kling_conn_id
 
     def find_paying_task(self) -> Any:
-        """Return the task that will pay; ``None`` where that cannot be told, or not yet."""
+        """Return the task that will pay; ``None`` if that is not known, or not yet."""
         return find_paying_task(self, self.dag, self.video_task_id)
 
     def explain_no_paying_task(self) -> str:
-        """Say why no task is known that will pay."""
+        """Explain why the task that will pay is not known, and what to set."""
         return explain_no_paying_task(self, self.dag, self.video_task_id)
 
     @property
-    def _asset(self) -> Asset | None:
-        """The paying task's: by its store runs remember what they paid (Airflow 3.3)."""
+    def _result_asset(self) -> Asset | None:
+        """Return the asset of the paying task, whose state store remembers what was paid (Airflow 3.3)."""
         paying = self.find_paying_task() if self.has_dag() else None  # type: ignore[no-untyped-call]
         return None if paying is None else video_asset(self.dag_id, paying.task_id)
 
     def execute(self, context: Context) -> Any:
-        """Price the list, and pass it on or stop it."""
+        """Compute the price of the list; return the list, or fail or skip as ``on_exceed`` says."""
         from kling_provider.execution.runs.budget import check_budget
 
         return check_budget(self, context)

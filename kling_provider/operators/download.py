@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Save what a finished Kling task made."""
+"""Save the outputs of a finished Kling task."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 class KlingDownloadOperator(KlingOperator):
-    """Saves what a finished Kling task made; free, and not repeated where the file is there and right.
+    """Save the outputs of a finished Kling task. This is free, and is not repeated if the file is there and intact.
 
-    XCom: the result, as of :class:`KlingGenerateOperator`; and as there each video is an event of the asset
+    The XCom is the result, as that of :class:`KlingGenerateOperator`, and each video is an event of the asset
     ``kling://<dag_id>/<task_id>``.
 
-    :param kling_task_id: the finished task. (templated)
-    :param destination: a folder: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
+    :param kling_task_id: the id of the finished task. (templated)
+    :param destination: the folder to save in: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
         text, ``Path`` or ``ObjectStoragePath``. (templated)
     :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id} {map_index}
         {kling_task_id}``. By default each Kling task has a file of its own: ``{name}.{kling_task_id}``, or
-        ``{kling_task_id}`` where ``request`` gives no name. What is paid already is never refused: where the file is
-        another one's, the video is saved beside it, with 8 hex added. (templated)
-    :param type: the kind of request that made the task; legacy reads are bound to it. (templated)
-    :param request: the request, which brings name and prompt into result and manifest. (templated)
-    :param destination_conn_id: the connection of the storage.
-    :param replace: write over the older file, if this very Dag, task and name made it.
-    :param kling_conn_id: the connection. (templated)
+        ``{kling_task_id}`` if ``request`` has no name. If another task has the file, the video, which is paid already, is
+        saved beside it, with 8 hex digits added to the name. (templated)
+    :param type: the type of the request that made the task; the legacy API needs it for reads. (templated)
+    :param request: the request, for name and prompt in result and manifest. (templated)
+    :param destination_conn_id: the id of the connection of the storage.
+    :param replace: whether to overwrite an older file that the same Dag, task and name made.
+    :param kling_conn_id: the id of the connection. (templated)
     """
 
     template_fields: Sequence[str] = (
@@ -77,7 +77,7 @@ class KlingDownloadOperator(KlingOperator):
         self.kling_conn_id = kling_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Save what the task made, where it is not saved already."""
+        """Save the outputs, if they are not saved already; return the result."""
         from kling_provider.execution.runs.download import save_finished_task
 
         return save_finished_task(self, context)

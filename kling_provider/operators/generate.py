@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have Kling make a video, wait for it and save it, in one task."""
+"""Generate a video, wait for it and save it, in one task."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 
 
 class KlingGenerateOperator(KlingSubmitOperator):
-    """Has Kling make one video, waits for it without a worker, and saves it. One task instead of three.
+    """Generate a video with Kling, wait for it without a worker, and save it, in one task.
 
-    XCom: the result (ids, outputs with their files, manifest, billing, times), one JSON object. Each video is also an
+    The XCom is the result, one JSON object: ids, outputs with their files, manifest, billing, times. Each video is also an
     event of the asset ``kling://<dag_id>/<task_id>`` (:func:`kling_provider.assets.video_asset`), beside the
     ``outlets`` that you give.
 
-    :param destination: a folder: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
-        text, ``Path`` or ``ObjectStoragePath``; without one the video stays at Kling, whose link dies after 30 days.
-        (templated)
+    :param destination: the folder to save in: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
+        text, ``Path`` or ``ObjectStoragePath``; without one the video stays at Kling, whose link expires after 30
+        days. (templated)
     :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id}
-        {map_index}``. The place is claimed before the payment. Where another request of this Dag, task and name has
-        it (a changed prompt, another run), the video is saved beside it as ``{name}.{8 hex of its identity}``;
-        anybody else's place is refused before the payment. (templated)
-    :param destination_conn_id: the connection of the storage.
-    :param replace: take the plain name then, and write over the older file, if this very Dag, task and name made it.
+        {map_index}``. The file is claimed before the payment. If another request of this Dag, task and name has
+        it (a changed prompt, another run), the video is saved beside it as ``{name}.{8 hex digits}``; a file of another
+        Dag, task or name is refused before the payment. (templated)
+    :param destination_conn_id: the id of the connection of the storage.
+    :param replace: whether to overwrite an older file that the same Dag, task and name made, instead of saving beside it.
     :param timeout: the longest wait for the video, from the later of Kling's create time and the start of this try:
-        seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; a clear adopts it.
-    :param poll_interval: time between two reads of one task: seconds or a timedelta, at least 1 second. Tasks that
+        seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; clear it to adopt that.
+    :param poll_interval: the time between two reads of the task: seconds or a timedelta, at least 1 second. Tasks that
         wait on one connection share their reads.
 
     The other parameters are those of :class:`KlingSubmitOperator`.
@@ -81,15 +81,18 @@ class KlingGenerateOperator(KlingSubmitOperator):
         sent: Mapping[str, Any] | None = None,
         **_ignored: Any,
     ) -> Any:
-        """Deliver what the trigger's event tells of; the worker reads the task once more, for a fresh link and the truth.
+        """Deliver the video after the wait; the worker reads the task once more, for a fresh link and its final state.
 
-        ``airflow dags test`` passes the event alone; then the task instance's record says what was sent.
+        ``airflow dags test`` passes the event alone; then the record of the task instance says what was sent.
 
-        :param sent: what was submitted. The request of now may be another one, and does not count.
+        :param context: the context of the task instance.
+        :param event: the event of :class:`~kling_provider.triggers.kling.KlingTaskTrigger`.
+        :param adopted: whether an existing task was adopted, so that nothing was paid now.
+        :param sent: the request that was submitted. The current one may have changed, and does not count.
         """
-        return self._run(context).resume(event, adopted=adopted, sent=sent)
+        return self._make_run(context).resume(event, adopted=adopted, sent=sent)
 
-    def _run(self, context: Context) -> GenerateRun:
+    def _make_run(self, context: Context) -> GenerateRun:
         from kling_provider.execution.runs.generate import GenerateRun
 
         return GenerateRun(self, context)

@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 
 
 class KlingReconcileOperator(KlingOperator):
-    """Lists the account's tasks, saves those of ours that succeeded and were never saved, and reports the rest.
+    """List the account's tasks, save those of this provider that succeeded and were never saved, and report the rest.
 
-    Ours are tasks with an external id that this provider computed. Saved means that a manifest under
-    ``destination`` or ``also`` names the Kling task and its files are there. What is found goes to
-    ``<destination>/orphans/<kling_task_id>.mp4``. Needs Kling itself and an API key: with access key and secret
-    key, and at gateways, there is no list.
+    Tasks of this provider are known by their external id, which it computed. A task counts as saved if a manifest below
+    ``destination`` or ``also`` names it and its files are there. The others are saved as
+    ``<destination>/orphans/<kling_task_id>.mp4``. This needs Kling itself and an API key: tasks cannot be listed with an
+    access key and a secret key, nor at gateways.
 
-    XCom: ``{"saved": [...], "known": n, "running": n, "failed": [...], "young": n}``; saved and failed ones with
-    Kling task id, external id, billing and times.
+    The XCom is ``{"saved": [...], "known": n, "running": n, "failed": [...], "young": n}``; ``saved`` and ``failed`` are
+    lists of mappings with Kling task id, external id, billing and times.
 
     :param destination: the folder of your videos. (templated)
     :param also: a list of further folders in which videos may have been saved. (templated)
-    :param window: how far back to look: seconds or a timedelta; Kling forgets after 30 days.
-    :param grace: younger ones are left to the tasks that made them: seconds or a timedelta.
-    :param dag_ids: a list: only what these Dags made (``pay_once_per`` ``run`` or ``dag``); default: all of ours.
-    :param destination_conn_id: the connection of the storage.
-    :param kling_conn_id: the connection. (templated)
+    :param window: how far back to look: seconds or a timedelta; Kling forgets tasks after 30 days.
+    :param grace: the age below which tasks are left to the Airflow tasks that made them: seconds or a timedelta.
+    :param dag_ids: a list of Dag ids: only tasks that these Dags made (``pay_once_per`` ``run`` or ``dag``) are
+        considered; default: all tasks of this provider.
+    :param destination_conn_id: the id of the connection of the storage.
+    :param kling_conn_id: the id of the connection. (templated)
     """
 
     template_fields: Sequence[str] = ("destination", "also", "kling_conn_id")
@@ -72,7 +73,7 @@ class KlingReconcileOperator(KlingOperator):
         self.kling_conn_id = kling_conn_id
 
     def execute(self, context: Context) -> Any:
-        """Save what nobody saved, and report the rest."""
+        """Save the results that were never saved, and return the report."""
         from kling_provider.execution.runs.reconcile import save_missed_videos
 
         return save_missed_videos(self, context)

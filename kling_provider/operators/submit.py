@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have Kling make a video. Nothing heavy is imported at the top: every worker start parses the DAG file."""
+"""Submit a request for a video. Nothing heavy is imported at the top: every worker start parses the Dag file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
 
 
 class KlingSubmitOperator(KlingOperator):
-    """Has Kling make one video, and pushes the Kling task id to XCom. Paid once, whatever dies.
+    """Submit a request for a video to Kling, and push the Kling task id to XCom. A request is paid once.
 
-    A retry, a clear or a second run adopts the task that exists. Where the account has no free slot the
-    task defers and holds no worker.
+    A retry or a clear adopts the task that exists, even if a process died between the paid call and its response. While
+    the account is at its concurrency limit the task defers and holds no worker.
 
     Settings are checked when the operator is made, those of mapped tasks on the worker before anything is sent.
 
-    :param request: what to make, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
-    :param kling_conn_id: the connection. (templated)
-    :param pay_once_per: how far the same request is paid once: ``run``, ``dag`` or ``content`` (the account).
-    :param on_ambiguous: at a host without a lock, when nobody knows whether a paid call made a task: ``stop``
+    :param request: the request, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
+    :param kling_conn_id: the id of the connection. (templated)
+    :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``content`` (the account).
+    :param on_ambiguous: what to do at a host without a lock when it is unknown whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice.
-    :param max_units: the most that this video may cost at list price, in units; above it nothing is sent.
-    :param plan_only: everything but the paid call: the XCom is the exact HTTP body and the price, or the task
-        that exists already. (Airflow's own ``dry_run`` is a method of operators.)
-    :param slot_timeout: the longest wait for a free slot: seconds or a timedelta, above 0 and at most 30 days.
-    :param deferrable: ``False`` waits in the worker.
+    :param max_units: the most units that this video may cost at list price; above it nothing is sent.
+    :param plan_only: whether to do everything but the paid call: the XCom is then the exact HTTP body and the price, or
+        the task that exists already. (Airflow's own ``dry_run`` is a method of operators.)
+    :param slot_timeout: the longest wait at the account's concurrency limit: seconds or a timedelta, above 0 and at most
+        30 days.
+    :param deferrable: whether to wait in the triggerer; ``False`` waits in the worker.
     """
 
     template_fields: Sequence[str] = ("request", "kling_conn_id")
@@ -73,18 +74,22 @@ class KlingSubmitOperator(KlingOperator):
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
-        """Submit the request, or find what was submitted for it."""
-        return self._run(context).submit()
+        """Submit the request, or adopt the task that was submitted for it."""
+        return self._make_run(context).submit()
 
     def resume_slot(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on after the wait for the account's concurrency: nothing was sent, so the request of now counts."""
-        return self._run(context).submit(queue=event)
+        """Submit the request after a wait at the account's concurrency limit; nothing was sent before.
+
+        :param context: the context of the task instance.
+        :param event: the event of :class:`~kling_provider.triggers.kling.KlingSlotTrigger`.
+        """
+        return self._make_run(context).submit(queue=event)
 
     def make_request(self, context: Context) -> Any:
-        """Return the request that is to be sent; called just before it is checked and priced."""
+        """Return the request to send; this is called just before it is checked and priced."""
         return self.request
 
-    def _run(self, context: Context) -> SubmitRun:
+    def _make_run(self, context: Context) -> SubmitRun:
         from kling_provider.execution.runs.submit import SubmitRun
 
         return SubmitRun(self, context)

@@ -50,7 +50,7 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
 
 
 class KlingPlugin(AirflowPlugin):
-    """*Browse → Kling videos*, and a tab on every Dag, run and task instance. Before Airflow 3.3 it has none of them."""
+    """Add *Browse → Kling videos*, and a tab on every Dag, run and task instance; before Airflow 3.3 add nothing."""
 
     name = "kling"
     fastapi_apps = [{"name": "kling", "url_prefix": "/kling", "app": LazyApp()}] if has_gallery() else []

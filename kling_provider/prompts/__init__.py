@@ -48,29 +48,30 @@ def load_prompts(
     inputs_below: Sequence[str | os.PathLike[str]] | str | None = None,
     limit: int = 10_000,
 ) -> list[dict[str, Any]]:
-    """Read prompt files: requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
+    """Read prompt files and return requests for ``KlingGenerateOperator.expand(request=…)``, each with its ``name``.
 
-    Works at parse time, in a task of one's own, and as one: ``task(load_prompts)("dags/prompts")``. Airflow renders no
-    Jinja in what comes out, at parse time either: there the mappings are dicts that its templates leave alone.
+    Call it while the Dag is parsed, inside a task, or as a task: ``task(load_prompts)("dags/prompts")``. Airflow never
+    renders Jinja in the requests: while the Dag is parsed they are dicts that its templates leave alone.
 
     :param path: a folder or a file; a text with ``://`` is an Airflow ``ObjectStoragePath``. A relative one
-        is looked for, in a task, beside the DAG's file and in each folder above it, nearest first; then in the
-        current directory; then in the DAGs folder and the folder that holds it.
-    :param conn_id: a ``kling`` connection. When it is given, what its API design would silently drop is a
-        problem as well.
-    :param only: names, or one text of names with commas between, as run parameters come; ``*`` and ``?``
-        match. Nothing at all means every entry. One of several takes is ``<name>.take<n>``.
-    :param values: fills ``{{ }}`` in all texts except names, with Jinja in its sandbox and within a limit of time and
-        memory. Without it braces stay as they are.
+        is looked for, in a task, beside the Dag's file and in each folder above it, nearest first; then in the
+        current directory; then in the Dags folder and the folder that holds it.
+    :param conn_id: the id of a ``kling`` connection. When it is given, fields that the API behind it would silently
+        ignore are problems as well.
+    :param only: the names of the requests to return: a list, or one text with commas between the names, as run
+        parameters come. ``*`` and ``?`` match; ``None`` or an empty text means every entry. One of several takes is
+        ``<name>.take<n>``.
+    :param values: the values that fill ``{{ }}`` in all texts except names, with Jinja in its sandbox and within a limit of time and
+        memory. With ``None`` braces stay as they are.
     :param inputs_below: folders and buckets (paths or ``ObjectStoragePath`` texts) that prompt files may name images
         in. By default that is the folder that is loaded, or its bucket; ``[]`` allows no file at all.
-    :param limit: the most requests that may come out, against a slip of the finger. Airflow itself maps over no
+    :param limit: the largest number of requests that may be returned, as a guard against mistakes. Airflow itself maps over no
         more than ``[core] max_map_length`` (1,024).
-    :raises KlingRequestError: with every problem of the folder at once (``problems``), each with file, line,
-        key, what was found and what is allowed. Nothing was sent.
-    :return: mappings that are JSON all through, in the order above.
+    :raises KlingRequestError: if anything is wrong: with every problem of the folder at once (``problems``), each with
+        file, line, key, what was found and what is allowed. Nothing was sent.
+    :return: one mapping per request, of JSON values only, in the order of the files and of the entries in them.
     """
-    # Here and not above: DAG files import this module each time they are parsed.
+    # Here and not above: Dag files import this module each time they are parsed.
     from kling_provider.prompts.load import load_requests
 
     return load_requests(

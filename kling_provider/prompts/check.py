@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
-    """A request (as it was written, where something is wrong with it), and where its entry stands.
+    """A request, and where its entry stands. A request that is wrong is kept as it was written.
 
     :param data: the request.
-    :param label: its name with its take: what its files are called.
-    :param is_named: whether its name is one that people chose, or that of its file.
-    :param own: its entry.
+    :param label: the name with its take, which its files are called by.
+    :param is_named: whether the name was written by the author or is that of the file, and not computed.
+    :param own: the entry as it was written.
     """
 
     data: dict[str, Any]
@@ -38,20 +38,23 @@ class CheckedRequest:
     own: Section
 
     @property
-    def line(self) -> int | None:
+    def name_line(self) -> int | None:
+        """Return the line of the name, or of the nearest thing around it."""
         return self.own.lines.find_line(("name",))
 
     @property
-    def place(self) -> str:
-        return self.own.file if self.line is None else f"{self.own.file}:{self.line}"
+    def file_and_line(self) -> str:
+        """Return where the entry stands, as messages write it: ``prompts/a.yaml:4``."""
+        return self.own.file if self.name_line is None else f"{self.own.file}:{self.name_line}"
 
 
 def check_requests(
     variants: Sequence[ResolvedVariant], conn_id: str | None, problems: Problems
 ) -> list[CheckedRequest]:
-    """Check variants by the rules of their type and model, and that no two of them would be one.
+    """Check variants by the rules of their type and model, and that no two of them have one name or external id.
 
-    :param conn_id: the connection that they will be sent by, if that is known: what its API design drops is a problem.
+    :param variants: the variants, filled and with their inputs found.
+    :param conn_id: the connection that will send them, if it is known: fields that its API ignores are problems.
     :param problems: gets everything that is wrong.
     """
     connection = None if conn_id is None else _get_connection(conn_id)
@@ -59,7 +62,7 @@ def check_requests(
     for each in variants:
         variant = each.variant
         data = dict(each.data)
-        data["name"] = variant.name  # nothing, where it cannot be one: that has been said
+        data["name"] = variant.name  # None where it cannot be a name, which has been reported
         take = whole_number(data.get("take", 0))
         if take is not None and variant.more_takes:
             data["take"] = take = take + variant.more_takes
@@ -95,7 +98,7 @@ def _check_request(
 
 
 def _dump_request(request: KlingRequest) -> dict[str, Any]:
-    """Give what was written, in our vocabulary, and what every request says: its name and its type."""
+    """Return the fields that were written, by their current names, with ``name`` and ``type`` always among them."""
     given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     return {"name": request.name, "type": request.type} | given
 
@@ -108,15 +111,17 @@ def _find_twins(requests: Sequence[CheckedRequest], problems: Problems) -> None:
         other = labels.setdefault(fold_name(request.label), request)
         if other is not request:
             if request.is_named or other.is_named:
-                wrong = f"{request.label!r} is the name of {other.place} as well; names are unique, whatever their case"
+                wrong = f"{request.label!r} must be unique, and {other.file_and_line} has it as well; case does not count"
             else:
-                wrong = f"asks for the same as {other.place}; {_say_how_to_differ(request.own.suffix)}"
-            problems.add(PromptProblem("name", None, wrong, request.own.file, request.line))
+                wrong = f"asks for the same as {other.file_and_line}; {_say_how_to_differ(request.own.file_suffix)}"
+            problems.add_problem(PromptProblem("name", None, wrong, request.own.file, request.name_line))
         if external_id := request.data.get("external_task_id"):
             other = ids.setdefault(external_id, request)
             if other.own is not request.own:  # else its variants and matrix were refused
-                wrong = f"{external_id!r} is that of {other.place} as well"
-                problems.add(PromptProblem("external_task_id", None, wrong, request.own.file, request.line))
+                wrong = f"{external_id!r} must be unique, and {other.file_and_line} has it as well"
+                problems.add_problem(
+                    PromptProblem("external_task_id", None, wrong, request.own.file, request.name_line)
+                )
 
 
 def _say_how_to_differ(suffix: str) -> str:

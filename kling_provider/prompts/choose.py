@@ -15,9 +15,11 @@ from kling_provider.prompts.problems import build_call_error
 def choose_requests(
     requests: Sequence[CheckedRequest], only: Sequence[str] | str | None
 ) -> list[CheckedRequest]:
-    """Choose the requests that ``only`` means, by name or by label (the name with its take).
+    """Choose the requests that ``only`` names, by name or by label (the name with its take).
 
-    :raises KlingRequestError: with all names that nothing has.
+    :param requests: the requests to choose from.
+    :param only: names or patterns, as a list or in one text with commas between; nothing chooses all.
+    :raises KlingRequestError: if no request has one of the names; it lists all such names.
     """
     having: dict[str, set[int]] = {}
     for number, request in enumerate(requests):
@@ -42,7 +44,7 @@ def _find_matches(name: str, having: Mapping[str, set[int]]) -> set[int]:
 
 
 def _read_names(only: Sequence[str] | str | None, having: Mapping[str, object]) -> list[str]:
-    """Read names from a list, or from a text as a template makes it: ``a, b``, ``['a', 'b']``, ``None``, nothing."""
+    """Read names from a list, or from a text as a template renders it: ``a, b``, ``['a', 'b']``, ``None`` or nothing."""
     if only is None:
         return []
     if isinstance(only, str):

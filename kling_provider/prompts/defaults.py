@@ -22,11 +22,11 @@ from kling_provider.prompts.request_fields import (
 
 @dataclass(frozen=True, slots=True)
 class PromptEntry:
-    """One entry of a file, complete.
+    """One entry of a file, with its defaults.
 
-    :param own: what its author wrote.
-    :param fields: that, and what its defaults say where it says nothing.
-    :param stem: its file without the suffix.
+    :param own: the entry as its author wrote it.
+    :param fields: its values, and those of its defaults where it has none.
+    :param stem: the path of its file without the suffix.
     :param shares_file: whether its file is of a form that holds several entries.
     """
 
@@ -37,9 +37,10 @@ class PromptEntry:
 
 
 def apply_defaults(contents: Sequence[FileContent], problems: Problems) -> list[PromptEntry]:
-    """Give each entry what its file's and its folders' defaults say; the inner ones win.
+    """Merge each entry with the defaults of its file and of its folders; the inner ones win.
 
-    :param problems: gets defaults that stand twice.
+    :param contents: what the files hold, those of defaults included.
+    :param problems: gets a second file of defaults in one folder.
     """
     by_folder = _collect_folder_defaults(contents, problems)
     entries = []
@@ -62,8 +63,8 @@ def _collect_folder_defaults(contents: Sequence[FileContent], problems: Problems
             continue
         folder = _list_folders(content.file)[-1]
         if folder in found:
-            wrong = f"its folder has {found[folder].file} as well; keep one of them"
-            problems.add(PromptProblem("", None, wrong, content.file.shown))
+            wrong = f"must be the only defaults of its folder, which has {found[folder].file} as well; keep one of them"
+            problems.add_problem(PromptProblem("", None, wrong, content.file.shown))
         elif content.defaults is not None:
             found[folder] = content.defaults
     return found
@@ -76,7 +77,7 @@ def _list_folders(file: PromptFile) -> list[str]:
 
 
 def _merge_fields(own: Section, around: Sequence[Section]) -> Fields:
-    """Merge what ``own`` says with what ``around`` says (outermost first) and its type has."""
+    """Merge the fields of ``own`` with the defaults in ``around`` (outermost first) that its type has."""
     elsewhere = get_keys_of_other_types(own.data.get("type") or _find_inherited(around, "type"))
     found: dict[str, Value] = {}
     for section in (*around, own):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 5: texts as they were written -> texts as they are sent.
 
-``{{ }}`` is filled by Jinja in its sandbox, where a name that nobody gave is an error, and the same prompt becomes the
+``{{ }}`` is filled by Jinja in its sandbox, where an unknown name is an error, and the same prompt becomes the
 same text in every form of file.
 """
 
@@ -39,8 +39,10 @@ class FilledVariant:
 def fill_values(
     variants: Sequence[Variant], values: Mapping[str, Any] | None, problems: Problems
 ) -> list[FilledVariant]:
-    """Fill the texts of variants; without ``values`` braces stay as they are.
+    """Fill the placeholders in the texts of variants; without ``values`` braces stay as they are.
 
+    :param variants: the variants to fill.
+    :param values: the values by name; ``None`` fills nothing.
     :param problems: gets unknown names, and templates that cannot be rendered.
     """
     filler = None if values is None else Filler(values)
@@ -66,7 +68,7 @@ def _fill_variant(variant: Variant, filler: Filler | None, problems: Problems) -
 
 
 def _fill_texts(value: Any, filler: Filler | None, wrong: list[TextProblem]) -> Any:
-    """Fill all texts in ``value``, at any depth."""
+    """Fill all texts in ``value``, at any depth; append to ``wrong`` what cannot be filled."""
     if isinstance(value, Mapping):
         return {name: _fill_texts(item, filler, wrong) for name, item in value.items()}
     if isinstance(value, list):
@@ -84,16 +86,16 @@ def _fill_texts(value: Any, filler: Filler | None, wrong: list[TextProblem]) -> 
 
 
 class Filler:
-    """Fills texts with ``values``. What comes out is data: braces in a value are never looked at again."""
+    """Fills texts with ``values``. The result is data: braces in a value are not filled again."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = dict(values)
         self._jinja = MeteredEnvironment(measure_size(self._values))
 
     def fill_text(self, text: str) -> str | list[TextProblem]:
-        """Fill ``text``.
+        """Fill the placeholders of ``text``.
 
-        :return: the text, or everything that is wrong with it: all unknown names at once, with their lines.
+        :return: the filled text, or everything that is wrong with it: all unknown names at once, with their lines.
         """
         if not any(sign in text for sign in _SIGNS):
             return text
@@ -109,7 +111,7 @@ class Filler:
             return self._find_unknown(text) or [_tell_error(error, str(error.message))]
         except TooMuch as error:
             return [_tell_error(error, str(error))]
-        except Exception as error:  # noqa: BLE001 - what an expression of the author raises is the author's to mend
+        except Exception as error:  # noqa: BLE001 - what an expression of the author raises is the author's to fix
             return [_tell_error(error, f"{type(error).__name__}: {shorten(str(error))}")]
 
     def _find_unknown(self, text: str) -> list[TextProblem]:
@@ -121,14 +123,14 @@ class Filler:
             TextProblem(
                 lines[name],
                 "",
-                f"values has no {name!r}.{suggest(name, self._values) or f' Known: {known}.'}",
+                f"{name!r} must be in values.{suggest(name, self._values) or f' Known: {known}.'}",
             )
             for name in sorted(missing, key=lambda name: (lines[name], name))
         ]
 
 
 def _tell_error(error: BaseException, reason: str) -> TextProblem:
-    """Tell why a template could not be rendered, with the line of it that was."""
+    """Describe why a template could not be rendered, with the line in it that failed."""
     frames = traceback.extract_tb(error.__traceback__)
     line = next((frame.lineno or 1 for frame in reversed(frames) if frame.filename == "<template>"), 1)
     return TextProblem(line, "", f"cannot be filled: {reason}")

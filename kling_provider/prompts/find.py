@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 1: a path -> the prompt files there.
 
-Who may write into the folder is not always who wrote the Dag: only regular files that really lie below the folder are
-taken, and a bounded number of them.
+Users who may write into the folder are not always those who wrote the Dag, so only regular files that really lie below
+the folder are read, and a bounded number of them.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _MAX_DEPTH = 32
 
 @dataclass(frozen=True, slots=True)
 class PromptFile:
-    """One file.
+    """One prompt file, or one file of defaults.
 
     :param path: where it is.
-    :param shown: its path as messages name it.
+    :param shown: its path as messages write it.
     :param relative: its path from the folder, with slashes, in NFC.
     :param stem: ``relative`` without its suffix: what a file of one prompt is called.
     :param suffix: the suffix in small letters, which says what it holds.
@@ -76,10 +76,11 @@ class FoundFiles:
 
 
 def find_files(path: str | os.PathLike[str], problems: Problems) -> FoundFiles:
-    """Find the prompt files and defaults of ``path``.
+    """Find the prompt files and the files of defaults at ``path``.
 
-    :param problems: gets what lies there and is not read.
-    :raises KlingRequestError: where there is nothing at ``path``, or nothing to read in it.
+    :param path: a folder or a file.
+    :param problems: gets files that lie there and are refused.
+    :raises KlingRequestError: if there is nothing at ``path``, or no prompt file in it.
     """
     given = str(path) if "://" in str(path) else os.fspath(path)
     root = find_path(given)
@@ -98,7 +99,7 @@ def find_files(path: str | os.PathLike[str], problems: Problems) -> FoundFiles:
     for line in search.passed_over:
         log.warning("%s.", redact_value(line))
     for problem in search.problems:
-        problems.add(problem)
+        problems.add_problem(problem)
     if not search.problems and all(file.is_defaults for file in search.files):
         more = "".join(f"; {line}" for line in search.passed_over[:3])
         raise build_call_error(
@@ -108,14 +109,14 @@ def find_files(path: str | os.PathLike[str], problems: Problems) -> FoundFiles:
 
 
 def _take_one_file(path: AnyPath, given: str) -> FoundFiles:
-    """Take a file that the Dag names itself, with the defaults beside it."""
+    """Return a file that the Dag names itself, with the defaults beside it."""
     if isinstance(path, Path):
         path = Path(os.path.realpath(path))
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or path.name.lower() in DEFAULTS:
         other = OTHER_NAMES.get(suffix)
         raise build_call_error(
-            f"{given} is no prompt file: they end in {', '.join(SUFFIXES)}"
+            f"{given} must be a prompt file: one that ends in {', '.join(SUFFIXES)} and holds no defaults"
             + (f"; call it {other}" if other else "")
         )
     folder, slash, _ = given.rpartition("/")
@@ -149,7 +150,7 @@ class _Search:
         self.passed_over: list[str] = []
 
     def walk_local(self, folder: Path, shown: str, relative: str, root: Path, above: tuple[str, ...]) -> None:
-        """Walk through a local folder. Links are followed inside ``root``, its real path, and nowhere else."""
+        """Walk through a local folder, following links only inside ``root``, the real path of the loaded folder."""
         here = os.path.realpath(folder)
         if here in above:  # a link that leads back up
             return
@@ -165,7 +166,7 @@ class _Search:
             elif child.is_dir():
                 self.walk_local(child, text, name, root, (*above, here))
             elif wanted and child.exists() and not child.is_file():
-                self.problems.append(PromptProblem("", None, "is no regular file", text))
+                self.problems.append(PromptProblem("", None, "must be a regular file", text))
             else:
                 self._take_file(child, text, name)
 
@@ -205,25 +206,24 @@ def _check_depth(depth: int, shown: str) -> None:
 
 
 def _check_link(link: Path, root: Path) -> str | None:
-    """Say what is wrong with a link that leads out of ``root``; ``None`` where it does not."""
+    """Say what is wrong with a link that leads out of ``root``; return ``None`` if it stays inside."""
     there = Path(os.path.realpath(link))
     if there.is_relative_to(root):
         return None
-    return (
-        f"is a link out of the folder (to {there}); copy what it leads to, or load that by a path of its own"
-    )
+    return f"must not be a link out of the folder (to {there}); copy what it leads to, or load that by a path of its own"
 
 
 # Where a path that the Dag names is.
 
 
 def find_path(given: str) -> AnyPath:
-    """Find the file or folder at ``given``, where :func:`kling_provider.prompts.load_prompts` says that it is looked for.
+    """Find the file or folder at ``given``; a relative path is searched for as ``load_prompts`` documents it.
 
-    :raises KlingRequestError: where there is none.
+    :param given: a path, or the URL of an object store.
+    :raises KlingRequestError: if there is none.
     """
     if not given.strip():
-        raise build_call_error("the path of the prompts is empty")
+        raise build_call_error("the path of the prompts must not be empty")
     if "://" in given:
         return _find_in_store(given)
     looked: list[Path] = []
@@ -237,20 +237,20 @@ def find_path(given: str) -> AnyPath:
 
 
 def get_local_path(path: AnyPath) -> Path | None:
-    """Give ``path`` where it is a file or folder of this machine, whatever way it was written; else ``None``."""
+    """Return ``path`` if it is on a local disk, however it was written; otherwise return ``None``."""
     if isinstance(path, Path):
         return path
     return Path(path.path) if path.protocol in ("file", "local") else None
 
 
-def open_store_path(address: str) -> ObjectStoragePath:
-    """Return the path of an address with a scheme.
+def open_store_path(url: str) -> ObjectStoragePath:
+    """Return the Airflow path for a URL such as ``s3://bucket/prompts``.
 
-    :raises ValueError: where Airflow knows no such scheme.
+    :raises ValueError: if Airflow does not know the scheme.
     """
     from airflow.sdk import ObjectStoragePath
 
-    return ObjectStoragePath(address)
+    return ObjectStoragePath(url)
 
 
 def _find_in_store(given: str) -> AnyPath:
@@ -265,7 +265,10 @@ def _find_in_store(given: str) -> AnyPath:
 
 
 def _list_folders() -> Iterator[Path]:
-    """List where a relative path may begin: around the Dag's file first, because a bundle has its own version."""
+    """List the folders in which a relative path is searched for.
+
+    The Dag's file comes first, because each version of a bundle has prompts of its own.
+    """
     dag: Any = running_context().get("dag")
     if dag is not None and dag.fileloc:
         yield from Path(dag.fileloc).absolute().parents

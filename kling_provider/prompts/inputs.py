@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 6: paths of inputs -> files beside those that name them, and only where prompt files may point to.
 
-A request in Dag code may name any path. A prompt file may come from somebody else, and what it names is read on the
+A request in Dag code may name any path. A prompt file may have another author, and what it names is read on the
 worker and sent to Kling.
 """
 
@@ -31,7 +31,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo")
 #: Longer ones are no paths (PATH_MAX).
 _LONGEST_PATH = 4096
-_WIDER = "put its folder into inputs_below of load_prompts if that is meant"
+_WIDER = "add its folder to inputs_below of load_prompts if that is meant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,13 @@ def resolve_inputs(
     inputs_below: Sequence[str | os.PathLike[str]] | str | None,
     problems: Problems,
 ) -> list[ResolvedVariant]:
-    """Find the inputs that variants name.
+    """Find the input files that variants name.
 
+    :param variants: the variants, with their texts filled.
     :param root: the folder that is loaded.
-    :param inputs_below: where inputs may lie instead of there.
-    :param problems: gets what is not there, or lies elsewhere.
-    :raises KlingRequestError: where ``inputs_below`` is no list of places that are there.
+    :param inputs_below: the places in which inputs may lie, instead of ``root``.
+    :param problems: gets inputs that do not exist, or lie elsewhere.
+    :raises KlingRequestError: if ``inputs_below`` is not a list of places that exist.
     """
     allowed = _list_allowed_places(root, inputs_below)
     return [ResolvedVariant(each.variant, _resolve_variant(each, allowed, problems)) for each in variants]
@@ -71,9 +72,9 @@ def _list_allowed_places(
 ) -> list[AnyPath]:
     """List where the inputs that prompt files name may lie.
 
-    :param root: the folder that is loaded. It is all that counts by default; of a bucket, the whole bucket.
-    :param inputs_below: folders and buckets instead.
-    :raises KlingRequestError: where one of them is not there.
+    :param root: the folder that is loaded, which is the default; in an object store the default is its whole bucket.
+    :param inputs_below: the folders and buckets to allow instead.
+    :raises KlingRequestError: if one of them does not exist.
     """
     if inputs_below is None:
         return [root if get_local_path(root) else _get_bucket(root)]
@@ -108,7 +109,7 @@ def _resolve_variant(
 
 
 def _walk_values(value: Any, path: Sequence[str], place: Keys = ()) -> Iterator[tuple[Keys, str]]:
-    """Walk through the texts at ``path`` of a value: where in it each stands, and the text."""
+    """Walk through the texts at ``path`` of a value; yield the place of each in it, and the text."""
     if not path:
         if isinstance(value, str):
             yield place, value
@@ -129,9 +130,9 @@ def _replace_value(value: Any, place: Keys, new: str) -> Any:
 
 
 def _find_input(written: str, folder: AnyPath, allowed: Sequence[AnyPath]) -> str | _Unusable:
-    """Give an input as a request carries it: a URL or base64 as it is, a path made absolute.
+    """Return an input as a request holds it: a URL or base64 as it is, a path made absolute.
 
-    :param folder: that of the file which names it.
+    :param folder: the folder of the file that names it.
     """
     if not written or written.lower().startswith(("http://", "https://", "data:")) or _is_base64(written):
         return written
@@ -140,7 +141,7 @@ def _find_input(written: str, folder: AnyPath, allowed: Sequence[AnyPath]) -> st
         return path
     if not any(_is_below(path, one) for one in allowed):
         places = ", ".join(map(str, allowed)) or "no files"
-        return _Unusable(f"lies outside of what prompt files may name ({places}); {_WIDER}")
+        return _Unusable(f"must lie below what prompt files may name ({places}); {_WIDER}")
     try:
         there = path.is_file()
     except ImportError as error:
@@ -158,7 +159,7 @@ def _is_base64(text: str) -> bool:
 
 
 def _locate_input(written: str, folder: AnyPath) -> AnyPath | _Unusable:
-    """Give the path that is meant, whatever is there."""
+    """Return the path that is meant, whether or not there is a file."""
     if "://" in written:
         try:
             named = open_store_path(written)
@@ -170,8 +171,8 @@ def _locate_input(written: str, folder: AnyPath) -> AnyPath | _Unusable:
     if isinstance(folder, Path):
         return folder / written
     if written.startswith("/"):
-        # Whoever may write into a bucket must not thereby read the worker's disk.
-        return _Unusable(f"is a path of the worker, in a prompt file of {folder}; write a relative one")
+        # Write access to a bucket must not give read access to the worker's disk.
+        return _Unusable(f"must be relative, not a path of the worker, in a prompt file of {folder}")
     place = folder
     for part in PurePosixPath(written).parts:
         place = place.parent if part == ".." else place / part

@@ -99,11 +99,15 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(("+", "-", "*", "/", "//", "%", "**"))
 
     def __init__(self, given: int) -> None:
-        """
-        :param given: the size of the values that are filled in.
+        """Allow more to texts that are filled with larger values.
+
+        :param given: the size of the values that are filled in, as :func:`measure_size` counts it.
         """
         super().__init__(
-            undefined=StrictUndefined, keep_trailing_newline=True, optimized=False, finalize=self._output
+            undefined=StrictUndefined,
+            keep_trailing_newline=True,
+            optimized=False,
+            finalize=self._meter_output,
         )
         self._allowed = _LIMIT + 4 * given
         self._left = 0
@@ -111,17 +115,22 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
         del self.globals["lipsum"]
         for name in _RANDOM:
             del self.filters[name]
-        self.filters = {name: self._metered(name, function) for name, function in self.filters.items()}
-        self.filters |= {"_each": self._each, "_made": self._made, "_joined": self._joined}
+        self.filters = {name: self._meter_filter(name, function) for name, function in self.filters.items()}
+        self.filters |= {
+            "_meter_items": self._meter_items,
+            "_meter_value": self._meter_value,
+            "_join_metered": self._join_metered,
+        }
 
     def start_text(self, text: str) -> None:
-        """Start to count for ``text``."""
+        """Start the count for ``text``, from nothing."""
         self._left = self._allowed
         self._whole = len(text) + 1
 
-    def spend(self, size: int) -> None:
-        """
-        :raises TooMuch: where nothing is left.
+    def spend_allowance(self, size: int) -> None:
+        """Take ``size`` characters and entries from what the text may still make.
+
+        :raises TooMuch: if less than that is left.
         """
         self._left -= size
         if self._left < 0:
@@ -133,95 +142,105 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
 
     # What the rewritten template calls.
 
-    def _each(self, items: Iterable[Any]) -> Iterator[Any]:
-        """The items of a loop."""
+    def _meter_items(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the items of a loop; each pass counts as the whole text."""
         for item in items:
-            self.spend(self._whole)
+            self.spend_allowance(self._whole)
             yield item
 
-    def _made(self, value: Any) -> Any:
-        """Something that was just put together."""
-        self.spend(self._size(value))
+    def _meter_value(self, value: Any) -> Any:
+        """Return a value that was just made, after counting its size."""
+        self.spend_allowance(self._measure_value(value))
         return value
 
-    def _joined(self, parts: Iterable[Any]) -> str:
-        """``a ~ b``."""
-        texts = [str(self._made(part)) for part in parts]
-        self.spend(sum(map(len, texts)))
+    def _join_metered(self, parts: Iterable[Any]) -> str:
+        """Join the operands of ``a ~ b``, after counting them."""
+        texts = [str(self._meter_value(part)) for part in parts]
+        self.spend_allowance(sum(map(len, texts)))
         return "".join(texts)
 
-    def _output(self, value: Any) -> Any:
-        """``{{ value }}``."""
-        return value if isinstance(value, Undefined) else self._made(value)
+    def _meter_output(self, value: Any) -> Any:
+        """Return the value of ``{{ value }}``, after counting its size."""
+        return value if isinstance(value, Undefined) else self._meter_value(value)
 
     # What Jinja's sandbox asks before it does something.
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
         if operator == "**" and not numbers:
-            raise SecurityError("** is for numbers only")
+            raise SecurityError("the operands of ** must be numbers")
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
-            self.spend(left.bit_length() * _count(right) // 8)
+            self.spend_allowance(left.bit_length() * _read_length(right) // 8)
         elif operator == "%" and isinstance(left, str | bytes):
-            self.spend(self._written_by(left, right))
+            self.spend_allowance(self._measure_formatted(left, right))
         elif operator == "*" and not numbers:
-            self.spend(self._size(left) * _times(right) + self._size(right) * _times(left))
+            self.spend_allowance(
+                self._measure_value(left) * _read_factor(right)
+                + self._measure_value(right) * _read_factor(left)
+            )
         else:
-            self.spend(self._size(left) + self._size(right))
-        return self._made(super().call_binop(context, operator, left, right))
+            self.spend_allowance(self._measure_value(left) + self._measure_value(right))
+        return self._meter_value(super().call_binop(context, operator, left, right))
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        self.spend(self._whole)
+        self.spend_allowance(self._whole)
         method = getattr(obj, "__wrapped__", obj)  # the sandbox wraps str.format
         owner, name = getattr(method, "__self__", None), getattr(method, "__name__", "")
         for kind, allowed in _PLAIN_METHODS.items():
             if isinstance(owner, kind) and name not in allowed:
                 instead = f"; use the filter: value|{_FILTER_FOR[name]}(…)" if name in _FILTER_FOR else ""
-                raise SecurityError(f"{kind.__name__}.{name} is not called here{instead}")
+                raise SecurityError(f"{kind.__name__}.{name} must not be called here{instead}")
         if owner is not None and not isinstance(owner, type(self)):
-            self.spend(self._size(owner) if isinstance(owner, str | list | tuple | dict) else 1)
-        return self._made(super().call(context, obj, *args, **kwargs))
+            self.spend_allowance(
+                self._measure_value(owner) if isinstance(owner, str | list | tuple | dict) else 1
+            )
+        return self._meter_value(super().call(context, obj, *args, **kwargs))
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         found = super().getitem(obj, argument)
-        return self._made(found) if isinstance(argument, slice) else found
+        return self._meter_value(found) if isinstance(argument, slice) else found
 
-    def _metered(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter of Jinja's, paid for by its input, by what its arguments let it add, and by its output."""
+    def _meter_filter(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Wrap a filter so that its input, what its arguments let it add, and its output are counted."""
         # Some take the environment or its like before the value.
         first = 0 if getattr(function, "jinja_pass_arg", None) is None else 1
 
         @wraps(function)
-        def metered(*args: Any, **kwargs: Any) -> Any:
+        def call_filter(*args: Any, **kwargs: Any) -> Any:
             value, more = args[first], [*args[first + 1 :], *kwargs.values()]
             if isinstance(value, Iterator):
-                value = list(self._each(value))
+                value = list(self._meter_items(value))
                 args = (*args[:first], value, *args[first + 1 :])
-            size = self._size(value)
-            self.spend(size + self._added(name, value, size, more))
-            return self._made(function(*args, **kwargs))
+            size = self._measure_value(value)
+            self.spend_allowance(size + self._measure_addition(name, value, size, more))
+            return self._meter_value(function(*args, **kwargs))
 
-        return metered
+        return call_filter
 
-    def _added(self, name: str, value: Any, size: int, arguments: list[Any]) -> int:
-        """The most that a filter adds to ``value`` because of its arguments."""
+    def _measure_addition(self, name: str, value: Any, size: int, arguments: list[Any]) -> int:
+        """Compute the largest size that a filter may add to ``value`` because of its arguments."""
         if name == "format":
-            return self._written_by(value, tuple(arguments))
+            return self._measure_formatted(value, tuple(arguments))
         times = size + 1 if name in _REPEATING else 1
         if name == "replace" and arguments:
             times = str(value).count(str(arguments[0])) if str(arguments[0]) else size + 1
         return sum(
-            times * (_count(one) if isinstance(one, int | float) else self._size(one)) for one in arguments
+            times * (_read_length(one) if isinstance(one, int | float) else self._measure_value(one))
+            for one in arguments
         )
 
-    def _written_by(self, pattern: Any, arguments: Any) -> int:
-        """The most that ``pattern % arguments`` writes: a width is a number in the pattern, or ``*`` an argument."""
-        widths = sum(_count(float(number)) for number in re.findall(r"\d+", str(pattern)))
+    def _measure_formatted(self, pattern: Any, arguments: Any) -> int:
+        """Compute the largest size of ``pattern % arguments``; widths are numbers in the pattern, or arguments of ``*``."""
+        widths = sum(_read_length(float(number)) for number in re.findall(r"\d+", str(pattern)))
         if "*" in str(pattern) and isinstance(arguments, tuple):
-            widths += sum(_count(one) for one in arguments if isinstance(one, int))
-        return widths + self._size(pattern) + self._size(arguments) * (1 + str(pattern).count("%"))
+            widths += sum(_read_length(one) for one in arguments if isinstance(one, int))
+        return (
+            widths
+            + self._measure_value(pattern)
+            + self._measure_value(arguments) * (1 + str(pattern).count("%"))
+        )
 
-    def _size(self, value: Any) -> int:
+    def _measure_value(self, value: Any) -> int:
         size = measure_size(value, self._left)
         if size > self._left:
             raise TooMuch
@@ -229,7 +248,7 @@ class MeteredEnvironment(ImmutableSandboxedEnvironment):
 
 
 def measure_size(value: Any, most: int = 100_000_000) -> int:
-    """Characters and entries all through; the walk ends soon after ``most``, however deep ``value`` is."""
+    """Measure a value in characters and entries, at any depth; stop soon after ``most``."""
     size, open_values = 0, [value]
     while open_values and size <= most:
         one = open_values.pop()
@@ -253,41 +272,41 @@ class _Meters(NodeTransformer):
 
     def visit_For(self, node: nodes.For) -> nodes.For:
         self.generic_visit(node)
-        node.iter = _filtered(node.iter, "_each")
+        node.iter = _apply_filter(node.iter, "_meter_items")
         return node
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:
         self.generic_visit(node)
-        return _filtered(nodes.Tuple(node.nodes, "load", lineno=node.lineno), "_joined")
+        return _apply_filter(nodes.Tuple(node.nodes, "load", lineno=node.lineno), "_join_metered")
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
         self.generic_visit(node)
-        node.expr = _filtered(node.expr, "_made")
+        node.expr = _apply_filter(node.expr, "_meter_value")
         for operand in node.ops:
-            operand.expr = _filtered(operand.expr, "_made")
+            operand.expr = _apply_filter(operand.expr, "_meter_value")
         return node
 
     def visit_List(self, node: nodes.List) -> nodes.Node:
         self.generic_visit(node)
-        return _filtered(node, "_made")
+        return _apply_filter(node, "_meter_value")
 
     def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
         self.generic_visit(node)
-        return _filtered(node, "_made")
+        return _apply_filter(node, "_meter_value")
 
     def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
         self.generic_visit(node)
-        return node if node.ctx != "load" else _filtered(node, "_made")
+        return node if node.ctx != "load" else _apply_filter(node, "_meter_value")
 
 
-def _filtered(node: Any, name: str) -> nodes.Filter:
+def _apply_filter(node: Any, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
-def _count(number: float) -> int:
-    """A number as a length: no larger than any that could be allowed."""
+def _read_length(number: float) -> int:
+    """Read a number as a length, with an upper bound that is beyond every limit."""
     return int(min(abs(number), 10**9)) if number == number else 0
 
 
-def _times(value: Any) -> int:
-    return _count(max(0, value)) if isinstance(value, int) else 0
+def _read_factor(value: Any) -> int:
+    return _read_length(max(0, value)) if isinstance(value, int) else 0

@@ -8,21 +8,22 @@ from typing import Any
 
 
 class LiteralRequest(dict[str, Any]):
-    """A request whose texts are data: what looks like Jinja in them is what somebody wrote into a prompt file.
+    """A request whose texts Airflow does not render: Jinja in a prompt file is part of the prompt.
 
-    Airflow renders what a Dag gives to an operator, dicts all through, and ``{{ conn.kling_default.password }}`` in a
-    prompt file would be the password. It asks anything that has a ``resolve`` what it stands for instead, and takes
-    the answer as it is.
+    Airflow renders the templated fields of an operator, at any depth of a dict, so ``{{ conn.kling_default.password }}``
+    in a prompt file would become the password. Of an object with a method ``resolve`` it takes the value that this
+    returns, and does not render it.
 
     Otherwise it is a dict. ``request | {"duration": 10}`` and copies stay literal. ``{**request}`` is the Dag's own
     dict, which Airflow renders as it renders every other.
     """
 
     def resolve(self, context: Mapping[str, Any]) -> dict[str, Any]:
-        """The plain request. Airflow calls this when it renders the task that the request was given to."""
+        """Return the plain request; Airflow calls this when it renders the fields of the task that has the request."""
         return dict(self)
 
     def copy(self) -> LiteralRequest:
+        """Return a copy that stays literal."""
         return LiteralRequest(self)
 
     __copy__ = copy

@@ -33,7 +33,7 @@ def load_requests(
     inputs_below: Sequence[str | os.PathLike[str]] | str | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """Load requests as :func:`kling_provider.prompts.load_prompts` says."""
+    """Load the requests of a path; :func:`kling_provider.prompts.load_prompts` documents the parameters and errors."""
     _check_arguments(values, limit)
     problems = Problems()
     found = find_files(path, problems)

@@ -30,9 +30,9 @@ _NOT_CONTENT = frozenset({"type", "name", "take", "adopt", *VARIANT_KEYS, "callb
 
 
 def find_wrong_in_name(name: str) -> str | None:
-    """Say why ``name`` cannot be the name of a file; ``None`` where it can."""
+    """Say why ``name`` cannot be the name of a file; return ``None`` if it can."""
     if not name:
-        return "is empty"
+        return "must not be empty"
     if len(name) > _MAX_NAME:
         return f"must be at most {_MAX_NAME} characters (has {len(name)})"
     for sign in name:
@@ -51,8 +51,11 @@ def find_wrong_in_name(name: str) -> str | None:
 def name_by_content(stem: str, fields: Mapping[str, Any]) -> str:
     """Make a name such as ``ideas/a-red-panda-brews-1f3a9c02``: the file, the first words, a hash of what is asked for.
 
-    It is made of what the fields mean, so every form of file and every spelling of the same request gives the same
-    name. What cannot be read yet (a placeholder that is filled later, a mistake) counts as it is written.
+    The hash is of the meaning of the fields: the same request has the same name in every form of file and in every
+    spelling. A value that cannot be read yet (a placeholder that is filled later, a mistake) counts as it is written.
+
+    :param stem: the path of the file without suffix.
+    :param fields: the fields of the entry, with its defaults.
     """
     request, rest = read_what_can_be(fields)
     content = {key: _simplify_value(value) for key, value in (request.fingerprint() | rest).items()}
@@ -71,13 +74,13 @@ def name_combination(name: str, values: Mapping[str, Any]) -> str:
 
 
 def fold_name(name: str) -> str:
-    """Give what is equal for names whose files would be one: some file systems know no case, some signs become ``_``."""
+    """Fold a name so that names whose files would collide are equal: without case, unsafe characters as ``_``."""
     plain = re.sub(rf"{UNSAFE}|(?<![^/])\.", "_", name)
     return unicodedata.normalize("NFC", plain).casefold()
 
 
 def _read_text(request: KlingRequest, rest: Mapping[str, Any], key: str) -> str:
-    """Read a text of a request that may be wrong; empty where it is none."""
+    """Read a text of a request that may be wrong; return an empty text if it is none."""
     return str(getattr(request, key, None) or rest.get(key) or "")
 
 

@@ -36,7 +36,7 @@ class TextProblem(NamedTuple):
 
 
 _PLACES = {".csv": "rows", ".txt": "lines", ".jsonl": "lines"}
-#: So many lines say what to mend; a table of thousands of rows would fill the log.
+#: The most lines of one error: a table of thousands of rows would fill the log.
 _MOST_LINES = 100
 #: How the API's rules say that an input needs another type. A table has no place where that could be written so.
 _WRITE_TYPE = re.compile(r"\bwrite type: (\w+(?: or \w+)*)")
@@ -52,10 +52,10 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._met)
 
-    def add(self, problem: PromptProblem, *, met_in: str | None = None) -> None:
+    def add_problem(self, problem: PromptProblem, *, met_in: str | None = None) -> None:
         """Add a problem whose place is known.
 
-        :param met_in: the file of the entry that has it, where that is not the problem's own file.
+        :param met_in: the file of the entry that has the problem, if that is not the file to blame.
         """
         self._met.append((problem, met_in or problem.file))
 
@@ -64,9 +64,10 @@ class Problems:
     ) -> None:
         """Add problems with the values of an entry; each gets the place where its value was written.
 
-        :param fields: what the entry and its defaults say.
-        :param own: the entry, which is to blame for what nobody wrote.
-        :param line_of_prompt: where in the prompt the problem is, from 1.
+        :param problems: the problems, by field.
+        :param fields: the fields of the entry, with its defaults.
+        :param own: the entry, which is the place of problems with fields that were not written.
+        :param line_of_prompt: the line within the prompt, from 1.
         """
         for problem in problems:
             origin = find_origin(problem.field, fields, own)
@@ -74,17 +75,17 @@ class Problems:
             if line is not None and origin.section.is_body and problem.field == "prompt":
                 line += line_of_prompt - 1
             message = problem.message
-            if origin.section.suffix == ".csv":
+            if origin.section.file_suffix == ".csv":
                 message = _WRITE_TYPE.sub(r"add a column `type` with \1", message)
-            self.add(
+            self.add_problem(
                 PromptProblem(problem.field, problem.found, message, origin.section.file, line),
                 met_in=own.file,
             )
 
     def build_error(self, where: str) -> KlingRequestError:
-        """Build one exception for all: a summary, then one line each.
+        """Build one exception for all problems: a summary, then a line for each.
 
-        What several entries inherit is said once, and so is what is wrong in one way in many places of a file.
+        A problem of defaults that several entries inherit has one line, and so has one that many lines of a file share.
 
         :param where: the path that was loaded.
         """
@@ -105,7 +106,7 @@ class Problems:
 
 
 def build_call_error(message: str) -> KlingRequestError:
-    """Build the error of a call that is wrong as a whole."""
+    """Build the error of a call that is wrong as a whole; add that nothing was sent."""
     message = redact_value(message)
     end = "" if message.endswith((".", "?")) else "."
     text = f"{message[0].upper()}{message[1:]}{end} Nothing was sent."
@@ -113,7 +114,7 @@ def build_call_error(message: str) -> KlingRequestError:
 
 
 def _merge_places(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
-    """Make one problem of what is wrong in several lines of one file: that of the first, with their number."""
+    """Merge the same problem in several lines of one file into that of the first line, with their number."""
     places: dict[tuple[str, str, str], list[PromptProblem]] = {}
     for problem in problems:
         places.setdefault((problem.file, problem.field, problem.message), []).append(problem)
@@ -128,7 +129,7 @@ def _merge_places(problems: Sequence[PromptProblem]) -> list[PromptProblem]:
 
 
 def _name_files(problem: PromptProblem, files: list[str]) -> PromptProblem:
-    """Name who met a problem of defaults: they may be right for one entry and wrong for another."""
+    """Name the files whose entries have a problem of defaults, which may be right for other entries."""
     if problem.file in files:
         return problem
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""

@@ -29,7 +29,7 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What a file holds. ``holds_several`` is a matter of its form, not of its number of entries."""
+    """The content of a file. ``holds_several`` depends on its form, not on its number of entries."""
 
     file: PromptFile
     entries: tuple[Section, ...] = ()
@@ -38,8 +38,9 @@ class FileContent:
 
 
 def read_files(files: Sequence[PromptFile], problems: Problems) -> list[FileContent]:
-    """Read files in their order.
+    """Read the content of files, in their order.
 
+    :param files: the files, those of defaults among them.
     :param problems: gets what cannot be read.
     """
     return [_FileReader(file, problems).read_file() for file in files]
@@ -53,9 +54,10 @@ class _FileReader:
         self._problems = problems
 
     def read_file(self) -> FileContent:
+        """Read the file by its suffix; what cannot be read becomes a problem."""
         text = _read_text(self.file.path)
         if isinstance(text, TextProblem):
-            self._add_all([text])
+            self._add_problems([text])
             return FileContent(self.file)
         if self.file.is_defaults:
             return self._read_folder_defaults(text)
@@ -77,7 +79,7 @@ class _FileReader:
 
     def _read_folder_defaults(self, text: str) -> FileContent:
         document = YamlText(text)
-        self._add_all(document.problems)
+        self._add_problems(document.problems)
         if document.value is None:
             return FileContent(self.file)
         return FileContent(self.file, defaults=self._make_defaults(document.value, document.lines))
@@ -85,20 +87,24 @@ class _FileReader:
     def _read_markdown(self, text: str) -> FileContent:
         file = split_head(text, get_known_keys())
         if isinstance(file, WrongHead):
-            self._add(file.line, file.message)
+            self._add_problem(file.line, file.message)
             return FileContent(self.file)
         head = YamlText(file.head, first_line=file.head_line)
-        self._add_all(head.problems)
+        self._add_problems(head.problems)
         data = {} if head.value is None and not head.problems else head.value
         if not isinstance(data, dict):
             if not head.problems:
-                self._add(file.head_line, "its head must be a mapping such as duration: 5")
+                self._add_problem(file.head_line, "its head must be a mapping such as duration: 5")
             return FileContent(self.file)
         lines = head.lines_by_key | {(): file.head_line}
         prompt = file.body.strip()
         if prompt:
             if data.get("prompt") is not None:
-                self._add(lines.get(("prompt",)), "is written twice, in the head and below it", key="prompt")
+                self._add_problem(
+                    lines.get(("prompt",)),
+                    "must be written once: it is in the head and below it",
+                    key="prompt",
+                )
             blank = len(file.body) - len(file.body.lstrip())
             lines["prompt",] = file.body_line + file.body.count("\n", 0, blank)
             data["prompt"] = prompt
@@ -107,7 +113,7 @@ class _FileReader:
     def _read_lines(self, text: str) -> Iterator[Section]:
         for number, prompt in list_prompts(text):
             if wrong := find_wrong_in_line(prompt, get_known_keys()):
-                self._add(number, wrong)
+                self._add_problem(number, wrong)
             else:
                 yield self._make_section({"prompt": prompt}, Lines.of_one(number))
 
@@ -116,7 +122,7 @@ class _FileReader:
             if not line.strip():
                 continue
             document = JsonText(line, line=number)
-            self._add_all(document.problems)
+            self._add_problems(document.problems)
             if document.is_readable and (entry := self._make_entry(document.value, document.lines)):
                 yield entry
 
@@ -124,16 +130,16 @@ class _FileReader:
         table = Table(text, get_known_keys())
         for line, cells in table.read_rows():
             yield self._make_section(cells, Lines.of_one(line))
-        self._add_all(table.problems)
+        self._add_problems(table.problems)
 
     # What YAML and JSON share.
 
     def _read_document(self, document: YamlText | JsonText) -> FileContent:
-        self._add_all(document.problems)
+        self._add_problems(document.problems)
         value, lines = document.value, document.lines
         if value is None:
             if document.is_readable:
-                self._add(None, "holds no prompt")
+                self._add_problem(None, "must hold at least one prompt")
             return FileContent(self.file)
         if isinstance(value, Mapping) and ("prompts" in value or "defaults" in value):
             return self._read_with_defaults(value, lines)
@@ -146,11 +152,11 @@ class _FileReader:
         for key in value:
             if key not in ("prompts", "defaults"):
                 wrong = unknown_key(key, value[key], ("prompts", "defaults"))
-                self._add(lines.find_line((key,)), wrong.message, key=key, found=wrong.found)
+                self._add_problem(lines.find_line((key,)), wrong.message, key=key, found=wrong.found)
         prompts = value.get("prompts")
         if not isinstance(prompts, list):
             line = lines.find_line(("prompts",))
-            self._add(line, "must be a list, beside defaults", key="prompts", found=prompts)
+            self._add_problem(line, "must be a list, beside defaults", key="prompts", found=prompts)
             return FileContent(self.file)
         own = value.get("defaults")
         defaults = None if own is None else self._make_defaults(own, lines.narrow_to("defaults"))
@@ -159,7 +165,7 @@ class _FileReader:
 
     def _read_list(self, items: list[Any], lines: Lines) -> Iterator[Section]:
         if not items:
-            self._add(lines.find_line(()), "holds no prompt")
+            self._add_problem(lines.find_line(()), "must hold at least one prompt")
         for index, item in enumerate(items):
             if entry := self._make_entry(item, lines.narrow_to(index)):
                 yield entry
@@ -174,18 +180,18 @@ class _FileReader:
             value = {"prompt": value}
         if not isinstance(value, Mapping):
             wrong = f"an entry must be a mapping such as prompt: A red panda (found {value!r:.60})"
-            self._add(lines.find_line(()), wrong)
+            self._add_problem(lines.find_line(()), wrong)
             return None
         return self._make_section(value, lines)
 
     def _make_defaults(self, value: Any, lines: Lines) -> Section | None:
         if not isinstance(value, Mapping):
-            self._add(lines.find_line(()), "defaults must be a mapping such as {duration: 5}")
+            self._add_problem(lines.find_line(()), "defaults must be a mapping such as {duration: 5}")
             return None
         for key in ("name", *KEYS_OF_ONE_TASK):
             if value.get(key) is not None:
-                wrong = "belongs to one entry, not into defaults"
-                self._add(lines.find_line((key,)), wrong, key=key, found=value[key])
+                wrong = "must be in an entry, not in defaults"
+                self._add_problem(lines.find_line((key,)), wrong, key=key, found=value[key])
         return self._make_section(value, lines)
 
     def _make_section(self, data: Mapping[str, Any], lines: Lines, *, is_body: bool = False) -> Section:
@@ -193,22 +199,22 @@ class _FileReader:
 
     # What is wrong with it.
 
-    def _add(self, line: int | None, message: str, *, key: str = "", found: Any = None) -> None:
-        self._problems.add(PromptProblem(key, found, message, self.file.shown, line))
+    def _add_problem(self, line: int | None, message: str, *, key: str = "", found: Any = None) -> None:
+        self._problems.add_problem(PromptProblem(key, found, message, self.file.shown, line))
 
-    def _add_all(self, problems: Iterable[TextProblem]) -> None:
+    def _add_problems(self, problems: Iterable[TextProblem]) -> None:
         for problem in problems:
-            self._add(problem.line, problem.message, key=problem.key)
+            self._add_problem(problem.line, problem.message, key=problem.key)
 
 
 def _read_text(path: AnyPath) -> str | TextProblem:
-    """Read a regular file of a bounded size in UTF-8, every line ended by ``\\n``, so that one text has one form on all systems."""
+    """Read a regular file in UTF-8, up to ``MAX_FILE_BYTES``, with ``\\n`` as the end of every line."""
     try:
         content = _read_bytes(path)
     except OSError as error:
         return TextProblem(None, "", f"cannot be read: {error.strerror or type(error).__name__}")
     if content is None:
-        return TextProblem(None, "", "is no regular file")
+        return TextProblem(None, "", "must be a regular file")
     if len(content) > MAX_FILE_BYTES:
         limit = f"has more than {MAX_FILE_BYTES // 1024 // 1024} MB; split it, and name images by path"
         return TextProblem(None, "", limit)
@@ -216,7 +222,7 @@ def _read_text(path: AnyPath) -> str | TextProblem:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        wrong = f"is not UTF-8 (byte 0x{content[error.start]:02x}): save the file as UTF-8"
+        wrong = f"must be UTF-8 (found the byte 0x{content[error.start]:02x}): save the file as UTF-8"
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):
             wrong += " (it is UTF-16, which spreadsheets call Unicode text)"
         return TextProblem(line, "", wrong)
@@ -226,7 +232,7 @@ def _read_text(path: AnyPath) -> str | TextProblem:
 
 
 def _read_bytes(path: AnyPath) -> bytes | None:
-    """Read no more than one byte beyond the limit; ``None`` for what is no regular file."""
+    """Read up to one byte more than the limit; return ``None`` if it is not a regular file."""
     local = get_local_path(path)
     if local is None:
         with path.open("rb") as remote:

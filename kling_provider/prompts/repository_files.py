@@ -32,7 +32,7 @@ _USUAL_FILES = frozenset(
 
 
 def is_repository_file(name: str) -> bool:
-    """Whether a file of this name is a repository's own (its README, its licence), in whatever language."""
+    """Say whether a file of this name belongs to the repository (README, licence …), in any language."""
     stem, dot, _ = name.rpartition(".")
     if name.lower() in _USUAL_FILES:
         return True

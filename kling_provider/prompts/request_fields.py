@@ -26,22 +26,22 @@ EVERY = "*"
 
 
 def get_known_keys() -> frozenset[str]:
-    """Give every key that an entry may have, in either spelling."""
+    """Return every key that an entry may have, in either spelling."""
     return frozenset({*get_request_keys(), *legacy_names(), *VARIANT_KEYS})
 
 
 def get_request_keys() -> frozenset[str]:
-    """Give every key of a request of any type, in our spelling."""
+    """Return every key of a request of any type, in the current spelling."""
     return all_field_names()
 
 
 def get_keys_of_other_types(type_: object) -> frozenset[str]:
-    """Give the keys that requests of other types have, and those of ``type_`` do not."""
+    """Return the keys that requests of other types have, and those of ``type_`` do not."""
     return get_request_keys() - _get_kind(type_).model_fields.keys()
 
 
 def get_text_keys() -> frozenset[str]:
-    """Give the keys, at any depth of a request, whose value is text: ``007`` is no number there."""
+    """Return the keys, at any depth of a request, whose value is text, so that ``007`` is no number there."""
     return _get_text_keys(request_types())
 
 
@@ -51,13 +51,13 @@ def _get_text_keys(types: tuple[str, ...]) -> frozenset[str]:
 
 
 def get_prompt_keys() -> frozenset[str]:
-    """Give the keys of texts that people write at length, where a lost end would be paid for."""
+    """Return the keys of prompts and negative prompts: long texts, whose end must not be lost."""
     named = {spec.request_class.prompt_field for spec in all_specs()}
     return frozenset(key for key in get_text_keys() if key in named or key.endswith("_prompt"))
 
 
 def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
-    """Give the ways to all values of a request of ``type_`` that may name a file; ``"*"`` is each entry of a list."""
+    """Return the paths to all values of a request of ``type_`` that may name a file; ``"*"`` is each entry of a list."""
     paths: list[tuple[str, ...]] = []
     for name, within, is_list in input_fields(_get_kind(type_)):
         paths.append((name, EVERY) if is_list else (name,))
@@ -67,7 +67,7 @@ def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
 
 
 def get_canonical_key(key: str) -> str:
-    """Give our spelling of a key; one that nobody knows stays as it is."""
+    """Return the current spelling of a key; an unknown one stays as it is."""
     return ours(key)
 
 
@@ -77,7 +77,7 @@ def is_same_field(key: str, other: str) -> bool:
 
 
 def _get_kind(type_: object) -> type[KlingRequest]:
-    """Give the class of a type; one that does not exist is reported elsewhere, and read as the default one here."""
+    """Return the class of a type; use that of the default type for an unknown one, which is reported elsewhere."""
     spec = find_spec(type_) or find_spec(DEFAULT_TYPE)
     assert spec is not None
     return spec.request_class

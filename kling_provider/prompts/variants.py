@@ -24,7 +24,7 @@ from kling_provider.prompts.request_fields import (
     is_same_field,
 )
 
-#: Against a slip of the finger: each of them is a paid video.
+#: A guard against mistakes: each of them is a paid video.
 _MAX_VARIANTS = 100
 _MAX_OF_ONE = 1000
 
@@ -48,9 +48,10 @@ class Variant:
 
 
 def expand_variants(entries: Sequence[PromptEntry], problems: Problems) -> list[Variant]:
-    """Make every combination of an entry's ``matrix``, each with every take of its ``variants``.
+    """Expand each entry into the combinations of its ``matrix``, each with every take of its ``variants``.
 
-    :param problems: gets what is wrong with these two, and with names.
+    :param entries: the entries, with their defaults.
+    :param problems: gets what is wrong with these two keys, and with names.
     """
     return [variant for entry in entries for variant in _expand_entry(entry, problems)]
 
@@ -66,7 +67,7 @@ def _expand_entry(entry: PromptEntry, problems: Problems) -> Iterator[Variant]:
         variants, matrix, count = 1, {}, 1
     if count > 1:
         wrong += [
-            Problem(key, item.value, "is one task's own; it cannot go with variants or matrix")
+            Problem(key, item.value, "must not be used with variants or matrix: it belongs to one task")
             for key in KEYS_OF_ONE_TASK
             if (item := rest.get(key)) and item.value != ""
         ]
@@ -116,7 +117,7 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
         field = f"matrix.{key}"
         if get_canonical_key(key) not in allowed:
             cannot = key in get_request_keys()
-            message = "cannot be in a matrix" if cannot else unknown_key(key, None, allowed).message
+            message = "must not be in a matrix" if cannot else unknown_key(key, None, allowed).message
             wrong.append(Problem(field, None, message))
         elif not isinstance(items, list) or not items or any(item is None for item in items):
             wrong.append(Problem(field, items, "must be a list of values"))
@@ -124,7 +125,7 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
             if (
                 asked.section is entry.own
             ):  # else the entry has the last word over a matrix among its defaults
-                message = f"{get_canonical_key(key)} stands beside the matrix as well; write it once"
+                message = f"must be written once: {get_canonical_key(key)} stands beside the matrix as well"
                 wrong.append(Problem(field, None, message))
         else:
             at = (*asked.keys, key)
@@ -133,14 +134,14 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
 
 
 def _say_too_many(count: int, variants: int, matrix: Mapping[str, Any]) -> Problem:
-    wrong = f"makes more than {_MAX_OF_ONE} videos of one entry"
+    wrong = f"must make at most {_MAX_OF_ONE} videos of one entry"
     if matrix and variants > 1:
-        wrong += f": {count:,}, with {variants} variants of each combination"
+        wrong += f" (makes {count:,}, with {variants} variants of each combination)"
     return Problem("matrix" if matrix else "variants", None, wrong)
 
 
 def _name_entry(entry: PromptEntry, wrong: list[Problem]) -> str | None:
-    """Name an entry, before a matrix adds to it; ``None`` where what was written cannot be a name."""
+    """Name an entry, before a matrix adds to it; return ``None`` if what was written cannot be a name."""
     given = entry.fields.get("name")
     if given is not None and (
         isinstance(given.value, bool) or not isinstance(given.value, str | int | float)

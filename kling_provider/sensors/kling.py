@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sensor: waits until Kling has finished a task."""
+"""The sensor, which waits until Kling has finished a task."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 
 
 class KlingTaskSensor(KlingOperator, BaseSensorOperator):
-    """Waits for a Kling task, by default without a worker.
+    """Wait for a Kling task, by default without a worker.
 
-    XCom: the result (ids, outputs, billing, times); and each video is an event of the asset
-    ``kling://<dag_id>/<task_id>``. A task that Kling failed fails the sensor at once: a
-    retry of the sensor cannot help, so the message names what to clear. ``timeout`` (seconds or timedelta),
-    ``soft_fail``, and for ``deferrable=False`` ``poke_interval`` and ``mode`` are Airflow's own.
+    The XCom is the result (ids, outputs, billing, times), and each video is an event of the asset
+    ``kling://<dag_id>/<task_id>``. If Kling failed the task, the sensor fails at once and is not retried, because a retry
+    cannot help; the message names what to clear. ``soft_fail``, and for ``deferrable=False`` ``poke_interval`` and
+    ``mode``, are Airflow's own.
 
-    :param kling_task_id: the task, as ``KlingSubmitOperator`` pushes it. (templated)
-    :param type: the kind of request that made it; legacy reads are bound to it. (templated)
-    :param request: the request, which brings name and prompt into the result. (templated)
-    :param kling_conn_id: the connection. (templated)
-    :param deferrable: ``False`` pokes or reschedules.
-    :param poll_interval: time between two reads while deferred: seconds or a timedelta, at least 1 second. Tasks that
+    :param kling_task_id: the id of the task, as ``KlingSubmitOperator`` pushes it. (templated)
+    :param type: the type of the request that made the task; the legacy API needs it for reads. (templated)
+    :param request: the request, for name and prompt in the result. (templated)
+    :param kling_conn_id: the id of the connection. (templated)
+    :param deferrable: whether to wait in the triggerer; ``False`` pokes or reschedules.
+    :param poll_interval: the time between two reads while deferred: seconds or a timedelta, at least 1 second. Tasks that
         wait on one connection share their reads.
+    :param timeout: the longest wait for the task: seconds or a timedelta; Airflow's own, with another default.
     """
 
     template_fields: Sequence[str] = ("kling_task_id", "type", "request", "kling_conn_id")
@@ -83,9 +84,10 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
 
     def execute(self, context: Context) -> Any:
+        """Await the task: in the triggerer, or in poke or reschedule mode."""
         if self.deferrable:
-            run = self._run(context)
-            with self._one_outcome(), run.report_failures():
+            run = self._make_run(context)
+            with self._apply_fail_settings(), run.report_failures():
                 return run.wait_for_task()
         try:
             return super().execute(context)
@@ -95,11 +97,11 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             raise
 
     @contextmanager
-    def _one_outcome(self) -> Iterator[None]:
-        """``soft_fail`` and ``never_fail`` mean the same before a defer, after it, in poke and in reschedule mode.
+    def _apply_fail_settings(self) -> Iterator[None]:
+        """Apply ``soft_fail`` and ``never_fail`` alike before a defer, after it, in poke and in reschedule mode.
 
-        Both skip what is final: a video that Kling failed, a timeout, a setting that is wrong. What a retry may mend
-        is skipped by ``never_fail`` alone.
+        Both skip the task if its failure is final: a video that Kling failed, a timeout, a wrong setting. A failure that
+        a retry may solve is skipped by ``never_fail`` alone.
         """
         try:
             yield
@@ -115,9 +117,10 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             raise
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        with self._one_outcome():
+        """Resume after a defer, with ``soft_fail`` and ``never_fail`` applied to what the trigger reports."""
+        with self._apply_fail_settings():
             try:
-                # Not BaseSensorOperator's: for soft_fail that skips also what a retry may mend.
+                # Not BaseSensorOperator's: for soft_fail that also skips failures that a retry may solve.
                 return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
             except task_deferral_timeout() as error:
                 raise AirflowSensorTimeout(str(error)) from error
@@ -129,27 +132,29 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         waited: Mapping[str, Any] | None = None,
         **_ignored: Any,
     ) -> Any:
-        """Finish the wait: the worker reads the task once more, for a fresh link and the truth.
+        """Finish the wait; the worker reads the task once more, for a fresh link and its final state.
 
+        :param context: the context of the task instance.
+        :param event: the event of :class:`~kling_provider.triggers.kling.KlingTaskTrigger`.
         :param waited: connection, type and request as they were at the defer; ``airflow dags test`` drops them.
         """
         for name, value in (waited or {}).items():
             if name in ("kling_conn_id", "type", "request"):
                 setattr(self, name, value)
-        with self._one_outcome():
-            return self._run(context).resume(event)
+        with self._apply_fail_settings():
+            return self._make_run(context).resume(event)
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once, in poke and reschedule mode."""
+        """Read the task once, in poke or reschedule mode."""
         if self._poking is None or self._poking.context is not context:
-            self._poking = self._run(context)  # one connection for all looks of this process
+            self._poking = self._make_run(context)  # one connection for all looks of this process
         run = self._poking
         # With silent_fail a fault is logged by Airflow and the next poke comes: that is no failure to tell.
-        with self._one_outcome(), nullcontext() if self.silent_fail else run.report_failures():
+        with self._apply_fail_settings(), nullcontext() if self.silent_fail else run.report_failures():
             result = run.read_result_once()
             return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
-    def _run(self, context: Context) -> WaitRun:
+    def _make_run(self, context: Context) -> WaitRun:
         from kling_provider.execution.runs.wait import WaitRun
 
         return WaitRun(self, context)

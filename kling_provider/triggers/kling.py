@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits in the triggerer: for a video, and for a free slot. Both only read; neither can cost anything.
+"""The triggers: one waits for a video, one for free concurrency of the account. They only read, which is free.
 
 The triggerer imports this module inside its event loop, so it imports nothing heavy; what reads is imported in a
 thread. Arguments have defaults and unknown ones are ignored, because during a rolling upgrade a trigger may be
@@ -31,22 +31,24 @@ FIRST_LOOK = 10.0
 
 
 class KlingTaskTrigger(BaseTrigger):
-    """Fires once, when a video is done or will not be.
+    """Wait for a Kling task, and fire once when it has ended or the wait is over.
 
-    The event: ``{"kling_task_id", "status", "message"}``; ``status`` is ``succeeded``, ``failed``, ``timeout``
+    The event is ``{"kling_task_id", "status", "message"}``; ``status`` is ``succeeded``, ``failed``, ``timeout``
     (a read after the deadline found it running), ``lost`` (Kling does not know it) or ``error`` (reads failed for
-    ten minutes, or an unknown status word). The last three have a ``message``. No link, and no reason of a failure:
-    whoever resumes reads the task once more, for both.
+    ten minutes, or an unknown status word). The last three have a ``message``. The event has no link and no reason of
+    a failure: the worker that resumes reads the task once more for both.
 
-    :param kling_conn_id: the Airflow connection.
-    :param kling_task_id: the task at Kling.
-    :param type: the kind of request that made it; the legacy API reads by it.
-    :param deadline: epoch; ``None`` waits for ever.
-    :param first_look: epoch before which it neither reads nor fires; default: 10 s from now.
-    :param poll_interval: seconds between reads, 1 at least; what is no number counts as 10.
-    :param external_task_id: with ``model``, lets the queue for slots count this task for its model.
-    :param model: see ``external_task_id``.
-    :param expected_at: epoch at which the video is likely to be done, for the log.
+    :param kling_conn_id: the id of the Airflow connection.
+    :param kling_task_id: the id of the task at Kling.
+    :param type: the type of the request that made the task; the legacy API needs it for reads.
+    :param deadline: when the wait ends, in seconds since the epoch; ``None`` waits for ever.
+    :param first_look: the time before which it neither reads nor fires, in seconds since the epoch; default: 10 seconds
+        from now.
+    :param poll_interval: seconds between two reads, at least 1; anything that is no number counts as 10.
+    :param external_task_id: the external id of the task; with ``model``, lets the queue of this connection count the
+        task for its model.
+    :param model: the model of the request; see ``external_task_id``.
+    :param expected_at: when the video is likely to be done, in seconds since the epoch, for the log.
     """
 
     def __init__(
@@ -69,13 +71,14 @@ class KlingTaskTrigger(BaseTrigger):
         self.type = type
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
-        # A row of an older version, or one that somebody made by hand, must not hold up all others who wait here.
+        # A row of an older version, or one made by hand, must not hold up all others that wait here.
         self.poll_interval = poll_seconds(poll_interval, default=10.0)
         self.external_task_id = external_task_id
         self.model = model
         self.expected_at = expected_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments, which Airflow keeps in its database."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "kling_conn_id": self.kling_conn_id,
             "kling_task_id": self.kling_task_id,
@@ -89,7 +92,8 @@ class KlingTaskTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await _import("kling_provider.polling.waiting")
+        """Wait, and yield the one event."""
+        await _import_in_thread("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import wait_for_video
 
         title = wait_title(self.kling_task_id, self.expected_at)
@@ -114,33 +118,33 @@ class KlingTaskTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Says what goes on. Airflow calls it also when a trigger is merely moved, and Kling has no cancel."""
+        """Write to the log that the task goes on at Kling, which has no cancel. Airflow also calls this when it moves a trigger."""
         self.log.info(
-            "Nobody waits for task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
+            "Nothing waits for Kling task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
             "to adopt it, which pays nothing.",
             self.kling_task_id,
         )
 
 
 class KlingSlotTrigger(BaseTrigger):
-    """Fires once, when a task that was refused for lack of a slot (1303) may try again. It sends nothing.
+    """Wait in the queue of an account at its concurrency limit (1303), and fire once when the task may try again.
 
-    The event: ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status`` is ``room``, ``timeout`` or
-    ``error`` (with a ``message``). Pass ``queued_at`` on to the next trigger if the try is refused again: it is
-    the place in the queue.
+    It sends no request. The event is ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status``
+    is ``room``, ``timeout`` or ``error`` (with a ``message``). If the next try is refused as well, pass ``queued_at`` on
+    to the next trigger: it decides the place in the queue.
 
-    The queue belongs to the triggerer process. Several triggerers have one each; they may then wake more tasks
-    than there is room for, and Kling's refusal sends the surplus back to their places.
+    The queue belongs to the triggerer process. Several triggerers have one each; they may then wake more tasks than the
+    limit allows, and Kling's refusal sends the others back to their places.
 
-    :param kling_conn_id: the Airflow connection; who shares it shares the queue.
-    :param external_task_id: of the try that was refused.
-    :param model: Kling's limit is per model, and so is the queue.
-    :param dag_id: DAGs take turns.
-    :param queued_at: epoch of this try's first refusal; default: now.
+    :param kling_conn_id: the id of the Airflow connection; all that share it share the queue.
+    :param external_task_id: the external id of the try that was refused.
+    :param model: the model of the request; Kling's limit is per model, and so is the queue.
+    :param dag_id: the id of the Dag; the Dags of a queue take turns.
+    :param queued_at: when this try was first refused, in seconds since the epoch; default: now.
     :param refusals: how often it was refused, for the log.
-    :param slot_deadline: epoch of ``timeout``; default: 24 h from now.
-    :param first_look: epoch before which it does not fire; default: 10 s from now.
-    :param full: the refusal meant that the account is full (1303), and not that it was asked too often.
+    :param slot_deadline: when the wait ends with ``timeout``, in seconds since the epoch; default: 24 hours from now.
+    :param first_look: the time before which it does not fire, in seconds since the epoch; default: 10 seconds from now.
+    :param full: ``True`` if the account was at its limit (1303), ``False`` if requests came too often.
     """
 
     def __init__(
@@ -170,6 +174,7 @@ class KlingSlotTrigger(BaseTrigger):
         self.full = full
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments, which Airflow keeps in its database."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "kling_conn_id": self.kling_conn_id,
             "external_task_id": self.external_task_id,
@@ -183,7 +188,8 @@ class KlingSlotTrigger(BaseTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        await _import("kling_provider.polling.waiting")
+        """Wait, and yield the one event."""
+        await _import_in_thread("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import wait_for_capacity
 
         entry = Entry(
@@ -213,10 +219,12 @@ class KlingSlotTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Says what there is: nothing. Airflow calls it also when a trigger is merely moved."""
-        self.log.info("Nobody waits for a free slot here any more. Nothing was made, nothing is billed.")
+        """Write to the log that nothing was made and nothing is billed. Airflow also calls this when it moves a trigger."""
+        self.log.info(
+            "Nothing waits for the account's concurrency limit here any more. Nothing was made, nothing is billed."
+        )
 
 
-async def _import(module: str) -> None:
-    """aiohttp alone takes 250 ms, in which the triggerer's loop would serve nobody."""
+async def _import_in_thread(module: str) -> None:
+    """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
     await asyncio.to_thread(importlib.import_module, module)

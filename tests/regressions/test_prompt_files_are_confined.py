@@ -47,7 +47,7 @@ def test_a_link_out_of_the_folder_is_refused(link: str, to: str, folder: Path) -
     (folder / link).parent.mkdir(exist_ok=True)
     (folder / "hop").symlink_to("../secrets/keys.txt")
     (folder / link).symlink_to(to)
-    with pytest.raises(KlingRequestError, match="is a link out of the folder") as refused:
+    with pytest.raises(KlingRequestError, match="a link out of the folder") as refused:
         load_prompts(folder)
     assert "key" not in str(refused.value).replace("keys.txt", "")
 
@@ -108,7 +108,7 @@ def test_a_named_pipe_is_refused_and_nobody_waits_for_it(name: str, folder: Path
         lambda: load_prompts(folder), lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
     )
     assert [type(error) for error in found] == [KlingRequestError]
-    assert "is no regular file" in str(found[0])
+    assert "regular file" in str(found[0])
 
 
 def test_a_pipe_that_the_dag_itself_names_is_refused_as_well(folder: Path) -> None:
@@ -116,12 +116,12 @@ def test_a_pipe_that_the_dag_itself_names_is_refused_as_well(folder: Path) -> No
     os.mkfifo(pipe)
     found = finished(lambda: load_prompts(pipe), lambda: os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)))
     assert [type(error) for error in found] == [KlingRequestError]
-    assert "is no regular file" in str(found[0])
+    assert "regular file" in str(found[0])
 
 
 def test_a_device_is_refused(folder: Path) -> None:
     (folder / "zero.txt").symlink_to("/dev/null")
-    with pytest.raises(KlingRequestError, match=r"is a link out of the folder|is no regular file"):
+    with pytest.raises(KlingRequestError, match=r"a link out of the folder|regular file"):
         load_prompts(folder)
 
 
@@ -156,7 +156,7 @@ def test_a_prompt_file_names_images_below_its_own_folder(frame: str, folder: Pat
     (folder / "linked").symlink_to("../secrets")
     absolute = folder.parent / "secrets" / "badge.png"
     (folder / "b.md").write_text(head(frame.format(absolute=absolute)))
-    with pytest.raises(KlingRequestError, match=r"lies outside of what prompt files may name"):
+    with pytest.raises(KlingRequestError, match="what prompt files may name"):
         load_prompts(folder / "b.md")
 
 
@@ -200,10 +200,10 @@ def bucket() -> tuple[str, Bucket]:
 @pytest.mark.parametrize(
     ("frame", "says"),
     [
-        ("file://{disk}", "is a path of the worker"),
-        ("local://{disk}", "is a path of the worker"),
-        ("s3://{conn}@other/images/a.png", "lies outside"),
-        ("s3://somebody@bucket/images/a.png", "lies outside"),
+        ("file://{disk}", "a path of the worker"),
+        ("local://{disk}", "a path of the worker"),
+        ("s3://{conn}@other/images/a.png", "prompt files may name"),
+        ("s3://somebody@bucket/images/a.png", "prompt files may name"),
     ],
 )
 def test_a_prompt_file_in_a_bucket_names_nothing_of_the_worker_or_of_others(

@@ -71,7 +71,7 @@ def test_without_a_gallery_links_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
     assert link_of(KlingVideoLink(), saved) == "https://kling/a.mp4?sig"
     assert link_of(KlingVideoLink(), output(file="file:///videos/a.mp4")) == ""
-    assert links.video_address("films", "r", "t", -1, 0) == ""
+    assert links.build_video_url("films", "r", "t", -1, 0) == ""
 
 
 def test_klings_console() -> None:

@@ -320,7 +320,7 @@ class TestImages:
         (request,) = load_prompts(f"file://{folder}")
         assert request["first_frame"] == f"file://{frame}"
         (folder / "a.md").write_text(f"---\ntype: image_to_video\nfirst_frame: {frame}\n---\nA")
-        with pytest.raises(KlingRequestError, match=r"a\.md:3: first_frame .*is a path of the worker"):
+        with pytest.raises(KlingRequestError, match=r"a\.md:3: first_frame .*a path of the worker"):
             load_prompts(f"file://{folder}")
 
 

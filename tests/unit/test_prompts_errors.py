@@ -52,7 +52,7 @@ def test_five_different_mistakes_come_at_once() -> None:
         "c.csv:2: duraton '5': no such key. Did you mean 'duration'?",
         "d/e.json:4: first_frame 'gone.png': there is no such file "
         f"(looked for {Path.cwd()}/dags/prompts/d/gone.png)",
-        "f.md:2: name: 'Tea' is the name of dags/prompts/a.md:2 as well; names are unique, whatever their case",
+        "f.md:2: name: 'Tea' must be unique, and dags/prompts/a.md:2 has it as well; case does not count",
     ]  # fmt: skip
 
 
@@ -118,12 +118,12 @@ def test_problems_carry_their_place_as_data() -> None:
             "---\nduration: 5\n---\n \n",
             ["a.md:1: prompt: is missing: say what the video shows"],
         ),
-        ("a.md", "---\nduration: 5\nA", ["a.md:1: its head begins with --- and no second --- ends it"]),
+        ("a.md", "---\nduration: 5\nA", ["a.md:1: its head must end with a second --- line"]),
         ("a.md", "---\n- a\n---\nA", ["a.md:1: its head must be a mapping such as duration: 5"]),
-        ("a.md", "---\nprompt: A\n---\nB", ["a.md:2: prompt: is written twice, in the head and below it"]),
+        ("a.md", "---\nprompt: A\n---\nB", ["a.md:2: prompt: must be written once: it is in the head and below it"]),
         # YAML.
-        ("a.yaml", "", ["a.yaml: holds no prompt"]),
-        ("a.yaml", "[]", ["a.yaml:1: holds no prompt"]),
+        ("a.yaml", "", ["a.yaml: must hold at least one prompt"]),
+        ("a.yaml", "[]", ["a.yaml:1: must hold at least one prompt"]),
         ("a.yaml", "5", ["a.yaml:1: an entry must be a mapping such as prompt: A red panda (found 5)"]),
         (
             "a.yaml",
@@ -146,7 +146,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "prompt: A\nno: 1\n? [x]\n: 2\n1: 3\n",
             [
                 "a.yaml:2: no 1: no such key.",
-                "a.yaml:3: has a key that is no word",
+                "a.yaml:3: must have a word as a key",
                 "a.yaml:5: 1 3: no such key.",
             ],
         ),
@@ -171,7 +171,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "promts: 1\ndefaults: {name: x}\nprompts: [{prompt: A}]\n",
             [
                 "a.yaml:1: promts 1: no such key. Did you mean 'prompts'?",
-                "a.yaml:2: name 'x': belongs to one entry, not into defaults",
+                "a.yaml:2: name 'x': must be in an entry, not in defaults",
             ],
         ),
         ("a.yml", "defaults: 5\nprompts: [{prompt: A}]", ["a.yml:1: defaults must be a mapping such as {duration: 5}"]),
@@ -179,7 +179,7 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.json", '{"prompt": "A",}', ["a.json:1: cannot be read as JSON: "]),
         ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: stands here twice"]),
         ("a.json", '{"prompt": "A", "cfg_scale": NaN}', ["a.json: cannot be read as JSON: NaN is no number"]),
-        ("a.json", "null", ["a.json: holds no prompt"]),
+        ("a.json", "null", ["a.json: must hold at least one prompt"]),
         ("a.json", "[" * 100_000, ["a.json: cannot be read as JSON: it is nested too deeply"]),
         ("a.yaml", "[" * 100_000, ["a.yaml:1: cannot be read as YAML: it is nested too deeply"]),
         ("a.jsonl", "{}\n{\n[]", [
@@ -188,7 +188,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.jsonl:3: an entry must be a mapping such as prompt: A red panda (found [])",
         ]),
         # CSV.
-        ("a.csv", "prompt,take\nA,1,2\n", ["a.csv:2: has 3 cells; the header has 2"]),
+        ("a.csv", "prompt,take\nA,1,2\n", ["a.csv:2: must have as many cells as the header: at most 2 (has 3)"]),
         ("a.csv", "prompt,prompt,\nA,B,\n", [
             "a.csv:1: prompt: stands twice in the header",
             "a.csv:1: the header has an empty cell",
@@ -196,14 +196,14 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.csv", 'prompt\n"A\n', ["a.csv:2: cannot be read as CSV: unexpected end of data"]),
         ("a.csv", "duration\n5\n", ["a.csv:2: prompt: is missing: say what the video shows"]),
         # Text that is none.
-        ("a.txt", b"A\ncaf\xe9\n", ["a.txt:2: is not UTF-8 (byte 0xe9): save the file as UTF-8"]),
-        ("a.md", "A".encode("utf-16"), ["a.md:1: is not UTF-8 (byte 0xff): save the file as UTF-8"]),
+        ("a.txt", b"A\ncaf\xe9\n", ["a.txt:2: must be UTF-8 (found the byte 0xe9): save the file as UTF-8"]),
+        ("a.md", "A".encode("utf-16"), ["a.md:1: must be UTF-8 (found the byte 0xff): save the file as UTF-8"]),
         ("a.txt", "A\x00B\n", ["a.txt:1: prompt: has characters that are no text: U+0000"]),
         ("a.json", '{"prompt": "A \\ud83d"}', ["a.json:1: prompt: has characters that are no text: U+D83D"]),
         ("a.yaml", "prompt: A\n# \x07\n", ["a.yaml:2: has a character that YAML does not allow: U+0007"]),
         ("a.yaml", '"\\UFFFFFFFF"', ["a.yaml:1: cannot be read as YAML: it has an escape that is no character"]),
         # Names.
-        ("a.yaml", "name: ''\nprompt: A", ["a.yaml:1: name '': is empty"]),
+        ("a.yaml", "name: ''\nprompt: A", ["a.yaml:1: name '': must not be empty"]),
         ("a.yaml", "name: [x]\nprompt: A", ["a.yaml:1: name ['x']: must be text"]),
         ("a.json", '{"name": true, "prompt": "A"}', ["a.json:1: name True: must be text"]),
         ("a.yaml", "prompt: A\nname: /etc/x", ["a.yaml:2: name '/etc/x': must have no . or .. as a part"]),
@@ -224,17 +224,17 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "- {name: x, take: 1, prompt: A}\n- {name: x.take1, prompt: B}\n",
-            ["a.yaml:2: name: 'x.take1' is the name of dags/prompts/a.yaml:1 as well"],
+            ["a.yaml:2: name: 'x.take1' must be unique, and dags/prompts/a.yaml:1 has it as well"],
         ),
         (
             "a.yaml",
             "- {name: 'x/.y?', prompt: A}\n- {name: X/_y_, prompt: B}\n",
-            ["a.yaml:2: name: 'X/_y_' is the name of dags/prompts/a.yaml:1 as well"],
+            ["a.yaml:2: name: 'X/_y_' must be unique, and dags/prompts/a.yaml:1 has it as well"],
         ),
         (
             "a.yaml",
             "- {name: x, prompt: A, external_task_id: i-1}\n- {name: y, prompt: B, external_task_id: i-1}\n",
-            ["a.yaml:2: external_task_id: 'i-1' is that of dags/prompts/a.yaml:1 as well"],
+            ["a.yaml:2: external_task_id: 'i-1' must be unique, and dags/prompts/a.yaml:1 has it as well"],
         ),
         # Variants and matrix.
         ("a.yaml", "prompt: A\nvariants: 0", ["a.yaml:2: variants 0: must be a whole number from 1 to 100"]),
@@ -248,31 +248,31 @@ def test_problems_carry_their_place_as_data() -> None:
             [
                 "a.yaml:3: aspect_ratio 556: was read as the number 556; write it in quotes: \"9:16\"",
                 "a.yaml:4: matrix.duraton: no such key. Did you mean 'duration'?",
-                "a.yaml:5: matrix.name: cannot be in a matrix",
+                "a.yaml:5: matrix.name: must not be in a matrix",
                 "a.yaml:6: matrix.audio 'off': must be a list of values",
             ],
         ),
         (
             "a.yaml",
             "prompt: A\nmode: std\nmatrix: {resolution: [720p]}",
-            ["a.yaml:3: matrix.resolution: resolution stands beside the matrix as well; write it once"],
+            ["a.yaml:3: matrix.resolution: must be written once: resolution stands beside the matrix as well"],
         ),
         (
             "a.yaml",
             "prompt: A\nmatrix: {duration: [5, 5]}",
-            ["a.yaml:1: name: 'a/duration-5' is the name of dags/prompts/a.yaml:1 as well"],
+            ["a.yaml:1: name: 'a/duration-5' must be unique, and dags/prompts/a.yaml:1 has it as well"],
         ),
         (
             "a.json",
             json.dumps({"prompt": "A", "matrix": {"duration": list(range(3, 16)), "cfg_scale": [0] * 100}}),
-            ["a.json:1: matrix: makes more than 1000 videos of one entry"],
+            ["a.json:1: matrix: must make at most 1000 videos of one entry"],
         ),
         (
             "a.yaml",
             "prompt: A\nvariants: 2\nadopt: x1\nexternal_task_id: x2",
             [
-                "a.yaml:3: adopt 'x1': is one task's own; it cannot go with variants or matrix",
-                "a.yaml:4: external_task_id 'x2': is one task's own; it cannot go with variants or matrix",
+                "a.yaml:3: adopt 'x1': must not be used with variants or matrix: it belongs to one task",
+                "a.yaml:4: external_task_id 'x2': must not be used with variants or matrix: it belongs to one task",
             ],
         ),
         # Pictures.
@@ -333,7 +333,10 @@ def test_defaults_that_cannot_be_read() -> None:
         "sub/defaults.yaml:1",
     ]
     write("defaults.yaml", "duration: 3")
-    assert "defaults.yml: its folder has dags/prompts/defaults.yaml as well; keep one of them" in problems()
+    assert (
+        "defaults.yml: must be the only defaults of its folder, which has dags/prompts/defaults.yaml as well"
+        in problems()
+    )
 
 
 def test_signatures_and_passwords_are_not_repeated() -> None:
@@ -364,8 +367,8 @@ class TestValues:
     def test_all_unknown_names_with_their_lines(self) -> None:
         write("a.md", "---\nduration: '{{ seconds }}'\n---\n\nA {{ cat }}\nand {{ dgo }},\n{{ cat }}\n")
         assert problems(values={"dog": 1, "seconds": 5}) == [
-            "a.md:5: prompt: values has no 'cat'. Known: dog, seconds.",
-            "a.md:6: prompt: values has no 'dgo'. Did you mean 'dog'?",
+            "a.md:5: prompt: 'cat' must be in values. Known: dog, seconds.",
+            "a.md:6: prompt: 'dgo' must be in values. Did you mean 'dog'?",
         ]
 
     @pytest.mark.parametrize(
@@ -418,7 +421,7 @@ class TestPaths:
     @pytest.mark.parametrize("name", ["a.png", "defaults.yaml"])
     def test_a_file_that_holds_no_prompts(self, name: str) -> None:
         write(name, "")
-        with pytest.raises(KlingRequestError, match="is no prompt file"):
+        with pytest.raises(KlingRequestError, match="prompt file"):
             load_prompts(f"dags/prompts/{name}")
 
     @pytest.mark.parametrize("path", ["", "file:///no/such/folder", "nosuchscheme://bucket/x"])

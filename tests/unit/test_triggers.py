@@ -199,7 +199,7 @@ async def test_a_cancelled_trigger_leaves_without_a_word_to_kling(account, kling
 async def test_on_kill_only_says_what_goes_on(account, kling, capsys, trigger):
     await trigger.on_kill()
     await trigger.cleanup()
-    assert "Nobody waits" in capsys.readouterr().out
+    assert " waits for " in capsys.readouterr().out
     assert account.calls == []
 
 

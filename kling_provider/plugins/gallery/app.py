@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery's routes under ``/kling``. All of them only read, and answer only who may read the Dag."""
+"""The gallery's routes under ``/kling``. All of them only read, and answer only users who may read the Dag."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from kling_provider.plugins.gallery.choices import list_choices
 from kling_provider.plugins.gallery.digests import Digests, TooManyFiles
 from kling_provider.plugins.gallery.files import NotShown, open_poster, open_video
 from kling_provider.plugins.gallery.filters import Filters
-from kling_provider.plugins.gallery.media_links import SETTING, media_hosts
+from kling_provider.plugins.gallery.media_links import SETTING, find_media_hosts
 from kling_provider.plugins.gallery.pages import read_changes, read_page
-from kling_provider.plugins.gallery.record import Record, find_link, find_record
+from kling_provider.plugins.gallery.record import VideoRecord, find_link, find_record
 from kling_provider.plugins.gallery.serving import answer_file
 from kling_provider.plugins.gallery.sums import sum_up
 
@@ -34,22 +34,22 @@ State = Literal[
 ]
 
 
-def readable_dags(user: GetUserDep) -> set[str]:
-    """Return the Dags that the user may read."""
+def get_readable_dags(user: GetUserDep) -> set[str]:
+    """Return the ids of the Dags that the user may read."""
     return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
 
 
-def no_dots(request: Request, user: GetUserDep) -> None:
-    """Nothing of a URL is ever part of a path; somebody who tries gets a 404 (after a 401 if that is due)."""
+def refuse_dots(request: Request, user: GetUserDep) -> None:
+    """Refuse ``.``, ``..`` and empty parts in a URL with a 404 (after a 401 if the user is not signed in)."""
     if any(str(part) in ("", ".", "..") for part in request.path_params.values()):
         raise HTTPException(404, "There is no such video.")
 
 
-ReadableDags = Annotated[set[str], Depends(readable_dags)]
-OF_A_DAG = [Depends(no_dots), Depends(requires_access_dag(method="GET"))]
+ReadableDags = Annotated[set[str], Depends(get_readable_dags)]
+OF_A_DAG = [Depends(refuse_dots), Depends(requires_access_dag(method="GET"))]
 
 
-def wanted(
+def read_filters(
     dag_ids: ReadableDags,
     dag_id: str | None = None,
     run_id: str | None = None,
@@ -61,7 +61,7 @@ def wanted(
     after: datetime | None = None,
     before: datetime | None = None,
 ) -> Filters:
-    """Return the filters of a URL, limited to the Dags that the user may read."""
+    """Read the filters of a URL, limited to the Dags that the user may read."""
     return Filters(
         dag_ids=dag_ids,
         dag_id=dag_id,
@@ -71,27 +71,27 @@ def wanted(
         state=state,
         model=model,
         text=(text or "").strip() or None,
-        after=_aware(after),
-        before=_aware(before),
+        after=_assume_utc(after),
+        before=_assume_utc(before),
     )
 
 
-Wanted = Annotated[Filters, Depends(wanted)]
+Wanted = Annotated[Filters, Depends(read_filters)]
 
 
-def recorded(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> Record:
-    """Return what Airflow has recorded of a task instance's video."""
+def get_record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> VideoRecord:
+    """Return what Airflow has recorded about the video of a task instance; without a record answer with a 404."""
     record = find_record(session, (dag_id, run_id, task_id, map_index))
     if record is None:
         raise HTTPException(404, "There is no such video.")
     return record
 
 
-Recorded = Annotated[Record, Depends(recorded)]
+Recorded = Annotated[VideoRecord, Depends(get_record)]
 
 
 class FreshFiles(StaticFiles):
-    """Files of which the browser asks whether they are still the same: after an upgrade all come from one release."""
+    """Static files that the browser revalidates, so that after an upgrade all come from one release."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -103,74 +103,76 @@ def make_app() -> FastAPI:
     """Return the app that the plugin mounts at ``/kling``."""
     app = FastAPI(title="Kling videos", docs_url=None, redoc_url=None, openapi_url=None)
 
-    def add(path: str, answer: Callable[..., Any], *, of_a_dag: bool = False) -> None:
+    def add_route(path: str, answer: Callable[..., Any], *, of_a_dag: bool = False) -> None:
         dependencies = OF_A_DAG if of_a_dag else []
         app.api_route(path, methods=["GET", "HEAD"], dependencies=dependencies)(answer)
 
-    add("/api/videos", videos)
-    add("/api/changes", changes)
-    add("/api/choices", choices)
-    add("/api/sums", sums)
-    add("/api/runs/{dag_id}/{run_id}/total", run_total, of_a_dag=True)
+    add_route("/api/videos", answer_videos)
+    add_route("/api/changes", answer_changes)
+    add_route("/api/choices", answer_choices)
+    add_route("/api/sums", answer_sums)
+    add_route("/api/runs/{dag_id}/{run_id}/total", answer_run_total, of_a_dag=True)
     output = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
-    add(f"/videos/{output}", video, of_a_dag=True)
-    add(f"/posters/{output}", poster, of_a_dag=True)
-    add(f"/links/{output}", link, of_a_dag=True)
+    add_route(f"/videos/{output}", answer_video, of_a_dag=True)
+    add_route(f"/posters/{output}", answer_poster, of_a_dag=True)
+    add_route(f"/links/{output}", answer_link, of_a_dag=True)
     app.mount("/static", FreshFiles(directory=_STATIC))
     return app
 
 
-def videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
-    """Answer with a page of cards, as :func:`read_page` makes it."""
+def answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
+    """Return a page of cards, made by :func:`read_page`."""
     try:
         return read_page(session, filters, cursor)
     except ValueError as error:
         raise HTTPException(400, str(error)) from None
 
 
-def changes(session: SessionDep, filters: Wanted, since: int, seen: datetime | None = None) -> dict[str, Any]:
-    """Answer with what changed, as :func:`read_changes` makes it."""
-    return read_changes(session, filters, since, _aware(seen))
+def answer_changes(
+    session: SessionDep, filters: Wanted, since: int, seen: datetime | None = None
+) -> dict[str, Any]:
+    """Return what changed, found by :func:`read_changes`."""
+    return read_changes(session, filters, since, _assume_utc(seen))
 
 
-def choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
-    """Answer with what the filters offer."""
+def answer_choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
+    """Return the values that the filters offer: ids of Dags, and models."""
     return list_choices(session, dag_ids)
 
 
-def sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
-    """Answer with how many videos there are, as :func:`sum_up` counts them."""
+def answer_sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
+    """Return the number of videos and their cost, summed up by :func:`sum_up`."""
     return sum_up(session, filters)
 
 
-def run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
-    """Answer with the same for one run."""
+def answer_run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
+    """Return the number of videos and their cost in one run."""
     return sum_up(session, Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id))
 
 
-async def video(
+async def answer_video(
     request: Request, session: SessionDep, record: Recorded, n: int, download: bool = False
 ) -> Response:
-    """Answer with the file that Airflow has recorded, or (unsaved, gone, changed, elsewhere) the way to Kling's link."""
+    """Return the recorded file; if it is not here or was changed, redirect to Kling's link."""
     why = _GONE
     # The connection goes back before the digest is waited for.
     await run_in_threadpool(session.close)
     try:
-        found = await run_in_threadpool(open_video, record.file(n), record.kling_task_id)
-        if await _DIGESTS.digest(found.file) == found.sha256:
+        found = await run_in_threadpool(open_video, record.get_file(n), record.kling_task_id)
+        if await _DIGESTS.compute_digest(found.file) == found.sha256:
             return answer_file(
                 request,
                 found.file,
                 media_type=found.media_type,
                 etag=found.sha256,
-                name=_name(record, n, found.file.suffix),
+                name=_name_download(record, n, found.file.suffix),
                 download=download,
             )
         why = f"{found.file.name} is not the file that was saved: it was changed."
     except NotShown as reason:
         if reason.place == "outside":
             raise HTTPException(404, str(reason)) from None
-        if record.file(n).file and reason.place != "missing":
+        if record.get_file(n).file and reason.place != "missing":
             why = str(reason)
     except TooManyFiles:
         raise HTTPException(
@@ -179,41 +181,41 @@ async def video(
     url = await run_in_threadpool(_find_link, session, record, n)
     if url is None:
         raise HTTPException(404, why)
-    if not await run_in_threadpool(media_hosts(record.facts.conn_id).allows, url):
+    if not await run_in_threadpool(find_media_hosts(record.facts.conn_id).is_allowed, url):
         raise HTTPException(
-            404, f"Kling's link leads to a host that is not among {SETTING}. Copy it from the card's menu."
+            404, f"The host of Kling's link must be among {SETTING}. Copy the link from the card's menu."
         )
     return RedirectResponse(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
-async def poster(request: Request, record: Recorded, n: int) -> Response:
-    """Answer with the picture that was saved beside a video."""
+async def answer_poster(request: Request, record: Recorded, n: int) -> Response:
+    """Return the poster image that was saved beside a video."""
     try:
-        file, media_type = await run_in_threadpool(open_poster, record.file(n), record.kling_task_id)
+        file, media_type = await run_in_threadpool(open_poster, record.get_file(n), record.kling_task_id)
     except NotShown as reason:
         raise HTTPException(404, str(reason)) from None
     etag = "-".join(map(str, file.identity))
-    name = _name(record, n, file.suffix)
+    name = _name_download(record, n, file.suffix)
     return answer_file(request, file, media_type=media_type, etag=etag, name=name)
 
 
-def link(session: SessionDep, record: Recorded, n: int) -> Response:
-    """Answer with Kling's link as text, for somebody who copies it."""
+def answer_link(session: SessionDep, record: Recorded, n: int) -> Response:
+    """Return Kling's link as text, to be copied."""
     url = find_link(session, record, n, now=datetime.now(UTC))
     if url is None:
         raise HTTPException(404, _GONE)
     return Response(url, media_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
-def _find_link(session: Any, record: Record, n: int) -> str | None:
+def _find_link(session: Any, record: VideoRecord, n: int) -> str | None:
     return find_link(session, record, n, now=datetime.now(UTC))
 
 
-def _name(record: Record, n: int, suffix: str) -> str:
-    """What an output is called where somebody saves it: as its file, else by its name."""
-    saved = (record.file(n).file or "").rpartition("/")[2]
+def _name_download(record: VideoRecord, n: int, suffix: str) -> str:
+    """Name the download of an output: after its file, else after its request or its Kling task."""
+    saved = (record.get_file(n).file or "").rpartition("/")[2]
     return saved if saved.endswith(suffix) else f"{record.facts.name or record.kling_task_id}{suffix}"
 
 
-def _aware(value: datetime | None) -> datetime | None:
+def _assume_utc(value: datetime | None) -> datetime | None:
     return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

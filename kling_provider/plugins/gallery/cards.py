@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A card of the gallery: everything that is known about one video, finished or not."""
+"""The cards of the gallery: everything that is known about a video, finished or not."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kling_provider.plugins.gallery.facts import (
     JobFacts,
     RequestFacts,
     VideoFacts,
+    fill_defaults,
     read_request,
-    with_defaults,
 )
 from kling_provider.plugins.gallery.files import Place, find_place
 from kling_provider.plugins.gallery.jobs import Job
@@ -44,13 +44,15 @@ _NOT_PLAYABLE: dict[LinkUse, tuple[Place, str]] = {
 }
 
 
-class Output(BaseModel):
+class CardOutput(BaseModel):
     """One output of a video's task.
 
+    :param kind: the type of the file, such as ``video``.
+    :param place: where the output is.
     :param why: what the place means, in words.
-    :param address: where it was saved.
-    :param src: the route that plays it; ``None`` where nothing can.
-    :param poster: the route of its picture.
+    :param address: the path or URL that it was saved at.
+    :param src: the route that plays it; ``None`` if nothing can.
+    :param poster: the route of its poster image.
     """
 
     kind: str
@@ -62,7 +64,7 @@ class Output(BaseModel):
 
 
 class Bill(BaseModel):
-    """A cost as decimal text; units where there is no currency."""
+    """A cost as decimal text, in units if there is no currency."""
 
     charge_type: str | None = None
     amount: str
@@ -70,7 +72,7 @@ class Bill(BaseModel):
 
 
 class Card(BaseModel):
-    """What the page draws.
+    """One card, as the page draws it.
 
     :param key: Kling's id, else the task instance's own; together with ``dag_id`` it is one card.
     :param label: the entry's name, where the Dag gives its mapped instances names.
@@ -111,7 +113,7 @@ class Card(BaseModel):
     expires_at: Moment | None = None
     since: Moment | None = None
     expected: float | None = None
-    outputs: list[Output] = []
+    outputs: list[CardOutput] = []
 
 
 def make_finished_card(
@@ -124,8 +126,11 @@ def make_finished_card(
 ) -> Card:
     """Return the card of a finished Kling task.
 
-    :param request: what its task instance says that was asked for, where that is known.
-    :param links: output -> what can be done with Kling's link; where nothing is known it may be followed.
+    :param found: the finished task.
+    :param now: the current time.
+    :param request: the request that its task instance recorded, if it is known.
+    :param label: the name that the Dag gives the mapped task instance.
+    :param links: what can be done with Kling's link, by the number of the output; by default it may be followed.
     """
     origin: dict[str, Any] = {
         "dag_id": found.latest.dag_id,
@@ -144,7 +149,7 @@ def make_finished_card(
             reason=f"What its task wrote about this video cannot be read: {found.read.why}.",
             todo="Look at the asset event and the log of the task.",
         )
-    asked = _asked(facts, request)
+    asked = _merge_request(facts, request)
     return Card(
         **origin,
         key=found.latest.key,
@@ -169,14 +174,15 @@ def make_finished_card(
         created_at=facts.created_at,
         finished_at=facts.finished_at,
         expires_at=facts.expires_at,
-        outputs=list(_outputs(found, facts, now, links)),
+        outputs=list(_make_outputs(found, facts, now, links)),
     )
 
 
 def make_job_card(job: Job, usual: Mapping[str, float]) -> Card:
-    """Return the card of a video that is waited for, that failed, or that nobody fetched.
+    """Return the card of a video that is waited for, that failed, or that was never fetched.
 
-    :param usual: as of :func:`find_usual_times`.
+    :param job: the task instance.
+    :param usual: seconds of rendering per second of video, by model, as :func:`find_usual_times` returns them.
     """
     facts = job.read.facts or JobFacts()
     request, wrong = read_request(facts.request)
@@ -206,12 +212,12 @@ def make_job_card(job: Job, usual: Mapping[str, float]) -> Card:
         created_at=facts.created_at,
         # A render is timed from Kling's own start; a wait in the queue from when it began, over all refusals.
         since=facts.created_at or facts.queued_at or job.at,
-        expected=_expect(facts, request, usual) if job.state == "rendering" else None,
+        expected=_estimate_seconds(facts, request, usual) if job.state == "rendering" else None,
     )
 
 
 def find_usual_times(latest: Iterable[VideoFacts]) -> dict[str, float]:
-    """Return the median seconds that Kling took for a second of video lately, by model."""
+    """Return the median seconds that Kling took per second of video lately, by model."""
     times: dict[str, list[float]] = {}
     for facts in latest:
         created, ended, length = facts.created_at, facts.finished_at, facts.duration
@@ -221,15 +227,15 @@ def find_usual_times(latest: Iterable[VideoFacts]) -> dict[str, float]:
 
 
 def has_output_at_kling(found: Finished) -> bool:
-    """Whether one of the outputs may have to be played from Kling's link."""
+    """Say whether one of the outputs may have to be played from Kling's link."""
     facts = found.read.facts
     return facts is not None and (
-        not facts.files or any(_place(file, facts)[0] != "here" for file in facts.files)
+        not facts.files or any(_find_output_place(file, facts)[0] != "here" for file in facts.files)
     )
 
 
-def _asked(facts: VideoFacts, request: RequestFacts | None) -> RequestFacts:
-    """What was asked for: in the event's words, else in the instance's, else what is taken where nothing is said."""
+def _merge_request(facts: VideoFacts, request: RequestFacts | None) -> RequestFacts:
+    """Merge what was asked for: from the event, else from the task instance, else from the defaults."""
     told = RequestFacts(
         type=facts.type or "text_to_video",
         model=facts.model,
@@ -242,42 +248,42 @@ def _asked(facts: VideoFacts, request: RequestFacts | None) -> RequestFacts:
         known = {field: value for field, value in told.model_dump().items() if value is not None}
         return request.model_copy(update=known)
     # A sensor or download without a request does not know the model, so nothing else either.
-    return with_defaults(told) if facts.model and facts.resolution else told
+    return fill_defaults(told) if facts.model and facts.resolution else told
 
 
-def _place(file: FileFacts, facts: VideoFacts) -> tuple[Place, str | None]:
+def _find_output_place(file: FileFacts, facts: VideoFacts) -> tuple[Place, str | None]:
     return find_place(file, facts.kling_task_id) if file.file else ("kling", None)
 
 
-def _outputs(
+def _make_outputs(
     found: Finished, facts: VideoFacts, now: datetime, links: Mapping[int, LinkUse]
-) -> Iterable[Output]:
+) -> Iterable[CardOutput]:
     expired = facts.expires_at is not None and facts.expires_at <= now
     for n, file in enumerate(facts.files or [FileFacts()]):
-        place, why = _place(file, facts)
+        place, why = _find_output_place(file, facts)
         # What this server cannot show itself comes from Kling's link, as long as that lives.
         linked = place in ("kling", "elsewhere", "missing", "changed", "replaced") and not expired
         use = links.get(n, "follow")
         playable = place == "here" or (linked and use == "follow")
         if place == "kling" and not playable:
             place, why = ("expired", None) if expired else _NOT_PLAYABLE[use]
-        yield Output(
+        yield CardOutput(
             kind=file.type,
             place=place,
             why=why,
             address=file.file,
-            src=_address("videos", found, n) if playable else None,
-            poster=_address("posters", found, n) if place == "here" and file.poster else None,
+            src=_build_route("videos", found, n) if playable else None,
+            poster=_build_route("posters", found, n) if place == "here" and file.poster else None,
         )
 
 
-def _address(what: str, found: Finished, n: int) -> str:
+def _build_route(what: str, found: Finished, n: int) -> str:
     origin = (found.latest.dag_id, found.latest.run_id, found.latest.task_id, str(found.latest.map_index))
     return "/".join([what, *(quote(part, safe="") for part in origin), str(n)])
 
 
-def _expect(facts: JobFacts, request: RequestFacts, usual: Mapping[str, float]) -> float | None:
-    """Seconds from Kling's create to its end: as lately, else as published."""
+def _estimate_seconds(facts: JobFacts, request: RequestFacts, usual: Mapping[str, float]) -> float | None:
+    """Estimate the seconds that Kling takes, from lately rendered videos, else from its published times."""
     if request.model is not None and request.model in usual and request.duration:
         return usual[request.model] * request.duration
     created, end = facts.created_at, facts.expected_at
@@ -300,5 +306,5 @@ def _say_why(job: Job, facts: JobFacts) -> tuple[str | None, str | None]:
 
 
 def as_json(cards: Iterable[Card]) -> list[dict[str, Any]]:
-    """Return the cards as the page reads them."""
+    """Return the cards as JSON values."""
     return [card.model_dump(mode="json") for card in cards]

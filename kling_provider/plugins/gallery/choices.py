@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gallery's filters offer."""
+"""The values that the gallery's filters offer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from kling_provider.plugins.gallery.events import list_latest
 from kling_provider.plugins.gallery.facts import read_request
-from kling_provider.plugins.gallery.filters import Filters, kling_assets
+from kling_provider.plugins.gallery.filters import Filters, find_kling_assets
 from kling_provider.plugins.gallery.jobs import list_changed_jobs
 
 #: As many of the latest videos, and of the latest jobs, name the models.
@@ -20,7 +20,7 @@ _JOBS = 200
 def list_choices(session: Session, dag_ids: Collection[str]) -> dict[str, list[str]]:
     """Return the Dags that make videos, and the models of the latest ones."""
     jobs = list_changed_jobs(session, Filters(dag_ids=dag_ids), _JOBS)
-    dags = set(kling_assets(session).values()) & set(dag_ids) | {job.dag_id for job in jobs}
+    dags = set(find_kling_assets(session).values()) & set(dag_ids) | {job.dag_id for job in jobs}
     models = {facts.model for facts in list_latest(session, dag_ids, _SAMPLE)}
     models |= {read_request(job.read.facts.request)[0].model for job in jobs if job.read.facts}
     return {"dags": sorted(dags), "models": sorted(filter(None, models))}

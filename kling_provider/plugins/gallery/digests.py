@@ -16,11 +16,11 @@ _CHUNK = 1024 * 1024
 
 
 class TooManyFiles(Exception):
-    """More files wait for their digest than anybody would look at."""
+    """The queue of files that wait for their digest is full."""
 
 
 class Digests:
-    """Computes and remembers digests. Whoever waits holds no thread, so the API server serves everybody else.
+    """Computes and remembers digests. A request that waits for one holds no thread of the API server.
 
     :param remembered: files whose digest is kept; the one that was asked for longest ago goes first.
     :param at_once: files that are read at the same time.
@@ -35,10 +35,10 @@ class Digests:
         self._computing: dict[tuple[int, ...], Future[str | None]] = {}
         self._lock = threading.Lock()
 
-    async def digest(self, file: OpenFile) -> str | None:
-        """Return the file's SHA-256 as hexadecimal digits; ``None`` where it changed while it was read.
+    async def compute_digest(self, file: OpenFile) -> str | None:
+        """Compute the SHA-256 of a file in hexadecimal digits; return ``None`` if the file changed meanwhile.
 
-        :raises TooManyFiles: where the queue is full.
+        :raises TooManyFiles: if the queue is full.
         """
         with self._lock:
             if (known := self._known.get(file.identity)) is not None:
@@ -48,16 +48,16 @@ class Digests:
             if future is None:
                 if len(self._computing) >= self._waiting:
                     raise TooManyFiles
-                future = self._pool.submit(self._compute, file)
+                future = self._thread_pool.submit(self._read_digest, file)
                 self._computing[file.identity] = future
-        # Shielded: whoever goes away must not take it from the others.
+        # Shielded: a client that disconnects must not cancel it for the others.
         return await asyncio.shield(asyncio.wrap_future(future))
 
     @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
+    def _thread_pool(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(self._at_once, thread_name_prefix="kling-digest")
 
-    def _compute(self, file: OpenFile) -> str | None:
+    def _read_digest(self, file: OpenFile) -> str | None:
         found: str | None = None
         try:
             digest, offset = hashlib.sha256(), 0

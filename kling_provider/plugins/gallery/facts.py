@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tasks wrote about their videos, parsed once. It is other people's data: it may be anything.
+"""The documents that tasks wrote about their videos, parsed once. They may hold anything.
 
 A field that does not parse is left out and named; the others count. So one odd value costs one line on one card, and
 never a page.
@@ -21,9 +21,9 @@ from kling_provider.api.catalog import find_spec
 from kling_provider.api.models import known_model
 from kling_provider.api.spelling import translate
 
-#: Characters of a document; a longer one is none of ours.
+#: Characters of a document; this provider writes none that is longer.
 LARGEST = 128 * 1024
-#: Of one text, and of one list: nobody reads more on a card.
+#: The most characters of a text, and entries of a list, on a card.
 _LONGEST_TEXT = 20_000
 _MOST = 24
 #: A second id of the same task, which a card need not show.
@@ -33,13 +33,14 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Unreadable(ValueError):
-    """A document that is not what tasks of ours write, and why in a few words."""
+    """A document that no task of this provider wrote; the text says why, in a few words."""
 
 
 def read_json(text: str | None) -> Any:
-    """Parse a JSON document that somebody else wrote.
+    """Parse a JSON document that may hold anything.
 
-    :raises Unreadable: where it is too long, too deep, or no JSON.
+    :param text: the document; ``None`` if it was too long to be read.
+    :raises Unreadable: if it is too long, nested too deeply, or not JSON.
     """
     if text is None:
         raise Unreadable(f"longer than {LARGEST // 1024} KiB")
@@ -51,8 +52,8 @@ def read_json(text: str | None) -> Any:
         raise Unreadable("not JSON") from None
 
 
-def moment(value: Any) -> datetime | None:
-    """Read an ISO 8601 time; without an offset it is UTC. ``None`` for anything else."""
+def parse_time(value: Any) -> datetime | None:
+    """Parse an ISO 8601 time, which is UTC without an offset; return ``None`` for anything else."""
     try:
         found = datetime.fromisoformat(value)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
@@ -60,8 +61,8 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def _clean(value: Any) -> Any:
-    """Text that every database, header and browser takes: numbers become text, half characters a sign."""
+def _clean_text(value: Any) -> Any:
+    """Clean a text for headers and browsers: numbers become text, control characters go, lone surrogates become ``?``."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -69,38 +70,38 @@ def _clean(value: Any) -> Any:
     return _CONTROLS.sub("", value[:_LONGEST_TEXT].encode("utf-8", "replace").decode())
 
 
-def _time(value: Any) -> Any:
+def _read_time(value: Any) -> Any:
     if value is None or value == "":
         return None
-    if (found := moment(value)) is None:
-        raise ValueError("is no time")
+    if (found := parse_time(value)) is None:
+        raise ValueError("must be a time")
     return found
 
 
-def _amount(value: Any) -> Any:
+def _read_amount(value: Any) -> Any:
     try:
         amount = Decimal(str(value))
     except ArithmeticError:
         amount = Decimal("NaN")
     # Within what anybody is billed: other exponents are a way to write a million digits.
     if isinstance(value, bool) or not amount.is_finite() or not -12 < amount.adjusted() < 12:
-        raise ValueError("is no amount")
+        raise ValueError("must be an amount")
     return amount
 
 
-def _some(value: Any) -> Any:
+def _cut_list(value: Any) -> Any:
     return value[:_MOST] if isinstance(value, list) else value
 
 
-def _no_id(value: Any) -> Any:
-    """A template that found nothing writes None as a word; that is nobody's id."""
-    cleaned = _clean(value)
+def _clean_id(value: Any) -> Any:
+    """Clean an id; a template that found nothing writes ``None`` as a word, which is no id."""
+    cleaned = _clean_text(value)
     return None if isinstance(cleaned, str) and cleaned.strip() in ("", "None", "null") else cleaned
 
 
-Text = Annotated[str, BeforeValidator(_clean)]
-Time = Annotated[datetime, BeforeValidator(_time)]
-KlingId = Annotated[str | None, BeforeValidator(_no_id)]
+Text = Annotated[str, BeforeValidator(_clean_text)]
+Time = Annotated[datetime, BeforeValidator(_read_time)]
+KlingId = Annotated[str | None, BeforeValidator(_clean_id)]
 Length = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
@@ -112,12 +113,12 @@ class Charge(_Facts):
     """One entry of a bill: units where there is no currency."""
 
     charge_type: Text | None = None
-    amount: Annotated[Decimal, BeforeValidator(_amount)]
+    amount: Annotated[Decimal, BeforeValidator(_read_amount)]
     currency: Text | None = None
 
 
 class FileFacts(_Facts):
-    """A saved output: addresses of the file and its poster, and what the file was."""
+    """A saved output: paths or URLs of the file and its poster, and what the file was."""
 
     file: Text | None = None
     poster: Text | None = None
@@ -142,15 +143,15 @@ class VideoFacts(_Facts):
     aspect_ratio: Text | None = None
     audio: Text | None = None
     duration: Length | None = None
-    billing: Annotated[list[Charge], BeforeValidator(_some)] = []
+    billing: Annotated[list[Charge], BeforeValidator(_cut_list)] = []
     created_at: Time | None = None
     finished_at: Time | None = None
     expires_at: Time | None = None
-    files: Annotated[list[FileFacts], BeforeValidator(_some)] = []
+    files: Annotated[list[FileFacts], BeforeValidator(_cut_list)] = []
 
 
 def read_other_facts(data: Any) -> dict[str, str]:
-    """Return the facts of a result that this page has no place of its own for, as texts by name."""
+    """Return the facts of a result that a card has no field for, as texts by name."""
     if not isinstance(data, Mapping):
         return {}
     names = [
@@ -158,12 +159,12 @@ def read_other_facts(data: Any) -> dict[str, str]:
         for name in result_facts.ResultFacts.model_fields
         if name not in (*VideoFacts.model_fields, _ID_BESIDE)
     ]
-    found = {name: _clean(data.get(name)) for name in names}
+    found = {name: _clean_text(data.get(name)) for name in names}
     return {name: text for name, text in found.items() if isinstance(text, str) and text}
 
 
 class RequestFacts(_Facts):
-    """A request as its author wrote it, and what is taken where nothing was written."""
+    """A request as its author wrote it, or with defaults filled in."""
 
     name: Text | None = None
     type: Text = "text_to_video"
@@ -177,7 +178,7 @@ class RequestFacts(_Facts):
 
 
 class JobFacts(_Facts):
-    """The XCom ``kling``: how far a job is."""
+    """The XCom ``kling``, which says how far a job is."""
 
     state: Text = ""
     request: dict[str, Any] | None = None
@@ -199,15 +200,15 @@ class OutputFacts(_Facts):
 
 
 class ManifestFacts(_Facts):
-    """What the manifest beside saved files says. Without outputs the place is kept for files that are not there yet."""
+    """The manifest beside saved files. Without outputs it reserves the name for files that are not there yet."""
 
     identity: Text | None = None
     kling_task_id: KlingId = None
-    outputs: Annotated[list[OutputFacts], BeforeValidator(_some)] = []
+    outputs: Annotated[list[OutputFacts], BeforeValidator(_cut_list)] = []
 
 
 class SidecarFacts(_Facts):
-    """The same of one file, as earlier releases wrote it. ``claim``: the place is kept for a file that is not there yet."""
+    """The manifest of one file, as earlier releases wrote it. With ``claim`` it reserves the name for a later file."""
 
     claim: bool = False
     identity: Text | None = None
@@ -222,20 +223,21 @@ class LinkFacts(_Facts):
     url: Text | None = None
 
 
-class ResultFacts(_Facts):
-    """The XCom ``return_value`` of a task that has a video."""
+class ResultLinks(_Facts):
+    """The links in the XCom ``return_value`` of a task that has a video."""
 
     kling_task_id: KlingId = None
-    outputs: Annotated[list[LinkFacts], BeforeValidator(_some)] = []
+    outputs: Annotated[list[LinkFacts], BeforeValidator(_cut_list)] = []
 
 
 Facts = TypeVar("Facts", bound=_Facts)
 
 
 def read_facts(kind: type[Facts], data: Any) -> tuple[Facts, list[str]]:
-    """Return the facts in ``data``, and the fields that were left out because they are something else.
+    """Read the facts in ``data``; return them, and the fields that were left out because they do not parse.
 
-    :raises Unreadable: where ``data`` is no object at all.
+    :param kind: the class of the facts.
+    :raises Unreadable: if ``data`` is not an object.
     """
     if not isinstance(data, Mapping):
         raise Unreadable("no object")
@@ -249,18 +251,18 @@ def read_facts(kind: type[Facts], data: Any) -> tuple[Facts, list[str]]:
 
 
 def read_request(data: Mapping[str, Any] | None) -> tuple[RequestFacts, list[str]]:
-    """Return what was asked for in our names, defaults filled in, and the fields that do not parse."""
+    """Read a request; return it by current names with defaults filled in, and the fields that do not parse."""
     written = {key: value for key, value in (data or {}).items() if value is not None}
     facts, wrong = read_facts(RequestFacts, translate(written)[0])
-    return (with_defaults(facts) if data else facts), wrong
+    return (fill_defaults(facts) if data else facts), wrong
 
 
-#: What of a request has a value also where its author wrote none.
+#: Fields of a request that have a default.
 _DEFAULTS: tuple[str, ...] = ("model", "duration", "resolution", "aspect_ratio")
 
 
-def with_defaults(facts: RequestFacts) -> RequestFacts:
-    """Return the request as it is sent: what its author left out has the value that the request's class gives it."""
+def fill_defaults(facts: RequestFacts) -> RequestFacts:
+    """Fill the defaults of the request's class into a request, so that it is as it is sent."""
     spec = find_spec(facts.type)
     if spec is None:
         return facts

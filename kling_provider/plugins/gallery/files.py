@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files the gallery may show: only those that Airflow has recorded, below an allowed folder, and unchanged.
+"""The files that the gallery may show: those that Airflow has recorded, below an allowed folder, and unchanged.
 
 Every file is opened once, below its folder, and checked and served from that descriptor.
 """
@@ -43,7 +43,7 @@ MEDIA_TYPES = {
     ".webp": "image/webp",
 }
 _POSTER_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
-_PICTURES = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF")
+_IMAGE_BEGINNINGS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF")
 
 _CHANGED = "{} is not the file that was saved: it was changed."
 _REPLACED = "{} was replaced by a newer video (Kling task {})."
@@ -65,7 +65,7 @@ Place = Literal[
 
 
 class NotShown(Exception):
-    """Why a file is not served, in words for the user. ``place`` is the short form for a card."""
+    """A file is not served; the text tells the user why, and ``place`` is the short form for a card."""
 
     def __init__(self, place: Place, why: str) -> None:
         super().__init__(why)
@@ -73,10 +73,12 @@ class NotShown(Exception):
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedFile:
     """An open file whose manifest names the Kling task that Airflow has recorded.
 
-    :param sha256: of the bytes that were saved; who serves the file compares.
+    :param file: the file.
+    :param sha256: the digest of the bytes that were saved; it must be compared before the file is served.
+    :param media_type: the media type to serve it as.
     """
 
     file: OpenFile
@@ -84,7 +86,7 @@ class Recorded:
     media_type: str
 
 
-def allowed_roots() -> list[Path]:
+def list_allowed_roots() -> list[Path]:
     """Return the folders below which files are shown: ``[kling] gallery_roots``, separated by commas or new lines.
 
     The default is ``$AIRFLOW_HOME/kling-videos``. An entry that is no absolute path is left out.
@@ -94,23 +96,23 @@ def allowed_roots() -> list[Path]:
     return [root.resolve() for root in roots if root.is_absolute()]
 
 
-def local_path(address: str) -> Path | None:
-    """Return the path of a file on a local disk; ``None`` for an object store."""
+def get_local_path(address: str) -> Path | None:
+    """Return the path of a file on a local disk; ``None`` for a URL of an object store."""
     for scheme in ("file://", "local://"):
         address = address.removeprefix(scheme)
     return Path(address) if address.startswith("/") else None
 
 
 def open_recorded(address: str) -> OpenFile:
-    """Open a recorded local file, which lies below an allowed folder (links followed).
+    """Open a recorded local file that lies below an allowed folder, after following links.
 
     :raises NotShown: ``elsewhere`` (an object store), ``outside`` or ``missing``.
     """
-    path = local_path(address)
+    path = get_local_path(address)
     if path is None:
         raise NotShown("elsewhere", f"The video is stored at {address}.")
-    roots = allowed_roots()
-    root, parts = _place(path, roots)
+    roots = list_allowed_roots()
+    root, parts = _split_path(path, roots)
     if root is None:
         raise NotShown(
             "outside",
@@ -123,42 +125,44 @@ def open_recorded(address: str) -> OpenFile:
         raise NotShown("missing", f"{path} is not on this server's disk, or was removed.") from None
 
 
-def open_video(file: FileFacts, kling_task_id: str) -> Recorded:
+def open_video(file: FileFacts, kling_task_id: str) -> RecordedFile:
     """Open a recorded video that has the recorded size, and whose manifest names that Kling task.
 
-    Whoever serves it still has to compare the digest of its bytes with ``sha256``.
+    The caller must still compare the digest of its bytes with ``sha256``.
 
-    :raises NotShown: where anything of that is not so.
+    :param file: what Airflow has recorded about the output.
+    :param kling_task_id: the recorded Kling task.
+    :raises NotShown: if it is not so.
     """
     address = file.file or ""
     video = open_recorded(address)
-    sha256 = _attest(file, kling_task_id, video).sha256
+    sha256 = _find_attested(file, kling_task_id, video).sha256
     media_type = MEDIA_TYPES.get(video.suffix)
     if media_type is None or sha256 is None or file.sha256 not in (None, sha256):
         raise NotShown("changed", _CHANGED.format(video.name))
-    return Recorded(video, sha256, media_type)
+    return RecordedFile(video, sha256, media_type)
 
 
 def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
-    """Open the picture that was saved beside a video; return it with its media type.
+    """Open the poster image that was saved beside a video; return it with its media type.
 
-    :raises NotShown: where there is none.
+    :raises NotShown: if there is none.
     """
     poster, video = open_recorded(file.poster or ""), open_recorded(file.file or "")
-    told = _attest(file, kling_task_id, video).poster
+    told = _find_attested(file, kling_task_id, video).poster
     media_type = _POSTER_TYPES.get(poster.suffix)
     if (
         media_type is None
         or poster.folder != video.folder
         or told not in (None, poster.name)
-        or not poster.read(8).startswith(_PICTURES)
+        or not poster.read(8).startswith(_IMAGE_BEGINNINGS)
     ):
-        raise NotShown("outside", "There is no picture beside the video.")
+        raise NotShown("outside", "There is no poster image beside the video.")
     return poster, media_type
 
 
 def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str | None]:
-    """Return ``here``, or why a recorded file is not here, and that in words; the bytes are not read.
+    """Return ``here``, or why a recorded file is not here, with an explanation; the bytes are not read.
 
     The manifest is looked at only where the file is not as it was recorded.
     """
@@ -166,7 +170,7 @@ def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str |
         video = open_recorded(file.file or "")
         if video.suffix in MEDIA_TYPES and file.bytes in (None, video.size):
             return "here", None
-        _attest(file, kling_task_id or "", video)
+        _find_attested(file, kling_task_id or "", video)
     except NotShown as reason:
         return reason.place, str(reason)
     return "changed", _CHANGED.format(video.name)
@@ -180,15 +184,18 @@ class _Attested:
     poster: str | None
 
 
-def _attest(file: FileFacts, kling_task_id: str, video: OpenFile) -> _Attested:
-    """Return what the manifest beside ``video`` says of it, if it says that it is of that Kling task."""
+def _find_attested(file: FileFacts, kling_task_id: str, video: OpenFile) -> _Attested:
+    """Return what the manifest beside ``video`` says about it.
+
+    :raises NotShown: if there is no manifest, or it names another Kling task.
+    """
     folder = (file.file or "").rpartition("/")[0]
     for name in manifest_names(video.name):
         told, wrong = _read_beside(f"{folder}/{name}", video, ManifestFacts)
         if told is None:
             continue
         if not wrong and not told.outputs and name == manifest_names(video.name)[0]:
-            raise _kept_for_another(video)
+            raise _build_kept_error(video)
         for one in told.outputs:
             if one.file == video.name:
                 _check_task(told, wrong, kling_task_id, video)
@@ -197,13 +204,13 @@ def _attest(file: FileFacts, kling_task_id: str, video: OpenFile) -> _Attested:
     if sidecar is None:
         raise NotShown("changed", f"There is no manifest beside {video.name} that names it.")
     if sidecar.claim:
-        raise _kept_for_another(video)
+        raise _build_kept_error(video)
     _check_task(sidecar, wrong, kling_task_id, video)
     return _Attested(sidecar.sha256, sidecar.poster)
 
 
 def _read_beside(address: str, video: OpenFile, kind: type[_Facts]) -> tuple[_Facts | None, list[str]]:
-    """Return what a file in the same folder says, and the fields that are something else; ``None``: it is not there."""
+    """Return the facts of a file in the same folder (``None`` if it is not there), and the fields that do not parse."""
     try:
         beside = open_recorded(address)
     except NotShown:
@@ -230,14 +237,14 @@ def _check_task(
         raise NotShown("replaced", _REPLACED.format(video.name, told.kling_task_id))
 
 
-def _kept_for_another(video: OpenFile) -> NotShown:
+def _build_kept_error(video: OpenFile) -> NotShown:
     return NotShown(
-        "missing", f"{video.name} is not there yet: its place is kept for a result that is on its way."
+        "missing", f"{video.name} is not there yet: its name is reserved for a result that is on its way."
     )
 
 
-def _place(path: Path, roots: list[Path]) -> tuple[Path | None, list[str]]:
-    """Return the allowed folder that ``path`` really lies below, and the way from there."""
+def _split_path(path: Path, roots: list[Path]) -> tuple[Path | None, list[str]]:
+    """Split ``path``, with links followed, into the allowed folder that it lies below and the parts from there."""
     if ".." in path.parts:
         return None, []
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody wants to see, of what they may see; and the SQL that both lists of the gallery are made of.
+"""The filters of the gallery, and the SQL that both of its lists are made of.
 
 What tasks wrote is read in SQL as text. A database refuses a whole query for one document that it cannot decode (a
 zero character, half a surrogate pair, a thousand brackets), and reads an id out of text ten times as fast.
@@ -38,7 +38,7 @@ STATES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Filters:
-    """What somebody wants to see.
+    """The filters of a page; ``None`` does not filter.
 
     :param dag_ids: the Dags that the user may read.
     :param after: no earlier than this (when it was finished, or when its state was told last).
@@ -57,32 +57,32 @@ class Filters:
     before: datetime | None = None
 
     @property
-    def readable(self) -> list[str]:
-        """The Dags to look at."""
+    def readable_dag_ids(self) -> list[str]:
+        """Return the Dags to look at: those that the user may read, or the one that is filtered for."""
         if self.dag_id is None:
             return list(self.dag_ids)
         return [self.dag_id] if self.dag_id in self.dag_ids else []
 
     def has_words(self) -> bool:
-        """Whether what was asked for must be read, beyond who asked."""
+        """Say whether the filters need the request of a video, and not only its task instance."""
         return bool(self.text or self.model)
 
-    def holds(self, *, name: str | None, prompt: str | None, model: str | None) -> bool:
-        """Whether a video of that name, prompt and model is wanted."""
+    def is_match(self, *, name: str | None, prompt: str | None, model: str | None) -> bool:
+        """Say whether a video with that name, prompt and model is wanted."""
         if self.model and model != self.model:
             return False
         wanted = (self.text or "").lower()
         return not wanted or wanted in (prompt or "").lower() or wanted in (name or "").lower()
 
-    def is_of(self, run_id: Any, task_id: Any, map_index: Any) -> bool:
-        """Whether that task instance is wanted."""
+    def is_of_instance(self, run_id: Any, task_id: Any, map_index: Any) -> bool:
+        """Say whether a video of that task instance is wanted."""
         return all(
             wanted is None or wanted == found
             for wanted, found in ((self.run_id, run_id), (self.task_id, task_id), (self.map_index, map_index))
         )
 
-    def narrow(self, written: ColumnElement[str]) -> list[ColumnElement[bool]]:
-        """Return conditions on a document that every wanted one fulfils, and few others: :meth:`holds` decides.
+    def narrow_documents(self, written: ColumnElement[str]) -> list[ColumnElement[bool]]:
+        """Return SQL conditions that every wanted document fulfils, and few others; :meth:`is_match` decides.
 
         :param written: the document as text.
         """
@@ -90,12 +90,12 @@ class Filters:
         if self.model:
             conditions.append(written.contains(json.dumps(self.model), autoescape=True))
         if self.text:
-            conditions.append(_mentions(written, self.text))
+            conditions.append(_match_words(written, self.text))
         return conditions
 
 
 class key_of(FunctionElement[str]):
-    """The text under a key at the top of a JSON column; NULL or empty where there is none.
+    """The text under a top-level key of a JSON column; NULL or empty if there is none.
 
     It never raises, whatever the column holds.
     """
@@ -135,24 +135,24 @@ def _by_splitting(element: key_of, compiler: Any, **options: Any) -> str:
     return f"split_part(split_part({text}, '\"{element.key}\": \"', 2), '\"', 1)"
 
 
-def is_there(key: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a text of :class:`key_of` is somebody's id: a template that found nothing writes None as a word."""
+def has_id(key: ColumnElement[str]) -> ColumnElement[bool]:
+    """Build the condition that a text of :class:`key_of` is an id; a template that found nothing writes ``None`` as one."""
     return key.not_in(("", "None", "null"))
 
 
-def written(column: Any) -> ColumnElement[str]:
-    """Return a JSON column as the text that it is."""
+def cast_to_text(column: Any) -> ColumnElement[str]:
+    """Cast a JSON column to text."""
     return cast(column, Text)
 
 
-def bounded(column: Any) -> ColumnElement[str | None]:
-    """Return a JSON column as text, or NULL where it is too long for anything that tasks of ours write."""
+def cast_bounded_text(column: Any) -> ColumnElement[str | None]:
+    """Cast a JSON column to text, or to NULL if it is longer than any document of this provider."""
     text = cast(column, Text)
     return case((func.length(text) <= LARGEST, text))
 
 
-def kling_assets(session: Session) -> dict[int, str]:
-    """Return our assets: id -> id of the Dag that has it. A session asks once."""
+def find_kling_assets(session: Session) -> dict[int, str]:
+    """Return the assets of this provider, as ids of Dags by id of the asset; a session queries them once."""
     known: dict[int, str] | None = session.info.get("kling_assets")
     if known is None:
         query = select(AssetModel.id, AssetModel.name)
@@ -162,13 +162,13 @@ def kling_assets(session: Session) -> dict[int, str]:
     return known
 
 
-def assets_of(session: Session, dag_id: str | None) -> list[int]:
-    """Return the ids of our assets, of one Dag if wanted."""
-    return [asset for asset, owner in kling_assets(session).items() if dag_id in (None, owner)]
+def list_asset_ids(session: Session, dag_id: str | None) -> list[int]:
+    """Return the ids of the assets of this provider, of all Dags or of one."""
+    return [asset for asset, owner in find_kling_assets(session).items() if dag_id in (None, owner)]
 
 
-def _mentions(text: ColumnElement[str], words: str) -> ColumnElement[bool]:
-    """Whether a document mentions words, as they are or as JSON escapes them.
+def _match_words(text: ColumnElement[str], words: str) -> ColumnElement[bool]:
+    """Build the condition that a document mentions words, as they are or as JSON escapes them.
 
     Escaped letters cannot be compared without regard to case in SQL, so their usual cases are tried.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of Airflow's database that jobs are read from: each question is one that an index of Airflow's answers."""
+"""The rows of Airflow's database that jobs are read from. Each query is one that an index of Airflow answers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,16 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from kling_provider.plugins.gallery.filters import Filters, bounded, is_there, key_of, kling_assets, written
+from kling_provider.plugins.gallery.filters import (
+    Filters,
+    cast_bounded_text,
+    cast_to_text,
+    find_kling_assets,
+    has_id,
+    key_of,
+)
 from kling_provider.plugins.gallery.reading import read_job
-from kling_provider.plugins.gallery.sightings import list_keys, see_all
+from kling_provider.plugins.gallery.sightings import find_sightings, select_keys
 
 #: A place in the list of jobs: when it was told of last, run, task, map index.
 JobKey = tuple[datetime, int, str, int]
@@ -41,17 +48,17 @@ _DELIVERED = ("succeeded", "succeed", "planned", "failed")
 _PROGRESS = "kling_progress"
 _KEY = key_of(XComModel.value, "kling_task_id")
 _PLACE = (XComModel.timestamp, XComModel.dag_run_id, XComModel.task_id, XComModel.map_index)
-_SENT = and_(is_there(_KEY), func.coalesce(key_of(XComModel.value, "state"), "").not_in(_DELIVERED))
+_SENT = and_(has_id(_KEY), func.coalesce(key_of(XComModel.value, "state"), "").not_in(_DELIVERED))
 #: The same where the database has only the address of the XCom.
 _SENT_ELSEWHERE = and_(
-    written(XComModel.value).startswith('"'),
+    cast_to_text(XComModel.value).startswith('"'),
     *(TaskStateStoreModel.value.not_like(f'%"state": "{word}"%') for word in _DELIVERED),
 )
 _MOST = 1000
 
 
 def find_looks(session: Session, filters: Filters, since: datetime | None) -> list[list[ColumnElement[bool]]]:
-    """Return conditions that together hold for every row of a wanted job; each is quick by an index of Airflow's."""
+    """Return lists of conditions, one of which holds for every row of a wanted job; an index of Airflow serves each."""
     state = filters.state
     bound = [] if since is None else [XComModel.timestamp >= since]
     unfinished = or_(TaskInstance.state.is_(None), TaskInstance.state.in_(UNFINISHED))
@@ -70,40 +77,43 @@ def find_looks(session: Session, filters: Filters, since: datetime | None) -> li
         return []
     if since is None and filters.run_id is None and state in (None, "uncollected"):
         # Without a bound in time those that succeeded are many, and all but a few were delivered.
-        looks[1] = [tuple_(*_PLACE[1:]).in_(_undelivered(session, filters)), TaskInstance.state == "success"]
+        looks[1] = [
+            tuple_(*_PLACE[1:]).in_(_list_undelivered(session, filters)),
+            TaskInstance.state == "success",
+        ]
     elif since is not None and len(looks) > 1:
         looks[1].append(XComModel.dag_run_id.in_(_list_runs(session, filters, since)))
     return [[*look, *bound] for look in looks]
 
 
 def _list_runs(session: Session, filters: Filters, since: datetime) -> list[int]:
-    """The runs that have not ended before that: an index has the XComs of a run, and none their times."""
+    """List the runs that had not ended at ``since``: there is an index of XComs by run, and none by time."""
     query = select(DagRun.id).where(
-        DagRun.dag_id.in_(filters.readable), or_(DagRun.state.not_in(ENDED), DagRun.end_date >= since)
+        DagRun.dag_id.in_(filters.readable_dag_ids), or_(DagRun.state.not_in(ENDED), DagRun.end_date >= since)
     )
     return list(session.scalars(query))
 
 
 def _was_left() -> ColumnElement[bool]:
-    """Whether somebody ended the run while this instance waited."""
+    """Build the condition that the run was ended by a user while the task instance waited."""
     return and_(DagRun.state == "failed", TaskInstance.state.in_(LEFT))
 
 
 def _has_sent() -> list[ColumnElement[bool]]:
-    """Whether this instance sent a request, and left it to others of its run to wait for the result."""
+    """Build the conditions that a task instance sent a request, and left the wait to other tasks of its run."""
     return [TaskInstance.state == "success", or_(_SENT, _SENT_ELSEWHERE)]
 
 
-def _undelivered(session: Session, filters: Filters) -> list[tuple[int, str, int]]:
-    """Return the instances that sent a request of which there is no video, the latest ``_MOST`` of them."""
+def _list_undelivered(session: Session, filters: Filters) -> list[tuple[int, str, int]]:
+    """List the latest ``_MOST`` task instances that sent a request of which there is no video."""
     query = (
         select(*_PLACE[1:], XComModel.dag_id, _KEY, TaskStateStoreModel.value)
         .outerjoin(TaskStateStoreModel, _is_its_progress())
         .where(
             XComModel.key == "kling",
-            XComModel.dag_id.in_(filters.readable),
+            XComModel.dag_id.in_(filters.readable_dag_ids),
             or_(_SENT, _SENT_ELSEWHERE),
-            *_mention(filters),
+            *_match_text(filters),
         )
         .order_by(*(column.desc() for column in _PLACE))
     )
@@ -112,11 +122,11 @@ def _undelivered(session: Session, filters: Filters) -> list[tuple[int, str, int
         facts = None if key else read_job(progress).facts
         sent.append(((run, task, map_index), (dag_id, key or (facts.kling_task_id if facts else None))))
     if len(sent) <= _MOST:
-        seen = see_all(session, {key for _, (_, key) in sent if key}, [(None, None)])
+        seen = find_sightings(session, {key for _, (_, key) in sent if key}, [(None, None)])
         delivered = {(one.dag_id, key) for key, events in seen.items() for one in events}
     else:
         delivered = {
-            (str(dag_id), key) for dag_id, key in session.execute(list_keys(session, filters.dag_id))
+            (str(dag_id), key) for dag_id, key in session.execute(select_keys(session, filters.dag_id))
         }
     return [instance for instance, key in sent if key not in delivered][:_MOST]
 
@@ -129,8 +139,8 @@ def list_rows(
     *,
     below: JobKey | None = None,
 ) -> Sequence[Row[Any]]:
-    """Return the rows of a look that are wanted, the latest news first."""
-    query = _select(filters, *look).order_by(*(column.desc() for column in _PLACE)).limit(limit)
+    """Return the wanted rows that meet the conditions ``look``, latest first."""
+    query = _select_jobs(filters, *look).order_by(*(column.desc() for column in _PLACE)).limit(limit)
     if below is not None:
         query = query.where(tuple_(*_PLACE) < tuple_(*below))
     return session.execute(query).all()
@@ -139,11 +149,11 @@ def list_rows(
 def list_changed_rows(
     session: Session, filters: Filters, limit: int, since: datetime | None
 ) -> list[Row[Any]]:
-    """Return the rows whose task instance changed last, the latest news first.
+    """Return the rows whose task instance changed last, latest first.
 
-    :param since: of those that nobody waits for any more, only what changed after it.
+    :param since: of jobs that no task waits for any more, only those that changed after it.
     """
-    dags = set(kling_assets(session).values()) & set(filters.readable)
+    dags = set(find_kling_assets(session).values()) & set(filters.readable_dag_ids)
     failed: list[ColumnElement[bool]] = [TaskInstance.state.in_(FAILED)]
     failed += [] if since is None else [TaskInstance.updated_at >= since]
     failed += [TaskInstance.dag_id.in_(dags)] if dags else []
@@ -156,12 +166,12 @@ def list_changed_rows(
     ]
     rows: dict[JobKey, Row[Any]] = {}
     for look in looks:
-        query = _select(filters, look).order_by(TaskInstance.updated_at.desc()).limit(limit)
-        rows |= {place_of(row): row for row in session.execute(query)}
+        query = _select_jobs(filters, look).order_by(TaskInstance.updated_at.desc()).limit(limit)
+        rows |= {get_job_key(row): row for row in session.execute(query)}
     return [rows[place] for place in sorted(rows, reverse=True)]
 
 
-def _select(filters: Filters, *conditions: ColumnElement[bool]) -> Select[Any]:
+def _select_jobs(filters: Filters, *conditions: ColumnElement[bool]) -> Select[Any]:
     columns: tuple[Any, ...] = (
         XComModel.timestamp.label("at"),
         XComModel.dag_run_id,
@@ -169,8 +179,8 @@ def _select(filters: Filters, *conditions: ColumnElement[bool]) -> Select[Any]:
         XComModel.map_index,
         XComModel.dag_id,
         XComModel.run_id,
-        bounded(XComModel.value).label("text"),
-        bounded(TaskStateStoreModel.value).label("progress"),
+        cast_bounded_text(XComModel.value).label("text"),
+        cast_bounded_text(TaskStateStoreModel.value).label("progress"),
         TaskInstance.state.label("task_state"),
         TaskInstance.next_method,
         TaskInstance.updated_at.label("changed"),
@@ -183,7 +193,7 @@ def _select(filters: Filters, *conditions: ColumnElement[bool]) -> Select[Any]:
         .join(TaskInstance, _is_same_instance())
         .join(DagRun, DagRun.id == XComModel.dag_run_id)
         .outerjoin(TaskStateStoreModel, _is_its_progress())
-        .where(XComModel.key == "kling", XComModel.dag_id.in_(filters.readable), *conditions)
+        .where(XComModel.key == "kling", XComModel.dag_id.in_(filters.readable_dag_ids), *conditions)
     )
     for column, value in (
         (XComModel.run_id, filters.run_id),
@@ -196,17 +206,20 @@ def _select(filters: Filters, *conditions: ColumnElement[bool]) -> Select[Any]:
         query = query.where(XComModel.timestamp < filters.before)
     if filters.after is not None:
         query = query.where(XComModel.timestamp >= filters.after)
-    return query.where(*_mention(filters))
+    return query.where(*_match_text(filters))
 
 
-def _mention(filters: Filters) -> list[ColumnElement[bool]]:
-    """Whether the words that are looked for stand in one of the two; a model that was not written is found by reading."""
+def _match_text(filters: Filters) -> list[ColumnElement[bool]]:
+    """Build the condition that XCom or task state mention the text; a model may be a default, so it is not matched."""
     if not filters.text:
         return []
     words = Filters(dag_ids=(), text=filters.text)
     return [
         or_(
-            *(and_(*words.narrow(written(column))) for column in (XComModel.value, TaskStateStoreModel.value))
+            *(
+                and_(*words.narrow_documents(cast_to_text(column)))
+                for column in (XComModel.value, TaskStateStoreModel.value)
+            )
         )
     ]
 
@@ -220,14 +233,15 @@ def _is_its_progress() -> ColumnElement[bool]:
     )
 
 
-def place_of(row: Row[Any]) -> JobKey:
+def get_job_key(row: Row[Any]) -> JobKey:
+    """Return the position of a row in the list of jobs."""
     return row.at, row.dag_run_id, row.task_id, row.map_index
 
 
 def find_latest_news(
     session: Session, keys: Collection[str], runs: Collection[int], since: datetime
 ) -> dict[tuple[int, str], datetime]:
-    """When each run told of a Kling task last: a task that waits for it knows more than the one that sent it."""
+    """Find when each run last reported a Kling task; a task that waits for it knows more than the one that sent it."""
     rows = session.execute(
         select(XComModel.dag_run_id, _KEY, func.max(XComModel.timestamp))
         .join(TaskInstance, _is_same_instance())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Videos that are waited for, that failed, or that nobody fetched: task instances with an XCom ``kling``.
+"""Videos that are waited for, that failed, or that were never fetched: task instances with an XCom ``kling``.
 
 Where XComs are kept in an object store the database has only their addresses; what the gallery needs stands in the task
 state store as well (``kling_progress``).
@@ -24,18 +24,18 @@ from kling_provider.plugins.gallery.job_rows import (
     JobKey,
     find_latest_news,
     find_looks,
+    get_job_key,
     list_changed_rows,
     list_rows,
-    place_of,
 )
-from kling_provider.plugins.gallery.reading import Read, read_job
-from kling_provider.plugins.gallery.sightings import see_all
+from kling_provider.plugins.gallery.reading import ParsedDocument, read_job
+from kling_provider.plugins.gallery.sightings import find_sightings
 
 _QUEUED = ("waiting_for_slot", "queued")
 _FINISHED = ("succeeded", "succeed")
 #: A task that waits in the queue goes on with the first, and renders nothing yet; a trigger that failed with the second.
 _SENDS = ("resume_slot", "__fail__")
-#: Kling forgets a task after 30 days, so no event of it is older when somebody waits for it.
+#: Kling forgets a task after 30 days, so no event of a task that is waited for is older.
 _FORGOTTEN = timedelta(days=31)
 _CLOCKS = timedelta(minutes=15)
 _STORED = "it is a text, or kept in an object store, and the task state store has nothing of it"
@@ -49,7 +49,7 @@ class Job:
 
     :param at: when its state was told last.
     :param label: the entry's name, where the Dag gives its mapped instances names.
-    :param cut_off: somebody ended it, or its run, while it waited.
+    :param cut_off: whether a user ended it, or its run, while it waited.
     :param changed: when its task instance changed last.
     """
 
@@ -63,16 +63,16 @@ class Job:
     state: str
     cut_off: bool
     changed: datetime | None
-    read: Read[JobFacts]
+    read: ParsedDocument[JobFacts]
 
     @property
-    def place(self) -> JobKey:
-        """Its place in the list of :func:`list_jobs`."""
+    def list_key(self) -> JobKey:
+        """Return its position in the list of :func:`list_jobs`."""
         return self.at, self.dag_run_id, self.task_id, self.map_index
 
     @property
     def kling_task_id(self) -> str | None:
-        """The task at Kling, once there is one."""
+        """Return the id of the Kling task, once there is one."""
         return self.read.facts.kling_task_id if self.read.facts else None
 
 
@@ -84,10 +84,11 @@ def list_jobs(
     since: datetime | None = None,
     below: JobKey | None = None,
 ) -> list[Job]:
-    """Return jobs without a finished video, the latest news first.
+    """Return jobs without a finished video, latest first.
 
-    :param since: none that are older are wanted.
-    :param below: the ``place`` of the last one of the page before.
+    :param limit: the largest number of them.
+    :param since: the time before which jobs are left out.
+    :param below: the ``list_key`` of the last one of the page before.
     """
     looks = find_looks(session, filters, since)
     found: list[Job] = []
@@ -99,11 +100,11 @@ def list_jobs(
             some = list_rows(session, filters, look, chunk, below=below)
             rows += some
             if len(some) == chunk:
-                full.append(place_of(some[-1]))
+                full.append(get_job_key(some[-1]))
         below = max(full, default=None)
         # What lies below the end of a look that has more to come is for the next round.
-        rows = [row for row in rows if below is None or place_of(row) >= below]
-        found += _jobs(session, filters, sorted(rows, key=place_of, reverse=True))
+        rows = [row for row in rows if below is None or get_job_key(row) >= below]
+        found += _make_jobs(session, filters, sorted(rows, key=get_job_key, reverse=True))
         if below is None:
             break
         chunk = min(2 * chunk, _LARGEST_CHUNK)
@@ -113,35 +114,38 @@ def list_jobs(
 def list_changed_jobs(
     session: Session, filters: Filters, limit: int, since: datetime | None = None
 ) -> list[Job]:
-    """Return jobs, those first whose task instance changed last: what an open page looks at again and again.
+    """Return jobs, those first whose task instance changed last; an open page asks for them again and again.
 
-    :param since: of those that nobody waits for any more, only what changed after it.
+    :param limit: the largest number of them.
+    :param since: of jobs that no task waits for any more, only those that changed after it.
     """
-    jobs = _jobs(session, filters, list_changed_rows(session, filters, limit, since))
+    jobs = _make_jobs(session, filters, list_changed_rows(session, filters, limit, since))
     return sorted(jobs, key=lambda job: job.changed or job.at, reverse=True)[:limit]
 
 
 def count_jobs(session: Session, filters: Filters, limit: int) -> dict[str, int]:
-    """Return how many jobs there are in each state, of the latest ``limit``."""
+    """Count the latest ``limit`` jobs by state."""
     counts: dict[str, int] = {}
     for job in list_jobs(session, filters, limit):
         counts[job.state] = counts.get(job.state, 0) + 1
     return counts
 
 
-def _jobs(session: Session, filters: Filters, rows: Sequence[Row[Any]]) -> list[Job]:
-    """Those of the rows that are wanted and have no finished video; of several for one Kling task the latest."""
-    jobs = [job for row in rows if (job := _job(row)) is not None and _is_wanted(job, filters)]
+def _make_jobs(session: Session, filters: Filters, rows: Sequence[Row[Any]]) -> list[Job]:
+    """Make jobs of the wanted rows that have no finished video; of several for one Kling task keep the latest."""
+    jobs = [job for row in rows if (job := _make_job(row)) is not None and _is_wanted(job, filters)]
     sent = [job for job in jobs if job.kling_task_id is not None]
     if not sent:
-        return _once(jobs)
+        return _drop_repeated(jobs)
     keys = {job.kling_task_id or "" for job in sent}
-    since = min(_oldest(job) for job in sent) - _CLOCKS
+    since = min(_find_oldest_time(job) for job in sent) - _CLOCKS
     delivered = {
-        (one.dag_id, key) for key, events in see_all(session, keys, [(since, None)]).items() for one in events
+        (one.dag_id, key)
+        for key, events in find_sightings(session, keys, [(since, None)]).items()
+        for one in events
     }
     latest = find_latest_news(session, keys, {job.dag_run_id for job in sent}, min(job.at for job in sent))
-    return _once(
+    return _drop_repeated(
         job
         for job in jobs
         if job.kling_task_id is None
@@ -152,18 +156,18 @@ def _jobs(session: Session, filters: Filters, rows: Sequence[Row[Any]]) -> list[
     )
 
 
-def _job(row: Row[Any]) -> Job | None:
+def _make_job(row: Row[Any]) -> Job | None:
     read = read_job(row.text)
     if read.facts is None:
-        # An address: the XCom is in an object store, which nobody waits for here.
+        # A URL: the XCom is in an object store, which a list must not wait for.
         kept = read_job(row.progress)
         stored = row.text is not None and row.text.startswith('"')
         read = kept if kept.facts is not None else replace(read, why=_STORED) if stored else read
     facts = read.facts or JobFacts()
     if not facts.state and read.facts is not None and "state" not in read.wrong:
-        return None  # nobody's words of how far a job is
+        return None  # not a document of this provider
     over = row.run_state in ENDED
-    state = _state(row, facts, over) if read.facts is not None else _unreadable(row)
+    state = _find_state(row, facts, over) if read.facts is not None else _find_unreadable_state(row)
     if state is None:
         return None
     return Job(
@@ -181,8 +185,8 @@ def _job(row: Row[Any]) -> Job | None:
     )
 
 
-def _state(row: Row[Any], facts: JobFacts, over: bool) -> str | None:
-    """What the card says of a job."""
+def _find_state(row: Row[Any], facts: JobFacts, over: bool) -> str | None:
+    """Find the state of a job for its card; ``None`` if it has no card."""
     says, task, sent = facts.state, row.task_state, facts.kling_task_id is not None
     if says == "planned":
         return None
@@ -201,8 +205,8 @@ def _state(row: Row[Any], facts: JobFacts, over: bool) -> str | None:
     return "fetching" if sent and (resumed or says in _FINISHED) else "rendering"
 
 
-def _unreadable(row: Row[Any]) -> str | None:
-    """A job of which nothing can be read; of one that succeeded its event tells."""
+def _find_unreadable_state(row: Row[Any]) -> str | None:
+    """Find the state of a job whose document cannot be read; one that succeeded has an event, and no card here."""
     return None if row.task_state in ("success", *LEFT) else "unreadable"
 
 
@@ -212,16 +216,16 @@ def _is_wanted(job: Job, filters: Filters) -> bool:
     if not filters.has_words():
         return True
     request, _ = read_request(job.read.facts.request if job.read.facts else None)
-    return filters.holds(name=request.name, prompt=request.prompt, model=request.model)
+    return filters.is_match(name=request.name, prompt=request.prompt, model=request.model)
 
 
-def _oldest(job: Job) -> datetime:
+def _find_oldest_time(job: Job) -> datetime:
     made = job.read.facts.created_at if job.read.facts else None
     return min(made, job.at) if made is not None else job.at - _FORGOTTEN
 
 
-def _once(jobs: Iterable[Job]) -> list[Job]:
-    """Each Kling task, and each task instance that has none, once."""
+def _drop_repeated(jobs: Iterable[Job]) -> list[Job]:
+    """Drop all but the first job of each Kling task, and of each task instance that has none."""
     seen: set[tuple[Any, ...]] = set()
     once = []
     for job in jobs:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the links that tasks wrote a browser is sent to: https, at a host where this connection's videos lie.
+"""The links that a browser may be redirected to: https, at a host that serves the videos of the connection.
 
-What a task wrote may be anything; to send somebody who is signed in to Airflow wherever it says would lend Airflow's good
-name to it. Other links are shown as text to copy.
+What a task wrote may be anything; a redirect from Airflow to any URL could be used for phishing. Other links are shown as text to copy.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _DEFAULT_CONNECTION = "kling_default"
 
 @dataclass(frozen=True)
 class MediaHosts:
-    """Where the videos of one connection lie.
+    """The hosts that serve the videos of one connection.
 
     :param own: scheme, host and port of the connection; a sandbox has http.
     :param names: other hosts; their subdomains count.
@@ -36,8 +35,8 @@ class MediaHosts:
     own: tuple[str, str, int | None]
     names: tuple[str, ...]
 
-    def allows(self, url: str) -> bool:
-        """Whether a browser may be sent there."""
+    def is_allowed(self, url: str) -> bool:
+        """Say whether a browser may be redirected to ``url``."""
         try:
             parts = urlsplit(url)
             here = (parts.scheme, (parts.hostname or "").lower(), parts.port)
@@ -48,29 +47,29 @@ class MediaHosts:
         if here == self.own:
             return True
         return here[0] == "https" and (
-            here[1] == self.own[1] or any(is_below(here[1], name) for name in self.names)
+            here[1] == self.own[1] or any(is_subdomain(here[1], name) for name in self.names)
         )
 
 
-def is_below(host: str, name: str) -> bool:
-    """Whether ``host`` is ``name`` or one of its subdomains."""
+def is_subdomain(host: str, name: str) -> bool:
+    """Say whether ``host`` is ``name`` or one of its subdomains."""
     name = name.lower().removeprefix("*").removeprefix(".")
     return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
-def configured_hosts() -> tuple[str, ...]:
+def list_configured_hosts() -> tuple[str, ...]:
     """Return the hosts of ``[kling] media_hosts``, separated by commas or new lines."""
     written = (conf.get("kling", "media_hosts", fallback="") or "").replace("\n", ",")
     return tuple(filter(None, (name.strip() for name in written.split(","))))
 
 
-def media_hosts(conn_id: str | None) -> MediaHosts:
-    """Return where the videos of a connection lie; of one that is not there, Kling's own hosts and the configured ones."""
-    told = _read(conn_id or _DEFAULT_CONNECTION)
-    return replace(told, names=(*told.names, *configured_hosts()))
+def find_media_hosts(conn_id: str | None) -> MediaHosts:
+    """Return the hosts for a connection: its own, and the configured ones; without the connection, Kling's instead."""
+    told = _read_media_hosts(conn_id or _DEFAULT_CONNECTION)
+    return replace(told, names=(*told.names, *list_configured_hosts()))
 
 
-def _read(conn_id: str) -> MediaHosts:
+def _read_media_hosts(conn_id: str) -> MediaHosts:
     try:
         stored = Connection.get_connection_from_secrets(conn_id)
         # A task could name any connection, to have its host trusted.

@@ -30,13 +30,13 @@ from kling_provider.plugins.gallery.events import (
 from kling_provider.plugins.gallery.filters import Filters
 from kling_provider.plugins.gallery.job_rows import JobKey
 from kling_provider.plugins.gallery.jobs import Job, list_changed_jobs, list_jobs
-from kling_provider.plugins.gallery.media_links import media_hosts
+from kling_provider.plugins.gallery.media_links import find_media_hosts
 from kling_provider.plugins.gallery.record import (
     Instance,
     find_labels,
     find_links,
     find_requests,
-    link_in,
+    get_result_link,
 )
 
 #: Cards per page.
@@ -50,9 +50,10 @@ _OVERLAP = timedelta(seconds=10)
 def read_page(session: Session, filters: Filters, cursor: str | None) -> dict[str, Any]:
     """Return a page of cards, newest first.
 
-    ``next`` is the cursor of the page after it, ``since`` and ``now`` what changes start from.
+    ``next`` is the cursor of the next page; pass ``since`` and ``now`` to :func:`read_changes`.
 
-    :raises ValueError: for a cursor that is none of ours.
+    :param cursor: the ``next`` of the page before; ``None`` for the first page.
+    :raises ValueError: if no page had this cursor.
     """
     now = datetime.now(UTC)
     event_place, job_place = _read_cursor(cursor)
@@ -67,7 +68,7 @@ def read_page(session: Session, filters: Filters, cursor: str | None) -> dict[st
         if isinstance(one, Finished):
             event_place = one.first
         else:
-            job_place = one.place
+            job_place = one.list_key
     return {
         "cards": _make_cards(session, filters, page, now),
         "next": _write_cursor(event_place, job_place) if len(merged) > PAGE else None,
@@ -77,10 +78,11 @@ def read_page(session: Session, filters: Filters, cursor: str | None) -> dict[st
 
 
 def read_changes(session: Session, filters: Filters, since: int, seen: datetime | None) -> dict[str, Any]:
-    """Return what became a video after the event ``since``, and the jobs that changed last.
+    """Return the cards of videos that were finished after the event ``since``, and of the jobs that changed last.
 
-    ``whole`` says that these are all jobs that somebody waits for.
+    ``whole`` says that these are all jobs that a task waits for.
 
+    :param since: the id of an asset event.
     :param seen: when the page looked last.
     """
     now = datetime.now(UTC)
@@ -100,7 +102,7 @@ def _make_cards(
     session: Session, filters: Filters, page: Sequence[Finished | Job], now: datetime
 ) -> list[dict[str, Any]]:
     done = [one for one in page if isinstance(one, Finished)]
-    instances = {id(one): _instance(one) for one in done}
+    instances = {id(one): _get_instance(one) for one in done}
     links = _find_uses(session, [one for one in done if has_output_at_kling(one)])
     labels = find_labels(session, instances.values())
     unsaid = [
@@ -128,24 +130,28 @@ def _make_cards(
 
 
 def _find_uses(session: Session, done: Sequence[Finished]) -> dict[int, dict[int, LinkUse]]:
-    """Of videos that may have to be played from Kling: output -> what can be done with its link."""
-    results = find_links(session, [_instance(one) for one in done])
+    """Find what can be done with Kling's links of videos, by event and number of the output."""
+    results = find_links(session, [_get_instance(one) for one in done])
     conn_ids = {one.read.facts.conn_id for one in done if one.read.facts is not None}
-    hosts = {conn_id: media_hosts(conn_id) for conn_id in conn_ids}  # a connection is a read of the database
+    hosts = {
+        conn_id: find_media_hosts(conn_id) for conn_id in conn_ids
+    }  # a connection is a read of the database
     found: dict[int, dict[int, LinkUse]] = {}
     for one in done:
         facts = one.read.facts
-        if facts is None or _instance(one) not in results:
+        if facts is None or _get_instance(one) not in results:
             continue
-        result = results[_instance(one)]
+        result = results[_get_instance(one)]
         uses = found[one.first] = {}
         for n in range(max(1, len(facts.files))):
-            link = link_in(result, facts.kling_task_id, n)
-            uses[n] = "none" if link is None else "follow" if hosts[facts.conn_id].allows(link) else "copy"
+            link = get_result_link(result, facts.kling_task_id, n)
+            uses[n] = (
+                "none" if link is None else "follow" if hosts[facts.conn_id].is_allowed(link) else "copy"
+            )
     return found
 
 
-def _instance(one: Finished) -> Instance:
+def _get_instance(one: Finished) -> Instance:
     latest = one.latest
     return latest.dag_id, latest.run_id, latest.task_id, latest.map_index
 
@@ -164,4 +170,4 @@ def _read_cursor(text: str | None) -> tuple[int | None, JobKey | None]:
         place = None if at is None else (datetime.fromisoformat(at), int(run), str(task), int(map_index))
         return None if event_place is None else int(event_place), place
     except (ValueError, TypeError, RecursionError):
-        raise ValueError("This cursor is none of ours.") from None
+        raise ValueError("cursor must be the `next` of an earlier page.") from None

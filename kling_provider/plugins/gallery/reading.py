@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A document that a task wrote, read for a card: its facts, or why it has none."""
+"""Read the documents that tasks wrote, for cards: their facts, or why they have none."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Facts = TypeVar("Facts")
 
 
 @dataclass(frozen=True)
-class Read(Generic[Facts]):
-    """What came of reading.
+class ParsedDocument(Generic[Facts]):
+    """The result of reading a document.
 
     :param facts: ``None`` where nothing could be read.
-    :param wrong: the fields that were left out because they are something else.
+    :param wrong: the fields that were left out because they do not parse.
     :param why: why nothing could be read.
     :param others: further facts of a result, as texts by name.
     """
@@ -35,20 +35,20 @@ class Read(Generic[Facts]):
     others: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_video(text: str | None) -> Read[VideoFacts]:
-    """Read the ``extra`` of an asset event."""
+def read_video(text: str | None) -> ParsedDocument[VideoFacts]:
+    """Read the ``extra`` of a video's asset event; a document that cannot be read has a ``why``."""
     try:
         data = read_json(text)
         facts, wrong = read_facts(VideoFacts, data)
     except Unreadable as error:
-        return Read(None, why=str(error))
-    return Read(facts, tuple(wrong), others=read_other_facts(data))
+        return ParsedDocument(None, why=str(error))
+    return ParsedDocument(facts, tuple(wrong), others=read_other_facts(data))
 
 
-def read_job(text: str | None) -> Read[JobFacts]:
-    """Read the XCom ``kling``."""
+def read_job(text: str | None) -> ParsedDocument[JobFacts]:
+    """Read the XCom ``kling``; a document that cannot be read has a ``why``."""
     try:
         facts, wrong = read_facts(JobFacts, read_json(text))
     except Unreadable as error:
-        return Read(None, why=str(error))
-    return Read(facts, tuple(wrong))
+        return ParsedDocument(None, why=str(error))
+    return ParsedDocument(facts, tuple(wrong))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why there is no video, in the words of the task's error, with what somebody can do about it put first."""
+"""Why there is no video, from the text of the task's error, and what to do about it."""
 
 from __future__ import annotations
 
 import re
 
-#: What an instruction of ours begins with, at the start of a sentence or after a colon or semicolon.
+#: What an instruction begins with, at the start of a sentence or after a colon or semicolon.
 _VERBS = (
     "add|ask|buy|change|check|choose|clear|cut|delete|fix|free|give|install|leave|look|make|open|paste|put|raise|"
     "remove|rename|renew|save|see|set|shorten|take|top up|try again|turn|use|wait|write"
@@ -13,14 +13,14 @@ _VERBS = (
 _INSTRUCTION = re.compile(
     rf"(?:^|[:;,] |\bor |\bthen )(?:{_VERBS})\b|\bmust be\b|\braise take\b", re.IGNORECASE
 )
-#: Where nobody has to do anything but to let it run again.
+#: Where a retry or a clear is enough.
 _NEXT_TRY = re.compile(r"\b(?:a|the) (?:retry|clear)\b", re.IGNORECASE)
 _WRONG_REQUEST = re.compile(r"^The request is wrong[^:]*: ")
 #: A sentence ends before a capital letter, a quote or a digit; "3.0 s", "e.g. x" and addresses do not.
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\"'(A-Z0-9])")
 
 _ADOPTS = "Clear the task: it adopts what exists at Kling and pays nothing."
-_READ_LOG = "Read the task's log, mend what it names, and clear the task."
+_READ_LOG = "Read the task's log, fix what it names, and clear the task."
 
 NOT_FETCHED = "It was sent to Kling, and no task of the run has fetched the result."
 FETCH = "Clear the tasks after this one, or let KlingReconcileOperator save it: what exists is adopted, nothing is paid."
@@ -28,19 +28,20 @@ NOT_SAID = "The task failed after this video was sent to Kling."
 
 
 def say_left_behind(kling_task_id: str | None) -> str:
-    """Return what the log of a wait says that somebody ended, a run that was cancelled for example."""
+    """Return the reason of a job whose wait was ended by a user, for example by cancelling the run."""
     if kling_task_id is None:
-        return "Nobody waits for it any more. Nothing was made, nothing is billed."
+        return "Nothing waits for it any more. Nothing was made, nothing is billed."
     return (
-        f"Nobody waits for task {kling_task_id} any more. It goes on at Kling and is billed when it succeeds; clear the "
+        f"Nothing waits for Kling task {kling_task_id} any more. It goes on at Kling and is billed when it succeeds; clear the "
         "task to adopt it, which pays nothing."
     )
 
 
 def find_todo(reason: str | None, *, exists: bool) -> str:
-    """Return what to do first: the sentences of ``reason`` that say so, else what always helps.
+    """Return the sentences of ``reason`` that say what to do, else what always helps.
 
-    :param exists: a task exists at Kling.
+    :param reason: the text of the task's error.
+    :param exists: whether a task exists at Kling.
     """
     text = reason or ""
     if wrong := _WRONG_REQUEST.match(text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's own record of videos: which files they are, and where Kling keeps them."""
+"""Airflow's own records of videos: their files, and their links at Kling."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kling_provider.plugins.gallery.facts import (
     LARGEST,
     FileFacts,
     RequestFacts,
-    ResultFacts,
+    ResultLinks,
     Unreadable,
     VideoFacts,
     read_facts,
     read_json,
     read_request,
 )
-from kling_provider.plugins.gallery.filters import assets_of, bounded, is_there, key_of
+from kling_provider.plugins.gallery.filters import cast_bounded_text, has_id, key_of, list_asset_ids
 from kling_provider.plugins.gallery.reading import read_job, read_video
 
 log = logging.getLogger(__name__)
@@ -37,34 +37,34 @@ Instance = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a task instance has delivered last."""
+class VideoRecord:
+    """The video that a task instance has delivered last."""
 
     instance: Instance
     kling_task_id: str
     facts: VideoFacts
 
-    def file(self, n: int) -> FileFacts:
-        """Return the file of output ``n``; one without an address where nothing was saved."""
+    def get_file(self, n: int) -> FileFacts:
+        """Return the file of output ``n``, from 0; its fields are empty if nothing was saved."""
         return self.facts.files[n] if 0 <= n < len(self.facts.files) else FileFacts()
 
     def has_expired(self, now: datetime) -> bool:
-        """Whether Kling has deleted the result."""
+        """Say whether Kling has deleted the result."""
         return self.facts.expires_at is not None and self.facts.expires_at <= now
 
 
-def find_record(session: Session, instance: Instance) -> Record | None:
-    """Return the latest asset event of that task instance, by who Airflow says that made it."""
+def find_record(session: Session, instance: Instance) -> VideoRecord | None:
+    """Return the latest video of a task instance; the source of an event is Airflow's own record."""
     dag_id, run_id, task_id, map_index = instance
     row = session.execute(
-        select(bounded(AssetEvent.extra).label("text"))
+        select(cast_bounded_text(AssetEvent.extra).label("text"))
         .where(
-            AssetEvent.asset_id.in_(assets_of(session, dag_id)),
+            AssetEvent.asset_id.in_(list_asset_ids(session, dag_id)),
             AssetEvent.source_dag_id == dag_id,
             AssetEvent.source_run_id == run_id,
             AssetEvent.source_task_id == task_id,
             AssetEvent.source_map_index == map_index,
-            is_there(key_of(AssetEvent.extra, "kling_task_id")),
+            has_id(key_of(AssetEvent.extra, "kling_task_id")),
         )
         .order_by(AssetEvent.id.desc())
         .limit(1)
@@ -72,29 +72,29 @@ def find_record(session: Session, instance: Instance) -> Record | None:
     facts = None if row is None else read_video(row.text).facts
     if facts is None or facts.kling_task_id is None:
         return None
-    return Record(instance, facts.kling_task_id, facts)
+    return VideoRecord(instance, facts.kling_task_id, facts)
 
 
-def find_links(session: Session, instances: Collection[Instance]) -> dict[Instance, ResultFacts | None]:
+def find_links(session: Session, instances: Collection[Instance]) -> dict[Instance, ResultLinks | None]:
     """Return the results with Kling's signed links that task instances pushed.
 
     ``None`` where there is none; an instance whose result is in an object store is left out.
     """
-    rows = _xcoms(session, instances, "return_value")
+    rows = _read_xcoms(session, instances, "return_value")
     stored = {instance for instance, text in rows.items() if text is not None and text.startswith('"')}
-    return {instance: _result(rows.get(instance)) for instance in instances if instance not in stored}
+    return {instance: _parse_result(rows.get(instance)) for instance in instances if instance not in stored}
 
 
-def find_link(session: Session, record: Record, n: int, *, now: datetime) -> str | None:
-    """Return Kling's signed link of output ``n`` while it lives. It is for this user's browser alone."""
+def find_link(session: Session, record: VideoRecord, n: int, *, now: datetime) -> str | None:
+    """Return Kling's signed link of output ``n`` until it expires; it is meant for this user's browser alone."""
     if record.has_expired(now):
         return None
-    text = _xcoms(session, [record.instance], "return_value").get(record.instance)
-    result = _result(text) or _stored_elsewhere(text)
-    return link_in(result, record.kling_task_id, n)
+    text = _read_xcoms(session, [record.instance], "return_value").get(record.instance)
+    result = _parse_result(text) or _read_stored_result(text)
+    return get_result_link(result, record.kling_task_id, n)
 
 
-def link_in(result: ResultFacts | None, kling_task_id: str | None, n: int) -> str | None:
+def get_result_link(result: ResultLinks | None, kling_task_id: str | None, n: int) -> str | None:
     """Return the link of output ``n`` in a result of that Kling task, if it is a link to the web."""
     if result is None or result.kling_task_id != kling_task_id or not 0 <= n < len(result.outputs):
         return None
@@ -103,9 +103,9 @@ def link_in(result: ResultFacts | None, kling_task_id: str | None, n: int) -> st
 
 
 def find_requests(session: Session, instances: Collection[Instance]) -> dict[Instance, RequestFacts]:
-    """Return what task instances say that was asked for: what their events leave out."""
+    """Return the requests that task instances recorded, for what their events leave out."""
     found = {}
-    for instance, text in _xcoms(session, instances, "kling").items():
+    for instance, text in _read_xcoms(session, instances, "kling").items():
         facts = read_job(text).facts
         if facts is not None and facts.request:
             found[instance] = read_request(facts.request)[0]
@@ -113,7 +113,7 @@ def find_requests(session: Session, instances: Collection[Instance]) -> dict[Ins
 
 
 def find_labels(session: Session, instances: Collection[Instance]) -> dict[Instance, str]:
-    """Return the names that Dags give their mapped task instances."""
+    """Return the names that Dags give their mapped task instances, by task instance."""
     mapped = [instance for instance in instances if instance[3] >= 0]
     if not mapped:
         return {}
@@ -122,29 +122,31 @@ def find_labels(session: Session, instances: Collection[Instance]) -> dict[Insta
     return {(row[0], row[1], row[2], row[3]): row[4] for row in rows if row[4]}
 
 
-def _xcoms(session: Session, instances: Collection[Instance], key: str) -> dict[Instance, str | None]:
+def _read_xcoms(session: Session, instances: Collection[Instance], key: str) -> dict[Instance, str | None]:
     if not instances:
         return {}
     where = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
     rows = session.execute(
-        select(*where, bounded(XComModel.value)).where(
+        select(*where, cast_bounded_text(XComModel.value)).where(
             tuple_(*where).in_(set(instances)), XComModel.key == key
         )
     )
     return {(row[0], row[1], row[2], row[3]): row[4] for row in rows}
 
 
-def _result(text: str | None) -> ResultFacts | None:
+def _parse_result(text: str | None) -> ResultLinks | None:
     try:
-        return read_facts(ResultFacts, read_json(text))[0]
+        return read_facts(ResultLinks, read_json(text))[0]
     except Unreadable:
         return None
 
 
-def _stored_elsewhere(text: str | None) -> ResultFacts | None:
-    """The result that Airflow's own backend keeps in an object store: one read, for somebody who wants to play it.
+def _read_stored_result(text: str | None) -> ResultLinks | None:
+    """Read a result that Airflow's XCom backend keeps in an object store; ``None`` if it cannot be read.
 
-    Only below the folder that the backend is configured for, and read as plain data, whatever it says that it is.
+    Only objects below the folder of the backend are read, and only as plain data.
+
+    :param text: the XCom in the database, which should be the URL of the object.
     """
     folder = conf.get("common.io", "xcom_objectstorage_path", fallback="")
     try:
@@ -156,7 +158,7 @@ def _stored_elsewhere(text: str | None) -> ResultFacts | None:
             return None
         with path.open("rb", compression="infer") as file:  # type: ignore[no-untyped-call]
             document = file.read(LARGEST + 1)
-        return _result(document.decode() if len(document) <= LARGEST else None)
+        return _parse_result(document.decode() if len(document) <= LARGEST else None)
     except Exception as error:  # noqa: BLE001 - a store may raise anything; there is no link then
         log.info(
             "The result of a task could not be read from the XComs' object store: %s", type(error).__name__

@@ -16,9 +16,9 @@ from kling_provider.plugins.gallery.opening import OpenFile
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _HEADERS = {
-    "Cache-Control": "private, no-cache",  # whoever lost the right to see it must not find it in the browser's cache
+    "Cache-Control": "private, no-cache",  # a user who lost access must not find it in the browser's cache
     "X-Content-Type-Options": "nosniff",
-    # The browser's own page around a video or picture may show it, and nothing else.
+    # The browser's own page around a video or image may show it, and nothing else.
     "Content-Security-Policy": "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'",
     "Accept-Ranges": "bytes",
 }
@@ -29,9 +29,9 @@ def answer_file(
 ) -> Response:
     """Answer a GET or HEAD with the file: 200, 206 for a range, 304 or 416.
 
-    :param etag: changes with the bytes.
-    :param name: what the file is called where somebody saves it.
-    :param download: the browser saves it instead of showing it.
+    :param etag: a text that changes with the bytes.
+    :param name: the name of the file when a user saves it.
+    :param download: whether the browser saves the file instead of showing it.
     """
     headers = {
         **_HEADERS,
@@ -51,11 +51,11 @@ def answer_file(
     headers["Content-Length"] = str(end - start + 1)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
-    return StreamingResponse(_read(file, start, end + 1), status, headers, media_type)
+    return StreamingResponse(_read_chunks(file, start, end + 1), status, headers, media_type)
 
 
 def _find_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return first and last byte; ``(0, -1)`` where there are none. Several ranges get the whole, as they may."""
+    """Return the first and last byte of a range: ``(0, -1)`` for none, ``None`` for the whole file or several ranges."""
     if not (found := _RANGE.fullmatch(header.replace(" ", ""))) or found.groups() == ("", ""):
         return None
     first, last = found.groups()
@@ -68,7 +68,7 @@ def _find_range(header: str, size: int) -> tuple[int, int] | None:
     return (start, end) if start <= end else (0, -1)
 
 
-async def _read(file: OpenFile, start: int, end: int) -> AsyncIterator[bytes]:
+async def _read_chunks(file: OpenFile, start: int, end: int) -> AsyncIterator[bytes]:
     try:
         while start < end and (chunk := await run_in_threadpool(file.read, min(_CHUNK, end - start), start)):
             start += len(chunk)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where else a Kling task was delivered: every event of it, in any Dag.
+"""Find where else a Kling task was delivered: all its events, in any Dag.
 
-No index has Kling's ids, so this looks at the events of the hours in which they must be, which one has.
+There is no index by Kling's ids, so this looks at the events of the hours in which they must be.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from kling_provider.plugins.gallery.facts import VideoFacts
-from kling_provider.plugins.gallery.filters import assets_of, key_of
+from kling_provider.plugins.gallery.filters import key_of, list_asset_ids
 
 #: Kling's clock and ours agree as far as that.
 CLOCKS = timedelta(minutes=15)
@@ -34,7 +34,7 @@ ORIGIN: tuple[ColumnElement[Any], ...] = (
 
 
 class Sighting(NamedTuple):
-    """One event of a Kling task, by who Airflow says that made it. The oldest is the least."""
+    """One event of a Kling task, with its source as Airflow recorded it. The oldest sorts first."""
 
     event: int
     at: datetime
@@ -61,18 +61,18 @@ def look_around(
         periods.append((one.at - _SOON, None))
         if facts is not None and facts.created_at is not None:
             periods.append((facts.created_at - CLOCKS, facts.created_at + _SOON))
-    seen = see_all(session, {one.key for one, _ in events}, periods)
+    seen = find_sightings(session, {one.key for one, _ in events}, periods)
     unexplained = {
         one.key
         for one, facts in events
         if facts is not None and (facts.adopted or facts.delivered) and seen[one.key][:1] in ([], [one])
     }
     if unexplained:
-        seen |= see_all(session, unexplained, [(None, None)])
+        seen |= find_sightings(session, unexplained, [(None, None)])
     return seen
 
 
-def see_all(
+def find_sightings(
     session: Session, keys: Collection[str], periods: Sequence[tuple[datetime | None, datetime | None]]
 ) -> dict[str, list[Sighting]]:
     """Return every event of these Kling tasks in these periods, of all Dags, oldest first.
@@ -88,10 +88,10 @@ def see_all(
             *([] if high is None else [AssetEvent.timestamp <= high]),
             AssetEvent.source_run_id.is_not(None),
         )
-        for low, high in _merge(periods)
+        for low, high in _merge_periods(periods)
     ]
     query: Select[Any] = select(AssetEvent.id, AssetEvent.timestamp, *ORIGIN, EVENT_KEY).where(
-        AssetEvent.asset_id.in_(assets_of(session, None)), or_(*bounds), EVENT_KEY.in_(set(keys))
+        AssetEvent.asset_id.in_(list_asset_ids(session, None)), or_(*bounds), EVENT_KEY.in_(set(keys))
     )
     # Sorted here: a database that sorts by id would walk the whole table in that order.
     for sighting in sorted(Sighting._make(row) for row in session.execute(query)):
@@ -99,17 +99,17 @@ def see_all(
     return seen
 
 
-def list_keys(session: Session, dag_id: str | None) -> Select[str | None, str]:
-    """Return the query for Dag and Kling task of every event, of one Dag if wanted."""
+def select_keys(session: Session, dag_id: str | None) -> Select[str | None, str]:
+    """Build the query for Dag and Kling task of every event, of all Dags or of one."""
     return select(AssetEvent.source_dag_id, EVENT_KEY).where(
-        AssetEvent.asset_id.in_(assets_of(session, dag_id)), AssetEvent.source_run_id.is_not(None)
+        AssetEvent.asset_id.in_(list_asset_ids(session, dag_id)), AssetEvent.source_run_id.is_not(None)
     )
 
 
-def _merge(
+def _merge_periods(
     periods: Sequence[tuple[datetime | None, datetime | None]],
 ) -> list[tuple[datetime | None, datetime | None]]:
-    """The same periods without overlaps."""
+    """Merge periods that overlap."""
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     merged: list[tuple[datetime, datetime]] = []
     for low, high in sorted((low or first, high or last) for low, high in periods):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many videos there are, in which state, and what was paid for them."""
+"""Count the videos by state, and sum up what was paid for them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kling_provider.plugins.gallery.events import Finished, list_all
 from kling_provider.plugins.gallery.filters import Filters
 from kling_provider.plugins.gallery.jobs import count_jobs
 
-#: Asset events, and jobs, up to which a sum is made: nobody waits for more.
+#: The most asset events, and jobs, that are summed up.
 MOST = 5000
 
 
 def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
-    """Return the sums of what is wanted.
+    """Sum up the videos that the filters want.
 
     ``states`` counts by the state of a card, of finished ones by where they are: ``saved`` or ``at_kling``. ``videos``
     are the finished ones, ``again`` those of them that another run has paid for, ``paid`` the cost of the others, by
@@ -27,25 +27,25 @@ def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
     """
     finished = list_all(session, filters, MOST)
     found = finished or []
-    states = Counter(_state(one) for one in found)
+    states = Counter(_find_state(one) for one in found)
     states.update(count_jobs(session, filters, MOST if finished is not None else 1000))
     return {
         "whole": finished is not None,
         "videos": len(found),
         "again": sum(one.again for one in found),
         "states": dict(states),
-        "paid": _paid(found),
+        "paid": _sum_paid(found),
     }
 
 
-def _state(one: Finished) -> str:
+def _find_state(one: Finished) -> str:
     if one.read.facts is None:
         return "unreadable"
     return "saved" if any(file.file for file in one.read.facts.files) else "at_kling"
 
 
-def _paid(found: Iterable[Finished]) -> list[dict[str, str | None]]:
-    """What was paid; what was delivered again was paid by another run."""
+def _sum_paid(found: Iterable[Finished]) -> list[dict[str, str | None]]:
+    """Sum up what was paid, by currency; what was delivered again was paid by another run."""
     sums: dict[str | None, Decimal] = {}
     for one in found:
         if one.again or one.read.facts is None:

@@ -33,7 +33,7 @@ class Table:
     problems: list[TextProblem] = field(default_factory=list)
 
     def read_rows(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Read each row that asks for something: its line, and its cells by key; an empty cell is not there."""
+        """Read each row with a letter or digit in it; yield its line, and its cells by key without the empty ones."""
         skipped, text, sign = self._find_start()
         header: list[str] | None = None
         for line, row in self._parse_rows(text, sign, skipped):
@@ -44,14 +44,16 @@ class Table:
                 header = cells
                 self._check_header(header, line)
             elif len(cells) > len(header):
-                self._add(line, f"has {len(cells)} cells; the header has {len(header)}")
+                self._add_problem(
+                    line, f"must have as many cells as the header: at most {len(header)} (has {len(cells)})"
+                )
             elif cells == header[: len(cells)] and len(cells) == len(header):
-                self._add(line, "repeats the header (two tables in one file?); take the row out")
+                self._add_problem(line, "repeats the header (two tables in one file?); take the row out")
             else:
                 named = zip(header, cells, strict=False)
                 yield line, {key: cell for key, cell in named if cell and not _is_unnamed(key)}
 
-    def _add(self, line: int, message: str, key: str = "") -> None:
+    def _add_problem(self, line: int, message: str, key: str = "") -> None:
         self.problems.append(TextProblem(line, key, message))
 
     def _find_start(self) -> tuple[int, str, str]:
@@ -75,7 +77,7 @@ class Table:
                 found.append((line + skipped, row))
                 line = rows.line_num + 1
         except csv.Error as error:
-            self._add(rows.line_num + skipped, f"cannot be read as CSV: {error}")
+            self._add_problem(rows.line_num + skipped, f"cannot be read as CSV: {error}")
         finally:
             csv.field_size_limit(limit)
         return iter(found)
@@ -84,12 +86,12 @@ class Table:
         for key, count in Counter(header).items():
             if _is_unnamed(key):
                 what = "the header has an empty cell" if not key else f"the header has {key!r}"
-                self._add(
+                self._add_problem(
                     line,
                     f"{what}: a column without a name (an index?); take the column out (pandas: index=False)",
                 )
             elif count > 1:
-                self._add(line, "stands twice in the header", key)
+                self._add_problem(line, "stands twice in the header", key)
 
 
 def _is_unnamed(key: str) -> bool:

@@ -29,7 +29,7 @@ class JsonText:
         self._text = text
         twice: list[str] = []
         try:
-            self.value = _parse(text, twice)
+            self.value = _parse_json(text, twice)
         except json.JSONDecodeError as error:
             if line is None:
                 wrong = f"cannot be read as JSON: {error.msg} (column {error.colno})"
@@ -62,8 +62,8 @@ class JsonText:
         self.problems += [TextProblem(None, key, "stands here twice") for key in sorted(unplaced)]
 
 
-def _parse(text: str, twice: list[str]) -> Any:
-    """Parse ``text``; keys that stand twice in a mapping go into ``twice``."""
+def _parse_json(text: str, twice: list[str]) -> Any:
+    """Parse ``text`` as JSON; append to ``twice`` the keys that stand twice in a mapping."""
 
     def make_mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         counts = Counter(key for key, _ in pairs)

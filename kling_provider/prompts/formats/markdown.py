@@ -41,10 +41,11 @@ class Markdown:
 
 
 def split_head(text: str, known: Collection[str]) -> Markdown | WrongHead:
-    """Part the head of a file from its body.
+    """Split a file into its head and its body.
 
-    :param known: the keys that a head may have. They tell a head in a wrong place from a prompt with lines in it.
-    :return: what is wrong where a head has no end, is not YAML, or does not stand at the top.
+    :param text: the text of the file.
+    :param known: the keys that a head may have, which tell a misplaced head from a prompt with lines in it.
+    :return: the two parts; or what is wrong, if a head has no end, is not YAML, or does not stand at the top.
     """
     from frontmatter.default_handlers import YAMLHandler
 
@@ -56,7 +57,7 @@ def split_head(text: str, known: Collection[str]) -> Markdown | WrongHead:
         try:
             head, body = handler.split(body)
         except ValueError:
-            return WrongHead(first_line, "its head begins with --- and no second --- ends it")
+            return WrongHead(first_line, "its head must end with a second --- line")
     elif wrong := _find_other_head(body, first_line, known):
         return wrong
     body_line = text.count("\n", 0, len(text) - len(body)) + 1
@@ -71,7 +72,7 @@ def _find_other_head(body: str, line: int, known: Collection[str]) -> WrongHead 
     if language := _LANGUAGE.match(body):
         return WrongHead(line, f"has a head that begins with ---{language[1]}; {_ONLY_YAML}")
     if first.strip() == "---":
-        return WrongHead(line, "has a blank before the --- of its head; take it out")
+        return WrongHead(line, "must not have a blank before the --- of its head; take it out")
     if body.startswith("{") and _has_json_head(body):
         return WrongHead(line, f"has a head in JSON; {_ONLY_YAML}")
     if (key := _KEY.match(first)) and key[1] in known:
@@ -85,7 +86,7 @@ def _find_other_head(body: str, line: int, known: Collection[str]) -> WrongHead 
 
 
 def _find_later_head(body: str, line: int, known: Collection[str]) -> WrongHead | None:
-    """Find a block between two ``---`` lines in which a key of a request stands: it would be paid as words."""
+    """Find a block between two ``---`` lines with a key of a request in it: it would be sent as part of the prompt."""
     fences = list(_FENCE.finditer(body))
     for opening, closing in pairwise(fences):
         keys = [_KEY.match(one) for one in body[opening.end() : closing.start()].split("\n")]
@@ -104,7 +105,7 @@ def _has_json_head(body: str) -> bool:
 
 
 def join_lines(body: str) -> str:
-    """Join the lines of ``body`` as Markdown means it: a line break within a paragraph is a space.
+    """Join the lines of ``body`` as Markdown does: a line break within a paragraph becomes a space.
 
     Two blanks or a backslash at the end of a line keep it, and so do lists, headings, quotes, tables and code.
     """

@@ -22,7 +22,7 @@ _FOREIGN = (
 
 
 def list_prompts(text: str) -> Iterator[tuple[int, str]]:
-    """List every line that asks for something, with its number from 1. A line without letter or digit separates others."""
+    """List every line with a letter or digit that is no comment, with its number from 1."""
     for number, line in enumerate(text.split("\n"), start=1):
         prompt = line.strip()
         if prompt and not prompt.startswith("#") and any(sign.isalnum() for sign in prompt):
@@ -30,8 +30,9 @@ def list_prompts(text: str) -> Iterator[tuple[int, str]]:
 
 
 def find_wrong_in_line(prompt: str, known: Collection[str]) -> str | None:
-    """Say why a line is no prompt; ``None`` where it may be one.
+    """Say why a line is no prompt; return ``None`` if it may be one.
 
+    :param prompt: the line, without spaces at its ends.
     :param known: the keys of requests.
     """
     for pattern, message in _FOREIGN:

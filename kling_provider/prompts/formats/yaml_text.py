@@ -69,22 +69,25 @@ class YamlText:
             self.value = None if node is None else self._read_node(node, ())
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self._add(mark.line if mark else 0, "", f"cannot be read as YAML: {_explain(error)}")
+            self._add_problem(
+                mark.line if mark else 0, "", f"cannot be read as YAML: {_explain_error(error)}"
+            )
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position)
-            self._add(
+            self._add_problem(
                 line, "", f"has a character that YAML does not allow: U+{_get_code(error.character):04X}"
             )
         except RecursionError:
-            self._add(0, "", "cannot be read as YAML: it is nested too deeply")
+            self._add_problem(0, "", "cannot be read as YAML: it is nested too deeply")
         except (ValueError, OverflowError):  # PyYAML's chr() of "\\UFFFFFFFF"
-            self._add(0, "", "cannot be read as YAML: it has an escape that is no character")
+            self._add_problem(0, "", "cannot be read as YAML: it has an escape that is no character")
 
     @property
     def is_readable(self) -> bool:
+        """Return whether nothing is wrong with the document."""
         return not self.problems
 
-    def _add(self, line: int, key: str, message: str) -> None:
+    def _add_problem(self, line: int, key: str, message: str) -> None:
         self.problems.append(TextProblem(line + self._first, key, message))
 
     def _read_node(self, node: yaml.Node, path: Keys) -> Any:
@@ -99,7 +102,7 @@ class YamlText:
         if isinstance(node, yaml.ScalarNode):
             return self._read_scalar(node, kind, path)
         if kind != ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-            self._add(line, _join_keys(path), f"the tag {node.tag} is not read here")
+            self._add_problem(line, _join_keys(path), f"the tag {node.tag} is not read here")
             return None
         self._around.append(node)
         try:
@@ -121,19 +124,19 @@ class YamlText:
             return text
         if kind in _NUMBERS:
             return _convert_scalar(text, kind)
-        self._add(node.start_mark.line, _join_keys(path), f"the tag {node.tag} is not read here")
+        self._add_problem(node.start_mark.line, _join_keys(path), f"the tag {node.tag} is not read here")
         return text
 
     def _find_lost_text(self, node: yaml.ScalarNode, key: str) -> None:
-        """Report what of a prompt without quotes YAML takes for something else, and would silently leave out."""
+        """Report a part of an unquoted prompt that YAML takes for a comment or an anchor, and would silently drop."""
         rest = self._text[node.end_mark.index :].partition("\n")[0]
         if re.match(r"[ \t]*#", rest) and node.value:
             shown = f"{rest.strip()[:30]}…" if len(rest.strip()) > 30 else rest.strip()
             wrong = f"ends before {shown!r}, where YAML begins a comment; put the text in quotes, or the comment above it"
-            self._add(node.end_mark.line, key, wrong)
+            self._add_problem(node.end_mark.line, key, wrong)
         if self._text[node.start_mark.index :].startswith("&"):  # an empty value may stand at the very end
             wrong = "begins with &, and YAML takes the first word for the name of an anchor; put the text in quotes"
-            self._add(node.start_mark.line, key, wrong)
+            self._add_problem(node.start_mark.line, key, wrong)
 
     def _read_mapping(self, node: yaml.MappingNode, path: Keys) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -141,15 +144,15 @@ class YamlText:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line
             if not isinstance(key_node, yaml.ScalarNode):
-                self._add(line, _join_keys(path), "has a key that is no word")
+                self._add_problem(line, _join_keys(path), "must have a word as a key")
                 continue
             # A key that YAML takes for a number or a boolean (no, 1) is the word that was written.
             key: str = key_node.value
             if key_node.tag == f"{_TAG}merge":
-                self._add(line, key, "merge keys are not read here; write defaults")
+                self._add_problem(line, key, "merge keys are not read here; write defaults")
                 continue
             if key in first:
-                self._add(line, key, f"stands here twice (first in line {first[key] + self._first})")
+                self._add_problem(line, key, f"stands here twice (first in line {first[key] + self._first})")
                 continue
             first[key] = line
             self.lines_by_key[*path, key] = line + self._first
@@ -158,7 +161,7 @@ class YamlText:
 
 
 def _convert_scalar(text: str, kind: str) -> Any:
-    """Read a number or a truth as the core schema means it; text where a tag promised one that is none."""
+    """Read a number or a boolean by the core schema; return the text if it is none in spite of its tag."""
     if kind == "bool":
         return text.lower() == "true" if text.lower() in ("true", "false") else text
     try:
@@ -171,7 +174,7 @@ def _convert_scalar(text: str, kind: str) -> Any:
     return number if math.isfinite(number) else text
 
 
-def _explain(error: yaml.MarkedYAMLError) -> str:
+def _explain_error(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "unknown reason"
     if "another document" in problem:
         return "it has several documents, with --- between; write a list instead"

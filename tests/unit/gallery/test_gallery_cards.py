@@ -77,7 +77,7 @@ def test_every_error_of_the_catalogue_says_what_to_do(repository: Path) -> None:
         ("The request is wrong, nothing was sent: promt 'x': no such key.", False, "Correct the request: promt 'x': no such key."),
         ("It broke. The retry adopts it.", True, "The retry adopts it."),
         ("It broke in v3.0 of it.", True, "Clear the task: it adopts what exists at Kling and pays nothing."),
-        (None, False, "Read the task's log, mend what it names, and clear the task."),
+        (None, False, "Read the task's log, fix what it names, and clear the task."),
     ],
 )  # fmt: skip
 def test_what_to_do_first(reason: str | None, exists: bool, todo: str) -> None:
@@ -87,13 +87,19 @@ def test_what_to_do_first(reason: str | None, exists: bool, todo: str) -> None:
 @pytest.mark.parametrize(
     ("says", "kling_task_id", "task_state", "state", "words"),
     [
-        ("processing", "k1", "failed", "failed", "Nobody waits for task k1 any more. It goes on at Kling"),
+        (
+            "processing",
+            "k1",
+            "failed",
+            "failed",
+            "Nothing waits for Kling task k1 any more. It goes on at Kling",
+        ),
         (
             "submitted",
             "k1",
             "skipped",
             "uncollected",
-            "Nobody waits for task k1 any more. It goes on at Kling",
+            "Nothing waits for Kling task k1 any more. It goes on at Kling",
         ),
         ("waiting_for_slot", None, "failed", "failed", "Nothing was made, nothing is billed."),
     ],

@@ -97,7 +97,7 @@ def test_one_digest_at_a_time_per_file_and_remembered(root: Path, monkeypatch: p
     digests, go_on = Digests(), threading.Event()
 
     async def ask() -> list[str | None]:
-        waiting = [asyncio.ensure_future(digests.digest(Watched(root, go_on))) for _ in range(8)]
+        waiting = [asyncio.ensure_future(digests.compute_digest(Watched(root, go_on))) for _ in range(8)]
         await asyncio.sleep(0)
         waiting[0].cancel()  # who goes away takes nothing from the others
         await asyncio.sleep(0)
@@ -107,7 +107,7 @@ def test_one_digest_at_a_time_per_file_and_remembered(root: Path, monkeypatch: p
     assert set(asyncio.run(ask())) == {hashlib.sha256(CONTENT).hexdigest()}
     assert Watched.reads == 1
     # In another event loop, and for another open file of the same content.
-    assert asyncio.run(digests.digest(Watched(root, go_on))) == hashlib.sha256(CONTENT).hexdigest()
+    assert asyncio.run(digests.compute_digest(Watched(root, go_on))) == hashlib.sha256(CONTENT).hexdigest()
     assert Watched.reads == 1
 
 
@@ -118,14 +118,15 @@ def test_only_so_many_files_wait_and_are_remembered(root: Path) -> None:
     other.write_bytes(b"other")
 
     async def ask() -> None:
-        first = asyncio.ensure_future(digests.digest(Watched(root, go_on)))
+        first = asyncio.ensure_future(digests.compute_digest(Watched(root, go_on)))
         await asyncio.sleep(0)
         with pytest.raises(TooManyFiles):
-            await digests.digest(open_below(root, ["deep", "b.mp4"]))
+            await digests.compute_digest(open_below(root, ["deep", "b.mp4"]))
         go_on.set()
         await first
         assert (
-            await digests.digest(open_below(root, ["deep", "b.mp4"])) == hashlib.sha256(b"other").hexdigest()
+            await digests.compute_digest(open_below(root, ["deep", "b.mp4"]))
+            == hashlib.sha256(b"other").hexdigest()
         )
 
     asyncio.run(ask())
@@ -137,7 +138,7 @@ def test_a_file_that_changes_while_it_is_read_has_no_digest(root: Path) -> None:
 
     async def ask() -> str | None:
         file = Watched(root, go_on)
-        waiting = asyncio.ensure_future(digests.digest(file))
+        waiting = asyncio.ensure_future(digests.compute_digest(file))
         await asyncio.sleep(0)
         with (root / "deep" / "a.mp4").open("ab") as writer:
             writer.write(b"more")
