@@ -65,7 +65,7 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
     longest = at_most.total_seconds()
 
     def read(value: Any) -> float:
-        seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
+        seconds = value.total_seconds() if isinstance(value, timedelta) else _read_number(value)
         if not at_least <= seconds <= longest or not (seconds or zero):
             raise ValueError
         return seconds
@@ -87,7 +87,7 @@ def amount() -> Argument:
     """A number of units or dollars, or ``None``."""
 
     def read(value: Any) -> Any:
-        if value is not None and _number(value) < 0:
+        if value is not None and _read_number(value) < 0:
             raise ValueError
         return value
 
@@ -244,7 +244,7 @@ def read_arguments(
         try:
             known[name] = argument.read(given[name])
         except ValueError as error:
-            wrong.append(_problem(name, given[name], argument, str(error)))
+            wrong.append(_describe_problem(name, given[name], argument, str(error)))
     if wrong:
         from kling_provider.exceptions import KlingRequestError
 
@@ -269,12 +269,12 @@ def poll_seconds(value: Any, default: float) -> float:
     :param default: for what is no number at all.
     """
     try:
-        return min(max(_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
+        return min(max(_read_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
     except ValueError:
         return default
 
 
-def _number(value: Any) -> float:
+def _read_number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise ValueError
     try:
@@ -291,7 +291,7 @@ def _is_reference(value: Any) -> bool:
     return callable(getattr(value, "iter_references", None)) and callable(getattr(value, "resolve", None))
 
 
-def _problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
+def _describe_problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
     if _is_reference(value):
         found = "the output of another task, which Airflow resolves in templated arguments only"
     else:

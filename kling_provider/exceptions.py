@@ -219,7 +219,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     if answer.http_status is None:
         where = "no answer"
     text = f"Could not {doing}: {said} ({where})."
-    advice = _advice(answer)
+    advice = _choose_advice(answer)
     if advice:
         text += f" {advice}"
     state = TaskState.NONE
@@ -242,7 +242,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     )
 
 
-def _advice(answer: Answer) -> str | None:
+def _choose_advice(answer: Answer) -> str | None:
     """What the person can do about it."""
     status = answer.http_status
     if status is None:

@@ -60,14 +60,14 @@ def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str 
     pairs: list[tuple[str, str | None]] = []
     for literal, place, spec, conversion in parsed:
         if place is not None and place not in places:
-            raise ValueError(_unknown(place, places))
+            raise ValueError(_explain_unknown(place, places))
         if spec or conversion:
             raise ValueError(f"takes {{{place}}} as it is, without ! and :")
         pairs.append((literal, place))
     return pairs
 
 
-def _unknown(place: str, places: Sequence[str]) -> str:
+def _explain_unknown(place: str, places: Sequence[str]) -> str:
     if place == "kling_task_id":
         return "has {kling_task_id}, which nobody knows before the payment; write {name}-{run_id}"
     allowed = ", ".join(f"{{{one}}}" for one in places)

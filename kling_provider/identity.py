@@ -85,7 +85,7 @@ class Identity:
             "take": self.take,
             "attempt": attempt,
         }
-        return f"af-{owner_hash(self.namespace, self.dag_id)}{_hash(document)[:32]}"
+        return f"af-{hash_owner(self.namespace, self.dag_id)}{_hash_value(document)[:32]}"
 
     @property
     def key(self) -> str:
@@ -94,27 +94,27 @@ class Identity:
         The user's own external id says nothing of the request, so a digest of it follows.
         """
         if self.own is not None:
-            return f"{self.own}#{_hash(self.fingerprint)[:8]}"
+            return f"{self.own}#{_hash_value(self.fingerprint)[:8]}"
         return self.external_task_id(0)
 
     @property
-    def attempts(self) -> int:
+    def max_attempts(self) -> int:
         return 1 if self.own is not None else MAX_ATTEMPTS
 
     def attempt_of(self, external_task_id: str) -> int | None:
         """Which attempt an external id of ours is; ``None`` for somebody else's."""
-        for attempt in range(self.attempts):
+        for attempt in range(self.max_attempts):
             if self.external_task_id(attempt) == external_task_id:
                 return attempt
         return None
 
 
-def owner_hash(namespace: str, dag_id: str) -> str:
+def hash_owner(namespace: str, dag_id: str) -> str:
     """8 hex: whose an external id is. Empty ``dag_id`` for the scope of a whole account."""
-    return _hash([namespace, dag_id])[:8]
+    return _hash_value([namespace, dag_id])[:8]
 
 
-def _hash(value: Any) -> str:
+def _hash_value(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
 
@@ -128,4 +128,4 @@ def is_ours(external_task_id: str | None, namespace: str, dag_ids: Sequence[str]
         return False
     if dag_ids is None:
         return True
-    return external_task_id[3:11] in {owner_hash(namespace, dag_id) for dag_id in dag_ids}
+    return external_task_id[3:11] in {hash_owner(namespace, dag_id) for dag_id in dag_ids}

@@ -27,7 +27,7 @@ _waiting: Counter[str] = Counter()
 
 def submitted(**tags: str | None) -> None:
     """A paid call made a task."""
-    _send("incr", "kling.submitted", 1, tags)
+    _send_metric("incr", "kling.submitted", 1, tags)
 
 
 def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
@@ -36,9 +36,9 @@ def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
     :param instead_of_paying: a paid call was sent before it was found: refused as a duplicate (1201), or its answer
         was lost.
     """
-    _send("incr", "kling.adopted", 1, tags)
+    _send_metric("incr", "kling.adopted", 1, tags)
     if instead_of_paying:
-        _send("incr", "kling.duplicates_prevented", 1, tags)
+        _send_metric("incr", "kling.duplicates_prevented", 1, tags)
 
 
 def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
@@ -47,17 +47,17 @@ def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -
     :param units: what Kling billed for it.
     :param render: from Kling's create time to its end.
     """
-    _send("incr", "kling.delivered", 1, tags)
+    _send_metric("incr", "kling.delivered", 1, tags)
     if units:
-        _send("incr", "kling.units", float(units), tags)
+        _send_metric("incr", "kling.units", float(units), tags)
     if render is not None:
-        _send("timing", "kling.render_time", render, tags)
+        _send_metric("timing", "kling.render_time", render, tags)
 
 
 def noticed(delay: timedelta, **tags: str | None) -> None:
     """A task that waited without a worker goes on; ``delay`` since Kling finished the video."""
     # Kling's clock and ours may differ.
-    _send("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
+    _send_metric("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def failures(**tags: str | None) -> Iterator[None]:
         name = type(error).__name__
         if name.startswith("Kling"):
             words = re.findall(r"[A-Z][a-z]*", name.removeprefix("Kling").removesuffix("Error"))
-            _send("incr", "kling.failures", 1, {**tags, "reason": "_".join(words).lower() or "other"})
+            _send_metric("incr", "kling.failures", 1, {**tags, "reason": "_".join(words).lower() or "other"})
         raise
 
 
@@ -86,17 +86,19 @@ def waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
 
 
 def _tell_waiting(kind: str) -> None:
-    _send("gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _hostname()}, triggerer=True)
+    _send_metric(
+        "gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _find_hostname()}, triggerer=True
+    )
 
 
-def _hostname() -> str | None:
+def _find_hostname() -> str | None:
     try:
         return socket.gethostname()
     except OSError:
         return None
 
 
-def _send(
+def _send_metric(
     how: str, name: str, value: Any, tags: Mapping[str, str | None], *, triggerer: bool = False
 ) -> None:
     try:

@@ -39,8 +39,8 @@ def parse_account(data: Any) -> tuple[Pack, ...]:
         Pack(
             name=str(info.get("resource_pack_name") or ""),
             status=str(info.get("status") or ""),
-            total=_number(info.get("total_quantity")),
-            remaining=_number(info.get("remaining_quantity")),
+            total=_parse_number(info.get("total_quantity")),
+            remaining=_parse_number(info.get("remaining_quantity")),
         )
         for info in (infos[:_MOST] if isinstance(infos, list) else ())
         if isinstance(info, Mapping)
@@ -66,7 +66,7 @@ def units_left(packs: Iterable[Pack]) -> Decimal:
     )
 
 
-def _number(value: Any) -> Decimal | None:
+def _parse_number(value: Any) -> Decimal | None:
     try:
         number = Decimal(str(value))
     except InvalidOperation:

@@ -60,11 +60,11 @@ class RequestSpec:
 _SPECS: dict[str, RequestSpec] = {}
 
 
-def _add(spec: RequestSpec) -> None:
+def _add_spec(spec: RequestSpec) -> None:
     _SPECS[spec.type] = spec
 
 
-_add(
+_add_spec(
     RequestSpec(
         request_class=TextToVideo,
         paths={"standard": "/text-to-video/{model}", "legacy": "/v1/videos/text2video"},
@@ -72,7 +72,7 @@ _add(
         price_rule=PerSecond(),
     )
 )
-_add(
+_add_spec(
     RequestSpec(
         request_class=ImageToVideo,
         paths={"standard": "/image-to-video/{model}", "legacy": "/v1/videos/image2video"},
@@ -80,7 +80,7 @@ _add(
         price_rule=PerSecond(),
     )
 )
-_add(
+_add_spec(
     RequestSpec(
         request_class=OmniVideo,
         paths={"standard": "/omni-video/{model}", "legacy": "/v1/videos/omni-video"},
@@ -112,7 +112,7 @@ def spec_of(request: KlingRequest) -> RequestSpec:
 
 def estimate(request: KlingRequest) -> Price:
     """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
-    return spec_of(request).price_rule.price(request)
+    return spec_of(request).price_rule.compute_price(request)
 
 
 def suggest_type(word: object) -> str:
@@ -134,7 +134,7 @@ def all_field_names() -> frozenset[str]:
 def registered(spec: RequestSpec) -> Iterator[None]:
     """Have one more type for a while: a plugin's, or a test's."""
     before = dict(_SPECS)
-    _add(spec)
+    _add_spec(spec)
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 
 The table of codes is Kling's own (error code page, 22 rows). HTTP 429 alone says nothing: 1100, 1101, 1102 and 1304
 share it with 1302 and 1303 and are final. So the code decides, and the HTTP status only where no code of the table
-came. What an answer to the paid call proves is decided in one place, :func:`_proven`.
+came. What an answer to the paid call proves is decided in one place, :func:`_decide_task_state`.
 """
 
 from __future__ import annotations
@@ -152,17 +152,17 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
     the id of the request under other names. Success needs both a 2xx status and a code of success (or none beside data).
     """
     envelope = read_envelope(body, KLING_CODES)
-    state = _proven(http_status, envelope)
+    state = _decide_task_state(http_status, envelope)
     data, message = envelope.data, envelope.message
-    if _succeeded(http_status, envelope):
+    if _is_success(http_status, envelope):
         kind, code = Kind.OK, envelope.code
         data = data if data is not None else envelope.whole
         state = TaskState.MAY_EXIST
     else:
-        kind = _kind(http_status, envelope, state)
+        kind = _choose_kind(http_status, envelope, state)
         code = envelope.kling_code if envelope.kling_code is not None else envelope.code
         if 300 <= http_status < 400 and envelope.kling_code is None:
-            message = _redirect(headers.get("Location"))
+            message = _explain_redirect(headers.get("Location"))
     return Answer(
         kind,
         http_status,
@@ -170,13 +170,13 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         message,
         envelope.request_id or clean_text(headers.get("X-Request-Id") or "", 200) or None,
         data,
-        None if kind is Kind.OK else _seconds(headers.get("Retry-After")),
+        None if kind is Kind.OK else _parse_retry_after(headers.get("Retry-After")),
         state,
         envelope.form is Form.PAGE,
     )
 
 
-def _proven(http_status: int, envelope: Envelope) -> TaskState:
+def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     """What this answer to a paid call proves. The first row that fits decides.
 
     ==================================================================================  ==============
@@ -198,7 +198,7 @@ def _proven(http_status: int, envelope: Envelope) -> TaskState:
     return TaskState.MAY_EXIST
 
 
-def _succeeded(http_status: int, envelope: Envelope) -> bool:
+def _is_success(http_status: int, envelope: Envelope) -> bool:
     if not 200 <= http_status < 300 or envelope.whole is None:
         return False
     if envelope.code is not None:
@@ -208,7 +208,7 @@ def _succeeded(http_status: int, envelope: Envelope) -> bool:
     return any(key in envelope.whole for key in ("data", "id", "task_id"))
 
 
-def _kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
+def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
     if envelope.kling_code is not None:
         return _KINDS[envelope.kling_code]
     if state is TaskState.NONE:
@@ -222,14 +222,14 @@ def _is_about_quota(envelope: Envelope) -> bool:
     return any(map(_QUOTA_WORDS.search, envelope.words)) or bool(_QUOTA_TEXTS.search(envelope.message))
 
 
-def _redirect(location: str | None) -> str:
+def _explain_redirect(location: str | None) -> str:
     """What a redirect says; without the part of its address that may grant access."""
     place = show_place(clean_text(location or "", 500))
     where = f" to {place}" if place else ""
     return f"the host answered with a redirect{where[:200]}, which is never followed"
 
 
-def _seconds(value: str | None) -> float | None:
+def _parse_retry_after(value: str | None) -> float | None:
     """``Retry-After`` in seconds; its date form is not used by anyone here and counts as absent."""
     try:
         seconds = float(value) if value else math.nan

@@ -38,7 +38,7 @@ def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling
     if made is None or not _FIRST <= made <= now + timedelta(days=1):
         return f"{elsewhere}, or it is older than {RETENTION.days} days"
     age = max(now - made, timedelta(0))
-    when = f"was made on {made:%d %B %Y} by its id, {_in_words(age)} ago"
+    when = f"was made on {made:%d %B %Y} by its id, {_format_age(age)} ago"
     if age > RETENTION:
         return f"{when}, and Kling forgets a task after {RETENTION.days} days"
     return (
@@ -47,7 +47,7 @@ def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling
     )
 
 
-def _in_words(age: timedelta) -> str:
+def _format_age(age: timedelta) -> str:
     """The age in the largest unit that has at least two."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 2:

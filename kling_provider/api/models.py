@@ -98,7 +98,7 @@ def _is_latin(sign: str) -> bool:
     return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
 
 
-def _retired(name: str, *, text: bool = True, v1: bool = False) -> Model:
+def _make_retired_model(name: str, *, text: bool = True, v1: bool = False) -> Model:
     """A model of 2024 or 2025 that lives on at gateways, in the legacy dialect."""
     return Model(
         name=name,
@@ -202,12 +202,12 @@ _MODELS = (
         locked=False,
         external_ids=False,
     ),
-    _retired("kling-v1", v1=True),
-    _retired("kling-v1-5", text=False, v1=True),
-    _retired("kling-v1-6", v1=True),
-    _retired("kling-v2-master"),
-    _retired("kling-v2-1", text=False),
-    _retired("kling-v2-1-master"),
+    _make_retired_model("kling-v1", v1=True),
+    _make_retired_model("kling-v1-5", text=False, v1=True),
+    _make_retired_model("kling-v1-6", v1=True),
+    _make_retired_model("kling-v2-master"),
+    _make_retired_model("kling-v2-1", text=False),
+    _make_retired_model("kling-v2-1-master"),
 )
 
 _BY_NAME = {model.name: model for model in _MODELS} | {
@@ -243,10 +243,10 @@ def expected_seconds(name: str, duration: int) -> float:
 
 def find_near_name(name: str) -> str | None:
     """Return the known model that ``name`` plainly means, with other dots and dashes; else ``None``."""
-    return next((known for known in model_names() if _folded(known) == _folded(name)), None)
+    return next((known for known in model_names() if _fold_name(known) == _fold_name(name)), None)
 
 
-def _folded(name: str) -> str:
+def _fold_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]|v", "", name.lower())
 
 
@@ -262,7 +262,7 @@ def legacy_name(name: str) -> str:
     return (model.legacy_name or name) if model else name
 
 
-def nearest_current(name: str) -> str:
+def suggest_current_model(name: str) -> str:
     """The model in use at Kling whose name is nearest, in both spellings: what to write for one that is unknown there."""
     current = {
         spelling: model

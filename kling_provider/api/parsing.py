@@ -16,11 +16,11 @@ from kling_provider.api.catalog import (
     input_names,
     request_types,
 )
-from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
+from kling_provider.api.problems import InvalidRequest, Problem, list_problems, suggest, unknown_key
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import KEYS_WITHIN
-from kling_provider.api.spelling import legacy_names, translate
-from kling_provider.api.values import plain
+from kling_provider.api.spelling import legacy_names, translate_fields
+from kling_provider.api.values import to_plain_values
 
 
 def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
@@ -35,12 +35,12 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
         data = data.model_dump(exclude_unset=True) | {"type": data.type}
     if not isinstance(data, Mapping):
         raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
-    data, problems = plain(data)
+    data, problems = to_plain_values(data)
     spec = find_spec(type_ := data.get("type") or DEFAULT_TYPE)
     if spec is None:
         raise InvalidRequest([*problems, Problem("type", type_, f"is one of: {', '.join(request_types())}")])
     cls = spec.request_class
-    fields, misspelt = translate({key: value for key, value in data.items() if value is not None})
+    fields, misspelt = translate_fields({key: value for key, value in data.items() if value is not None})
     problems += misspelt
     for key in [key for key in fields if key not in cls.model_fields]:
         problems.append(unknown_key(key, fields.pop(key), cls.model_fields, _explain_foreign(key, spec)))
@@ -48,13 +48,13 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     try:
         request = cls.model_validate(fields)
     except ValidationError as error:
-        problems += from_pydantic(error, KEYS_WITHIN)
+        problems += list_problems(error, KEYS_WITHIN)
         wrong = _wrong_fields(error)
         if "model" not in wrong:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            rest = _construct(cls, {key: value for key, value in fields.items() if key not in wrong})
+            rest = _build_unchecked(cls, {key: value for key, value in fields.items() if key not in wrong})
             problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
     if request is not None:
         problems += request.find_problems()
@@ -68,8 +68,8 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
 
     For texts about it and for its name. It is no check: nothing may be sent of it.
     """
-    clean, _ = plain(data)
-    fields, _ = translate({key: value for key, value in clean.items() if value is not None})
+    clean, _ = to_plain_values(data)
+    fields, _ = translate_fields({key: value for key, value in clean.items() if value is not None})
     spec = find_spec(str(fields.pop("type", ""))) or find_spec(DEFAULT_TYPE)
     assert spec is not None
     cls = spec.request_class
@@ -78,7 +78,7 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
         return cls.model_validate(fields), rest
     except ValidationError as error:
         rest |= {key: fields.pop(key) for key in _wrong_fields(error) if key in fields}
-    return _construct(cls, fields), rest
+    return _build_unchecked(cls, fields), rest
 
 
 def write_type(field: str) -> str | None:
@@ -90,7 +90,7 @@ def write_type(field: str) -> str | None:
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
-def _construct(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
+def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
     """A request whose required fields may be missing."""
     try:
         return cls.model_validate(dict(fields))

@@ -25,7 +25,7 @@ class Problem:
     def __str__(self) -> str:
         # The path of a callback's URL is often its secret.
         hidden = self.found is None or not self.field or self.field.endswith("callback_url")
-        found = "" if hidden else f" {_short(self.found)}"
+        found = "" if hidden else f" {_shorten_value(self.found)}"
         return f"{self.field}{found}: {self.message}" if self.field else self.message
 
 
@@ -47,14 +47,14 @@ def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = N
     if hint is not None:
         return Problem(key, found, hint)
     names = [name for name in known if name != "type"]
-    return Problem(key, found, _no_such_key(key, names))
+    return Problem(key, found, _say_no_such_key(key, names))
 
 
-def _no_such_key(key: str, known: Sequence[str]) -> str:
+def _say_no_such_key(key: str, known: Sequence[str]) -> str:
     return f"no such key.{suggest(key, known) or ' Allowed: ' + ', '.join(known) + '.'}"
 
 
-def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
+def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
     """pydantic's findings in our words.
 
     :param keys_within: per field that holds objects, the keys of those.
@@ -96,7 +96,7 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 within = next(
                     (keys_within[str(part)] for part in item["loc"][-2::-1] if part in keys_within), ()
                 )
-                message = _no_such_key(str(item["loc"][-1]), within)
+                message = _say_no_such_key(str(item["loc"][-1]), within)
             case "missing":
                 problems.append(Problem(field, None, "is missing"))
                 continue
@@ -124,6 +124,6 @@ _PATTERNS = {
 }
 
 
-def _short(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     text = redact_urls(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -11,13 +11,13 @@ from kling_provider.api.problems import Problem
 _MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
 
 
-def _mode(value: Any) -> Any:
+def _translate_mode(value: Any) -> Any:
     if isinstance(value, str) and value.lower() in _MODES:
         return _MODES[value.lower()]
     raise ValueError("is one of: std (720p), pro (1080p), 4k")
 
 
-def _sound(value: Any) -> Any:
+def _translate_sound(value: Any) -> Any:
     word = str(value).lower()
     if word in ("on", "yes", "true", "1"):
         return "native"
@@ -26,25 +26,25 @@ def _sound(value: Any) -> Any:
     raise ValueError("is on or off")
 
 
-def _watermark(value: Any) -> Any:
+def _translate_watermark(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"enabled"}:
         return value["enabled"]
     raise ValueError("is {'enabled': true or false}, or write watermark: true")
 
 
-def _same(value: Any) -> Any:
+def _keep_value(value: Any) -> Any:
     return value
 
 
 _LEGACY: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "model_name": ("model", _same),
-    "mode": ("resolution", _mode),
-    "sound": ("audio", _sound),
-    "image": ("first_frame", _same),
-    "image_tail": ("last_frame", _same),
-    "element_list": ("elements", _same),
-    "voice_list": ("voices", _same),
-    "watermark_info": ("watermark", _watermark),
+    "model_name": ("model", _keep_value),
+    "mode": ("resolution", _translate_mode),
+    "sound": ("audio", _translate_sound),
+    "image": ("first_frame", _keep_value),
+    "image_tail": ("last_frame", _keep_value),
+    "element_list": ("elements", _keep_value),
+    "voice_list": ("voices", _keep_value),
+    "watermark_info": ("watermark", _translate_watermark),
 }
 
 #: Parts of a wire body that people paste in; each would reach Kling nowhere.
@@ -57,7 +57,7 @@ _WIRE = {
 }
 
 
-def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """The same request in our names, and what could not be translated."""
     fields: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -79,7 +79,7 @@ def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def legacy_names() -> tuple[str, ...]:
-    """The legacy spellings that :func:`translate` takes."""
+    """The legacy spellings that :func:`translate_fields` takes."""
     return tuple(_LEGACY)
 
 

@@ -19,17 +19,22 @@ _WHOLE = re.compile(r"\s*([+-]?\d+)\.0*\s*", re.ASCII)
 _EXACT = 2**53
 
 
-def plain(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def to_plain_values(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     """A copy of ``data`` in dicts, lists and Python's own numbers; and what in it is no value at all."""
     problems: list[Problem] = []
-    return {_key(key): _plain(value, _key(key), problems) for key, value in data.items()}, problems
+    return {
+        _to_text_key(key): _to_plain_value(value, _to_text_key(key), problems) for key, value in data.items()
+    }, problems
 
 
-def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
+def _to_plain_value(value: Any, where: str, problems: list[Problem]) -> Any:
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item, f"{where}.{_key(key)}", problems) for key, item in value.items()}
+        return {
+            _to_text_key(key): _to_plain_value(item, f"{where}.{_to_text_key(key)}", problems)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}.{index}", problems) for index, item in enumerate(value)]
+        return [_to_plain_value(item, f"{where}.{index}", problems) for index, item in enumerate(value)]
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         value = value.item()
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
@@ -40,7 +45,7 @@ def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
     return value
 
 
-def _key(key: Any) -> str:
+def _to_text_key(key: Any) -> str:
     return str(key).encode("utf-8", "backslashreplace").decode()
 
 
@@ -48,18 +53,18 @@ def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
     """Texts of a request that no database, log or file name takes: with control characters or half a character."""
     problems: list[Problem] = []
 
-    def look(value: Any, where: str) -> None:
+    def check_value(value: Any, where: str) -> None:
         if isinstance(value, str) and (bad := sorted(set(_NO_TEXT.findall(value)))):
             signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
             problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                look(item, f"{where}.{_key(key)}" if where else _key(key))
+                check_value(item, f"{where}.{_to_text_key(key)}" if where else _to_text_key(key))
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
-                look(item, f"{where}.{index}")
+                check_value(item, f"{where}.{index}")
 
-    look(data, "")
+    check_value(data, "")
     return problems
 
 
@@ -93,7 +98,7 @@ def whole_number(value: Any) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def text_of_number(value: Any) -> Any:
+def write_number(value: Any) -> Any:
     """A number as the text that somebody meant by it.
 
     :raises ValueError: for a float that is no number, or has lost digits of an id.

@@ -73,11 +73,13 @@ class KlingConnection:
         :raises KlingRequestError: where an extra has a value that is not offered.
         """
         conn_id = connection.conn_id
-        extras = _extras(connection)
+        extras = _read_extras(connection)
         ours = {key: extras.pop(key, None) for key in (*OUR_EXTRAS, *_UNLISTED_EXTRAS)}
-        region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
-        base_url = _base_url(connection) or REGIONS[region]
-        profile = PROFILES[_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))]
+        region = _read_choice(conn_id, "region", ours["region"], REGIONS, "global")
+        base_url = _build_base_url(connection) or REGIONS[region]
+        profile = PROFILES[
+            _read_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))
+        ]
         profile = profile.at(base_url)
         password = (connection.password or "").strip()
         if not password:
@@ -94,7 +96,7 @@ class KlingConnection:
         login = (connection.login or "").strip()
         api_key = not login
         # Access key and secret key are refused by the standard API (1002), so they mean the legacy one.
-        api = _choice(conn_id, "api", ours["api"], DIALECTS, profile.api if api_key else "legacy")
+        api = _read_choice(conn_id, "api", ours["api"], DIALECTS, profile.api if api_key else "legacy")
         if not api_key and api == "standard":
             raise KlingAuthError(
                 f"Connection {conn_id!r} has a login, so its password is a secret key, and the standard API takes "
@@ -110,16 +112,16 @@ class KlingConnection:
             profile=profile.seen_by(api_key=api_key).within(namespace),
             api=api,
             namespace=namespace,
-            max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
-            allow_private_downloads=_flag(
+            max_concurrency=_read_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
+            allow_private_downloads=_read_flag(
                 conn_id, "allow_private_downloads", ours["allow_private_downloads"]
             ),
             http_extras=extras,
-            profile_reason=_why_profile(ours["profile"], profile.name, base_url),
+            profile_reason=_explain_profile(ours["profile"], profile.name, base_url),
         )
 
 
-def _why_profile(said: Any, name: str, base_url: str) -> str:
+def _explain_profile(said: Any, name: str, base_url: str) -> str:
     if str(said or "").strip() not in ("", AUTOMATIC):
         return "the connection says so"
     host = urlsplit(base_url).hostname
@@ -136,10 +138,10 @@ def read_connection(conn_id: str) -> Connection:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise KlingConnectionMissing(missing_connection(conn_id)) from None
+        raise KlingConnectionMissing(explain_missing_connection(conn_id)) from None
 
 
-def missing_connection(conn_id: str) -> str:
+def explain_missing_connection(conn_id: str) -> str:
     """What to say where there is no connection of this name."""
     return (
         f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "
@@ -147,7 +149,7 @@ def missing_connection(conn_id: str) -> str:
     )
 
 
-def _extras(connection: Connection) -> dict[str, Any]:
+def _read_extras(connection: Connection) -> dict[str, Any]:
     """All extras. A name that is nearly one of ours would be sent as a header, and what it should say be lost.
 
     :raises KlingRequestError: for such a name, and where extra is no JSON object.
@@ -175,7 +177,7 @@ def _says_something(extra: str | None) -> bool:
     return (extra or "").strip() not in ("", "{}", "null")
 
 
-def _base_url(connection: Connection) -> str:
+def _build_base_url(connection: Connection) -> str:
     """Host, scheme, port and path prefix put together; without a scheme it is https (HttpHook: http)."""
     host = (connection.host or "").strip().rstrip("/")
     schema = (connection.schema or "").strip().strip("/")
@@ -211,7 +213,7 @@ def _base_url(connection: Connection) -> str:
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
-def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> str:
+def _read_choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> str:
     text = str(value or "").strip()
     if text in ("", AUTOMATIC):
         return default
@@ -223,7 +225,7 @@ def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> 
     return text
 
 
-def _positive(conn_id: str, name: str, value: Any) -> int | None:
+def _read_positive(conn_id: str, name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
     text = str(value).strip().removesuffix(".0")
@@ -234,7 +236,7 @@ def _positive(conn_id: str, name: str, value: Any) -> int | None:
     return int(text)
 
 
-def _flag(conn_id: str, name: str, value: Any) -> bool:
+def _read_flag(conn_id: str, name: str, value: Any) -> bool:
     text = str("" if value is None else value).strip().lower()
     if text not in ("", "true", "false"):
         raise KlingRequestError(

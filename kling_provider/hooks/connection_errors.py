@@ -43,7 +43,7 @@ def explain_error(error: BaseException, *, connected: bool = False) -> str:
 
     :param connected: it came after the connection stood.
     """
-    chain = list(_chain(error))
+    chain = list(_walk_causes(error))
     if connected:
         late = any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain)
         return LATE if late else BROKEN
@@ -65,7 +65,7 @@ def explain_error(error: BaseException, *, connected: bool = False) -> str:
     return BROKEN
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _walk_causes(error: BaseException) -> Iterator[BaseException]:
     """Yield the exception and what is behind it: causes, contexts, and urllib3's ``reason``.
 
     From the inside out, since the outer ones only say that something failed.

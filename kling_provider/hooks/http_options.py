@@ -93,21 +93,21 @@ def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
     :raises KlingRequestError: naming the extra whose value cannot be used (never the value: it may be secret).
     """
     options = {name: http_extras.get(name) for name in HTTP_OPTIONS}
-    connect, read = _timeouts(options["timeout"])
+    connect, read = _read_timeouts(options["timeout"])
     verify = options["verify"] if options["verify"] is not None else options["verify_ssl"]
     proxies = options["proxies"] if options["proxies"] is not None else options["proxy"]
     return HttpOptions(
         headers={
-            str(name): _header(str(name), value)
+            str(name): _check_header(str(name), value)
             for name, value in http_extras.items()
             if name not in HTTP_OPTIONS and value is not None
         },
-        proxies=_proxies(proxies),
-        verify=_flag(verify, True) if not isinstance(verify, str) else _flag_or_path(verify),
-        cert=_cert(options["cert"]),
+        proxies=_read_proxies(proxies),
+        verify=_read_flag(verify, True) if not isinstance(verify, str) else _read_flag_or_path(verify),
+        cert=_read_cert(options["cert"]),
         connect_timeout=connect,
         read_timeout=read,
-        trust_env=_flag(options["trust_env"], True),
+        trust_env=_read_flag(options["trust_env"], True),
     )
 
 
@@ -148,7 +148,7 @@ def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] 
             context.verify_mode = ssl.CERT_NONE
         if cert is not None:
             certificate, key = (cert, None) if isinstance(cert, str) else cert
-            context.load_cert_chain(certificate, key, password=_no_password)
+            context.load_cert_chain(certificate, key, password=_refuse_password)
     except (OSError, ValueError) as why:
         reason = "it holds no certificate or key" if isinstance(why, ssl.SSLError) else why.args[-1]
         raise KlingRequestError(
@@ -167,25 +167,25 @@ def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str]
     named += [cert] if isinstance(cert, str) else list(cert or ())
     if not named:
         return
-    key = (*named, *(_changed_at(path) for path in named))
+    key = (*named, *(_find_change_time(path) for path in named))
     if key not in _good_files:
         load_tls(where, verify, cert)
         _good_files.append(key)
 
 
-def _changed_at(path: str) -> int:
+def _find_change_time(path: str) -> int:
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
         return -1
 
 
-def _no_password() -> str:
+def _refuse_password() -> str:
     """Without this OpenSSL asks the terminal."""
     raise ValueError("its key is encrypted, and there is nobody to ask for the password")
 
 
-def _header(name: str, value: Any) -> str:
+def _check_header(name: str, value: Any) -> str:
     if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
         raise KlingRequestError(
             f"Connection extra {name!r} holds more than one value: extras that HttpHook does not know are sent "
@@ -200,7 +200,7 @@ def _header(name: str, value: Any) -> str:
     return text
 
 
-def _timeouts(value: Any) -> tuple[float, float]:
+def _read_timeouts(value: Any) -> tuple[float, float]:
     """One number for both, or ``[connect, read]`` as requests takes it."""
     if value is None:
         return CONNECT_TIMEOUT, READ_TIMEOUT
@@ -217,7 +217,7 @@ def _timeouts(value: Any) -> tuple[float, float]:
     return connect, read
 
 
-def _proxies(value: Any) -> dict[str, str] | None:
+def _read_proxies(value: Any) -> dict[str, str] | None:
     if not value:
         return None
     if isinstance(value, str) and value.strip().startswith("{"):
@@ -236,7 +236,7 @@ def _proxies(value: Any) -> dict[str, str] | None:
     )
 
 
-def _cert(value: Any) -> str | tuple[str, str] | None:
+def _read_cert(value: Any) -> str | tuple[str, str] | None:
     if not value:
         return None
     if isinstance(value, str):
@@ -248,7 +248,7 @@ def _cert(value: Any) -> str | tuple[str, str] | None:
     )
 
 
-def _flag(value: Any, default: bool) -> bool:
+def _read_flag(value: Any, default: bool) -> bool:
     if value is None:
         return default
     if isinstance(value, str):
@@ -256,8 +256,8 @@ def _flag(value: Any, default: bool) -> bool:
     return bool(value)
 
 
-def _flag_or_path(value: str) -> bool | str:
+def _read_flag_or_path(value: str) -> bool | str:
     """Extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
     if value.strip().lower() in ("true", "1", "yes", "on", "false", "0", "no", "off", ""):
-        return _flag(value, True)
+        return _read_flag(value, True)
     return value

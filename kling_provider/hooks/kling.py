@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from kling_provider.api.codes import Answer, TaskState
-from kling_provider.api.models import legacy_name, nearest_current
+from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
@@ -29,7 +29,7 @@ from kling_provider.hooks.connection_form import connection_form_widgets, ui_fie
 from kling_provider.hooks.drivers import drive
 from kling_provider.hooks.own_task import choose_external_id
 from kling_provider.hooks.responses import parse_created
-from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare, send
+from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
@@ -121,11 +121,11 @@ class KlingHook(BaseHook):
         """
         checked = self.validate_request(request)
         if external_task_id is not AUTO:
-            return self._submit(checked, external_task_id)
+            return self._send_create(checked, external_task_id)
         chosen = choose_external_id(self, checked)
-        return self._submit(checked, chosen.external_task_id) if chosen.made is None else chosen.made
+        return self._send_create(checked, chosen.external_task_id) if chosen.made is None else chosen.made
 
-    def _submit(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
+    def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
@@ -143,7 +143,7 @@ class KlingHook(BaseHook):
         call = self.connection.dialect.create(request, external_task_id)
         session = self._transport.open_session()
         try:
-            prepared = prepare(session, self.connection, call)
+            prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
@@ -155,12 +155,12 @@ class KlingHook(BaseHook):
         An answer that leaves doubt may name one, too: it is for people, who can look for it.
         """
         try:
-            answer = send(prepared)
+            answer = send_call(prepared)
         finally:
             # The next call opens its own: a kept-alive connection that died leaves doubt where there is none.
             prepared.session.close()
         if prepared.model and answer.is_about_model:
-            near = nearest_current(prepared.model)
+            near = suggest_current_model(prepared.model)
             text = f"{answer.message}; the model asked for is {prepared.model}, the nearest current one is {near}"
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
@@ -175,7 +175,7 @@ class KlingHook(BaseHook):
         :param type: the kind of request that made it (legacy reads are bound to a path).
         :raises KlingTaskNotFound: where the host does not know the id.
         """
-        return self._run(operations.read_task(self.connection, kling_task_id, type))
+        return self._run_operation(operations.read_task(self.connection, kling_task_id, type))
 
     def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -184,7 +184,7 @@ class KlingHook(BaseHook):
 
         :param type: the kind of request that made them (legacy reads are bound to a path).
         """
-        return self._run(operations.read_tasks(self.connection, kling_task_ids, type))
+        return self._run_operation(operations.read_tasks(self.connection, kling_task_ids, type))
 
     def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
         """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
@@ -193,7 +193,7 @@ class KlingHook(BaseHook):
 
         :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
-        return self._run(operations.read_batch(self.connection, kling_task_ids))
+        return self._run_operation(operations.read_batch(self.connection, kling_task_ids))
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -203,7 +203,7 @@ class KlingHook(BaseHook):
         :param type: the kind of request that made them (legacy reads are bound to a path).
         :raises KlingRequestError: where the host cannot look external ids up.
         """
-        return self._run(operations.find_tasks(self.connection, external_task_ids, type))
+        return self._run_operation(operations.find_tasks(self.connection, external_task_ids, type))
 
     def list_tasks(
         self,
@@ -222,7 +222,7 @@ class KlingHook(BaseHook):
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list has no end.
         """
-        return self._run(
+        return self._run_operation(
             operations.list_tasks(
                 self.connection,
                 since,
@@ -238,12 +238,12 @@ class KlingHook(BaseHook):
 
         :raises KlingRequestError: where the host does not tell.
         """
-        return self._run(operations.read_account(self.connection))
+        return self._run_operation(operations.read_account(self.connection))
 
     def test_connection(self) -> tuple[bool, str]:
         """Read something that costs nothing, and say in words what is wrong."""
         try:
-            return True, self._run(operations.check_host(self.connection))
+            return True, self._run_operation(operations.check_host(self.connection))
         except KlingError as error:
             return False, str(error)
 
@@ -253,10 +253,10 @@ class KlingHook(BaseHook):
     def _transport(self) -> SyncTransport:
         return SyncTransport(self.connection)
 
-    def _run(self, operation: Operation[Result]) -> Result:
-        return drive(operation, self._ask)
+    def _run_operation(self, operation: Operation[Result]) -> Result:
+        return drive(operation, self._send_read)
 
-    def _ask(self, read: Read) -> Any:
+    def _send_read(self, read: Read) -> Any:
         """Send a read, and again after faults of the host or the way to it: it costs nothing."""
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
@@ -264,7 +264,7 @@ class KlingHook(BaseHook):
             retry=retry_if_exception_type(read.retry_after),
             reraise=True,
         )
-        return retrying(lambda: read.parse(self._transport.ask(read.call)))
+        return retrying(lambda: read.parse(self._transport.send_read(read.call)))
 
 
 def __getattr__(name: str) -> Any:

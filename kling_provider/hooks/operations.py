@@ -60,7 +60,7 @@ def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Ope
     :raises KlingTaskNotFound: where the host does not know the id.
     """
     task: KlingTask = yield Read(
-        _call_to_read(connection, type, kling_task_id),
+        _make_read_call(connection, type, kling_task_id),
         lambda answer: parse_one(connection, answer, kling_task_id),
     )
     return task
@@ -73,14 +73,14 @@ def read_tasks(
     found: dict[str, KlingTask] = {}
     alone = check_words(kling_task_ids, "kling_task_ids")
     if connection.profile.task_reads:
-        batches, alone = _batches(alone), []
+        batches, alone = _split_batches(alone), []
         for batch in batches:
             part, complete = yield from read_batch(connection, batch)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
     known: list[KlingTask | None] = yield ReadAll(
         [
-            Read(_call_to_read(connection, type, one), partial(parse_known, connection, kling_task_id=one))
+            Read(_make_read_call(connection, type, one), partial(parse_known, connection, kling_task_id=one))
             for one in alone
         ]
     )
@@ -94,7 +94,7 @@ def read_batch(
 
     :raises KlingRequestError: for more ids, and where the host reads one task per call.
     """
-    _require(connection, connection.profile.task_reads, "reads one task per call")
+    _check_able(connection, connection.profile.task_reads, "reads one task per call")
     batch = check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
@@ -114,14 +114,14 @@ def find_tasks(
 
     :raises KlingRequestError: where the host cannot look external ids up.
     """
-    _require(connection, connection.profile.finds, "finds no tasks by external id")
+    _check_able(connection, connection.profile.finds, "finds no tasks by external id")
     ids = check_words(external_task_ids, "external_task_ids")
     found: dict[str, list[KlingTask]] = {}
-    for batch in _batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
+    for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
         doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
         found |= yield Read(
-            _call_to_find(connection, type, batch),
+            _make_find_call(connection, type, batch),
             partial(parse_found, connection, external_task_ids=batch, doing=doing),
         )
     return found
@@ -143,7 +143,7 @@ def list_tasks(
     :raises KlingRequestError: where the host or the credential has no list.
     :raises KlingServerError: where the list has no end.
     """
-    _require(
+    _check_able(
         connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
     )
     _check_pages(max_pages)
@@ -177,7 +177,7 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
 
     :raises KlingRequestError: where the host does not tell.
     """
-    _require(connection, connection.profile.account, "does not tell what the account has")
+    _check_able(connection, connection.profile.account, "does not tell what the account has")
     now = datetime.now(UTC)
     packs: tuple[Pack, ...] = yield Read(
         standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)),
@@ -194,12 +194,12 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     """
     host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
 
-    def parse(answer: Answer) -> None:
+    def parse_any(answer: Answer) -> None:
         if not answer.ok and not (answer.not_found and answer.code is not None):
             raise error_for(answer, f"read from {host}")
 
     # A person waits for it: tried once.
-    yield Read(_call_to_read(connection, "text_to_video", "0"), parse, retry_after=())
+    yield Read(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())
     if not connection.profile.account:
         return f"{host} answers and takes the key."
     left = units_left((yield from read_account(connection)))
@@ -209,7 +209,7 @@ def check_host(connection: KlingConnection) -> Operation[str]:
 # -- calls and arguments ---------------------------------------------------------------------------------------
 
 
-def _call_to_read(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
+def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
     """``/tasks`` where the host has it (it knows tasks of both API designs and needs no ``type``), else the dialect's own."""
     kind = _check_type(type)
     if connection.profile.task_reads:
@@ -217,7 +217,7 @@ def _call_to_read(connection: KlingConnection, type: str, kling_task_id: str) ->
     return connection.dialect.read(kind, kling_task_id)
 
 
-def _call_to_find(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
+def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
     """Legacy reads take either id in the same place, one at a time."""
     kind = _check_type(type)
     if connection.profile.task_reads:
@@ -225,11 +225,11 @@ def _call_to_find(connection: KlingConnection, type: str, external_task_ids: Seq
     return connection.dialect.read(kind, external_task_ids[0])
 
 
-def _batches(ids: Sequence[str]) -> list[Sequence[str]]:
+def _split_batches(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + standard.MAX_IDS] for start in range(0, len(ids), standard.MAX_IDS)]
 
 
-def _require(connection: KlingConnection, able: bool, cannot: str) -> None:
+def _check_able(connection: KlingConnection, able: bool, cannot: str) -> None:
     if not able:
         raise KlingRequestError(f"{connection.host} {cannot}.")
 

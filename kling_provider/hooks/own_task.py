@@ -51,7 +51,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
             "Give an external_task_id to have it paid once."
         )
         return ChosenId(None)
-    identity = _identify(request, hook.connection.namespace, context)
+    identity = _build_identity(request, hook.connection.namespace, context)
     lock = profile.lock(request)
     can_look = profile.finds and lock is not Lock.NONE
     if lock is not Lock.LOCKED:
@@ -63,7 +63,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         )
     if not can_look:
         return ChosenId(identity.external_task_id())
-    for attempt in range(identity.attempts):
+    for attempt in range(identity.max_attempts):
         external_task_id = identity.external_task_id(attempt)
         made = _find_made(hook, request, external_task_id)
         if made is None:
@@ -77,13 +77,13 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
             )
             return ChosenId(external_task_id, made)
     raise KlingTaskFailedFinally(
-        f"Kling failed {identity.attempts} attempts at this request in this task. Nothing was sent: change the request, or "
+        f"Kling failed {identity.max_attempts} attempts at this request in this task. Nothing was sent: change the request, or "
         "raise take in it.",
         task_state=TaskState.EXISTS,
     )
 
 
-def _identify(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
+def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
     ti = context.get("ti")
     return Identity.of(
         request,
@@ -93,11 +93,11 @@ def _identify(request: KlingRequest, namespace: str, context: Mapping[str, Any])
         task_id=getattr(ti, "task_id", ""),
         run_id=getattr(ti, "run_id", ""),
         map_index=getattr(ti, "map_index", -1),
-        images={field: _stand_in(value) for field, value in request.iter_inputs()},
+        images={field: _represent_input(value) for field, value in request.iter_inputs()},
     )
 
 
-def _stand_in(value: str) -> str:
+def _represent_input(value: str) -> str:
     """Return what stands for an input in the identity: its URL without signature, or the sha256 of its bytes."""
     if value.lower().startswith(("http://", "https://")):
         return stand_in(value)

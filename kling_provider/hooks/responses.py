@@ -50,7 +50,7 @@ def read_packed_response(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
 ) -> Answer:
     """Read a response whose body is as it came over the wire, packed or not; at most :data:`LARGEST_RESPONSE` is unpacked."""
-    unpacked = _unpack(body, (headers.get("Content-Encoding") or "").strip().lower())
+    unpacked = _unpack_body(body, (headers.get("Content-Encoding") or "").strip().lower())
     if unpacked is None:
         return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
     if len(unpacked) > LARGEST_RESPONSE:
@@ -64,7 +64,7 @@ def refuse_large_response(status: int, *, at_kling: bool) -> Answer:
     return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
 
 
-def _unpack(body: bytes, encoding: str) -> bytes | None:
+def _unpack_body(body: bytes, encoding: str) -> bytes | None:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
@@ -122,12 +122,12 @@ def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str)
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
         if kling_task_id not in found and not complete:
-            raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+            raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
         return found.get(kling_task_id)
     try:
         return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_batch(
@@ -164,7 +164,7 @@ def parse_found(
         try:
             tasks = [parse_task(answer.data, lax_words=connection.profile.lax_words)]
         except UnreadableTask as why:
-            raise _unreadable(answer, doing, why) from None
+            raise _make_unreadable_error(answer, doing, why) from None
         (one,), unreadable = external_task_ids, 0
         if tasks[0].external_task_id is None:
             return {one: tasks}  # asked for by it, and some answers do not repeat it
@@ -174,7 +174,7 @@ def parse_found(
         if task.external_task_id in external_task_ids:
             found.setdefault(str(task.external_task_id), []).append(task)
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
-        raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+        raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
     return found
 
 
@@ -189,7 +189,7 @@ def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[K
     try:
         return parse_page(answer.data)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_packs(connection: KlingConnection, answer: Answer) -> tuple[Pack, ...]:
@@ -208,10 +208,10 @@ def _parse_many(connection: KlingConnection, answer: Answer, doing: str) -> tupl
     try:
         return parse_tasks(answer.data, lax_words=connection.profile.lax_words)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
-def _unreadable(answer: Answer, doing: str, why: object) -> KlingServerError:
+def _make_unreadable_error(answer: Answer, doing: str, why: object) -> KlingServerError:
     return KlingServerError(
         f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
     )

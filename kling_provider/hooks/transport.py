@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
 
-What comes out of :func:`send` is an answer, whatever happens; only :func:`prepare` raises. Nothing here sends a call
+What comes out of :func:`send_call` is an answer, whatever happens; only :func:`prepare_call` raises. Nothing here sends a call
 again, but for one whose token was found early or late and that made nothing.
 """
 
@@ -28,7 +28,7 @@ from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
 from kling_provider.hooks.connection_errors import explain_error, make_answer
 from kling_provider.hooks.http_options import check_tls, split_extras
-from kling_provider.hooks.patience import Patience, patient_response
+from kling_provider.hooks.patience import Patience, make_patient_response
 from kling_provider.hooks.responses import LARGEST_RESPONSE, read_response, refuse_large_response
 
 if TYPE_CHECKING:
@@ -71,16 +71,16 @@ class WatchedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._watch(self.poolmanager)
+        self._watch_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not known:
-            self._watch(manager)
+            self._watch_pools(manager)
         return manager
 
-    def send(self, *args: Any, **kwargs: Any) -> Response:
+    def send_call(self, *args: Any, **kwargs: Any) -> Response:
         self.connected = False
         return super().send(*args, **kwargs)
 
@@ -90,13 +90,15 @@ class WatchedAdapter(HTTPAdapter):
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
         )
 
-    def _watch(self, manager: Any) -> None:
+    def _watch_pools(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
-            scheme: type(pool.__name__, (pool,), {"ConnectionCls": self._watched(pool.ConnectionCls)})
+            scheme: type(
+                pool.__name__, (pool,), {"ConnectionCls": self._make_watched_class(pool.ConnectionCls)}
+            )
             for scheme, pool in manager.pool_classes_by_scheme.items()
         }
 
-    def _watched(self, connection: type[HTTPConnection]) -> type[HTTPConnection]:
+    def _make_watched_class(self, connection: type[HTTPConnection]) -> type[HTTPConnection]:
         adapter = self
 
         class Watched(connection):  # type: ignore[misc, valid-type]
@@ -112,7 +114,7 @@ class WatchedAdapter(HTTPAdapter):
                 return super().getresponse()
 
             def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
-                return patient_response(sock, self._patience, *args, **kwargs)
+                return make_patient_response(sock, self._patience, *args, **kwargs)
 
         return Watched
 
@@ -134,7 +136,7 @@ class PreparedCall:
     model: str | None = None
 
     @property
-    def asks_proxy(self) -> bool:
+    def is_read_by_proxy(self) -> bool:
         """Whether a proxy reads this request itself: one for ``https`` only opens a way."""
         url = str(self.request.url)
         return url.startswith("http:") and select_proxy(url, self.settings["proxies"]) is not None
@@ -152,12 +154,12 @@ class SyncTransport:
         self._connection = connection
         self._http = _SessionMaker(connection)
 
-    def ask(self, call: HttpCall) -> Answer:
+    def send_read(self, call: HttpCall) -> Answer:
         """Send a free call, on a connection that is kept open for the next one.
 
         :raises KlingRequestError: where it cannot be made; nothing was sent.
         """
-        return send(prepare(self._session, self._connection, call))
+        return send_call(prepare_call(self._kept_session, self._connection, call))
 
     def open_session(self) -> Session:
         """Return a new session with the connection's own headers, proxies and certificates.
@@ -167,7 +169,7 @@ class SyncTransport:
         return self._http.get_conn()
 
     @cached_property
-    def _session(self) -> Session:
+    def _kept_session(self) -> Session:
         return self.open_session()
 
 
@@ -200,7 +202,7 @@ class _SessionMaker(HttpHook):
         )
 
 
-def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
+def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
     """Make a call ready to be sent.
 
     :param session: with the connection's own headers, proxies and certificates.
@@ -223,7 +225,7 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
             "must be finite."
         ) from None
     check_tls(where, settings["verify"], settings["cert"])
-    adapter = _adapter_for(session, str(request.url), options.answer_time)
+    adapter = _find_adapter(session, str(request.url), options.answer_time)
     try:
         adapter.check_route(request, settings)
     except (RequestException, HTTPError, ValueError, AssertionError) as why:
@@ -238,7 +240,7 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
     )
 
 
-def send(prepared: PreparedCall) -> Answer:
+def send_call(prepared: PreparedCall) -> Answer:
     """Send a call once, without redirects and without any library's retry; never raise for what comes of it.
 
     A token that Kling found early or late made nothing: it is signed again by Kling's clock, and sent once more.
@@ -271,7 +273,7 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     answer = read_response(
         response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
     )
-    if response.status_code == 407 and prepared.asks_proxy:
+    if response.status_code == 407 and prepared.is_read_by_proxy:
         text = "the proxy wants a name and a password: write them into its address"
         answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)
     return answer, response.headers
@@ -289,7 +291,7 @@ def _read_body(response: Response) -> bytes | None:
         return b"".join(parts)
 
 
-def _adapter_for(session: Session, url: str, answer_time: float) -> WatchedAdapter:
+def _find_adapter(session: Session, url: str, answer_time: float) -> WatchedAdapter:
     """The session's own, put in the place of HttpHook's at its first call."""
     found = session.get_adapter(url)
     if isinstance(found, WatchedAdapter):

@@ -28,7 +28,7 @@ from kling_provider.api.redaction import (
 )
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
-from kling_provider.api.spelling import translate
+from kling_provider.api.spelling import translate_fields
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import telling
 from kling_provider.storage.media import picture
@@ -169,7 +169,7 @@ def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, 
 
 def _our_name(key: str) -> str:
     """``first_frame`` for the legacy ``image``."""
-    fields, _ = translate({key: ""})
+    fields, _ = translate_fields({key: ""})
     return next(iter(fields), key)
 
 

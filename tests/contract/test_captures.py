@@ -19,7 +19,7 @@ from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import price
+from kling_provider.api.pricing import look_up_price
 from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
 
 Record = dict[str, Any]
@@ -339,7 +339,7 @@ def _(record: Record) -> None:
             continue
         settings = made["settings"]
         product, model = path.strip("/").split("/")
-        found = price(model, settings["resolution"], settings["duration"], audio_rate="off")
+        found = look_up_price(model, settings["resolution"], settings["duration"], audio_rate="off")
         if product == "text-to-video":
             found = estimate(parse_request({"prompt": "x", "model": model, **settings}))
         assert (method, found.units) == ("POST", paid)

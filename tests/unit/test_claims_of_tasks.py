@@ -155,7 +155,7 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
     """What has a link becomes a file, under the suffix of the link; an element is an id in the account."""
     from kling_provider.api.dialects import reading
 
-    real = reading._outputs
+    real = reading._read_outputs
     sandbox, instance = start(), Instance()
     operator = generate(tmp_path)
     waited = defer(operator, instance, sandbox)
@@ -164,7 +164,7 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
         (video,) = real(fields)
         return [video, Output("storyboard", id="s", url=video.url), Output("element", id="u_1")]
 
-    monkeypatch.setattr(reading, "_outputs", more)
+    monkeypatch.setattr(reading, "_read_outputs", more)
     resume(operator, instance, waited)
     assert names(tmp_path) == [
         "panda-0.mp4",

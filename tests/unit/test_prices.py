@@ -10,7 +10,7 @@ import pytest
 
 from kling_provider.api.catalog import estimate
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import LIST_DATE, USD_PER_UNIT, price
+from kling_provider.api.pricing import LIST_DATE, USD_PER_UNIT, look_up_price
 from kling_provider.api.requests.base import AudioRate
 
 #: Kling's price page of 2026-09-20, written down once more: units of one second.
@@ -88,7 +88,7 @@ def test_every_cell_of_the_list_for_image_to_video(
     ],
 )
 def test_models_of_other_kinds(model: str, resolution: str, column: Any, per_second: str) -> None:
-    assert price(model, resolution, 1, audio_rate=column).units == Decimal(per_second)
+    assert look_up_price(model, resolution, 1, audio_rate=column).units == Decimal(per_second)
 
 
 def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
@@ -101,7 +101,7 @@ def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
         model = task["endpoint"].rsplit("/", 1)[1]
         column: AudioRate = "native" if settings.get("audio", "native") == "native" else "off"
         (billed,) = task["billing"]
-        found = price(model, settings["resolution"], settings["duration"], audio_rate=column)
+        found = look_up_price(model, settings["resolution"], settings["duration"], audio_rate=column)
         assert found.units == Decimal(billed["amount"]), task["id"]
         priced += 1
     assert priced == 2
@@ -151,7 +151,9 @@ def test_the_text_says_what_is_known(request_: dict[str, Any], text: str) -> Non
 
 def test_one_unit_is_one_unit() -> None:
     assert (
-        price("kling-3.0-omni", "1080p", 1, audio_rate="native").as_text().startswith("1 unit (about $0.14 ")
+        look_up_price("kling-3.0-omni", "1080p", 1, audio_rate="native")
+        .as_text()
+        .startswith("1 unit (about $0.14 ")
     )
 
 

@@ -16,7 +16,7 @@ _MOST = 200
 _LARGEST = Decimal("1e15")
 
 
-def first(fields: Mapping[str, Any], *names: str) -> Any:
+def find_first(fields: Mapping[str, Any], *names: str) -> Any:
     """The first of these fields that holds something."""
     for name in names:
         value = fields.get(name)
@@ -25,7 +25,7 @@ def first(fields: Mapping[str, Any], *names: str) -> Any:
     return None
 
 
-def identity(value: Any) -> str | None:
+def read_id(value: Any) -> str | None:
     """An id as text: Kling's are text, gateways' may be numbers. What was lost on the way cannot be asked for."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return None
@@ -34,26 +34,26 @@ def identity(value: Any) -> str | None:
     return text if good else None
 
 
-def mappings(value: Any) -> Iterable[Mapping[str, Any]]:
+def list_mappings(value: Any) -> Iterable[Mapping[str, Any]]:
     """The objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
     return [item for item in value[:_MOST] if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def text_of(value: Any, longest: int = LONGEST_ID) -> str | None:
+def read_text(value: Any, longest: int = LONGEST_ID) -> str | None:
     """A word or a name, cut to so many characters; addresses may have :data:`LONGEST`."""
     return clean_text(str(value), longest) if value not in (None, "") else None
 
 
-def address_of(value: Any) -> str | None:
-    return text_of(value, LONGEST)
+def read_long_text(value: Any) -> str | None:
+    return read_text(value, LONGEST)
 
 
-def link_of(value: Any) -> str | None:
+def read_web_url(value: Any) -> str | None:
     """An address on the web."""
     return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
 
 
-def decimal_of(value: Any) -> Decimal | None:
+def read_decimal(value: Any) -> Decimal | None:
     try:
         number = Decimal(str(value)) if value not in (None, "") else None
     except InvalidOperation:
@@ -61,9 +61,9 @@ def decimal_of(value: Any) -> Decimal | None:
     return number if number is not None and number.is_finite() and -_LARGEST < number < _LARGEST else None
 
 
-def time_of(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
     """Milliseconds, or seconds where a gateway sends those (below 1e11), as UTC."""
-    number = decimal_of(value)
+    number = read_decimal(value)
     if number is None or number <= 0:
         return None
     try:

@@ -73,7 +73,7 @@ class KlingRequest(BaseModel):
 
     @field_validator("model")
     @classmethod
-    def _one_spelling(cls, value: str) -> str:
+    def _use_one_spelling(cls, value: str) -> str:
         return canonical(value)
 
     # -- for people ---------------------------------------------------------------------------------------------
@@ -98,8 +98,8 @@ class KlingRequest(BaseModel):
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
         """Return what ``design`` would drop without a word or cannot say; such a request is not sent."""
         found = []
-        for name, wire in self.wires().items():
-            absent = wire.path(design) is None and wire.instead is not None
+        for name, wire in self.find_wires().items():
+            absent = wire.find_path(design) is None and wire.instead is not None
             if absent and getattr(self, name) not in (None, "", []):
                 other = "legacy" if design == "standard" else "standard"
                 found.append(
@@ -126,7 +126,7 @@ class KlingRequest(BaseModel):
     # -- on the wire --------------------------------------------------------------------------------------------
 
     @classmethod
-    def wires(cls) -> dict[str, Wire]:
+    def find_wires(cls) -> dict[str, Wire]:
         """Return where each field stands on the wire; fields of ours stand nowhere."""
         markers = (
             (name, find_marker(Wire, info.annotation, info.metadata))
@@ -143,8 +143,8 @@ class KlingRequest(BaseModel):
     def to_body(self, design: ApiDesign) -> dict[str, Any]:
         """Return the body of the create call, without external id and callback; inputs are URLs or base64 by now."""
         body: dict[str, Any] = {}
-        for name, wire in self.wires().items():
-            path, value = wire.path(design), self.wire_value(name)
+        for name, wire in self.find_wires().items():
+            path, value = wire.find_path(design), self.wire_value(name)
             if path is None or value in (None, []):
                 continue
             if isinstance(value, Part):
@@ -152,8 +152,8 @@ class KlingRequest(BaseModel):
             elif isinstance(value, list):
                 value = [one.to_wire(design) if isinstance(one, Part) else one for one in value]
             else:
-                value = wire.value(value, design)
-            _put(body, path, value)
+                value = wire.convert_value(value, design)
+            _set_at_path(body, path, value)
         if design == "legacy":
             body["model_name"] = legacy_name(self.model)
         return body
@@ -197,7 +197,7 @@ class KlingRequest(BaseModel):
         names = {name for name, _, _ in input_fields(type(self))}
         fields = {
             # The bytes of a path are its own; a text is the same text in every form of Unicode.
-            key: value if key in names else _in_one_form(value)
+            key: value if key in names else _to_one_form(value)
             for key, value in self.with_inputs(inputs)
             .model_dump(exclude=set(_NOT_THE_RESULT), exclude_none=True)
             .items()
@@ -217,7 +217,7 @@ class KlingRequest(BaseModel):
         }
 
 
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
+def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:
     """Set ``value`` at a path as :class:`Wire` writes it."""
     if item := re.fullmatch(r"(\w+)\[(\w+)\](?:\.(\w+))?", path):
         array, kind, within = item.groups()
@@ -230,9 +230,9 @@ def _put(body: dict[str, Any], path: str, value: Any) -> None:
     body[last] = value
 
 
-def _in_one_form(value: Any) -> Any:
+def _to_one_form(value: Any) -> Any:
     if isinstance(value, str):
         return one_form(value)
     if isinstance(value, dict):
-        return {key: _in_one_form(item) for key, item in value.items()}
-    return [_in_one_form(item) for item in value] if isinstance(value, list) else value
+        return {key: _to_one_form(item) for key, item in value.items()}
+    return [_to_one_form(item) for item in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kling_provider.api.values import as_whole, text_of_number
+from kling_provider.api.values import as_whole, write_number
 
 #: Kling's two API designs.
 ApiDesign = Literal["standard", "legacy"]
@@ -33,11 +33,11 @@ class Wire:
     #: What to write instead, where only the other design has the field; ``None`` where the class says that itself.
     instead: str | None = "leave it out"
 
-    def path(self, design: ApiDesign) -> str | None:
+    def find_path(self, design: ApiDesign) -> str | None:
         """Return where the field stands in ``design``."""
         return self.standard if design == "standard" else self.legacy
 
-    def value(self, value: Any, design: ApiDesign) -> Any:
+    def convert_value(self, value: Any, design: ApiDesign) -> Any:
         """Return ``value`` as ``design`` writes it."""
         if design == "legacy" and self.legacy_values is not None:
             return self.legacy_values[value]
@@ -51,14 +51,14 @@ class Media:
     kind: Literal["image", "video", "audio"]
 
 
-def _no_flag(value: Any) -> Any:
+def _refuse_flag(value: Any) -> Any:
     # A yes or on that YAML made a boolean is no 1: it would pay for another take.
     if isinstance(value, bool):
         raise ValueError("is a number, not true or false")
     return as_whole(value)
 
 
-def _aspect(value: Any) -> Any:
+def _check_aspect_ratio(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
     if isinstance(value, int) and not isinstance(value, bool) and value > 60:
         minutes, seconds = divmod(value, 60)
@@ -82,19 +82,19 @@ def as_audio(value: Any) -> Any:
     return value
 
 
-def _lower(value: Any) -> Any:
+def _to_lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Text = Annotated[str, BeforeValidator(text_of_number)]
-Whole = Annotated[int, BeforeValidator(_no_flag)]
-Number = Annotated[float, BeforeValidator(_no_flag)]
+Text = Annotated[str, BeforeValidator(write_number)]
+Whole = Annotated[int, BeforeValidator(_refuse_flag)]
+Number = Annotated[float, BeforeValidator(_refuse_flag)]
 Flag = Annotated[bool, BeforeValidator(as_whole)]
-Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)]
+Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_to_lower)]
 Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
 #: ``original`` is the sound of a video that goes in.
 AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
-AspectRatio = Annotated[str, BeforeValidator(_aspect), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
+AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
 #: In either spelling; a name that nobody knows yet passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]

@@ -25,7 +25,7 @@ from kling_provider.api.requests.fields import (
     VideoInput,
     Wire,
 )
-from kling_provider.api.requests.video_base import VideoRequest, no_names
+from kling_provider.api.requests.video_base import VideoRequest, refuse_names
 
 #: Images and elements together: without a video, and beside one; elements beside a first frame.
 _MOST, _MOST_WITH_VIDEO, _MOST_ELEMENTS_WITH_FRAME = 7, 4, 3
@@ -136,7 +136,7 @@ class OmniVideo(VideoRequest):
         found = super().find_unsupported(design)
         if design == "legacy":
             if any(one.id for one in self.reference_images):
-                found.append(no_names("reference_images", "<<<image_1>>>"))
+                found.append(refuse_names("reference_images", "<<<image_1>>>"))
             if self.last_frame and len(self.reference_images) + 2 > 2:
                 message = "the legacy API takes none beside more than two images"
                 found.append(Problem("last_frame", None, message))

@@ -25,7 +25,7 @@ from kling_provider.api.requests.fields import (
     Voice,
     Wire,
 )
-from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, no_names
+from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, refuse_names
 
 
 class DirectedVideo(VideoRequest):
@@ -80,7 +80,7 @@ class DirectedVideo(VideoRequest):
                 )
                 found.append(Problem("voices", None, message))
         elif any(item.id for item in self.voices):
-            found.append(no_names("voices", "<<<voice_1>>>"))
+            found.append(refuse_names("voices", "<<<voice_1>>>"))
         return found
 
     def _has_standard_voices(self, model: Model | None) -> bool:

@@ -151,7 +151,7 @@ class VideoRequest(KlingRequest):
             message = f"has {len(self.prompt)} characters; the legacy API takes {_LEGACY_PROMPT_LIMIT}"
             found.append(Problem("prompt", None, message))
         if any(item.id for item in self.elements):
-            found.append(no_names("elements", "<<<element_1>>>"))
+            found.append(refuse_names("elements", "<<<element_1>>>"))
         return found
 
     def _find_unnamed_elements(self) -> list[Problem]:
@@ -178,40 +178,44 @@ class VideoRequest(KlingRequest):
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = []
 
-        def bad(field: str, value: object, message: str) -> None:
+        def add_problem(field: str, value: object, message: str) -> None:
             found.append(Problem(field, value, message))
 
         if self.type not in model.types:
-            bad("model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}")
+            add_problem(
+                "model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}"
+            )
         if self.duration not in model.durations:
-            bad("duration", self.duration, f"{model.name} takes {model.durations_as_text} seconds")
+            add_problem("duration", self.duration, f"{model.name} takes {model.durations_as_text} seconds")
         if self.resolution not in model.resolutions:
-            bad("resolution", self.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
+            add_problem("resolution", self.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
         if self.prompt and (too_long := model.find_excess(self.prompt, self._prompt_limit(model))):
-            bad("prompt", None, too_long)
+            add_problem("prompt", None, too_long)
         if self.audio is not None and self.audio not in model.audio:
             if model.always_audio:
-                bad(
+                add_problem(
                     "audio", self.audio, f"{model.name} always makes sound and has no switch; leave audio out"
                 )
             elif self.audio != "off":
-                bad("audio", self.audio, f"{model.name} makes no sound; take kling-3.0 or leave audio out")
+                add_problem(
+                    "audio", self.audio, f"{model.name} makes no sound; take kling-3.0 or leave audio out"
+                )
         wanted = model.native_audio_resolutions
         if self.audio == "native" and wanted and self.resolution not in wanted:
             message = f"{model.name} with native audio takes {', '.join(wanted)} only"
-            bad("resolution", self.resolution, message)
+            add_problem("resolution", self.resolution, message)
         if self.multi_shot and not model.multi_shot:
             message = f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0"
-            bad("multi_shot", True, message)
+            add_problem("multi_shot", True, message)
         if len(self.elements) > model.elements:
-            bad("elements", None, f"{model.name} takes {model.elements or 'no'} elements")
+            add_problem("elements", None, f"{model.name} takes {model.elements or 'no'} elements")
         return found
 
     def _prompt_limit(self, model: Model) -> int:
         return model.prompt_limit
 
 
-def no_names(field: str, reference: str) -> Problem:
+def refuse_names(field: str, reference: str) -> Problem:
     """Say that the legacy API refers to stored things by their number."""
     message = f"the legacy API has no names for them: leave id out and write {reference} in the prompt"
     return Problem(field, None, message)
