@@ -47,12 +47,14 @@ class Argument(NamedTuple):
 def word(*allowed: str, optional: bool = False) -> Argument:
     """One of a few words."""
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if (value is None and optional) or (isinstance(value, str) and value in allowed):
             return value
         raise ValueError
 
-    return Argument(f"one of {', '.join(map(repr, allowed))}{' or None' if optional else ''}", read, allowed)
+    return Argument(
+        f"one of {', '.join(map(repr, allowed))}{' or None' if optional else ''}", read_value, allowed
+    )
 
 
 def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False) -> Argument:
@@ -64,7 +66,7 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
     """
     longest = at_most.total_seconds()
 
-    def read(value: Any) -> float:
+    def read_value(value: Any) -> float:
         seconds = value.total_seconds() if isinstance(value, timedelta) else _read_number(value)
         if not at_least <= seconds <= longest or not (seconds or zero):
             raise ValueError
@@ -75,7 +77,7 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
     else:
         least = "0 or more" if zero else "above 0"
     days = f"{at_most.days} {'day' if at_most.days == 1 else 'days'}"
-    return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read)
+    return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read_value)
 
 
 def interval() -> Argument:
@@ -86,38 +88,38 @@ def interval() -> Argument:
 def amount() -> Argument:
     """A number of units or dollars, or ``None``."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if value is not None and _read_number(value) < 0:
             raise ValueError
         return value
 
-    return Argument("a number, 0 or more, or None", read)
+    return Argument("a number, 0 or more, or None", read_value)
 
 
 def count() -> Argument:
     """How many, or ``None``."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if value is None:
             return value
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
             raise ValueError
         return value
 
-    return Argument("a whole number, 0 or more, or None", read)
+    return Argument("a whole number, 0 or more, or None", read_value)
 
 
 def flag() -> Argument:
     """``True`` or ``False``; also as text, which would count as true whatever it says."""
 
-    def read(value: Any) -> bool:
+    def read_value(value: Any) -> bool:
         if isinstance(value, bool):
             return value
         if isinstance(value, str) and value.strip().lower() in ("true", "false"):
             return value.strip().lower() == "true"
         raise ValueError
 
-    return Argument("True or False", read)
+    return Argument("True or False", read_value)
 
 
 def text(what: str, *, optional: bool = False) -> Argument:
@@ -126,18 +128,18 @@ def text(what: str, *, optional: bool = False) -> Argument:
     :param what: continues "must be": ``"the id of a connection"``.
     """
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if (value is None and optional) or (isinstance(value, str) and value.strip()):
             return value
         raise ValueError
 
-    return Argument(f"{what}{' or None' if optional else ''}", read)
+    return Argument(f"{what}{' or None' if optional else ''}", read_value)
 
 
 def folder(*, optional: bool = False) -> Argument:
     """Where files go; read as text, so that Airflow renders the Jinja in it."""
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if value is None and optional:
             return None
         if isinstance(value, str) and value.strip():
@@ -147,7 +149,9 @@ def folder(*, optional: bool = False) -> Argument:
             return str(value)
         raise ValueError
 
-    return Argument(f"a folder: text, a Path or an ObjectStoragePath{', or None' if optional else ''}", read)
+    return Argument(
+        f"a folder: text, a Path or an ObjectStoragePath{', or None' if optional else ''}", read_value
+    )
 
 
 def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
@@ -156,7 +160,7 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
     :param places: what it may hold in braces.
     """
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if value is None and optional:
             return None
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -166,19 +170,19 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
         parse_template(value, places)
         return value
 
-    return Argument(f"a file name without suffix{', or None' if optional else ''}", read)
+    return Argument(f"a file name without suffix{', or None' if optional else ''}", read_value)
 
 
 def request_mapping(*, optional: bool = False) -> Argument:
     """One request; what it holds is checked later."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if isinstance(value, Mapping) or (value is None and optional):
             return value
         raise ValueError
 
     must = "a mapping such as {'prompt': 'A red panda'} (of a model: model.model_dump(exclude_unset=True))"
-    return Argument(f"{must}{', or None' if optional else ''}", read)
+    return Argument(f"{must}{', or None' if optional else ''}", read_value)
 
 
 def with_dicts(value: Any) -> Any:
@@ -198,7 +202,7 @@ def with_dicts(value: Any) -> Any:
 def request_list() -> Argument:
     """Several requests; what each of them holds is checked later."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise ValueError
         found = list(value)
@@ -206,7 +210,7 @@ def request_list() -> Argument:
             raise ValueError
         return found
 
-    return Argument("a list of requests, as load_prompts returns it", read)
+    return Argument("a list of requests, as load_prompts returns it", read_value)
 
 
 def texts(what: str, *, optional: bool = False) -> Argument:
@@ -215,7 +219,7 @@ def texts(what: str, *, optional: bool = False) -> Argument:
     :param what: what each of them is: ``"Dag ids"``.
     """
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if value is None and optional:
             return value
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -225,7 +229,7 @@ def texts(what: str, *, optional: bool = False) -> Argument:
             raise ValueError
         return found
 
-    return Argument(f"a list of {what}{' or None' if optional else ''}", read)
+    return Argument(f"a list of {what}{' or None' if optional else ''}", read_value)
 
 
 def read_arguments(

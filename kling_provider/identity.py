@@ -42,7 +42,7 @@ class Identity:
     own: str | None = None
 
     @classmethod
-    def of(
+    def of_request(
         cls,
         request: KlingRequest,
         *,
@@ -98,12 +98,12 @@ class Identity:
         return self.external_task_id(0)
 
     @property
-    def max_attempts(self) -> int:
+    def attempts(self) -> int:
         return 1 if self.own is not None else MAX_ATTEMPTS
 
     def attempt_of(self, external_task_id: str) -> int | None:
         """Which attempt an external id of ours is; ``None`` for somebody else's."""
-        for attempt in range(self.max_attempts):
+        for attempt in range(self.attempts):
             if self.external_task_id(attempt) == external_task_id:
                 return attempt
         return None

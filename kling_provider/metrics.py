@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 _waiting: Counter[str] = Counter()
 
 
-def submitted(**tags: str | None) -> None:
+def count_submitted(**tags: str | None) -> None:
     """A paid call made a task."""
     _send_metric("incr", "kling.submitted", 1, tags)
 
 
-def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
+def count_adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
     """A task that was there before is taken over, nothing is paid.
 
     :param instead_of_paying: a paid call was sent before it was found: refused as a duplicate (1201), or its answer
@@ -41,7 +41,7 @@ def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
         _send_metric("incr", "kling.duplicates_prevented", 1, tags)
 
 
-def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
+def count_delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
     """A finished video came back to Airflow.
 
     :param units: what Kling billed for it.
@@ -54,14 +54,14 @@ def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -
         _send_metric("timing", "kling.render_time", render, tags)
 
 
-def noticed(delay: timedelta, **tags: str | None) -> None:
+def record_notice_delay(delay: timedelta, **tags: str | None) -> None:
     """A task that waited without a worker goes on; ``delay`` since Kling finished the video."""
     # Kling's clock and ours may differ.
     _send_metric("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
 
 
 @contextmanager
-def failures(**tags: str | None) -> Iterator[None]:
+def count_failures(**tags: str | None) -> Iterator[None]:
     """Counts an exception of ours that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
     try:
         yield
@@ -74,18 +74,18 @@ def failures(**tags: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
+def track_waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
     """One more trigger of this process waits, for the time of the block."""
     _waiting[kind] += 1
-    _tell_waiting(kind)
+    _send_waiting(kind)
     try:
         yield
     finally:
         _waiting[kind] -= 1
-        _tell_waiting(kind)
+        _send_waiting(kind)
 
 
-def _tell_waiting(kind: str) -> None:
+def _send_waiting(kind: str) -> None:
     _send_metric(
         "gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _find_hostname()}, triggerer=True
     )

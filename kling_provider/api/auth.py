@@ -21,7 +21,7 @@ class ApiKey:
 
     key: str = field(repr=False)
 
-    def token(self, *, skew: float | None = None) -> str:
+    def make_token(self, *, skew: float | None = None) -> str:
         return self.key
 
 
@@ -35,7 +35,7 @@ class AccessKey:
     access_key: str
     secret_key: str = field(repr=False)
 
-    def token(self, *, skew: float | None = None) -> str:
+    def make_token(self, *, skew: float | None = None) -> str:
         """The current token.
 
         :param skew: seconds that the server's clock is ahead of ours; given after a 1003 or 1004, it makes

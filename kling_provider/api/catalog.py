@@ -110,7 +110,7 @@ def spec_of(request: KlingRequest) -> RequestSpec:
     return _SPECS[request.type]
 
 
-def estimate(request: KlingRequest) -> Price:
+def estimate_price(request: KlingRequest) -> Price:
     """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
     return spec_of(request).price_rule.compute_price(request)
 
@@ -131,7 +131,7 @@ def all_field_names() -> frozenset[str]:
 
 
 @contextmanager
-def registered(spec: RequestSpec) -> Iterator[None]:
+def add_spec_for_now(spec: RequestSpec) -> Iterator[None]:
     """Have one more type for a while: a plugin's, or a test's."""
     before = dict(_SPECS)
     _add_spec(spec)

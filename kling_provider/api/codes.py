@@ -130,12 +130,12 @@ class Answer:
         return self.task_state is TaskState.NONE and (redirected or self.kind is Kind.RATE_LIMIT)
 
     @property
-    def duplicate(self) -> bool:
+    def is_duplicate(self) -> bool:
         """The text says that our external id is taken. Text alone: fragile, so callers look up first."""
         return self.code == 1201 and "already exists" in self.message.lower()
 
     @property
-    def not_found(self) -> bool:
+    def is_not_found(self) -> bool:
         """A read of one id that the host does not know: 1203, 1201 by its text (legacy), a gateway's own word.
 
         A 404 without a code says nothing about the id: it comes from a wrong path, or from a proxy.

@@ -69,7 +69,7 @@ class HostProfile:
         """Kling's own host, with regions and a console; all others are gateways."""
         return self.name == "kling"
 
-    def lock(self, request: KlingRequest) -> Lock:
+    def find_lock(self, request: KlingRequest) -> Lock:
         """Return what an external id is worth here for a request, by its type and model."""
         spec = spec_of(request)
         if not spec.takes_external_id(request.model) or not self.external_ids:
@@ -81,13 +81,13 @@ class HostProfile:
         if self.external_ids:
             return []
         return [
-            Problem(field, None, self.dropped_ids)
+            Problem(field, None, self.no_ids_reason)
             for field in ("external_task_id", "callback_url")
             if getattr(request, field)
         ]
 
     @property
-    def dropped_ids(self) -> str:
+    def no_ids_reason(self) -> str:
         """Why external ids and callbacks are not sent to this host."""
         why = f"a {self.name} host drops it silently; leave it out"
         if self.needs_namespace:
@@ -97,17 +97,17 @@ class HostProfile:
             )
         return why
 
-    def seen_by(self, *, api_key: bool) -> HostProfile:
+    def for_credential(self, *, api_key: bool) -> HostProfile:
         """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
         if self.task_reads and not api_key:
             return replace(self, task_reads=False)
         return self
 
-    def within(self, namespace: str) -> HostProfile:
+    def with_namespace(self, namespace: str) -> HostProfile:
         """What is sent with ids of our own kind: where hosts share an account, only with a namespace."""
         return replace(self, external_ids=True) if self.needs_namespace and namespace else self
 
-    def at(self, base_url: str) -> HostProfile:
+    def for_base_url(self, base_url: str) -> HostProfile:
         """What remains at an address: Kling's former domain has the legacy API alone."""
         if self.task_reads and (urlsplit(base_url).hostname or "").lower() == _FORMER:
             return replace(self, api="legacy", task_reads=False)

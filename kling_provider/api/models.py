@@ -2,7 +2,7 @@
 """What each model can do (Kling's capability map of 2026-05-19 and its endpoint pages).
 
 The list is open: a name that is not here passes through with type checks only, because models appear and
-retire without notice. Names are the standard API's; :func:`canonical` knows the legacy ones.
+retire without notice. Names are the standard API's; :func:`to_standard_name` knows the legacy ones.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def _fold_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]|v", "", name.lower())
 
 
-def canonical(name: str) -> str:
+def to_standard_name(name: str) -> str:
     """The standard API's spelling of a model, so that both dialects mean the same one."""
     model = _BY_NAME.get(name)
     return model.name if model else name
@@ -267,7 +267,7 @@ def suggest_current_model(name: str) -> str:
     current = {
         spelling: model
         for model in _MODELS
-        if model.standard and model.name != canonical(name) and not model.name.startswith("kling-4")
+        if model.standard and model.name != to_standard_name(name) and not model.name.startswith("kling-4")
         for spelling in (model.name, model.legacy_name)
         if spelling
     }

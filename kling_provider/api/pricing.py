@@ -12,7 +12,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kling_provider.api.models import canonical
+from kling_provider.api.models import to_standard_name
 
 if TYPE_CHECKING:
     from kling_provider.api.requests.base import AudioRate
@@ -75,7 +75,7 @@ class Price:
     basis: str
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         return self.units is not None
 
     def as_json(self) -> dict[str, str | None]:
@@ -142,7 +142,7 @@ def look_up_price(model: str, resolution: str, seconds: int, *, audio_rate: Audi
     :param model: in either spelling.
     :param audio_rate: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.
     """
-    model = canonical(model)
+    model = to_standard_name(model)
     if cell := _find_cell(_LIST, model, audio_rate, resolution):
         return _price_units(cell * seconds, f"at the list price of {LIST_DATE}")
     if cell := _find_cell(_THIRD_PARTY, model, audio_rate, resolution):

@@ -56,9 +56,9 @@ class ResultFacts(BaseModel):
                 "kling_task_id": task.kling_task_id,
                 "external_task_id": task.external_task_id or self.external_task_id,
                 "billing": billing_facts(task.billing),
-                "created_at": moment(task.created_at),
-                "finished_at": moment(task.finished_at),
-                "expires_at": moment(task.expires_at),
+                "created_at": format_time(task.created_at),
+                "finished_at": format_time(task.finished_at),
+                "expires_at": format_time(task.expires_at),
             }
         )
 
@@ -67,7 +67,7 @@ class ResultFacts(BaseModel):
         return {name: getattr(self, name) for name in ResultFacts.model_fields}
 
 
-def moment(value: datetime | None) -> str | None:
+def format_time(value: datetime | None) -> str | None:
     """Return ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
 

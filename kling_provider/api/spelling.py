@@ -83,6 +83,6 @@ def legacy_names() -> tuple[str, ...]:
     return tuple(_LEGACY)
 
 
-def ours(name: str) -> str:
+def to_field_name(name: str) -> str:
     """Our name of a key in either spelling; a key that nobody knows stays as it is."""
     return _LEGACY[name][0] if name in _LEGACY else name

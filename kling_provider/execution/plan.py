@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.hosts import Lock
 from kling_provider.api.pricing import Price
 from kling_provider.api.requests.base import KlingRequest
@@ -131,8 +131,8 @@ def plan_request(
     data = read_arguments("The request", {"request": request_mapping()}, {"request": data})["request"]
     request = hook.validate_request(data)
     wire, images = resolve_images(request, api=connection.api)
-    lock = connection.profile.lock(request)
-    identity = Identity.of(
+    lock = connection.profile.find_lock(request)
+    identity = Identity.of_request(
         request,
         pay_once_per=pay_once_per,
         namespace=connection.namespace,
@@ -155,7 +155,7 @@ def plan_request(
         images=images,
         data=data,
         identity=identity,
-        price=estimate(request),
+        price=estimate_price(request),
         lock=lock,
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,

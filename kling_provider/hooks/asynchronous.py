@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kling_provider.api.account import Pack
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.connection import KlingConnection
-    from kling_provider.hooks.drivers import Operation, Read, Result
+    from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
 
 class KlingAsyncHook:
@@ -135,10 +135,10 @@ class KlingAsyncHook:
             await transport.close()
 
     async def _run_operation(self, operation: Operation[Result]) -> Result:
-        async def ask(read: Read) -> Any:
+        async def send_read(read: ReadCall) -> Any:
             return read.parse(await (await self._open_transport()).send_read(read.call))
 
-        return await drive_async(operation, ask)
+        return await drive_async(operation, send_read)
 
     async def _open_transport(self) -> AsyncTransport:
         if self._transport is not None:

@@ -21,7 +21,7 @@ def make_authorization(credential: Credential, *, skew: float | None = None) -> 
     :param skew: seconds that the host's clock is ahead, as :func:`read_skew` found; the JWT is signed by that clock, now
         and from then on.
     """
-    token = credential.token(skew=skew)
+    token = credential.make_token(skew=skew)
     if isinstance(credential, AccessKey):
         hide_token_in_logs(token)
     return f"Bearer {token}"

@@ -80,7 +80,7 @@ class KlingConnection:
         profile = PROFILES[
             _read_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))
         ]
-        profile = profile.at(base_url)
+        profile = profile.for_base_url(base_url)
         password = (connection.password or "").strip()
         if not password:
             raise KlingAuthError(
@@ -109,7 +109,7 @@ class KlingConnection:
             conn_id=conn_id,
             base_url=base_url,
             credential=credential,
-            profile=profile.seen_by(api_key=api_key).within(namespace),
+            profile=profile.for_credential(api_key=api_key).with_namespace(namespace),
             api=api,
             namespace=namespace,
             max_concurrency=_read_positive(conn_id, "max_concurrency", ours["max_concurrency"]),

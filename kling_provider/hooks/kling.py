@@ -26,7 +26,7 @@ from kling_provider.exceptions import KlingError, KlingRequestError, error_for
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
-from kling_provider.hooks.drivers import drive
+from kling_provider.hooks.drivers import drive_sync
 from kling_provider.hooks.own_task import choose_external_id
 from kling_provider.hooks.responses import parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kling_provider.api.account import Pack
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
-    from kling_provider.hooks.drivers import Operation, Read, Result
+    from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
@@ -138,7 +138,7 @@ class KlingHook(BaseHook):
         """
         profile = self.connection.profile
         if external_task_id and not profile.external_ids:
-            self.log.warning("The external_task_id is not sent: %s.", profile.dropped_ids)
+            self.log.warning("The external_task_id is not sent: %s.", profile.no_ids_reason)
             external_task_id = None
         call = self.connection.dialect.create(request, external_task_id)
         session = self._transport.open_session()
@@ -254,9 +254,9 @@ class KlingHook(BaseHook):
         return SyncTransport(self.connection)
 
     def _run_operation(self, operation: Operation[Result]) -> Result:
-        return drive(operation, self._send_read)
+        return drive_sync(operation, self._send_read)
 
-    def _send_read(self, read: Read) -> Any:
+    def _send_read(self, read: ReadCall) -> Any:
         """Send a read, and again after faults of the host or the way to it: it costs nothing."""
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),

@@ -22,7 +22,7 @@ from kling_provider.exceptions import (
     KlingServerError,
     error_for,
 )
-from kling_provider.hooks.drivers import Operation, Read, ReadAll
+from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
@@ -59,7 +59,7 @@ def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Ope
     :param type: the kind of request that made it; used where the host's reads are bound to a path.
     :raises KlingTaskNotFound: where the host does not know the id.
     """
-    task: KlingTask = yield Read(
+    task: KlingTask = yield ReadCall(
         _make_read_call(connection, type, kling_task_id),
         lambda answer: parse_one(connection, answer, kling_task_id),
     )
@@ -78,9 +78,11 @@ def read_tasks(
             part, complete = yield from read_batch(connection, batch)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
-    known: list[KlingTask | None] = yield ReadAll(
+    known: list[KlingTask | None] = yield ReadCalls(
         [
-            Read(_make_read_call(connection, type, one), partial(parse_known, connection, kling_task_id=one))
+            ReadCall(
+                _make_read_call(connection, type, one), partial(parse_known, connection, kling_task_id=one)
+            )
             for one in alone
         ]
     )
@@ -101,7 +103,7 @@ def read_batch(
             f"kling_task_ids must be at most {standard.MAX_IDS} for one call; found {len(batch)}. Nothing was sent."
         )
     doing = f"read {len(batch)} tasks at {connection.host}"
-    result: tuple[dict[str, KlingTask], bool] = yield Read(
+    result: tuple[dict[str, KlingTask], bool] = yield ReadCall(
         standard.read_tasks(batch), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
     )
     return result
@@ -120,7 +122,7 @@ def find_tasks(
     for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
         doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
-        found |= yield Read(
+        found |= yield ReadCall(
             _make_find_call(connection, type, batch),
             partial(parse_found, connection, external_task_ids=batch, doing=doing),
         )
@@ -157,7 +159,7 @@ def list_tasks(
         call = standard.list_tasks(
             since, until, statuses=statuses, product_types=product_types, cursor=cursor
         )
-        page, cursor = yield Read(call, partial(parse_list_page, connection))
+        page, cursor = yield ReadCall(call, partial(parse_list_page, connection))
         found |= {task.kling_task_id: task for task in page}
         pages += 1
         if cursor is None or pages == max_pages:
@@ -179,7 +181,7 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
     """
     _check_able(connection, connection.profile.account, "does not tell what the account has")
     now = datetime.now(UTC)
-    packs: tuple[Pack, ...] = yield Read(
+    packs: tuple[Pack, ...] = yield ReadCall(
         standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)),
         partial(parse_packs, connection),
         retry_after=(KlingRateLimitError,),
@@ -195,11 +197,11 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
 
     def parse_any(answer: Answer) -> None:
-        if not answer.ok and not (answer.not_found and answer.code is not None):
+        if not answer.ok and not (answer.is_not_found and answer.code is not None):
             raise error_for(answer, f"read from {host}")
 
     # A person waits for it: tried once.
-    yield Read(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())
+    yield ReadCall(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())
     if not connection.profile.account:
         return f"{host} answers and takes the key."
     left = units_left((yield from read_account(connection)))

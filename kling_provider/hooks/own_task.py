@@ -52,7 +52,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         )
         return ChosenId(None)
     identity = _build_identity(request, hook.connection.namespace, context)
-    lock = profile.lock(request)
+    lock = profile.find_lock(request)
     can_look = profile.finds and lock is not Lock.NONE
     if lock is not Lock.LOCKED:
         log.warning(
@@ -63,7 +63,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         )
     if not can_look:
         return ChosenId(identity.external_task_id())
-    for attempt in range(identity.max_attempts):
+    for attempt in range(identity.attempts):
         external_task_id = identity.external_task_id(attempt)
         made = _find_made(hook, request, external_task_id)
         if made is None:
@@ -77,7 +77,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
             )
             return ChosenId(external_task_id, made)
     raise KlingTaskFailedFinally(
-        f"Kling failed {identity.max_attempts} attempts at this request in this task. Nothing was sent: change the request, or "
+        f"Kling failed {identity.attempts} attempts at this request in this task. Nothing was sent: change the request, or "
         "raise take in it.",
         task_state=TaskState.EXISTS,
     )
@@ -85,7 +85,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
 
 def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
     ti = context.get("ti")
-    return Identity.of(
+    return Identity.of_request(
         request,
         pay_once_per="run",
         namespace=namespace,

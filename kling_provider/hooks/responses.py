@@ -116,7 +116,7 @@ def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str)
     """
     doing = f"read task {kling_task_id} at {connection.host}"
     if not answer.ok:
-        if answer.not_found:
+        if answer.is_not_found:
             return None
         raise error_for(answer, doing)
     if isinstance(answer.data, list) and len(answer.data) != 1:
@@ -153,7 +153,7 @@ def parse_found(
         another id: then nobody knows whether it is there.
     :raises KlingError: for an answer that is no success and does not say "not found".
     """
-    if answer.not_found:
+    if answer.is_not_found:
         return {}
     if not answer.ok:
         raise error_for(answer, doing)

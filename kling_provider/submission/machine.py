@@ -293,13 +293,13 @@ class Submission(Words):
         :param doubt: an earlier call for this attempt may have made the task that is found.
         """
         if not self.finds:
-            if answer.duplicate:
+            if answer.is_duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
             raise self._failed(answer, doubt, locked)
-        waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
+        waits = DUPLICATE_LOOKS if answer.is_duplicate else (0.0,)
         found = yield from look_up(external, waits, self._could_not(answer))
         if found is None:
-            if answer.duplicate:
+            if answer.is_duplicate:
                 raise self._unknown_duplicate(answer, external, doubt)
             raise self._failed(answer, doubt, locked)
         if found.status is TaskStatus.FAILED and self.identity.own is None and not doubt:

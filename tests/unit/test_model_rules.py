@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.models import canonical, known_model, model_names
+from kling_provider.api.models import known_model, model_names, to_standard_name
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 
@@ -251,6 +251,6 @@ def test_every_name_of_the_table_means_one_model_in_both_spellings() -> None:
     for name in model_names():
         model = known_model(name)
         assert model is not None
-        assert known_model(canonical(name)) is model
-        assert canonical(canonical(name)) == canonical(name) == model.name
+        assert known_model(to_standard_name(name)) is model
+        assert to_standard_name(to_standard_name(name)) == to_standard_name(name) == model.name
         assert model.legacy_name is None or known_model(model.legacy_name) is model

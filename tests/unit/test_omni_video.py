@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
@@ -117,7 +117,7 @@ def test_our_defaults_are_sent() -> None:
     ],
 )
 def test_prices(fields: dict[str, Any], units: str | None) -> None:
-    found = estimate(read(**fields)).units
+    found = estimate_price(read(**fields)).units
     assert (None if found is None else f"{found:.1f}") == units
 
 

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from kling_provider.api.models import canonical, legacy_name
+from kling_provider.api.models import legacy_name, to_standard_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
     ModelName,
-    Part,
+    RequestPart,
     Text,
     Whole,
     Wire,
@@ -74,7 +74,7 @@ class KlingRequest(BaseModel):
     @field_validator("model")
     @classmethod
     def _use_one_spelling(cls, value: str) -> str:
-        return canonical(value)
+        return to_standard_name(value)
 
     # -- for people ---------------------------------------------------------------------------------------------
 
@@ -147,10 +147,10 @@ class KlingRequest(BaseModel):
             path, value = wire.find_path(design), self.wire_value(name)
             if path is None or value in (None, []):
                 continue
-            if isinstance(value, Part):
+            if isinstance(value, RequestPart):
                 value = value.to_wire(design)
             elif isinstance(value, list):
-                value = [one.to_wire(design) if isinstance(one, Part) else one for one in value]
+                value = [one.to_wire(design) if isinstance(one, RequestPart) else one for one in value]
             else:
                 value = wire.convert_value(value, design)
             _set_at_path(body, path, value)

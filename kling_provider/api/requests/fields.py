@@ -102,7 +102,7 @@ ImageInput = Annotated[str, Field(min_length=1), Media("image")]
 VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
 
 
-class Part(BaseModel):
+class RequestPart(BaseModel):
     """Something with fields of its own within a request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -112,7 +112,7 @@ class Part(BaseModel):
         return self.model_dump(exclude_none=True)
 
 
-class CameraConfig(Part):
+class CameraConfig(RequestPart):
     """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
 
     horizontal: Number = Field(0, ge=-10, le=10)
@@ -123,7 +123,7 @@ class CameraConfig(Part):
     zoom: Number = Field(0, ge=-10, le=10)
 
 
-class CameraControl(Part):
+class CameraControl(RequestPart):
     """Legacy API, v1 models. ``config`` goes with ``simple`` only."""
 
     type: Literal["simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward"]
@@ -134,7 +134,7 @@ class CameraControl(Part):
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
-class Element(Part):
+class Element(RequestPart):
     """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
 
     element_id: Text
@@ -145,7 +145,7 @@ class Element(Part):
         return {"element_id": self.element_id} | ({"id": self.id} if design == "standard" else {})
 
 
-class Voice(Part):
+class Voice(RequestPart):
     """A stored voice; ``id`` is its name in the prompt (standard API)."""
 
     voice_id: Text
@@ -157,7 +157,7 @@ class Voice(Part):
         return {"voice_id": self.voice_id, **named}
 
 
-class ReferenceImage(Part):
+class ReferenceImage(RequestPart):
     """An image to refer to; ``id`` is its name in the prompt (``@id``; standard API). An image alone may be written as text."""
 
     image: ImageInput
@@ -173,7 +173,7 @@ class ReferenceImage(Part):
         return {"url": self.image} | ({"id": self.id} if self.id else {})
 
 
-class Shot(Part):
+class Shot(RequestPart):
     """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
 
     index: Whole = Field(ge=1, le=6)
@@ -185,14 +185,14 @@ class Shot(Part):
         return {"index": self.index, "prompt": self.prompt, "duration": str(self.duration)}
 
 
-class Point(Part):
+class Point(RequestPart):
     """Pixels from the bottom left."""
 
     x: Whole
     y: Whole
 
 
-class DynamicMask(Part):
+class DynamicMask(RequestPart):
     """A motion brush: where, and along which path (2 to 77 points)."""
 
     mask: Annotated[str, Media("image")]
@@ -245,4 +245,4 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Part)
+    return isinstance(annotation, type) and issubclass(annotation, RequestPart)
