@@ -45,7 +45,7 @@ class Argument(NamedTuple):
 
 
 def word(*allowed: str, optional: bool = False) -> Argument:
-    """One of a few words."""
+    """Accept one of a few words."""
 
     def read_value(value: Any) -> str | None:
         if (value is None and optional) or (isinstance(value, str) and value in allowed):
@@ -58,11 +58,11 @@ def word(*allowed: str, optional: bool = False) -> Argument:
 
 
 def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False) -> Argument:
-    """Seconds, or a ``timedelta``; read as seconds.
+    """Accept seconds, or a ``timedelta``, and read them as seconds.
 
     :param at_least: the shortest, in seconds.
-    :param at_most: whole days.
-    :param zero: 0 is allowed, too.
+    :param at_most: the longest, in whole days.
+    :param zero: accept 0, too.
     """
     longest = at_most.total_seconds()
 
@@ -81,12 +81,12 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
 
 
 def interval() -> Argument:
-    """Seconds between two reads of one task."""
+    """Accept the seconds between two reads of one task."""
     return duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
 
 
 def amount() -> Argument:
-    """A number of units or dollars, or ``None``."""
+    """Accept a number of units or dollars, or ``None``."""
 
     def read_value(value: Any) -> Any:
         if value is not None and _read_number(value) < 0:
@@ -97,7 +97,7 @@ def amount() -> Argument:
 
 
 def count() -> Argument:
-    """How many, or ``None``."""
+    """Accept a whole number that is 0 or more, or ``None``."""
 
     def read_value(value: Any) -> Any:
         if value is None:
@@ -110,7 +110,7 @@ def count() -> Argument:
 
 
 def flag() -> Argument:
-    """``True`` or ``False``; also as text, which would count as true whatever it says."""
+    """Accept ``True`` or ``False``, also as text, which would otherwise count as true whatever it says."""
 
     def read_value(value: Any) -> bool:
         if isinstance(value, bool):
@@ -123,7 +123,7 @@ def flag() -> Argument:
 
 
 def text(what: str, *, optional: bool = False) -> Argument:
-    """A text that is not empty.
+    """Accept a text that is not empty.
 
     :param what: continues "must be": ``"the id of a connection"``.
     """
@@ -137,7 +137,7 @@ def text(what: str, *, optional: bool = False) -> Argument:
 
 
 def folder(*, optional: bool = False) -> Argument:
-    """Where files go; read as text, so that Airflow renders the Jinja in it."""
+    """Accept a folder, and read it as text, so that Airflow renders the Jinja in it."""
 
     def read_value(value: Any) -> str | None:
         if value is None and optional:
@@ -155,9 +155,9 @@ def folder(*, optional: bool = False) -> Argument:
 
 
 def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
-    """A file's name without suffix.
+    """Accept the name of a file without suffix.
 
-    :param places: what it may hold in braces.
+    :param places: the names that it may hold in braces.
     """
 
     def read_value(value: Any) -> str | None:
@@ -174,7 +174,7 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
 
 
 def request_mapping(*, optional: bool = False) -> Argument:
-    """One request; what it holds is checked later."""
+    """Accept one request; its fields are checked later."""
 
     def read_value(value: Any) -> Any:
         if isinstance(value, Mapping) or (value is None and optional):
@@ -186,9 +186,9 @@ def request_mapping(*, optional: bool = False) -> Argument:
 
 
 def with_dicts(value: Any) -> Any:
-    """``value`` with a dict for every other kind of mapping in it, which Airflow's templates would pass over.
+    """Replace every mapping in ``value`` that is not a dict by one: Airflow renders no templates in other mappings.
 
-    What holds none is returned as it is, the very same object: Airflow knows by it what came from an XCom.
+    Where there is nothing to replace, the very same object is returned: Airflow recognizes by it what came from an XCom.
     """
     if isinstance(value, Mapping):
         made = {key: with_dicts(item) for key, item in value.items()}
@@ -200,7 +200,7 @@ def with_dicts(value: Any) -> Any:
 
 
 def request_list() -> Argument:
-    """Several requests; what each of them holds is checked later."""
+    """Accept several requests; their fields are checked later."""
 
     def read_value(value: Any) -> Any:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -214,7 +214,7 @@ def request_list() -> Argument:
 
 
 def texts(what: str, *, optional: bool = False) -> Argument:
-    """A list of texts: one alone would be read letter by letter.
+    """Accept a list of texts. A single text is refused: it would be read letter by letter.
 
     :param what: what each of them is: ``"Dag ids"``.
     """
@@ -235,10 +235,10 @@ def texts(what: str, *, optional: bool = False) -> Argument:
 def read_arguments(
     owner: str, arguments: Mapping[str, Argument], given: Mapping[str, Any], templated: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Those of ``given`` that are among ``arguments`` and known by now, as they are used from here on.
+    """Read those of ``given`` that are among ``arguments`` and known already, in the form that is used from here on.
 
     :param owner: whose settings they are, for the message.
-    :param templated: names whose values may be Jinja or XComs still; those are passed over.
+    :param templated: names whose values may still be Jinja or XComs; those are skipped.
     :raises KlingRequestError: naming every one that is wrong, what it must be and what was found.
     """
     known, wrong = {}, []
@@ -257,7 +257,7 @@ def read_arguments(
 
 
 def is_known(value: Any) -> bool:
-    """Whether a templated value says already what it will be: no XCom, no Jinja in it or in what it holds."""
+    """Tell whether a templated value is final: it holds no XCom and no Jinja, at any depth."""
     if _is_reference(value):
         return False
     if isinstance(value, str):
@@ -268,9 +268,9 @@ def is_known(value: Any) -> bool:
 
 
 def poll_seconds(value: Any, default: float) -> float:
-    """A poll interval that comes from a row in the database, made harmless: nobody can be told any more.
+    """Return a valid poll interval in seconds for one from the database, where an error would reach no author.
 
-    :param default: for what is no number at all.
+    :param default: for what is not a number.
     """
     try:
         return min(max(_read_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
@@ -279,6 +279,10 @@ def poll_seconds(value: Any, default: float) -> float:
 
 
 def _read_number(value: Any) -> float:
+    """Read a finite number.
+
+    :raises ValueError: for anything else.
+    """
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise ValueError
     try:
@@ -291,7 +295,7 @@ def _read_number(value: Any) -> float:
 
 
 def _is_reference(value: Any) -> bool:
-    """XComs, and what a mapped task group hands to its tasks."""
+    """Tell whether a value is an XCom, or what a mapped task group passes to its tasks."""
     return callable(getattr(value, "iter_references", None)) and callable(getattr(value, "resolve", None))
 
 

@@ -82,7 +82,7 @@ class KlingError(AirflowException):
 
     @property
     def next_try(self) -> str:
-        """Who makes the next try, for texts: Airflow retries nothing that is permanent."""
+        """Return who makes the next try, for messages: Airflow does not retry permanent errors."""
         return "A clear" if isinstance(self, AirflowFailException) else "The retry"
 
 
@@ -209,7 +209,7 @@ _CLASSES: dict[Kind, type[KlingError]] = {
 
 
 def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
-    """The exception for an answer that is no success, or a success without the task that it should name.
+    """Return the exception for a response that is no success, or that lacks the task which it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.
@@ -243,7 +243,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
 
 
 def _choose_advice(answer: Answer) -> str | None:
-    """What the person can do about it."""
+    """Choose what the user can do about a response; ``None`` where there is nothing to say."""
     status = answer.http_status
     if status is None:
         if answer.kind is not Kind.UNREADABLE or answer.task_state is not TaskState.NONE:

@@ -37,15 +37,15 @@ def manifest_names(file_name: str) -> tuple[str, ...]:
 
 
 def add_take(name: str, take: int) -> str:
-    """Return what files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
+    """Return the name of the files of a take: ``red-panda``, ``red-panda.take1``."""
     return f"{name}.take{take}" if take > 0 else name
 
 
 def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str | None]]:
     """Split ``template`` into pairs of a literal text and the place that follows it, if one does.
 
-    :param places: what it may hold.
-    :raises ValueError: saying what is wrong with it, in words that follow the template.
+    :param places: the names that it may hold in braces.
+    :raises ValueError: with a text that continues a sentence which begins with the template.
     """
     if template.startswith("/"):
         raise ValueError(ABSOLUTE)

@@ -54,7 +54,7 @@ class Identity:
         map_index: int,
         images: Mapping[str, str] | None = None,
     ) -> Identity:
-        """The identity of ``request`` at a task instance."""
+        """Return the identity of ``request`` at a task instance."""
         scope: dict[str, Any] = {"per": pay_once_per}
         if pay_once_per != "content":
             scope |= {"dag": dag_id, "task": task_id}
@@ -74,7 +74,7 @@ class Identity:
         )
 
     def external_task_id(self, attempt: int = 0) -> str:
-        """``af-`` + 8 hex that say whose it is + 32 hex of the rest: 43 characters, letters, digits, dash."""
+        """Return ``af-``, 8 hex digits of the owner and 32 of the rest: 43 characters; or the user's own external id."""
         if self.own is not None:
             return self.own
         document = {
@@ -89,9 +89,9 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """The identity whatever the attempt: what records and sidecars keep.
+        """Return the identity without the attempt, as records and manifests keep it.
 
-        The user's own external id says nothing of the request, so a digest of it follows.
+        The user's own external id says nothing of the request, so a digest of the request follows it.
         """
         if self.own is not None:
             return f"{self.own}#{_hash_value(self.fingerprint)[:8]}"
@@ -99,10 +99,11 @@ class Identity:
 
     @property
     def attempts(self) -> int:
+        """Return how many attempts may be made: one under the user's own id."""
         return 1 if self.own is not None else MAX_ATTEMPTS
 
     def attempt_of(self, external_task_id: str) -> int | None:
-        """Which attempt an external id of ours is; ``None`` for somebody else's."""
+        """Return the attempt to which an external id belongs; ``None`` for an id of another identity."""
         for attempt in range(self.attempts):
             if self.external_task_id(attempt) == external_task_id:
                 return attempt
@@ -110,7 +111,7 @@ class Identity:
 
 
 def hash_owner(namespace: str, dag_id: str) -> str:
-    """8 hex: whose an external id is. Empty ``dag_id`` for the scope of a whole account."""
+    """Return 8 hex digits for the owner of an external id. ``dag_id`` is empty for the scope of a whole account."""
     return _hash_value([namespace, dag_id])[:8]
 
 
@@ -120,9 +121,9 @@ def _hash_value(value: Any) -> str:
 
 
 def is_ours(external_task_id: str | None, namespace: str, dag_ids: Sequence[str] | None = None) -> bool:
-    """Whether an external id was computed here, and by one of ``dag_ids`` where they are given.
+    """Tell whether this provider computed an external id, and for one of ``dag_ids`` where they are given.
 
-    The namespace is hashed together with the DAG id, so without ``dag_ids`` it cannot be told.
+    The namespace is hashed together with the Dag id, so without ``dag_ids`` it is not compared.
     """
     if external_task_id is None or not re.fullmatch(r"af-[0-9a-f]{40}", external_task_id):
         return False

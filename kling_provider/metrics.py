@@ -26,15 +26,15 @@ _waiting: Counter[str] = Counter()
 
 
 def count_submitted(**tags: str | None) -> None:
-    """A paid call made a task."""
+    """Count a task that a paid call made."""
     _send_metric("incr", "kling.submitted", 1, tags)
 
 
 def count_adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
-    """A task that was there before is taken over, nothing is paid.
+    """Count an existing task that was adopted, so that nothing is paid.
 
-    :param instead_of_paying: a paid call was sent before it was found: refused as a duplicate (1201), or its answer
-        was lost.
+    :param instead_of_paying: a paid call was sent before the task was found: it was refused as a duplicate (1201), or its
+        response was lost.
     """
     _send_metric("incr", "kling.adopted", 1, tags)
     if instead_of_paying:
@@ -42,7 +42,7 @@ def count_adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
 
 
 def count_delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
-    """A finished video came back to Airflow.
+    """Count a finished video that came back to Airflow.
 
     :param units: what Kling billed for it.
     :param render: from Kling's create time to its end.
@@ -55,14 +55,14 @@ def count_delivered(*, units: Decimal, render: timedelta | None, **tags: str | N
 
 
 def record_notice_delay(delay: timedelta, **tags: str | None) -> None:
-    """A task that waited without a worker goes on; ``delay`` since Kling finished the video."""
+    """Record how long after its end at Kling a deferred task went on; ``delay`` is that time."""
     # Kling's clock and ours may differ.
     _send_metric("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
 
 
 @contextmanager
 def count_failures(**tags: str | None) -> Iterator[None]:
-    """Counts an exception of ours that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
+    """Count a Kling error that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
     try:
         yield
     except Exception as error:
@@ -75,7 +75,7 @@ def count_failures(**tags: str | None) -> Iterator[None]:
 
 @contextmanager
 def track_waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
-    """One more trigger of this process waits, for the time of the block."""
+    """Count one more waiting trigger of this process within the block."""
     _waiting[kind] += 1
     _send_waiting(kind)
     try:

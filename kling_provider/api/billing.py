@@ -9,22 +9,22 @@ from typing import Any
 
 
 def format_amount(amount: Decimal) -> str:
-    """A number without trailing zeros and without an exponent."""
+    """Format a number without trailing zeros and without an exponent."""
     return f"{amount.normalize():f}"
 
 
 def units_text(amount: Decimal) -> str:
-    """``1 unit``, ``1.8 units``."""
+    """Format an amount of units: ``1 unit``, ``1.8 units``."""
     return f"{format_amount(amount)} {'unit' if amount == 1 else 'units'}"
 
 
 def usd_text(amount: Decimal) -> str:
-    """``$0.42``."""
+    """Format an amount of US dollars, rounded to cents: ``$0.42``."""
     return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
 
 
 def billing_text(billing: Any) -> str | None:
-    """``1.8 units, 0.25 USD``; ``None`` where nothing is said.
+    """Format what a task cost: ``1.8 units, 0.25 USD``; return ``None`` where nothing is said.
 
     :param billing: entries of a result: ``charge_type``, ``amount``, ``currency``.
     """

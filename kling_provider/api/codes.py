@@ -116,27 +116,28 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Tell whether the call succeeded."""
         return self.kind is Kind.OK
 
     @property
     def is_about_model(self) -> bool:
-        """The host has no such model, or has it no more: known by the text alone."""
+        """Tell whether the host has no such model, or has it no more; only the text says so."""
         return not self.ok and bool(_MODEL_TEXTS.search(f"{self.code} {self.message}"))
 
     @property
     def is_temporary(self) -> bool:
-        """A refusal that may be none in a moment: too many calls, or a redirect that says so."""
+        """Tell whether a later call may succeed: after too many calls, or a redirect that says so."""
         redirected = self.kind is Kind.UNREADABLE and self.http_status in (302, 307)
         return self.task_state is TaskState.NONE and (redirected or self.kind is Kind.RATE_LIMIT)
 
     @property
     def is_duplicate(self) -> bool:
-        """The text says that our external id is taken. Text alone: fragile, so callers look up first."""
+        """Tell whether the external id exists already. Only the text says so, so callers look the id up first."""
         return self.code == 1201 and "already exists" in self.message.lower()
 
     @property
     def is_not_found(self) -> bool:
-        """A read of one id that the host does not know: 1203, 1201 by its text (legacy), a gateway's own word.
+        """Tell whether the host does not know the id of a read: 1203, 1201 by its text (legacy), or a gateway's word.
 
         A 404 without a code says nothing about the id: it comes from a wrong path, or from a proxy.
         """
@@ -146,9 +147,9 @@ class Answer:
 
 
 def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Classify one HTTP answer; never raises.
+    """Read what one HTTP response means; never raise.
 
-    Tolerates what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
+    Accepts what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
     the id of the request under other names. Success needs both a 2xx status and a code of success (or none beside data).
     """
     envelope = read_envelope(body, KLING_CODES)
@@ -177,7 +178,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
 
 
 def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
-    """What this answer to a paid call proves. The first row that fits decides.
+    """Decide what the response to a paid call proves. The first row that fits decides.
 
     ==================================================================================  ==============
     (a) names a task, or says success in any of the hosts' words                        may exist
@@ -187,7 +188,8 @@ def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     anything else: other statuses, a body that was cut, a 2xx without an id              may exist
     ==================================================================================  ==============
 
-    That no answer came is :mod:`kling_provider.hooks.connection_errors`' part: (d) what fails before the connection stands.
+    The case (d), that the call failed before the connection was established, is decided in
+    :mod:`kling_provider.hooks.connection_errors`.
     """
     if envelope.names_task or envelope.says_success:
         return TaskState.MAY_EXIST
@@ -223,14 +225,14 @@ def _is_about_quota(envelope: Envelope) -> bool:
 
 
 def _explain_redirect(location: str | None) -> str:
-    """What a redirect says; without the part of its address that may grant access."""
+    """Describe a redirect, without the part of its URL that may grant access."""
     place = show_place(clean_text(location or "", 500))
     where = f" to {place}" if place else ""
     return f"the host answered with a redirect{where[:200]}, which is never followed"
 
 
 def _parse_retry_after(value: str | None) -> float | None:
-    """``Retry-After`` in seconds; its date form is not used by anyone here and counts as absent."""
+    """Parse ``Retry-After`` in seconds. Its date form counts as absent: no known host sends it."""
     try:
         seconds = float(value) if value else math.nan
     except ValueError:

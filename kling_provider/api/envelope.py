@@ -61,7 +61,7 @@ class Envelope:
 
 
 def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
-    """Read a body, whatever it holds; never raises.
+    """Read a body, whatever it holds; never raise.
 
     :param known_codes: the codes of Kling's table, 0 not among them.
     """
@@ -104,7 +104,7 @@ def _read_other_form(text: bytes) -> Envelope:
 
 
 def _walk_levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
-    """The objects of an answer, outermost first, those that stand as JSON within a text included."""
+    """Yield the objects of a response, outermost first, including those that stand as JSON within a text."""
     if depth == 0:
         return
     if isinstance(value, dict):
@@ -119,7 +119,7 @@ def _walk_levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any
 
 
 def _parse_nested(text: str) -> dict[str, Any] | None:
-    """The object that a text holds: all of it, or from its first brace to its last."""
+    """Parse the object that a text holds: all of the text, or from its first brace to its last."""
     begin, end = text.find("{"), text.rfind("}")
     if not 0 <= begin < end or '"' not in text:
         return None
@@ -139,7 +139,7 @@ def _has_task_id(level: Mapping[str, Any]) -> bool:
 
 
 def _has_id_in_data(data: Any) -> bool:
-    """``id`` is a task's where the data of an answer are."""
+    """Tell whether the data name a task; there a plain ``id`` is the id of a task, too."""
     items = data if isinstance(data, list) else [data]
     return any(isinstance(item, Mapping) and _has_any(item, "id", "task_id", "taskId") for item in items)
 
@@ -159,7 +159,7 @@ def _collect_words(levels: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _extract_data(envelope: Mapping[str, Any]) -> Any:
-    """The data, and the task's id where a gateway wrote it beside them: what was paid must not lack its id."""
+    """Return the data, with the id of the task where a gateway wrote it beside them: a paid task must not lose its id."""
     data, beside = envelope.get("data"), envelope.get("task_id")
     if not beside or data is None:
         return data
@@ -192,7 +192,7 @@ def _clean_id(value: Any) -> str | None:
 
 
 def _make_excerpt(text: bytes) -> str:
-    """What a body that is no object says, on one line: a page's title, else its first words without tags."""
+    """Return a body that is no object on one line: a page's title, else its first words without tags."""
     said = text[:2000].decode("utf-8", "replace")
     if title := re.search(r"<title[^>]*>(.*?)</title>", said, re.IGNORECASE | re.DOTALL):
         said = title[1]

@@ -20,14 +20,14 @@ _ELSEWHERE_THERE = "belongs to another account (or to another type of request)"
 
 
 def read_create_time(kling_task_id: str) -> datetime | None:
-    """When Kling made a task, by its id; ``None`` for an id of another form (a gateway's own, an old one)."""
+    """Return when Kling made a task, by its id; ``None`` for an id of another form (a gateway's own, an old one)."""
     if len(kling_task_id) != _DIGITS or not (kling_task_id.isascii() and kling_task_id.isdigit()):
         return None
     return _EPOCH + timedelta(milliseconds=int(kling_task_id) >> _SHIFT)
 
 
 def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling: bool = True) -> str:
-    """Say why a host may not know a task, for a text with "…: it" before it.
+    """Explain why a host may not know a task, to follow "…: it" in a message.
 
     :param now: with its time zone; default: the present.
     :param at_kling: the host is Kling's own, and no gateway.
@@ -48,7 +48,7 @@ def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling
 
 
 def _format_age(age: timedelta) -> str:
-    """The age in the largest unit that has at least two."""
+    """Format an age in the largest unit of which it has at least two."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 2:
         return "about a minute" if minutes else "less than a minute"

@@ -24,12 +24,12 @@ from kling_provider.api.values import to_plain_values
 
 
 def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
-    """Read one request in our vocabulary or the legacy one, and check it.
+    """Parse one request, with the names of the standard or the legacy API, and check it.
 
     A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
 
-    :param data: a mapping, or a request that was made otherwise: its rules are checked all the same.
-    :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
+    :param data: a mapping, or a request: its rules are checked all the same.
+    :raises InvalidRequest: with every problem at once, each with its field, what was found and what to write instead.
     """
     if isinstance(data, KlingRequest):
         data = data.model_dump(exclude_unset=True) | {"type": data.type}
@@ -64,9 +64,9 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
 
 
 def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, Any]]:
-    """Read a request that may be wrong: its readable fields, and the others as they were written.
+    """Read a request that may be wrong, and return it with its valid fields, and the other fields as they were written.
 
-    For texts about it and for its name. It is no check: nothing may be sent of it.
+    For messages about it and for its name. Nothing was checked, so it must not be sent.
     """
     clean, _ = to_plain_values(data)
     fields, _ = translate_fields({key: value for key, value in clean.items() if value is not None})
@@ -82,7 +82,7 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
 
 
 def write_type(field: str) -> str | None:
-    """Return what to write where an input comes without a type that takes it: ``write type: image_to_video``.
+    """Suggest a type that accepts an input field: ``write type: image_to_video``; ``None`` for other fields.
 
     Of several types the plainest one, which comes first in the catalog.
     """
@@ -91,7 +91,7 @@ def write_type(field: str) -> str | None:
 
 
 def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
-    """A request whose required fields may be missing."""
+    """Build a request whose required fields may be missing."""
     try:
         return cls.model_validate(dict(fields))
     except ValidationError:
@@ -99,7 +99,7 @@ def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> Klin
 
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
-    """What to say of a key that the type does not have; ``None`` where a plain suggestion does."""
+    """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
     others = [other.type for other in all_specs() if key in other.request_class.model_fields]
     if others:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"

@@ -76,10 +76,11 @@ class Price:
 
     @property
     def is_known(self) -> bool:
+        """Tell whether the price is known in units."""
         return self.units is not None
 
     def as_json(self) -> dict[str, str | None]:
-        """For XCom: amounts as decimal text."""
+        """Return the price for XCom: amounts as decimal text, ``None`` where unknown."""
         return {
             "units": None if self.units is None else _format_number(self.units),
             "usd": None if self.usd is None else _format_number(self.usd),
@@ -87,7 +88,7 @@ class Price:
         }
 
     def as_text(self) -> str:
-        """For a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
+        """Format the price for a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
         if self.usd is None:
             return f"unknown price ({self.basis})"
         dollars = f"about ${self.usd.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
@@ -102,7 +103,7 @@ class PriceRule(Protocol):
     """How the price of a type is found."""
 
     def compute_price(self, request: Any) -> Price:
-        """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
+        """Return the list price of ``request``, whether a task exists already or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class PerSecond:
     """
 
     def compute_price(self, request: Any) -> Price:
-        """Return the list's cell times the seconds; unknown where the input decides how long the result is."""
+        """Return the list's price of a second times the seconds; unknown where the input decides the length."""
         if (seconds := request.billed_seconds) is None:
             return Price(None, None, "the length of the input decides")
         return look_up_price(request.model, request.resolution, seconds, audio_rate=request.audio_rate)
@@ -131,13 +132,13 @@ class PerCall:
     usd_per_unit: Decimal = USD_PER_UNIT
 
     def compute_price(self, request: Any) -> Price:
-        """Return it."""
+        """Return the price of one call."""
         units = Decimal(self.units)
         return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
 
 
 def look_up_price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:
-    """The list price of ``seconds`` of video.
+    """Return the list price of ``seconds`` of video.
 
     :param model: in either spelling.
     :param audio_rate: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.

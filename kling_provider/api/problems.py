@@ -38,12 +38,13 @@ class InvalidRequest(ValueError):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``" Did you mean 'duration'?"`` where something is near, else nothing."""
+    """Return ``" Did you mean 'duration'?"`` where a known word is similar, else an empty text."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = None) -> Problem:
+    """Describe a key that a request does not have."""
     if hint is not None:
         return Problem(key, found, hint)
     names = [name for name in known if name != "type"]
@@ -55,7 +56,7 @@ def _say_no_such_key(key: str, known: Sequence[str]) -> str:
 
 
 def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
-    """pydantic's findings in our words.
+    """List what pydantic found, in this provider's words.
 
     :param keys_within: per field that holds objects, the keys of those.
     """

@@ -29,7 +29,7 @@ class _Scheme:
     like: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
     def find_names(self, query: Mapping[str, Sequence[str]]) -> frozenset[str]:
-        """What of ``query`` (name to values) is this signature; nothing where it is not whole."""
+        """Return the names in ``query`` (name to values) that belong to this signature; none where it is incomplete."""
         here = frozenset(
             name
             for name, values in query.items()
@@ -41,7 +41,7 @@ class _Scheme:
 
 
 def _make_scheme(*needs: str, more: str = "", **like: str) -> _Scheme:
-    """Groups and names as words with blanks between."""
+    """Make a scheme from groups and names that are written as words separated by blanks."""
     return _Scheme(
         tuple(frozenset(group.split()) for group in needs),
         frozenset(more.split()),
@@ -50,7 +50,7 @@ def _make_scheme(*needs: str, more: str = "", **like: str) -> _Scheme:
 
 
 def _make_version_4(store: str) -> _Scheme:
-    """``X-Amz-Signature`` and its like: the stores that took AWS's fourth version over."""
+    """Make the scheme of ``X-Amz-Signature`` for a store that adopted AWS's signature version 4."""
     names = "algorithm date signedheaders security-token signature-version additional-headers"
     return _make_scheme(
         f"x-{store}-signature",
@@ -112,11 +112,11 @@ _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
 def without_signature(url: str) -> str:
-    """``url`` without user part, fragment, the scheme's own port and the parameters that only sign it.
+    """Return ``url`` without user part, fragment, default port and the parameters that only sign it.
 
     The other parameters keep their order and spelling: they may choose what is served.
 
-    :raises ValueError: where it is no URL.
+    :raises ValueError: where it is not a URL.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -126,11 +126,11 @@ def without_signature(url: str) -> str:
 
 
 def stand_in(url: str) -> str:
-    """What stands for ``url`` in an identity: :func:`without_signature`, and the values that may grant access hashed.
+    """Return what represents ``url`` in an identity: without its signature, and with values that may grant access hashed.
 
-    They may choose the file as well (``?access_token=leo``), so they count; but the text goes where people read.
+    Such a value may choose the file as well (``?access_token=leo``), so it counts; but people read the result.
 
-    :raises ValueError: where it is no URL.
+    :raises ValueError: where it is not a URL.
     """
     parts = urlsplit(without_signature(url))
     pairs = [
@@ -178,7 +178,7 @@ _CONTENT = frozenset({"x-oss-process", "x-tos-process", "x-cos-process", "x-obs-
 
 
 def may_grant_access(name: str) -> bool:
-    """Return whether a query parameter of this name may grant access to what a URL serves.
+    """Tell whether a query parameter of this name may grant access to what a URL serves.
 
     :param name: in lower case.
     """

@@ -58,7 +58,7 @@ _WIRE = {
 
 
 def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The same request in our names, and what could not be translated."""
+    """Translate a request from legacy names to the standard API's, and list what could not be translated."""
     fields: dict[str, Any] = {}
     problems: list[Problem] = []
     for key, value in data.items():
@@ -79,10 +79,10 @@ def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Prob
 
 
 def legacy_names() -> tuple[str, ...]:
-    """The legacy spellings that :func:`translate_fields` takes."""
+    """Return the legacy names that :func:`translate_fields` accepts."""
     return tuple(_LEGACY)
 
 
 def to_field_name(name: str) -> str:
-    """Our name of a key in either spelling; a key that nobody knows stays as it is."""
+    """Return the field's name for a key in either spelling; an unknown key stays."""
     return _LEGACY[name][0] if name in _LEGACY else name

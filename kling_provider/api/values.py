@@ -20,7 +20,7 @@ _EXACT = 2**53
 
 
 def to_plain_values(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """A copy of ``data`` in dicts, lists and Python's own numbers; and what in it is no value at all."""
+    """Copy ``data`` into dicts, lists and Python's own numbers, and list the values that are none (NaN)."""
     problems: list[Problem] = []
     return {
         _to_text_key(key): _to_plain_value(value, _to_text_key(key), problems) for key, value in data.items()
@@ -50,7 +50,7 @@ def _to_text_key(key: Any) -> str:
 
 
 def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
-    """Texts of a request that no database, log or file name takes: with control characters or half a character."""
+    """Find texts of a request that databases, logs or file names refuse: with control characters or lone surrogates."""
     problems: list[Problem] = []
 
     def check_value(value: Any, where: str) -> None:
@@ -69,17 +69,17 @@ def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def one_form(text: str) -> str:
-    """``text`` in Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
+    """Normalize ``text`` to Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def is_written_for_nothing(value: Any) -> bool:
-    """Whether a text is what templates, tables and ``str()`` write where they have no value."""
+    """Tell whether a text is what templates, tables and ``str()`` write where they have no value."""
     return isinstance(value, str) and value.strip() in _NOTHING
 
 
 def as_whole(value: Any) -> Any:
-    """A whole number that was written as a float, as the number: ``1.0`` and ``"1.0"`` are 1."""
+    """Convert a whole number that was written as a float: ``1.0`` and ``"1.0"`` become 1. Other values stay."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
@@ -88,7 +88,7 @@ def as_whole(value: Any) -> Any:
 
 
 def whole_number(value: Any) -> int | None:
-    """The whole number that ``value`` is or says, in any spelling that a request may have; else ``None``."""
+    """Return the whole number that ``value`` is or spells, in any form that a request accepts; else ``None``."""
     number = as_whole(value)
     if isinstance(number, str):
         try:
@@ -99,9 +99,9 @@ def whole_number(value: Any) -> int | None:
 
 
 def write_number(value: Any) -> Any:
-    """A number as the text that somebody meant by it.
+    """Write a number as the text that its author meant. Other values stay.
 
-    :raises ValueError: for a float that is no number, or has lost digits of an id.
+    :raises ValueError: for a float that is not finite, or has lost digits of an id.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value

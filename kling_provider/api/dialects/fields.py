@@ -17,7 +17,7 @@ _LARGEST = Decimal("1e15")
 
 
 def find_first(fields: Mapping[str, Any], *names: str) -> Any:
-    """The first of these fields that holds something."""
+    """Return the first of these fields that holds something; ``None`` where none does."""
     for name in names:
         value = fields.get(name)
         if value not in (None, ""):
@@ -26,7 +26,7 @@ def find_first(fields: Mapping[str, Any], *names: str) -> Any:
 
 
 def read_id(value: Any) -> str | None:
-    """An id as text: Kling's are text, gateways' may be numbers. What was lost on the way cannot be asked for."""
+    """Read an id as text: Kling's are text, gateways' may be numbers. A damaged one gives ``None``."""
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return None
     text = str(value)
@@ -35,25 +35,27 @@ def read_id(value: Any) -> str | None:
 
 
 def list_mappings(value: Any) -> Iterable[Mapping[str, Any]]:
-    """The objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
+    """List the objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
     return [item for item in value[:_MOST] if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def read_text(value: Any, longest: int = LONGEST_ID) -> str | None:
-    """A word or a name, cut to so many characters; addresses may have :data:`LONGEST`."""
+    """Read a word or a name, cut to so many characters; ``None`` where it is empty."""
     return clean_text(str(value), longest) if value not in (None, "") else None
 
 
 def read_long_text(value: Any) -> str | None:
+    """Read a URL as text, of up to :data:`LONGEST` characters."""
     return read_text(value, LONGEST)
 
 
 def read_web_url(value: Any) -> str | None:
-    """An address on the web."""
+    """Return an http or https URL; ``None`` for anything else."""
     return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
 
 
 def read_decimal(value: Any) -> Decimal | None:
+    """Read a finite number; ``None`` for anything else, and beyond :data:`_LARGEST`."""
     try:
         number = Decimal(str(value)) if value not in (None, "") else None
     except InvalidOperation:
@@ -62,7 +64,7 @@ def read_decimal(value: Any) -> Decimal | None:
 
 
 def read_time(value: Any) -> datetime | None:
-    """Milliseconds, or seconds where a gateway sends those (below 1e11), as UTC."""
+    """Read an epoch in milliseconds, or in seconds where a gateway sends those (below 1e11), as a time in UTC."""
     number = read_decimal(value)
     if number is None or number <= 0:
         return None

@@ -47,19 +47,19 @@ class Level:
 
     @property
     def task_ids(self) -> list[str]:
-        """The ids by which it may be asked for; a database's own number stands last."""
+        """Return the ids by which the host may know the task; a database's own number stands last."""
         found = (read_id(self.fields.get(name)) for name in ("task_id", "id"))
         return [one for one in found if one is not None]
 
     @property
     def updated_at(self) -> float | None:
-        """The second of its last change, as an epoch."""
+        """Return when the object changed last, as an epoch in whole seconds."""
         moment = read_time(find_first(self.fields, "update_time", "updated_at", "finish_time"))
         return None if moment is None else float(int(moment.timestamp()))
 
     @property
     def failure_reason(self) -> str:
-        """What it says of a failure."""
+        """Return what the object says about a failure; empty where it says nothing."""
         error = self.fields.get("error")
         if isinstance(error, Mapping):
             error = error.get("message")
@@ -70,12 +70,12 @@ class Level:
 
 
 def read_levels(data: Any, *, lax_words: bool) -> list[Level]:
-    """The objects of an answer from the outside in; none where it holds no object."""
+    """Read the objects of a response from the outside in; none where it holds no object."""
     return [_read_level(fields, lax_words) for fields in _walk_objects(data)]
 
 
 def choose_deciding_level(levels: list[Level]) -> Level:
-    """The level whose state counts. A word beside no id is about the call, unless nothing is inside."""
+    """Choose the level whose state counts. A word beside no id is about the call, unless nothing is inside."""
     stated = [level for level in levels if level.word and (level.task_ids or level is levels[-1])] or levels[
         -1:
     ]

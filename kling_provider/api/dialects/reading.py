@@ -36,9 +36,9 @@ class UnreadableTask(ValueError):
 
 
 def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None = None) -> KlingTask:
-    """Read one task.
+    """Parse one task.
 
-    :param lax_words: also take the words of gateways, in any case.
+    :param lax_words: also accept the status words of gateways, in any case.
     :param kling_task_id: the id that was asked for. The answer must be about it; it may leave it out.
     :raises UnreadableTask: where no id is found, or another one.
     """
@@ -69,7 +69,10 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
 
 
 def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask], int]:
-    """The tasks of ``GET /tasks`` (an array) or of a legacy list, and how many entries could not be read."""
+    """Parse the tasks of ``GET /tasks`` (an array) or of a legacy list, and count the entries that cannot be read.
+
+    :raises UnreadableTask: where the data are not a list, or a list that is too long.
+    """
     if not isinstance(data, list):
         raise UnreadableTask("the answer holds no list of tasks")
     if len(data) > _MOST_TASKS:
@@ -84,7 +87,10 @@ def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask],
 
 
 def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
-    """A page of ``POST /tasks`` and the next cursor; with no hit Kling leaves both keys out."""
+    """Parse a page of ``POST /tasks`` and the next cursor; without a hit Kling leaves both keys out.
+
+    :raises UnreadableTask: where the data are not such a page.
+    """
     if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
         raise UnreadableTask("the answer holds no page of tasks")
     tasks, _ = parse_tasks(data.get("result") or [])

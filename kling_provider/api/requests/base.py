@@ -80,7 +80,7 @@ class KlingRequest(BaseModel):
 
     @property
     def summary(self) -> Summary:
-        """The request in a few facts."""
+        """Return the request in a few facts for people."""
         return Summary(
             prompt=getattr(self, self.prompt_field, None),
             duration=getattr(self, "duration", None),
@@ -92,11 +92,11 @@ class KlingRequest(BaseModel):
     # -- checks -------------------------------------------------------------------------------------------------
 
     def find_problems(self) -> list[Problem]:
-        """Return every rule between fields that is broken; empty where the request may be sent."""
+        """Find every broken rule between fields; none where the request may be sent."""
         return []
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` would drop without a word or cannot say; such a request is not sent."""
+        """Find what ``design`` would drop silently or cannot express; such a request is not sent."""
         found = []
         for name, wire in self.find_wires().items():
             absent = wire.find_path(design) is None and wire.instead is not None
@@ -113,9 +113,9 @@ class KlingRequest(BaseModel):
         return found
 
     def find_text_for_nothing(self) -> list[Problem]:
-        """Return texts that are what Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+        """Find texts that Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
 
-        For where templates have been rendered: such a text would be paid as a prompt, or looked for as a task.
+        Call it after templates were rendered: such a text would be paid for as a prompt, or looked up as a task.
         """
         return [
             Problem(field, value, "is what a template writes where it has no value; leave the key out there")
@@ -127,7 +127,7 @@ class KlingRequest(BaseModel):
 
     @classmethod
     def find_wires(cls) -> dict[str, Wire]:
-        """Return where each field stands on the wire; fields of ours stand nowhere."""
+        """Return where each field stands in the body; the provider's own fields stand nowhere."""
         markers = (
             (name, find_marker(Wire, info.annotation, info.metadata))
             for name, info in cls.model_fields.items()
@@ -136,12 +136,12 @@ class KlingRequest(BaseModel):
         return {name: found[name] for name in (*cls.wire_order, *found)}
 
     def wire_value(self, field: str) -> Any:
-        """Return what is sent of a field; ``None`` is not sent."""
+        """Return what is sent for a field; ``None`` is not sent."""
         value = getattr(self, field)
         return None if field == self.prompt_field and not value else value
 
     def to_body(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the body of the create call, without external id and callback; inputs are URLs or base64 by now."""
+        """Return the body of the create call, without external id and callback. Inputs must be URLs or base64."""
         body: dict[str, Any] = {}
         for name, wire in self.find_wires().items():
             path, value = wire.find_path(design), self.wire_value(name)
@@ -161,7 +161,7 @@ class KlingRequest(BaseModel):
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def iter_inputs(self) -> Iterator[tuple[str, str]]:
-        """Go through the inputs that are given: dotted field (``dynamic_masks.0.mask``) and value."""
+        """Iterate over the given inputs: dotted field (``dynamic_masks.0.mask``) and value."""
         for name, within, _ in input_fields(type(self)):
             value = getattr(self, name)
             if isinstance(value, str):
@@ -189,9 +189,9 @@ class KlingRequest(BaseModel):
     # -- identity -----------------------------------------------------------------------------------------------
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return what of the request changes the result, the same for both API designs.
+        """Return the fields that change the result, the same for both API designs.
 
-        :param inputs: per dotted input field what stands for it: ``sha256:…`` of its bytes, or its URL without
+        :param inputs: per dotted input field what represents it: ``sha256:…`` of its bytes, or its URL without
             signature.
         """
         names = {name for name, _, _ in input_fields(type(self))}
@@ -208,7 +208,7 @@ class KlingRequest(BaseModel):
         return fields
 
     def fingerprint(self, inputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return :meth:`fingerprint_fields` without what equals the frozen defaults."""
+        """Return :meth:`fingerprint_fields` without fields that equal the frozen defaults."""
         defaults = self.frozen_defaults
         return {
             key: value
@@ -218,7 +218,7 @@ class KlingRequest(BaseModel):
 
 
 def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``value`` at a path as :class:`Wire` writes it."""
+    """Set ``value`` at a path in the notation of :class:`Wire`."""
     if item := re.fullmatch(r"(\w+)\[(\w+)\](?:\.(\w+))?", path):
         array, kind, within = item.groups()
         for one in value if isinstance(value, list) else [value]:

@@ -34,11 +34,11 @@ class Wire:
     instead: str | None = "leave it out"
 
     def find_path(self, design: ApiDesign) -> str | None:
-        """Return where the field stands in ``design``."""
+        """Return where the field stands in the body of ``design``; ``None`` where that design lacks it."""
         return self.standard if design == "standard" else self.legacy
 
     def convert_value(self, value: Any, design: ApiDesign) -> Any:
-        """Return ``value`` as ``design`` writes it."""
+        """Return ``value`` in the form that ``design`` expects."""
         if design == "legacy" and self.legacy_values is not None:
             return self.legacy_values[value]
         return str(value) if design == "legacy" and self.legacy_text else value
@@ -69,7 +69,7 @@ def _check_aspect_ratio(value: Any) -> Any:
 
 
 def as_audio(value: Any) -> Any:
-    """Read ``audio`` as people write it: on, off, yes, no, or one of the words themselves."""
+    """Read ``audio`` as people write it: on, off, yes, no, or one of its own values."""
     # YAML 1.1 reads off and on as booleans.
     if isinstance(value, bool):
         return "native" if value else "off"
@@ -108,7 +108,7 @@ class RequestPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it as ``design`` writes it."""
+        """Return the part in the form that ``design`` expects."""
         return self.model_dump(exclude_none=True)
 
 
@@ -130,7 +130,7 @@ class CameraControl(RequestPart):
     config: CameraConfig | None = None
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return what its author wrote."""
+        """Return the keys that were given."""
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
@@ -169,7 +169,7 @@ class ReferenceImage(RequestPart):
         return {"image": value} if isinstance(value, str) else value
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it as an item of ``contents``."""
+        """Return the image as an item of ``contents``."""
         return {"url": self.image} | ({"id": self.id} if self.id else {})
 
 
@@ -181,7 +181,7 @@ class Shot(RequestPart):
     duration: Whole = Field(ge=1)
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it with its seconds as text."""
+        """Return the shot with its seconds as text."""
         return {"index": self.index, "prompt": self.prompt, "duration": str(self.duration)}
 
 

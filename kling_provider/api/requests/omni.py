@@ -66,12 +66,12 @@ class OmniVideo(VideoRequest):
 
     @property
     def has_video(self) -> bool:
-        """Tell whether a video goes in: the price is another one then."""
+        """Tell whether a video goes in, which changes the price."""
         return self.reference_video is not None or self.base_video is not None
 
     @property
     def one_shot(self) -> bool | None:
-        """``multi_shot`` as sent: with a video to refer to Kling wants ``True``."""
+        """Return what is sent as ``multi_shot``: with a video to refer to Kling requires ``True``."""
         model = known_model(self.model)
         if self.multi_shot is None and self.reference_video is not None and model and model.multi_shot:
             return True
@@ -79,12 +79,12 @@ class OmniVideo(VideoRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         return "video" if self.has_video else super().audio_rate
 
     @property
     def billed_seconds(self) -> int | None:
-        """The seconds; with a video to change, its length decides."""
+        """Return the seconds that are billed; ``None`` with a video to change, whose length decides."""
         return None if self.base_video is not None else self.duration
 
     def wire_value(self, field: str) -> Any:
@@ -96,7 +96,7 @@ class OmniVideo(VideoRequest):
         return super().wire_value(field)
 
     def to_body(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the body; on the legacy API images and video are lists with the role of each."""
+        """Return the body; on the legacy API images and video are lists that name the role of each."""
         body = super().to_body(design)
         if design == "standard":
             return body
@@ -122,7 +122,7 @@ class OmniVideo(VideoRequest):
         return body
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with the shape as sent, and without seconds where the video decides."""
+        """Return the fields that change the result: the shape as sent, and no seconds where the video decides."""
         fields = super().fingerprint_fields(inputs)
         fields["aspect_ratio"] = self.wire_value("aspect_ratio")
         if self.base_video is not None:
@@ -132,7 +132,7 @@ class OmniVideo(VideoRequest):
     # -- rules --------------------------------------------------------------------------------------------------
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of images as well."""
+        """Find what ``design`` cannot express, including images."""
         found = super().find_unsupported(design)
         if design == "legacy":
             if any(one.id for one in self.reference_images):

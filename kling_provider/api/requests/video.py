@@ -59,18 +59,18 @@ class DirectedVideo(VideoRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         return "voice" if self.voices else super().audio_rate
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with the camera's moves without zeros."""
+        """Return the fields that change the result, with the camera's moves without zeros."""
         fields = super().fingerprint_fields(inputs)
         if self.camera_control is not None:
             fields["camera_control"] = self.camera_control.model_dump(exclude_defaults=True)
         return fields
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of voices as well."""
+        """Find what ``design`` cannot express, including voices."""
         found = super().find_unsupported(design)
         if design == "standard":
             if self.voices and not self._has_standard_voices(known_model(self.model)):

@@ -67,7 +67,7 @@ class VideoRequest(KlingRequest):
 
     @property
     def sound(self) -> str | None:
-        """What is sent: ``native``, ``off`` …, or ``None`` where the model has no switch."""
+        """Return what is sent as sound: ``native``, ``off`` …, or ``None`` where the model has no such field."""
         model = known_model(self.model)
         if self.audio is not None or (model and not model.has_audio_field):
             return self.audio
@@ -75,7 +75,7 @@ class VideoRequest(KlingRequest):
 
     @property
     def one_shot(self) -> bool | None:
-        """``multi_shot`` as sent: ``False`` unless asked (Kling's own default is ``True``)."""
+        """Return what is sent as ``multi_shot``: ``False`` by default (Kling's own default is ``True``)."""
         model = known_model(self.model)
         if self.multi_shot is not None or (model and not model.multi_shot):
             return self.multi_shot
@@ -83,17 +83,17 @@ class VideoRequest(KlingRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         model = known_model(self.model)
         return "native" if self.sound == "native" or (model and model.always_audio) else "off"
 
     @property
     def billed_seconds(self) -> int | None:
-        """The seconds that are billed; ``None`` where the input decides."""
+        """Return the seconds that are billed; ``None`` where the input decides."""
         return self.duration
 
     def wire_value(self, field: str) -> Any:
-        """Return what is sent: our defaults explicitly, where the model has such a switch."""
+        """Return what is sent: this provider's defaults explicitly, where the model has such a field."""
         match field:
             case "audio":
                 return self.sound
@@ -104,7 +104,7 @@ class VideoRequest(KlingRequest):
         return super().wire_value(field)
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with sound and shots as sent."""
+        """Return the fields that change the result, with sound and shots as sent."""
         fields = super().fingerprint_fields(inputs)
         fields["audio"], fields["multi_shot"] = self.sound, self.one_shot
         return fields
@@ -112,7 +112,7 @@ class VideoRequest(KlingRequest):
     # -- rules --------------------------------------------------------------------------------------------------
 
     def find_problems(self) -> list[Problem]:
-        """Return every rule that is broken, those of the model included."""
+        """Find every broken rule, including those of the model."""
         found = self._find_in_form()
         model = known_model(self.model)
         if model is not None:
@@ -123,7 +123,7 @@ class VideoRequest(KlingRequest):
         return found
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of elements, prompt and model as well."""
+        """Find what ``design`` cannot express, including elements, prompt and model."""
         found = super().find_unsupported(design)
         model = known_model(self.model)
         if design == "standard":
@@ -216,6 +216,6 @@ class VideoRequest(KlingRequest):
 
 
 def refuse_names(field: str, reference: str) -> Problem:
-    """Say that the legacy API refers to stored things by their number."""
+    """Describe the problem that the legacy API refers to stored things by number, and not by name."""
     message = f"the legacy API has no names for them: leave id out and write {reference} in the prompt"
     return Problem(field, None, message)
