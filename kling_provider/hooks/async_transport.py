@@ -45,7 +45,7 @@ class AsyncTransport:
 
     @classmethod
     async def open_transport(cls, conn_id: str) -> AsyncTransport:
-        """Read the Airflow connection and open a session.
+        """Read the Airflow connection and open an HTTP session.
 
         :raises KlingError: where the connection cannot work.
         """
@@ -71,9 +71,9 @@ class AsyncTransport:
         return cls(connection, options, route, session)
 
     async def send_read(self, call: HttpCall) -> Answer:
-        """Send one read; a token that Kling finds early or late is signed again by Kling's clock, once.
+        """Send one read, and send it once more with a new token where Kling's clock differs from ours.
 
-        :raises KlingRequestError: where it cannot be made; nothing was sent.
+        :raises KlingRequestError: where the call cannot be made; nothing was sent.
         """
         answer, headers = await self._send_once(call, None)
         skew = skew_to_sign_again(answer, headers, self.connection.credential)
@@ -126,7 +126,7 @@ class AsyncTransport:
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body as it came, up to a little more than the largest response."""
+    """Read the packed body, up to a little more than the largest response."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)
@@ -137,8 +137,10 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _read_connection(conn_id: str) -> Connection:
-    """Read the Airflow connection, also where only a synchronous read finds it: in the database, under
-    ``airflow dags test``."""
+    """Read the Airflow connection, from the database too.
+
+    Under ``airflow dags test`` only a synchronous read finds it there.
+    """
     try:
         return await get_async_connection(conn_id)
     except AirflowNotFoundException:
@@ -159,12 +161,12 @@ def _prepare_transport(found: Connection) -> tuple[KlingConnection, HttpOptions,
 
 
 def _is_connected(why: BaseException) -> bool:
-    """Return whether an exception of aiohttp may have come after the connection stood."""
+    """Tell whether an exception of aiohttp may have come after the connection was established."""
     return not isinstance(why, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _explain_error(why: BaseException) -> str:
-    """Return what an exception of aiohttp means, in the words that ``requests``' ones have too."""
+    """Explain an exception of aiohttp, in the same words as one of ``requests``."""
     if isinstance(why, aiohttp.ConnectionTimeoutError):
         return connection_errors.LATE_CONNECT
     if isinstance(why, TimeoutError):

@@ -53,24 +53,25 @@ class KlingConnection:
 
     @property
     def dialect(self) -> Dialect:
+        """Return the API design that the connection speaks."""
         return DIALECTS[self.api]
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """What API design or host would drop without a word; such a request is not sent."""
+        """Find what the API design or the host would drop silently; such a request is not sent."""
         return [*request.find_unsupported(self.api), *self.profile.find_unsupported(request)]
 
     @property
     def host(self) -> str:
-        """For messages: no path, no user part."""
+        """Return host and port for messages, without path and user part."""
         parts = urlsplit(self.base_url)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
     @classmethod
     def parse(cls, connection: Connection) -> KlingConnection:
-        """Read the fields of design section 4.
+        """Parse an Airflow connection of type ``kling``.
 
         :raises KlingAuthError: where the credential is missing or does not fit the API design.
-        :raises KlingRequestError: where an extra has a value that is not offered.
+        :raises KlingRequestError: where an extra or the host has an invalid value.
         """
         conn_id = connection.conn_id
         extras = _read_extras(connection)
@@ -142,7 +143,7 @@ def read_connection(conn_id: str) -> Connection:
 
 
 def explain_missing_connection(conn_id: str) -> str:
-    """What to say where there is no connection of this name."""
+    """Explain how to make a connection that is missing."""
     return (
         f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "
         f"connections add {conn_id} --conn-type kling --conn-password YOUR_API_KEY. Nothing was sent."
@@ -150,9 +151,11 @@ def explain_missing_connection(conn_id: str) -> str:
 
 
 def _read_extras(connection: Connection) -> dict[str, Any]:
-    """All extras. A name that is nearly one of ours would be sent as a header, and what it should say be lost.
+    """Read all extras; a name that is similar to one of ours is refused.
 
-    :raises KlingRequestError: for such a name, and where extra is no JSON object.
+    It would be sent as a header, and its setting be lost.
+
+    :raises KlingRequestError: for such a name, and where extra is not a JSON object.
     """
     conn_id = connection.conn_id
     extras: Any = connection.extra_dejson
@@ -178,7 +181,10 @@ def _says_something(extra: str | None) -> bool:
 
 
 def _build_base_url(connection: Connection) -> str:
-    """Host, scheme, port and path prefix put together; without a scheme it is https (HttpHook: http)."""
+    """Build the base URL from host, scheme, port and path prefix; the default scheme is https (HttpHook: http).
+
+    :raises KlingRequestError: where they make no URL.
+    """
     host = (connection.host or "").strip().rstrip("/")
     schema = (connection.schema or "").strip().strip("/")
     if not host:

@@ -48,7 +48,7 @@ Operation = Generator[ReadCall | ReadCalls, Any, Result]
 
 
 def drive_sync(operation: Operation[Result], send_read: Callable[[ReadCall], Any]) -> Result:
-    """Run an operation.
+    """Run an operation, one call after the other, and return its result.
 
     :param send_read: sends one call and parses its answer.
     """
@@ -66,7 +66,7 @@ def drive_sync(operation: Operation[Result], send_read: Callable[[ReadCall], Any
 async def drive_async(
     operation: Operation[Result], send_read: Callable[[ReadCall], Awaitable[Any]]
 ) -> Result:
-    """Run an operation on an event loop; a few of many calls are on their way at the same time.
+    """Run an operation on an event loop, and return its result; up to 8 of several calls are sent at the same time.
 
     :param send_read: sends one call and parses its answer.
     """

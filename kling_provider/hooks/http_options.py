@@ -71,7 +71,7 @@ class HttpOptions:
 
     @property
     def answer_time(self) -> float:
-        """Seconds for an answer as a whole, however it drips."""
+        """Return the seconds for a whole response, however slowly it comes."""
         return self.connect_timeout + 2 * self.read_timeout
 
 
@@ -87,8 +87,8 @@ class Route:
 def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
     """Split HttpHook's extras into options and headers, as HttpHook does, with values made text.
 
-    ``allow_redirects``, ``max_redirects``, ``check_response``, ``stream`` and ``srv_lookup`` are read by
-    nobody: they would make a paid call repeat itself, or go to a host that the connection does not name.
+    ``allow_redirects``, ``max_redirects``, ``check_response``, ``stream`` and ``srv_lookup`` are
+    ignored: they would make a paid call repeat itself, or go to a host that the connection does not name.
 
     :raises KlingRequestError: naming the extra whose value cannot be used (never the value: it may be secret).
     """
@@ -131,8 +131,9 @@ def find_route(url: str, options: HttpOptions) -> Route:
 
 
 def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-    """Read the files of TLS, by requests' rules: certifi's bundle unless a file or folder is named, no check where
-    ``verify`` is false.
+    """Load the TLS files by requests' rules.
+
+    The bundle is certifi's unless a file or folder is named; where ``verify`` is false, nothing is verified.
 
     :param where: for the error: ``"Connection 'kling_default'"``.
     :raises KlingRequestError: where a file is missing, holds no certificate, or holds an encrypted key.
@@ -159,7 +160,7 @@ def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] 
 
 
 def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> None:
-    """Find out whether the files of TLS can be used; the same ones are read once as long as they do not change.
+    """Check whether the TLS files can be used; unchanged files are read once.
 
     :raises KlingRequestError: where one cannot be used.
     """
@@ -181,7 +182,7 @@ def _find_change_time(path: str) -> int:
 
 
 def _refuse_password() -> str:
-    """Without this OpenSSL asks the terminal."""
+    """Refuse to ask for the password of a key: without this OpenSSL asks the terminal."""
     raise ValueError("its key is encrypted, and there is nobody to ask for the password")
 
 
@@ -201,7 +202,7 @@ def _check_header(name: str, value: Any) -> str:
 
 
 def _read_timeouts(value: Any) -> tuple[float, float]:
-    """One number for both, or ``[connect, read]`` as requests takes it."""
+    """Read one number of seconds for both time-outs, or ``[connect, read]`` as requests takes it."""
     if value is None:
         return CONNECT_TIMEOUT, READ_TIMEOUT
     pair = value if isinstance(value, list | tuple) else (value, value)
@@ -257,7 +258,7 @@ def _read_flag(value: Any, default: bool) -> bool:
 
 
 def _read_flag_or_path(value: str) -> bool | str:
-    """Extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
+    """Read a flag or a path; extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
     if value.strip().lower() in ("true", "1", "yes", "on", "false", "0", "no", "off", ""):
         return _read_flag(value, True)
     return value

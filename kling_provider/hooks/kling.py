@@ -74,15 +74,15 @@ class KlingHook(BaseHook):
 
     @cached_property
     def connection(self) -> KlingConnection:
-        """What the connection means."""
+        """Return what the Airflow connection means; it is read at the first use."""
         return KlingConnection.parse(read_connection(self.kling_conn_id))
 
     # -- requests -------------------------------------------------------------------------------------------
 
     def validate_request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
-        """Check a request, also against what this connection's API design would drop silently. Sends nothing.
+        """Check a request, also for what this connection's host or API design would drop silently. Nothing is sent.
 
-        :raises KlingRequestError: with every problem.
+        :raises KlingRequestError: with every problem in ``problems``.
         """
         try:
             request = parse_request(data)
@@ -105,19 +105,18 @@ class KlingHook(BaseHook):
         *,
         external_task_id: str | Literal[Auto.AUTO] | None = AUTO,
     ) -> KlingTask:
-        """Have Kling make what ``request`` asks for: one paid call. Images are URLs or base64 here.
+        """Submit ``request`` in one paid call. Images must be URLs or base64.
 
-        It is sent once and never repeated. In a task of your own (``@task``) it is paid once per task instance all the
-        same: by default the external id is made of Dag, run, task, map index and request, the host is asked for it
-        first, and a retry gets the task that an earlier try made. For another result of the same request in the same
+        It is sent once and never repeated. In a task of your own (``@task``) it is still paid once per task instance: by
+        default the external id is made of Dag, run, task, map index and request, the host is asked for it first, and a retry gets the task that an earlier try made. For another result of the same request in the same
         task raise ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task
-        runs, a warning says that nothing protects; ``KlingSubmitOperator`` stops there instead.
+        runs, a warning says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
 
         :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
             model has a lock). ``None`` sends none.
-        :returns: the task as Kling tells of it now; it may be one that was made before.
-        :raises KlingError: by Kling's error table. After one with ``task_state`` ``may_exist`` a task may have been
-            made: look with :meth:`find` before you send the same again.
+        :returns: the task as Kling describes it now; it may be one that was made before.
+        :raises KlingError: by the error code. After one with ``task_state`` ``may_exist`` a task may have been
+            made: look it up with :meth:`find` before you send the request again.
         """
         checked = self.validate_request(request)
         if external_task_id is not AUTO:
@@ -132,7 +131,7 @@ class KlingHook(BaseHook):
         return task
 
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
-        """Make the paid call ready: URL, headers, body, proxy, certificates, time-outs. Sends nothing.
+        """Prepare the paid call: URL, headers, body, proxy, certificates, time-outs. Nothing is sent.
 
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
@@ -150,9 +149,9 @@ class KlingHook(BaseHook):
         return replace(prepared, model=model)
 
     def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
-        """Send the paid call, and return the answer, and the task where it names one. Never raises for an answer.
+        """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
 
-        An answer that leaves doubt may name one, too: it is for people, who can look for it.
+        An ambiguous answer may name a task, too: it is shown to people, who can look for it.
         """
         try:
             answer = send_call(prepared)
@@ -241,7 +240,7 @@ class KlingHook(BaseHook):
         return self._run_operation(operations.read_account(self.connection))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read something that costs nothing, and say in words what is wrong."""
+        """Make a free call, and return whether it succeeded, and a text that says what is wrong."""
         try:
             return True, self._run_operation(operations.check_host(self.connection))
         except KlingError as error:
@@ -257,7 +256,7 @@ class KlingHook(BaseHook):
         return drive_sync(operation, self._send_read)
 
     def _send_read(self, read: ReadCall) -> Any:
-        """Send a read, and again after faults of the host or the way to it: it costs nothing."""
+        """Send a read, and repeat it after faults of the host or of the network: it costs nothing."""
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_exponential(max=15) + wait_random(max=1),

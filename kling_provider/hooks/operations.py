@@ -69,7 +69,7 @@ def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Ope
 def read_tasks(
     connection: KlingConnection, kling_task_ids: Sequence[str], type: str
 ) -> Operation[dict[str, KlingTask]]:
-    """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result."""
+    """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
     alone = check_words(kling_task_ids, "kling_task_ids")
     if connection.profile.task_reads:
@@ -112,7 +112,7 @@ def read_batch(
 def find_tasks(
     connection: KlingConnection, external_task_ids: Sequence[str], type: str
 ) -> Operation[dict[str, list[KlingTask]]]:
-    """Find the tasks under each external id; ids under which the host knows nothing are missing.
+    """Find the tasks under each external id; ids that the host does not know are missing from the result.
 
     :raises KlingRequestError: where the host cannot look external ids up.
     """
@@ -190,9 +190,9 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
 
 
 def check_host(connection: KlingConnection) -> Operation[str]:
-    """Read something that costs nothing, and say in words what answered.
+    """Make a free call, and describe what answered.
 
-    :raises KlingError: where the host does not answer, or does not take the key.
+    :raises KlingError: where the host does not answer, or does not accept the key.
     """
     host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
 
@@ -212,7 +212,10 @@ def check_host(connection: KlingConnection) -> Operation[str]:
 
 
 def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
-    """``/tasks`` where the host has it (it knows tasks of both API designs and needs no ``type``), else the dialect's own."""
+    """Return the call that reads one task.
+
+    ``/tasks`` knows the tasks of both API designs and needs no ``type``, so it is used where the host has it.
+    """
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.read_tasks([kling_task_id])
@@ -220,7 +223,10 @@ def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) 
 
 
 def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
-    """Legacy reads take either id in the same place, one at a time."""
+    """Return the call that finds the tasks of external ids.
+
+    Legacy reads accept either id in the same place, one at a time.
+    """
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.find_tasks(external_task_ids)
@@ -237,9 +243,9 @@ def _check_able(connection: KlingConnection, able: bool, cannot: str) -> None:
 
 
 def _check_type(type: Any) -> str:
-    """Check the kind of request: legacy reads are bound to it.
+    """Check the type of a request: legacy reads are bound to it.
 
-    :raises KlingRequestError: for a word that is none.
+    :raises KlingRequestError: for an unknown one.
     """
     if isinstance(type, str) and type in request_types():
         return type
@@ -257,11 +263,11 @@ def _check_pages(max_pages: Any) -> None:
 
 
 def check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
-    """Return several ids or words, each once. One text alone would be asked for letter by letter.
+    """Check a list of ids or words, and return each once. A single text is refused: it would be read letter by letter.
 
     :param what: for the message: ``"kling_task_ids"``.
-    :param allowed: the words that there are, if not any.
-    :raises KlingRequestError: where it is no list of texts, or a word is none of those.
+    :param allowed: the allowed words; any where it is empty.
+    :raises KlingRequestError: where it is not a list of texts, or a word is not allowed.
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise KlingRequestError(f"{what} must be a list of texts, such as [{values!r}]; found {values!r}.")

@@ -35,7 +35,7 @@ class ChosenId:
 
 
 def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
-    """Choose the external id for ``request`` in the running Airflow task; the host is asked first where it can be.
+    """Choose the external id for ``request`` in the running Airflow task, and ask the host for it where that is possible.
 
     The id is the one that ``KlingSubmitOperator`` would take at the same task for the same request. A task that Kling failed
     makes place for the next attempt.
@@ -98,7 +98,7 @@ def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str,
 
 
 def _represent_input(value: str) -> str:
-    """Return what stands for an input in the identity: its URL without signature, or the sha256 of its bytes."""
+    """Return what represents an input in the identity: its URL without signature, or the sha256 of its bytes."""
     if value.lower().startswith(("http://", "https://")):
         return stand_in(value)
     try:
@@ -108,7 +108,7 @@ def _represent_input(value: str) -> str:
 
 
 def _find_made(hook: KlingHook, request: KlingRequest, external_task_id: str) -> KlingTask | None:
-    """Return the best task under an id: one that has not failed before one that has."""
+    """Find the task under an external id, if there is one; a task that has not failed comes first."""
     try:
         found = hook.find([external_task_id], type=request.type).get(external_task_id, [])
     except KlingError as error:

@@ -23,7 +23,7 @@ class Patience:
         self._slowest = slowest
 
     def find_time_left(self) -> float:
-        """Seconds until the end.
+        """Return the seconds until the end.
 
         :raises TimeoutError: where it is over.
         """
@@ -33,7 +33,7 @@ class Patience:
         return left
 
     def add_bytes(self, size: int) -> None:
-        """So many bytes have come."""
+        """Extend the time for so many bytes that have come."""
         if self._slowest is not None:
             self._end += size / self._slowest
 
@@ -77,5 +77,5 @@ class _Socket:
 def make_patient_response(
     sock: socket.socket, patience: Patience, *args: Any, **kwargs: Any
 ) -> http.client.HTTPResponse:
-    """``http.client``'s reader of an answer, with an end."""
+    """Return ``http.client``'s response, which stops reading at the end of ``patience``."""
     return http.client.HTTPResponse(_Socket(sock, patience), *args, **kwargs)  # type: ignore[arg-type]

@@ -85,7 +85,10 @@ class WatchedAdapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
     def check_route(self, request: PreparedRequest, settings: Mapping[str, Any]) -> None:
-        """Find out, without a byte, whether address and proxy can be used; raises what ``requests`` raises."""
+        """Check that the URL and the proxy can be used; nothing is sent.
+
+        It raises what ``requests`` raises.
+        """
         self.get_connection_with_tls_context(
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
         )
@@ -137,7 +140,7 @@ class PreparedCall:
 
     @property
     def is_read_by_proxy(self) -> bool:
-        """Whether a proxy reads this request itself: one for ``https`` only opens a way."""
+        """Tell whether a proxy reads this request itself; for ``https`` it only opens a tunnel."""
         url = str(self.request.url)
         return url.startswith("http:") and select_proxy(url, self.settings["proxies"]) is not None
 
@@ -157,7 +160,7 @@ class SyncTransport:
     def send_read(self, call: HttpCall) -> Answer:
         """Send a free call, on a connection that is kept open for the next one.
 
-        :raises KlingRequestError: where it cannot be made; nothing was sent.
+        :raises KlingRequestError: where the call cannot be made; nothing was sent.
         """
         return send_call(prepare_call(self._kept_session, self._connection, call))
 
@@ -181,10 +184,10 @@ class _SessionMaker(HttpHook):
         self._connection = connection
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """Return URL and HttpHook's own extras.
+        """Return the connection with its URL and HttpHook's own extras only.
 
-        No login (it would become Basic auth), no password, none of our extras (it would send them as headers), and
-        all others in the one form that it takes: text as header values, a mapping as proxies.
+        A login would become Basic auth, and our own extras headers, so both are left out, and the password too. All other
+        extras get the one form that HttpHook accepts: text as header values, a mapping as proxies.
         """
         options = split_extras(self._connection.http_extras)
         extra = {
@@ -203,10 +206,10 @@ class _SessionMaker(HttpHook):
 
 
 def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
-    """Make a call ready to be sent.
+    """Prepare a call for :func:`send_call`.
 
     :param session: with the connection's own headers, proxies and certificates.
-    :raises KlingRequestError: for what is wrong before the first byte; the text does not say what that means.
+    :raises KlingRequestError: where the call cannot be made; the text does not say whether anything was sent.
     """
     where = f"Connection {connection.conn_id!r}"
     options = split_extras(connection.http_extras)
@@ -241,9 +244,10 @@ def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) 
 
 
 def send_call(prepared: PreparedCall) -> Answer:
-    """Send a call once, without redirects and without any library's retry; never raise for what comes of it.
+    """Send a call once, without redirects and without any library's retry; never raise, whatever happens.
 
-    A token that Kling found early or late made nothing: it is signed again by Kling's clock, and sent once more.
+    Where Kling found the token early or late, nothing was made: the call gets a token by Kling's clock, and is sent once
+    more.
     """
     answer, headers = _send_once(prepared)
     skew = skew_to_sign_again(answer, headers, prepared.credential)
@@ -280,7 +284,7 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
 
 
 def _read_body(response: Response) -> bytes | None:
-    """The whole body, unpacked; ``None`` where it is larger than any answer of Kling's."""
+    """Read the whole body, unpacked; return ``None`` where it is larger than any answer of Kling's."""
     with response:
         parts, size = [], 0
         for part in response.raw.stream(_PIECE, decode_content=True):
@@ -292,7 +296,7 @@ def _read_body(response: Response) -> bytes | None:
 
 
 def _find_adapter(session: Session, url: str, answer_time: float) -> WatchedAdapter:
-    """The session's own, put in the place of HttpHook's at its first call."""
+    """Find the session's adapter, which replaces HttpHook's at its first call."""
     found = session.get_adapter(url)
     if isinstance(found, WatchedAdapter):
         return found

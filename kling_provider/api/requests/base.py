@@ -161,7 +161,7 @@ class KlingRequest(BaseModel):
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def iter_inputs(self) -> Iterator[tuple[str, str]]:
-        """Iterate over the given inputs: dotted field (``dynamic_masks.0.mask``) and value."""
+        """Yield the given inputs: dotted field (``dynamic_masks.0.mask``) and value."""
         for name, within, _ in input_fields(type(self)):
             value = getattr(self, name)
             if isinstance(value, str):
