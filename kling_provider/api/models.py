@@ -82,15 +82,15 @@ class Model:
         :param limit: characters, for the type of request.
         """
         counted: float = len(prompt)
-        accepts = str(limit)
+        accepts = f"{limit} characters"
         if self.other_script_limit is not None:
             others = sum(1 for sign in prompt if not _is_latin(sign))
             counted += others * (limit / self.other_script_limit - 1)
-            accepts += f" in Latin script, {self.other_script_limit} in others"
+            accepts += f" in Latin script, {self.other_script_limit} in others,"
         # The weight of a character is no whole number, so a text of exactly the limit may come out a hair above it.
         if counted < limit + 1:
             return None
-        return f"has {len(prompt)} characters; {self.name} takes {accepts}"
+        return f"must be at most {accepts} for {self.name} (has {len(prompt)})"
 
 
 def _is_latin(sign: str) -> bool:

@@ -34,11 +34,15 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     if isinstance(data, KlingRequest):
         data = data.model_dump(exclude_unset=True) | {"type": data.type}
     if not isinstance(data, Mapping):
-        raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
+        raise InvalidRequest(
+            [Problem("", data, "a request must be a mapping such as {'prompt': 'A red panda'}")]
+        )
     data, problems = to_plain_values(data)
     spec = find_spec(type_ := data.get("type") or DEFAULT_TYPE)
     if spec is None:
-        raise InvalidRequest([*problems, Problem("type", type_, f"is one of: {', '.join(request_types())}")])
+        raise InvalidRequest(
+            [*problems, Problem("type", type_, f"must be one of: {', '.join(request_types())}")]
+        )
     cls = spec.request_class
     fields, misspelt = translate_fields({key: value for key, value in data.items() if value is not None})
     problems += misspelt

@@ -14,7 +14,7 @@ _MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
 def _translate_mode(value: Any) -> Any:
     if isinstance(value, str) and value.lower() in _MODES:
         return _MODES[value.lower()]
-    raise ValueError("is one of: std (720p), pro (1080p), 4k")
+    raise ValueError("must be one of: std (720p), pro (1080p), 4k")
 
 
 def _translate_sound(value: Any) -> Any:
@@ -23,13 +23,13 @@ def _translate_sound(value: Any) -> Any:
         return "native"
     if word in ("off", "no", "false", "0"):
         return "off"
-    raise ValueError("is on or off")
+    raise ValueError("must be on or off")
 
 
 def _translate_watermark(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"enabled"}:
         return value["enabled"]
-    raise ValueError("is {'enabled': true or false}, or write watermark: true")
+    raise ValueError("must be {'enabled': true or false}, or write watermark: true")
 
 
 def _keep_value(value: Any) -> Any:
@@ -53,7 +53,7 @@ _WIRE = {
     "options": "is a part of Kling's body; write callback_url, external_task_id, watermark directly",
     "contents": "is a part of Kling's body; write prompt, first_frame, last_frame, elements, voices directly",
     "n": "Kling makes one video per task; ask for more with variants in a prompt file, or with take",
-    "seed": "Kling takes no seed; raise take for another film of the same prompt",
+    "seed": "Kling accepts no seed; raise take for another video of the same prompt",
 }
 
 

@@ -106,5 +106,5 @@ def write_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, float) and not abs(value) < _EXACT:
-        raise ValueError("is a number that has lost digits on its way; write it as text, in quotes")
+        raise ValueError("must be text, in quotes: as a number it has lost digits")
     return str(as_whole(value))

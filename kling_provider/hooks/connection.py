@@ -207,13 +207,13 @@ def _build_base_url(connection: Connection) -> str:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: host is an address such as https://api-singapore.klingai.com "
+            f"Connection {connection.conn_id!r}: host must be a URL such as https://api-singapore.klingai.com "
             "or https://gateway.example/kling."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: host holds more than an address and a path; the key belongs "
-            "into the password field."
+            f"Connection {connection.conn_id!r}: host must be a URL without user, password, query and fragment; the key "
+            "belongs into the password field."
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"

@@ -232,7 +232,7 @@ def _read_proxies(value: Any) -> dict[str, str] | None:
     if isinstance(value, Mapping) and all(isinstance(item, str) for item in (*value, *value.values())):
         return dict(value)
     raise KlingRequestError(
-        'Connection extra \'proxies\' must be an address or a mapping such as {"https": "http://proxy:3128"}. '
+        'Connection extra \'proxies\' must be a URL or a mapping such as {"https": "http://proxy:3128"}. '
         "Nothing was sent."
     )
 

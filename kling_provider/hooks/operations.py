@@ -203,9 +203,9 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     # A person waits for it: tried once.
     yield ReadCall(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())
     if not connection.profile.account:
-        return f"{host} answers and takes the key."
+        return f"{host} answers and accepts the key."
     left = units_left((yield from read_account(connection)))
-    return f"{host} takes the key; the account has {left.normalize():f} video units left."
+    return f"{host} accepts the key; the account has {left.normalize():f} video units left."
 
 
 # -- calls and arguments ---------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[s
     words = list(dict.fromkeys(values))
     for word in words:
         if not isinstance(word, str) or not word:
-            raise KlingRequestError(f"{what} must be a list of texts; {word!r} is none.")
+            raise KlingRequestError(f"{what} must be a list of texts; found {word!r} in it.")
         if allowed and word not in allowed:
             raise KlingRequestError(
                 f"{what} must be among {', '.join(allowed)}; found {word!r}.{suggest(word, allowed)}"

@@ -224,7 +224,7 @@ def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) 
     except (RequestException, HTTPError, ValueError):
         raise KlingRequestError(
             f"{where}: no call to {connection.host} can be made of this connection and this request: "
-            "its host must be an address such as https://api-singapore.klingai.com, and numbers "
+            "its host must be a URL such as https://api-singapore.klingai.com, and numbers "
             "must be finite."
         ) from None
     check_tls(where, settings["verify"], settings["cert"])
@@ -235,7 +235,7 @@ def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) 
         socks = " SOCKS proxies need the package PySocks." if isinstance(why, InvalidSchema) else ""
         raise KlingRequestError(
             f"{where}: its proxy (extra proxies, or HTTPS_PROXY) or its host cannot be used: a "
-            f"proxy must be an address such as http://proxy.example:3128.{socks}"
+            f"proxy must be a URL such as http://proxy.example:3128.{socks}"
         ) from None
     timeout = options.connect_timeout, options.read_timeout
     return PreparedCall(

@@ -54,7 +54,7 @@ class Media:
 def _refuse_flag(value: Any) -> Any:
     # A yes or on that YAML made a boolean is no 1: it would pay for another take.
     if isinstance(value, bool):
-        raise ValueError("is a number, not true or false")
+        raise ValueError("must be a number, not true or false")
     return as_whole(value)
 
 
@@ -64,7 +64,7 @@ def _check_aspect_ratio(value: Any) -> Any:
         minutes, seconds = divmod(value, 60)
         raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
     if not isinstance(value, str):
-        raise ValueError('is written like "16:9"')
+        raise ValueError('must be written like "16:9"')
     return value
 
 
@@ -98,7 +98,7 @@ AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern
 #: In either spelling; a name that nobody knows yet passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]
-#: Kling takes videos by URL only.
+#: Kling accepts videos by URL only.
 VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
 
 

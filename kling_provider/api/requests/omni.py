@@ -138,11 +138,11 @@ class OmniVideo(VideoRequest):
             if any(one.id for one in self.reference_images):
                 found.append(refuse_names("reference_images", "<<<image_1>>>"))
             if self.last_frame and len(self.reference_images) + 2 > 2:
-                message = "the legacy API takes none beside more than two images"
+                message = "must be left out on the legacy API beside more than two images"
                 found.append(Problem("last_frame", None, message))
             model = known_model(self.model)
             if model and model.one_kind_of_reference and self._is_text_alone and self.duration not in (5, 10):
-                message = f"{model.name} takes 5 or 10 seconds from words alone on the legacy API"
+                message = f"must be 5 or 10 seconds for {model.name} from words alone on the legacy API"
                 found.append(Problem("duration", self.duration, message))
         return found
 
@@ -181,7 +181,7 @@ class OmniVideo(VideoRequest):
             if getattr(self, field)
         ]
         if "duration" in self.model_fields_set:
-            frames.append(Problem("duration", None, "follows the base video; leave it out"))
+            frames.append(Problem("duration", None, "must be left out: it follows the base video"))
         if self.multi_shot:
             frames.append(Problem("multi_shot", True, "cannot be combined with base_video"))
         if self.audio == "native":
@@ -195,7 +195,7 @@ class OmniVideo(VideoRequest):
         if self.base_video is not None:
             found = [one for one in found if one.field != "duration"]
         if self.aspect_ratio is not None and self.aspect_ratio not in model.aspect_ratios:
-            message = f"{model.name} takes {', '.join(model.aspect_ratios)}"
+            message = f"must be {' or '.join(model.aspect_ratios)} for {model.name}"
             found.append(Problem("aspect_ratio", self.aspect_ratio, message))
         if self.reference_video is not None:
             if model.multi_shot and self.multi_shot is False:
@@ -209,15 +209,16 @@ class OmniVideo(VideoRequest):
     def _find_by_o1(self, model: Model) -> list[Problem]:
         found = []
         if self.last_frame and self.reference_video:
-            message = f"{model.name} takes none beside reference_video"
+            message = f"must be left out for {model.name} beside reference_video"
             found.append(Problem("last_frame", None, message))
         references = [name for name in ("reference_images", "elements") if getattr(self, name)]
         if self.last_frame:
             found += [
-                Problem(name, None, f"{model.name} takes none beside a last frame") for name in references
+                Problem(name, None, f"must be left out for {model.name} beside a last frame")
+                for name in references
             ]
         alone = self.first_frame and not (references or self.last_frame or self.has_video)
         if alone and self.duration not in (5, 10):
-            message = f"{model.name} takes 5 or 10 seconds from a first frame alone"
+            message = f"must be 5 or 10 seconds for {model.name} from a first frame alone"
             found.append(Problem("duration", self.duration, message))
         return found

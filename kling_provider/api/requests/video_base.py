@@ -148,7 +148,7 @@ class VideoRequest(KlingRequest):
                 )
             )
         if self.prompt and len(self.prompt) > _LEGACY_PROMPT_LIMIT:
-            message = f"has {len(self.prompt)} characters; the legacy API takes {_LEGACY_PROMPT_LIMIT}"
+            message = f"must be at most {_LEGACY_PROMPT_LIMIT} characters on the legacy API (has {len(self.prompt)})"
             found.append(Problem("prompt", None, message))
         if any(item.id for item in self.elements):
             found.append(refuse_names("elements", "<<<element_1>>>"))
@@ -170,7 +170,7 @@ class VideoRequest(KlingRequest):
                     Problem(
                         "multi_prompt",
                         None,
-                        f"its shots last {total} s; their sum is the duration, {self.duration}",
+                        f"its shots must add up to the duration, {self.duration} s (they last {total} s)",
                     )
                 )
         return found
@@ -186,9 +186,13 @@ class VideoRequest(KlingRequest):
                 "model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}"
             )
         if self.duration not in model.durations:
-            add_problem("duration", self.duration, f"{model.name} takes {model.durations_as_text} seconds")
+            add_problem(
+                "duration", self.duration, f"must be {model.durations_as_text} seconds for {model.name}"
+            )
         if self.resolution not in model.resolutions:
-            add_problem("resolution", self.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
+            add_problem(
+                "resolution", self.resolution, f"must be {' or '.join(model.resolutions)} for {model.name}"
+            )
         if self.prompt and (too_long := model.find_excess(self.prompt, self._prompt_limit(model))):
             add_problem("prompt", None, too_long)
         if self.audio is not None and self.audio not in model.audio:
@@ -202,17 +206,22 @@ class VideoRequest(KlingRequest):
                 )
         wanted = model.native_audio_resolutions
         if self.audio == "native" and wanted and self.resolution not in wanted:
-            message = f"{model.name} with native audio takes {', '.join(wanted)} only"
+            message = f"must be {' or '.join(wanted)} for {model.name} with native audio"
             add_problem("resolution", self.resolution, message)
         if self.multi_shot and not model.multi_shot:
             message = f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0"
             add_problem("multi_shot", True, message)
         if len(self.elements) > model.elements:
-            add_problem("elements", None, f"{model.name} takes {model.elements or 'no'} elements")
+            add_problem("elements", None, limit_count(model.elements, model.name))
         return found
 
     def _prompt_limit(self, model: Model) -> int:
         return model.prompt_limit
+
+
+def limit_count(most: int, model: str) -> str:
+    """Say how many of a list a model accepts."""
+    return f"must be at most {most} for {model}" if most else f"must be left out: {model} accepts none"
 
 
 def refuse_names(field: str, reference: str) -> Problem:
