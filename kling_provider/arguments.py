@@ -44,7 +44,7 @@ class Argument(NamedTuple):
     words: Sequence[str] = ()
 
 
-def word(*allowed: str, optional: bool = False) -> Argument:
+def accept_word(*allowed: str, optional: bool = False) -> Argument:
     """Accept one of a few words."""
 
     def read_value(value: Any) -> str | None:
@@ -57,7 +57,9 @@ def word(*allowed: str, optional: bool = False) -> Argument:
     )
 
 
-def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False) -> Argument:
+def accept_duration(
+    *, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False
+) -> Argument:
     """Accept seconds, or a ``timedelta``, and read them as seconds.
 
     :param at_least: the shortest, in seconds.
@@ -80,12 +82,12 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
     return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read_value)
 
 
-def interval() -> Argument:
+def accept_interval() -> Argument:
     """Accept the seconds between two reads of one task."""
-    return duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
+    return accept_duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
 
 
-def amount() -> Argument:
+def accept_amount() -> Argument:
     """Accept a number of units or dollars, or ``None``."""
 
     def read_value(value: Any) -> Any:
@@ -96,7 +98,7 @@ def amount() -> Argument:
     return Argument("a number, 0 or more, or None", read_value)
 
 
-def count() -> Argument:
+def accept_count() -> Argument:
     """Accept a whole number that is 0 or more, or ``None``."""
 
     def read_value(value: Any) -> Any:
@@ -109,7 +111,7 @@ def count() -> Argument:
     return Argument("a whole number, 0 or more, or None", read_value)
 
 
-def flag() -> Argument:
+def accept_flag() -> Argument:
     """Accept ``True`` or ``False``, also as text, which would otherwise count as true whatever it says."""
 
     def read_value(value: Any) -> bool:
@@ -122,7 +124,7 @@ def flag() -> Argument:
     return Argument("True or False", read_value)
 
 
-def text(what: str, *, optional: bool = False) -> Argument:
+def accept_text(what: str, *, optional: bool = False) -> Argument:
     """Accept a text that is not empty.
 
     :param what: continues "must be": ``"the id of a connection"``.
@@ -136,7 +138,7 @@ def text(what: str, *, optional: bool = False) -> Argument:
     return Argument(f"{what}{' or None' if optional else ''}", read_value)
 
 
-def folder(*, optional: bool = False) -> Argument:
+def accept_folder(*, optional: bool = False) -> Argument:
     """Accept a folder, and read it as text, so that Airflow renders the Jinja in it."""
 
     def read_value(value: Any) -> str | None:
@@ -154,7 +156,7 @@ def folder(*, optional: bool = False) -> Argument:
     )
 
 
-def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
+def accept_file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
     """Accept the name of a file without suffix.
 
     :param places: the names that it may hold in braces.
@@ -173,7 +175,7 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
     return Argument(f"a file name without suffix{', or None' if optional else ''}", read_value)
 
 
-def request_mapping(*, optional: bool = False) -> Argument:
+def accept_request(*, optional: bool = False) -> Argument:
     """Accept one request; its fields are checked later."""
 
     def read_value(value: Any) -> Any:
@@ -199,7 +201,7 @@ def with_dicts(value: Any) -> Any:
     return value
 
 
-def request_list() -> Argument:
+def accept_requests() -> Argument:
     """Accept several requests; their fields are checked later."""
 
     def read_value(value: Any) -> Any:
@@ -213,7 +215,7 @@ def request_list() -> Argument:
     return Argument("a list of requests, as load_prompts returns it", read_value)
 
 
-def texts(what: str, *, optional: bool = False) -> Argument:
+def accept_texts(what: str, *, optional: bool = False) -> Argument:
     """Accept a list of texts. A single text is refused: it would be read letter by letter.
 
     :param what: what each of them is: ``"Dag ids"``.
