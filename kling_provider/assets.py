@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asset of a task that makes videos: what other DAGs are scheduled by, and what the gallery reads."""
+"""The asset of a task that makes videos: what other Dags are scheduled by, and what the gallery reads."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import one_form
 
-#: How far the same request is paid once: in this run, in this DAG, or in the whole account.
+#: How far the same request is paid once: in this run, in this Dag, or in the whole account.
 PayOncePer = Literal["run", "dag", "content"]
 SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "content")
 

@@ -33,7 +33,7 @@ class Lock(StrEnum):
 
     #: A second create with the same id is refused, so the id is a lock.
     LOCKED = "locked"
-    #: The id goes along, but nobody has seen a second create refused.
+    #: The id goes along, but no second create was seen to be refused.
     CARRIED = "carried"
     #: The id is not taken.
     NONE = "none"
@@ -128,7 +128,7 @@ PROFILES = {
             account=True,
             lax_words=False,
         ),
-        # Any host that we do not know: create and read by id, nothing else. The id is sent, nobody checks it.
+        # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
         HostProfile("gateway", "legacy", external_ids=True),
         # QuantumNous/new-api: submit and read by id. Installs before August 2026 (relay/channel/task/kling) drop external
         # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.

@@ -39,9 +39,9 @@ class Model:
     #: The standard API serves it (the retired ones live on at gateways, in the legacy dialect).
     standard: bool = True
     prompt_limit: int = 2500
-    #: The same for ``image_to_video``, where it is another one.
+    #: The limit for ``image_to_video``, where it differs.
     image_prompt_limit: int | None = None
-    #: The same for a prompt all in another script than Latin; ``None`` where every character counts alike.
+    #: The limit for a prompt wholly in another script than Latin; ``None`` where every character counts alike.
     other_script_limit: int | None = None
     #: The types of requests that it serves.
     types: tuple[str, ...] = ("text_to_video", "image_to_video")

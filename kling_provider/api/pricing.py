@@ -68,7 +68,7 @@ _GATEWAY_USD: dict[str, _Cells] = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """``units`` and ``usd`` are ``None`` where nobody states them; ``basis`` says where they come from or why not."""
+    """``units`` and ``usd`` are ``None`` where no list states them; ``basis`` says where they come from or why not."""
 
     units: Decimal | None
     usd: Decimal | None
@@ -108,7 +108,7 @@ class PriceRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PerSecond:
-    """By model, resolution and sound, for each second asked for.
+    """A price per second, by model, resolution and sound.
 
     The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
     """
@@ -122,7 +122,7 @@ class PerSecond:
 
 @dataclass(frozen=True, slots=True)
 class PerCall:
-    """The same for each call.
+    """A fixed price for each call.
 
     :param units: of the pack that pays for it.
     :param usd_per_unit: the list price of such a unit.

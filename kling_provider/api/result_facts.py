@@ -41,7 +41,7 @@ class ResultFacts(BaseModel):
     def of_request(cls, request: Any, *, type: str | None = None) -> ResultFacts:
         """Return the facts that a request itself states.
 
-        :param request: a request or what was sent of it; ``None`` where nobody knows.
+        :param request: a request or what was sent of it; ``None`` where it is unknown.
         :param type: the kind of request, where ``request`` does not say it.
         """
         known = {name: getattr(request, name) for name in cls.model_fields if hasattr(request, name)}

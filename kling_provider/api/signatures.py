@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which parts of a URL only sign it, so that a link which was signed anew stands for the same file; and which may grant
-access, and are shown to nobody.
+access, and are never shown.
 
 Most names that signatures use mean something else elsewhere: ``sign=leo``, ``policy=home`` or ``exp=happy`` may
-choose the picture. So nothing is left out for its name alone, only what stands beside the rest of its signature.
+choose the image. So nothing is left out for its name alone, only what stands beside the rest of its signature.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class TaskStatus(StrEnum):
     PROCESSING = "processing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    #: A word that nobody documents. Never success, and never waited on for ever.
+    #: An undocumented word. Never success, and never waited on for ever.
     UNKNOWN = "unknown"
 
     @property

@@ -23,7 +23,7 @@ class KlingAsyncHook:
     """Read tasks at Kling from an event loop. It can make nothing, change nothing and cost nothing.
 
     Its methods are those of :class:`~kling_provider.hooks.kling.KlingHook` that read, with the same parameters, results
-    and errors. What differs: it waits on the loop, and tries nothing again (who polls, looks again anyway).
+    and errors. What differs: it waits on the loop, and repeats nothing (a poller reads again anyway).
 
     The Airflow connection is read once, with the first call; one HTTP session serves all calls until
     :meth:`close` (or the end of ``async with``). For another connection, or a changed one, take a new hook.
@@ -144,7 +144,7 @@ class KlingAsyncHook:
         if self._transport is not None:
             return self._transport
         # A task of its own, shielded: on Airflow 3.1 a connection read that is cancelled halfway leaves its
-        # answer in the triggerer's pipe, and the next reader takes it for his. Whoever comes next goes on with it.
+        # answer in the triggerer's pipe, and the next reader takes it for its own. The next caller awaits the same task.
         if self._opening is None:
             self._opening = asyncio.create_task(AsyncTransport.open_transport(self.kling_conn_id))
         opening = self._opening

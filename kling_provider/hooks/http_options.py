@@ -77,7 +77,7 @@ class HttpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one address is reached, the environment's settings included. ``proxy`` may carry a password."""
+    """How one URL is reached, the environment's settings included. ``proxy`` may carry a password."""
 
     proxy: str | None = field(repr=False)
     verify: bool | str
@@ -183,7 +183,7 @@ def _find_change_time(path: str) -> int:
 
 def _refuse_password() -> str:
     """Refuse to ask for the password of a key: without this OpenSSL asks the terminal."""
-    raise ValueError("its key is encrypted, and there is nobody to ask for the password")
+    raise ValueError("its key is encrypted, and nothing can ask for the password")
 
 
 def _check_header(name: str, value: Any) -> str:

@@ -156,7 +156,7 @@ class KlingHook(BaseHook):
         try:
             answer = send_call(prepared)
         finally:
-            # The next call opens its own: a kept-alive connection that died leaves doubt where there is none.
+            # The next call opens its own: on a kept-alive connection that died the outcome would be ambiguous.
             prepared.session.close()
         if prepared.model and answer.is_about_model:
             near = suggest_current_model(prepared.model)

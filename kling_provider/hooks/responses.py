@@ -153,7 +153,7 @@ def parse_found(
     """Parse the tasks in the answer to a look-up of external ids; ids that the host does not know are missing.
 
     :raises KlingServerError: where an id is missing and the answer holds an entry that cannot be read, or one of
-        another id: then nobody knows whether it is there.
+        another id: then it is unknown whether the task exists.
     :raises KlingError: for an answer that is no success and does not say "not found".
     """
     if answer.is_not_found:

@@ -80,7 +80,7 @@ class WatchedAdapter(HTTPAdapter):
             self._watch_pools(manager)
         return manager
 
-    def send_call(self, *args: Any, **kwargs: Any) -> Response:
+    def send(self, *args: Any, **kwargs: Any) -> Response:
         self.connected = False
         return super().send(*args, **kwargs)
 
@@ -124,7 +124,7 @@ class WatchedAdapter(HTTPAdapter):
 
 @dataclass(frozen=True, slots=True)
 class PreparedCall:
-    """One call with address, headers, body, proxy, certificates and time-outs in their last form."""
+    """One call with URL, headers, body, proxy, certificates and time-outs in their last form."""
 
     session: Session = field(repr=False)
     adapter: WatchedAdapter = field(repr=False)
@@ -278,7 +278,7 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
         response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
     )
     if response.status_code == 407 and prepared.is_read_by_proxy:
-        text = "the proxy wants a name and a password: write them into its address"
+        text = "the proxy requires a user name and a password: write them into its URL"
         answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)
     return answer, response.headers
 

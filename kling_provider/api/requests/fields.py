@@ -95,7 +95,7 @@ Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
 #: ``original`` is the sound of a video that goes in.
 AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
 AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
-#: In either spelling; a name that nobody knows yet passes.
+#: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]
 #: Kling accepts videos by URL only.
