@@ -108,9 +108,10 @@ class KlingHook(BaseHook):
         """Submit ``request`` in one paid call. Images must be URLs or base64.
 
         It is sent once and never repeated. In a task of your own (``@task``) it is still paid once per task instance: by
-        default the external id is made of Dag, run, task, map index and request, the host is asked for it first, and a retry gets the task that an earlier try made. For another result of the same request in the same
-        task raise ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task
-        runs, a warning says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
+        default the external id is made of Dag, run, task, map index and request, the host is asked for it first, and a
+        retry gets the task that an earlier try made. For another result of the same request in the same task raise
+        ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task runs, a warning
+        says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
 
         :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
             model has a lock). ``None`` sends none.

@@ -33,7 +33,7 @@ class Patience:
         return left
 
     def add_bytes(self, size: int) -> None:
-        """Extend the time for so many bytes that have come."""
+        """Add the time that the slowest line takes for so many bytes that have come."""
         if self._slowest is not None:
             self._end += size / self._slowest
 

@@ -85,7 +85,7 @@ class WatchedAdapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
     def check_route(self, request: PreparedRequest, settings: Mapping[str, Any]) -> None:
-        """Check that the URL and the proxy can be used; nothing is sent.
+        """Find out whether the URL and the proxy can be used; nothing is sent.
 
         It raises what ``requests`` raises.
         """

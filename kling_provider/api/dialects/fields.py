@@ -26,7 +26,10 @@ def find_first(fields: Mapping[str, Any], *names: str) -> Any:
 
 
 def read_id(value: Any) -> str | None:
-    """Read an id as text: Kling's are text, gateways' may be numbers. A damaged one gives ``None``."""
+    """Read an id as text: Kling's are text, gateways' may be numbers.
+
+    A damaged id gives ``None``: the host would not know it.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return None
     text = str(value)

@@ -47,7 +47,7 @@ def read_tasks(kling_task_ids: Sequence[str]) -> HttpCall:
 
 
 def find_tasks(external_task_ids: Sequence[str]) -> HttpCall:
-    """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response leaves unknown ones out."""
+    """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response omits unknown ones."""
     return HttpCall("GET", "/tasks", params={"external_task_ids": ",".join(external_task_ids)})
 
 
