@@ -27,7 +27,7 @@ class Pack:
 
     @property
     def concurrency(self) -> int | None:
-        """Return the tasks in flight per model that the pack allows by its name; ``None`` without one, and for an image pack."""
+        """Return the tasks in flight per model that the pack's name allows; ``None`` for an image pack."""
         found = None if "image" in self.name.lower() else _CONCURRENCY.search(self.name)
         return int(found[1]) or None if found else None
 

@@ -151,7 +151,7 @@ _KNOWN_HOSTS = {
 }
 
 
-def profile_name(base_url: str) -> str:
+def find_profile_name(base_url: str) -> str:
     """Return the name of the profile of a base URL; ``gateway`` for a host that is not in the table."""
     host = (urlsplit(base_url).hostname or "").lower()
     for domain, name in _KNOWN_HOSTS.items():

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
-from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
+from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, find_profile_name
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.connection_form import AUTOMATIC
@@ -79,7 +79,7 @@ class KlingConnection:
         region = _read_choice(conn_id, "region", ours["region"], REGIONS, "global")
         base_url = _build_base_url(connection) or REGIONS[region]
         profile = PROFILES[
-            _read_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))
+            _read_choice(conn_id, "profile", ours["profile"], PROFILES, find_profile_name(base_url))
         ]
         profile = profile.for_base_url(base_url)
         password = (connection.password or "").strip()
