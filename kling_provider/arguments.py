@@ -44,28 +44,32 @@ class Argument(NamedTuple):
     words: Sequence[str] = ()
 
 
-def word(*allowed: str, optional: bool = False) -> Argument:
-    """One of a few words."""
+def accept_word(*allowed: str, optional: bool = False) -> Argument:
+    """Accept one of a few words."""
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if (value is None and optional) or (isinstance(value, str) and value in allowed):
             return value
         raise ValueError
 
-    return Argument(f"one of {', '.join(map(repr, allowed))}{' or None' if optional else ''}", read, allowed)
+    return Argument(
+        f"one of {', '.join(map(repr, allowed))}{' or None' if optional else ''}", read_value, allowed
+    )
 
 
-def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False) -> Argument:
-    """Seconds, or a ``timedelta``; read as seconds.
+def accept_duration(
+    *, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False
+) -> Argument:
+    """Accept seconds, or a ``timedelta``, and read them as seconds.
 
     :param at_least: the shortest, in seconds.
-    :param at_most: whole days.
-    :param zero: 0 is allowed, too.
+    :param at_most: the longest, in whole days.
+    :param zero: accept 0, too.
     """
     longest = at_most.total_seconds()
 
-    def read(value: Any) -> float:
-        seconds = value.total_seconds() if isinstance(value, timedelta) else _number(value)
+    def read_value(value: Any) -> float:
+        seconds = value.total_seconds() if isinstance(value, timedelta) else _read_number(value)
         if not at_least <= seconds <= longest or not (seconds or zero):
             raise ValueError
         return seconds
@@ -75,69 +79,69 @@ def duration(*, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: 
     else:
         least = "0 or more" if zero else "above 0"
     days = f"{at_most.days} {'day' if at_most.days == 1 else 'days'}"
-    return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read)
+    return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read_value)
 
 
-def interval() -> Argument:
-    """Seconds between two reads of one task."""
-    return duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
+def accept_interval() -> Argument:
+    """Accept the seconds between two reads of one task."""
+    return accept_duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
 
 
-def amount() -> Argument:
-    """A number of units or dollars, or ``None``."""
+def accept_amount() -> Argument:
+    """Accept a number of units or dollars, or ``None``."""
 
-    def read(value: Any) -> Any:
-        if value is not None and _number(value) < 0:
+    def read_value(value: Any) -> Any:
+        if value is not None and _read_number(value) < 0:
             raise ValueError
         return value
 
-    return Argument("a number, 0 or more, or None", read)
+    return Argument("a number, 0 or more, or None", read_value)
 
 
-def count() -> Argument:
-    """How many, or ``None``."""
+def accept_count() -> Argument:
+    """Accept a whole number that is 0 or more, or ``None``."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if value is None:
             return value
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
             raise ValueError
         return value
 
-    return Argument("a whole number, 0 or more, or None", read)
+    return Argument("a whole number, 0 or more, or None", read_value)
 
 
-def flag() -> Argument:
-    """``True`` or ``False``; also as text, which would count as true whatever it says."""
+def accept_flag() -> Argument:
+    """Accept ``True`` or ``False``, also as text, which would otherwise count as true whatever it says."""
 
-    def read(value: Any) -> bool:
+    def read_value(value: Any) -> bool:
         if isinstance(value, bool):
             return value
         if isinstance(value, str) and value.strip().lower() in ("true", "false"):
             return value.strip().lower() == "true"
         raise ValueError
 
-    return Argument("True or False", read)
+    return Argument("True or False", read_value)
 
 
-def text(what: str, *, optional: bool = False) -> Argument:
-    """A text that is not empty.
+def accept_text(what: str, *, optional: bool = False) -> Argument:
+    """Accept a text that is not empty.
 
     :param what: continues "must be": ``"the id of a connection"``.
     """
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if (value is None and optional) or (isinstance(value, str) and value.strip()):
             return value
         raise ValueError
 
-    return Argument(f"{what}{' or None' if optional else ''}", read)
+    return Argument(f"{what}{' or None' if optional else ''}", read_value)
 
 
-def folder(*, optional: bool = False) -> Argument:
-    """Where files go; read as text, so that Airflow renders the Jinja in it."""
+def accept_folder(*, optional: bool = False) -> Argument:
+    """Accept a folder, and read it as text, so that Airflow renders the Jinja in it."""
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if value is None and optional:
             return None
         if isinstance(value, str) and value.strip():
@@ -147,16 +151,18 @@ def folder(*, optional: bool = False) -> Argument:
             return str(value)
         raise ValueError
 
-    return Argument(f"a folder: text, a Path or an ObjectStoragePath{', or None' if optional else ''}", read)
+    return Argument(
+        f"a folder: text, a Path or an ObjectStoragePath{', or None' if optional else ''}", read_value
+    )
 
 
-def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
-    """A file's name without suffix.
+def accept_file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
+    """Accept the name of a file without suffix.
 
-    :param places: what it may hold in braces.
+    :param places: the names that it may hold in braces.
     """
 
-    def read(value: Any) -> str | None:
+    def read_value(value: Any) -> str | None:
         if value is None and optional:
             return None
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -166,25 +172,25 @@ def file_name(places: Sequence[str], *, optional: bool = False) -> Argument:
         parse_template(value, places)
         return value
 
-    return Argument(f"a file name without suffix{', or None' if optional else ''}", read)
+    return Argument(f"a file name without suffix{', or None' if optional else ''}", read_value)
 
 
-def request_mapping(*, optional: bool = False) -> Argument:
-    """One request; what it holds is checked later."""
+def accept_request(*, optional: bool = False) -> Argument:
+    """Accept one request; its fields are checked later."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if isinstance(value, Mapping) or (value is None and optional):
             return value
         raise ValueError
 
     must = "a mapping such as {'prompt': 'A red panda'} (of a model: model.model_dump(exclude_unset=True))"
-    return Argument(f"{must}{', or None' if optional else ''}", read)
+    return Argument(f"{must}{', or None' if optional else ''}", read_value)
 
 
 def with_dicts(value: Any) -> Any:
-    """``value`` with a dict for every other kind of mapping in it, which Airflow's templates would pass over.
+    """Replace every mapping in ``value`` that is not a dict by one: Airflow renders no templates in other mappings.
 
-    What holds none is returned as it is, the very same object: Airflow knows by it what came from an XCom.
+    Where there is nothing to replace, the very same object is returned: Airflow recognizes by it what came from an XCom.
     """
     if isinstance(value, Mapping):
         made = {key: with_dicts(item) for key, item in value.items()}
@@ -195,10 +201,10 @@ def with_dicts(value: Any) -> Any:
     return value
 
 
-def request_list() -> Argument:
-    """Several requests; what each of them holds is checked later."""
+def accept_requests() -> Argument:
+    """Accept several requests; their fields are checked later."""
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
             raise ValueError
         found = list(value)
@@ -206,16 +212,16 @@ def request_list() -> Argument:
             raise ValueError
         return found
 
-    return Argument("a list of requests, as load_prompts returns it", read)
+    return Argument("a list of requests, as load_prompts returns it", read_value)
 
 
-def texts(what: str, *, optional: bool = False) -> Argument:
-    """A list of texts: one alone would be read letter by letter.
+def accept_texts(what: str, *, optional: bool = False) -> Argument:
+    """Accept a list of texts. A single text is refused: it would be read letter by letter.
 
     :param what: what each of them is: ``"Dag ids"``.
     """
 
-    def read(value: Any) -> Any:
+    def read_value(value: Any) -> Any:
         if value is None and optional:
             return value
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
@@ -225,16 +231,16 @@ def texts(what: str, *, optional: bool = False) -> Argument:
             raise ValueError
         return found
 
-    return Argument(f"a list of {what}{' or None' if optional else ''}", read)
+    return Argument(f"a list of {what}{' or None' if optional else ''}", read_value)
 
 
 def read_arguments(
     owner: str, arguments: Mapping[str, Argument], given: Mapping[str, Any], templated: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Those of ``given`` that are among ``arguments`` and known by now, as they are used from here on.
+    """Read those of ``given`` that are among ``arguments`` and known already, in the form that is used from here on.
 
     :param owner: whose settings they are, for the message.
-    :param templated: names whose values may be Jinja or XComs still; those are passed over.
+    :param templated: names whose values may still be Jinja or XComs; those are skipped.
     :raises KlingRequestError: naming every one that is wrong, what it must be and what was found.
     """
     known, wrong = {}, []
@@ -244,7 +250,7 @@ def read_arguments(
         try:
             known[name] = argument.read(given[name])
         except ValueError as error:
-            wrong.append(_problem(name, given[name], argument, str(error)))
+            wrong.append(_describe_problem(name, given[name], argument, str(error)))
     if wrong:
         from kling_provider.exceptions import KlingRequestError
 
@@ -253,7 +259,7 @@ def read_arguments(
 
 
 def is_known(value: Any) -> bool:
-    """Whether a templated value says already what it will be: no XCom, no Jinja in it or in what it holds."""
+    """Tell whether a templated value is final: it holds no XCom and no Jinja, at any depth."""
     if _is_reference(value):
         return False
     if isinstance(value, str):
@@ -264,17 +270,21 @@ def is_known(value: Any) -> bool:
 
 
 def poll_seconds(value: Any, default: float) -> float:
-    """A poll interval that comes from a row in the database, made harmless: nobody can be told any more.
+    """Return a valid poll interval in seconds for one from the database, where an error would reach no author.
 
-    :param default: for what is no number at all.
+    :param default: for what is not a number.
     """
     try:
-        return min(max(_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
+        return min(max(_read_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
     except ValueError:
         return default
 
 
-def _number(value: Any) -> float:
+def _read_number(value: Any) -> float:
+    """Read a finite number.
+
+    :raises ValueError: for anything else.
+    """
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise ValueError
     try:
@@ -287,11 +297,11 @@ def _number(value: Any) -> float:
 
 
 def _is_reference(value: Any) -> bool:
-    """XComs, and what a mapped task group hands to its tasks."""
+    """Tell whether a value is an XCom, or what a mapped task group passes to its tasks."""
     return callable(getattr(value, "iter_references", None)) and callable(getattr(value, "resolve", None))
 
 
-def _problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
+def _describe_problem(name: str, value: Any, argument: Argument, why: str = "") -> str:
     if _is_reference(value):
         found = "the output of another task, which Airflow resolves in templated arguments only"
     else:

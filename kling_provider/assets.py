@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asset of a task that makes videos: what other DAGs are scheduled by, and what the gallery reads."""
+"""The asset of a task that makes videos: what other Dags are scheduled by, and what the gallery reads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def video_asset(dag_id: str, task_id: str) -> Asset:
-    """The asset that every finished video of a task is an event of: ``kling://<dag_id>/<task_id>``.
+    """Return the asset that gets an event for every finished video of a task: ``kling://<dag_id>/<task_id>``.
 
-    Write ``schedule=video_asset("films", "video")`` to run a DAG for what the task ``video`` of the DAG ``films``
-    makes. The event's ``extra`` says what it is; ``docs/assets.md`` lists its keys.
+    Write ``schedule=video_asset("films", "video")`` to run a Dag for each video that the task ``video`` of the Dag ``films``
+    makes. The event's ``extra`` describes the video.
 
-    :param task_id: with the ids of its task groups, as the UI shows it: ``film.save``.
+    :param task_id: including the ids of its task groups, as the UI shows it: ``film.save``.
     """
     # Name and uri are the same, so that a schedule that gives either finds it.
     address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"

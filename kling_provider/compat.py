@@ -12,13 +12,15 @@ from airflow.sdk import get_current_context
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any | None:
-    """Airflow 3.3's store of a task instance between its tries; ``None`` on older ones."""
+    """Return Airflow 3.3's store of a task instance, which lasts between its tries; ``None`` on older versions."""
     return context.get("task_state_store")
 
 
 def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
-    """Return Airflow 3.3's store of ``asset``, which all runs share; ``None`` on older ones, and where the task declares
-    the asset neither as an inlet nor as an outlet."""
+    """Return Airflow 3.3's store of ``asset``, which all runs share.
+
+    It is ``None`` on older versions, and where the task declares the asset neither as an inlet nor as an outlet.
+    """
     stores = context.get("asset_state_store")
     if stores is None:
         return None
@@ -29,14 +31,14 @@ def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
 
 
 def never_expire() -> Any:
-    """``retention`` for a row of that store that must outlive its default of 30 days."""
+    """Return the ``retention`` for a row of these stores that must outlive the default of 30 days."""
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
 
 
 def task_deferral_timeout() -> type[Exception]:
-    """What Airflow raises when its own limit on a deferral strikes; its home moved between 3.1 and 3.3."""
+    """Return the class that Airflow raises at its own limit on a deferral; its module differs between 3.1 and 3.3."""
     from airflow.sdk import exceptions as sdk
 
     if not hasattr(sdk, "TaskDeferralTimeout"):
@@ -47,10 +49,10 @@ def task_deferral_timeout() -> type[Exception]:
 
 
 def stats(*, triggerer: bool) -> Any:
-    """Airflow's metrics: ``incr``, ``gauge``, ``timing``.
+    """Return Airflow's metrics, with ``incr``, ``gauge`` and ``timing``.
 
-    :param triggerer: since 3.2 the task SDK and Airflow's core have one each, and only the one of the process that
-        we run in is set up: the SDK's in workers, the core's in the triggerer. The other one drops all.
+    :param triggerer: this process is the triggerer. Since 3.2 the task SDK and Airflow's core have metrics of their own,
+        and only one of them is set up: the SDK's in workers, the core's in the triggerer. The other drops everything.
     """
     if triggerer:
         try:
@@ -65,14 +67,14 @@ def stats(*, triggerer: bool) -> Any:
 
 
 def has_gallery() -> bool:
-    """Whether this Airflow can show the gallery: plugins with pages and tabs of their own came with 3.3."""
+    """Tell whether this Airflow can show the gallery: plugins with pages and tabs of their own came with 3.3."""
     from airflow import __version__
 
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
 def running_context() -> dict[str, Any]:
-    """Return the context of the Airflow task that runs here; empty where none does."""
+    """Return the context of the Airflow task that runs in this process; empty outside of tasks."""
     try:
         context: Any = get_current_context()
         return dict(context)
@@ -81,7 +83,7 @@ def running_context() -> dict[str, Any]:
 
 
 def read_database() -> None:
-    """Let connections be found in Airflow's database, where this process has access to it: on a command line.
+    """Let this process find connections in Airflow's database, for command lines that have access to it.
 
     Airflow's own commands do the same; elsewhere only environment and secrets backends are asked.
     """
@@ -89,8 +91,11 @@ def read_database() -> None:
 
 
 def forget_mask(secret: str) -> None:
-    """Take a dead secret out of what this process hides in its logs. Airflow has no such call; where its masker is built
-    otherwise than today's, the secret stays hidden, which costs time with each further one."""
+    """Remove an expired secret from what this process hides in its logs.
+
+    Airflow has no such call. Where its masker is built differently from today's, the secret stays hidden, which costs time
+    with each further one.
+    """
     try:
         from airflow.sdk._shared.secrets_masker import _secrets_masker
 

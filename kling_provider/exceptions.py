@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong, by who can mend it.
+"""What can go wrong, by who can repair it.
 
 Permanent ones also subclass Airflow's ``AirflowFailException``, so that no retry is spent on them. Every
 one says whether a task exists at Kling (``task_state``), because that decides what a retry may do. An error is built
@@ -82,7 +82,7 @@ class KlingError(AirflowException):
 
     @property
     def next_try(self) -> str:
-        """Who makes the next try, for texts: Airflow retries nothing that is permanent."""
+        """Return who makes the next try, for messages: Airflow does not retry permanent errors."""
         return "A clear" if isinstance(self, AirflowFailException) else "The retry"
 
 
@@ -127,7 +127,7 @@ class KlingStorageError(KlingError):
 
 
 class KlingSubmitUnknown(KlingError, AirflowFailException):
-    """A paid call may have made a task that nobody can look up; sending again could pay twice."""
+    """A paid call may have made a task that cannot be looked up; sending it again could pay twice."""
 
 
 class KlingDuplicateUnknown(KlingSubmitUnknown):
@@ -143,7 +143,7 @@ class KlingTaskFailed(KlingError):
 
 
 class KlingTaskFailedFinally(KlingTaskFailed, AirflowFailException):
-    """The same where a retry could not help: in a sensor or download, or under the user's own id."""
+    """Kling failed the task and a retry cannot help: in a sensor or download, or under the user's own id."""
 
 
 class KlingTimeout(KlingError):
@@ -160,7 +160,7 @@ _ADVICE = {
     1003: "The clock of this machine is wrong by more than Kling allows.",
     1004: "The clock of this machine is wrong by more than Kling allows.",
     1103: "This account may not use this model or API: open it in Kling's console.",
-    1202: "Check the connection's host and api: this address does not take such a call.",
+    1202: "Check the connection's host and api: this URL does not accept such a call.",
     1203: "Check model and type, and the connection's host (and its path prefix) and api.",
     1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
     1100: "The account is suspended: see Kling's console.",
@@ -168,7 +168,7 @@ _ADVICE = {
     1102: "No units left of this kind: top up or buy a pack in Kling's console.",
 }
 
-#: The same at a gateway, which has neither regions nor Kling's console.
+#: What to do at a gateway, which has neither regions nor Kling's console.
 _ADVICE_ELSEWHERE = {
     **_ADVICE,
     1002: "Check that the key in the connection's password is whole, and that this very host gave it.",
@@ -184,12 +184,12 @@ _ADVICE_BY_KIND = {
     Kind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
     Kind.INVALID: "Change the request.",
     Kind.REFUSED: "Change the request.",
-    Kind.MODERATION: "Change the prompt or the pictures; a clear then makes the next attempt.",
+    Kind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
     Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
     Kind.NO_SLOT: "All slots of the account are taken: try again when one of its tasks has ended.",
 }
 
-#: With these an HTML page is the word of a server before the API, whose address is right.
+#: With these an HTML page is the word of a server before the API, whose URL is right.
 _PAGES_OF_SERVERS = frozenset({408, 425, 429, 499})
 
 _CLASSES: dict[Kind, type[KlingError]] = {
@@ -209,7 +209,7 @@ _CLASSES: dict[Kind, type[KlingError]] = {
 
 
 def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
-    """The exception for an answer that is no success, or a success without the task that it should name.
+    """Return the exception for a response that is no success, or that lacks the task which it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.
@@ -219,7 +219,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     if answer.http_status is None:
         where = "no answer"
     text = f"Could not {doing}: {said} ({where})."
-    advice = _advice(answer)
+    advice = _choose_advice(answer)
     if advice:
         text += f" {advice}"
     state = TaskState.NONE
@@ -242,8 +242,8 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     )
 
 
-def _advice(answer: Answer) -> str | None:
-    """What the person can do about it."""
+def _choose_advice(answer: Answer) -> str | None:
+    """Choose what the user can do about a response; ``None`` where there is nothing to say."""
     status = answer.http_status
     if status is None:
         if answer.kind is not Kind.UNREADABLE or answer.task_state is not TaskState.NONE:
@@ -255,12 +255,12 @@ def _advice(answer: Answer) -> str | None:
     if status == 413:
         return "The request is too large for this host: make its images smaller, or give them as URLs."
     if status in (404, 405) and answer.code is None:
-        return "This address has no such path: check the connection's host (and its path prefix) and api."
+        return "This URL has no such path: check the connection's host (and its path prefix) and api."
     if 300 <= status < 400:
-        return "This is not the address of the API: check the connection's host (and its scheme and path prefix)."
+        return "This is not the URL of the API: check the connection's host (and its scheme and path prefix)."
     if answer.page and status < 500 and status not in _PAGES_OF_SERVERS:
         return (
-            "That is an HTML page, so this is not the address of an API: check the connection's host (and its path "
+            "That is an HTML page, so this is not the URL of an API: check the connection's host (and its path "
             "prefix) and api."
         )
     return _ADVICE_BY_KIND.get(answer.kind)

@@ -37,15 +37,15 @@ def manifest_names(file_name: str) -> tuple[str, ...]:
 
 
 def add_take(name: str, take: int) -> str:
-    """Return what files of this name and take are called: ``red-panda``, ``red-panda.take1``."""
+    """Return the name of the files of a take: ``red-panda``, ``red-panda.take1``."""
     return f"{name}.take{take}" if take > 0 else name
 
 
 def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str | None]]:
     """Split ``template`` into pairs of a literal text and the place that follows it, if one does.
 
-    :param places: what it may hold.
-    :raises ValueError: saying what is wrong with it, in words that follow the template.
+    :param places: the names that it may hold in braces.
+    :raises ValueError: with a text that continues a sentence which begins with the template.
     """
     if template.startswith("/"):
         raise ValueError(ABSOLUTE)
@@ -60,14 +60,14 @@ def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str 
     pairs: list[tuple[str, str | None]] = []
     for literal, place, spec, conversion in parsed:
         if place is not None and place not in places:
-            raise ValueError(_unknown(place, places))
+            raise ValueError(_explain_unknown(place, places))
         if spec or conversion:
             raise ValueError(f"takes {{{place}}} as it is, without ! and :")
         pairs.append((literal, place))
     return pairs
 
 
-def _unknown(place: str, places: Sequence[str]) -> str:
+def _explain_unknown(place: str, places: Sequence[str]) -> str:
     if place == "kling_task_id":
         return "has {kling_task_id}, which nobody knows before the payment; write {name}-{run_id}"
     allowed = ", ".join(f"{{{one}}}" for one in places)

@@ -9,7 +9,7 @@ _NAME = "Kling AI"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """The provider's parts, in the shape of Airflow's ``provider_info.schema.json``."""
+    """Return the provider's parts, in the shape of Airflow's ``provider_info.schema.json``."""
     from kling_provider.hooks.connection_form import CONN_FIELDS, ui_field_behaviour
 
     behaviour = ui_field_behaviour()

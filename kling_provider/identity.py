@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import one_form
 
-#: How far the same request is paid once: in this run, in this DAG, or in the whole account.
+#: How far the same request is paid once: in this run, in this Dag, or in the whole account.
 PayOncePer = Literal["run", "dag", "content"]
 SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "content")
 
@@ -42,7 +42,7 @@ class Identity:
     own: str | None = None
 
     @classmethod
-    def of(
+    def of_request(
         cls,
         request: KlingRequest,
         *,
@@ -54,7 +54,7 @@ class Identity:
         map_index: int,
         images: Mapping[str, str] | None = None,
     ) -> Identity:
-        """The identity of ``request`` at a task instance."""
+        """Return the identity of ``request`` at a task instance."""
         scope: dict[str, Any] = {"per": pay_once_per}
         if pay_once_per != "content":
             scope |= {"dag": dag_id, "task": task_id}
@@ -74,7 +74,7 @@ class Identity:
         )
 
     def external_task_id(self, attempt: int = 0) -> str:
-        """``af-`` + 8 hex that say whose it is + 32 hex of the rest: 43 characters, letters, digits, dash."""
+        """Return ``af-``, 8 hex digits of the owner and 32 of the rest: 43 characters; or the user's own external id."""
         if self.own is not None:
             return self.own
         document = {
@@ -85,47 +85,48 @@ class Identity:
             "take": self.take,
             "attempt": attempt,
         }
-        return f"af-{owner_hash(self.namespace, self.dag_id)}{_hash(document)[:32]}"
+        return f"af-{hash_owner(self.namespace, self.dag_id)}{_hash_value(document)[:32]}"
 
     @property
     def key(self) -> str:
-        """The identity whatever the attempt: what records and sidecars keep.
+        """Return the identity without the attempt, as records and manifests keep it.
 
-        The user's own external id says nothing of the request, so a digest of it follows.
+        The user's own external id says nothing of the request, so a digest of the request follows it.
         """
         if self.own is not None:
-            return f"{self.own}#{_hash(self.fingerprint)[:8]}"
+            return f"{self.own}#{_hash_value(self.fingerprint)[:8]}"
         return self.external_task_id(0)
 
     @property
     def attempts(self) -> int:
+        """Return how many attempts may be made: one under the user's own id."""
         return 1 if self.own is not None else MAX_ATTEMPTS
 
     def attempt_of(self, external_task_id: str) -> int | None:
-        """Which attempt an external id of ours is; ``None`` for somebody else's."""
+        """Return the attempt to which an external id belongs; ``None`` for an id of another identity."""
         for attempt in range(self.attempts):
             if self.external_task_id(attempt) == external_task_id:
                 return attempt
         return None
 
 
-def owner_hash(namespace: str, dag_id: str) -> str:
-    """8 hex: whose an external id is. Empty ``dag_id`` for the scope of a whole account."""
-    return _hash([namespace, dag_id])[:8]
+def hash_owner(namespace: str, dag_id: str) -> str:
+    """Return 8 hex digits for the owner of an external id. ``dag_id`` is empty for the scope of a whole account."""
+    return _hash_value([namespace, dag_id])[:8]
 
 
-def _hash(value: Any) -> str:
+def _hash_value(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return sha256(text.encode()).hexdigest()
 
 
 def is_ours(external_task_id: str | None, namespace: str, dag_ids: Sequence[str] | None = None) -> bool:
-    """Whether an external id was computed here, and by one of ``dag_ids`` where they are given.
+    """Tell whether this provider computed an external id, and for one of ``dag_ids`` where they are given.
 
-    The namespace is hashed together with the DAG id, so without ``dag_ids`` it cannot be told.
+    The namespace is hashed together with the Dag id, so without ``dag_ids`` it is not compared.
     """
     if external_task_id is None or not re.fullmatch(r"af-[0-9a-f]{40}", external_task_id):
         return False
     if dag_ids is None:
         return True
-    return external_task_id[3:11] in {owner_hash(namespace, dag_id) for dag_id in dag_ids}
+    return external_task_id[3:11] in {hash_owner(namespace, dag_id) for dag_id in dag_ids}

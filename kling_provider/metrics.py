@@ -25,78 +25,80 @@ log = logging.getLogger(__name__)
 _waiting: Counter[str] = Counter()
 
 
-def submitted(**tags: str | None) -> None:
-    """A paid call made a task."""
-    _send("incr", "kling.submitted", 1, tags)
+def count_submitted(**tags: str | None) -> None:
+    """Count a task that a paid call made."""
+    _send_metric("incr", "kling.submitted", 1, tags)
 
 
-def adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
-    """A task that was there before is taken over, nothing is paid.
+def count_adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
+    """Count an existing task that was adopted, so that nothing is paid.
 
-    :param instead_of_paying: a paid call was sent before it was found: refused as a duplicate (1201), or its answer
-        was lost.
+    :param instead_of_paying: a paid call was sent before the task was found: it was refused as a duplicate (1201), or its
+        response was lost.
     """
-    _send("incr", "kling.adopted", 1, tags)
+    _send_metric("incr", "kling.adopted", 1, tags)
     if instead_of_paying:
-        _send("incr", "kling.duplicates_prevented", 1, tags)
+        _send_metric("incr", "kling.duplicates_prevented", 1, tags)
 
 
-def delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
-    """A finished video came back to Airflow.
+def count_delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
+    """Count a finished video that came back to Airflow.
 
     :param units: what Kling billed for it.
     :param render: from Kling's create time to its end.
     """
-    _send("incr", "kling.delivered", 1, tags)
+    _send_metric("incr", "kling.delivered", 1, tags)
     if units:
-        _send("incr", "kling.units", float(units), tags)
+        _send_metric("incr", "kling.units", float(units), tags)
     if render is not None:
-        _send("timing", "kling.render_time", render, tags)
+        _send_metric("timing", "kling.render_time", render, tags)
 
 
-def noticed(delay: timedelta, **tags: str | None) -> None:
-    """A task that waited without a worker goes on; ``delay`` since Kling finished the video."""
+def record_notice_delay(delay: timedelta, **tags: str | None) -> None:
+    """Record how long after its end at Kling a deferred task went on; ``delay`` is that time."""
     # Kling's clock and ours may differ.
-    _send("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
+    _send_metric("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
 
 
 @contextmanager
-def failures(**tags: str | None) -> Iterator[None]:
-    """Counts an exception of ours that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
+def count_failures(**tags: str | None) -> Iterator[None]:
+    """Count a Kling error that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""
     try:
         yield
     except Exception as error:
         name = type(error).__name__
         if name.startswith("Kling"):
             words = re.findall(r"[A-Z][a-z]*", name.removeprefix("Kling").removesuffix("Error"))
-            _send("incr", "kling.failures", 1, {**tags, "reason": "_".join(words).lower() or "other"})
+            _send_metric("incr", "kling.failures", 1, {**tags, "reason": "_".join(words).lower() or "other"})
         raise
 
 
 @contextmanager
-def waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
-    """One more trigger of this process waits, for the time of the block."""
+def track_waiting(kind: Literal["video", "slot"]) -> Iterator[None]:
+    """Count one more waiting trigger of this process within the block."""
     _waiting[kind] += 1
-    _tell_waiting(kind)
+    _send_waiting(kind)
     try:
         yield
     finally:
         _waiting[kind] -= 1
-        _tell_waiting(kind)
+        _send_waiting(kind)
 
 
-def _tell_waiting(kind: str) -> None:
-    _send("gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _hostname()}, triggerer=True)
+def _send_waiting(kind: str) -> None:
+    _send_metric(
+        "gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _find_hostname()}, triggerer=True
+    )
 
 
-def _hostname() -> str | None:
+def _find_hostname() -> str | None:
     try:
         return socket.gethostname()
     except OSError:
         return None
 
 
-def _send(
+def _send_metric(
     how: str, name: str, value: Any, tags: Mapping[str, str | None], *, triggerer: bool = False
 ) -> None:
     try:

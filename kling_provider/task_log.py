@@ -21,7 +21,7 @@ _MOST_HIDDEN = 16
 
 @contextmanager
 def log_group(say: Callable[[str], None], title: str) -> Iterator[None]:
-    """What is logged within the block is folded under ``title``."""
+    """Fold what is logged within the block under ``title``."""
     say(f"::group::{title}")
     try:
         yield
@@ -30,7 +30,7 @@ def log_group(say: Callable[[str], None], title: str) -> Iterator[None]:
 
 
 def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) -> None:
-    """Log an HTTP call as it may be shown, folded under ``title``.
+    """Log an HTTP call without secrets, folded under ``title``.
 
     :param call: ``method``, ``url`` and ``json``.
     """
@@ -39,7 +39,7 @@ def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) ->
 
 
 def wait_title(kling_task_id: str, expected_at: float | None) -> str:
-    """The title of a wait for a video.
+    """Return the title of a wait for a video.
 
     :param expected_at: epoch of its likely end.
     """
@@ -50,14 +50,18 @@ def wait_title(kling_task_id: str, expected_at: float | None) -> str:
 
 
 def hide_in_logs(secret: str) -> None:
-    """Have Airflow hide ``secret`` in what this process logs from now on. Where a loop runs, call it in a thread: it is a
-    message to the supervisor."""
+    """Hide ``secret`` in everything that this process logs from now on.
+
+    It sends a message to the supervisor and blocks: call it in a thread where an event loop runs.
+    """
     mask_secret(secret)
 
 
 def hide_token_in_logs(token: str) -> None:
-    """Hide a token that lives for minutes, once. Old ones are dead and need no mask; hundreds of them would make each
-    further secret cost a tenth of a second."""
+    """Hide a token that is valid for minutes, once.
+
+    Expired tokens need no mask; hundreds of them would make each further secret cost a tenth of a second.
+    """
     if token in _hidden:
         return
     while len(_hidden) >= _MOST_HIDDEN:

@@ -27,20 +27,20 @@ class Pack:
 
     @property
     def concurrency(self) -> int | None:
-        """Tasks in flight per model that the pack allows, where its name tells; never an image pack's."""
+        """Return the tasks in flight per model that the pack's name allows; ``None`` for an image pack."""
         found = None if "image" in self.name.lower() else _CONCURRENCY.search(self.name)
         return int(found[1]) or None if found else None
 
 
 def parse_account(data: Any) -> tuple[Pack, ...]:
-    """The packs; none where the account has none (Kling then leaves the key out)."""
+    """Parse the packs of an account; an account without packs has none (Kling then leaves the key out)."""
     infos = data.get("resource_pack_subscribe_infos") if isinstance(data, Mapping) else None
     return tuple(
         Pack(
             name=str(info.get("resource_pack_name") or ""),
             status=str(info.get("status") or ""),
-            total=_number(info.get("total_quantity")),
-            remaining=_number(info.get("remaining_quantity")),
+            total=_parse_number(info.get("total_quantity")),
+            remaining=_parse_number(info.get("remaining_quantity")),
         )
         for info in (infos[:_MOST] if isinstance(infos, list) else ())
         if isinstance(info, Mapping)
@@ -48,14 +48,14 @@ def parse_account(data: Any) -> tuple[Pack, ...]:
 
 
 def concurrency_of(packs: Iterable[Pack]) -> int | None:
-    """The account's limit per model: the highest of its active packs, not their sum (concurrency page)."""
+    """Find the account's limit per model: the highest of its active packs, not their sum (Kling's concurrency page)."""
     return max(
         (pack.concurrency for pack in packs if pack.status == "online" and pack.concurrency), default=None
     )
 
 
 def units_left(packs: Iterable[Pack]) -> Decimal:
-    """Video units of all active packs together."""
+    """Sum up the video units that remain in all active packs."""
     return sum(
         (
             pack.remaining
@@ -66,7 +66,8 @@ def units_left(packs: Iterable[Pack]) -> Decimal:
     )
 
 
-def _number(value: Any) -> Decimal | None:
+def _parse_number(value: Any) -> Decimal | None:
+    """Parse a finite number; return ``None`` for anything else."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:

@@ -21,7 +21,8 @@ class ApiKey:
 
     key: str = field(repr=False)
 
-    def token(self, *, skew: float | None = None) -> str:
+    def make_token(self, *, skew: float | None = None) -> str:
+        """Return the key itself: it needs no signature and has no time."""
         return self.key
 
 
@@ -35,8 +36,8 @@ class AccessKey:
     access_key: str
     secret_key: str = field(repr=False)
 
-    def token(self, *, skew: float | None = None) -> str:
-        """The current token.
+    def make_token(self, *, skew: float | None = None) -> str:
+        """Return a JWT that is valid now, the same one until it is due for renewal.
 
         :param skew: seconds that the server's clock is ahead of ours; given after a 1003 or 1004, it makes
             a new token at once and is kept for later ones.

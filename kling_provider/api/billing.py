@@ -8,31 +8,31 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 
-def plain(amount: Decimal) -> str:
-    """A number without trailing zeros and without an exponent."""
+def format_amount(amount: Decimal) -> str:
+    """Format a number without trailing zeros and without an exponent."""
     return f"{amount.normalize():f}"
 
 
 def units_text(amount: Decimal) -> str:
-    """``1 unit``, ``1.8 units``."""
-    return f"{plain(amount)} {'unit' if amount == 1 else 'units'}"
+    """Format an amount of units: ``1 unit``, ``1.8 units``."""
+    return f"{format_amount(amount)} {'unit' if amount == 1 else 'units'}"
 
 
 def usd_text(amount: Decimal) -> str:
-    """``$0.42``."""
+    """Format an amount of US dollars, rounded to cents: ``$0.42``."""
     return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
 
 
 def billing_text(billing: Any) -> str | None:
-    """``1.8 units, 0.25 USD``; ``None`` where nothing is said.
+    """Format what a task cost: ``1.8 units, 0.25 USD``; return ``None`` where nothing is said.
 
     :param billing: entries of a result: ``charge_type``, ``amount``, ``currency``.
     """
     entries = billing if isinstance(billing, Iterable) and not isinstance(billing, str | Mapping) else ()
-    return ", ".join(_entry(one) for one in entries if isinstance(one, Mapping)) or None
+    return ", ".join(_format_entry(one) for one in entries if isinstance(one, Mapping)) or None
 
 
-def _entry(one: Mapping[str, Any]) -> str:
+def _format_entry(one: Mapping[str, Any]) -> str:
     try:
         amount = Decimal(str(one.get("amount")))
     except InvalidOperation:
@@ -42,6 +42,10 @@ def _entry(one: Mapping[str, Any]) -> str:
     if one.get("charge_type") == "unit":
         return units_text(amount)
     if one.get("currency"):
-        return f"{plain(amount)} {one['currency']}"
+        return f"{format_amount(amount)} {one['currency']}"
     # A task that failed before its generation is billed 0 of nothing.
-    return plain(amount) if not amount else f"{plain(amount)} in a currency that Kling does not say"
+    return (
+        format_amount(amount)
+        if not amount
+        else f"{format_amount(amount)} in a currency that Kling does not say"
+    )

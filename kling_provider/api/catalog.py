@@ -45,11 +45,11 @@ class RequestSpec:
 
     @property
     def type(self) -> str:
-        """The word that users write."""
+        """Return the word that users write for ``type``."""
         return str(self.request_class.model_fields["type"].default)
 
     def takes_external_id(self, model: str) -> bool:
-        """Tell whether a create of this type with ``model`` takes an external id."""
+        """Tell whether a create of this type with ``model`` accepts an external id."""
         return self.external_ids and takes_external_id(model)
 
     def is_locked(self, model: str) -> bool:
@@ -60,11 +60,11 @@ class RequestSpec:
 _SPECS: dict[str, RequestSpec] = {}
 
 
-def _add(spec: RequestSpec) -> None:
+def _add_spec(spec: RequestSpec) -> None:
     _SPECS[spec.type] = spec
 
 
-_add(
+_add_spec(
     RequestSpec(
         request_class=TextToVideo,
         paths={"standard": "/text-to-video/{model}", "legacy": "/v1/videos/text2video"},
@@ -72,7 +72,7 @@ _add(
         price_rule=PerSecond(),
     )
 )
-_add(
+_add_spec(
     RequestSpec(
         request_class=ImageToVideo,
         paths={"standard": "/image-to-video/{model}", "legacy": "/v1/videos/image2video"},
@@ -80,7 +80,7 @@ _add(
         price_rule=PerSecond(),
     )
 )
-_add(
+_add_spec(
     RequestSpec(
         request_class=OmniVideo,
         paths={"standard": "/omni-video/{model}", "legacy": "/v1/videos/omni-video"},
@@ -96,12 +96,12 @@ def request_types() -> tuple[str, ...]:
 
 
 def all_specs() -> tuple[RequestSpec, ...]:
-    """Return every row."""
+    """Return every row of the catalog."""
     return tuple(_SPECS.values())
 
 
 def find_spec(type: object) -> RequestSpec | None:
-    """Return the row of a type, of the default one for ``None`` or an empty text; ``None`` for a word that is none."""
+    """Return the row of a type, the default one for ``None`` or an empty text; ``None`` for an unknown word."""
     return _SPECS.get(type or DEFAULT_TYPE) if isinstance(type, str | None) else None
 
 
@@ -110,18 +110,18 @@ def spec_of(request: KlingRequest) -> RequestSpec:
     return _SPECS[request.type]
 
 
-def estimate(request: KlingRequest) -> Price:
-    """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
-    return spec_of(request).price_rule.price(request)
+def estimate_price(request: KlingRequest) -> Price:
+    """Return the list price of ``request``, whether a task exists already or not."""
+    return spec_of(request).price_rule.compute_price(request)
 
 
 def suggest_type(word: object) -> str:
-    """Return ``" Did you mean 'image_to_video'?"`` where a type is near, else nothing."""
+    """Return ``" Did you mean 'image_to_video'?"`` where a type has a similar name, else an empty text."""
     return suggest(str(word), _SPECS)
 
 
 def input_names() -> dict[str, str | None]:
-    """Return the fields of all types that hold inputs, each with the key within its parts, where it is a list of those."""
+    """Return the input fields of all types, each with the key that holds the input in the parts of a list, or ``None``."""
     return {name: within for spec in _SPECS.values() for name, within, _ in input_fields(spec.request_class)}
 
 
@@ -131,10 +131,10 @@ def all_field_names() -> frozenset[str]:
 
 
 @contextmanager
-def registered(spec: RequestSpec) -> Iterator[None]:
-    """Have one more type for a while: a plugin's, or a test's."""
+def add_spec_for_now(spec: RequestSpec) -> Iterator[None]:
+    """Add one more type within the block: that of a plugin, or of a test."""
     before = dict(_SPECS)
-    _add(spec)
+    _add_spec(spec)
     try:
         yield
     finally:

@@ -3,7 +3,7 @@
 
 The table of codes is Kling's own (error code page, 22 rows). HTTP 429 alone says nothing: 1100, 1101, 1102 and 1304
 share it with 1302 and 1303 and are final. So the code decides, and the HTTP status only where no code of the table
-came. What an answer to the paid call proves is decided in one place, :func:`_proven`.
+came. What an answer to the paid call proves is decided in one place, :func:`_decide_task_state`.
 """
 
 from __future__ import annotations
@@ -116,27 +116,28 @@ class Answer:
 
     @property
     def ok(self) -> bool:
+        """Tell whether the call succeeded."""
         return self.kind is Kind.OK
 
     @property
     def is_about_model(self) -> bool:
-        """The host has no such model, or has it no more: known by the text alone."""
+        """Tell whether the host has no such model, or has it no more; only the text says so."""
         return not self.ok and bool(_MODEL_TEXTS.search(f"{self.code} {self.message}"))
 
     @property
     def is_temporary(self) -> bool:
-        """A refusal that may be none in a moment: too many calls, or a redirect that says so."""
+        """Tell whether a later call may succeed: after too many calls, or a redirect that says so."""
         redirected = self.kind is Kind.UNREADABLE and self.http_status in (302, 307)
         return self.task_state is TaskState.NONE and (redirected or self.kind is Kind.RATE_LIMIT)
 
     @property
-    def duplicate(self) -> bool:
-        """The text says that our external id is taken. Text alone: fragile, so callers look up first."""
+    def is_duplicate(self) -> bool:
+        """Tell whether the external id exists already. Only the text says so, so callers look the id up first."""
         return self.code == 1201 and "already exists" in self.message.lower()
 
     @property
-    def not_found(self) -> bool:
-        """A read of one id that the host does not know: 1203, 1201 by its text (legacy), a gateway's own word.
+    def is_not_found(self) -> bool:
+        """Tell whether the host does not know the id of a read: 1203, 1201 by its text (legacy), or a gateway's word.
 
         A 404 without a code says nothing about the id: it comes from a wrong path, or from a proxy.
         """
@@ -146,23 +147,23 @@ class Answer:
 
 
 def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:
-    """Classify one HTTP answer; never raises.
+    """Read what one HTTP response means; never raise.
 
-    Tolerates what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
+    Accepts what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
     the id of the request under other names. Success needs both a 2xx status and a code of success (or none beside data).
     """
     envelope = read_envelope(body, KLING_CODES)
-    state = _proven(http_status, envelope)
+    state = _decide_task_state(http_status, envelope)
     data, message = envelope.data, envelope.message
-    if _succeeded(http_status, envelope):
+    if _is_success(http_status, envelope):
         kind, code = Kind.OK, envelope.code
         data = data if data is not None else envelope.whole
         state = TaskState.MAY_EXIST
     else:
-        kind = _kind(http_status, envelope, state)
+        kind = _choose_kind(http_status, envelope, state)
         code = envelope.kling_code if envelope.kling_code is not None else envelope.code
         if 300 <= http_status < 400 and envelope.kling_code is None:
-            message = _redirect(headers.get("Location"))
+            message = _explain_redirect(headers.get("Location"))
     return Answer(
         kind,
         http_status,
@@ -170,14 +171,14 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         message,
         envelope.request_id or clean_text(headers.get("X-Request-Id") or "", 200) or None,
         data,
-        None if kind is Kind.OK else _seconds(headers.get("Retry-After")),
+        None if kind is Kind.OK else _parse_retry_after(headers.get("Retry-After")),
         state,
         envelope.form is Form.PAGE,
     )
 
 
-def _proven(http_status: int, envelope: Envelope) -> TaskState:
-    """What this answer to a paid call proves. The first row that fits decides.
+def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
+    """Decide what the response to a paid call proves. The first row that fits decides.
 
     ==================================================================================  ==============
     (a) names a task, or says success in any of the hosts' words                        may exist
@@ -187,7 +188,8 @@ def _proven(http_status: int, envelope: Envelope) -> TaskState:
     anything else: other statuses, a body that was cut, a 2xx without an id              may exist
     ==================================================================================  ==============
 
-    That no answer came is :mod:`kling_provider.hooks.connection_errors`' part: (d) what fails before the connection stands.
+    The case (d), that the call failed before the connection was established, is decided in
+    :mod:`kling_provider.hooks.connection_errors`.
     """
     if envelope.names_task or envelope.says_success:
         return TaskState.MAY_EXIST
@@ -198,7 +200,7 @@ def _proven(http_status: int, envelope: Envelope) -> TaskState:
     return TaskState.MAY_EXIST
 
 
-def _succeeded(http_status: int, envelope: Envelope) -> bool:
+def _is_success(http_status: int, envelope: Envelope) -> bool:
     if not 200 <= http_status < 300 or envelope.whole is None:
         return False
     if envelope.code is not None:
@@ -208,7 +210,7 @@ def _succeeded(http_status: int, envelope: Envelope) -> bool:
     return any(key in envelope.whole for key in ("data", "id", "task_id"))
 
 
-def _kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
+def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
     if envelope.kling_code is not None:
         return _KINDS[envelope.kling_code]
     if state is TaskState.NONE:
@@ -222,15 +224,15 @@ def _is_about_quota(envelope: Envelope) -> bool:
     return any(map(_QUOTA_WORDS.search, envelope.words)) or bool(_QUOTA_TEXTS.search(envelope.message))
 
 
-def _redirect(location: str | None) -> str:
-    """What a redirect says; without the part of its address that may grant access."""
+def _explain_redirect(location: str | None) -> str:
+    """Describe a redirect, without the part of its URL that may grant access."""
     place = show_place(clean_text(location or "", 500))
     where = f" to {place}" if place else ""
     return f"the host answered with a redirect{where[:200]}, which is never followed"
 
 
-def _seconds(value: str | None) -> float | None:
-    """``Retry-After`` in seconds; its date form is not used by anyone here and counts as absent."""
+def _parse_retry_after(value: str | None) -> float | None:
+    """Parse ``Retry-After`` in seconds. Its date form counts as absent: no known host sends it."""
     try:
         seconds = float(value) if value else math.nan
     except ValueError:

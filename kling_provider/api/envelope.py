@@ -61,7 +61,7 @@ class Envelope:
 
 
 def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
-    """Read a body, whatever it holds; never raises.
+    """Read a body, whatever it holds; never raise.
 
     :param known_codes: the codes of Kling's table, 0 not among them.
     """
@@ -70,56 +70,56 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         return Envelope(Form.EMPTY)
     try:
         value = json.loads(text)
-        levels, clean = list(_levels(value)), clean_json(value)
+        levels, clean = list(_walk_levels(value)), clean_json(value)
     except (ValueError, RecursionError):  # brackets without end are no answer either
-        return _not_json(text)
+        return _read_other_form(text)
     if not isinstance(value, dict):
-        named = any(_names_task(level) for level in levels)
+        named = any(_has_task_id(level) for level in levels)
         succeeded = any(_says_success(level) for level in levels)
-        return Envelope(Form.TEXT, message=_excerpt(text), names_task=named, says_success=succeeded)
+        return Envelope(Form.TEXT, message=_make_excerpt(text), names_task=named, says_success=succeeded)
     kling_code: int | None = None
     source: Mapping[str, Any] = value
     for level in levels:
-        found = _code(level.get("code"))
+        found = _parse_code(level.get("code"))
         if isinstance(found, int) and found in known_codes:
             kling_code, source = found, level
     return Envelope(
         form=Form.JSON,
-        code=_code(value.get("code")),
+        code=_parse_code(value.get("code")),
         kling_code=kling_code,
-        message=_message(source) or _message(value),
-        request_id=_text(source.get("request_id")) or _text(value.get("request_id")),
-        data=_data(clean),
+        message=_extract_message(source) or _extract_message(value),
+        request_id=_clean_id(source.get("request_id")) or _clean_id(value.get("request_id")),
+        data=_extract_data(clean),
         whole=clean,
-        names_task=any(_names_task(level) for level in levels) or _names(value, "id"),
+        names_task=any(_has_task_id(level) for level in levels) or _has_any(value, "id"),
         says_success=any(_says_success(level) for level in levels),
-        words=tuple(_words(levels)),
+        words=tuple(_collect_words(levels)),
     )
 
 
-def _not_json(text: bytes) -> Envelope:
+def _read_other_form(text: bytes) -> Envelope:
     if re.match(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|body|!--|\?xml)", text[:200], re.IGNORECASE):
-        return Envelope(Form.PAGE, message=_excerpt(text))
-    return Envelope(Form.CUT if text[:1] in b"{[" else Form.TEXT, message=_excerpt(text))
+        return Envelope(Form.PAGE, message=_make_excerpt(text))
+    return Envelope(Form.CUT if text[:1] in b"{[" else Form.TEXT, message=_make_excerpt(text))
 
 
-def _levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
-    """The objects of an answer, outermost first, those that stand as JSON within a text included."""
+def _walk_levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a response, outermost first, including those that stand as JSON within a text."""
     if depth == 0:
         return
     if isinstance(value, dict):
         yield value
         for item in value.values():
-            yield from _levels(item, depth - 1)
+            yield from _walk_levels(item, depth - 1)
     elif isinstance(value, list):
         for item in value[:50]:
-            yield from _levels(item, depth - 1)
-    elif isinstance(value, str) and (inner := _nested(value)) is not None:
-        yield from _levels(inner, depth - 1)
+            yield from _walk_levels(item, depth - 1)
+    elif isinstance(value, str) and (inner := _parse_nested(value)) is not None:
+        yield from _walk_levels(inner, depth - 1)
 
 
-def _nested(text: str) -> dict[str, Any] | None:
-    """The object that a text holds: all of it, or from its first brace to its last."""
+def _parse_nested(text: str) -> dict[str, Any] | None:
+    """Parse the object that a text holds: all of the text, or from its first brace to its last."""
     begin, end = text.find("{"), text.rfind("}")
     if not 0 <= begin < end or '"' not in text:
         return None
@@ -130,47 +130,47 @@ def _nested(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _names(level: Mapping[str, Any], *keys: str) -> bool:
+def _has_any(level: Mapping[str, Any], *keys: str) -> bool:
     return any(isinstance(level.get(key), str | int) and level[key] for key in keys)
 
 
-def _names_task(level: Mapping[str, Any]) -> bool:
-    return _names(level, "task_id", "taskId") or _names_in(level.get("data"))
+def _has_task_id(level: Mapping[str, Any]) -> bool:
+    return _has_any(level, "task_id", "taskId") or _has_id_in_data(level.get("data"))
 
 
-def _names_in(data: Any) -> bool:
-    """``id`` is a task's where the data of an answer are."""
+def _has_id_in_data(data: Any) -> bool:
+    """Tell whether the data name a task; there a plain ``id`` is the id of a task, too."""
     items = data if isinstance(data, list) else [data]
-    return any(isinstance(item, Mapping) and _names(item, "id", "task_id", "taskId") for item in items)
+    return any(isinstance(item, Mapping) and _has_any(item, "id", "task_id", "taskId") for item in items)
 
 
 def _says_success(level: Mapping[str, Any]) -> bool:
-    if _code(level.get("code")) == 0 or level.get("success") is True:
+    if _parse_code(level.get("code")) == 0 or level.get("success") is True:
         return True
     message = level.get("message")
     return isinstance(message, str) and message.strip().lower() in _SUCCESS
 
 
-def _words(levels: list[Mapping[str, Any]]) -> Iterator[str]:
+def _collect_words(levels: list[Mapping[str, Any]]) -> Iterator[str]:
     for level in levels:
         for key in ("code", "type"):
             if isinstance(word := level.get(key), str):
                 yield word.lower()
 
 
-def _data(envelope: Mapping[str, Any]) -> Any:
-    """The data, and the task's id where a gateway wrote it beside them: what was paid must not lack its id."""
+def _extract_data(envelope: Mapping[str, Any]) -> Any:
+    """Return the data, with the id of the task where a gateway wrote it beside them: a paid task must not lose its id."""
     data, beside = envelope.get("data"), envelope.get("task_id")
     if not beside or data is None:
         return data
     if not data:
         return {"task_id": beside}
-    if isinstance(data, Mapping) and not _names_in(data):
+    if isinstance(data, Mapping) and not _has_id_in_data(data):
         return {**data, "task_id": beside}
     return data
 
 
-def _code(value: Any) -> int | str | None:
+def _parse_code(value: Any) -> int | str | None:
     if value is None or isinstance(value, bool):
         return None
     text = str(value).strip()
@@ -179,7 +179,7 @@ def _code(value: Any) -> int | str | None:
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else clean_text(text, 200)
 
 
-def _message(level: Mapping[str, Any]) -> str:
+def _extract_message(level: Mapping[str, Any]) -> str:
     error = level.get("error")
     if isinstance(error, Mapping):
         error = error.get("message")
@@ -187,12 +187,12 @@ def _message(level: Mapping[str, Any]) -> str:
     return clean_text(redact_urls(said), _LONGEST_MESSAGE)
 
 
-def _text(value: Any) -> str | None:
+def _clean_id(value: Any) -> str | None:
     return clean_text(str(value), 200) if isinstance(value, str | int) and value else None
 
 
-def _excerpt(text: bytes) -> str:
-    """What a body that is no object says, on one line: a page's title, else its first words without tags."""
+def _make_excerpt(text: bytes) -> str:
+    """Return a body that is no object on one line: a page's title, else its first words without tags."""
     said = text[:2000].decode("utf-8", "replace")
     if title := re.search(r"<title[^>]*>(.*?)</title>", said, re.IGNORECASE | re.DOTALL):
         said = title[1]

@@ -33,7 +33,7 @@ class Lock(StrEnum):
 
     #: A second create with the same id is refused, so the id is a lock.
     LOCKED = "locked"
-    #: The id goes along, but nobody has seen a second create refused.
+    #: The id goes along, but no second create was seen to be refused.
     CARRIED = "carried"
     #: The id is not taken.
     NONE = "none"
@@ -66,29 +66,29 @@ class HostProfile:
 
     @property
     def is_kling(self) -> bool:
-        """Kling's own host, with regions and a console; all others are gateways."""
+        """Tell whether this is Kling's own host, with regions and a console; all others are gateways."""
         return self.name == "kling"
 
-    def lock(self, request: KlingRequest) -> Lock:
-        """Return what an external id is worth here for a request, by its type and model."""
+    def find_lock(self, request: KlingRequest) -> Lock:
+        """Return what an external id is worth at this host for a request, by its type and model."""
         spec = spec_of(request)
         if not spec.takes_external_id(request.model) or not self.external_ids:
             return Lock.NONE
         return Lock.LOCKED if self.locks and spec.is_locked(request.model) else Lock.CARRIED
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """Return what this host would drop without a word, whatever the API design; such a request is not sent."""
+        """Return what this host would drop silently, whatever the API design; such a request is not sent."""
         if self.external_ids:
             return []
         return [
-            Problem(field, None, self.dropped_ids)
+            Problem(field, None, self.no_ids_reason)
             for field in ("external_task_id", "callback_url")
             if getattr(request, field)
         ]
 
     @property
-    def dropped_ids(self) -> str:
-        """Why external ids and callbacks are not sent to this host."""
+    def no_ids_reason(self) -> str:
+        """Return why external ids and callbacks are not sent to this host, for messages."""
         why = f"a {self.name} host drops it silently; leave it out"
         if self.needs_namespace:
             why += (
@@ -97,18 +97,18 @@ class HostProfile:
             )
         return why
 
-    def seen_by(self, *, api_key: bool) -> HostProfile:
-        """What remains for a credential: ``/tasks`` refuses access key and secret key (observed live)."""
+    def for_credential(self, *, api_key: bool) -> HostProfile:
+        """Return the profile for a kind of credential: ``/tasks`` refuses access key and secret key (observed live)."""
         if self.task_reads and not api_key:
             return replace(self, task_reads=False)
         return self
 
-    def within(self, namespace: str) -> HostProfile:
-        """What is sent with ids of our own kind: where hosts share an account, only with a namespace."""
+    def with_namespace(self, namespace: str) -> HostProfile:
+        """Return the profile for a namespace: where customers share an account, ids are sent only with one."""
         return replace(self, external_ids=True) if self.needs_namespace and namespace else self
 
-    def at(self, base_url: str) -> HostProfile:
-        """What remains at an address: Kling's former domain has the legacy API alone."""
+    def for_base_url(self, base_url: str) -> HostProfile:
+        """Return the profile for a base URL: Kling's former domain has the legacy API only."""
         if self.task_reads and (urlsplit(base_url).hostname or "").lower() == _FORMER:
             return replace(self, api="legacy", task_reads=False)
         return self
@@ -128,7 +128,7 @@ PROFILES = {
             account=True,
             lax_words=False,
         ),
-        # Any host that we do not know: create and read by id, nothing else. The id is sent, nobody checks it.
+        # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
         HostProfile("gateway", "legacy", external_ids=True),
         # QuantumNous/new-api: submit and read by id. Installs before August 2026 (relay/channel/task/kling) drop external
         # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.
@@ -151,8 +151,8 @@ _KNOWN_HOSTS = {
 }
 
 
-def profile_name(base_url: str) -> str:
-    """The profile of an address; any host that is not in the table is a ``gateway``."""
+def find_profile_name(base_url: str) -> str:
+    """Return the name of the profile of a base URL; ``gateway`` for a host that is not in the table."""
     host = (urlsplit(base_url).hostname or "").lower()
     for domain, name in _KNOWN_HOSTS.items():
         if host == domain or host.endswith("." + domain):

@@ -20,14 +20,14 @@ _ELSEWHERE_THERE = "belongs to another account (or to another type of request)"
 
 
 def read_create_time(kling_task_id: str) -> datetime | None:
-    """When Kling made a task, by its id; ``None`` for an id of another form (a gateway's own, an old one)."""
+    """Return when Kling made a task, by its id; ``None`` for an id of another form (a gateway's own, an old one)."""
     if len(kling_task_id) != _DIGITS or not (kling_task_id.isascii() and kling_task_id.isdigit()):
         return None
     return _EPOCH + timedelta(milliseconds=int(kling_task_id) >> _SHIFT)
 
 
 def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling: bool = True) -> str:
-    """Say why a host may not know a task, for a text with "…: it" before it.
+    """Explain why a host may not know a task, to follow "…: it" in a message.
 
     :param now: with its time zone; default: the present.
     :param at_kling: the host is Kling's own, and no gateway.
@@ -38,7 +38,7 @@ def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling
     if made is None or not _FIRST <= made <= now + timedelta(days=1):
         return f"{elsewhere}, or it is older than {RETENTION.days} days"
     age = max(now - made, timedelta(0))
-    when = f"was made on {made:%d %B %Y} by its id, {_in_words(age)} ago"
+    when = f"was made on {made:%d %B %Y} by its id, {_format_age(age)} ago"
     if age > RETENTION:
         return f"{when}, and Kling forgets a task after {RETENTION.days} days"
     return (
@@ -47,8 +47,8 @@ def explain_unknown(kling_task_id: str, now: datetime | None = None, *, at_kling
     )
 
 
-def _in_words(age: timedelta) -> str:
-    """The age in the largest unit that has at least two."""
+def _format_age(age: timedelta) -> str:
+    """Format an age in the largest unit of which it has at least two."""
     minutes = int(age.total_seconds() // 60)
     if minutes < 2:
         return "about a minute" if minutes else "less than a minute"

@@ -2,7 +2,7 @@
 """What each model can do (Kling's capability map of 2026-05-19 and its endpoint pages).
 
 The list is open: a name that is not here passes through with type checks only, because models appear and
-retire without notice. Names are the standard API's; :func:`canonical` knows the legacy ones.
+retire without notice. Names are the standard API's; :func:`to_standard_name` knows the legacy ones.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Model:
     #: The standard API serves it (the retired ones live on at gateways, in the legacy dialect).
     standard: bool = True
     prompt_limit: int = 2500
-    #: The same for ``image_to_video``, where it is another one.
+    #: The limit for ``image_to_video``, where it differs.
     image_prompt_limit: int | None = None
-    #: The same for a prompt all in another script than Latin; ``None`` where every character counts alike.
+    #: The limit for a prompt wholly in another script than Latin; ``None`` where every character counts alike.
     other_script_limit: int | None = None
     #: The types of requests that it serves.
     types: tuple[str, ...] = ("text_to_video", "image_to_video")
@@ -63,43 +63,43 @@ class Model:
 
     @property
     def has_audio_field(self) -> bool:
-        """Tell whether sound can be switched."""
+        """Tell whether sound can be switched on and off."""
         return bool(self.audio)
 
     @property
     def durations_as_text(self) -> str:
-        """Return the seconds for people: ``3 to 15``, ``5 or 10``."""
+        """Return the durations in seconds for messages: ``3 to 15``, ``5 or 10``."""
         numbers = self.durations
         if len(numbers) > 2 and numbers == tuple(range(numbers[0], numbers[-1] + 1)):
             return f"{numbers[0]} to {numbers[-1]}"
         return " or ".join(str(number) for number in numbers)
 
     def find_excess(self, prompt: str, limit: int) -> str | None:
-        """Return what is said of a prompt that is too long, else ``None``.
+        """Return a message where a prompt is too long, else ``None``.
 
         Where a script counts for more, a mixed text counts by its parts.
 
         :param limit: characters, for the type of request.
         """
         counted: float = len(prompt)
-        accepts = str(limit)
+        accepts = f"{limit} characters"
         if self.other_script_limit is not None:
             others = sum(1 for sign in prompt if not _is_latin(sign))
             counted += others * (limit / self.other_script_limit - 1)
-            accepts += f" in Latin script, {self.other_script_limit} in others"
+            accepts += f" in Latin script, {self.other_script_limit} in others,"
         # The weight of a character is no whole number, so a text of exactly the limit may come out a hair above it.
         if counted < limit + 1:
             return None
-        return f"has {len(prompt)} characters; {self.name} takes {accepts}"
+        return f"must be at most {accepts} for {self.name} (has {len(prompt)})"
 
 
 def _is_latin(sign: str) -> bool:
-    """Latin letters, digits and signs; with the punctuation and combining marks that go with them."""
+    """Tell whether a character is a Latin letter, digit or sign, or punctuation or a combining mark that goes with them."""
     return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
 
 
-def _retired(name: str, *, text: bool = True, v1: bool = False) -> Model:
-    """A model of 2024 or 2025 that lives on at gateways, in the legacy dialect."""
+def _make_retired_model(name: str, *, text: bool = True, v1: bool = False) -> Model:
+    """Make the rules of a model of 2024 or 2025 that only gateways still serve, on the legacy API."""
     return Model(
         name=name,
         legacy_name=name,
@@ -202,12 +202,12 @@ _MODELS = (
         locked=False,
         external_ids=False,
     ),
-    _retired("kling-v1", v1=True),
-    _retired("kling-v1-5", text=False, v1=True),
-    _retired("kling-v1-6", v1=True),
-    _retired("kling-v2-master"),
-    _retired("kling-v2-1", text=False),
-    _retired("kling-v2-1-master"),
+    _make_retired_model("kling-v1", v1=True),
+    _make_retired_model("kling-v1-5", text=False, v1=True),
+    _make_retired_model("kling-v1-6", v1=True),
+    _make_retired_model("kling-v2-master"),
+    _make_retired_model("kling-v2-1", text=False),
+    _make_retired_model("kling-v2-1-master"),
 )
 
 _BY_NAME = {model.name: model for model in _MODELS} | {
@@ -216,24 +216,24 @@ _BY_NAME = {model.name: model for model in _MODELS} | {
 
 
 def known_model(name: str) -> Model | None:
-    """The rules of ``name`` in either spelling; ``None`` for a name that is not in the table."""
+    """Return the rules of a model by either of its names; ``None`` for a name that is not in the table."""
     return _BY_NAME.get(name)
 
 
 def takes_external_id(name: str) -> bool:
-    """Tell whether a model takes ``external_task_id`` and ``callback_url``; a new name of the 4.0 family does not."""
+    """Tell whether a model accepts ``external_task_id`` and ``callback_url``; unknown names of the 4.0 family do not."""
     model = known_model(name)
     return model.external_ids if model else not name.startswith("kling-4.0")
 
 
 def is_locked(name: str) -> bool:
-    """Tell whether Kling was seen, or is documented, to refuse a second create with the same external id."""
+    """Tell whether Kling refuses a second create with the same external id, by observation or documentation."""
     model = known_model(name)
     return model is not None and model.locked
 
 
 def expected_seconds(name: str, duration: int) -> float:
-    """Return the seconds from Kling's create time to the end of a task, typically: for people, never for a decision.
+    """Return how many seconds a task typically takes from its creation to its end, for messages only.
 
     :param duration: seconds of video.
     """
@@ -242,32 +242,32 @@ def expected_seconds(name: str, duration: int) -> float:
 
 
 def find_near_name(name: str) -> str | None:
-    """Return the known model that ``name`` plainly means, with other dots and dashes; else ``None``."""
-    return next((known for known in model_names() if _folded(known) == _folded(name)), None)
+    """Return the known model whose name differs from ``name`` in dots, dashes and case only; else ``None``."""
+    return next((known for known in model_names() if _fold_name(known) == _fold_name(name)), None)
 
 
-def _folded(name: str) -> str:
+def _fold_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]|v", "", name.lower())
 
 
-def canonical(name: str) -> str:
-    """The standard API's spelling of a model, so that both dialects mean the same one."""
+def to_standard_name(name: str) -> str:
+    """Return the standard API's name of a model; an unknown name stays."""
     model = _BY_NAME.get(name)
     return model.name if model else name
 
 
 def legacy_name(name: str) -> str:
-    """The legacy API's spelling of a model in the standard one's; a name that we do not know stays."""
+    """Return the legacy API's name of a model; an unknown name stays."""
     model = _BY_NAME.get(name)
     return (model.legacy_name or name) if model else name
 
 
-def nearest_current(name: str) -> str:
-    """The model in use at Kling whose name is nearest, in both spellings: what to write for one that is unknown there."""
+def suggest_current_model(name: str) -> str:
+    """Return the nearest model that Kling serves now, in both spellings, to write instead of one that is unknown there."""
     current = {
         spelling: model
         for model in _MODELS
-        if model.standard and model.name != canonical(name) and not model.name.startswith("kling-4")
+        if model.standard and model.name != to_standard_name(name) and not model.name.startswith("kling-4")
         for spelling in (model.name, model.legacy_name)
         if spelling
     }
@@ -277,5 +277,5 @@ def nearest_current(name: str) -> str:
 
 
 def model_names() -> tuple[str, ...]:
-    """The names in the table, both spellings, for suggestions."""
+    """Return the names in the table, in both spellings, for suggestions."""
     return tuple(_BY_NAME)

@@ -16,31 +16,35 @@ from kling_provider.api.catalog import (
     input_names,
     request_types,
 )
-from kling_provider.api.problems import InvalidRequest, Problem, from_pydantic, suggest, unknown_key
+from kling_provider.api.problems import InvalidRequest, Problem, list_problems, suggest, unknown_key
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import KEYS_WITHIN
-from kling_provider.api.spelling import legacy_names, translate
-from kling_provider.api.values import plain
+from kling_provider.api.spelling import legacy_names, translate_fields
+from kling_provider.api.values import to_plain_values
 
 
 def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
-    """Read one request in our vocabulary or the legacy one, and check it.
+    """Parse one request, with the names of the standard or the legacy API, and check it.
 
     A value of ``None`` counts as not given; numbers and booleans may be text (Jinja renders text).
 
-    :param data: a mapping, or a request that was made otherwise: its rules are checked all the same.
-    :raises InvalidRequest: with every problem at once, each with field, what was found and what to write.
+    :param data: a mapping, or a request: its rules are checked all the same.
+    :raises InvalidRequest: with every problem at once, each with its field, what was found and what to write instead.
     """
     if isinstance(data, KlingRequest):
         data = data.model_dump(exclude_unset=True) | {"type": data.type}
     if not isinstance(data, Mapping):
-        raise InvalidRequest([Problem("", data, "a request is a mapping such as {'prompt': 'A red panda'}")])
-    data, problems = plain(data)
+        raise InvalidRequest(
+            [Problem("", data, "a request must be a mapping such as {'prompt': 'A red panda'}")]
+        )
+    data, problems = to_plain_values(data)
     spec = find_spec(type_ := data.get("type") or DEFAULT_TYPE)
     if spec is None:
-        raise InvalidRequest([*problems, Problem("type", type_, f"is one of: {', '.join(request_types())}")])
+        raise InvalidRequest(
+            [*problems, Problem("type", type_, f"must be one of: {', '.join(request_types())}")]
+        )
     cls = spec.request_class
-    fields, misspelt = translate({key: value for key, value in data.items() if value is not None})
+    fields, misspelt = translate_fields({key: value for key, value in data.items() if value is not None})
     problems += misspelt
     for key in [key for key in fields if key not in cls.model_fields]:
         problems.append(unknown_key(key, fields.pop(key), cls.model_fields, _explain_foreign(key, spec)))
@@ -48,13 +52,13 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     try:
         request = cls.model_validate(fields)
     except ValidationError as error:
-        problems += from_pydantic(error, KEYS_WITHIN)
+        problems += list_problems(error, KEYS_WITHIN)
         wrong = _wrong_fields(error)
         if "model" not in wrong:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            rest = _construct(cls, {key: value for key, value in fields.items() if key not in wrong})
+            rest = _build_unchecked(cls, {key: value for key, value in fields.items() if key not in wrong})
             problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
     if request is not None:
         problems += request.find_problems()
@@ -64,12 +68,12 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
 
 
 def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, Any]]:
-    """Read a request that may be wrong: its readable fields, and the others as they were written.
+    """Read a request that may be wrong, and return it with its valid fields, and the other fields as they were written.
 
-    For texts about it and for its name. It is no check: nothing may be sent of it.
+    For messages about it and for its name. Nothing was checked, so it must not be sent.
     """
-    clean, _ = plain(data)
-    fields, _ = translate({key: value for key, value in clean.items() if value is not None})
+    clean, _ = to_plain_values(data)
+    fields, _ = translate_fields({key: value for key, value in clean.items() if value is not None})
     spec = find_spec(str(fields.pop("type", ""))) or find_spec(DEFAULT_TYPE)
     assert spec is not None
     cls = spec.request_class
@@ -78,11 +82,11 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
         return cls.model_validate(fields), rest
     except ValidationError as error:
         rest |= {key: fields.pop(key) for key in _wrong_fields(error) if key in fields}
-    return _construct(cls, fields), rest
+    return _build_unchecked(cls, fields), rest
 
 
 def write_type(field: str) -> str | None:
-    """Return what to write where an input comes without a type that takes it: ``write type: image_to_video``.
+    """Suggest a type that accepts an input field: ``write type: image_to_video``; ``None`` for other fields.
 
     Of several types the plainest one, which comes first in the catalog.
     """
@@ -90,8 +94,8 @@ def write_type(field: str) -> str | None:
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
-def _construct(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
-    """A request whose required fields may be missing."""
+def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
+    """Build a request whose required fields may be missing."""
     try:
         return cls.model_validate(dict(fields))
     except ValidationError:
@@ -99,7 +103,7 @@ def _construct(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingReque
 
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
-    """What to say of a key that the type does not have; ``None`` where a plain suggestion does."""
+    """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
     others = [other.type for other in all_specs() if key in other.request_class.model_fields]
     if others:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
-from kling_provider.api.models import canonical
+from kling_provider.api.models import to_standard_name
 
 if TYPE_CHECKING:
     from kling_provider.api.requests.base import AudioRate
@@ -68,58 +68,61 @@ _GATEWAY_USD: dict[str, _Cells] = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """``units`` and ``usd`` are ``None`` where nobody states them; ``basis`` says where they come from or why not."""
+    """``units`` and ``usd`` are ``None`` where no list states them; ``basis`` says where they come from or why not."""
 
     units: Decimal | None
     usd: Decimal | None
     basis: str
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
+        """Tell whether the price is known in units."""
         return self.units is not None
 
     def as_json(self) -> dict[str, str | None]:
-        """For XCom: amounts as decimal text."""
+        """Return the price for XCom: amounts as decimal text, ``None`` where unknown."""
         return {
-            "units": None if self.units is None else _plain(self.units),
-            "usd": None if self.usd is None else _plain(self.usd),
+            "units": None if self.units is None else _format_number(self.units),
+            "usd": None if self.usd is None else _format_number(self.usd),
             "basis": self.basis,
         }
 
     def as_text(self) -> str:
-        """For a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
+        """Format the price for a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
         if self.usd is None:
             return f"unknown price ({self.basis})"
         dollars = f"about ${self.usd.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
         if self.units is None:
             return f"unknown units ({dollars} {self.basis})"
-        return f"{_plain(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
+        return (
+            f"{_format_number(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
+        )
 
 
 class PriceRule(Protocol):
     """How the price of a type is found."""
 
-    def price(self, request: Any) -> Price:
-        """Return the list price of ``request``. Adopted tasks and failed ones are not considered."""
+    def compute_price(self, request: Any) -> Price:
+        """Return the list price of ``request``, whether a task exists already or not."""
 
 
 @dataclass(frozen=True, slots=True)
 class PerSecond:
-    """By model, resolution and sound, for each second asked for.
+    """A price per second, by model, resolution and sound.
 
     The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
     """
 
-    def price(self, request: Any) -> Price:
-        """Return the list's cell times the seconds; unknown where the input decides how long the result is."""
+    def compute_price(self, request: Any) -> Price:
+        """Return the list's price of a second times the seconds; unknown where the input decides the length."""
         if (seconds := request.billed_seconds) is None:
             return Price(None, None, "the length of the input decides")
-        return price(request.model, request.resolution, seconds, audio_rate=request.audio_rate)
+        return look_up_price(request.model, request.resolution, seconds, audio_rate=request.audio_rate)
 
 
 @dataclass(frozen=True, slots=True)
 class PerCall:
-    """The same for each call.
+    """A fixed price for each call.
 
     :param units: of the pack that pays for it.
     :param usd_per_unit: the list price of such a unit.
@@ -128,24 +131,24 @@ class PerCall:
     units: str
     usd_per_unit: Decimal = USD_PER_UNIT
 
-    def price(self, request: Any) -> Price:
-        """Return it."""
+    def compute_price(self, request: Any) -> Price:
+        """Return the price of one call."""
         units = Decimal(self.units)
         return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
 
 
-def price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:
-    """The list price of ``seconds`` of video.
+def look_up_price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:
+    """Return the list price of ``seconds`` of video.
 
     :param model: in either spelling.
     :param audio_rate: ``native`` also where a model always makes sound; ``video`` where a reference video goes in.
     """
-    model = canonical(model)
-    if cell := _cell(_LIST, model, audio_rate, resolution):
-        return _in_units(cell * seconds, f"at the list price of {LIST_DATE}")
-    if cell := _cell(_THIRD_PARTY, model, audio_rate, resolution):
-        return _in_units(cell * seconds, "by third parties' lists, the model is retired")
-    if cell := _cell(_GATEWAY_USD, model, audio_rate, resolution):
+    model = to_standard_name(model)
+    if cell := _find_cell(_LIST, model, audio_rate, resolution):
+        return _price_units(cell * seconds, f"at the list price of {LIST_DATE}")
+    if cell := _find_cell(_THIRD_PARTY, model, audio_rate, resolution):
+        return _price_units(cell * seconds, "by third parties' lists, the model is retired")
+    if cell := _find_cell(_GATEWAY_USD, model, audio_rate, resolution):
         return Price(None, cell * seconds, "at a gateway's price of November 2026, Kling's own is not known")
     if not any(model in table for table in (_LIST, _THIRD_PARTY, _GATEWAY_USD)):
         return Price(None, None, f"model {model} is not in the price list of {LIST_DATE}")
@@ -162,15 +165,17 @@ _WORDS: dict[AudioRate, str] = {
 }
 
 
-def _cell(table: dict[str, _Cells], model: str, audio_rate: AudioRate, resolution: str) -> Decimal | None:
+def _find_cell(
+    table: dict[str, _Cells], model: str, audio_rate: AudioRate, resolution: str
+) -> Decimal | None:
     text = table.get(model, {}).get(audio_rate, {}).get(resolution)
     return None if text is None else Decimal(text)
 
 
-def _in_units(units: Decimal, basis: str) -> Price:
+def _price_units(units: Decimal, basis: str) -> Price:
     return Price(units, units * USD_PER_UNIT, basis)
 
 
-def _plain(number: Decimal) -> str:
+def _format_number(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

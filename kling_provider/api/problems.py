@@ -25,7 +25,7 @@ class Problem:
     def __str__(self) -> str:
         # The path of a callback's URL is often its secret.
         hidden = self.found is None or not self.field or self.field.endswith("callback_url")
-        found = "" if hidden else f" {_short(self.found)}"
+        found = "" if hidden else f" {_shorten_value(self.found)}"
         return f"{self.field}{found}: {self.message}" if self.field else self.message
 
 
@@ -38,24 +38,25 @@ class InvalidRequest(ValueError):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """``" Did you mean 'duration'?"`` where something is near, else nothing."""
+    """Return ``" Did you mean 'duration'?"`` where a known word is similar, else an empty text."""
     near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = None) -> Problem:
+    """Describe a key that a request does not have."""
     if hint is not None:
         return Problem(key, found, hint)
     names = [name for name in known if name != "type"]
-    return Problem(key, found, _no_such_key(key, names))
+    return Problem(key, found, _say_no_such_key(key, names))
 
 
-def _no_such_key(key: str, known: Sequence[str]) -> str:
+def _say_no_such_key(key: str, known: Sequence[str]) -> str:
     return f"no such key.{suggest(key, known) or ' Allowed: ' + ', '.join(known) + '.'}"
 
 
-def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
-    """pydantic's findings in our words.
+def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
+    """List what pydantic found, in this provider's words.
 
     :param keys_within: per field that holds objects, the keys of those.
     """
@@ -66,44 +67,48 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
         match item["type"]:
             case "literal_error":
                 allowed = str(context["expected"]).replace("'", "").replace(" or ", ", ")
-                message = f"is one of: {allowed}.{suggest(str(item['input']), allowed.split(', '))}"
+                message = f"must be one of: {allowed}.{suggest(str(item['input']), allowed.split(', '))}"
             case "int_parsing" | "int_parsing_size" | "int_type" | "int_from_float" | "finite_number":
-                message = "is a whole number"
+                message = "must be a whole number"
             case "float_parsing" | "float_type":
-                message = "is a number"
+                message = "must be a number"
             case "bool_parsing" | "bool_type":
-                message = "is true or false"
+                message = "must be true or false"
             case "string_unicode":
                 halves = sorted({sign for sign in item["input"] if "\ud800" <= sign <= "\udfff"})
                 signs = ", ".join(f"U+{ord(sign):04X}" for sign in halves[:5])
                 problems.append(Problem(field, None, f"has characters that are no text: {signs}"))
                 continue
             case "string_type":
-                message = "is text"
+                message = "must be text"
             case "string_too_short" | "too_short" if isinstance(item["input"], str):
-                message = "is empty: write something, or leave it out"
+                message = "must not be empty: write something, or leave it out"
             case "string_too_long" | "too_long" if isinstance(item["input"], str):
-                message = f"is at most {context['max_length']} characters (has {len(item['input'])})"
+                message = f"must be at most {context['max_length']} characters (has {len(item['input'])})"
             case "list_type":
-                message = "is a list"
+                message = "must be a list"
             case "model_type":
-                message = "is a mapping of keys and values"
+                message = "must be a mapping of keys and values"
             case "too_short":
-                message = f"has at least {context['min_length']} entries (has {context['actual_length']})"
+                message = (
+                    f"must have at least {context['min_length']} entries (has {context['actual_length']})"
+                )
             case "too_long":
-                message = f"has at most {context['max_length']} entries (has {context['actual_length']})"
+                message = (
+                    f"must have at most {context['max_length']} entries (has {context['actual_length']})"
+                )
             case "extra_forbidden" | "invalid_key":
                 within = next(
                     (keys_within[str(part)] for part in item["loc"][-2::-1] if part in keys_within), ()
                 )
-                message = _no_such_key(str(item["loc"][-1]), within)
+                message = _say_no_such_key(str(item["loc"][-1]), within)
             case "missing":
                 problems.append(Problem(field, None, "is missing"))
                 continue
             case "greater_than_equal":
-                message = f"is {context['ge']:g} or more"
+                message = f"must be {context['ge']:g} or more"
             case "less_than_equal":
-                message = f"is {context['le']:g} or less"
+                message = f"must be {context['le']:g} or less"
             case "string_pattern_mismatch":
                 message = _PATTERNS.get(field, "has characters that are not allowed here")
             case "value_error":
@@ -115,15 +120,15 @@ def from_pydantic(error: ValidationError, keys_within: Mapping[str, Sequence[str
 
 
 _PATTERNS = {
-    "aspect_ratio": 'is written like "16:9"',
-    "base_video": "must be an http or https URL: Kling takes videos by URL only",
-    "callback_url": "is an http or https address",
-    "external_task_id": "is 1 to 128 letters, digits, dots, colons, dashes and underscores",
-    "model": "is a model's name such as kling-3.0",
-    "reference_video": "must be an http or https URL: Kling takes videos by URL only",
+    "aspect_ratio": 'must be written like "16:9"',
+    "base_video": "must be an http or https URL: Kling accepts videos by URL only",
+    "callback_url": "must be an http or https URL",
+    "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores",
+    "model": "must be a model's name such as kling-3.0",
+    "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
 }
 
 
-def _short(value: Any) -> str:
+def _shorten_value(value: Any) -> str:
     text = redact_urls(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."

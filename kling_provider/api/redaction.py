@@ -49,9 +49,9 @@ _SHORTEST_KEY = 8
 
 
 def redact_urls(text: object) -> str:
-    """Leave out of ``text`` every query string, and the user part of every URL.
+    """Cut every query string, and the user part of every URL, out of ``text``.
 
-    A signature, and a password, grant access to what they sign. ``str`` is taken of what is no text.
+    A signature, and a password, grant access to what they sign. Anything that is not text is converted first.
     """
     shown = _BARE_QUERY.sub(r"\1?…", _QUERY.sub("?…", str(text)))
     return _USER.sub(r"\1\2…@", shown)
@@ -67,7 +67,7 @@ def redact_value(value: Any) -> Any:
 
 
 def redact_url(url: str) -> str:
-    """Leave out of one URL the user part, the fragment, its signature, and every parameter that may grant access.
+    """Cut out of one URL the user part, the fragment, its signature, and every parameter that may grant access.
 
     The other parameters stay, in their order and spelling.
 
@@ -84,7 +84,7 @@ def strip_query(url: str) -> str:
 
 
 def strip_user(netloc: str) -> str:
-    """Cut ``user:password@`` off the place of a URL: host and port are left."""
+    """Remove ``user:password@`` from the network location of a URL; host and port remain."""
     return netloc.rpartition("@")[2]
 
 
@@ -94,7 +94,7 @@ def show_host(url: str) -> str:
 
 
 def show_place(url: str) -> str:
-    """Return scheme, host, port and path of a URL, for messages; empty where it is none.
+    """Return scheme, host, port and path of a URL, for messages; empty where it is not a URL.
 
     A scheme that is missing is read as https.
     """
@@ -121,13 +121,15 @@ def show_origin(url: str) -> str:
 
 
 def redact_key(text: str, key: str) -> str:
-    """Blank a key that a message repeats."""
+    """Replace a key that a message repeats by ``***``."""
     return text.replace(key, "***")
 
 
 def redact_key_in_body(body: bytes, key: str) -> bytes:
-    """Blank a key that an HTTP body repeats. One that is shorter than any real key stays: it may be part of a word, or
-    of JSON itself."""
+    """Replace a key that an HTTP body repeats by ``***``.
+
+    A text that is shorter than any real key stays: it may be part of a word, or of JSON itself.
+    """
     return body.replace(key.encode(), b"***") if len(key) >= _SHORTEST_KEY else body
 
 
@@ -152,7 +154,7 @@ def shorten(text: str, length: int = 200) -> str:
 
 
 def clean_text(text: str, longest: int = LONGEST) -> str:
-    """Make one line without control characters, escape sequences and lone surrogates of a text from elsewhere.
+    """Return a foreign text as one line, without control characters, escape sequences and lone surrogates.
 
     :param longest: cut to so many characters, the last of which then is ``…``.
     """
@@ -162,8 +164,9 @@ def clean_text(text: str, longest: int = LONGEST) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """Put every text of a JSON value through :func:`clean_text`, keys included. An id that is not clean as it came
-    becomes empty: it could not be asked for again.
+    """Apply :func:`clean_text` to every text of a JSON value, keys included.
+
+    An id that would be changed by this becomes empty: the host would not know the changed one.
 
     :raises RecursionError: where it is nested too deeply.
     """

@@ -39,9 +39,9 @@ class ResultFacts(BaseModel):
 
     @classmethod
     def of_request(cls, request: Any, *, type: str | None = None) -> ResultFacts:
-        """Return what a request says itself.
+        """Return the facts that a request itself states.
 
-        :param request: a request or what was sent of it; ``None`` where nobody knows.
+        :param request: a request or what was sent of it; ``None`` where it is unknown.
         :param type: the kind of request, where ``request`` does not say it.
         """
         known = {name: getattr(request, name) for name in cls.model_fields if hasattr(request, name)}
@@ -50,30 +50,30 @@ class ResultFacts(BaseModel):
         return cls.model_validate({**known, "type": type or known.get("type")})
 
     def with_task(self, task: KlingTask) -> ResultFacts:
-        """Return them with what a task at Kling says."""
+        """Return these facts with those of a task at Kling."""
         return self.model_copy(
             update={
                 "kling_task_id": task.kling_task_id,
                 "external_task_id": task.external_task_id or self.external_task_id,
                 "billing": billing_facts(task.billing),
-                "created_at": moment(task.created_at),
-                "finished_at": moment(task.finished_at),
-                "expires_at": moment(task.expires_at),
+                "created_at": format_time(task.created_at),
+                "finished_at": format_time(task.finished_at),
+                "expires_at": format_time(task.expires_at),
             }
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the facts alone, also of what says more."""
+        """Return the facts alone, also of a subclass with further fields."""
         return {name: getattr(self, name) for name in ResultFacts.model_fields}
 
 
-def moment(value: datetime | None) -> str | None:
-    """Return ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
+def format_time(value: datetime | None) -> str | None:
+    """Format a time as ISO 8601 in UTC with milliseconds: ``2026-11-24T06:00:12.345+00:00``."""
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
-    """Return what a task cost, as JSON; amounts are text without an exponent."""
+    """Return what a task cost as JSON; amounts are text without an exponent."""
     return [
         {"charge_type": one.charge_type, "amount": format(one.amount, "f"), "currency": one.currency}
         for one in billing

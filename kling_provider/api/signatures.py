@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which parts of a URL only sign it, so that a link which was signed anew stands for the same file; and which may grant
-access, and are shown to nobody.
+access, and are never shown.
 
 Most names that signatures use mean something else elsewhere: ``sign=leo``, ``policy=home`` or ``exp=happy`` may
-choose the picture. So nothing is left out for its name alone, only what stands beside the rest of its signature.
+choose the image. So nothing is left out for its name alone, only what stands beside the rest of its signature.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class _Scheme:
     more: frozenset[str] = frozenset()
     like: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
-    def names_in(self, query: Mapping[str, Sequence[str]]) -> frozenset[str]:
-        """What of ``query`` (name to values) is this signature; nothing where it is not whole."""
+    def find_names(self, query: Mapping[str, Sequence[str]]) -> frozenset[str]:
+        """Return the names in ``query`` (name to values) that belong to this signature; none where it is incomplete."""
         here = frozenset(
             name
             for name, values in query.items()
@@ -40,8 +40,8 @@ class _Scheme:
         return here & self.more.union(*self.needs)
 
 
-def _scheme(*needs: str, more: str = "", **like: str) -> _Scheme:
-    """Groups and names as words with blanks between."""
+def _make_scheme(*needs: str, more: str = "", **like: str) -> _Scheme:
+    """Make a scheme from groups and names that are written as words separated by blanks."""
     return _Scheme(
         tuple(frozenset(group.split()) for group in needs),
         frozenset(more.split()),
@@ -49,10 +49,10 @@ def _scheme(*needs: str, more: str = "", **like: str) -> _Scheme:
     )
 
 
-def _version_4(store: str) -> _Scheme:
-    """``X-Amz-Signature`` and its like: the stores that took AWS's fourth version over."""
+def _make_version_4(store: str) -> _Scheme:
+    """Make the scheme of ``X-Amz-Signature`` for a store that adopted AWS's signature version 4."""
     names = "algorithm date signedheaders security-token signature-version additional-headers"
-    return _scheme(
+    return _make_scheme(
         f"x-{store}-signature",
         f"x-{store}-credential x-{store}-expires x-{store}-access-key-id",
         more=" ".join(f"x-{store}-{name}" for name in names.split()),
@@ -61,62 +61,62 @@ def _version_4(store: str) -> _Scheme:
 
 #: Pinned: what is left out here enters no identity. A row more, or less, pays again for requests with such a link.
 _SCHEMES = (
-    *(_version_4(store) for store in ("amz", "goog", "oss", "tos", "cos", "obs")),
+    *(_make_version_4(store) for store in ("amz", "goog", "oss", "tos", "cos", "obs")),
     # AWS v2, Google's and Alibaba's first version, Huawei OBS; and whatever else signs by these two words.
-    _scheme(
+    _make_scheme(
         "signature",
         "expires awsaccesskeyid googleaccessid ossaccesskeyid accesskeyid",
         more="security-token x-amz-security-token x-oss-security-token x-obs-security-token x-oss-signature-version",
     ),
     # CloudFront, with a canned or a custom policy.
-    _scheme("signature", "key-pair-id", more="expires policy hash-algorithm"),
+    _make_scheme("signature", "key-pair-id", more="expires policy hash-algorithm"),
     # Azure's shared access signature: an expiry, or the name of a stored policy.
-    _scheme(
+    _make_scheme(
         "sig",
         "sv",
         "se si",
         more="sr st sp spr sip ss srt sdd ses skoid sktid skt ske sks skv saoid suoid scid",
     ),
     # Tencent COS.
-    _scheme(
+    _make_scheme(
         "q-signature",
         "q-ak q-sign-time q-key-time",
         more="q-sign-algorithm q-header-list q-url-param-list x-cos-security-token",
     ),
     # Qiniu: the token is key id and signature, with a colon between.
-    _scheme("token", "e", token=r"[\w-]{20,}:[\w=-]{20,}", e=r"\d{9,}"),
+    _make_scheme("token", "e", token=r"[\w-]{20,}:[\w=-]{20,}", e=r"\d{9,}"),
     # Baidu BOS; Akamai; Alibaba's and ByteDance's CDN: one value that holds expiry and signature.
-    _scheme("authorization", authorization=r"bce-auth-v1/.+"),
+    _make_scheme("authorization", authorization=r"bce-auth-v1/.+"),
     *(
-        _scheme(name, **{name: r"(?=.*(?:^|~)exp=\d)(?=.*(?:^|~)hmac=[0-9a-fA-F]).*"})
+        _make_scheme(name, **{name: r"(?=.*(?:^|~)exp=\d)(?=.*(?:^|~)hmac=[0-9a-fA-F]).*"})
         for name in ("hdnts", "hdnea", "hdntl", "__token__")
     ),
-    _scheme("auth_key", auth_key=r"\d{9,}-[^-]+-[^-]+-[0-9a-fA-F]{32}"),
+    _make_scheme("auth_key", auth_key=r"\d{9,}-[^-]+-[^-]+-[0-9a-fA-F]{32}"),
     # The CDNs of Wangsu, Tencent, ByteDance.
-    _scheme("wssecret", "wstime wsabstime"),
-    _scheme("txsecret", "txtime"),
-    _scheme("x-signature", "x-expires"),
+    _make_scheme("wssecret", "wstime wsabstime"),
+    _make_scheme("txsecret", "txtime"),
+    _make_scheme("x-signature", "x-expires"),
     # Discord's attachments.
-    _scheme("ex", "is", "hm"),
+    _make_scheme("ex", "is", "hm"),
     # nginx's secure_link, by its manual and by its examples. Its hash is no hex: that would be a file's own.
-    _scheme("md5", "expires", md5=r"(?![0-9a-fA-F]{32}$).*", expires=r"\d+"),
-    _scheme("st", "e", st=r"[\w-]{22}", e=r"\d{9,}"),
+    _make_scheme("md5", "expires", md5=r"(?![0-9a-fA-F]{32}$).*", expires=r"\d+"),
+    _make_scheme("st", "e", st=r"[\w-]{22}", e=r"\d{9,}"),
     # imgix, also under a domain of one's own. Elsewhere an s is a size.
-    _scheme("s", "expires", s=r"[0-9a-f]{32}", expires=r"\d+"),
+    _make_scheme("s", "expires", s=r"[0-9a-f]{32}", expires=r"\d+"),
     # Kling's own results, which may be the next request's first frame.
-    _scheme("kssecret", "kstime", more="cachekey x-kcdn-pid pkey"),
-    _scheme("cachekey", "x-kcdn-pid", more="pkey"),
+    _make_scheme("kssecret", "kstime", more="cachekey x-kcdn-pid pkey"),
+    _make_scheme("cachekey", "x-kcdn-pid", more="pkey"),
 )
 
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
 def without_signature(url: str) -> str:
-    """``url`` without user part, fragment, the scheme's own port and the parameters that only sign it.
+    """Return ``url`` without user part, fragment, default port and the parameters that only sign it.
 
     The other parameters keep their order and spelling: they may choose what is served.
 
-    :raises ValueError: where it is no URL.
+    :raises ValueError: where it is not a URL.
     """
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
@@ -126,15 +126,15 @@ def without_signature(url: str) -> str:
 
 
 def stand_in(url: str) -> str:
-    """What stands for ``url`` in an identity: :func:`without_signature`, and the values that may grant access hashed.
+    """Return what represents ``url`` in an identity: without its signature, and with values that may grant access hashed.
 
-    They may choose the file as well (``?access_token=leo``), so they count; but the text goes where people read.
+    Such a value may choose the file as well (``?access_token=leo``), so it counts; but people read the result.
 
-    :raises ValueError: where it is no URL.
+    :raises ValueError: where it is not a URL.
     """
     parts = urlsplit(without_signature(url))
     pairs = [
-        _hashed(pair) if may_grant_access(name_of_pair(pair)) else pair for pair in parts.query.split("&")
+        _hash_value(pair) if may_grant_access(name_of_pair(pair)) else pair for pair in parts.query.split("&")
     ]
     return urlunsplit(parts._replace(query="&".join(pairs)))
 
@@ -144,7 +144,7 @@ def _drop_signature(query: str) -> list[str]:
     values: dict[str, list[str]] = {}
     for pair in pairs:
         values.setdefault(name_of_pair(pair), []).append(unquote_plus(pair.partition("=")[2]))
-    signing = frozenset[str]().union(*(scheme.names_in(values) for scheme in _SCHEMES))
+    signing = frozenset[str]().union(*(scheme.find_names(values) for scheme in _SCHEMES))
     return [pair for pair in pairs if name_of_pair(pair) not in signing]
 
 
@@ -153,7 +153,7 @@ def name_of_pair(pair: str) -> str:
     return unquote_plus(pair.partition("=")[0]).strip().lower()
 
 
-def _hashed(pair: str) -> str:
+def _hash_value(pair: str) -> str:
     name, _, value = pair.partition("=")
     return f"{name}=sha256:{sha256(value.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
@@ -178,7 +178,7 @@ _CONTENT = frozenset({"x-oss-process", "x-tos-process", "x-cos-process", "x-obs-
 
 
 def may_grant_access(name: str) -> bool:
-    """Return whether a query parameter of this name may grant access to what a URL serves.
+    """Tell whether a query parameter of this name may grant access to what a URL serves.
 
     :param name: in lower case.
     """

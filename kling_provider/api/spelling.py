@@ -11,40 +11,40 @@ from kling_provider.api.problems import Problem
 _MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
 
 
-def _mode(value: Any) -> Any:
+def _translate_mode(value: Any) -> Any:
     if isinstance(value, str) and value.lower() in _MODES:
         return _MODES[value.lower()]
-    raise ValueError("is one of: std (720p), pro (1080p), 4k")
+    raise ValueError("must be one of: std (720p), pro (1080p), 4k")
 
 
-def _sound(value: Any) -> Any:
+def _translate_sound(value: Any) -> Any:
     word = str(value).lower()
     if word in ("on", "yes", "true", "1"):
         return "native"
     if word in ("off", "no", "false", "0"):
         return "off"
-    raise ValueError("is on or off")
+    raise ValueError("must be on or off")
 
 
-def _watermark(value: Any) -> Any:
+def _translate_watermark(value: Any) -> Any:
     if isinstance(value, Mapping) and set(value) == {"enabled"}:
         return value["enabled"]
-    raise ValueError("is {'enabled': true or false}, or write watermark: true")
+    raise ValueError("must be {'enabled': true or false}, or write watermark: true")
 
 
-def _same(value: Any) -> Any:
+def _keep_value(value: Any) -> Any:
     return value
 
 
 _LEGACY: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "model_name": ("model", _same),
-    "mode": ("resolution", _mode),
-    "sound": ("audio", _sound),
-    "image": ("first_frame", _same),
-    "image_tail": ("last_frame", _same),
-    "element_list": ("elements", _same),
-    "voice_list": ("voices", _same),
-    "watermark_info": ("watermark", _watermark),
+    "model_name": ("model", _keep_value),
+    "mode": ("resolution", _translate_mode),
+    "sound": ("audio", _translate_sound),
+    "image": ("first_frame", _keep_value),
+    "image_tail": ("last_frame", _keep_value),
+    "element_list": ("elements", _keep_value),
+    "voice_list": ("voices", _keep_value),
+    "watermark_info": ("watermark", _translate_watermark),
 }
 
 #: Parts of a wire body that people paste in; each would reach Kling nowhere.
@@ -53,12 +53,12 @@ _WIRE = {
     "options": "is a part of Kling's body; write callback_url, external_task_id, watermark directly",
     "contents": "is a part of Kling's body; write prompt, first_frame, last_frame, elements, voices directly",
     "n": "Kling makes one video per task; ask for more with variants in a prompt file, or with take",
-    "seed": "Kling takes no seed; raise take for another film of the same prompt",
+    "seed": "Kling accepts no seed; raise take for another video of the same prompt",
 }
 
 
-def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The same request in our names, and what could not be translated."""
+def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Translate a request from legacy names to the standard API's, and list what could not be translated."""
     fields: dict[str, Any] = {}
     problems: list[Problem] = []
     for key, value in data.items():
@@ -79,10 +79,10 @@ def translate(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
 
 
 def legacy_names() -> tuple[str, ...]:
-    """The legacy spellings that :func:`translate` takes."""
+    """Return the legacy names that :func:`translate_fields` accepts."""
     return tuple(_LEGACY)
 
 
-def ours(name: str) -> str:
-    """Our name of a key in either spelling; a key that nobody knows stays as it is."""
+def to_field_name(name: str) -> str:
+    """Return the field's name for a key in either spelling; an unknown key stays."""
     return _LEGACY[name][0] if name in _LEGACY else name

@@ -20,15 +20,17 @@ class TaskStatus(StrEnum):
     PROCESSING = "processing"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    #: A word that nobody documents. Never success, and never waited on for ever.
+    #: An undocumented word. Never success, and never waited on for ever.
     UNKNOWN = "unknown"
 
     @property
     def running(self) -> bool:
+        """Tell whether the task still waits or renders."""
         return self in (TaskStatus.SUBMITTED, TaskStatus.PROCESSING)
 
     @property
     def ended(self) -> bool:
+        """Tell whether the task has succeeded or failed."""
         return self in (TaskStatus.SUCCEEDED, TaskStatus.FAILED)
 
 
@@ -74,25 +76,26 @@ class KlingTask:
 
     @property
     def word(self) -> str:
-        """The status for people: the standard API's word on both; one that nobody documents as it came."""
+        """Return the status for people: the standard API's word in both designs; an undocumented one as it came."""
         return (
             self.status.value if self.status is not TaskStatus.UNKNOWN else self.status_word[:40] or "unknown"
         )
 
     @property
     def finished_at(self) -> datetime | None:
+        """Return when the task ended, in UTC; ``None`` while it has not."""
         return self.updated_at if self.status.ended else None
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the links of a finished task die."""
+        """Return when the links of a finished task expire, in UTC; ``None`` for any other task."""
         if self.status is not TaskStatus.SUCCEEDED or self.updated_at is None:
             return None
         return self.updated_at.replace(microsecond=0) + RETENTION
 
     @property
     def moderated(self) -> bool:
-        """Whether a failed task was refused for what it shows: known by its text alone, as no code comes."""
+        """Tell whether a failed task was refused for its content. Only its text says so: it has no code."""
         words = self.message.lower()
         return self.status is TaskStatus.FAILED and any(sign in words for sign in MODERATION_SIGNS)
 

@@ -19,17 +19,22 @@ _WHOLE = re.compile(r"\s*([+-]?\d+)\.0*\s*", re.ASCII)
 _EXACT = 2**53
 
 
-def plain(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """A copy of ``data`` in dicts, lists and Python's own numbers; and what in it is no value at all."""
+def to_plain_values(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Copy ``data`` into dicts, lists and Python's own numbers, and list the values that are none (NaN)."""
     problems: list[Problem] = []
-    return {_key(key): _plain(value, _key(key), problems) for key, value in data.items()}, problems
+    return {
+        _to_text_key(key): _to_plain_value(value, _to_text_key(key), problems) for key, value in data.items()
+    }, problems
 
 
-def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
+def _to_plain_value(value: Any, where: str, problems: list[Problem]) -> Any:
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item, f"{where}.{_key(key)}", problems) for key, item in value.items()}
+        return {
+            _to_text_key(key): _to_plain_value(item, f"{where}.{_to_text_key(key)}", problems)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}.{index}", problems) for index, item in enumerate(value)]
+        return [_to_plain_value(item, f"{where}.{index}", problems) for index, item in enumerate(value)]
     if type(value).__module__ == "numpy" and hasattr(value, "item"):
         value = value.item()
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
@@ -40,41 +45,41 @@ def _plain(value: Any, where: str, problems: list[Problem]) -> Any:
     return value
 
 
-def _key(key: Any) -> str:
+def _to_text_key(key: Any) -> str:
     return str(key).encode("utf-8", "backslashreplace").decode()
 
 
 def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
-    """Texts of a request that no database, log or file name takes: with control characters or half a character."""
+    """Find texts of a request that databases, logs or file names refuse: with control characters or lone surrogates."""
     problems: list[Problem] = []
 
-    def look(value: Any, where: str) -> None:
+    def check_value(value: Any, where: str) -> None:
         if isinstance(value, str) and (bad := sorted(set(_NO_TEXT.findall(value)))):
             signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
             problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
         elif isinstance(value, Mapping):
             for key, item in value.items():
-                look(item, f"{where}.{_key(key)}" if where else _key(key))
+                check_value(item, f"{where}.{_to_text_key(key)}" if where else _to_text_key(key))
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
-                look(item, f"{where}.{index}")
+                check_value(item, f"{where}.{index}")
 
-    look(data, "")
+    check_value(data, "")
     return problems
 
 
 def one_form(text: str) -> str:
-    """``text`` in Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
+    """Normalize ``text`` to Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def is_written_for_nothing(value: Any) -> bool:
-    """Whether a text is what templates, tables and ``str()`` write where they have no value."""
+    """Tell whether a text is what templates, tables and ``str()`` write where they have no value."""
     return isinstance(value, str) and value.strip() in _NOTHING
 
 
 def as_whole(value: Any) -> Any:
-    """A whole number that was written as a float, as the number: ``1.0`` and ``"1.0"`` are 1."""
+    """Convert a whole number that was written as a float: ``1.0`` and ``"1.0"`` become 1. Other values stay."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and (whole := _WHOLE.fullmatch(value)):
@@ -83,7 +88,7 @@ def as_whole(value: Any) -> Any:
 
 
 def whole_number(value: Any) -> int | None:
-    """The whole number that ``value`` is or says, in any spelling that a request may have; else ``None``."""
+    """Return the whole number that ``value`` is or spells, in any form that a request accepts; else ``None``."""
     number = as_whole(value)
     if isinstance(number, str):
         try:
@@ -93,13 +98,13 @@ def whole_number(value: Any) -> int | None:
     return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
-def text_of_number(value: Any) -> Any:
-    """A number as the text that somebody meant by it.
+def write_number(value: Any) -> Any:
+    """Write a number as the text that its author meant. Other values stay.
 
-    :raises ValueError: for a float that is no number, or has lost digits of an id.
+    :raises ValueError: for a float that is not finite, or has lost digits of an id.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if isinstance(value, float) and not abs(value) < _EXACT:
-        raise ValueError("is a number that has lost digits on its way; write it as text, in quotes")
+        raise ValueError("must be text, in quotes: as a number it has lost digits")
     return str(as_whole(value))

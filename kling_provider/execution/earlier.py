@@ -60,7 +60,7 @@ def recover_submission(
             sent.label,
             record.get("at", "an unknown time"),
         )
-        metrics.adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
+        metrics.count_adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
     return found
 
 

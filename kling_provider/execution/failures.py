@@ -96,7 +96,7 @@ def report_failures(
     :param push: pushes the failure to the XCom.
     """
     try:
-        with metrics.failures(dag_id=context["ti"].dag_id):
+        with metrics.count_failures(dag_id=context["ti"].dag_id):
             yield
     except KlingError as error:
         told = error if complete is None else complete(error)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.hosts import Lock
 from kling_provider.api.pricing import Price
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
-from kling_provider.arguments import read_arguments, request_mapping
+from kling_provider.arguments import accept_request, read_arguments
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
@@ -128,11 +128,11 @@ def plan_request(
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
     ti, connection = context["ti"], hook.connection
-    data = read_arguments("The request", {"request": request_mapping()}, {"request": data})["request"]
+    data = read_arguments("The request", {"request": accept_request()}, {"request": data})["request"]
     request = hook.validate_request(data)
     wire, images = resolve_images(request, api=connection.api)
-    lock = connection.profile.lock(request)
-    identity = Identity.of(
+    lock = connection.profile.find_lock(request)
+    identity = Identity.of_request(
         request,
         pay_once_per=pay_once_per,
         namespace=connection.namespace,
@@ -155,7 +155,7 @@ def plan_request(
         images=images,
         data=data,
         identity=identity,
-        price=estimate(request),
+        price=estimate_price(request),
         lock=lock,
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,

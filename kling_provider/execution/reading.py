@@ -126,7 +126,7 @@ def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id:
     task = hook.get_task(kling_task_id, type=type)
     if task.status.ended:
         if task.finished_at is not None:
-            metrics.noticed(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
+            metrics.record_notice_delay(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
         return task
     if event.get("status") == "timeout":
         now = time.time()

@@ -97,9 +97,9 @@ class Submitter:
             self.records.keep(outcome, record, self.plan.sent)
             if outcome.adopted:
                 self._log_adopted(outcome.task)
-                metrics.adopted(instead_of_paying=self._sent, **self._tags)
+                metrics.count_adopted(instead_of_paying=self._sent, **self._tags)
             else:
-                metrics.submitted(**self._tags)
+                metrics.count_submitted(**self._tags)
         return outcome
 
     def look_ahead(self, *, check_place: Callable[[], str] | None = None) -> Outcome | Permit:

@@ -42,7 +42,7 @@ def count_delivered(task: KlingTask, **tags: str | None) -> None:
     """Count a finished result: what it cost, and how long Kling took."""
     units = sum((one.amount for one in task.billing if one.charge_type == "unit"), Decimal(0))
     took = task.finished_at - task.created_at if task.finished_at and task.created_at else None
-    metrics.delivered(units=units, render=took, **tags)
+    metrics.count_delivered(units=units, render=took, **tags)
 
 
 def wait_for_task_here(

@@ -44,15 +44,15 @@ class AsyncTransport:
     session: aiohttp.ClientSession
 
     @classmethod
-    async def open(cls, conn_id: str) -> AsyncTransport:
-        """Read the Airflow connection and open a session.
+    async def open_transport(cls, conn_id: str) -> AsyncTransport:
+        """Read the Airflow connection and open an HTTP session.
 
         :raises KlingError: where the connection cannot work.
         """
         found = await _read_connection(conn_id)
         # Masks secrets, which on the triggerer is a blocking message to its supervisor; signs; reads
         # certificates: all of it off the loop, and in the thread that Airflow's own bridge expects.
-        connection, options, route, context = await sync_to_async(_prepare)(found)
+        connection, options, route, context = await sync_to_async(_prepare_transport)(found)
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context),
             # trust_env would let a netrc file replace the key; the environment's proxies are in the route.
@@ -70,23 +70,23 @@ class AsyncTransport:
         )
         return cls(connection, options, route, session)
 
-    async def ask(self, call: HttpCall) -> Answer:
-        """Send one read; a token that Kling finds early or late is signed again by Kling's clock, once.
+    async def send_read(self, call: HttpCall) -> Answer:
+        """Send one read, and send it once more with a new token where Kling's clock differs from ours.
 
-        :raises KlingRequestError: where it cannot be made; nothing was sent.
+        :raises KlingRequestError: where the call cannot be made; nothing was sent.
         """
-        answer, headers = await self._send(call, None)
+        answer, headers = await self._send_once(call, None)
         skew = skew_to_sign_again(answer, headers, self.connection.credential)
         if skew is not None:
-            answer, _ = await self._send(call, skew)
+            answer, _ = await self._send_once(call, skew)
         return answer
 
     async def close(self) -> None:
         """Close the session."""
         await self.session.close()
 
-    async def _send(self, call: HttpCall, skew: float | None) -> tuple[Answer, Mapping[str, str]]:
-        headers = {**self.options.headers, "Authorization": await self._authorization(skew)}
+    async def _send_once(self, call: HttpCall, skew: float | None) -> tuple[Answer, Mapping[str, str]]:
+        headers = {**self.options.headers, "Authorization": await self._make_authorization(skew)}
         try:
             async with self.session.request(
                 call.method,
@@ -111,14 +111,14 @@ class AsyncTransport:
                 return answer, response.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as why:
             # Not its text: aiohttp's texts carry whole URLs.
-            return make_answer(_explain(why), connected=_is_connected(why)), {}
+            return make_answer(_explain_error(why), connected=_is_connected(why)), {}
         except ValueError:
             raise KlingRequestError(
                 f"Connection {self.connection.conn_id!r}: its password, a header extra or its proxy holds a character "
                 "that cannot be sent."
             ) from None
 
-    async def _authorization(self, skew: float | None) -> str:
+    async def _make_authorization(self, skew: float | None) -> str:
         credential = self.connection.credential
         if isinstance(credential, AccessKey):
             return await sync_to_async(make_authorization)(credential, skew=skew)
@@ -126,7 +126,7 @@ class AsyncTransport:
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body as it came, up to a little more than the largest response."""
+    """Read the packed body, up to a little more than the largest response."""
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)
@@ -137,15 +137,17 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 async def _read_connection(conn_id: str) -> Connection:
-    """Read the Airflow connection, also where only a synchronous read finds it: in the database, under
-    ``airflow dags test``."""
+    """Read the Airflow connection, from the database too.
+
+    Under ``airflow dags test`` only a synchronous read finds it there.
+    """
     try:
         return await get_async_connection(conn_id)
     except AirflowNotFoundException:
         return await sync_to_async(read_connection)(conn_id)
 
 
-def _prepare(found: Connection) -> tuple[KlingConnection, HttpOptions, Route, ssl.SSLContext]:
+def _prepare_transport(found: Connection) -> tuple[KlingConnection, HttpOptions, Route, ssl.SSLContext]:
     connection = KlingConnection.parse(found)
     options = split_extras(connection.http_extras)
     route = find_route(connection.base_url, options)
@@ -159,12 +161,12 @@ def _prepare(found: Connection) -> tuple[KlingConnection, HttpOptions, Route, ss
 
 
 def _is_connected(why: BaseException) -> bool:
-    """Return whether an exception of aiohttp may have come after the connection stood."""
+    """Tell whether an exception of aiohttp may have come after the connection was established."""
     return not isinstance(why, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
-def _explain(why: BaseException) -> str:
-    """Return what an exception of aiohttp means, in the words that ``requests``' ones have too."""
+def _explain_error(why: BaseException) -> str:
+    """Explain an exception of aiohttp, in the same words as one of ``requests``."""
     if isinstance(why, aiohttp.ConnectionTimeoutError):
         return connection_errors.LATE_CONNECT
     if isinstance(why, TimeoutError):

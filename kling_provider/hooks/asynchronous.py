@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from kling_provider.api.account import Pack
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.connection import KlingConnection
-    from kling_provider.hooks.drivers import Operation, Read, Result
+    from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
 
 class KlingAsyncHook:
     """Read tasks at Kling from an event loop. It can make nothing, change nothing and cost nothing.
 
     Its methods are those of :class:`~kling_provider.hooks.kling.KlingHook` that read, with the same parameters, results
-    and errors. What differs: it waits on the loop, and tries nothing again (who polls, looks again anyway).
+    and errors. What differs: it waits on the loop, and repeats nothing (a poller reads again anyway).
 
     The Airflow connection is read once, with the first call; one HTTP session serves all calls until
     :meth:`close` (or the end of ``async with``). For another connection, or a changed one, take a new hook.
@@ -47,7 +47,7 @@ class KlingAsyncHook:
 
     async def connection(self) -> KlingConnection:
         """Return the connection as read at the first call."""
-        return (await self._open()).connection
+        return (await self._open_transport()).connection
 
     async def get_task(self, kling_task_id: str, *, type: str = "text_to_video") -> KlingTask:
         """Read one task.
@@ -55,7 +55,7 @@ class KlingAsyncHook:
         :param type: the kind of request that made it (legacy reads are bound to a path).
         :raises KlingTaskNotFound: where the host does not know the id.
         """
-        return await self._run(operations.read_task(await self.connection(), kling_task_id, type))
+        return await self._run_operation(operations.read_task(await self.connection(), kling_task_id, type))
 
     async def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -64,7 +64,7 @@ class KlingAsyncHook:
 
         :param type: the kind of request that made them (legacy reads are bound to a path).
         """
-        return await self._run(operations.read_tasks(await self.connection(), kling_task_ids, type))
+        return await self._run_operation(operations.read_tasks(await self.connection(), kling_task_ids, type))
 
     async def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
         """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
@@ -73,7 +73,7 @@ class KlingAsyncHook:
 
         :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
-        return await self._run(operations.read_batch(await self.connection(), kling_task_ids))
+        return await self._run_operation(operations.read_batch(await self.connection(), kling_task_ids))
 
     async def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -83,7 +83,9 @@ class KlingAsyncHook:
         :param type: the kind of request that made them (legacy reads are bound to a path).
         :raises KlingRequestError: where the host cannot look external ids up.
         """
-        return await self._run(operations.find_tasks(await self.connection(), external_task_ids, type))
+        return await self._run_operation(
+            operations.find_tasks(await self.connection(), external_task_ids, type)
+        )
 
     async def list_tasks(
         self,
@@ -102,7 +104,7 @@ class KlingAsyncHook:
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list has no end.
         """
-        return await self._run(
+        return await self._run_operation(
             operations.list_tasks(
                 await self.connection(),
                 since,
@@ -118,7 +120,7 @@ class KlingAsyncHook:
 
         :raises KlingRequestError: where the host does not tell.
         """
-        return await self._run(operations.read_account(await self.connection()))
+        return await self._run_operation(operations.read_account(await self.connection()))
 
     async def close(self) -> None:
         """Close the HTTP session; a later call opens another."""
@@ -132,19 +134,19 @@ class KlingAsyncHook:
         if transport is not None:
             await transport.close()
 
-    async def _run(self, operation: Operation[Result]) -> Result:
-        async def ask(read: Read) -> Any:
-            return read.parse(await (await self._open()).ask(read.call))
+    async def _run_operation(self, operation: Operation[Result]) -> Result:
+        async def send_read(read: ReadCall) -> Any:
+            return read.parse(await (await self._open_transport()).send_read(read.call))
 
-        return await drive_async(operation, ask)
+        return await drive_async(operation, send_read)
 
-    async def _open(self) -> AsyncTransport:
+    async def _open_transport(self) -> AsyncTransport:
         if self._transport is not None:
             return self._transport
         # A task of its own, shielded: on Airflow 3.1 a connection read that is cancelled halfway leaves its
-        # answer in the triggerer's pipe, and the next reader takes it for his. Whoever comes next goes on with it.
+        # answer in the triggerer's pipe, and the next reader takes it for its own. The next caller awaits the same task.
         if self._opening is None:
-            self._opening = asyncio.create_task(AsyncTransport.open(self.kling_conn_id))
+            self._opening = asyncio.create_task(AsyncTransport.open_transport(self.kling_conn_id))
         opening = self._opening
         try:
             transport = await asyncio.shield(opening)

@@ -14,23 +14,23 @@ from kling_provider.task_log import hide_token_in_logs
 
 
 def make_authorization(credential: Credential, *, skew: float | None = None) -> str:
-    """Return the value of ``Authorization``. A JWT that was made here is hidden in logs.
+    """Return the value of ``Authorization``, and hide a new JWT in logs.
 
-    Signing imports PyJWT and hiding talks to Airflow's supervisor: call it in a thread where a loop runs.
+    Signing imports PyJWT and hiding talks to Airflow's supervisor: call it in a thread where an event loop runs.
 
     :param skew: seconds that the host's clock is ahead, as :func:`read_skew` found; the JWT is signed by that clock, now
         and from then on.
     """
-    token = credential.token(skew=skew)
+    token = credential.make_token(skew=skew)
     if isinstance(credential, AccessKey):
         hide_token_in_logs(token)
     return f"Bearer {token}"
 
 
 def skew_to_sign_again(answer: Answer, headers: Mapping[str, str], credential: Credential) -> float | None:
-    """Return the skew to sign with where a call is worth sending once more, else ``None``.
+    """Return the skew to sign with where a call should be sent once more, else ``None``.
 
-    That is where Kling found a JWT early or late, made nothing, and said its own time. An API key has no time.
+    That is where Kling found a JWT early or late, made nothing, and said its own time. An API key does not expire.
     """
     if not isinstance(credential, AccessKey):
         return None

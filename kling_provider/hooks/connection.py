@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
-from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, profile_name
+from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, find_profile_name
 from kling_provider.api.problems import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.connection_form import AUTOMATIC
@@ -53,32 +53,35 @@ class KlingConnection:
 
     @property
     def dialect(self) -> Dialect:
+        """Return the API design that the connection speaks."""
         return DIALECTS[self.api]
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """What API design or host would drop without a word; such a request is not sent."""
+        """Find what the API design or the host would drop silently; such a request is not sent."""
         return [*request.find_unsupported(self.api), *self.profile.find_unsupported(request)]
 
     @property
     def host(self) -> str:
-        """For messages: no path, no user part."""
+        """Return host and port for messages, without path and user part."""
         parts = urlsplit(self.base_url)
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
     @classmethod
     def parse(cls, connection: Connection) -> KlingConnection:
-        """Read the fields of design section 4.
+        """Parse an Airflow connection of type ``kling``.
 
         :raises KlingAuthError: where the credential is missing or does not fit the API design.
-        :raises KlingRequestError: where an extra has a value that is not offered.
+        :raises KlingRequestError: where an extra or the host has an invalid value.
         """
         conn_id = connection.conn_id
-        extras = _extras(connection)
+        extras = _read_extras(connection)
         ours = {key: extras.pop(key, None) for key in (*OUR_EXTRAS, *_UNLISTED_EXTRAS)}
-        region = _choice(conn_id, "region", ours["region"], REGIONS, "global")
-        base_url = _base_url(connection) or REGIONS[region]
-        profile = PROFILES[_choice(conn_id, "profile", ours["profile"], PROFILES, profile_name(base_url))]
-        profile = profile.at(base_url)
+        region = _read_choice(conn_id, "region", ours["region"], REGIONS, "global")
+        base_url = _build_base_url(connection) or REGIONS[region]
+        profile = PROFILES[
+            _read_choice(conn_id, "profile", ours["profile"], PROFILES, find_profile_name(base_url))
+        ]
+        profile = profile.for_base_url(base_url)
         password = (connection.password or "").strip()
         if not password:
             raise KlingAuthError(
@@ -94,7 +97,7 @@ class KlingConnection:
         login = (connection.login or "").strip()
         api_key = not login
         # Access key and secret key are refused by the standard API (1002), so they mean the legacy one.
-        api = _choice(conn_id, "api", ours["api"], DIALECTS, profile.api if api_key else "legacy")
+        api = _read_choice(conn_id, "api", ours["api"], DIALECTS, profile.api if api_key else "legacy")
         if not api_key and api == "standard":
             raise KlingAuthError(
                 f"Connection {conn_id!r} has a login, so its password is a secret key, and the standard API takes "
@@ -107,19 +110,19 @@ class KlingConnection:
             conn_id=conn_id,
             base_url=base_url,
             credential=credential,
-            profile=profile.seen_by(api_key=api_key).within(namespace),
+            profile=profile.for_credential(api_key=api_key).with_namespace(namespace),
             api=api,
             namespace=namespace,
-            max_concurrency=_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
-            allow_private_downloads=_flag(
+            max_concurrency=_read_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
+            allow_private_downloads=_read_flag(
                 conn_id, "allow_private_downloads", ours["allow_private_downloads"]
             ),
             http_extras=extras,
-            profile_reason=_why_profile(ours["profile"], profile.name, base_url),
+            profile_reason=_explain_profile(ours["profile"], profile.name, base_url),
         )
 
 
-def _why_profile(said: Any, name: str, base_url: str) -> str:
+def _explain_profile(said: Any, name: str, base_url: str) -> str:
     if str(said or "").strip() not in ("", AUTOMATIC):
         return "the connection says so"
     host = urlsplit(base_url).hostname
@@ -136,21 +139,23 @@ def read_connection(conn_id: str) -> Connection:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise KlingConnectionMissing(missing_connection(conn_id)) from None
+        raise KlingConnectionMissing(explain_missing_connection(conn_id)) from None
 
 
-def missing_connection(conn_id: str) -> str:
-    """What to say where there is no connection of this name."""
+def explain_missing_connection(conn_id: str) -> str:
+    """Explain how to make a connection that is missing."""
     return (
         f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "
         f"connections add {conn_id} --conn-type kling --conn-password YOUR_API_KEY. Nothing was sent."
     )
 
 
-def _extras(connection: Connection) -> dict[str, Any]:
-    """All extras. A name that is nearly one of ours would be sent as a header, and what it should say be lost.
+def _read_extras(connection: Connection) -> dict[str, Any]:
+    """Read all extras; a name that is similar to one of ours is refused.
 
-    :raises KlingRequestError: for such a name, and where extra is no JSON object.
+    It would be sent as a header, and its setting be lost.
+
+    :raises KlingRequestError: for such a name, and where extra is not a JSON object.
     """
     conn_id = connection.conn_id
     extras: Any = connection.extra_dejson
@@ -175,8 +180,11 @@ def _says_something(extra: str | None) -> bool:
     return (extra or "").strip() not in ("", "{}", "null")
 
 
-def _base_url(connection: Connection) -> str:
-    """Host, scheme, port and path prefix put together; without a scheme it is https (HttpHook: http)."""
+def _build_base_url(connection: Connection) -> str:
+    """Build the base URL from host, scheme, port and path prefix; the default scheme is https (HttpHook: http).
+
+    :raises KlingRequestError: where they make no URL.
+    """
     host = (connection.host or "").strip().rstrip("/")
     schema = (connection.schema or "").strip().strip("/")
     if not host:
@@ -199,19 +207,19 @@ def _base_url(connection: Connection) -> str:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: host is an address such as https://api-singapore.klingai.com "
+            f"Connection {connection.conn_id!r}: host must be a URL such as https://api-singapore.klingai.com "
             "or https://gateway.example/kling."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: host holds more than an address and a path; the key belongs "
-            "into the password field."
+            f"Connection {connection.conn_id!r}: host must be a URL without user, password, query and fragment; the key "
+            "belongs into the password field."
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
 
 
-def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> str:
+def _read_choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> str:
     text = str(value or "").strip()
     if text in ("", AUTOMATIC):
         return default
@@ -223,7 +231,7 @@ def _choice(conn_id: str, name: str, value: Any, allowed: Any, default: str) -> 
     return text
 
 
-def _positive(conn_id: str, name: str, value: Any) -> int | None:
+def _read_positive(conn_id: str, name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
     text = str(value).strip().removesuffix(".0")
@@ -234,7 +242,7 @@ def _positive(conn_id: str, name: str, value: Any) -> int | None:
     return int(text)
 
 
-def _flag(conn_id: str, name: str, value: Any) -> bool:
+def _read_flag(conn_id: str, name: str, value: Any) -> bool:
     text = str("" if value is None else value).strip().lower()
     if text not in ("", "true", "false"):
         raise KlingRequestError(

@@ -24,26 +24,26 @@ NO_CONNECTION = "no connection to the host"
 
 
 def explain_tls(error: object) -> str:
-    """Return what a failure of TLS means, with OpenSSL's word for it."""
+    """Explain a failure of TLS, with OpenSSL's word for it."""
     return f"TLS failed ({getattr(error, 'reason', None)}): check the scheme of host, and verify"
 
 
 def make_answer(reason: str, *, connected: bool) -> Answer:
-    """Return the answer that stands for no response.
+    """Return the answer that represents a missing response.
 
     :param reason: in words without a URL: those may carry secrets.
-    :param connected: the connection for this call stood, so that the request may have arrived.
+    :param connected: the connection for this call was established, so that the request may have arrived.
     """
     state = TaskState.MAY_EXIST if connected else TaskState.NONE
     return Answer(Kind.UNREADABLE, message=reason, task_state=state)
 
 
 def explain_error(error: BaseException, *, connected: bool = False) -> str:
-    """Return what an exception of ``requests`` means, in words without a URL.
+    """Explain an exception of ``requests``, in words without a URL.
 
-    :param connected: it came after the connection stood.
+    :param connected: it came after the connection was established.
     """
-    chain = list(_chain(error))
+    chain = list(_walk_causes(error))
     if connected:
         late = any(isinstance(cause, urllib3.ReadTimeoutError | TimeoutError) for cause in chain)
         return LATE if late else BROKEN
@@ -65,8 +65,8 @@ def explain_error(error: BaseException, *, connected: bool = False) -> str:
     return BROKEN
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the exception and what is behind it: causes, contexts, and urllib3's ``reason``.
+def _walk_causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the exception and those behind it: causes, contexts, and urllib3's ``reason``.
 
     From the inside out, since the outer ones only say that something failed.
     """

@@ -43,7 +43,7 @@ CONN_FIELDS: dict[str, Any] = {
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Labels and placeholders of Airflow's own fields, in the hook method's spelling."""
+    """Return labels and placeholders of Airflow's own fields, in the hook method's spelling."""
     return {
         # Airflow 3.3.2 tests no connection without a port, so the field is there to write 0 into.
         "hidden_fields": ["schema"],
@@ -58,7 +58,10 @@ def ui_field_behaviour() -> dict[str, Any]:
 
 
 def connection_form_widgets() -> dict[str, Any]:
-    """The same fields for Airflow 3.1, which asks the hook (its API server stands in for these libraries)."""
+    """Return the form's fields for Airflow 3.1, which asks the hook for them.
+
+    Airflow's API server stands in for the libraries that are imported here.
+    """
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext
     from wtforms import IntegerField, StringField

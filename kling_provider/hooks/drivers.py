@@ -24,7 +24,7 @@ _FAULTS = (KlingServerError, KlingRateLimitError)
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadCall:
     """One call, and what its answer means.
 
     :param parse: raises for an answer that is no success.
@@ -37,50 +37,52 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadAll:
+class ReadCalls:
     """Several calls that may be on their way at the same time; their results come in the order of the calls."""
 
-    reads: Sequence[Read]
+    reads: Sequence[ReadCall]
 
 
 Result = TypeVar("Result")
-Operation = Generator[Read | ReadAll, Any, Result]
+Operation = Generator[ReadCall | ReadCalls, Any, Result]
 
 
-def drive(operation: Operation[Result], ask: Callable[[Read], Any]) -> Result:
-    """Run an operation.
+def drive_sync(operation: Operation[Result], send_read: Callable[[ReadCall], Any]) -> Result:
+    """Run an operation, one call after the other, and return its result.
 
-    :param ask: sends one call and parses its answer.
+    :param send_read: sends one call and parses its answer.
     """
     try:
         step = next(operation)
         while True:
             step = operation.send(
-                [ask(read) for read in step.reads] if isinstance(step, ReadAll) else ask(step)
+                [send_read(read) for read in step.reads] if isinstance(step, ReadCalls) else send_read(step)
             )
     except StopIteration as end:
         result: Result = end.value
         return result
 
 
-async def drive_async(operation: Operation[Result], ask: Callable[[Read], Awaitable[Any]]) -> Result:
-    """Run an operation on an event loop; a few of many calls are on their way at the same time.
+async def drive_async(
+    operation: Operation[Result], send_read: Callable[[ReadCall], Awaitable[Any]]
+) -> Result:
+    """Run an operation on an event loop, and return its result; up to 8 of several calls are sent at the same time.
 
-    :param ask: sends one call and parses its answer.
+    :param send_read: sends one call and parses its answer.
     """
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask_in_turn(read: Read) -> Any:
+    async def send_in_turn(read: ReadCall) -> Any:
         async with gate:
-            return await ask(read)
+            return await send_read(read)
 
     try:
         step = next(operation)
         while True:
             step = operation.send(
-                list(await asyncio.gather(*map(ask_in_turn, step.reads)))
-                if isinstance(step, ReadAll)
-                else await ask(step)
+                list(await asyncio.gather(*map(send_in_turn, step.reads)))
+                if isinstance(step, ReadCalls)
+                else await send_read(step)
             )
     except StopIteration as end:
         result: Result = end.value

@@ -71,13 +71,13 @@ class HttpOptions:
 
     @property
     def answer_time(self) -> float:
-        """Seconds for an answer as a whole, however it drips."""
+        """Return the seconds for a whole response, however slowly it comes."""
         return self.connect_timeout + 2 * self.read_timeout
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How one address is reached, the environment's settings included. ``proxy`` may carry a password."""
+    """How one URL is reached, the environment's settings included. ``proxy`` may carry a password."""
 
     proxy: str | None = field(repr=False)
     verify: bool | str
@@ -87,27 +87,27 @@ class Route:
 def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
     """Split HttpHook's extras into options and headers, as HttpHook does, with values made text.
 
-    ``allow_redirects``, ``max_redirects``, ``check_response``, ``stream`` and ``srv_lookup`` are read by
-    nobody: they would make a paid call repeat itself, or go to a host that the connection does not name.
+    ``allow_redirects``, ``max_redirects``, ``check_response``, ``stream`` and ``srv_lookup`` are
+    ignored: they would make a paid call repeat itself, or go to a host that the connection does not name.
 
     :raises KlingRequestError: naming the extra whose value cannot be used (never the value: it may be secret).
     """
     options = {name: http_extras.get(name) for name in HTTP_OPTIONS}
-    connect, read = _timeouts(options["timeout"])
+    connect, read = _read_timeouts(options["timeout"])
     verify = options["verify"] if options["verify"] is not None else options["verify_ssl"]
     proxies = options["proxies"] if options["proxies"] is not None else options["proxy"]
     return HttpOptions(
         headers={
-            str(name): _header(str(name), value)
+            str(name): _check_header(str(name), value)
             for name, value in http_extras.items()
             if name not in HTTP_OPTIONS and value is not None
         },
-        proxies=_proxies(proxies),
-        verify=_flag(verify, True) if not isinstance(verify, str) else _flag_or_path(verify),
-        cert=_cert(options["cert"]),
+        proxies=_read_proxies(proxies),
+        verify=_read_flag(verify, True) if not isinstance(verify, str) else _read_flag_or_path(verify),
+        cert=_read_cert(options["cert"]),
         connect_timeout=connect,
         read_timeout=read,
-        trust_env=_flag(options["trust_env"], True),
+        trust_env=_read_flag(options["trust_env"], True),
     )
 
 
@@ -131,8 +131,9 @@ def find_route(url: str, options: HttpOptions) -> Route:
 
 
 def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> ssl.SSLContext:
-    """Read the files of TLS, by requests' rules: certifi's bundle unless a file or folder is named, no check where
-    ``verify`` is false.
+    """Load the TLS files by requests' rules.
+
+    The bundle is certifi's unless a file or folder is named; where ``verify`` is false, nothing is verified.
 
     :param where: for the error: ``"Connection 'kling_default'"``.
     :raises KlingRequestError: where a file is missing, holds no certificate, or holds an encrypted key.
@@ -148,7 +149,7 @@ def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] 
             context.verify_mode = ssl.CERT_NONE
         if cert is not None:
             certificate, key = (cert, None) if isinstance(cert, str) else cert
-            context.load_cert_chain(certificate, key, password=_no_password)
+            context.load_cert_chain(certificate, key, password=_refuse_password)
     except (OSError, ValueError) as why:
         reason = "it holds no certificate or key" if isinstance(why, ssl.SSLError) else why.args[-1]
         raise KlingRequestError(
@@ -159,7 +160,7 @@ def load_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] 
 
 
 def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str] | None) -> None:
-    """Find out whether the files of TLS can be used; the same ones are read once as long as they do not change.
+    """Check whether the TLS files can be used; unchanged files are read once.
 
     :raises KlingRequestError: where one cannot be used.
     """
@@ -167,25 +168,25 @@ def check_tls(where: str, verify: bool | str | None, cert: str | tuple[str, str]
     named += [cert] if isinstance(cert, str) else list(cert or ())
     if not named:
         return
-    key = (*named, *(_changed_at(path) for path in named))
+    key = (*named, *(_find_change_time(path) for path in named))
     if key not in _good_files:
         load_tls(where, verify, cert)
         _good_files.append(key)
 
 
-def _changed_at(path: str) -> int:
+def _find_change_time(path: str) -> int:
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
         return -1
 
 
-def _no_password() -> str:
-    """Without this OpenSSL asks the terminal."""
-    raise ValueError("its key is encrypted, and there is nobody to ask for the password")
+def _refuse_password() -> str:
+    """Refuse to ask for the password of a key: without this OpenSSL asks the terminal."""
+    raise ValueError("its key is encrypted, and nothing can ask for the password")
 
 
-def _header(name: str, value: Any) -> str:
+def _check_header(name: str, value: Any) -> str:
     if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
         raise KlingRequestError(
             f"Connection extra {name!r} holds more than one value: extras that HttpHook does not know are sent "
@@ -200,8 +201,8 @@ def _header(name: str, value: Any) -> str:
     return text
 
 
-def _timeouts(value: Any) -> tuple[float, float]:
-    """One number for both, or ``[connect, read]`` as requests takes it."""
+def _read_timeouts(value: Any) -> tuple[float, float]:
+    """Read one number of seconds for both time-outs, or ``[connect, read]`` as requests takes it."""
     if value is None:
         return CONNECT_TIMEOUT, READ_TIMEOUT
     pair = value if isinstance(value, list | tuple) else (value, value)
@@ -217,7 +218,7 @@ def _timeouts(value: Any) -> tuple[float, float]:
     return connect, read
 
 
-def _proxies(value: Any) -> dict[str, str] | None:
+def _read_proxies(value: Any) -> dict[str, str] | None:
     if not value:
         return None
     if isinstance(value, str) and value.strip().startswith("{"):
@@ -231,12 +232,12 @@ def _proxies(value: Any) -> dict[str, str] | None:
     if isinstance(value, Mapping) and all(isinstance(item, str) for item in (*value, *value.values())):
         return dict(value)
     raise KlingRequestError(
-        'Connection extra \'proxies\' must be an address or a mapping such as {"https": "http://proxy:3128"}. '
+        'Connection extra \'proxies\' must be a URL or a mapping such as {"https": "http://proxy:3128"}. '
         "Nothing was sent."
     )
 
 
-def _cert(value: Any) -> str | tuple[str, str] | None:
+def _read_cert(value: Any) -> str | tuple[str, str] | None:
     if not value:
         return None
     if isinstance(value, str):
@@ -248,7 +249,7 @@ def _cert(value: Any) -> str | tuple[str, str] | None:
     )
 
 
-def _flag(value: Any, default: bool) -> bool:
+def _read_flag(value: Any, default: bool) -> bool:
     if value is None:
         return default
     if isinstance(value, str):
@@ -256,8 +257,8 @@ def _flag(value: Any, default: bool) -> bool:
     return bool(value)
 
 
-def _flag_or_path(value: str) -> bool | str:
-    """Extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
+def _read_flag_or_path(value: str) -> bool | str:
+    """Read a flag or a path; extras of a connection given as a URI are text, so ``verify=false`` arrives as a word."""
     if value.strip().lower() in ("true", "1", "yes", "on", "false", "0", "no", "off", ""):
-        return _flag(value, True)
+        return _read_flag(value, True)
     return value

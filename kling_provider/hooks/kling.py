@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from kling_provider.api.codes import Answer, TaskState
-from kling_provider.api.models import legacy_name, nearest_current
+from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
@@ -26,16 +26,16 @@ from kling_provider.exceptions import KlingError, KlingRequestError, error_for
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
-from kling_provider.hooks.drivers import drive
+from kling_provider.hooks.drivers import drive_sync
 from kling_provider.hooks.own_task import choose_external_id
 from kling_provider.hooks.responses import parse_created
-from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare, send
+from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
-    from kling_provider.hooks.drivers import Operation, Read, Result
+    from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
@@ -74,15 +74,15 @@ class KlingHook(BaseHook):
 
     @cached_property
     def connection(self) -> KlingConnection:
-        """What the connection means."""
+        """Return what the Airflow connection means; it is read at the first use."""
         return KlingConnection.parse(read_connection(self.kling_conn_id))
 
     # -- requests -------------------------------------------------------------------------------------------
 
     def validate_request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
-        """Check a request, also against what this connection's API design would drop silently. Sends nothing.
+        """Check a request, also for what this connection's host or API design would drop silently. Nothing is sent.
 
-        :raises KlingRequestError: with every problem.
+        :raises KlingRequestError: with every problem in ``problems``.
         """
         try:
             request = parse_request(data)
@@ -105,62 +105,62 @@ class KlingHook(BaseHook):
         *,
         external_task_id: str | Literal[Auto.AUTO] | None = AUTO,
     ) -> KlingTask:
-        """Have Kling make what ``request`` asks for: one paid call. Images are URLs or base64 here.
+        """Submit ``request`` in one paid call. Images must be URLs or base64.
 
-        It is sent once and never repeated. In a task of your own (``@task``) it is paid once per task instance all the
-        same: by default the external id is made of Dag, run, task, map index and request, the host is asked for it
-        first, and a retry gets the task that an earlier try made. For another result of the same request in the same
-        task raise ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task
-        runs, a warning says that nothing protects; ``KlingSubmitOperator`` stops there instead.
+        It is sent once and never repeated. In a task of your own (``@task``) it is still paid once per task instance: by
+        default the external id is made of Dag, run, task, map index and request, the host is asked for it first, and a
+        retry gets the task that an earlier try made. For another result of the same request in the same task raise
+        ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task runs, a warning
+        says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
 
         :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
             model has a lock). ``None`` sends none.
-        :returns: the task as Kling tells of it now; it may be one that was made before.
-        :raises KlingError: by Kling's error table. After one with ``task_state`` ``may_exist`` a task may have been
-            made: look with :meth:`find` before you send the same again.
+        :returns: the task as Kling describes it now; it may be one that was made before.
+        :raises KlingError: by the error code. After one with ``task_state`` ``may_exist`` a task may have been
+            made: look it up with :meth:`find` before you send the request again.
         """
         checked = self.validate_request(request)
         if external_task_id is not AUTO:
-            return self._submit(checked, external_task_id)
+            return self._send_create(checked, external_task_id)
         chosen = choose_external_id(self, checked)
-        return self._submit(checked, chosen.external_task_id) if chosen.made is None else chosen.made
+        return self._send_create(checked, chosen.external_task_id) if chosen.made is None else chosen.made
 
-    def _submit(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
+    def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
             raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
-        """Make the paid call ready: URL, headers, body, proxy, certificates, time-outs. Sends nothing.
+        """Prepare the paid call: URL, headers, body, proxy, certificates, time-outs. Nothing is sent.
 
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
         profile = self.connection.profile
         if external_task_id and not profile.external_ids:
-            self.log.warning("The external_task_id is not sent: %s.", profile.dropped_ids)
+            self.log.warning("The external_task_id is not sent: %s.", profile.no_ids_reason)
             external_task_id = None
         call = self.connection.dialect.create(request, external_task_id)
         session = self._transport.open_session()
         try:
-            prepared = prepare(session, self.connection, call)
+            prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
         return replace(prepared, model=model)
 
     def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
-        """Send the paid call, and return the answer, and the task where it names one. Never raises for an answer.
+        """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
 
-        An answer that leaves doubt may name one, too: it is for people, who can look for it.
+        An ambiguous answer may name a task, too: it is shown to people, who can look for it.
         """
         try:
-            answer = send(prepared)
+            answer = send_call(prepared)
         finally:
-            # The next call opens its own: a kept-alive connection that died leaves doubt where there is none.
+            # The next call opens its own: on a kept-alive connection that died the outcome would be ambiguous.
             prepared.session.close()
         if prepared.model and answer.is_about_model:
-            near = nearest_current(prepared.model)
+            near = suggest_current_model(prepared.model)
             text = f"{answer.message}; the model asked for is {prepared.model}, the nearest current one is {near}"
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
@@ -175,7 +175,7 @@ class KlingHook(BaseHook):
         :param type: the kind of request that made it (legacy reads are bound to a path).
         :raises KlingTaskNotFound: where the host does not know the id.
         """
-        return self._run(operations.read_task(self.connection, kling_task_id, type))
+        return self._run_operation(operations.read_task(self.connection, kling_task_id, type))
 
     def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -184,7 +184,7 @@ class KlingHook(BaseHook):
 
         :param type: the kind of request that made them (legacy reads are bound to a path).
         """
-        return self._run(operations.read_tasks(self.connection, kling_task_ids, type))
+        return self._run_operation(operations.read_tasks(self.connection, kling_task_ids, type))
 
     def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
         """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
@@ -193,7 +193,7 @@ class KlingHook(BaseHook):
 
         :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
-        return self._run(operations.read_batch(self.connection, kling_task_ids))
+        return self._run_operation(operations.read_batch(self.connection, kling_task_ids))
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
@@ -203,7 +203,7 @@ class KlingHook(BaseHook):
         :param type: the kind of request that made them (legacy reads are bound to a path).
         :raises KlingRequestError: where the host cannot look external ids up.
         """
-        return self._run(operations.find_tasks(self.connection, external_task_ids, type))
+        return self._run_operation(operations.find_tasks(self.connection, external_task_ids, type))
 
     def list_tasks(
         self,
@@ -222,7 +222,7 @@ class KlingHook(BaseHook):
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list has no end.
         """
-        return self._run(
+        return self._run_operation(
             operations.list_tasks(
                 self.connection,
                 since,
@@ -238,12 +238,12 @@ class KlingHook(BaseHook):
 
         :raises KlingRequestError: where the host does not tell.
         """
-        return self._run(operations.read_account(self.connection))
+        return self._run_operation(operations.read_account(self.connection))
 
     def test_connection(self) -> tuple[bool, str]:
-        """Read something that costs nothing, and say in words what is wrong."""
+        """Make a free call, and return whether it succeeded, and a text that says what is wrong."""
         try:
-            return True, self._run(operations.check_host(self.connection))
+            return True, self._run_operation(operations.check_host(self.connection))
         except KlingError as error:
             return False, str(error)
 
@@ -253,18 +253,18 @@ class KlingHook(BaseHook):
     def _transport(self) -> SyncTransport:
         return SyncTransport(self.connection)
 
-    def _run(self, operation: Operation[Result]) -> Result:
-        return drive(operation, self._ask)
+    def _run_operation(self, operation: Operation[Result]) -> Result:
+        return drive_sync(operation, self._send_read)
 
-    def _ask(self, read: Read) -> Any:
-        """Send a read, and again after faults of the host or the way to it: it costs nothing."""
+    def _send_read(self, read: ReadCall) -> Any:
+        """Send a read, and repeat it after faults of the host or of the network: it costs nothing."""
         retrying = Retrying(
             stop=stop_after_attempt(_READ_TRIES),
             wait=wait_exponential(max=15) + wait_random(max=1),
             retry=retry_if_exception_type(read.retry_after),
             reraise=True,
         )
-        return retrying(lambda: read.parse(self._transport.ask(read.call)))
+        return retrying(lambda: read.parse(self._transport.send_read(read.call)))
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from kling_provider.exceptions import (
     KlingServerError,
     error_for,
 )
-from kling_provider.hooks.drivers import Operation, Read, ReadAll
+from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
@@ -59,8 +59,8 @@ def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Ope
     :param type: the kind of request that made it; used where the host's reads are bound to a path.
     :raises KlingTaskNotFound: where the host does not know the id.
     """
-    task: KlingTask = yield Read(
-        _call_to_read(connection, type, kling_task_id),
+    task: KlingTask = yield ReadCall(
+        _make_read_call(connection, type, kling_task_id),
         lambda answer: parse_one(connection, answer, kling_task_id),
     )
     return task
@@ -69,18 +69,20 @@ def read_task(connection: KlingConnection, kling_task_id: str, type: str) -> Ope
 def read_tasks(
     connection: KlingConnection, kling_task_ids: Sequence[str], type: str
 ) -> Operation[dict[str, KlingTask]]:
-    """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result."""
+    """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
     alone = check_words(kling_task_ids, "kling_task_ids")
     if connection.profile.task_reads:
-        batches, alone = _batches(alone), []
+        batches, alone = _split_batches(alone), []
         for batch in batches:
             part, complete = yield from read_batch(connection, batch)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
-    known: list[KlingTask | None] = yield ReadAll(
+    known: list[KlingTask | None] = yield ReadCalls(
         [
-            Read(_call_to_read(connection, type, one), partial(parse_known, connection, kling_task_id=one))
+            ReadCall(
+                _make_read_call(connection, type, one), partial(parse_known, connection, kling_task_id=one)
+            )
             for one in alone
         ]
     )
@@ -94,14 +96,14 @@ def read_batch(
 
     :raises KlingRequestError: for more ids, and where the host reads one task per call.
     """
-    _require(connection, connection.profile.task_reads, "reads one task per call")
+    _check_able(connection, connection.profile.task_reads, "reads one task per call")
     batch = check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
             f"kling_task_ids must be at most {standard.MAX_IDS} for one call; found {len(batch)}. Nothing was sent."
         )
     doing = f"read {len(batch)} tasks at {connection.host}"
-    result: tuple[dict[str, KlingTask], bool] = yield Read(
+    result: tuple[dict[str, KlingTask], bool] = yield ReadCall(
         standard.read_tasks(batch), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
     )
     return result
@@ -110,18 +112,18 @@ def read_batch(
 def find_tasks(
     connection: KlingConnection, external_task_ids: Sequence[str], type: str
 ) -> Operation[dict[str, list[KlingTask]]]:
-    """Find the tasks under each external id; ids under which the host knows nothing are missing.
+    """Find the tasks under each external id; ids that the host does not know are missing from the result.
 
     :raises KlingRequestError: where the host cannot look external ids up.
     """
-    _require(connection, connection.profile.finds, "finds no tasks by external id")
+    _check_able(connection, connection.profile.finds, "finds no tasks by external id")
     ids = check_words(external_task_ids, "external_task_ids")
     found: dict[str, list[KlingTask]] = {}
-    for batch in _batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
+    for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
         doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
-        found |= yield Read(
-            _call_to_find(connection, type, batch),
+        found |= yield ReadCall(
+            _make_find_call(connection, type, batch),
             partial(parse_found, connection, external_task_ids=batch, doing=doing),
         )
     return found
@@ -143,7 +145,7 @@ def list_tasks(
     :raises KlingRequestError: where the host or the credential has no list.
     :raises KlingServerError: where the list has no end.
     """
-    _require(
+    _check_able(
         connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
     )
     _check_pages(max_pages)
@@ -157,7 +159,7 @@ def list_tasks(
         call = standard.list_tasks(
             since, until, statuses=statuses, product_types=product_types, cursor=cursor
         )
-        page, cursor = yield Read(call, partial(parse_list_page, connection))
+        page, cursor = yield ReadCall(call, partial(parse_list_page, connection))
         found |= {task.kling_task_id: task for task in page}
         pages += 1
         if cursor is None or pages == max_pages:
@@ -177,9 +179,9 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
 
     :raises KlingRequestError: where the host does not tell.
     """
-    _require(connection, connection.profile.account, "does not tell what the account has")
+    _check_able(connection, connection.profile.account, "does not tell what the account has")
     now = datetime.now(UTC)
-    packs: tuple[Pack, ...] = yield Read(
+    packs: tuple[Pack, ...] = yield ReadCall(
         standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)),
         partial(parse_packs, connection),
         retry_after=(KlingRateLimitError,),
@@ -188,56 +190,62 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
 
 
 def check_host(connection: KlingConnection) -> Operation[str]:
-    """Read something that costs nothing, and say in words what answered.
+    """Make a free call, and describe what answered.
 
-    :raises KlingError: where the host does not answer, or does not take the key.
+    :raises KlingError: where the host does not answer, or does not accept the key.
     """
     host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
 
-    def parse(answer: Answer) -> None:
-        if not answer.ok and not (answer.not_found and answer.code is not None):
+    def parse_any(answer: Answer) -> None:
+        if not answer.ok and not (answer.is_not_found and answer.code is not None):
             raise error_for(answer, f"read from {host}")
 
     # A person waits for it: tried once.
-    yield Read(_call_to_read(connection, "text_to_video", "0"), parse, retry_after=())
+    yield ReadCall(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())
     if not connection.profile.account:
-        return f"{host} answers and takes the key."
+        return f"{host} answers and accepts the key."
     left = units_left((yield from read_account(connection)))
-    return f"{host} takes the key; the account has {left.normalize():f} video units left."
+    return f"{host} accepts the key; the account has {left.normalize():f} video units left."
 
 
 # -- calls and arguments ---------------------------------------------------------------------------------------
 
 
-def _call_to_read(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
-    """``/tasks`` where the host has it (it knows tasks of both API designs and needs no ``type``), else the dialect's own."""
+def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
+    """Return the call that reads one task.
+
+    ``/tasks`` knows the tasks of both API designs and needs no ``type``, so it is used where the host has it.
+    """
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.read_tasks([kling_task_id])
     return connection.dialect.read(kind, kling_task_id)
 
 
-def _call_to_find(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
-    """Legacy reads take either id in the same place, one at a time."""
+def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
+    """Return the call that finds the tasks of external ids.
+
+    Legacy reads accept either id in the same place, one at a time.
+    """
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.find_tasks(external_task_ids)
     return connection.dialect.read(kind, external_task_ids[0])
 
 
-def _batches(ids: Sequence[str]) -> list[Sequence[str]]:
+def _split_batches(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + standard.MAX_IDS] for start in range(0, len(ids), standard.MAX_IDS)]
 
 
-def _require(connection: KlingConnection, able: bool, cannot: str) -> None:
+def _check_able(connection: KlingConnection, able: bool, cannot: str) -> None:
     if not able:
         raise KlingRequestError(f"{connection.host} {cannot}.")
 
 
 def _check_type(type: Any) -> str:
-    """Check the kind of request: legacy reads are bound to it.
+    """Check the type of a request: legacy reads are bound to it.
 
-    :raises KlingRequestError: for a word that is none.
+    :raises KlingRequestError: for an unknown one.
     """
     if isinstance(type, str) and type in request_types():
         return type
@@ -255,18 +263,18 @@ def _check_pages(max_pages: Any) -> None:
 
 
 def check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
-    """Return several ids or words, each once. One text alone would be asked for letter by letter.
+    """Check a list of ids or words, and return each once. A single text is refused: it would be read letter by letter.
 
     :param what: for the message: ``"kling_task_ids"``.
-    :param allowed: the words that there are, if not any.
-    :raises KlingRequestError: where it is no list of texts, or a word is none of those.
+    :param allowed: the allowed words; any where it is empty.
+    :raises KlingRequestError: where it is not a list of texts, or a word is not allowed.
     """
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
         raise KlingRequestError(f"{what} must be a list of texts, such as [{values!r}]; found {values!r}.")
     words = list(dict.fromkeys(values))
     for word in words:
         if not isinstance(word, str) or not word:
-            raise KlingRequestError(f"{what} must be a list of texts; {word!r} is none.")
+            raise KlingRequestError(f"{what} must be a list of texts; found {word!r} in it.")
         if allowed and word not in allowed:
             raise KlingRequestError(
                 f"{what} must be among {', '.join(allowed)}; found {word!r}.{suggest(word, allowed)}"

@@ -35,7 +35,7 @@ class ChosenId:
 
 
 def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
-    """Choose the external id for ``request`` in the running Airflow task; the host is asked first where it can be.
+    """Choose the external id for ``request`` in the running Airflow task, and ask the host for it where that is possible.
 
     The id is the one that ``KlingSubmitOperator`` would take at the same task for the same request. A task that Kling failed
     makes place for the next attempt.
@@ -51,8 +51,8 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
             "Give an external_task_id to have it paid once."
         )
         return ChosenId(None)
-    identity = _identify(request, hook.connection.namespace, context)
-    lock = profile.lock(request)
+    identity = _build_identity(request, hook.connection.namespace, context)
+    lock = profile.find_lock(request)
     can_look = profile.finds and lock is not Lock.NONE
     if lock is not Lock.LOCKED:
         log.warning(
@@ -83,9 +83,9 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
     )
 
 
-def _identify(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
+def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
     ti = context.get("ti")
-    return Identity.of(
+    return Identity.of_request(
         request,
         pay_once_per="run",
         namespace=namespace,
@@ -93,12 +93,12 @@ def _identify(request: KlingRequest, namespace: str, context: Mapping[str, Any])
         task_id=getattr(ti, "task_id", ""),
         run_id=getattr(ti, "run_id", ""),
         map_index=getattr(ti, "map_index", -1),
-        images={field: _stand_in(value) for field, value in request.iter_inputs()},
+        images={field: _represent_input(value) for field, value in request.iter_inputs()},
     )
 
 
-def _stand_in(value: str) -> str:
-    """Return what stands for an input in the identity: its URL without signature, or the sha256 of its bytes."""
+def _represent_input(value: str) -> str:
+    """Return what represents an input in the identity: its URL without signature, or the sha256 of its bytes."""
     if value.lower().startswith(("http://", "https://")):
         return stand_in(value)
     try:
@@ -108,7 +108,7 @@ def _stand_in(value: str) -> str:
 
 
 def _find_made(hook: KlingHook, request: KlingRequest, external_task_id: str) -> KlingTask | None:
-    """Return the best task under an id: one that has not failed before one that has."""
+    """Find the task under an external id, if there is one; a task that has not failed comes first."""
     try:
         found = hook.find([external_task_id], type=request.type).get(external_task_id, [])
     except KlingError as error:

@@ -22,8 +22,8 @@ class Patience:
         self._end = time.monotonic() + seconds
         self._slowest = slowest
 
-    def left(self) -> float:
-        """Seconds until the end.
+    def find_time_left(self) -> float:
+        """Return the seconds until the end.
 
         :raises TimeoutError: where it is over.
         """
@@ -32,8 +32,8 @@ class Patience:
             raise TimeoutError("timed out")
         return left
 
-    def got(self, size: int) -> None:
-        """So many bytes have come."""
+    def add_bytes(self, size: int) -> None:
+        """Add the time that the slowest line takes for so many bytes that have come."""
         if self._slowest is not None:
             self._end += size / self._slowest
 
@@ -52,10 +52,10 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._patience.left()
+        left = self._patience.find_time_left()
         self._sock.settimeout(left if self._between is None else min(left, self._between))
         size = self._raw.readinto(buffer)
-        self._patience.got(size or 0)
+        self._patience.add_bytes(size or 0)
         return size
 
     def close(self) -> None:
@@ -74,8 +74,8 @@ class _Socket:
         return io.BufferedReader(_Reader(self._sock, self._patience))
 
 
-def patient_response(
+def make_patient_response(
     sock: socket.socket, patience: Patience, *args: Any, **kwargs: Any
 ) -> http.client.HTTPResponse:
-    """``http.client``'s reader of an answer, with an end."""
+    """Return ``http.client``'s response, which stops reading at the end of ``patience``."""
     return http.client.HTTPResponse(_Socket(sock, patience), *args, **kwargs)  # type: ignore[arg-type]

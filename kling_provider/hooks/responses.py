@@ -36,7 +36,7 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 def read_response(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
 ) -> Answer:
-    """Read what an HTTP response means; a key that is repeated in it is blanked.
+    """Read what an HTTP response means, and hide the key where the response repeats it.
 
     :param authorization: the header that was sent.
     :param at_kling: it comes from Kling's own host, and no gateway.
@@ -49,8 +49,11 @@ def read_response(
 def read_packed_response(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
 ) -> Answer:
-    """Read a response whose body is as it came over the wire, packed or not; at most :data:`LARGEST_RESPONSE` is unpacked."""
-    unpacked = _unpack(body, (headers.get("Content-Encoding") or "").strip().lower())
+    """Read a response whose body may be compressed.
+
+    At most :data:`LARGEST_RESPONSE` is unpacked.
+    """
+    unpacked = _unpack_body(body, (headers.get("Content-Encoding") or "").strip().lower())
     if unpacked is None:
         return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
     if len(unpacked) > LARGEST_RESPONSE:
@@ -59,12 +62,12 @@ def read_packed_response(
 
 
 def refuse_large_response(status: int, *, at_kling: bool) -> Answer:
-    """Return what a response means whose end was not waited for."""
+    """Return the answer that represents a response that is too large to be read."""
     text = f"the answer is larger than {LARGEST_RESPONSE // 1024**2} MB, which is none of an API"
     return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
 
 
-def _unpack(body: bytes, encoding: str) -> bytes | None:
+def _unpack_body(body: bytes, encoding: str) -> bytes | None:
     if encoding in ("", "identity"):
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
@@ -83,7 +86,7 @@ def _unpack(body: bytes, encoding: str) -> bytes | None:
 
 
 def parse_created(connection: KlingConnection, answer: Answer) -> KlingTask | None:
-    """Return the task that the answer to a create names, if it does."""
+    """Parse the task that the answer to a create names; ``None`` where it names none."""
     try:
         return parse_task(answer.data, lax_words=connection.profile.lax_words)
     except UnreadableTask:
@@ -91,7 +94,7 @@ def parse_created(connection: KlingConnection, answer: Answer) -> KlingTask | No
 
 
 def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask:
-    """Return the task in the answer to a read of one id.
+    """Parse the task in the answer to a read of one id.
 
     :raises KlingTaskNotFound: where the host does not know the id.
     :raises KlingError: for any other answer that is no success.
@@ -110,32 +113,32 @@ def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -
 
 
 def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask | None:
-    """Return the task in the answer to a read of one id; ``None`` where the host does not know it.
+    """Parse the task in the answer to a read of one id; return ``None`` where the host does not know it.
 
     :raises KlingError: for any other answer that is no success.
     """
     doing = f"read task {kling_task_id} at {connection.host}"
     if not answer.ok:
-        if answer.not_found:
+        if answer.is_not_found:
             return None
         raise error_for(answer, doing)
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
         if kling_task_id not in found and not complete:
-            raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+            raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
         return found.get(kling_task_id)
     try:
         return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_batch(
     connection: KlingConnection, answer: Answer, kling_task_ids: Collection[str], doing: str
 ) -> tuple[dict[str, KlingTask], bool]:
-    """Return the tasks in the answer to a read of many ids, and whether a missing one is unknown there.
+    """Parse the tasks in the answer to a read of many ids, and tell whether the host does not know the missing ones.
 
-    It may be known where an entry of the answer names no task, or one that was not asked for.
+    It may know them where an entry of the answer names no task, or one that was not asked for.
 
     :param doing: for the first line of an error: ``"read 20 tasks at api-singapore.klingai.com"``.
     """
@@ -147,13 +150,13 @@ def parse_batch(
 def parse_found(
     connection: KlingConnection, answer: Answer, external_task_ids: Collection[str], doing: str
 ) -> dict[str, list[KlingTask]]:
-    """Return the tasks in the answer to a look-up of external ids; ids that the host does not know are missing.
+    """Parse the tasks in the answer to a look-up of external ids; ids that the host does not know are missing.
 
     :raises KlingServerError: where an id is missing and the answer holds an entry that cannot be read, or one of
-        another id: then nobody knows whether it is there.
+        another id: then it is unknown whether the task exists.
     :raises KlingError: for an answer that is no success and does not say "not found".
     """
-    if answer.not_found:
+    if answer.is_not_found:
         return {}
     if not answer.ok:
         raise error_for(answer, doing)
@@ -164,7 +167,7 @@ def parse_found(
         try:
             tasks = [parse_task(answer.data, lax_words=connection.profile.lax_words)]
         except UnreadableTask as why:
-            raise _unreadable(answer, doing, why) from None
+            raise _make_unreadable_error(answer, doing, why) from None
         (one,), unreadable = external_task_ids, 0
         if tasks[0].external_task_id is None:
             return {one: tasks}  # asked for by it, and some answers do not repeat it
@@ -174,14 +177,14 @@ def parse_found(
         if task.external_task_id in external_task_ids:
             found.setdefault(str(task.external_task_id), []).append(task)
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
-        raise _unreadable(answer, doing, "the answer is not about the task that was asked for")
+        raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
     return found
 
 
 def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[KlingTask], str | None]:
-    """Return the tasks of one page of a list, and the cursor of the next page, if there is one.
+    """Parse one page of a list, and return its tasks and the cursor of the next page, or ``None``.
 
-    :raises KlingError: for an answer that is no success, or no page of tasks.
+    :raises KlingError: for an answer that is no success, or not a page of tasks.
     """
     doing = f"list tasks at {connection.host}"
     if not answer.ok:
@@ -189,11 +192,11 @@ def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[K
     try:
         return parse_page(answer.data)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_packs(connection: KlingConnection, answer: Answer) -> tuple[Pack, ...]:
-    """Return the account's packs.
+    """Parse the account's packs.
 
     :raises KlingError: for an answer that is no success.
     """
@@ -208,10 +211,10 @@ def _parse_many(connection: KlingConnection, answer: Answer, doing: str) -> tupl
     try:
         return parse_tasks(answer.data, lax_words=connection.profile.lax_words)
     except UnreadableTask as why:
-        raise _unreadable(answer, doing, why) from None
+        raise _make_unreadable_error(answer, doing, why) from None
 
 
-def _unreadable(answer: Answer, doing: str, why: object) -> KlingServerError:
+def _make_unreadable_error(answer: Answer, doing: str, why: object) -> KlingServerError:
     return KlingServerError(
         f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
     )

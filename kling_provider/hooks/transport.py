@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
 
-What comes out of :func:`send` is an answer, whatever happens; only :func:`prepare` raises. Nothing here sends a call
+What comes out of :func:`send_call` is an answer, whatever happens; only :func:`prepare_call` raises. Nothing here sends a call
 again, but for one whose token was found early or late and that made nothing.
 """
 
@@ -28,7 +28,7 @@ from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
 from kling_provider.hooks.connection_errors import explain_error, make_answer
 from kling_provider.hooks.http_options import check_tls, split_extras
-from kling_provider.hooks.patience import Patience, patient_response
+from kling_provider.hooks.patience import Patience, make_patient_response
 from kling_provider.hooks.responses import LARGEST_RESPONSE, read_response, refuse_large_response
 
 if TYPE_CHECKING:
@@ -71,13 +71,13 @@ class WatchedAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._watch(self.poolmanager)
+        self._watch_pools(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         known = proxy in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not known:
-            self._watch(manager)
+            self._watch_pools(manager)
         return manager
 
     def send(self, *args: Any, **kwargs: Any) -> Response:
@@ -85,18 +85,23 @@ class WatchedAdapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
     def check_route(self, request: PreparedRequest, settings: Mapping[str, Any]) -> None:
-        """Find out, without a byte, whether address and proxy can be used; raises what ``requests`` raises."""
+        """Find out whether the URL and the proxy can be used; nothing is sent.
+
+        It raises what ``requests`` raises.
+        """
         self.get_connection_with_tls_context(
             request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
         )
 
-    def _watch(self, manager: Any) -> None:
+    def _watch_pools(self, manager: Any) -> None:
         manager.pool_classes_by_scheme = {
-            scheme: type(pool.__name__, (pool,), {"ConnectionCls": self._watched(pool.ConnectionCls)})
+            scheme: type(
+                pool.__name__, (pool,), {"ConnectionCls": self._make_watched_class(pool.ConnectionCls)}
+            )
             for scheme, pool in manager.pool_classes_by_scheme.items()
         }
 
-    def _watched(self, connection: type[HTTPConnection]) -> type[HTTPConnection]:
+    def _make_watched_class(self, connection: type[HTTPConnection]) -> type[HTTPConnection]:
         adapter = self
 
         class Watched(connection):  # type: ignore[misc, valid-type]
@@ -112,14 +117,14 @@ class WatchedAdapter(HTTPAdapter):
                 return super().getresponse()
 
             def response_class(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
-                return patient_response(sock, self._patience, *args, **kwargs)
+                return make_patient_response(sock, self._patience, *args, **kwargs)
 
         return Watched
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedCall:
-    """One call with address, headers, body, proxy, certificates and time-outs in their last form."""
+    """One call with URL, headers, body, proxy, certificates and time-outs in their last form."""
 
     session: Session = field(repr=False)
     adapter: WatchedAdapter = field(repr=False)
@@ -134,8 +139,8 @@ class PreparedCall:
     model: str | None = None
 
     @property
-    def asks_proxy(self) -> bool:
-        """Whether a proxy reads this request itself: one for ``https`` only opens a way."""
+    def is_read_by_proxy(self) -> bool:
+        """Tell whether a proxy reads this request itself; for ``https`` it only opens a tunnel."""
         url = str(self.request.url)
         return url.startswith("http:") and select_proxy(url, self.settings["proxies"]) is not None
 
@@ -152,12 +157,12 @@ class SyncTransport:
         self._connection = connection
         self._http = _SessionMaker(connection)
 
-    def ask(self, call: HttpCall) -> Answer:
+    def send_read(self, call: HttpCall) -> Answer:
         """Send a free call, on a connection that is kept open for the next one.
 
-        :raises KlingRequestError: where it cannot be made; nothing was sent.
+        :raises KlingRequestError: where the call cannot be made; nothing was sent.
         """
-        return send(prepare(self._session, self._connection, call))
+        return send_call(prepare_call(self._kept_session, self._connection, call))
 
     def open_session(self) -> Session:
         """Return a new session with the connection's own headers, proxies and certificates.
@@ -167,7 +172,7 @@ class SyncTransport:
         return self._http.get_conn()
 
     @cached_property
-    def _session(self) -> Session:
+    def _kept_session(self) -> Session:
         return self.open_session()
 
 
@@ -179,10 +184,10 @@ class _SessionMaker(HttpHook):
         self._connection = connection
 
     def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """Return URL and HttpHook's own extras.
+        """Return the connection with its URL and HttpHook's own extras only.
 
-        No login (it would become Basic auth), no password, none of our extras (it would send them as headers), and
-        all others in the one form that it takes: text as header values, a mapping as proxies.
+        A login would become Basic auth, and our own extras headers, so both are left out, and the password too. All other
+        extras get the one form that HttpHook accepts: text as header values, a mapping as proxies.
         """
         options = split_extras(self._connection.http_extras)
         extra = {
@@ -200,11 +205,11 @@ class _SessionMaker(HttpHook):
         )
 
 
-def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
-    """Make a call ready to be sent.
+def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
+    """Prepare a call for :func:`send_call`.
 
     :param session: with the connection's own headers, proxies and certificates.
-    :raises KlingRequestError: for what is wrong before the first byte; the text does not say what that means.
+    :raises KlingRequestError: where the call cannot be made; the text does not say whether anything was sent.
     """
     where = f"Connection {connection.conn_id!r}"
     options = split_extras(connection.http_extras)
@@ -219,18 +224,18 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
     except (RequestException, HTTPError, ValueError):
         raise KlingRequestError(
             f"{where}: no call to {connection.host} can be made of this connection and this request: "
-            "its host must be an address such as https://api-singapore.klingai.com, and numbers "
+            "its host must be a URL such as https://api-singapore.klingai.com, and numbers "
             "must be finite."
         ) from None
     check_tls(where, settings["verify"], settings["cert"])
-    adapter = _adapter_for(session, str(request.url), options.answer_time)
+    adapter = _find_adapter(session, str(request.url), options.answer_time)
     try:
         adapter.check_route(request, settings)
     except (RequestException, HTTPError, ValueError, AssertionError) as why:
         socks = " SOCKS proxies need the package PySocks." if isinstance(why, InvalidSchema) else ""
         raise KlingRequestError(
             f"{where}: its proxy (extra proxies, or HTTPS_PROXY) or its host cannot be used: a "
-            f"proxy must be an address such as http://proxy.example:3128.{socks}"
+            f"proxy must be a URL such as http://proxy.example:3128.{socks}"
         ) from None
     timeout = options.connect_timeout, options.read_timeout
     return PreparedCall(
@@ -238,10 +243,11 @@ def prepare(session: Session, connection: KlingConnection, call: HttpCall) -> Pr
     )
 
 
-def send(prepared: PreparedCall) -> Answer:
-    """Send a call once, without redirects and without any library's retry; never raise for what comes of it.
+def send_call(prepared: PreparedCall) -> Answer:
+    """Send a call once, without redirects and without any library's retry; never raise, whatever happens.
 
-    A token that Kling found early or late made nothing: it is signed again by Kling's clock, and sent once more.
+    Where Kling found the token early or late, nothing was made: the call gets a token by Kling's clock, and is sent once
+    more.
     """
     answer, headers = _send_once(prepared)
     skew = skew_to_sign_again(answer, headers, prepared.credential)
@@ -271,14 +277,14 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     answer = read_response(
         response.status_code, response.headers, body, authorization, at_kling=prepared.at_kling
     )
-    if response.status_code == 407 and prepared.asks_proxy:
-        text = "the proxy wants a name and a password: write them into its address"
+    if response.status_code == 407 and prepared.is_read_by_proxy:
+        text = "the proxy requires a user name and a password: write them into its URL"
         answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)
     return answer, response.headers
 
 
 def _read_body(response: Response) -> bytes | None:
-    """The whole body, unpacked; ``None`` where it is larger than any answer of Kling's."""
+    """Read the whole body, unpacked; return ``None`` where it is larger than any answer of Kling's."""
     with response:
         parts, size = [], 0
         for part in response.raw.stream(_PIECE, decode_content=True):
@@ -289,8 +295,8 @@ def _read_body(response: Response) -> bytes | None:
         return b"".join(parts)
 
 
-def _adapter_for(session: Session, url: str, answer_time: float) -> WatchedAdapter:
-    """The session's own, put in the place of HttpHook's at its first call."""
+def _find_adapter(session: Session, url: str, answer_time: float) -> WatchedAdapter:
+    """Find the session's adapter, which replaces HttpHook's at its first call."""
     found = session.get_adapter(url)
     if isinstance(found, WatchedAdapter):
         return found

@@ -6,7 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kling_provider.arguments import Argument, amount, count, request_list, text, with_dicts, word
+from kling_provider.arguments import (
+    Argument,
+    accept_amount,
+    accept_count,
+    accept_requests,
+    accept_text,
+    accept_word,
+    with_dicts,
+)
 from kling_provider.assets import video_asset
 from kling_provider.operators.base import KlingOperator
 from kling_provider.operators.paying_task import explain_no_paying_task, find_paying_task
@@ -38,14 +46,14 @@ class KlingBudgetOperator(KlingOperator):
     operator_extra_links = ()
     ui_color = "#fdf3dc"
     arguments: ClassVar[Mapping[str, Argument]] = {
-        "requests": request_list(),
-        "max_requests": count(),
-        "max_units": amount(),
-        "max_usd": amount(),
-        "on_exceed": word("fail", "skip"),
-        "video_task_id": text("the id of the task that will pay", optional=True),
-        "pay_once_per": word("run", "dag", "content", optional=True),
-        "kling_conn_id": text("the id of a connection", optional=True),
+        "requests": accept_requests(),
+        "max_requests": accept_count(),
+        "max_units": accept_amount(),
+        "max_usd": accept_amount(),
+        "on_exceed": accept_word("fail", "skip"),
+        "video_task_id": accept_text("the id of the task that will pay", optional=True),
+        "pay_once_per": accept_word("run", "dag", "content", optional=True),
+        "kling_conn_id": accept_text("the id of a connection", optional=True),
     }
 
     def __init__(

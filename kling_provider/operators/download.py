@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, file_name, flag, folder, request_mapping, text, with_dicts
+from kling_provider.arguments import (
+    Argument,
+    accept_file_name,
+    accept_flag,
+    accept_folder,
+    accept_request,
+    accept_text,
+    with_dicts,
+)
 from kling_provider.file_names import PLACES_OF_TASKS
 from kling_provider.operators.base import KlingOperator
 
@@ -45,12 +53,12 @@ class KlingDownloadOperator(KlingOperator):
     )
     _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
-        "request": request_mapping(optional=True),
-        "destination": folder(),
-        "filename": file_name(PLACES_OF_TASKS, optional=True),
-        "destination_conn_id": text("the id of a connection", optional=True),
-        "replace": flag(),
-        "kling_conn_id": text("the id of a connection"),
+        "request": accept_request(optional=True),
+        "destination": accept_folder(),
+        "filename": accept_file_name(PLACES_OF_TASKS, optional=True),
+        "destination_conn_id": accept_text("the id of a connection", optional=True),
+        "replace": accept_flag(),
+        "kling_conn_id": accept_text("the id of a connection"),
     }
 
     def __init__(

@@ -8,7 +8,15 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, duration, file_name, flag, folder, interval, text
+from kling_provider.arguments import (
+    Argument,
+    accept_duration,
+    accept_file_name,
+    accept_flag,
+    accept_folder,
+    accept_interval,
+    accept_text,
+)
 from kling_provider.file_names import PLACES
 from kling_provider.operators.submit import KlingSubmitOperator
 
@@ -46,12 +54,12 @@ class KlingGenerateOperator(KlingSubmitOperator):
     _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
         **KlingSubmitOperator.arguments,
-        "destination": folder(optional=True),
-        "filename": file_name(PLACES),
-        "destination_conn_id": text("the id of a connection", optional=True),
-        "replace": flag(),
-        "timeout": duration(),
-        "poll_interval": interval(),
+        "destination": accept_folder(optional=True),
+        "filename": accept_file_name(PLACES),
+        "destination_conn_id": accept_text("the id of a connection", optional=True),
+        "replace": accept_flag(),
+        "timeout": accept_duration(),
+        "poll_interval": accept_interval(),
     }
 
     def __init__(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.arguments import Argument, duration, folder, text, texts
+from kling_provider.arguments import Argument, accept_duration, accept_folder, accept_text, accept_texts
 from kling_provider.operators.base import KlingOperator
 
 if TYPE_CHECKING:
@@ -42,13 +42,13 @@ class KlingReconcileOperator(KlingOperator):
     ui_color = "#fdf3dc"
     _asset_among = None
     arguments: ClassVar[Mapping[str, Argument]] = {
-        "destination": folder(),
-        "also": texts("folders"),
-        "window": duration(),
-        "grace": duration(zero=True),
-        "dag_ids": texts("Dag ids", optional=True),
-        "destination_conn_id": text("the id of a connection", optional=True),
-        "kling_conn_id": text("the id of a connection"),
+        "destination": accept_folder(),
+        "also": accept_texts("folders"),
+        "window": accept_duration(),
+        "grace": accept_duration(zero=True),
+        "dag_ids": accept_texts("Dag ids", optional=True),
+        "destination_conn_id": accept_text("the id of a connection", optional=True),
+        "kling_conn_id": accept_text("the id of a connection"),
     }
 
     def __init__(

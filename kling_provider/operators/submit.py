@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from kling_provider.arguments import Argument, amount, duration, flag, request_mapping, text, with_dicts, word
+from kling_provider.arguments import (
+    Argument,
+    accept_amount,
+    accept_duration,
+    accept_flag,
+    accept_request,
+    accept_text,
+    accept_word,
+    with_dicts,
+)
 from kling_provider.operators.base import KlingOperator
 
 if TYPE_CHECKING:
@@ -40,14 +49,14 @@ class KlingSubmitOperator(KlingOperator):
     template_fields: Sequence[str] = ("request", "kling_conn_id")
     pays = True
     arguments: ClassVar[Mapping[str, Argument]] = {
-        "request": request_mapping(),
-        "kling_conn_id": text("the id of a connection"),
-        "pay_once_per": word("run", "dag", "content"),
-        "on_ambiguous": word("stop", "resubmit"),
-        "max_units": amount(),
-        "plan_only": flag(),
-        "slot_timeout": duration(),
-        "deferrable": flag(),
+        "request": accept_request(),
+        "kling_conn_id": accept_text("the id of a connection"),
+        "pay_once_per": accept_word("run", "dag", "content"),
+        "on_ambiguous": accept_word("stop", "resubmit"),
+        "max_units": accept_amount(),
+        "plan_only": accept_flag(),
+        "slot_timeout": accept_duration(),
+        "deferrable": accept_flag(),
     }
 
     def __init__(

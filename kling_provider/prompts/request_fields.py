@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from kling_provider.api.catalog import DEFAULT_TYPE, all_field_names, all_specs, find_spec, request_types
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import Text, input_fields
-from kling_provider.api.spelling import legacy_names, ours
+from kling_provider.api.spelling import legacy_names, to_field_name
 
 #: Keys of an entry that make several requests of it.
 VARIANT_KEYS = ("variants", "matrix")
@@ -68,12 +68,12 @@ def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
 
 def get_canonical_key(key: str) -> str:
     """Return the current spelling of a key; an unknown one stays as it is."""
-    return ours(key)
+    return to_field_name(key)
 
 
 def is_same_field(key: str, other: str) -> bool:
     """Say whether two keys mean one field, in whatever spelling."""
-    return ours(key) == ours(other)
+    return to_field_name(key) == to_field_name(other)
 
 
 def _get_kind(type_: object) -> type[KlingRequest]:

@@ -16,7 +16,15 @@ from airflow.providers.common.compat.sdk import (
 )
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from kling_provider.arguments import Argument, duration, flag, interval, request_mapping, text, with_dicts
+from kling_provider.arguments import (
+    Argument,
+    accept_duration,
+    accept_flag,
+    accept_interval,
+    accept_request,
+    accept_text,
+    with_dicts,
+)
 from kling_provider.compat import task_deferral_timeout
 from kling_provider.operators.base import KlingOperator
 
@@ -47,16 +55,16 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     template_fields: Sequence[str] = ("kling_task_id", "type", "request", "kling_conn_id")
     _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
-        "request": request_mapping(optional=True),
-        "kling_conn_id": text("the id of a connection"),
-        "deferrable": flag(),
-        "poll_interval": interval(),
-        "timeout": duration(zero=True),
+        "request": accept_request(optional=True),
+        "kling_conn_id": accept_text("the id of a connection"),
+        "deferrable": accept_flag(),
+        "poll_interval": accept_interval(),
+        "timeout": accept_duration(zero=True),
         # A pause of 0 would ask Kling without end.
-        "poke_interval": interval(),
-        "soft_fail": flag(),
-        "never_fail": flag(),
-        "silent_fail": flag(),
+        "poke_interval": accept_interval(),
+        "soft_fail": accept_flag(),
+        "never_fail": accept_flag(),
+        "silent_fail": accept_flag(),
     }
 
     _poking: WaitRun | None = None

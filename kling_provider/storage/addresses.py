@@ -115,7 +115,7 @@ def guard_session(
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             HTTPAdapter.init_poolmanager(self, *args, **kwargs)
             self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": EncryptedPool}
-            self._watch(self.poolmanager)
+            self._watch_pools(self.poolmanager)
 
         def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
             host = (urlsplit(request.url).hostname or "").strip("[]")

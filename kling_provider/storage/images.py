@@ -28,7 +28,7 @@ from kling_provider.api.redaction import (
 )
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
-from kling_provider.api.spelling import translate
+from kling_provider.api.spelling import translate_fields
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.media import read_image_size
@@ -170,7 +170,7 @@ def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, 
 
 def _our_name(key: str) -> str:
     """Translate a legacy name of a field: ``first_frame`` for ``image``."""
-    fields, _ = translate({key: ""})
+    fields, _ = translate_fields({key: ""})
     return next(iter(fields), key)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from kling_provider.api.result_facts import ResultFacts, moment
+from kling_provider.api.result_facts import ResultFacts, format_time
 from kling_provider.api.tasks import KlingTask
 from kling_provider.file_names import MANIFEST_SUFFIX
 from kling_provider.storage.images import shown_request
@@ -128,7 +128,7 @@ class Manifest(ResultFacts):
             origin.facts.with_task(task),
             request=shown,
             outputs=outputs,
-            saved_at=moment(datetime.now(UTC)),
+            saved_at=format_time(datetime.now(UTC)),
         )
 
     @classmethod

@@ -331,17 +331,17 @@ class Submission:
         :param earlier_ambiguous: an earlier call for this attempt may have made the task that is found.
         """
         if not self.can_find_by_external_id:
-            if answer.duplicate:
+            if answer.is_duplicate:
                 raise self._error_messages.build_unknown_duplicate(
                     answer, external, earlier_ambiguous=earlier_ambiguous
                 )
             raise self._error_messages.build_create_failure(
                 answer, earlier_ambiguous=earlier_ambiguous, locked=locked
             )
-        waits = DUPLICATE_LOOKS if answer.duplicate else (0.0,)
+        waits = DUPLICATE_LOOKS if answer.is_duplicate else (0.0,)
         found = yield from look_up(external, waits, self._error_messages.describe_failed_create(answer))
         if found is None:
-            if answer.duplicate:
+            if answer.is_duplicate:
                 raise self._error_messages.build_unknown_duplicate(
                     answer, external, earlier_ambiguous=earlier_ambiguous
                 )

@@ -97,7 +97,7 @@ class KlingTaskTrigger(BaseTrigger):
         from kling_provider.polling.waiting import wait_for_video
 
         title = wait_title(self.kling_task_id, self.expected_at)
-        with metrics.waiting("video"), log_group(self.log.info, title):
+        with metrics.track_waiting("video"), log_group(self.log.info, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
                 WaitState(
@@ -209,7 +209,7 @@ class KlingSlotTrigger(BaseTrigger):
         }
         title = f"Waiting for a free slot of the account for {self.model}"
         try:
-            with metrics.waiting("slot"), log_group(self.log.info, title):
+            with metrics.track_waiting("slot"), log_group(self.log.info, title):
                 came = await wait_for_capacity(
                     self.kling_conn_id, entry, deadline=from_wall(self.slot_deadline), say=self.log.info
                 )

@@ -14,12 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from kling_provider.api.account import concurrency_of, parse_account, units_left
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import price
+from kling_provider.api.pricing import look_up_price
 from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
 
 Record = dict[str, Any]
@@ -166,9 +166,9 @@ def _(record: Record) -> None:
         assert (answer.kind, answer.code) == (kinds[body["code"]], body["code"])
         assert (answer.message, answer.request_id) == (body["message"], body["request_id"])
         assert answer.task_state is TaskState.NONE
-        assert answer.duplicate == ("duplicate" in error["when"])
-        assert answer.not_found == ("unknown id" in error["when"])
-        duplicates, unknown = duplicates + answer.duplicate, unknown + answer.not_found
+        assert answer.is_duplicate == ("duplicate" in error["when"])
+        assert answer.is_not_found == ("unknown id" in error["when"])
+        duplicates, unknown = duplicates + answer.is_duplicate, unknown + answer.is_not_found
     assert (duplicates, unknown, len(record["errors"])) == (1, 1, 13)
 
 
@@ -211,7 +211,7 @@ def _(record: Record) -> None:
     assert (read.finished_at, read.expires_at) == (None, None)
     assert [(output.type, output.duration) for output in read.outputs] == [("video", 5.041)]
     assert read.billing == (Billing("unit", Decimal(3), package_type="video"),)
-    assert estimate(parse_request({"prompt": "x"})).units == read.billing[0].amount
+    assert estimate_price(parse_request({"prompt": "x"})).units == read.billing[0].amount
 
 
 @check("22_new_tasks_get_unknown_live.json")
@@ -339,9 +339,9 @@ def _(record: Record) -> None:
             continue
         settings = made["settings"]
         product, model = path.strip("/").split("/")
-        found = price(model, settings["resolution"], settings["duration"], audio_rate="off")
+        found = look_up_price(model, settings["resolution"], settings["duration"], audio_rate="off")
         if product == "text-to-video":
-            found = estimate(parse_request({"prompt": "x", "model": model, **settings}))
+            found = estimate_price(parse_request({"prompt": "x", "model": model, **settings}))
         assert (method, found.units) == ("POST", paid)
         priced += 1
     assert priced == 2
@@ -406,7 +406,7 @@ def _(record: Record) -> None:
     for error in record["errors"]:
         found = read_answer(error["http"] or 400, {}, json.dumps(error["body"]).encode())
         assert (found.kind, found.task_state) == (Kind.INVALID, TaskState.NONE)
-        assert (found.message, found.duplicate) == (error["body"]["message"], False)
+        assert (found.message, found.is_duplicate) == (error["body"]["message"], False)
     texts = {
         one["text"]: parse_task({"id": "1", "status": "failed", "message": one["text"]})
         for one in record["task_messages"]

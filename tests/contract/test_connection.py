@@ -39,9 +39,9 @@ def sandbox() -> Iterator[Sandbox]:
         ({"password": "  "}, KlingAuthError, "has no password"),
         ({"password": "sk-one\nsk-two"}, KlingAuthError, "the password holds a character that no key has"),
         ({"password": "sk-ключ-0123"}, KlingAuthError, "paste the key once more"),
-        ({"host": "ftp://host"}, KlingRequestError, "host is an address such as https://api-singapore"),
-        ({"host": "http://host:port"}, KlingRequestError, "host is an address such as https://api-singapore"),
-        ({"host": "http://[::1"}, KlingRequestError, "host is an address such as https://api-singapore"),
+        ({"host": "ftp://host"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
+        ({"host": "http://host:port"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
+        ({"host": "http://[::1"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
         ({"host": "https://me:sk-hidden@host"}, KlingRequestError, "the key belongs into the password field"),
         (
             {"host": "https://host/x?key=sk-hidden"},

@@ -92,7 +92,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError]
         [{"kind": "moderation"}],
         KlingModerationError,
         1301,
-        "Change the prompt or the pictures",
+        "Change the prompt or the images",
     ),
     "too fast": (
         {},
@@ -235,9 +235,7 @@ def test_a_path_that_the_host_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
         hook = connect_to(monkeypatch, sandbox, host=f"{sandbox.url}/klng")
         error = refused_create(hook)
         assert (type(error), error.task_state) == (KlingRequestError, TaskState.NONE)
-        assert "Not Found (HTTP 404). This address has no such path: check the connection's host" in str(
-            error
-        )
+        assert "Not Found (HTTP 404). This URL has no such path: check the connection's host" in str(error)
         with pytest.raises(KlingRequestError, match="no such path"):
             hook.get_task("1")
         good, text = hook.test_connection()

@@ -10,7 +10,7 @@ from pathlib import Path
 import av
 import pytest
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request
 from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.prompts import load_prompts
@@ -44,7 +44,7 @@ def test_an_example_becomes_what_it_asks_for(file: Path, sandbox: Sandbox, tmp_p
     with av.open(output["file"].removeprefix("file://")) as video:
         assert video.duration is not None
         assert round(video.duration / av.time_base) == request.summary.duration
-    units = estimate(request).units
+    units = estimate_price(request).units
     assert units is not None
     assert float(result["billing"][0]["amount"]) == float(units)
     # A second run of the task finds it: nothing is paid again.

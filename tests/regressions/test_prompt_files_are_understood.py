@@ -364,7 +364,7 @@ def test_the_longest_prompt_of_4_0_depends_on_its_script(letters: str, most: int
     (request,) = load(("a.json", json.dumps([{**entry, "prompt": letters * most}])))
     assert len(request["prompt"]) == most
     said = refusal(lambda: load(("a.json", json.dumps([{**entry, "prompt": letters * (most + 1)}]))))
-    assert "kling-4.0 takes 26000" in said
+    assert "26000" in said
 
 
 @pytest.mark.parametrize("model", ["kling-3.0-omni", "kling-v3-omni", "kling-o1", "kling-video-o1"])

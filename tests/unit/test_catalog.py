@@ -14,11 +14,11 @@ from pydantic import Field
 
 from kling_provider.api.catalog import (
     RequestSpec,
+    add_spec_for_now,
     all_specs,
-    estimate,
+    estimate_price,
     find_spec,
     input_names,
-    registered,
     request_types,
 )
 from kling_provider.api.dialects import DIALECTS
@@ -145,7 +145,7 @@ PIECE = "https://example.org/a.png"
 
 
 def test_a_type_is_one_class_and_one_row() -> None:
-    with registered(COLLAGE):
+    with add_spec_for_now(COLLAGE):
         request = parse_request(
             {"type": "collage", "motto": "Boats", "pieces": [PIECE], "loudness": "4", "name": "boats"}
         )
@@ -166,8 +166,8 @@ def test_a_type_is_one_class_and_one_row() -> None:
         )
         assert DIALECTS["legacy"].read("collage", "7").path == "/v1/collages/7"
         assert [one.field for one in DIALECTS["standard"].find_unsupported(request)] == ["loudness"]
-        assert PROFILES["kling"].lock(request) is Lock.NONE
-        assert str(estimate(request).units) == "0.25"
+        assert PROFILES["kling"].find_lock(request) is Lock.NONE
+        assert str(estimate_price(request).units) == "0.25"
         assert list(request.iter_inputs()) == [("pieces.0", PIECE)]
         assert request.fingerprint({"pieces.0": "sha256:1"}) == {
             "type": "collage",
@@ -182,13 +182,13 @@ def test_a_type_is_one_class_and_one_row() -> None:
 
 def test_a_prompt_file_may_ask_for_it(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"type: collage\nmotto: Boats\npieces: ['{PIECE}']\n")
-    with registered(COLLAGE):
+    with add_spec_for_now(COLLAGE):
         (request,) = load_prompts(tmp_path)
     assert request == {"name": "a", "type": "collage", "motto": "Boats", "pieces": [PIECE]}
 
 
 def test_a_key_of_another_type_is_told_with_that_type() -> None:
-    with registered(COLLAGE), pytest.raises(InvalidRequest) as wrong:
+    with add_spec_for_now(COLLAGE), pytest.raises(InvalidRequest) as wrong:
         parse_request({"prompt": "A panda", "pieces": [PIECE], "loudness": 3})
     assert sorted(str(problem) for problem in wrong.value.problems) == [
         "loudness 3: belongs to type collage, not text_to_video",

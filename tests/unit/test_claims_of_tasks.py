@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from kling_provider.api.catalog import RequestSpec, registered
+from kling_provider.api.catalog import RequestSpec, add_spec_for_now
 from kling_provider.api.codes import TaskState
 from kling_provider.api.pricing import PerSecond
 from kling_provider.api.requests.video import TextToVideo
@@ -155,7 +155,7 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
     """What has a link becomes a file, under the suffix of the link; an element is an id in the account."""
     from kling_provider.api.dialects import reading
 
-    real = reading._outputs
+    real = reading._read_outputs
     sandbox, instance = start(), Instance()
     operator = generate(tmp_path)
     waited = defer(operator, instance, sandbox)
@@ -164,7 +164,7 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
         (video,) = real(fields)
         return [video, Output("storyboard", id="s", url=video.url), Output("element", id="u_1")]
 
-    monkeypatch.setattr(reading, "_outputs", more)
+    monkeypatch.setattr(reading, "_read_outputs", more)
     resume(operator, instance, waited)
     assert names(tmp_path) == [
         "panda-0.mp4",
@@ -184,7 +184,7 @@ def test_the_files_that_a_kind_makes_are_looked_for_before_paying(name: str, tmp
         request_class=MadeUp, paths={"standard": "/made-up"}, outputs=("image",), price_rule=PerSecond()
     )
     place = OutputPlace(destination=str(tmp_path), filename="{kling_task_id}")
-    with registered(images):
+    with add_spec_for_now(images):
         saving = ResultPlace.of_task(None, "1", "made_up", None, None, place, Instance().context)  # type: ignore[arg-type]
         (tmp_path / "1.mp4").write_bytes(b"somebody's")
         assert saving.check() == "1"

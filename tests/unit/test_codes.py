@@ -403,7 +403,7 @@ def test_a_wrong_path_is_the_connections_fault() -> None:
 )
 def test_1201_is_told_apart_by_its_text(status: int, body: Any, duplicate: bool, not_found: bool) -> None:
     found = answer(status, body)
-    assert (found.duplicate, found.not_found) == (duplicate, not_found)
+    assert (found.is_duplicate, found.is_not_found) == (duplicate, not_found)
 
 
 @pytest.mark.parametrize(

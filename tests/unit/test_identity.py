@@ -30,7 +30,7 @@ WHERE: dict[str, Any] = {
 
 
 def identity(request: dict[str, Any], images: dict[str, str] | None = None, **where: Any) -> Identity:
-    return Identity.of(parse_request(request), images=images, **{**WHERE, **where})
+    return Identity.of_request(parse_request(request), images=images, **{**WHERE, **where})
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_scopes() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])), st.integers(0, 50), st.integers(0, 19))
 def test_ids_are_safe_and_attempts_are_told_apart(prompt: str, take: int, attempt: int) -> None:
-    made = Identity.of(parse_request({"prompt": f"a{prompt}", "take": take}), **WHERE)
+    made = Identity.of_request(parse_request({"prompt": f"a{prompt}", "take": take}), **WHERE)
     external = made.external_task_id(attempt)
     assert re.fullmatch(r"af-[0-9a-f]{40}", external)
     assert made.attempt_of(external) == attempt

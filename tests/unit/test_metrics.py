@@ -140,15 +140,15 @@ def test_failures_by_reason(
 
 
 def test_other_peoples_exceptions_are_not_ours_to_count(worker: Backend) -> None:
-    with pytest.raises(ZeroDivisionError), metrics.failures(dag_id="films"):
+    with pytest.raises(ZeroDivisionError), metrics.count_failures(dag_id="films"):
         _ = 1 / 0
-    with pytest.raises(KlingTaskFailed), metrics.failures(dag_id="films"):
+    with pytest.raises(KlingTaskFailed), metrics.count_failures(dag_id="films"):
         raise KlingTaskFailed("no")
     assert worker.sent == [("kling.failures", 1, {"dag_id": "films", "reason": "task_failed"})]
 
 
 def test_who_waits_is_told_by_the_triggerer(triggerer: Backend, worker: Backend) -> None:
-    with metrics.waiting("video"), metrics.waiting("video"), metrics.waiting("slot"):
+    with metrics.track_waiting("video"), metrics.track_waiting("video"), metrics.track_waiting("slot"):
         pass
     told = [(tags["kind"], value) for _, value, tags in triggerer.sent]
     assert told == [("video", 1), ("video", 2), ("slot", 1), ("slot", 0), ("video", 1), ("video", 0)]
@@ -161,7 +161,7 @@ def test_metrics_that_cannot_be_sent_disturb_nobody() -> None:
 
     sdk_stats.initialize(factory=broken, export_legacy_names=True)
     try:
-        metrics.submitted(dag_id="films")
+        metrics.count_submitted(dag_id="films")
     finally:
         sdk_stats.initialize(factory=None, export_legacy_names=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.models import canonical, known_model, model_names
+from kling_provider.api.models import known_model, model_names, to_standard_name
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 
@@ -73,22 +73,25 @@ def test_aspect_ratios(model: str) -> None:
     assert wide == (
         {}
         if model.startswith("kling-4.0")
-        else {"aspect_ratio": f"aspect_ratio '21:9': {model} takes 16:9, 9:16, 1:1"}
+        else {"aspect_ratio": f"aspect_ratio '21:9': must be 16:9 or 9:16 or 1:1 for {model}"}
     )
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"duration": 20}, {"duration": "duration 20: kling-3.0 takes 3 to 15 seconds"}),
-        ({"model": "kling-v2-6", "duration": 7}, {"duration": "duration 7: kling-2.6 takes 5 or 10 seconds"}),
+        ({"duration": 20}, {"duration": "duration 20: must be 3 to 15 seconds for kling-3.0"}),
+        (
+            {"model": "kling-v2-6", "duration": 7},
+            {"duration": "duration 7: must be 5 or 10 seconds for kling-2.6"},
+        ),
         (
             {"model": "kling-2.6", "resolution": "4k"},
-            {"resolution": "resolution '4k': kling-2.6 takes 720p, 1080p"},
+            {"resolution": "resolution '4k': must be 720p or 1080p for kling-2.6"},
         ),
         (
             {"model": "kling-2.6", "audio": "native"},
-            {"resolution": "resolution '720p': kling-2.6 with native audio takes 1080p only"},
+            {"resolution": "resolution '720p': must be 1080p for kling-2.6 with native audio"},
         ),
         (
             {"model": "kling-3.0-turbo", "audio": "off"},
@@ -111,22 +114,25 @@ def test_aspect_ratios(model: str) -> None:
         ),
         (
             {"elements": [{"element_id": str(n)} for n in range(4)]},
-            {"elements": "elements: kling-3.0 takes 3 elements"},
+            {"elements": "elements: must be at most 3 for kling-3.0"},
         ),
         (
             {"model": "kling-2.6", "elements": [{"element_id": "1"}]},
-            {"elements": "elements: kling-2.6 takes no elements"},
+            {"elements": "elements: must be left out: kling-2.6 accepts none"},
         ),
         (
             {"audio": "native", "voices": [{"voice_id": str(n)} for n in range(3)]},
-            {"voices": "voices: kling-3.0 takes 2 voices"},
+            {"voices": "voices: must be at most 2 for kling-3.0"},
         ),
         ({"voices": [{"voice_id": "1"}]}, {"voices": "voices: need audio: native"}),
         (
             {"model": "kling-v2-1"},
             {"model": "model 'kling-v2-1': makes image_to_video only; write type: image_to_video"},
         ),
-        ({"prompt": "x" * 3073}, {"prompt": "prompt: has 3073 characters; kling-3.0 takes 3072"}),
+        (
+            {"prompt": "x" * 3073},
+            {"prompt": "prompt: must be at most 3072 characters for kling-3.0 (has 3073)"},
+        ),
         ({"prompt": " \n"}, {"prompt": "prompt: is missing: say what the video shows"}),
     ],
 )
@@ -139,7 +145,7 @@ def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
     [
         (
             {"first_frame": None},
-            {"first_frame": "first_frame: is missing: image_to_video starts from a picture"},
+            {"first_frame": "first_frame: is missing: image_to_video starts from an image"},
         ),
         (
             {"first_frame": None, "last_frame": "b.png"},
@@ -147,15 +153,15 @@ def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
         ),
         (
             {"model": "kling-3.0-turbo", "last_frame": "b.png"},
-            {"last_frame": "last_frame: kling-3.0-turbo takes no last frame"},
+            {"last_frame": "last_frame: must be left out: kling-3.0-turbo accepts no last frame"},
         ),
         (
             {"model": "kling-2.5-turbo", "last_frame": "b.png"},
-            {"resolution": "resolution '720p': kling-2.5-turbo with a last frame takes 1080p only"},
+            {"resolution": "resolution '720p': must be 1080p for kling-2.5-turbo with a last frame"},
         ),
         (
             {"model": "kling-2.6", "last_frame": "b.png", "resolution": "1080p", "audio": "native"},
-            {"audio": "audio 'native': kling-2.6 with a last frame is silent"},
+            {"audio": "audio 'native': must be off for kling-2.6 with a last frame"},
         ),
         (
             {"model": "kling-v1-6", "last_frame": "b.png", "static_mask": "m.png"},
@@ -167,7 +173,7 @@ def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
         ),
         (
             {"model": "kling-3.0-turbo", "prompt": "x" * 2501},
-            {"prompt": "prompt: has 2501 characters; kling-3.0-turbo takes 2500"},
+            {"prompt": "prompt: must be at most 2500 characters for kling-3.0-turbo (has 2501)"},
         ),
     ],
 )
@@ -197,7 +203,7 @@ def test_a_simple_camera_moves_in_exactly_one_way(camera: dict[str, Any], good: 
     ("multi_shot", "seconds", "said"),
     [
         (True, (2, 3), None),
-        (True, (2, 2), "its shots last 4 s; their sum is the duration, 5"),
+        (True, (2, 2), "its shots must add up to the duration, 5 s (they last 4 s)"),
         (None, (2, 3), "needs multi_shot: true"),
     ],
 )
@@ -251,6 +257,6 @@ def test_every_name_of_the_table_means_one_model_in_both_spellings() -> None:
     for name in model_names():
         model = known_model(name)
         assert model is not None
-        assert known_model(canonical(name)) is model
-        assert canonical(canonical(name)) == canonical(name) == model.name
+        assert known_model(to_standard_name(name)) is model
+        assert to_standard_name(to_standard_name(name)) == to_standard_name(name) == model.name
         assert model.legacy_name is None or known_model(model.legacy_name) is model

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
@@ -117,7 +117,7 @@ def test_our_defaults_are_sent() -> None:
     ],
 )
 def test_prices(fields: dict[str, Any], units: str | None) -> None:
-    found = estimate(read(**fields)).units
+    found = estimate_price(read(**fields)).units
     assert (None if found is None else f"{found:.1f}") == units
 
 
@@ -133,7 +133,7 @@ def test_prices(fields: dict[str, Any], units: str | None) -> None:
         ({"base_video": VIDEO, "first_frame": IMAGE}, "first_frame: cannot be combined with base_video"),
         ({"base_video": VIDEO, "multi_shot": True}, "multi_shot True: cannot be combined with base_video"),
         ({"base_video": VIDEO, "audio": "native"}, "audio 'native': cannot be native with base_video"),
-        ({"base_video": VIDEO, "duration": 5}, "duration: follows the base video"),
+        ({"base_video": VIDEO, "duration": 5}, "duration: must be left out: it follows the base video"),
         ({"base_video": "/videos/a.mp4"}, "base_video '/videos/a.mp4': must be an http or https URL"),
         (
             {"reference_video": VIDEO, "multi_shot": False},
@@ -153,22 +153,22 @@ def test_prices(fields: dict[str, Any], units: str | None) -> None:
             {"first_frame": IMAGE, "elements": [{"element_id": str(n), "id": f"e{n}"} for n in range(4)]},
             "elements: must be at most 3 beside a first frame",
         ),
-        ({"duration": 2}, "duration 2: kling-3.0-omni takes 3 to 15 seconds"),
-        ({**O1, "duration": 11}, "duration 11: kling-o1 takes 3 to 10 seconds"),
-        ({**O1, "resolution": "4k"}, "resolution '4k': kling-o1 takes 720p, 1080p"),
+        ({"duration": 2}, "duration 2: must be 3 to 15 seconds for kling-3.0-omni"),
+        ({**O1, "duration": 11}, "duration 11: must be 3 to 10 seconds for kling-o1"),
+        ({**O1, "resolution": "4k"}, "resolution '4k': must be 720p or 1080p for kling-o1"),
         ({**O1, "audio": "native"}, "audio 'native': kling-o1 makes no sound"),
-        ({**O1, "first_frame": IMAGE, "duration": 7}, "duration 7: kling-o1 takes 5 or 10 seconds"),
+        ({**O1, "first_frame": IMAGE, "duration": 7}, "duration 7: must be 5 or 10 seconds for kling-o1"),
         (
             {**O1, "first_frame": IMAGE, "last_frame": IMAGE, "reference_images": [OTHER]},
-            "reference_images: kling-o1 takes none beside a last frame",
+            "reference_images: must be left out for kling-o1 beside a last frame",
         ),
         (
             {**O1, "first_frame": IMAGE, "last_frame": IMAGE, "reference_video": VIDEO},
-            "last_frame: kling-o1 takes none beside reference_video",
+            "last_frame: must be left out for kling-o1 beside reference_video",
         ),
         ({"model": "kling-3.0"}, "model 'kling-3.0': makes text_to_video or image_to_video only"),
         ({"camera_control": {"type": "down_back"}}, "camera_control {'type': 'down_back'}: belongs to type"),
-        ({"aspect_ratio": "21:9"}, "aspect_ratio '21:9': kling-3.0-omni takes 16:9, 9:16, 1:1"),
+        ({"aspect_ratio": "21:9"}, "aspect_ratio '21:9': must be 16:9 or 9:16 or 1:1 for kling-3.0-omni"),
     ],
 )
 def test_rules_just_outside(fields: dict[str, Any], wrong: str) -> None:

@@ -125,7 +125,7 @@ def test_a_finished_task_without_a_result_is_no_success(
     sandbox, instance = start(), Instance()
     operator = generate(destination=str(tmp_path))
     kling_task_id, kwargs = begin(operator, instance, sandbox)
-    monkeypatch.setattr("kling_provider.api.dialects.reading._outputs", lambda fields: ())
+    monkeypatch.setattr("kling_provider.api.dialects.reading._read_outputs", lambda fields: ())
     download = KlingDownloadOperator(task_id="save", kling_task_id=kling_task_id, destination=str(tmp_path))
     deliver: Callable[[], Any] = (
         partial(go_on, operator, instance, kling_task_id, **kwargs)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import LIST_DATE, USD_PER_UNIT, price
+from kling_provider.api.pricing import LIST_DATE, USD_PER_UNIT, look_up_price
 from kling_provider.api.requests.base import AudioRate
 
 #: Kling's price page of 2026-09-20, written down once more: units of one second.
@@ -48,7 +48,7 @@ def test_every_cell_of_the_list_for_text_to_video(
     request = parse_request(
         {"prompt": "A cat", "model": model, "resolution": resolution, "duration": seconds, **more}
     )
-    found = estimate(request)
+    found = estimate_price(request)
     assert found.units == Decimal(per_second) * seconds
     assert found.usd == Decimal(per_second) * seconds * Decimal("0.14")
 
@@ -66,7 +66,7 @@ def test_every_cell_of_the_list_for_image_to_video(
             **more,
         }
     )
-    assert estimate(request).units == Decimal(per_second) * 5
+    assert estimate_price(request).units == Decimal(per_second) * 5
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_every_cell_of_the_list_for_image_to_video(
     ],
 )
 def test_models_of_other_kinds(model: str, resolution: str, column: Any, per_second: str) -> None:
-    assert price(model, resolution, 1, audio_rate=column).units == Decimal(per_second)
+    assert look_up_price(model, resolution, 1, audio_rate=column).units == Decimal(per_second)
 
 
 def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
@@ -101,7 +101,7 @@ def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
         model = task["endpoint"].rsplit("/", 1)[1]
         column: AudioRate = "native" if settings.get("audio", "native") == "native" else "off"
         (billed,) = task["billing"]
-        found = price(model, settings["resolution"], settings["duration"], audio_rate=column)
+        found = look_up_price(model, settings["resolution"], settings["duration"], audio_rate=column)
         assert found.units == Decimal(billed["amount"]), task["id"]
         priced += 1
     assert priced == 2
@@ -109,7 +109,7 @@ def test_real_tasks_cost_what_the_list_says(captures: Path) -> None:
 
 def test_a_real_turbo_task_as_a_request() -> None:
     request = parse_request({"prompt": "A cat", "model": "kling-3.0-turbo", "duration": 3})
-    assert estimate(request).units == Decimal("2.4")
+    assert estimate_price(request).units == Decimal("2.4")
 
 
 def test_both_spellings_of_a_model_cost_the_same() -> None:
@@ -117,7 +117,7 @@ def test_both_spellings_of_a_model_cost_the_same() -> None:
     standard = parse_request(
         {"prompt": "A cat", "model": "kling-3.0", "resolution": "1080p", "audio": "native"}
     )
-    assert estimate(legacy) == estimate(standard)
+    assert estimate_price(legacy) == estimate_price(standard)
 
 
 @pytest.mark.parametrize(
@@ -146,21 +146,23 @@ def test_both_spellings_of_a_model_cost_the_same() -> None:
     ],
 )
 def test_the_text_says_what_is_known(request_: dict[str, Any], text: str) -> None:
-    assert estimate(parse_request({"prompt": "A cat", **request_})).as_text() == text
+    assert estimate_price(parse_request({"prompt": "A cat", **request_})).as_text() == text
 
 
 def test_one_unit_is_one_unit() -> None:
     assert (
-        price("kling-3.0-omni", "1080p", 1, audio_rate="native").as_text().startswith("1 unit (about $0.14 ")
+        look_up_price("kling-3.0-omni", "1080p", 1, audio_rate="native")
+        .as_text()
+        .startswith("1 unit (about $0.14 ")
     )
 
 
 def test_what_is_unknown_has_no_number() -> None:
-    unknown = estimate(parse_request({"prompt": "A cat", "model": "kling-x"}))
-    assert not unknown.known
+    unknown = estimate_price(parse_request({"prompt": "A cat", "model": "kling-x"}))
+    assert not unknown.is_known
     assert (unknown.units, unknown.usd) == (None, None)
-    gateway = estimate(parse_request({"prompt": "A cat", "model": "kling-4.0-flash", "duration": 10}))
-    assert not gateway.known
+    gateway = estimate_price(parse_request({"prompt": "A cat", "model": "kling-4.0-flash", "duration": 10}))
+    assert not gateway.is_known
     assert gateway.usd == Decimal("0.94")
 
 

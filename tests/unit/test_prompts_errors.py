@@ -47,8 +47,8 @@ def test_five_different_mistakes_come_at_once() -> None:
     )
     write("f.md", "---\nname: Tea\n---\nTea once more\n")
     assert problems() == [
-        "a.md:4: duration 99: kling-3.0 takes 3 to 15 seconds",
-        "b.yaml:2: aspect_ratio '16x9': is written like \"16:9\"",
+        "a.md:4: duration 99: must be 3 to 15 seconds for kling-3.0",
+        "b.yaml:2: aspect_ratio '16x9': must be written like \"16:9\"",
         "c.csv:2: duraton '5': no such key. Did you mean 'duration'?",
         "d/e.json:4: first_frame 'gone.png': there is no such file "
         f"(looked for {Path.cwd()}/dags/prompts/d/gone.png)",
@@ -74,7 +74,7 @@ def test_problems_carry_their_place_as_data() -> None:
     ("name", "content", "expected"),
     [
         # The line of the key, in every form.
-        ("a.md", "\n---\nmode: huge\n---\nA", ["a.md:3: mode 'huge': is one of: std (720p), pro (1080p), 4k"]),
+        ("a.md", "\n---\nmode: huge\n---\nA", ["a.md:3: mode 'huge': must be one of: std (720p), pro (1080p), 4k"]),
         (
             "a.md",
             "---\nmodel_name: kling-3-0\n---\nA",
@@ -83,7 +83,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.md",
             "---\nmodel: kling-v1-6\ncamera_control:\n  type: simple\n  config: {pan: 50}\n---\nA",
-            ["a.md:5: camera_control.config.pan 50: is 10 or less"],
+            ["a.md:5: camera_control.config.pan 50: must be 10 or less"],
         ),
         (
             "a.yaml",
@@ -98,16 +98,16 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.jsonl",
             '{"prompt": "A"}\n{"prompt": "B", "take": -1}\n',
-            ["a.jsonl:2: take -1: is 0 or more"],
+            ["a.jsonl:2: take -1: must be 0 or more"],
         ),
-        ("a.csv", 'prompt,take\n"A\nB",1\nC,x\n', ["a.csv:4: take 'x': is a whole number"]),
+        ("a.csv", 'prompt,take\n"A\nB",1\nC,x\n', ["a.csv:4: take 'x': must be a whole number"]),
         # Two mistakes in one entry are two problems.
         (
             "a.md",
             "---\nduration: 99\naudio: loud\nvarients: 2\n---\nA",
             [
-                "a.md:2: duration 99: kling-3.0 takes 3 to 15 seconds",
-                "a.md:3: audio 'loud': is one of: off, native.",
+                "a.md:2: duration 99: must be 3 to 15 seconds for kling-3.0",
+                "a.md:3: audio 'loud': must be one of: off, native.",
                 "a.md:4: varients 2: no such key. Did you mean 'variants'?",
             ],
         ),
@@ -240,7 +240,7 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.yaml", "prompt: A\nvariants: 0", ["a.yaml:2: variants 0: must be a whole number from 1 to 100"]),
         ("a.yaml", "prompt: A\nvariants: 1000", ["a.yaml:2: variants 1000: must be a whole number from 1 to 100"]),
         ("a.yaml", "prompt: A\nvariants: yes", ["a.yaml:2: variants 'yes': must be a whole number from 1 to 100"]),
-        ("a.yaml", "prompt: A\ntake: x\nvariants: 2", ["a.yaml:2: take 'x': is a whole number"]),
+        ("a.yaml", "prompt: A\ntake: x\nvariants: 2", ["a.yaml:2: take 'x': must be a whole number"]),
         ("a.csv", "prompt,matrix\nA,x\n", ["a.csv:2: matrix 'x': must be a mapping of keys to lists"]),
         (
             "a.yaml",
@@ -295,7 +295,7 @@ def test_problems_carry_their_place_as_data() -> None:
             f"type: image_to_video\nfirst_frame: {'x.' * 200}",
             ["a.yaml:2: first_frame 'x.x.x."],
         ),
-        ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': is one of: text_to_video, image_to_video, omni_video"]),
+        ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': must be one of: text_to_video, image_to_video, omni_video"]),
     ],
 )  # fmt: skip
 def test_what_is_said(name: str, content: str | bytes, expected: list[str]) -> None:
@@ -313,7 +313,7 @@ def test_a_wrong_default_is_said_once_with_its_own_place() -> None:
     for name in ("x", "y", "z"):
         write(f"{name}.md", "---\nmodel: kling-2.6\n---\nA")
     assert problems() == [
-        "defaults.yaml:2: duration 4: kling-2.6 takes 5 or 10 seconds (for dags/prompts/x.md and 2 more)"
+        "defaults.yaml:2: duration 4: must be 5 or 10 seconds for kling-2.6 (for dags/prompts/x.md and 2 more)"
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kling_provider.api.catalog import estimate
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
 from kling_provider.prompts import load_prompts
@@ -27,7 +27,7 @@ def test_they_are_few_short_and_varied(folder: Path) -> None:
     assert {each.get("aspect_ratio") for each in found} == {"16:9", "9:16", "1:1", None}
     assert "native" in {request.audio for request in requests}
     assert {request.type for request in requests} == {"text_to_video", "image_to_video"}
-    assert sum(estimate(request).units or 1000 for request in requests) < 20
+    assert sum(estimate_price(request).units or 1000 for request in requests) < 20
 
 
 @pytest.mark.parametrize("api", sorted(DIALECTS))

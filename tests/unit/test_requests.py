@@ -190,7 +190,7 @@ def test_mappings_and_numbers_of_every_make_are_read() -> None:
 
 def test_a_model_is_checked_as_its_mapping_is() -> None:
     assert parse_request(parse_request(IMAGE)) == parse_request(IMAGE)
-    with pytest.raises(InvalidRequest, match="takes 3 to 15"):
+    with pytest.raises(InvalidRequest, match="must be 3 to 15 seconds"):
         parse_request(TextToVideo(prompt="x", duration=20))
 
 

@@ -54,55 +54,57 @@ def test_off_and_on_are_booleans_to_yaml(key: str, word: str, audio: str) -> Non
 
 
 def test_a_yes_is_no_number() -> None:
-    assert problem(yaml.safe_load("prompt: x\ntake: yes\n")) == "take True: is a number, not true or false"
+    assert (
+        problem(yaml.safe_load("prompt: x\ntake: yes\n")) == "take True: must be a number, not true or false"
+    )
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({"duration": "five"}, "duration 'five': is a whole number"),
-        ({"duration": 5.5}, "duration 5.5: is a whole number"),
-        ({"duration": float("inf")}, "duration inf: is a whole number"),
-        ({"duration": True}, "duration True: is a number, not true or false"),
-        ({"resolution": "480p"}, "resolution '480p': is one of: 720p, 1080p, 4k. Did you mean '1080p'?"),
-        ({"resolution": 720}, "resolution 720: is one of: 720p, 1080p, 4k. Did you mean '720p'?"),
-        ({"audio": "nativ"}, "audio 'nativ': is one of: off, native. Did you mean 'native'?"),
-        ({"sound": "loud"}, "sound 'loud': is on or off"),
-        ({"mode": "professional"}, "mode 'professional': is one of: std (720p), pro (1080p), 4k"),
-        ({"multi_shot": "maybe"}, "multi_shot 'maybe': is true or false"),
+        ({"duration": "five"}, "duration 'five': must be a whole number"),
+        ({"duration": 5.5}, "duration 5.5: must be a whole number"),
+        ({"duration": float("inf")}, "duration inf: must be a whole number"),
+        ({"duration": True}, "duration True: must be a number, not true or false"),
+        ({"resolution": "480p"}, "resolution '480p': must be one of: 720p, 1080p, 4k. Did you mean '1080p'?"),
+        ({"resolution": 720}, "resolution 720: must be one of: 720p, 1080p, 4k. Did you mean '720p'?"),
+        ({"audio": "nativ"}, "audio 'nativ': must be one of: off, native. Did you mean 'native'?"),
+        ({"sound": "loud"}, "sound 'loud': must be on or off"),
+        ({"mode": "professional"}, "mode 'professional': must be one of: std (720p), pro (1080p), 4k"),
+        ({"multi_shot": "maybe"}, "multi_shot 'maybe': must be true or false"),
         (
             {"watermark_info": True},
-            "watermark_info True: is {'enabled': true or false}, or write watermark: true",
+            "watermark_info True: must be {'enabled': true or false}, or write watermark: true",
         ),
-        ({"aspect_ratio": "16x9"}, "aspect_ratio '16x9': is written like \"16:9\""),
-        ({"aspect_ratio": 1.78}, 'aspect_ratio 1.78: is written like "16:9"'),
-        ({"callback_url": "host/cb"}, "callback_url: is an http or https address"),
-        ({"model": "kling 3"}, "model 'kling 3': is a model's name such as kling-3.0"),
-        ({"model": 3}, "model 3: is text"),
-        ({"name": ""}, "name '': is empty: write something, or leave it out"),
-        ({"name": "n" * 201}, f"name '{'n' * 56}...: is at most 200 characters (has 201)"),
-        ({"take": -1}, "take -1: is 0 or more"),
-        ({"cfg_scale": 1.5, "model": "kling-v1"}, "cfg_scale 1.5: is 1 or less"),
-        ({"cfg_scale": "half", "model": "kling-v1"}, "cfg_scale 'half': is a number"),
+        ({"aspect_ratio": "16x9"}, "aspect_ratio '16x9': must be written like \"16:9\""),
+        ({"aspect_ratio": 1.78}, 'aspect_ratio 1.78: must be written like "16:9"'),
+        ({"callback_url": "host/cb"}, "callback_url: must be an http or https URL"),
+        ({"model": "kling 3"}, "model 'kling 3': must be a model's name such as kling-3.0"),
+        ({"model": 3}, "model 3: must be text"),
+        ({"name": ""}, "name '': must not be empty: write something, or leave it out"),
+        ({"name": "n" * 201}, f"name '{'n' * 56}...: must be at most 200 characters (has 201)"),
+        ({"take": -1}, "take -1: must be 0 or more"),
+        ({"cfg_scale": 1.5, "model": "kling-v1"}, "cfg_scale 1.5: must be 1 or less"),
+        ({"cfg_scale": "half", "model": "kling-v1"}, "cfg_scale 'half': must be a number"),
         (
             {"negative_prompt": "x" * 2501},
-            f"negative_prompt '{'x' * 56}...: is at most 2500 characters (has 2501)",
+            f"negative_prompt '{'x' * 56}...: must be at most 2500 characters (has 2501)",
         ),
-        ({"elements": "Zhang"}, "elements 'Zhang': is a list"),
-        ({"elements": ["Zhang"]}, "elements.0 'Zhang': is a mapping of keys and values"),
+        ({"elements": "Zhang"}, "elements 'Zhang': must be a list"),
+        ({"elements": ["Zhang"]}, "elements.0 'Zhang': must be a mapping of keys and values"),
         ({"voices": [{}]}, "voices.0.voice_id: is missing"),
         (
             {"external_task_id": "a b"},
-            "external_task_id 'a b': is 1 to 128 letters, digits, dots, colons, dashes and underscores",
+            "external_task_id 'a b': must be 1 to 128 letters, digits, dots, colons, dashes and underscores",
         ),
         (
             {"camera_control": {"type": "simpel"}},
-            "camera_control.type 'simpel': is one of: simple, down_back, forward_up, right_turn_forward, "
+            "camera_control.type 'simpel': must be one of: simple, down_back, forward_up, right_turn_forward, "
             "left_turn_forward. Did you mean 'simple'?",
         ),
         (
             {"camera_control": {"type": "simple", "config": {"pan": 11}}},
-            "camera_control.config.pan 11: is 10 or less",
+            "camera_control.config.pan 11: must be 10 or less",
         ),
         (
             {"camera_control": {"type": "simple", "config": {"pam": 1}}},
@@ -110,11 +112,11 @@ def test_a_yes_is_no_number() -> None:
         ),
         (
             {"multi_prompt": [{"index": 7, "prompt": "x", "duration": 5}]},
-            "multi_prompt.0.index 7: is 6 or less",
+            "multi_prompt.0.index 7: must be 6 or less",
         ),
         (
             {**IMAGE, "dynamic_masks": [{"mask": "m.png", "trajectories": [{"x": 1, "y": 1}]}]},
-            "dynamic_masks.0.trajectories [{'x': 1, 'y': 1}]: has at least 2 entries (has 1)",
+            "dynamic_masks.0.trajectories [{'x': 1, 'y': 1}]: must have at least 2 entries (has 1)",
         ),
     ],
 )
@@ -168,14 +170,14 @@ def test_the_shape_comes_from_the_picture() -> None:
 
 @pytest.mark.parametrize("data", [None, [], "A red panda", 5])
 def test_a_request_is_a_mapping(data: Any) -> None:
-    assert problem(data) == "a request is a mapping such as {'prompt': 'A red panda'}"
+    assert problem(data) == "a request must be a mapping such as {'prompt': 'A red panda'}"
 
 
 @pytest.mark.parametrize("kind", ["video", 5, ["text_to_video"], "image-to-video"])
 def test_an_unknown_type_is_named(kind: Any) -> None:
     assert (
         problem({**TEXT, "type": kind})
-        == f"type {kind!r}: is one of: text_to_video, image_to_video, omni_video"
+        == f"type {kind!r}: must be one of: text_to_video, image_to_video, omni_video"
     )
 
 

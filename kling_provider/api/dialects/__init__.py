@@ -19,10 +19,10 @@ class Dialect(Protocol):
     def name(self) -> ApiDesign: ...
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
-        """Return the paid call. Inputs of ``request`` are URLs or base64 by now."""
+        """Return the paid call. Inputs of ``request`` must be URLs or base64."""
 
     def read(self, type: str, id: str) -> HttpCall:
-        """Return the call that reads one task. Legacy reads are bound to the type's path and take an external id too."""
+        """Return the call that reads one task. Legacy reads are bound to the type's path, and accept an external id too."""
 
 
 DIALECTS: dict[str, Dialect] = {"standard": StandardDialect(), "legacy": LegacyDialect()}

@@ -16,8 +16,8 @@ _MOST = 200
 _LARGEST = Decimal("1e15")
 
 
-def first(fields: Mapping[str, Any], *names: str) -> Any:
-    """The first of these fields that holds something."""
+def find_first(fields: Mapping[str, Any], *names: str) -> Any:
+    """Return the first of these fields that holds something; ``None`` where none does."""
     for name in names:
         value = fields.get(name)
         if value not in (None, ""):
@@ -25,8 +25,11 @@ def first(fields: Mapping[str, Any], *names: str) -> Any:
     return None
 
 
-def identity(value: Any) -> str | None:
-    """An id as text: Kling's are text, gateways' may be numbers. What was lost on the way cannot be asked for."""
+def read_id(value: Any) -> str | None:
+    """Read an id as text: Kling's are text, gateways' may be numbers.
+
+    A damaged id gives ``None``: the host would not know it.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int) or not value:
         return None
     text = str(value)
@@ -34,26 +37,28 @@ def identity(value: Any) -> str | None:
     return text if good else None
 
 
-def mappings(value: Any) -> Iterable[Mapping[str, Any]]:
-    """The objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
+def list_mappings(value: Any) -> Iterable[Mapping[str, Any]]:
+    """List the objects of a list, up to :data:`_MOST`; gateways write ``null`` where they have none."""
     return [item for item in value[:_MOST] if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-def text_of(value: Any, longest: int = LONGEST_ID) -> str | None:
-    """A word or a name, cut to so many characters; addresses may have :data:`LONGEST`."""
+def read_text(value: Any, longest: int = LONGEST_ID) -> str | None:
+    """Read a word or a name, cut to so many characters; ``None`` where it is empty."""
     return clean_text(str(value), longest) if value not in (None, "") else None
 
 
-def address_of(value: Any) -> str | None:
-    return text_of(value, LONGEST)
+def read_long_text(value: Any) -> str | None:
+    """Read a URL as text, of up to :data:`LONGEST` characters."""
+    return read_text(value, LONGEST)
 
 
-def link_of(value: Any) -> str | None:
-    """An address on the web."""
+def read_web_url(value: Any) -> str | None:
+    """Return an http or https URL; ``None`` for anything else."""
     return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
 
 
-def decimal_of(value: Any) -> Decimal | None:
+def read_decimal(value: Any) -> Decimal | None:
+    """Read a finite number; ``None`` for anything else, and beyond :data:`_LARGEST`."""
     try:
         number = Decimal(str(value)) if value not in (None, "") else None
     except InvalidOperation:
@@ -61,9 +66,9 @@ def decimal_of(value: Any) -> Decimal | None:
     return number if number is not None and number.is_finite() and -_LARGEST < number < _LARGEST else None
 
 
-def time_of(value: Any) -> datetime | None:
-    """Milliseconds, or seconds where a gateway sends those (below 1e11), as UTC."""
-    number = decimal_of(value)
+def read_time(value: Any) -> datetime | None:
+    """Read an epoch in milliseconds, or in seconds where a gateway sends those (below 1e11), as a time in UTC."""
+    number = read_decimal(value)
     if number is None or number <= 0:
         return None
     try:

@@ -17,7 +17,7 @@ class LegacyDialect:
     name: ApiDesign = "legacy"
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
-        """Return the paid call: everything at the top of the body."""
+        """Return the paid call, with every field at the top of the body."""
         spec = spec_of(request)
         body = request.to_body(self.name)
         if request.callback_url and spec.callbacks:
@@ -27,7 +27,10 @@ class LegacyDialect:
         return HttpCall("POST", spec.paths[self.name], json=body)
 
     def read(self, type: str, id: str) -> HttpCall:
-        """Return the call that reads one task; an external id may stand in the place of Kling's."""
+        """Return the call that reads one task; an external id may stand in the place of Kling's.
+
+        :raises ValueError: where the legacy API does not have the type.
+        """
         spec = find_spec(type)
         if spec is None or self.name not in spec.paths:
             raise ValueError(f"the legacy API has no type {type!r}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kling_provider.api.dialects.fields import first, identity, link_of, time_of
+from kling_provider.api.dialects.fields import find_first, read_id, read_time, read_web_url
 from kling_provider.api.tasks import TaskStatus
 
 _WORDS_OF = {
@@ -46,43 +46,45 @@ class Level:
     status: TaskStatus
 
     @property
-    def ids(self) -> list[str]:
-        """The ids by which it may be asked for; a database's own number stands last."""
-        found = (identity(self.fields.get(name)) for name in ("task_id", "id"))
+    def task_ids(self) -> list[str]:
+        """Return the ids by which the host may know the task; a database's own number stands last."""
+        found = (read_id(self.fields.get(name)) for name in ("task_id", "id"))
         return [one for one in found if one is not None]
 
     @property
-    def updated(self) -> float | None:
-        """The second of its last change, as an epoch."""
-        moment = time_of(first(self.fields, "update_time", "updated_at", "finish_time"))
+    def updated_at(self) -> float | None:
+        """Return when the object changed last, as an epoch in whole seconds."""
+        moment = read_time(find_first(self.fields, "update_time", "updated_at", "finish_time"))
         return None if moment is None else float(int(moment.timestamp()))
 
     @property
-    def reason(self) -> str:
-        """What it says of a failure."""
+    def failure_reason(self) -> str:
+        """Return what the object says about a failure; empty where it says nothing."""
         error = self.fields.get("error")
         if isinstance(error, Mapping):
             error = error.get("message")
         names = ("fail_reason", "task_status_msg", "message", "reason", "failure_reason")
         said = [self.fields.get(name) for name in names]
-        texts = (text for text in (*said, error) if isinstance(text, str) and not link_of(text))
+        texts = (text for text in (*said, error) if isinstance(text, str) and not read_web_url(text))
         return next((text for text in texts if text and text.strip().lower() not in _NO_REASONS), "")
 
 
-def levels_of(data: Any, *, lax_words: bool) -> list[Level]:
-    """The objects of an answer from the outside in; none where it holds no object."""
-    return [_level(fields, lax_words) for fields in _objects(data)]
+def read_levels(data: Any, *, lax_words: bool) -> list[Level]:
+    """Read the objects of a response from the outside in; none where it holds no object."""
+    return [_read_level(fields, lax_words) for fields in _walk_objects(data)]
 
 
-def deciding(levels: list[Level]) -> Level:
-    """The level whose state counts. A word beside no id is about the call, unless nothing is inside."""
-    stated = [level for level in levels if level.word and (level.ids or level is levels[-1])] or levels[-1:]
+def choose_deciding_level(levels: list[Level]) -> Level:
+    """Choose the level whose state counts. A word beside no id is about the call, unless nothing is inside."""
+    stated = [level for level in levels if level.word and (level.task_ids or level is levels[-1])] or levels[
+        -1:
+    ]
     outer, inner = stated[0], stated[-1]
     if outer is inner or outer.status is inner.status:
         return outer
     if TaskStatus.UNKNOWN in (outer.status, inner.status):
         return inner if outer.status is TaskStatus.UNKNOWN else outer
-    later = _later(outer, inner)
+    later = _find_later(outer, inner)
     if outer.status.ended and inner.status.ended:
         # Both final: the later word. At the same moment a video that is there is one.
         return later or (outer if outer.status is TaskStatus.SUCCEEDED else inner)
@@ -94,14 +96,14 @@ def deciding(levels: list[Level]) -> Level:
     return inner if outer.status is TaskStatus.SUBMITTED else outer
 
 
-def _later(outer: Level, inner: Level) -> Level | None:
-    one, other = outer.updated, inner.updated
+def _find_later(outer: Level, inner: Level) -> Level | None:
+    one, other = outer.updated_at, inner.updated_at
     if one is None or other is None or one == other:
         return None
     return outer if one > other else inner
 
 
-def _objects(data: Any) -> Iterator[Mapping[str, Any]]:
+def _walk_objects(data: Any) -> Iterator[Mapping[str, Any]]:
     while True:
         if isinstance(data, list) and len(data) == 1:
             data = data[0]
@@ -111,8 +113,8 @@ def _objects(data: Any) -> Iterator[Mapping[str, Any]]:
         data = data.get("data")
 
 
-def _level(fields: Mapping[str, Any], lax_words: bool) -> Level:
-    given = first(fields, "status", "task_status")
+def _read_level(fields: Mapping[str, Any], lax_words: bool) -> Level:
+    given = find_first(fields, "status", "task_status")
     word = given if isinstance(given, str) else "" if given is None else str(given)
     status = GATEWAY_WORDS.get(word.strip().lower()) if lax_words else WORDS.get(word)
     return Level(fields, word, status or TaskStatus.UNKNOWN)

@@ -12,15 +12,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kling_provider.api.dialects.fields import (
-    address_of,
-    decimal_of,
-    first,
-    link_of,
-    mappings,
-    text_of,
-    time_of,
+    find_first,
+    list_mappings,
+    read_decimal,
+    read_long_text,
+    read_text,
+    read_time,
+    read_web_url,
 )
-from kling_provider.api.dialects.levels import Level, deciding, levels_of
+from kling_provider.api.dialects.levels import Level, choose_deciding_level, read_levels
 from kling_provider.api.redaction import clean_text, redact_urls
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
@@ -36,40 +36,43 @@ class UnreadableTask(ValueError):
 
 
 def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None = None) -> KlingTask:
-    """Read one task.
+    """Parse one task.
 
-    :param lax_words: also take the words of gateways, in any case.
+    :param lax_words: also accept the status words of gateways, in any case.
     :param kling_task_id: the id that was asked for. The answer must be about it; it may leave it out.
     :raises UnreadableTask: where no id is found, or another one.
     """
-    levels = levels_of(data, lax_words=lax_words)
+    levels = read_levels(data, lax_words=lax_words)
     if not levels:
         raise UnreadableTask("the answer holds no task")
-    external = next(filter(None, map(_external_id, levels)), None)
-    state = deciding(levels)
+    external = next(filter(None, map(_read_external_id, levels)), None)
+    state = choose_deciding_level(levels)
     status = state.status
     # Of those that say the same the innermost knows best: it is Kling's.
     inner_first = levels[::-1]
     known = sorted(inner_first, key=lambda level: level.status is not status)
-    outputs = next(filter(None, map(_outputs, known)), [])
+    outputs = next(filter(None, map(_read_outputs, known)), [])
     if lax_words and not any(level.word for level in levels) and any(output.url for output in outputs):
         status = TaskStatus.SUCCEEDED  # some resellers leave the word of a finished task empty
-    reason = next(filter(None, (level.reason for level in known)), "")
+    reason = next(filter(None, (level.failure_reason for level in known)), "")
     return KlingTask(
-        kling_task_id=_identity(levels, kling_task_id, external),
+        kling_task_id=_choose_id(levels, kling_task_id, external),
         status=status,
         status_word=clean_text(state.word, _LONGEST_WORD),
         message=clean_text(redact_urls(reason), _LONGEST_REASON),
         external_task_id=external,
         outputs=tuple(outputs),
-        billing=next(filter(None, (tuple(_billing(level.fields)) for level in known)), ()),
-        created_at=_time(known, "create_time", "created_at", "submit_time"),
-        updated_at=_time(known, "update_time", "updated_at", "finish_time"),
+        billing=next(filter(None, (tuple(_read_billing(level.fields)) for level in known)), ()),
+        created_at=_find_time(known, "create_time", "created_at", "submit_time"),
+        updated_at=_find_time(known, "update_time", "updated_at", "finish_time"),
     )
 
 
 def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask], int]:
-    """The tasks of ``GET /tasks`` (an array) or of a legacy list, and how many entries could not be read."""
+    """Parse the tasks of ``GET /tasks`` (an array) or of a legacy list, and count the entries that cannot be read.
+
+    :raises UnreadableTask: where the data are not a list, or a list that is too long.
+    """
     if not isinstance(data, list):
         raise UnreadableTask("the answer holds no list of tasks")
     if len(data) > _MOST_TASKS:
@@ -84,7 +87,10 @@ def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask],
 
 
 def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
-    """A page of ``POST /tasks`` and the next cursor; with no hit Kling leaves both keys out."""
+    """Parse a page of ``POST /tasks`` and the next cursor; without a hit Kling leaves both keys out.
+
+    :raises UnreadableTask: where the data are not such a page.
+    """
     if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
         raise UnreadableTask("the answer holds no page of tasks")
     tasks, _ = parse_tasks(data.get("result") or [])
@@ -94,8 +100,8 @@ def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
     return tasks, str(cursor) if cursor else None
 
 
-def _identity(levels: list[Level], asked: str | None, external: str | None) -> str:
-    ids = [one for level in levels for one in level.ids]
+def _choose_id(levels: list[Level], asked: str | None, external: str | None) -> str:
+    ids = [one for level in levels for one in level.task_ids]
     if asked is None:
         if not ids:
             raise UnreadableTask("the answer names no task id")
@@ -107,24 +113,27 @@ def _identity(levels: list[Level], asked: str | None, external: str | None) -> s
     raise UnreadableTask(f"the answer is about task {ids[0][:60]}, and not about the one that was asked for")
 
 
-def _external_id(level: Level) -> str | None:
+def _read_external_id(level: Level) -> str | None:
     info = level.fields.get("task_info")
     within = info.get("external_task_id") if isinstance(info, Mapping) else None
-    return text_of(first(level.fields, "external_id", "external_task_id") or within)
+    return read_text(find_first(level.fields, "external_id", "external_task_id") or within)
 
 
-def _time(levels: Iterable[Level], *names: str) -> Any:
-    moments = (time_of(first(level.fields, *names)) for level in levels)
+def _find_time(levels: Iterable[Level], *names: str) -> Any:
+    moments = (read_time(find_first(level.fields, *names)) for level in levels)
     return next((moment for moment in moments if moment is not None), None)
 
 
-def _outputs(level: Level) -> list[Output]:
+def _read_outputs(level: Level) -> list[Output]:
     fields = level.fields
-    found = [_output(text_of(item.get("type")) or "video", item) for item in mappings(fields.get("outputs"))]
+    found = [
+        _read_output(read_text(item.get("type")) or "video", item)
+        for item in list_mappings(fields.get("outputs"))
+    ]
     result = fields.get("task_result")
     if isinstance(result, Mapping):
         for plural, kind in (("videos", "video"), ("images", "image"), ("audios", "audio")):
-            found += [_output(kind, item) for item in mappings(result.get(plural))]
+            found += [_read_output(kind, item) for item in list_mappings(result.get(plural))]
     if found:
         return found
     metadata = fields.get("metadata")
@@ -132,34 +141,34 @@ def _outputs(level: Level) -> list[Output]:
     addresses.append(metadata.get("url") if isinstance(metadata, Mapping) else None)
     if level.status is TaskStatus.SUCCEEDED:
         addresses.append(fields.get("fail_reason"))  # where older new-api keeps the link of a success
-    url = next((link for address in addresses if (link := link_of(address))), None)
+    url = next((link for address in addresses if (link := read_web_url(address))), None)
     return [Output("video", url=url)] if url else []
 
 
-def _output(kind: str, item: Mapping[str, Any]) -> Output:
-    seconds = decimal_of(first(item, "duration", "mp3_duration", "duration_mp3"))
+def _read_output(kind: str, item: Mapping[str, Any]) -> Output:
+    seconds = read_decimal(find_first(item, "duration", "mp3_duration", "duration_mp3"))
     return Output(
         type=kind,
-        id=text_of(item.get("id")),
-        url=address_of(first(item, "url", "mp3_url", "url_mp3")),
-        watermark_url=address_of(item.get("watermark_url")),
+        id=read_text(item.get("id")),
+        url=read_long_text(find_first(item, "url", "mp3_url", "url_mp3")),
+        watermark_url=read_long_text(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
     )
 
 
-def _billing(fields: Mapping[str, Any]) -> Iterable[Billing]:
-    for item in mappings(fields.get("billing")):
-        if (amount := decimal_of(item.get("amount"))) is not None:
+def _read_billing(fields: Mapping[str, Any]) -> Iterable[Billing]:
+    for item in list_mappings(fields.get("billing")):
+        if (amount := read_decimal(item.get("amount"))) is not None:
             yield Billing(
-                charge_type=text_of(item.get("charge_type")),
+                charge_type=read_text(item.get("charge_type")),
                 amount=amount,
-                currency=text_of(item.get("currency")),
-                package_type=text_of(item.get("package_type")),
-                cash_type=text_of(item.get("cash_type")),
-                list_price=decimal_of(item.get("list_price")),
+                currency=read_text(item.get("currency")),
+                package_type=read_text(item.get("package_type")),
+                cash_type=read_text(item.get("cash_type")),
+                list_price=read_decimal(item.get("list_price")),
             )
-    if (units := decimal_of(fields.get("final_unit_deduction"))) is not None:
+    if (units := read_decimal(fields.get("final_unit_deduction"))) is not None:
         yield Billing("unit", units)
     cash = fields.get("final_balance_deduction")
-    if isinstance(cash, Mapping) and (amount := decimal_of(cash.get("quota"))) is not None:
-        yield Billing("cash", amount, list_price=decimal_of(cash.get("list_price")))
+    if isinstance(cash, Mapping) and (amount := read_decimal(cash.get("quota"))) is not None:
+        yield Billing("cash", amount, list_price=read_decimal(cash.get("list_price")))

@@ -24,7 +24,7 @@ class StandardDialect:
     name: ApiDesign = "standard"
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
-        """Return the paid call: the model in the path, external id and callback among the ``options``."""
+        """Return the paid call, with the model in the path, and external id and callback among the ``options``."""
         spec = spec_of(request)
         body = request.to_body(self.name)
         options = {
@@ -42,12 +42,12 @@ class StandardDialect:
 
 
 def read_tasks(kling_task_ids: Sequence[str]) -> HttpCall:
-    """Up to :data:`MAX_IDS` tasks of both designs in one read; unknown ids are left out of the answer."""
+    """Return the call that reads up to :data:`MAX_IDS` tasks of both designs; the response leaves unknown ids out."""
     return HttpCall("GET", "/tasks", params={"task_ids": ",".join(kling_task_ids)})
 
 
 def find_tasks(external_task_ids: Sequence[str]) -> HttpCall:
-    """The same by external ids."""
+    """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response omits unknown ones."""
     return HttpCall("GET", "/tasks", params={"external_task_ids": ",".join(external_task_ids)})
 
 
@@ -60,7 +60,7 @@ def list_tasks(
     cursor: str | None = None,
     limit: int = MAX_PAGE,
 ) -> HttpCall:
-    """One page of the account's tasks; a cursor overrides the times. Kling's default window is 30 days."""
+    """Return the call that lists one page of the account's tasks (by default 30 days); a cursor replaces the times."""
     body: dict[str, Any] = {"limit": limit}
     if cursor:
         body["cursor"] = cursor
@@ -76,7 +76,7 @@ def list_tasks(
 
 
 def account_costs(since: datetime, until: datetime) -> HttpCall:
-    """The account's packs (both times required; at most one call a second)."""
+    """Return the call that reads the account's packs; Kling requires both times and allows one such call a second."""
     times = {
         "start_time": str(int(since.timestamp() * 1000)),
         "end_time": str(int(until.timestamp() * 1000)),

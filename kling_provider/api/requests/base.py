@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from kling_provider.api.models import canonical, legacy_name
+from kling_provider.api.models import legacy_name, to_standard_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
     ModelName,
-    Part,
+    RequestPart,
     Text,
     Whole,
     Wire,
@@ -73,14 +73,14 @@ class KlingRequest(BaseModel):
 
     @field_validator("model")
     @classmethod
-    def _one_spelling(cls, value: str) -> str:
-        return canonical(value)
+    def _use_one_spelling(cls, value: str) -> str:
+        return to_standard_name(value)
 
     # -- for people ---------------------------------------------------------------------------------------------
 
     @property
     def summary(self) -> Summary:
-        """The request in a few facts."""
+        """Return the request in a few facts for people."""
         return Summary(
             prompt=getattr(self, self.prompt_field, None),
             duration=getattr(self, "duration", None),
@@ -92,14 +92,14 @@ class KlingRequest(BaseModel):
     # -- checks -------------------------------------------------------------------------------------------------
 
     def find_problems(self) -> list[Problem]:
-        """Return every rule between fields that is broken; empty where the request may be sent."""
+        """Find every broken rule between fields; none where the request may be sent."""
         return []
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` would drop without a word or cannot say; such a request is not sent."""
+        """Find what ``design`` would drop silently or cannot express; such a request is not sent."""
         found = []
-        for name, wire in self.wires().items():
-            absent = wire.path(design) is None and wire.instead is not None
+        for name, wire in self.find_wires().items():
+            absent = wire.find_path(design) is None and wire.instead is not None
             if absent and getattr(self, name) not in (None, "", []):
                 other = "legacy" if design == "standard" else "standard"
                 found.append(
@@ -113,9 +113,9 @@ class KlingRequest(BaseModel):
         return found
 
     def find_text_for_nothing(self) -> list[Problem]:
-        """Return texts that are what Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+        """Find texts that Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
 
-        For where templates have been rendered: such a text would be paid as a prompt, or looked for as a task.
+        Call it after templates were rendered: such a text would be paid for as a prompt, or looked up as a task.
         """
         return [
             Problem(field, value, "is what a template writes where it has no value; leave the key out there")
@@ -126,8 +126,8 @@ class KlingRequest(BaseModel):
     # -- on the wire --------------------------------------------------------------------------------------------
 
     @classmethod
-    def wires(cls) -> dict[str, Wire]:
-        """Return where each field stands on the wire; fields of ours stand nowhere."""
+    def find_wires(cls) -> dict[str, Wire]:
+        """Return where each field stands in the body; the provider's own fields stand nowhere."""
         markers = (
             (name, find_marker(Wire, info.annotation, info.metadata))
             for name, info in cls.model_fields.items()
@@ -136,24 +136,24 @@ class KlingRequest(BaseModel):
         return {name: found[name] for name in (*cls.wire_order, *found)}
 
     def wire_value(self, field: str) -> Any:
-        """Return what is sent of a field; ``None`` is not sent."""
+        """Return what is sent for a field; ``None`` is not sent."""
         value = getattr(self, field)
         return None if field == self.prompt_field and not value else value
 
     def to_body(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the body of the create call, without external id and callback; inputs are URLs or base64 by now."""
+        """Return the body of the create call, without external id and callback. Inputs must be URLs or base64."""
         body: dict[str, Any] = {}
-        for name, wire in self.wires().items():
-            path, value = wire.path(design), self.wire_value(name)
+        for name, wire in self.find_wires().items():
+            path, value = wire.find_path(design), self.wire_value(name)
             if path is None or value in (None, []):
                 continue
-            if isinstance(value, Part):
+            if isinstance(value, RequestPart):
                 value = value.to_wire(design)
             elif isinstance(value, list):
-                value = [one.to_wire(design) if isinstance(one, Part) else one for one in value]
+                value = [one.to_wire(design) if isinstance(one, RequestPart) else one for one in value]
             else:
-                value = wire.value(value, design)
-            _put(body, path, value)
+                value = wire.convert_value(value, design)
+            _set_at_path(body, path, value)
         if design == "legacy":
             body["model_name"] = legacy_name(self.model)
         return body
@@ -161,7 +161,7 @@ class KlingRequest(BaseModel):
     # -- inputs -------------------------------------------------------------------------------------------------
 
     def iter_inputs(self) -> Iterator[tuple[str, str]]:
-        """Go through the inputs that are given: dotted field (``dynamic_masks.0.mask``) and value."""
+        """Yield the given inputs: dotted field (``dynamic_masks.0.mask``) and value."""
         for name, within, _ in input_fields(type(self)):
             value = getattr(self, name)
             if isinstance(value, str):
@@ -189,15 +189,15 @@ class KlingRequest(BaseModel):
     # -- identity -----------------------------------------------------------------------------------------------
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return what of the request changes the result, the same for both API designs.
+        """Return the fields that change the result, the same for both API designs.
 
-        :param inputs: per dotted input field what stands for it: ``sha256:…`` of its bytes, or its URL without
+        :param inputs: per dotted input field what represents it: ``sha256:…`` of its bytes, or its URL without
             signature.
         """
         names = {name for name, _, _ in input_fields(type(self))}
         fields = {
             # The bytes of a path are its own; a text is the same text in every form of Unicode.
-            key: value if key in names else _in_one_form(value)
+            key: value if key in names else _to_one_form(value)
             for key, value in self.with_inputs(inputs)
             .model_dump(exclude=set(_NOT_THE_RESULT), exclude_none=True)
             .items()
@@ -208,7 +208,7 @@ class KlingRequest(BaseModel):
         return fields
 
     def fingerprint(self, inputs: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Return :meth:`fingerprint_fields` without what equals the frozen defaults."""
+        """Return :meth:`fingerprint_fields` without fields that equal the frozen defaults."""
         defaults = self.frozen_defaults
         return {
             key: value
@@ -217,8 +217,8 @@ class KlingRequest(BaseModel):
         }
 
 
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
-    """Set ``value`` at a path as :class:`Wire` writes it."""
+def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``value`` at a path in the notation of :class:`Wire`."""
     if item := re.fullmatch(r"(\w+)\[(\w+)\](?:\.(\w+))?", path):
         array, kind, within = item.groups()
         for one in value if isinstance(value, list) else [value]:
@@ -230,9 +230,9 @@ def _put(body: dict[str, Any], path: str, value: Any) -> None:
     body[last] = value
 
 
-def _in_one_form(value: Any) -> Any:
+def _to_one_form(value: Any) -> Any:
     if isinstance(value, str):
         return one_form(value)
     if isinstance(value, dict):
-        return {key: _in_one_form(item) for key, item in value.items()}
-    return [_in_one_form(item) for item in value] if isinstance(value, list) else value
+        return {key: _to_one_form(item) for key, item in value.items()}
+    return [_to_one_form(item) for item in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kling_provider.api.values import as_whole, text_of_number
+from kling_provider.api.values import as_whole, write_number
 
 #: Kling's two API designs.
 ApiDesign = Literal["standard", "legacy"]
@@ -33,12 +33,12 @@ class Wire:
     #: What to write instead, where only the other design has the field; ``None`` where the class says that itself.
     instead: str | None = "leave it out"
 
-    def path(self, design: ApiDesign) -> str | None:
-        """Return where the field stands in ``design``."""
+    def find_path(self, design: ApiDesign) -> str | None:
+        """Return where the field stands in the body of ``design``; ``None`` where that design lacks it."""
         return self.standard if design == "standard" else self.legacy
 
-    def value(self, value: Any, design: ApiDesign) -> Any:
-        """Return ``value`` as ``design`` writes it."""
+    def convert_value(self, value: Any, design: ApiDesign) -> Any:
+        """Return ``value`` in the form that ``design`` expects."""
         if design == "legacy" and self.legacy_values is not None:
             return self.legacy_values[value]
         return str(value) if design == "legacy" and self.legacy_text else value
@@ -51,25 +51,25 @@ class Media:
     kind: Literal["image", "video", "audio"]
 
 
-def _no_flag(value: Any) -> Any:
+def _refuse_flag(value: Any) -> Any:
     # A yes or on that YAML made a boolean is no 1: it would pay for another take.
     if isinstance(value, bool):
-        raise ValueError("is a number, not true or false")
+        raise ValueError("must be a number, not true or false")
     return as_whole(value)
 
 
-def _aspect(value: Any) -> Any:
+def _check_aspect_ratio(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
     if isinstance(value, int) and not isinstance(value, bool) and value > 60:
         minutes, seconds = divmod(value, 60)
         raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
     if not isinstance(value, str):
-        raise ValueError('is written like "16:9"')
+        raise ValueError('must be written like "16:9"')
     return value
 
 
 def as_audio(value: Any) -> Any:
-    """Read ``audio`` as people write it: on, off, yes, no, or one of the words themselves."""
+    """Read ``audio`` as people write it: on, off, yes, no, or one of its own values."""
     # YAML 1.1 reads off and on as booleans.
     if isinstance(value, bool):
         return "native" if value else "off"
@@ -82,37 +82,37 @@ def as_audio(value: Any) -> Any:
     return value
 
 
-def _lower(value: Any) -> Any:
+def _to_lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Text = Annotated[str, BeforeValidator(text_of_number)]
-Whole = Annotated[int, BeforeValidator(_no_flag)]
-Number = Annotated[float, BeforeValidator(_no_flag)]
+Text = Annotated[str, BeforeValidator(write_number)]
+Whole = Annotated[int, BeforeValidator(_refuse_flag)]
+Number = Annotated[float, BeforeValidator(_refuse_flag)]
 Flag = Annotated[bool, BeforeValidator(as_whole)]
-Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_lower)]
+Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_to_lower)]
 Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
 #: ``original`` is the sound of a video that goes in.
 AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
-AspectRatio = Annotated[str, BeforeValidator(_aspect), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
-#: In either spelling; a name that nobody knows yet passes.
+AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
+#: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image")]
-#: Kling takes videos by URL only.
+#: Kling accepts videos by URL only.
 VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
 
 
-class Part(BaseModel):
+class RequestPart(BaseModel):
     """Something with fields of its own within a request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it as ``design`` writes it."""
+        """Return the part in the form that ``design`` expects."""
         return self.model_dump(exclude_none=True)
 
 
-class CameraConfig(Part):
+class CameraConfig(RequestPart):
     """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
 
     horizontal: Number = Field(0, ge=-10, le=10)
@@ -123,18 +123,18 @@ class CameraConfig(Part):
     zoom: Number = Field(0, ge=-10, le=10)
 
 
-class CameraControl(Part):
+class CameraControl(RequestPart):
     """Legacy API, v1 models. ``config`` goes with ``simple`` only."""
 
     type: Literal["simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward"]
     config: CameraConfig | None = None
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return what its author wrote."""
+        """Return the keys that were given."""
         return self.model_dump(exclude_unset=True, exclude_none=True)
 
 
-class Element(Part):
+class Element(RequestPart):
     """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
 
     element_id: Text
@@ -145,7 +145,7 @@ class Element(Part):
         return {"element_id": self.element_id} | ({"id": self.id} if design == "standard" else {})
 
 
-class Voice(Part):
+class Voice(RequestPart):
     """A stored voice; ``id`` is its name in the prompt (standard API)."""
 
     voice_id: Text
@@ -157,7 +157,7 @@ class Voice(Part):
         return {"voice_id": self.voice_id, **named}
 
 
-class ReferenceImage(Part):
+class ReferenceImage(RequestPart):
     """An image to refer to; ``id`` is its name in the prompt (``@id``; standard API). An image alone may be written as text."""
 
     image: ImageInput
@@ -169,11 +169,11 @@ class ReferenceImage(Part):
         return {"image": value} if isinstance(value, str) else value
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it as an item of ``contents``."""
+        """Return the image as an item of ``contents``."""
         return {"url": self.image} | ({"id": self.id} if self.id else {})
 
 
-class Shot(Part):
+class Shot(RequestPart):
     """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
 
     index: Whole = Field(ge=1, le=6)
@@ -181,18 +181,18 @@ class Shot(Part):
     duration: Whole = Field(ge=1)
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return it with its seconds as text."""
+        """Return the shot with its seconds as text."""
         return {"index": self.index, "prompt": self.prompt, "duration": str(self.duration)}
 
 
-class Point(Part):
+class Point(RequestPart):
     """Pixels from the bottom left."""
 
     x: Whole
     y: Whole
 
 
-class DynamicMask(Part):
+class DynamicMask(RequestPart):
     """A motion brush: where, and along which path (2 to 77 points)."""
 
     mask: Annotated[str, Media("image")]
@@ -245,4 +245,4 @@ def _is_list(annotation: Any) -> bool:
 
 
 def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Part)
+    return isinstance(annotation, type) and issubclass(annotation, RequestPart)

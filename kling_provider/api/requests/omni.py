@@ -25,7 +25,7 @@ from kling_provider.api.requests.fields import (
     VideoInput,
     Wire,
 )
-from kling_provider.api.requests.video_base import VideoRequest, no_names
+from kling_provider.api.requests.video_base import VideoRequest, refuse_names
 
 #: Images and elements together: without a video, and beside one; elements beside a first frame.
 _MOST, _MOST_WITH_VIDEO, _MOST_ELEMENTS_WITH_FRAME = 7, 4, 3
@@ -66,12 +66,12 @@ class OmniVideo(VideoRequest):
 
     @property
     def has_video(self) -> bool:
-        """Tell whether a video goes in: the price is another one then."""
+        """Tell whether a video goes in, which changes the price."""
         return self.reference_video is not None or self.base_video is not None
 
     @property
     def one_shot(self) -> bool | None:
-        """``multi_shot`` as sent: with a video to refer to Kling wants ``True``."""
+        """Return what is sent as ``multi_shot``: with a video to refer to Kling requires ``True``."""
         model = known_model(self.model)
         if self.multi_shot is None and self.reference_video is not None and model and model.multi_shot:
             return True
@@ -79,12 +79,12 @@ class OmniVideo(VideoRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         return "video" if self.has_video else super().audio_rate
 
     @property
     def billed_seconds(self) -> int | None:
-        """The seconds; with a video to change, its length decides."""
+        """Return the seconds that are billed; ``None`` with a video to change, whose length decides."""
         return None if self.base_video is not None else self.duration
 
     def wire_value(self, field: str) -> Any:
@@ -96,7 +96,7 @@ class OmniVideo(VideoRequest):
         return super().wire_value(field)
 
     def to_body(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the body; on the legacy API images and video are lists with the role of each."""
+        """Return the body; on the legacy API images and video are lists that name the role of each."""
         body = super().to_body(design)
         if design == "standard":
             return body
@@ -122,7 +122,7 @@ class OmniVideo(VideoRequest):
         return body
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with the shape as sent, and without seconds where the video decides."""
+        """Return the fields that change the result: the shape as sent, and no seconds where the video decides."""
         fields = super().fingerprint_fields(inputs)
         fields["aspect_ratio"] = self.wire_value("aspect_ratio")
         if self.base_video is not None:
@@ -132,17 +132,17 @@ class OmniVideo(VideoRequest):
     # -- rules --------------------------------------------------------------------------------------------------
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of images as well."""
+        """Find what ``design`` cannot express, including images."""
         found = super().find_unsupported(design)
         if design == "legacy":
             if any(one.id for one in self.reference_images):
-                found.append(no_names("reference_images", "<<<image_1>>>"))
+                found.append(refuse_names("reference_images", "<<<image_1>>>"))
             if self.last_frame and len(self.reference_images) + 2 > 2:
-                message = "the legacy API takes none beside more than two images"
+                message = "must be left out on the legacy API beside more than two images"
                 found.append(Problem("last_frame", None, message))
             model = known_model(self.model)
             if model and model.one_kind_of_reference and self._is_text_alone and self.duration not in (5, 10):
-                message = f"{model.name} takes 5 or 10 seconds from words alone on the legacy API"
+                message = f"must be 5 or 10 seconds for {model.name} from words alone on the legacy API"
                 found.append(Problem("duration", self.duration, message))
         return found
 
@@ -181,7 +181,7 @@ class OmniVideo(VideoRequest):
             if getattr(self, field)
         ]
         if "duration" in self.model_fields_set:
-            frames.append(Problem("duration", None, "follows the base video; leave it out"))
+            frames.append(Problem("duration", None, "must be left out: it follows the base video"))
         if self.multi_shot:
             frames.append(Problem("multi_shot", True, "cannot be combined with base_video"))
         if self.audio == "native":
@@ -195,7 +195,7 @@ class OmniVideo(VideoRequest):
         if self.base_video is not None:
             found = [one for one in found if one.field != "duration"]
         if self.aspect_ratio is not None and self.aspect_ratio not in model.aspect_ratios:
-            message = f"{model.name} takes {', '.join(model.aspect_ratios)}"
+            message = f"must be {' or '.join(model.aspect_ratios)} for {model.name}"
             found.append(Problem("aspect_ratio", self.aspect_ratio, message))
         if self.reference_video is not None:
             if model.multi_shot and self.multi_shot is False:
@@ -209,15 +209,16 @@ class OmniVideo(VideoRequest):
     def _find_by_o1(self, model: Model) -> list[Problem]:
         found = []
         if self.last_frame and self.reference_video:
-            message = f"{model.name} takes none beside reference_video"
+            message = f"must be left out for {model.name} beside reference_video"
             found.append(Problem("last_frame", None, message))
         references = [name for name in ("reference_images", "elements") if getattr(self, name)]
         if self.last_frame:
             found += [
-                Problem(name, None, f"{model.name} takes none beside a last frame") for name in references
+                Problem(name, None, f"must be left out for {model.name} beside a last frame")
+                for name in references
             ]
         alone = self.first_frame and not (references or self.last_frame or self.has_video)
         if alone and self.duration not in (5, 10):
-            message = f"{model.name} takes 5 or 10 seconds from a first frame alone"
+            message = f"must be 5 or 10 seconds for {model.name} from a first frame alone"
             found.append(Problem("duration", self.duration, message))
         return found

@@ -25,7 +25,7 @@ from kling_provider.api.requests.fields import (
     Voice,
     Wire,
 )
-from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, no_names
+from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, limit_count, refuse_names
 
 
 class DirectedVideo(VideoRequest):
@@ -59,28 +59,28 @@ class DirectedVideo(VideoRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         return "voice" if self.voices else super().audio_rate
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with the camera's moves without zeros."""
+        """Return the fields that change the result, with the camera's moves without zeros."""
         fields = super().fingerprint_fields(inputs)
         if self.camera_control is not None:
             fields["camera_control"] = self.camera_control.model_dump(exclude_defaults=True)
         return fields
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of voices as well."""
+        """Find what ``design`` cannot express, including voices."""
         found = super().find_unsupported(design)
         if design == "standard":
             if self.voices and not self._has_standard_voices(known_model(self.model)):
                 message = (
-                    "the standard API takes voices with image_to_video of kling-2.6 only; "
+                    "the standard API accepts voices with image_to_video of kling-2.6 only; "
                     "use a connection with api: legacy for others"
                 )
                 found.append(Problem("voices", None, message))
         elif any(item.id for item in self.voices):
-            found.append(no_names("voices", "<<<voice_1>>>"))
+            found.append(refuse_names("voices", "<<<voice_1>>>"))
         return found
 
     def _has_standard_voices(self, model: Model | None) -> bool:
@@ -94,16 +94,18 @@ class DirectedVideo(VideoRequest):
         if camera.type == "simple":
             moves = [] if camera.config is None else [v for v in camera.config.model_dump().values() if v]
             if len(moves) != 1:
-                message = "type simple takes exactly one value that is not zero"
+                message = "must have exactly one value that is not zero for type simple"
                 found.append(Problem("camera_control.config", None, message))
         elif camera.config is not None:
-            found.append(Problem("camera_control.config", None, "goes with type simple only; leave it out"))
+            found.append(
+                Problem("camera_control.config", None, "must be left out: it goes with type simple only")
+            )
         return found
 
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = super()._find_by_model(model)
         if len(self.voices) > model.voices:
-            found.append(Problem("voices", None, f"{model.name} takes {model.voices or 'no'} voices"))
+            found.append(Problem("voices", None, limit_count(model.voices, model.name)))
         if self.voices and self.audio != "native":
             found.append(Problem("voices", None, "need audio: native"))
         if not model.v1_controls:
@@ -130,7 +132,7 @@ class TextToVideo(DirectedVideo):
     def _find_unnamed_elements(self) -> list[Problem]:
         if not self.elements:
             return []
-        return [Problem("elements", None, "the standard API takes elements with image_to_video only")]
+        return [Problem("elements", None, "the standard API accepts elements with image_to_video only")]
 
     def _find_in_form(self) -> list[Problem]:
         found = []
@@ -145,7 +147,7 @@ class TextToVideo(DirectedVideo):
                 Problem(
                     "aspect_ratio",
                     self.aspect_ratio,
-                    f"{model.name} takes {', '.join(model.aspect_ratios)}",
+                    f"must be {' or '.join(model.aspect_ratios)} for {model.name}",
                 )
             )
         return found + super()._find_by_model(model)
@@ -182,7 +184,7 @@ class ImageToVideo(DirectedVideo):
         found = super()._find_in_form()
         if not self.first_frame:
             what = (
-                "last_frame never stands alone" if self.last_frame else "image_to_video starts from a picture"
+                "last_frame never stands alone" if self.last_frame else "image_to_video starts from an image"
             )
             found.append(Problem("first_frame", None, f"is missing: {what}"))
         groups = {
@@ -203,15 +205,15 @@ class ImageToVideo(DirectedVideo):
             return found
         wanted = model.last_frame_resolutions
         if not model.last_frame:
-            found.append(Problem("last_frame", None, f"{model.name} takes no last frame"))
+            found.append(Problem("last_frame", None, f"must be left out: {model.name} accepts no last frame"))
         elif wanted and self.resolution not in wanted:
             found.append(
                 Problem(
                     "resolution",
                     self.resolution,
-                    f"{model.name} with a last frame takes {', '.join(wanted)} only",
+                    f"must be {' or '.join(wanted)} for {model.name} with a last frame",
                 )
             )
         if model.silent_with_last_frame and self.audio == "native":
-            found.append(Problem("audio", self.audio, f"{model.name} with a last frame is silent"))
+            found.append(Problem("audio", self.audio, f"must be off for {model.name} with a last frame"))
         return found

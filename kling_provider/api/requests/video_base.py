@@ -67,7 +67,7 @@ class VideoRequest(KlingRequest):
 
     @property
     def sound(self) -> str | None:
-        """What is sent: ``native``, ``off`` …, or ``None`` where the model has no switch."""
+        """Return what is sent as sound: ``native``, ``off`` …, or ``None`` where the model has no such field."""
         model = known_model(self.model)
         if self.audio is not None or (model and not model.has_audio_field):
             return self.audio
@@ -75,7 +75,7 @@ class VideoRequest(KlingRequest):
 
     @property
     def one_shot(self) -> bool | None:
-        """``multi_shot`` as sent: ``False`` unless asked (Kling's own default is ``True``)."""
+        """Return what is sent as ``multi_shot``: ``False`` by default (Kling's own default is ``True``)."""
         model = known_model(self.model)
         if self.multi_shot is not None or (model and not model.multi_shot):
             return self.multi_shot
@@ -83,17 +83,17 @@ class VideoRequest(KlingRequest):
 
     @property
     def audio_rate(self) -> AudioRate:
-        """Which column of the price list holds."""
+        """Return the column of the price list that applies."""
         model = known_model(self.model)
         return "native" if self.sound == "native" or (model and model.always_audio) else "off"
 
     @property
     def billed_seconds(self) -> int | None:
-        """The seconds that are billed; ``None`` where the input decides."""
+        """Return the seconds that are billed; ``None`` where the input decides."""
         return self.duration
 
     def wire_value(self, field: str) -> Any:
-        """Return what is sent: our defaults explicitly, where the model has such a switch."""
+        """Return what is sent: this provider's defaults explicitly, where the model has such a field."""
         match field:
             case "audio":
                 return self.sound
@@ -104,7 +104,7 @@ class VideoRequest(KlingRequest):
         return super().wire_value(field)
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
-        """Return them with sound and shots as sent."""
+        """Return the fields that change the result, with sound and shots as sent."""
         fields = super().fingerprint_fields(inputs)
         fields["audio"], fields["multi_shot"] = self.sound, self.one_shot
         return fields
@@ -112,7 +112,7 @@ class VideoRequest(KlingRequest):
     # -- rules --------------------------------------------------------------------------------------------------
 
     def find_problems(self) -> list[Problem]:
-        """Return every rule that is broken, those of the model included."""
+        """Find every broken rule, including those of the model."""
         found = self._find_in_form()
         model = known_model(self.model)
         if model is not None:
@@ -123,7 +123,7 @@ class VideoRequest(KlingRequest):
         return found
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
-        """Return what ``design`` cannot say of elements, prompt and model as well."""
+        """Find what ``design`` cannot express, including elements, prompt and model."""
         found = super().find_unsupported(design)
         model = known_model(self.model)
         if design == "standard":
@@ -148,10 +148,10 @@ class VideoRequest(KlingRequest):
                 )
             )
         if self.prompt and len(self.prompt) > _LEGACY_PROMPT_LIMIT:
-            message = f"has {len(self.prompt)} characters; the legacy API takes {_LEGACY_PROMPT_LIMIT}"
+            message = f"must be at most {_LEGACY_PROMPT_LIMIT} characters on the legacy API (has {len(self.prompt)})"
             found.append(Problem("prompt", None, message))
         if any(item.id for item in self.elements):
-            found.append(no_names("elements", "<<<element_1>>>"))
+            found.append(refuse_names("elements", "<<<element_1>>>"))
         return found
 
     def _find_unnamed_elements(self) -> list[Problem]:
@@ -170,7 +170,7 @@ class VideoRequest(KlingRequest):
                     Problem(
                         "multi_prompt",
                         None,
-                        f"its shots last {total} s; their sum is the duration, {self.duration}",
+                        f"its shots must add up to the duration, {self.duration} s (they last {total} s)",
                     )
                 )
         return found
@@ -178,40 +178,53 @@ class VideoRequest(KlingRequest):
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = []
 
-        def bad(field: str, value: object, message: str) -> None:
+        def add_problem(field: str, value: object, message: str) -> None:
             found.append(Problem(field, value, message))
 
         if self.type not in model.types:
-            bad("model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}")
+            add_problem(
+                "model", self.model, f"makes {' or '.join(model.types)} only; write type: {model.types[0]}"
+            )
         if self.duration not in model.durations:
-            bad("duration", self.duration, f"{model.name} takes {model.durations_as_text} seconds")
+            add_problem(
+                "duration", self.duration, f"must be {model.durations_as_text} seconds for {model.name}"
+            )
         if self.resolution not in model.resolutions:
-            bad("resolution", self.resolution, f"{model.name} takes {', '.join(model.resolutions)}")
+            add_problem(
+                "resolution", self.resolution, f"must be {' or '.join(model.resolutions)} for {model.name}"
+            )
         if self.prompt and (too_long := model.find_excess(self.prompt, self._prompt_limit(model))):
-            bad("prompt", None, too_long)
+            add_problem("prompt", None, too_long)
         if self.audio is not None and self.audio not in model.audio:
             if model.always_audio:
-                bad(
+                add_problem(
                     "audio", self.audio, f"{model.name} always makes sound and has no switch; leave audio out"
                 )
             elif self.audio != "off":
-                bad("audio", self.audio, f"{model.name} makes no sound; take kling-3.0 or leave audio out")
+                add_problem(
+                    "audio", self.audio, f"{model.name} makes no sound; take kling-3.0 or leave audio out"
+                )
         wanted = model.native_audio_resolutions
         if self.audio == "native" and wanted and self.resolution not in wanted:
-            message = f"{model.name} with native audio takes {', '.join(wanted)} only"
-            bad("resolution", self.resolution, message)
+            message = f"must be {' or '.join(wanted)} for {model.name} with native audio"
+            add_problem("resolution", self.resolution, message)
         if self.multi_shot and not model.multi_shot:
             message = f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0"
-            bad("multi_shot", True, message)
+            add_problem("multi_shot", True, message)
         if len(self.elements) > model.elements:
-            bad("elements", None, f"{model.name} takes {model.elements or 'no'} elements")
+            add_problem("elements", None, limit_count(model.elements, model.name))
         return found
 
     def _prompt_limit(self, model: Model) -> int:
         return model.prompt_limit
 
 
-def no_names(field: str, reference: str) -> Problem:
-    """Say that the legacy API refers to stored things by their number."""
+def limit_count(most: int, model: str) -> str:
+    """Say how many of a list a model accepts."""
+    return f"must be at most {most} for {model}" if most else f"must be left out: {model} accepts none"
+
+
+def refuse_names(field: str, reference: str) -> Problem:
+    """Describe the problem that the legacy API refers to stored things by number, and not by name."""
     message = f"the legacy API has no names for them: leave id out and write {reference} in the prompt"
     return Problem(field, None, message)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from kling_provider.api import result_facts
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.models import known_model
-from kling_provider.api.spelling import translate
+from kling_provider.api.spelling import translate_fields
 
 #: Characters of a document; this provider writes none that is longer.
 LARGEST = 128 * 1024
@@ -253,7 +253,7 @@ def read_facts(kind: type[Facts], data: Any) -> tuple[Facts, list[str]]:
 def read_request(data: Mapping[str, Any] | None) -> tuple[RequestFacts, list[str]]:
     """Read a request; return it by current names with defaults filled in, and the fields that do not parse."""
     written = {key: value for key, value in (data or {}).items() if value is not None}
-    facts, wrong = read_facts(RequestFacts, translate(written)[0])
+    facts, wrong = read_facts(RequestFacts, translate_fields(written)[0])
     return (fill_defaults(facts) if data else facts), wrong
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from kling_provider.api.catalog import registered
+from kling_provider.api.catalog import add_spec_for_now
 from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
@@ -26,7 +26,10 @@ from tests.unit.instance import Instance
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    with registered(POSTCARD), Sandbox(time_scale=1, render_seconds=10, products=[Postcard()]) as running:
+    with (
+        add_spec_for_now(POSTCARD),
+        Sandbox(time_scale=1, render_seconds=10, products=[Postcard()]) as running,
+    ):
         connection = {"conn_type": "kling", "host": running.base_url, "password": running.api_key}
         monkeypatch.setenv(
             "AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, "extra": {"profile": "kling"}})
