@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.connecting import list_exports
 from kling_provider.sandbox.extra import MissingExtra
 from kling_provider.sandbox.options import CHOICES, Options
 from kling_provider.sandbox.sandbox import Sandbox
-from kling_provider.sandbox.state.faults import table
+from kling_provider.sandbox.state.faults import format_table
 
 HELP = {
     "host": "address to listen on",
@@ -44,12 +44,13 @@ HELP = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """One option for every field of :class:`Options`."""
     result = argparse.ArgumentParser(
         prog="python -m kling_provider.sandbox",
         description="A local stand-in for Kling's HTTP API, with real MP4s, limits and faults on demand.",
-        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/faults.py):\n\n" + table(),
+        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/faults.py):\n\n"
+        + format_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     defaults = vars(Options())
@@ -70,13 +71,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parsed = parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
         with Sandbox(**vars(parsed)) as sandbox:
-            print(greeting(sandbox), flush=True)
+            print(build_greeting(sandbox), flush=True)
             ended.wait()
     except (MissingExtra, ValueError) as error:
         print(f"Not started: {error}", file=sys.stderr)
@@ -90,16 +91,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def greeting(sandbox: Sandbox) -> str:
+def build_greeting(sandbox: Sandbox) -> str:
     """What it is, where it is, and how an Airflow is connected to it; programs read the first line."""
     options = sandbox.options
     seconds = options.render_seconds / options.time_scale
-    kind = f"{options.shape} gateway" if options.gateway else f"region {options.region}"
+    kind = f"{options.shape} gateway" if options.is_gateway else f"region {options.region}"
     if options.state_dir is None:
         kept = "Its tasks are gone when it ends; --state-dir FOLDER keeps them."
     else:
         kept = f"Its tasks are kept in {options.state_dir} ({len(sandbox.backend.all())} from before)."
-    as_json, as_uri = exports(options, sandbox.base_url)
+    as_json, as_uri = list_exports(options, sandbox.base_url)
     return f"""\
 Kling sandbox on {sandbox.url} key {sandbox.api_key} ({kind}, prefix {options.path_prefix or "none"}, \
 a video takes {seconds:g} s, {options.concurrency} at once, {options.units:g} units)

@@ -51,15 +51,20 @@ class Sandbox:
         self._app = App(self.options, self._products)
         try:
             self._server = Server(
-                self.options.host, self.options.port, answer=self._app.answer, clock=self._app.clock_on_wire
+                self.options.host,
+                self.options.port,
+                answer=self._app.answer_request,
+                clock=self._app.get_wire_time,
             )
         except BaseException:
-            self._app.close()
+            self._app.shut_down()
             raise
         self._app.url = self._server.url
         self._app.close_port = self._server.close_port
-        self._app.resume()
-        self._thread = threading.Thread(target=self._server.run, name="kling-sandbox", daemon=True)
+        self._app.resume_tasks()
+        self._thread = threading.Thread(
+            target=self._server.serve_until_stopped, name="kling-sandbox", daemon=True
+        )
         self._thread.start()
         if self.options.port_file is not None:
             self.options.port_file.write_text(self.url + "\n")
@@ -68,9 +73,9 @@ class Sandbox:
     def stop(self) -> None:
         if self._server is None or self._thread is None:
             return
-        self._server.stop()
+        self._server.stop_serving()
         self._thread.join()
-        self.app.close()
+        self.app.shut_down()
         self._server = None
 
     def __enter__(self) -> Self:
@@ -103,23 +108,23 @@ class Sandbox:
 
     @property
     def api_key(self) -> str:
-        return self.backend.account().api_key
+        return self.backend.get_account().api_key
 
     @property
     def access_key(self) -> str:
-        return self.backend.account().access_key
+        return self.backend.get_account().access_key
 
     @property
     def secret_key(self) -> str:
-        return self.backend.account().secret_key
+        return self.backend.get_account().secret_key
 
     def stats(self) -> dict[str, Any]:
         """As ``GET /_sandbox/stats``."""
-        return self.app.stats()
+        return self.app.build_stats()
 
     def requests(self) -> list[dict[str, Any]]:
         """As ``GET /_sandbox/requests``: what was on the wire."""
-        return self.app.request_log.requests()
+        return self.app.request_log.list_requests()
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
         """As ``POST /_sandbox/faults``."""
@@ -127,12 +132,12 @@ class Sandbox:
 
     def advance(self, seconds: float) -> None:
         """As ``POST /_sandbox/advance``."""
-        control.advance(self.app, seconds)
+        control.advance_clock(self.app, seconds)
 
     def rotate_key(self, api_key: str, account: str = "default") -> None:
         """As ``POST /_sandbox/keys``."""
-        self.app.authenticator.rotate(account, api_key)
+        self.app.authenticator.rotate_key(account, api_key)
 
     def reset(self) -> None:
         """As ``POST /_sandbox/reset``."""
-        self.app.reset()
+        self.app.reset_state()

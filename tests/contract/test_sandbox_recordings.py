@@ -125,7 +125,7 @@ def test_a_failed_task_says_why_only_in_its_status_message(client: Client, captu
 
 def test_the_recorded_errors_word_for_word(client: Client, captures: Path) -> None:
     sandbox = client.sandbox
-    other_region = sandbox.backend.account("other-region").api_key
+    other_region = sandbox.backend.get_account("other-region").api_key
     jwt = token(sandbox.access_key, sandbox.secret_key)
     taken = "v6-1789956049929"
     client.made(external_id=taken)

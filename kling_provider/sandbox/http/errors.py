@@ -66,6 +66,8 @@ class ApiError(Exception):
         return HTTP_STATUS[self.code]
 
 
-def invalid(message: str) -> ApiError:
-    """A parameter that Kling refuses (1201)."""
-    return ApiError(1201, message)
+class InvalidParameter(ApiError):
+    """Kling refuses a parameter (1201)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(1201, message)

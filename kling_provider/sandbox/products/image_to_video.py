@@ -9,7 +9,7 @@ from kling_provider.sandbox.products.video import VideoProduct
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect
 
 
-class ImageToVideo(VideoProduct):
+class ImageToVideoProduct(VideoProduct):
     """``POST /image-to-video/{model}`` and ``/v1/videos/image2video``."""
 
     name = IMAGE
@@ -17,7 +17,7 @@ class ImageToVideo(VideoProduct):
     legacy_path = "/v1/videos/image2video"
     is_resold = True
 
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check a body of either design."""
         if dialect == "standard":
             return standard_video.read_create(IMAGE, model, body)

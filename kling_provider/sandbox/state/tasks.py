@@ -48,7 +48,7 @@ class CreateRequest:
     body: dict[str, Any] = field(default_factory=dict, repr=False)
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
-    def attributes(self) -> dict[str, str | None]:
+    def list_attributes(self) -> dict[str, str | None]:
         """What a fault rule can look at."""
         return {
             "external_task_id": self.external_id,
@@ -82,25 +82,25 @@ class Task:
     frees_id: bool = False
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 
-    def state(self, now: float) -> State:
+    def get_state(self, now: float) -> State:
         if now >= self.ends:
             return "failed" if self.message else "succeeded"
         return "processing" if now >= self.starts else "submitted"
 
-    def live(self, now: float) -> bool:
+    def is_live(self, now: float) -> bool:
         return now < self.ends
 
-    def visible(self, now: float) -> bool:
+    def is_visible(self, now: float) -> bool:
         """Whether reads and lists find it."""
         return now < self.forgotten_from and not self.request.answered_at_once
 
-    def updated(self, now: float) -> float:
+    def get_update_time(self, now: float) -> float:
         """The time of the last change of state."""
         if now >= self.ends:
             return self.ends
         return self.starts if now >= self.starts else self.created
 
-    def progress(self, now: float) -> float:
+    def compute_progress(self, now: float) -> float:
         """0 to 1; Kling does not publish it, the page for people shows it."""
         if now >= self.ends:
             return 1.0
@@ -111,14 +111,14 @@ class Task:
         )
 
     @property
-    def expires(self) -> int:
+    def links_expire_at(self) -> int:
         """When the links of a finished task die."""
         return math.floor(self.ends) + LINK_LIFE
 
-    def attributes(self) -> dict[str, str | None]:
+    def list_attributes(self) -> dict[str, str | None]:
         """What a fault rule can look at."""
-        return {**self.request.attributes(), "task_id": self.id}
+        return {**self.request.list_attributes(), "task_id": self.id}
 
 
-def milliseconds(seconds: float) -> int:
+def to_milliseconds(seconds: float) -> int:
     return math.floor(seconds * 1000)
