@@ -17,9 +17,9 @@ from kling_provider.sandbox.sandbox import Sandbox
 from kling_provider.sandbox.state.faults import format_table
 
 HELP = {
-    "host": "address to listen on",
+    "host": "IP address or name to listen on",
     "port": "port to listen on; 0 picks a free one",
-    "port_file": "write the address into this file once it is ready",
+    "port_file": "write the URL into this file once it is ready",
     "profile": "what the sandbox is: Kling itself, or a gateway (create and read by id, no lock)",
     "shape": "how a gateway wraps Kling's answers",
     "prefix": "path before the API's paths (default: /kling for a gateway, else none)",
@@ -40,16 +40,16 @@ HELP = {
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "media_cache_mb": "room for rendered files",
     "short_side": "pixels of the shorter side of every video (default: what the resolution means)",
-    "allow_hosts": "names with dots that it may be called by, separated by commas; addresses and localhost always",
+    "allow_hosts": "names with dots that it may be called by, separated by commas; IP addresses and localhost always",
 }
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """One option for every field of :class:`Options`."""
+    """Build the command line: one option for every field of :class:`Options`."""
     result = argparse.ArgumentParser(
         prog="python -m kling_provider.sandbox",
         description="A local stand-in for Kling's HTTP API, with real MP4s, limits and faults on demand.",
-        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/faults.py):\n\n"
+        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/state/faults.py):\n\n"
         + format_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -71,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run a sandbox until SIGINT or SIGTERM; return 1 where it could not start."""
     parsed = build_parser().parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_greeting(sandbox: Sandbox) -> str:
-    """What it is, where it is, and how an Airflow is connected to it; programs read the first line."""
+    """Say what the sandbox is, where it is and how to connect an Airflow to it; programs read the first line."""
     options = sandbox.options
     seconds = options.render_seconds / options.time_scale
     kind = f"{options.shape} gateway" if options.is_gateway else f"region {options.region}"

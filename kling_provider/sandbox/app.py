@@ -80,7 +80,7 @@ class App:
         self._account_lock = threading.Lock()
 
     def get_wire_time(self) -> float:
-        """The time that the host believes it is, for its Date header and the check of tokens."""
+        """Return the time (epoch seconds) that the host believes it is, for Date headers and tokens."""
         now = self.backend.clock()
         rule = self.faults.find_standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
@@ -119,7 +119,11 @@ class App:
         return f"http://{host}" if host else self.url
 
     def throttle_account(self, name: str) -> None:
-        """The documented limit of ``/account/costs``; that the refusal is a 1302 is not recorded."""
+        """
+        Refuse reads of ``/account/costs`` above the documented rate.
+
+        :raises ApiError: 1302; that it is this code is not recorded.
+        """
         if self.options.account_qps <= 0:
             return
         now = self.backend.clock()
@@ -129,7 +133,7 @@ class App:
             self._account_reads[name] = now
 
     def reset_state(self) -> None:
-        """As freshly started: no tasks, no counts, no rules, full packs. Keys and options stay."""
+        """Forget tasks, counts and rules, and fill the packs, as if freshly started. Keys and options stay."""
         self.faults.replace_rules([], self.backend.clock())
         self.backend.clear_tasks()
         self.request_log.clear_counts()
@@ -138,7 +142,7 @@ class App:
             self._account_reads.clear()
 
     def build_stats(self) -> dict[str, object]:
-        """What ``GET /_sandbox/stats`` answers."""
+        """Build the answer of ``GET /_sandbox/stats``."""
         return {
             "now": to_milliseconds(self.backend.clock()),
             **self.request_log.build_figures(),
@@ -147,11 +151,12 @@ class App:
         }
 
     def resume_tasks(self) -> None:
-        """Go on with the tasks of before; called when the address is known."""
+        """Go on with the tasks of before; called when the URL is known."""
         for task in self.backend.list_running():
             self.callback_sender.watch_task(task)
 
     def shut_down(self) -> None:
+        """Stop the callbacks, remove the rendered files and close the journal."""
         self.callback_sender.stop_sending()
         self.media.remove_folder()
         self.journal.close_file()
@@ -170,11 +175,13 @@ class App:
         return answer
 
     def _run_without_faults(self, endpoint: Endpoint) -> Response:
+        """Run the endpoint alone, with no rule in force."""
         if endpoint.operation == "create":
             endpoint.list_subjects()  # fills the note
         return self._run_endpoint(endpoint)
 
     def _run_endpoint(self, endpoint: Endpoint) -> Response:
+        """Run the endpoint; an :class:`ApiError` becomes the response that Kling or a gateway gives."""
         try:
             answer = endpoint.run_operation()
             endpoint.note.code = 0
@@ -193,6 +200,7 @@ class App:
         )
 
     def _run_with_faults(self, endpoint: Endpoint, now: float) -> Response:
+        """Run the endpoint with what the rules in force do before it, in its place and to its response."""
         subjects, operation = endpoint.list_subjects(), endpoint.operation
         before, delay = self.faults.draw_rule("before", operation, subjects, now)
         if before is not None:
@@ -219,7 +227,7 @@ class App:
         return answer
 
     def _build_fault_response(self, rule: Rule, endpoint: Endpoint) -> Response:
-        """What a fault answers in the place of the endpoint."""
+        """Build what a fault answers in the place of the endpoint."""
         codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
         if rule.name == "answer_lost_before":
             return Response(drop=True)
@@ -248,7 +256,7 @@ class App:
         )
 
     def _apply_fault(self, answer: Response, rule: Rule) -> Response:
-        """What a fault makes of the answer to work that was done."""
+        """Change the response to work that was done as a fault wants it."""
         if rule.name == "answer_lost_after":
             return Response(drop=True)
         if rule.name == "answer":
@@ -273,7 +281,7 @@ class App:
 
 
 def _pad_json(answer: Response, rule: Rule) -> Response:
-    """The same JSON with blanks before its end, which mean nothing."""
+    """Put blanks, which mean nothing, before the end of a JSON body."""
     content = answer.encode_body()
     body = content[:-1] + b" " * int(float(rule["megabytes"]) * 1024**2) + content[-1:]
     if rule["gzip"]:
@@ -284,7 +292,7 @@ def _pad_json(answer: Response, rule: Rule) -> Response:
 
 
 def _build_given_response(rule: Rule) -> Response:
-    """The answer that the rule itself holds."""
+    """Build the response that the rule itself holds."""
     body, headers = rule["body"], [(str(name), str(value)) for name, value in rule["headers"].items()]
     answer = Response(status=int(rule["status"]))
     if isinstance(body, str):

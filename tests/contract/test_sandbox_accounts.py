@@ -27,12 +27,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def test_a_signed_token_works_on_legacy_and_account_paths_only(client: Client) -> None:
     sandbox = client.sandbox
     signed = Client(sandbox, token(sandbox.access_key, sandbox.secret_key))

@@ -24,12 +24,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def fetched(task: dict[str, Any], **headers: str) -> requests.Response:
     return requests.get(task["outputs"][0]["url"], headers=headers, timeout=TIMEOUT)
 

@@ -28,12 +28,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def standard(client: Client, given: str = "", *, model: str = "kling-3.0-omni", **settings: Any) -> Any:
     """
     ``POST /omni-video/{model}``

@@ -65,12 +65,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def units(client: Client) -> tuple[str, str]:
     stats = client.sandbox.stats()
     return stats["units"]["default"]["spent"], stats["image_units"]["default"]["spent"]

@@ -28,12 +28,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def recorded(captures: Path, number: str) -> dict[str, Any]:
     (path,) = captures.glob(f"{number}_*.json")
     return json.loads(path.read_text())

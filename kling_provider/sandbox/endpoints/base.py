@@ -36,7 +36,7 @@ class Endpoint:
         """The fault that changes this answer, for reads and lists."""
 
     def list_subjects(self) -> Sequence[Attributes]:
-        """What a fault rule can match on."""
+        """List what a fault rule can match on: one set of attributes for each task that is meant."""
         return []
 
     def run_operation(self) -> Response:

@@ -35,7 +35,7 @@ NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
 
 
 def answer_control(app: App, request: Request) -> Response:
-    """Response one request for the controls; what is wrong with one is said in plain text."""
+    """Answer one request for the controls; what is wrong with it is said in plain text (400)."""
     try:
         return _route_control(app, request)
     except (BadRule, KeyError, TypeError, ValueError, StopIteration) as error:

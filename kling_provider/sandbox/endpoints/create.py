@@ -51,6 +51,7 @@ class Create(Endpoint):
         return value if isinstance(value, dict) else {}
 
     def list_subjects(self) -> Sequence[Attributes]:
+        """Return the attributes of the create, with the model version of a good body; note them for the log."""
         external_id, model, prompt = (
             value if isinstance(value, str) else None for value in self.read_attributes()
         )
@@ -62,6 +63,11 @@ class Create(Endpoint):
             return [attributes]
 
     def run_operation(self) -> Response:
+        """
+        Check the body, make the task and answer about it.
+
+        :raises ApiError: Kling refuses the create, and nothing is made.
+        """
         app, now = self.app, self.app.backend.clock()
         account = self.authenticate_caller()
         headers = [

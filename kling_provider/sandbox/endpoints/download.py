@@ -29,9 +29,11 @@ class MediaDownload(Endpoint):
         self.link = app.get_product(self.task).find_link(self.task, file) if self.task else None
 
     def list_subjects(self) -> Sequence[Attributes]:
+        """Return the attributes of the task whose file this is; none for an unknown file."""
         return [self.task.list_attributes()] if self.task and self.link else []
 
     def run_operation(self) -> Response:
+        """Send the file or the asked range of it (206); refuse with XML, as a content network does (403, 404, 416)."""
         now = self.app.backend.settle_tasks()
         wrong = self.app.signer.check_link(self.request.path, self.request.query, now)
         if wrong is not None:
@@ -62,6 +64,7 @@ class MediaDownload(Endpoint):
 
 
 def _read_span(first: str, last: str, size: int) -> tuple[int, int]:
+    """Read the first and last byte of a range of a file of ``size`` bytes."""
     if not first:  # the last n bytes
         return max(0, size - int(last)), size - 1
     return int(first), min(int(last), size - 1) if last else size - 1

@@ -8,7 +8,7 @@ How resellers wrap Kling: the native legacy create and read by id, and nothing e
 state of its own, times in seconds, and in it what Kling said at its last look. External ids and callbacks are dropped.
 ``new-api-video``: the same, with creates and reads as an OpenAI-like video object, the link in ``metadata.url``.
 ``new-api-plugin`` (since August 2026): Kling's envelope with the public id in it. The whole body goes on to Kling, so
-external ids and callbacks reach the reseller's account, where an id can be used once. See :mod:`.plugin`.
+external ids and callbacks reach the reseller's account, where an id can be used once. See :mod:`.gateway_plugin`.
 
 All three look at Kling's task every 15 seconds of its time, and answer what they saw last.
 """
@@ -39,7 +39,7 @@ _NUMBER = 12
 
 
 def get_public_id(options: Options, task: Task) -> str:
-    """The id that the gateway answers to: its own, ``task_`` and 32 characters, in the new-api family."""
+    """Return the id that the gateway answers to: in the new-api family its own, ``task_`` and 32 characters."""
     if options.shape == "dmxapi":
         return task.id
     number, digits = int(task.id), ""
@@ -50,7 +50,7 @@ def get_public_id(options: Options, task: Task) -> str:
 
 
 def get_kling_id(options: Options, asked: str) -> str:
-    """Kling's id behind a public one; Kling's own id is none there."""
+    """Return Kling's id behind a public one; in the new-api family Kling's own id is none, and matches no task."""
     if options.shape == "dmxapi":
         return asked
     digits = asked[-_NUMBER:]
@@ -60,7 +60,7 @@ def get_kling_id(options: Options, asked: str) -> str:
 
 
 def find_last_look(options: Options, task: Task, now: float) -> float:
-    """When the gateway looked at the task for the last time; before its first look: when it was made."""
+    """Return when (epoch seconds) the gateway last looked at the task; before its first look, when it was made."""
     if options.shape == "dmxapi":
         return now
     every = LOOKS_EVERY / options.time_scale
@@ -70,7 +70,7 @@ def find_last_look(options: Options, task: Task, now: float) -> float:
 
 
 def build_created(options: Options, task: Task, native: Response) -> Response:
-    """The answer to a create."""
+    """Build the answer to a create."""
     if options.shape == "new-api":
         return build_row(options, task, native, task.created)
     if options.shape == "new-api-video":
@@ -84,7 +84,7 @@ def build_read(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
     """
-    The answer to a read.
+    Build the answer to a read.
 
     :param native: what Kling said at the gateway's last look.
     :param word: a state in the place of the gateway's own.
@@ -106,7 +106,7 @@ def build_read(
 def build_row(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """The gateway's row: its own id and state outside, Kling's answer inside."""
+    """Build the gateway's row: its own id and state outside, Kling's answer inside."""
     seen = find_last_look(options, task, now)
     given_up = now >= task.given_up_at
     state = "failed" if given_up else task.get_state(seen)
@@ -139,7 +139,7 @@ def build_row(
 def build_video(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """The task as OpenAI's API describes a video."""
+    """Build the task as OpenAI's API describes a video."""
     seen = find_last_look(options, task, now)
     given_up = now >= task.given_up_at
     state = "failed" if given_up else task.get_state(seen)
@@ -161,7 +161,7 @@ def build_video(
 
 
 def build_error(options: Options, error: ApiError, *, read: bool, model: str | None = None) -> Response:
-    """An error; the new-api family has words in the place of numbers, and failures of its own before Kling's."""
+    """Build an error; the new-api family has words instead of numbers, and failures of its own before Kling's."""
     native = build_error_response(error)
     if options.shape == "dmxapi":
         return native
@@ -181,7 +181,7 @@ def build_error(options: Options, error: ApiError, *, read: bool, model: str | N
 
 
 def build_not_found(options: Options, request: Request) -> Response:
-    """Every path but those: a page from DMXAPI, an object from the new-api family."""
+    """Build the answer to every path but those: a page from DMXAPI, an object from the new-api family."""
     if options.shape == "dmxapi":
         return build_html_page(404, "Not Found")
     message = f"Invalid URL ({request.method} {request.path})"

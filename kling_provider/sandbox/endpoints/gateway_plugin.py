@@ -41,6 +41,11 @@ class PluginCreate(StandardCreate):
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
+        """
+        Check the model and the folded body.
+
+        :raises ApiError: the plugin or Kling refuses it (1201).
+        """
         if self.model not in MODELS:
             raise InvalidParameter(
                 f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
@@ -49,6 +54,7 @@ class PluginCreate(StandardCreate):
         return self.product.read_request("standard", body, model=self.model)
 
     def build_response(self, task: Task) -> Response:
+        """Answer with the public id of the task that was made."""
         data = {"id": gateway.get_public_id(self.app.options, task), "status": "submitted"}
         return Response(payload={"code": 0, "message": "ok", "data": data})
 
@@ -63,10 +69,16 @@ class PluginRead(Endpoint):
         self.value = gateway.get_kling_id(app.options, id)
 
     def list_subjects(self) -> Sequence[Attributes]:
+        """Return the attributes of the task, or the asked id where there is none."""
         task = self.app.backend.get_task(self.value)
         return [{"task_id": self.value} if task is None else task.list_attributes()]
 
     def run_operation(self) -> Response:
+        """
+        Answer with the task as the gateway saw it at its last look.
+
+        :raises ApiError: there is no such task (1201).
+        """
         backend = self.app.backend
         tasks = backend.find_by_ids(self.authenticate_caller(), [self.value])
         if not tasks:

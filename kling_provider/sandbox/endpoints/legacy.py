@@ -29,6 +29,7 @@ class LegacyRead(Endpoint):
         self.value = gateway.get_kling_id(app.options, id) if app.options.is_gateway else id
 
     def list_subjects(self) -> Sequence[Attributes]:
+        """List the attributes of the tasks that the id may mean, then the id itself as both kinds of id."""
         backend = self.app.backend
         task = backend.get_task(self.value)
         known = [task.list_attributes()] if task else []
@@ -37,6 +38,11 @@ class LegacyRead(Endpoint):
         return [*known, {"task_id": self.value}, {"external_task_id": self.value}]
 
     def run_operation(self) -> Response:
+        """
+        Answer with the task of this id or external id.
+
+        :raises ApiError: this path has made no such task (1201).
+        """
         account, app = self.authenticate_caller(), self.app
         task = app.backend.find_by_legacy_path(
             account, self.product.name, self.value, by_external=not app.options.is_gateway
@@ -60,6 +66,11 @@ class LegacyList(Endpoint):
         self.product = product
 
     def run_operation(self) -> Response:
+        """
+        Answer with one page of this path's tasks.
+
+        :raises ApiError: ``pageNum`` or ``pageSize`` is out of range (1201).
+        """
         account = self.authenticate_caller()
         number, size = self._read_page_number("pageNum", 1, 1000), self._read_page_number("pageSize", 30, 500)
         own = [

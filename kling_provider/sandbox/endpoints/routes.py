@@ -83,6 +83,7 @@ def _match_path(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
 
 
 def _list_routes(app: App) -> Iterator[Route]:
+    """List the routes of Kling itself."""
     yield "GET", "/tasks", TasksRead
     yield "POST", "/tasks", TasksList
     yield "GET", "/account/costs", AccountCosts
@@ -97,7 +98,7 @@ def _list_routes(app: App) -> Iterator[Route]:
 
 
 def _list_gateway_routes(app: App) -> Iterator[Route]:
-    """Create and read by id; there are no lists."""
+    """List the routes of a gateway: create and read by id; there are no lists."""
     has_plugin = app.options.shape == "new-api-plugin"
     if has_plugin:
         yield "GET", "/tasks/{id}", PluginRead

@@ -27,6 +27,7 @@ class TasksRead(Endpoint):
         return [part for part in self.request.parse_query().get(name, "").split(",") if part]
 
     def list_subjects(self) -> Sequence[Attributes]:
+        """List the attributes of the tasks that are known, then each asked id itself."""
         ids, external_ids = self._list_ids("task_ids"), self._list_ids("external_task_ids")
         backend = self.app.backend
         known: list[Attributes] = [
@@ -38,6 +39,11 @@ class TasksRead(Endpoint):
         return [*known, *asked, *({"external_task_id": value} for value in external_ids)]
 
     def run_operation(self) -> Response:
+        """
+        Answer with the tasks that are found; ids that nobody knows are left out (observed).
+
+        :raises ApiError: no ids, both kinds of them, or more than 20 (1201).
+        """
         account = self.authenticate_caller()
         ids, external_ids = self._list_ids("task_ids"), self._list_ids("external_task_ids")
         if not ids and not external_ids:
@@ -59,6 +65,11 @@ class TasksList(Endpoint):
     operation = "list"
 
     def run_operation(self) -> Response:
+        """
+        Answer with one page of the account's tasks.
+
+        :raises ApiError: limit, window, filter or cursor is invalid (1201).
+        """
         account, fields = self.authenticate_caller(), Fields(self.request.parse_json())
         now = self.app.backend.clock()
         limit = fields.read_integer("limit")
@@ -95,7 +106,7 @@ class TasksList(Endpoint):
         )
 
     def _build_filters(self, fields: Fields) -> list[Callable[[Task, float], bool]]:
-        """Values of one filter are alternatives, different filters must all fit."""
+        """Build the checks of the filters: values of one filter are alternatives, different filters must all fit."""
         checks: list[Callable[[Task, float], bool]] = []
         for index, entry in enumerate(fields.read_list("filters")):
             one = Fields(entry, f"filters[{index}]")
@@ -118,7 +129,7 @@ def _build_status_filter(values: list[str]) -> Callable[[Task, float], bool]:
 
 
 def _read_moment(fields: Fields, key: str) -> int | None:
-    """Milliseconds; a number and its text were both accepted (observed)."""
+    """Return milliseconds; a number and its text were both accepted (observed)."""
     value = fields.raw.get(key)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
@@ -126,10 +137,16 @@ def _read_moment(fields: Fields, key: str) -> int | None:
 
 
 def _build_cursor(start: int, end: int, last: str) -> str:
+    """Pack window and last id into the text that asks for the next page."""
     return base64.urlsafe_b64encode(f"{start}.{end}.{last}".encode()).decode()
 
 
 def _parse_cursor(cursor: str) -> tuple[int, int, int]:
+    """
+    Unpack a cursor: start and end in milliseconds, the last id.
+
+    :raises InvalidParameter: it is none of ours.
+    """
     try:
         start, end, last = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
         return int(start), int(end), int(last)

@@ -63,6 +63,7 @@ class ApiError(Exception):
 
     @property
     def http_status(self) -> int:
+        """Return the HTTP status that goes with the code (Kling docs, error code page)."""
         return HTTP_STATUS[self.code]
 
 

@@ -18,6 +18,7 @@ class Fields:
         self._where = where
 
     def name_field(self, key: str) -> str:
+        """Return the dotted path of a key, for messages."""
         return f"{self._where}.{key}" if self._where else key
 
     def _read_typed(self, key: str, kind: type | tuple[type, ...], words: str) -> Any:
@@ -30,31 +31,36 @@ class Fields:
         return value
 
     def read_text(self, key: str) -> str | None:
-        """A string; the empty one counts as absent."""
+        """Return a string; the empty one counts as absent."""
         value: str | None = self._read_typed(key, str, "a string")
         return value or None
 
     def read_integer(self, key: str) -> int | None:
+        """Return a whole number; None where it is absent."""
         value: int | None = self._read_typed(key, int, "an integer")
         return value
 
     def read_number(self, key: str) -> float | None:
+        """Return a number; None where it is absent."""
         value: float | None = self._read_typed(key, (int, float), "a number")
         return value
 
     def read_flag(self, key: str) -> bool | None:
+        """Return a boolean; None where it is absent."""
         value: bool | None = self._read_typed(key, bool, "a boolean")
         return value
 
     def read_list(self, key: str) -> list[Any]:
+        """Return an array; an absent one reads as empty."""
         value: list[Any] | None = self._read_typed(key, list, "an array")
         return value or []
 
     def read_object(self, key: str) -> Fields:
-        """A nested object; absent reads as an empty one."""
+        """Return a nested object; an absent one reads as empty."""
         return Fields(self.raw.get(key) or {}, self.name_field(key))
 
     def read_choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
+        """Return one of the allowed texts; the default where it is absent."""
         value = self.read_text(key)
         if value is None:
             return default

@@ -32,7 +32,7 @@ def refuse_stranger(options: Options, request: Request) -> Response | None:
 
 
 def _is_known(options: Options, name: str) -> bool:
-    """An address, a name of this machine or of its own network (without a dot), or one that was allowed."""
+    """Tell whether it may be called so: an IP, a name without a dot or of this machine, or one that was allowed."""
     if name in (options.host.lower(), *options.allowed_hosts) or name.endswith(".localhost"):
         return True
     try:
@@ -43,7 +43,7 @@ def _is_known(options: Options, name: str) -> bool:
 
 
 def _get_host_name(host: str) -> str:
-    """The name of a Host header, without its port."""
+    """Return the name in a Host header, in small letters and without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()

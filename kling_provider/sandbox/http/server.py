@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are in ``/_sandbox/requests``."""
+        """Print nothing: requests are in ``/_sandbox/requests``."""
 
     def _handle_exchange(self) -> None:
         request = self._read_request()
@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
                 answer.file.close()
 
     def _read_request(self) -> Request | None:
-        """The request; None where its body has no stated length, which no client of Kling's needs."""
+        """Read the request; None where its body has no stated length, which no client of Kling's needs."""
         length = self.headers.get("Content-Length") or "0"
         if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
             return None
@@ -128,6 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_chunks(head, _read_chunks(answer.file, to_send), answer)
 
     def _send_chunks(self, head: bytes, chunks: Iterable[bytes], answer: Response) -> None:
+        """Send head and body; byte by byte where the response drips."""
         if answer.drip is None:
             for chunk in itertools.chain([head], chunks):
                 self.wfile.write(chunk)
@@ -142,6 +143,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _read_chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Read up to ``length`` bytes of a file, piece by piece."""
     while length > 0 and (chunk := file.read(min(CHUNK, length))):
         yield chunk
         length -= len(chunk)
@@ -199,14 +201,17 @@ class Server(socketserver.ThreadingTCPServer):
         self._port_closed.wait()
 
     def stop_serving(self) -> None:
+        """Stop serving, and end :meth:`serve_until_stopped`."""
         self._stopping.set()
         self.shutdown()
 
     def register_connection(self, connection: socket.socket) -> None:
+        """Remember an open connection and the thread that serves it."""
         with self._open_lock:
             self._open[connection] = threading.get_ident()
 
     def forget_connection(self, connection: socket.socket) -> None:
+        """Forget a connection that was closed."""
         with self._open_lock:
             self._open.pop(connection, None)
 
@@ -217,6 +222,6 @@ class Server(socketserver.ThreadingTCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a bug and shows its traceback."""
+        """Show the traceback of a bug; a client that went away is no news."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)

@@ -64,7 +64,7 @@ def compose_samples(prompt: str, seed: str, seconds: float) -> array.array[int]:
 
 
 def _pluck_note(frequency: float, length: int) -> list[float]:
-    """One note that dies away, with two overtones."""
+    """Compute ``length`` samples of one note that dies away, with two overtones."""
     turn = 2 * math.pi * frequency / SAMPLE_RATE
     fall = math.exp(-5.0 / SAMPLE_RATE)
     level, note = 0.22, []

@@ -93,6 +93,7 @@ class Overlay:
             self._layers.append((part, small, (left, top), colour))
 
     def draw_plane(self, canvas: Image.Image, number: int) -> None:
+        """Draw shade and writing into one plane of a frame: 0 is luma, 1 and 2 are chroma."""
         for part, small, (left, top), colour in self._layers:
             if number == 0:
                 canvas.paste(colour[0], (left, top), part)

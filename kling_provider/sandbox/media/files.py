@@ -56,7 +56,7 @@ class VideoFile:
 
     @property
     def wire_duration(self) -> str:
-        """Seconds as on Kling's wire: ``5.041``."""
+        """Return the seconds as on Kling's wire: ``5.041``."""
         frames = self.seconds * FRAME_RATE + 1
         return f"{math.floor(frames * 1000 / FRAME_RATE) / 1000:g}"
 
@@ -87,10 +87,12 @@ class ImageFile:
 
     @property
     def file_suffix(self) -> str:
+        """Return the suffix of the file's name, with its dot."""
         return ".png" if self.format == "png" else ".jpg"
 
     @property
     def content_type(self) -> str:
+        """Return the media type."""
         return f"image/{self.format}"
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:
@@ -113,15 +115,17 @@ class SoundFile:
 
     @property
     def file_suffix(self) -> str:
+        """Return the suffix of the file's name, with its dot."""
         return f".{self.format}"
 
     @property
     def content_type(self) -> str:
+        """Return the media type."""
         return "audio/mpeg" if self.format == "mp3" else "audio/wav"
 
     @property
     def wire_duration(self) -> str:
-        """Seconds as on Kling's wire."""
+        """Return the seconds as on Kling's wire: ``2``."""
         return f"{self.seconds:g}"
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:

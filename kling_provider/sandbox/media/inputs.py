@@ -34,7 +34,7 @@ class InputImage:
 
     @property
     def sample_query(self) -> str | None:
-        """The query of the sandbox's own sample image, when the URL is one."""
+        """Return the query of the sandbox's own sample image; None for any other URL."""
         if self.url is None:
             return None
         parts = urlsplit(self.url)
@@ -72,14 +72,14 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
 
 
 def check_video(url: str) -> str | None:
-    """Check the address of a video, which cannot be inline; return why generation will fail."""
+    """Check the URL of a video, which cannot be inline; return why generation will fail."""
     if not url.startswith(("http://", "https://")):
         raise InvalidParameter("Video URL is invalid")  # observed
     return read_image(url, "url", legacy=False).failure_message
 
 
 def read_dimensions(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a PNG or JPEG; None for anything else."""
+    """Read width and height in pixels from the header of a PNG or JPEG; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 33:
         width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
         return (width, height) if width and height else None

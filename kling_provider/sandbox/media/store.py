@@ -37,7 +37,7 @@ class MediaStore:
         self.rendered = 0
 
     def _ensure_folder(self) -> Path:
-        """Made with the first file, so that a sandbox without downloads leaves no trace."""
+        """Return the store's folder, made with the first file: without downloads a sandbox leaves no trace."""
         with self._lock:
             if self._made is None:
                 if self._parent is not None:

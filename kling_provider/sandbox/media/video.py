@@ -36,7 +36,7 @@ def compute_size(
     *,
     short_side: int | None = None,
 ) -> tuple[int, int]:
-    """Width and height; without an asked ratio that of the first frame, or 16:9 where it is not known."""
+    """Return width and height in pixels, both even; without a ratio that of the first frame, or 16:9 without one."""
     if aspect_ratio is not None:
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
@@ -95,7 +95,7 @@ class Scene:
         self.clock_font = captions.choose_font(round(26 * self.unit), "0")
 
     def _draw_gradient(self, dice: random.Random) -> Image.Image:
-        """A soft field of colours, a quarter of the video's size and half as wide again as the view."""
+        """Draw a soft field of colours: a quarter of the video's size, half as wide again as the view."""
         width, height = self.width * 3 // 8, self.height * 3 // 8
         image = Image.new("RGB", (48, 48), get_rgb(self.hue, 0.75, 0.35))
         draw = ImageDraw.Draw(image)
@@ -146,7 +146,7 @@ class Scene:
     def _crop_view(
         self, ground: Image.Image, size: tuple[int, int], seconds: float, share: float
     ) -> Image.Image:
-        """The part of the ground that the camera sees: a slow zoom into an image, else a drift."""
+        """Return the part of the ground that the camera sees: a slow zoom into an image, else a drift."""
         width, height = ground.size
         if self.still:
             zoom = 1 - 0.14 * share
@@ -167,7 +167,7 @@ class Scene:
         return x * self.width - radius, y * self.height - radius
 
     def _draw_clock(self, canvas: Image.Image, number: int, seconds: float, share: float) -> None:
-        """Time code and progress bar."""
+        """Draw the time code and the progress bar."""
         half = 1 if number == 0 else 2
         end, thick = int(self.width * share / half), max(1, int(8 * self.unit / half))
         light = (235, 128, 128)[number]
@@ -181,7 +181,7 @@ class Scene:
 
 
 def _split_planes(image: Image.Image) -> Planes:
-    """Luma and the two chroma planes in video range; chroma at the same size, the view halves it."""
+    """Split into luma and two chroma planes in video range; chroma has the same size, the view halves it."""
     luma, blue, red = image.convert("YCbCr").split()
     chroma = [128 + round((value - 128) * 224 / 255) for value in range(256)]
     return (
@@ -196,7 +196,7 @@ def _fit_image(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def _add_sound(container: Any, stream: AudioStream, samples: int, prompt: str) -> None:
-    """A quiet chord that breathes once a second. Whole frequencies, so one second repeats without a click."""
+    """Add a quiet chord that breathes once a second; its frequencies are whole, so it repeats without a click."""
     digest = hashlib.sha256(prompt.encode()).digest()
     root = (196, 220, 247, 262, 294, 330)[digest[0] % 6]
     notes = (root, root * 3 // 2, root * 2, root * 5 // 2)

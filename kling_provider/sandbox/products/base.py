@@ -66,7 +66,11 @@ class Product(abc.ABC):
     def read_request(
         self, dialect: Dialect, body: object, *, model: str = "", lenient: bool = False
     ) -> CreateRequest:
-        """Check a body and add what the product itself decides: price, packs, number of outputs."""
+        """
+        Check a body and add what the product itself decides: price, packs, number of outputs.
+
+        :raises ApiError: Kling refuses it, and nothing is made.
+        """
         request = self.check_body(dialect, body, model=model, lenient=lenient)
         return replace(
             request,

@@ -145,7 +145,7 @@ def read_duration(fields: Fields, name: str, *, lenient: bool) -> int:
 
 
 def _check_camera(fields: Fields, combination: str, *, supported: bool) -> None:
-    """One of five types; ``config`` belongs to ``simple`` and has exactly one move in [-10, 10]."""
+    """Check the camera: one of five types; ``config`` belongs to ``simple``, with exactly one move in [-10, 10]."""
     if fields.raw.get("camera_control") is None:
         return
     camera = fields.read_object("camera_control")
@@ -184,7 +184,7 @@ def _check_images(fields: Fields, name: str, mode: str, *, sound: bool) -> input
 
 
 def _read_masks(fields: Fields) -> list[tuple[str, Any]]:
-    """The motion brush: one mask for what stands still, up to six that move along 2 to 77 points."""
+    """Read the motion brush: one mask for what stands still, up to six that move along 2 to 77 points."""
     static, dynamic = fields.raw.get("static_mask"), fields.read_list("dynamic_masks")
     if len(dynamic) > 6:
         raise InvalidParameter("dynamic_masks can have at most 6 masks")

@@ -187,7 +187,7 @@ class _Contents:
 
 
 def _check_together(name: str, resolution: str, audio: str, contents: _Contents) -> None:
-    """Cross rules of the endpoint pages."""
+    """Check the cross rules of the endpoint pages."""
     if name == "kling-2.6" and audio == "native" and resolution != "1080p":
         raise InvalidParameter("settings.audio native requires settings.resolution 1080p for model kling-2.6")
     if name in ("kling-2.6", "kling-2.5-turbo") and contents.last_frame is not None and resolution != "1080p":
@@ -199,7 +199,7 @@ def _check_together(name: str, resolution: str, audio: str, contents: _Contents)
 
 
 def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
-    """``shot n, m, words;`` inside the prompt: 1-6 shots of at least 1 s that fill the duration."""
+    """Check ``shot n, m, words;`` inside the prompt: 1 to 6 shots of at least 1 s that fill the duration."""
     shots = SHOT.findall(prompt) if multi_shot else []
     if not shots:
         return

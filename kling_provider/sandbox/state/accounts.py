@@ -31,17 +31,20 @@ class UnitPack:
 
     @property
     def remaining_units(self) -> Decimal:
+        """Return the units that are left, never below 0."""
         return max(Decimal(0), self.total - self.used)
 
     @property
     def invalid_ms(self) -> int:
+        """Return when the pack expires (epoch milliseconds)."""
         return self.bought_ms + PACK_DAYS * DAY_MS
 
     def is_active(self, now_ms: int) -> bool:
+        """Tell whether the pack is still valid and has units left."""
         return now_ms < self.invalid_ms and self.remaining_units > 0
 
     def to_wire(self, now_ms: int) -> dict[str, Any]:
-        """The entry of ``resource_pack_subscribe_infos`` (Kling docs, account usage page)."""
+        """Build the entry of ``resource_pack_subscribe_infos`` (Kling docs, account usage page)."""
         if now_ms >= self.invalid_ms:
             status = "expired"
         else:
@@ -75,13 +78,14 @@ class SandboxAccount:
     spent: dict[Package, Decimal] = field(default_factory=dict)
 
     def get_remaining_units(self, package: Package, now_ms: int) -> Decimal:
+        """Return the units left in all active packs of a kind."""
         return sum((pack.remaining_units for pack in self._list_active(package, now_ms)), Decimal(0))
 
     def _list_active(self, package: Package, now_ms: int) -> list[UnitPack]:
         return [pack for pack in self.packs if pack.package == package and pack.is_active(now_ms)]
 
     def get_limit(self, package: Package, now_ms: int) -> int:
-        """Tasks at once: the highest value among the active packs, not their sum (concurrency page)."""
+        """Return how many tasks may run at once: the highest of the active packs, not their sum (concurrency page)."""
         return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
     def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
@@ -99,7 +103,7 @@ class SandboxAccount:
 
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
     """
-    The accounts of a fresh sandbox: ``default``, a ``second`` one beside it, and one of the ``other-region``.
+    Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
 
     All have the same packs; the last one's key is good for telling what a key of the wrong region meets.
     """

@@ -104,6 +104,7 @@ class Backend:
                 account.spent.clear()
 
     def get_account(self, name: str = "default") -> SandboxAccount:
+        """Return the account of this name."""
         return next(account for account in self.accounts if account.name == name)
 
     # creating
@@ -117,7 +118,7 @@ class Backend:
         locked: bool = True,
     ) -> Task:
         """
-        Make a task, or refuse: duplicate external id (1201), no units (1102), no free slot (1303).
+        Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
 
         :param fault: asked only when a task is really made.
         :param locked: False: duplicates are accepted, as on a gateway.
@@ -148,7 +149,7 @@ class Backend:
         )
 
     def _is_taken(self, account: SandboxAccount, external_id: str, now: float) -> bool:
-        """Account-wide, over all products, and for failed originals as well."""
+        """Tell whether the external id was used in the account: by any product, and by failed tasks as well."""
         same = self._by_external.get((account.name, external_id), [])
         return any(task.is_visible(now) or not task.frees_id for task in same)
 
@@ -206,7 +207,7 @@ class Backend:
         return str(self._last_id)
 
     def settle_tasks(self) -> float:
-        """Take the units of tasks that succeeded since the last call; returns the time it is now."""
+        """Take the units of tasks that succeeded since the last call; return the time it is now (epoch seconds)."""
         with self.lock:
             now = self.clock()
             ended = [task for task in self._unsettled.values() if not task.is_live(now)]
@@ -222,13 +223,14 @@ class Backend:
     # reading
 
     def find_by_ids(self, account: SandboxAccount, ids: Iterable[str]) -> list[Task]:
-        """The tasks with these ids; unknown ones and those of others are left out (observed)."""
+        """Return the tasks with these ids; unknown ones and those of others are left out (observed)."""
         with self.lock:
             now = self.settle_tasks()
             found = (self._tasks.get(task_id) for task_id in dict.fromkeys(ids))
             return [task for task in found if task and task.account == account.name and task.is_visible(now)]
 
     def find_by_external_ids(self, account: SandboxAccount, ids: Iterable[str]) -> list[Task]:
+        """Return the tasks with these external ids that reads can find; a gateway's may be several for one id."""
         with self.lock:
             now = self.settle_tasks()
             return [
@@ -241,7 +243,11 @@ class Backend:
     def find_by_legacy_path(
         self, account: SandboxAccount, product: str, value: str, *, by_external: bool = True
     ) -> Task:
-        """One task by its id or external id in the same place of the path; bound to that path."""
+        """
+        Return the task whose id or external id stands in a legacy path; the path must have made it.
+
+        :raises InvalidParameter: there is none.
+        """
 
         def is_of_path(task: Task) -> bool:
             return task.request.dialect == "legacy" and task.request.product == product
@@ -255,7 +261,7 @@ class Backend:
             return own[0] if own else named[-1]
 
     def list_tasks(self, account: SandboxAccount, *, start: float = 0, end: float = math.inf) -> list[Task]:
-        """The account's tasks that were created in ``[start, end]``, newest first (the order is a choice)."""
+        """Return the account's tasks made in ``[start, end]`` (epoch seconds), newest first (the order is a choice)."""
         with self.lock:
             now = self.settle_tasks()
             return [
@@ -265,17 +271,18 @@ class Backend:
             ]
 
     def list_running(self) -> Sequence[Task]:
-        """Tasks that have not ended."""
+        """Return the tasks that have not ended."""
         with self.lock:
             self.settle_tasks()
             return list(self._unsettled.values())
 
     def get_task(self, task_id: str) -> Task | None:
+        """Return the task of any account with this id, forgotten or not; None for an unknown id."""
         with self.lock:
             return self._tasks.get(task_id)
 
     def all(self) -> Sequence[Task]:
-        """Every task that was ever made, oldest first, forgotten ones too."""
+        """Return every task that was ever made, oldest first, forgotten ones too."""
         with self.lock:
             self.settle_tasks()
             return list(self._tasks.values())
@@ -297,7 +304,7 @@ class Backend:
                         pack.total, pack.used = Decimal(str(units)), Decimal(0)
 
     def build_figures(self) -> dict[str, Any]:
-        """The backend's part of the statistics."""
+        """Build the backend's part of the statistics."""
         with self.lock:
             now = self.settle_tasks()
             states = dict.fromkeys(("submitted", "processing", "succeeded", "failed"), 0)

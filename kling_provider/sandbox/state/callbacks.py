@@ -92,6 +92,7 @@ class CallbackSender:
             self._changed.notify()
 
     def stop_sending(self) -> None:
+        """End the thread; what is due later is never sent."""
         with self._changed:
             self._closed = True
             self._changed.notify()

@@ -23,10 +23,15 @@ class Clock:
 
     @property
     def seconds_ahead(self) -> float:
-        """Seconds by which it was pushed in all."""
+        """Return the seconds by which it was pushed in all."""
         return self._ahead
 
     def advance_by(self, seconds: float) -> None:
+        """
+        Push the clock forward.
+
+        :raises ValueError: ``seconds`` is below 0.
+        """
         if seconds < 0:
             raise ValueError("the sandbox's clock does not go backwards; skewed_clock is the fault for that")
         with self._lock:

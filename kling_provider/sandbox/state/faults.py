@@ -196,12 +196,13 @@ class Rule:
 
     @property
     def acting_phase(self) -> Phase:
-        """A kind that works instead of the create or to its answer says so by ``made`` or ``before``."""
+        """Return when it acts; ``made`` and ``before`` move a kind to the work's answer or to before the work."""
         if self.parameters.get("made"):
             return "after"
         return "before" if self.parameters.get("before") else self.kind.phase
 
     def can_act_on(self, operation: str, subjects: Sequence[Attributes], now: float) -> bool:
+        """Tell whether the rule is still in force, and meant for the operation and one of the subjects."""
         if self.until is not None and now >= self.until:
             return False
         if "any" not in self.on and operation not in self.on:
@@ -209,6 +210,7 @@ class Rule:
         return not self.match or any(self.is_matching(subject) for subject in subjects)
 
     def is_matching(self, subject: Attributes) -> bool:
+        """Tell whether every key of ``match`` fits the subject; ``nth`` is not looked at."""
         for key, wanted in self.match.items():
             if key == "prompt_contains":
                 if wanted not in (subject.get("prompt") or ""):
@@ -221,6 +223,7 @@ class Rule:
         return True
 
     def to_json(self) -> dict[str, Any]:
+        """Return the rule as it was set, with how often it was asked and acted."""
         return {**self.raw, "seen": self.seen, "acted": self.acted}
 
 
@@ -250,7 +253,7 @@ class Faults:
         slow_only: bool = False,
     ) -> tuple[Rule | None, float]:
         """
-        The rule of this phase that acts now, and the seconds by which ``slow`` delays.
+        Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
 
         :param slow_only: the work was refused, so a fault of its answer waits for one that was not.
         """
@@ -270,7 +273,7 @@ class Faults:
         return chosen, delay
 
     def draw_task_rules(self, subject: Attributes, now: float) -> list[Rule]:
-        """All rules that act on a task which is being made."""
+        """Return all rules that act on a task which is being made."""
         with self._lock:
             return [
                 rule
@@ -292,7 +295,7 @@ class Faults:
         return True
 
     def find_standing(self, name: str, subject: Attributes, now: float) -> Rule | None:
-        """A rule of a ``standing`` kind that is in force for this subject."""
+        """Return a rule of a ``standing`` kind that is in force for this subject."""
         with self._lock:
             for rule in self._rules:
                 if rule.name == name and rule.can_act_on(rule.on[0], [subject], now):
@@ -301,15 +304,17 @@ class Faults:
 
     @property
     def has_rules(self) -> bool:
+        """Return whether any rule was set."""
         return bool(self._rules)
 
     def to_json(self) -> list[dict[str, Any]]:
+        """Return the rules as they were set, with how often each was asked and acted."""
         with self._lock:
             return [rule.to_json() for rule in self._rules]
 
 
 def format_table() -> str:
-    """The kinds as text, for ``--help`` and people."""
+    """Format the kinds as text, for ``--help`` and people."""
     lines = []
     for name, kind in KINDS.items():
         on = "any" if kind.on == ALL else ",".join(kind.on)

@@ -59,6 +59,7 @@ class Journal:
             self._write_entry({"ahead": self.ahead})
 
     def close_file(self) -> None:
+        """Close the file; what happens later is not kept."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -107,7 +108,7 @@ class Journal:
 
 
 def _encode_value(value: object) -> str:
-    """What JSON has no form for: amounts of money and the bytes of images."""
+    """Encode what JSON has no form for: amounts of units and the bytes of images."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):

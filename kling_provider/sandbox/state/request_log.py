@@ -51,6 +51,7 @@ class RequestLog:
         self.clear_counts()
 
     def clear_counts(self) -> None:
+        """Forget counts and requests."""
         with self._lock:
             self._operations: Counter[str] = Counter()
             self._routes: Counter[str] = Counter()
@@ -65,7 +66,7 @@ class RequestLog:
     def record_request(
         self, request: Request, answer: Response, note: RequestNote, *, received_ms: int
     ) -> None:
-        """RequestNote one API request; called before its answer is on the wire."""
+        """Record one API request; called before its answer is on the wire."""
         with self._lock:
             self._operations[note.operation] += 1
             self._routes[f"{request.method} {note.route or request.path}"] += 1
@@ -102,18 +103,22 @@ class RequestLog:
             )
 
     def count_redirect(self) -> None:
+        """Count a redirect that a client followed."""
         with self._lock:
             self._redirects_followed += 1
 
     def count_callback(self, word: str) -> None:
+        """Count a callback under the word for how it went: an HTTP status or the name of an error."""
         with self._lock:
             self._callbacks[word] += 1
 
     def list_requests(self) -> list[dict[str, Any]]:
+        """Return the last requests, oldest first, as the wire had them."""
         with self._lock:
             return list(self._requests)
 
     def build_figures(self) -> dict[str, Any]:
+        """Build the log's part of the statistics."""
         with self._lock:
             count = self._operations
             return {

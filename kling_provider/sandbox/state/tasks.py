@@ -49,7 +49,7 @@ class CreateRequest:
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
     def list_attributes(self) -> dict[str, str | None]:
-        """What a fault rule can look at."""
+        """Return what a fault rule can look at."""
         return {
             "external_task_id": self.external_id,
             "prompt": self.prompt,
@@ -83,25 +83,27 @@ class Task:
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 
     def get_state(self, now: float) -> State:
+        """Return the state at a time (epoch seconds)."""
         if now >= self.ends:
             return "failed" if self.message else "succeeded"
         return "processing" if now >= self.starts else "submitted"
 
     def is_live(self, now: float) -> bool:
+        """Tell whether it has not ended, and so counts for the concurrency limit."""
         return now < self.ends
 
     def is_visible(self, now: float) -> bool:
-        """Whether reads and lists find it."""
+        """Tell whether reads and lists find it."""
         return now < self.forgotten_from and not self.request.answered_at_once
 
     def get_update_time(self, now: float) -> float:
-        """The time of the last change of state."""
+        """Return the time of the last change of state (epoch seconds)."""
         if now >= self.ends:
             return self.ends
         return self.starts if now >= self.starts else self.created
 
     def compute_progress(self, now: float) -> float:
-        """0 to 1; Kling does not publish it, the page for people shows it."""
+        """Return 0 to 1; Kling does not publish it, the page for people shows it."""
         if now >= self.ends:
             return 1.0
         if math.isinf(self.ends):
@@ -112,13 +114,14 @@ class Task:
 
     @property
     def links_expire_at(self) -> int:
-        """When the links of a finished task die."""
+        """Return when the links of a finished task die (epoch seconds)."""
         return math.floor(self.ends) + LINK_LIFE
 
     def list_attributes(self) -> dict[str, str | None]:
-        """What a fault rule can look at."""
+        """Return what a fault rule can look at."""
         return {**self.request.list_attributes(), "task_id": self.id}
 
 
 def to_milliseconds(seconds: float) -> int:
+    """Convert seconds to whole milliseconds, rounded down."""
     return math.floor(seconds * 1000)
