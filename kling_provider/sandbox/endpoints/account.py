@@ -18,7 +18,7 @@ class AccountCosts(Endpoint):
     accepts_tokens = True
 
     def run_operation(self) -> Response:
-        """Answer with the packs that were valid at some time of the asked window (milliseconds)."""
+        """Return the packs that were valid at some time of the asked window (milliseconds)."""
         account, now_ms = self.authenticate_caller(), to_milliseconds(self.app.backend.settle_tasks())
         values = self.request.parse_query()
         times = [values.get("start_time", ""), values.get("end_time", "")]

@@ -35,7 +35,7 @@ class Create(Endpoint):
         raise NotImplementedError
 
     def build_response(self, task: Task) -> Response:
-        """Answer about the task that was made."""
+        """Return the response about the task that was made."""
         raise NotImplementedError
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
@@ -64,7 +64,7 @@ class Create(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Check the body, make the task and answer about it.
+        Check the body, make the task and return the response about it.
 
         :raises ApiError: Kling refuses the create, and nothing is made.
         """
@@ -132,7 +132,7 @@ class StandardCreate(Create):
         return external_id, self.model, prompt
 
     def build_response(self, task: Task) -> Response:
-        """Answer about the task that was made."""
+        """Return the response about the task that was made."""
         return build_success(
             self.product.describe_create(
                 task, "standard", self.sign_url, echo=self.can_echo_external_id(task)
@@ -158,7 +158,7 @@ class LegacyCreate(Create):
         return body.get("external_task_id"), body.get("model_name"), body.get("prompt")
 
     def build_response(self, task: Task) -> Response:
-        """Answer about the task that was made."""
+        """Return the response about the task that was made."""
         native = build_success(
             self.product.describe_create(task, "legacy", self.sign_url, echo=self.can_echo_external_id(task))
         )

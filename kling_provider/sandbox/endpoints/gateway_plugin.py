@@ -54,7 +54,7 @@ class PluginCreate(StandardCreate):
         return self.product.read_request("standard", body, model=self.model)
 
     def build_response(self, task: Task) -> Response:
-        """Answer with the public id of the task that was made."""
+        """Return the public id of the task that was made."""
         data = {"id": gateway.get_public_id(self.app.options, task), "status": "submitted"}
         return Response(payload={"code": 0, "message": "ok", "data": data})
 
@@ -75,7 +75,7 @@ class PluginRead(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Answer with the task as the gateway saw it at its last look.
+        Return the task as the gateway saw it at its last look.
 
         :raises ApiError: there is no such task (1201).
         """

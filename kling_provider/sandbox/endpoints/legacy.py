@@ -39,7 +39,7 @@ class LegacyRead(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Answer with the task of this id or external id.
+        Return the task of this id or external id.
 
         :raises ApiError: this path has made no such task (1201).
         """
@@ -67,7 +67,7 @@ class LegacyList(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Answer with one page of this path's tasks.
+        Return one page of this path's tasks.
 
         :raises ApiError: ``pageNum`` or ``pageSize`` is out of range (1201).
         """

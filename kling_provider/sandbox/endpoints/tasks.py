@@ -40,7 +40,7 @@ class TasksRead(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Answer with the tasks that are found; ids that nobody knows are left out (observed).
+        Return the tasks that are found; ids that nobody knows are left out (observed).
 
         :raises ApiError: no ids, both kinds of them, or more than 20 (1201).
         """
@@ -66,7 +66,7 @@ class TasksList(Endpoint):
 
     def run_operation(self) -> Response:
         """
-        Answer with one page of the account's tasks.
+        Return one page of the account's tasks.
 
         :raises ApiError: limit, window, filter or cursor is invalid (1201).
         """

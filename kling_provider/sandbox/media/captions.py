@@ -43,7 +43,7 @@ def choose_font(size: int, text: str) -> Font:
 
 
 def wrap_text(text: str, face: Font, width: float, lines: int) -> list[str]:
-    """Break at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
+    """Wrap text at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
     result: list[str] = []
     line = ""
     for word in text.split():

@@ -19,7 +19,7 @@ class MediaStore:
     """
     Files on disk, oldest use thrown away first.
 
-    :param folder: parent of the store's own folder, which is removed by :meth:`remove_folder`; default: the system's. The
+    :param folder: parent of the store's own folder, which :meth:`remove_folder` removes; default: the system's. The
         files of a task that is kept longer are made again.
     :param limit: bytes that may be kept.
     :param short_side: pixels of the shorter side of every video; default: what its resolution means.

@@ -261,7 +261,7 @@ class Backend:
             return own[0] if own else named[-1]
 
     def list_tasks(self, account: SandboxAccount, *, start: float = 0, end: float = math.inf) -> list[Task]:
-        """Return the account's tasks made in ``[start, end]`` (epoch seconds), newest first (the order is a choice)."""
+        """Return the account's tasks of ``[start, end]`` (epoch seconds), newest first (the order is a choice)."""
         with self.lock:
             now = self.settle_tasks()
             return [
@@ -290,7 +290,7 @@ class Backend:
     # controls
 
     def set_limits(self, *, units: float | None = None, concurrency: int | None = None) -> None:
-        """Change the video units and the concurrency of every account, and of those that :meth:`clear_tasks` opens later."""
+        """Change video units and concurrency of every account, also for what :meth:`clear_tasks` opens later."""
         with self.lock:
             if concurrency is not None:
                 self.options.concurrency = concurrency
