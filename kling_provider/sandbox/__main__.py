@@ -10,16 +10,16 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.connecting import list_exports
 from kling_provider.sandbox.extra import MissingExtra
 from kling_provider.sandbox.options import CHOICES, Options
 from kling_provider.sandbox.sandbox import Sandbox
-from kling_provider.sandbox.state.faults import table
+from kling_provider.sandbox.state.faults import format_table
 
 HELP = {
-    "host": "address to listen on",
+    "host": "IP address or name to listen on",
     "port": "port to listen on; 0 picks a free one",
-    "port_file": "write the address into this file once it is ready",
+    "port_file": "write the URL into this file once it is ready",
     "profile": "what the sandbox is: Kling itself, or a gateway (create and read by id, no lock)",
     "shape": "how a gateway wraps Kling's answers",
     "prefix": "path before the API's paths (default: /kling for a gateway, else none)",
@@ -40,16 +40,17 @@ HELP = {
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "media_cache_mb": "room for rendered files",
     "short_side": "pixels of the shorter side of every video (default: what the resolution means)",
-    "allow_hosts": "names with dots that it may be called by, separated by commas; addresses and localhost always",
+    "allow_hosts": "names with dots that it may be called by, separated by commas; IP addresses and localhost always",
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    """One option for every field of :class:`Options`."""
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line: one option for every field of :class:`Options`."""
     result = argparse.ArgumentParser(
         prog="python -m kling_provider.sandbox",
         description="A local stand-in for Kling's HTTP API, with real MP4s, limits and faults on demand.",
-        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/faults.py):\n\n" + table(),
+        epilog="Faults, for POST /_sandbox/faults (see kling_provider/sandbox/state/faults.py):\n\n"
+        + format_table(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     defaults = vars(Options())
@@ -70,13 +71,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parsed = parser().parse_args(arguments)
+    """Run a sandbox until SIGINT or SIGTERM; return 1 where it could not start."""
+    parsed = build_parser().parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
         with Sandbox(**vars(parsed)) as sandbox:
-            print(greeting(sandbox), flush=True)
+            print(build_greeting(sandbox), flush=True)
             ended.wait()
     except (MissingExtra, ValueError) as error:
         print(f"Not started: {error}", file=sys.stderr)
@@ -90,16 +92,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def greeting(sandbox: Sandbox) -> str:
-    """What it is, where it is, and how an Airflow is connected to it; programs read the first line."""
+def build_greeting(sandbox: Sandbox) -> str:
+    """Say what the sandbox is, where it is and how to connect an Airflow to it; programs read the first line."""
     options = sandbox.options
     seconds = options.render_seconds / options.time_scale
-    kind = f"{options.shape} gateway" if options.gateway else f"region {options.region}"
+    kind = f"{options.shape} gateway" if options.is_gateway else f"region {options.region}"
     if options.state_dir is None:
         kept = "Its tasks are gone when it ends; --state-dir FOLDER keeps them."
     else:
         kept = f"Its tasks are kept in {options.state_dir} ({len(sandbox.backend.all())} from before)."
-    as_json, as_uri = exports(options, sandbox.base_url)
+    as_json, as_uri = list_exports(options, sandbox.base_url)
     return f"""\
 Kling sandbox on {sandbox.url} key {sandbox.api_key} ({kind}, prefix {options.path_prefix or "none"}, \
 a video takes {seconds:g} s, {options.concurrency} at once, {options.units:g} units)

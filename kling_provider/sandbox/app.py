@@ -14,7 +14,7 @@ from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.endpoints.routes import Router
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.guard import refuse_stranger
-from kling_provider.sandbox.http.messages import Request, Response, error_response, html
+from kling_provider.sandbox.http.messages import Request, Response, build_error_response, build_html_page
 from kling_provider.sandbox.media.links import Signer
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
@@ -26,12 +26,12 @@ from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import Faults, Rule
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.request_log import RequestLog
-from kling_provider.sandbox.state.tasks import Task, milliseconds
+from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 
 class App:
     """
-    State and rules of one sandbox; :meth:`answer` may be called from many threads.
+    State and rules of one sandbox; :meth:`answer_request` may be called from many threads.
 
     :param products: kinds of requests beside those that every sandbox takes.
     :raises ValueError: ``state_dir`` is another sandbox's, holds something else, or tasks of an unknown kind.
@@ -47,12 +47,12 @@ class App:
         self.journal = Journal(options.state_dir)
         unknown = {task.request.product for task in self.journal.tasks} - set(self.products)
         if unknown:
-            self.journal.close()
+            self.journal.close_file()
             raise ValueError(
                 f"{options.state_dir} holds tasks of {', '.join(sorted(unknown))}, which this sandbox does not take"
             )
         clock = Clock()
-        clock.advance(self.journal.ahead)
+        clock.advance_by(self.journal.ahead)
         self.backend = Backend(options, clock, self.journal)
         self.media = MediaStore(
             options.state_dir, limit=options.media_cache_mb * 1024 * 1024, short_side=options.short_side
@@ -63,7 +63,7 @@ class App:
         self.authenticator = Authenticator(
             self.backend.accounts,
             region=options.region,
-            open_gateway=options.gateway and options.api_key is None,
+            open_gateway=options.is_gateway and options.api_key is None,
         )
         self.url = ""
         """Set by the server: ``http://127.0.0.1:43121``."""
@@ -72,54 +72,58 @@ class App:
         self.callback_sender = CallbackSender(
             clock=lambda: self.backend.clock(),
             describe=self._describe_callback,
-            count=self.request_log.callback,
+            count=self.request_log.count_callback,
             secret=options.webhook_secret,
         )
         self.router = Router(self)
         self._account_reads: dict[str, float] = {}
         self._account_lock = threading.Lock()
 
-    def clock_on_wire(self) -> float:
-        """The time that the host believes it is, for its Date header and the check of tokens."""
+    def get_wire_time(self) -> float:
+        """Return the time (epoch seconds) that the host believes it is, for Date headers and tokens."""
         now = self.backend.clock()
-        rule = self.faults.standing("skewed_clock", {}, now)
+        rule = self.faults.find_standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
 
-    def product_of(self, task: Task) -> Product:
+    def get_product(self, task: Task) -> Product:
         """Return the kind of a task."""
         return self.products[task.request.product]
 
-    def sign(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
+    def sign_url(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
         """
         Return the signed URL of a task's file.
 
         :param expires: when the link dies (epoch seconds); default: when Kling's would.
         """
-        until = task.expires if expires is None else expires
-        return self.signer.sign(base, f"/files/{task.id}/{name}", expires=until)
+        until = task.links_expire_at if expires is None else expires
+        return self.signer.sign_path(base, f"/files/{task.id}/{name}", expires=until)
 
     def _describe_callback(self, task: Task, moment: float) -> dict[str, Any]:
-        def sign(task: Task, name: str) -> str:
-            return self.sign(task, name, base=self.url)
+        def sign_file(task: Task, name: str) -> str:
+            return self.sign_url(task, name, base=self.url)
 
-        return self.product_of(task).describe_callback(task, moment, sign)
+        return self.get_product(task).describe_callback(task, moment, sign_file)
 
-    def answer(self, request: Request) -> Response:
+    def answer_request(self, request: Request) -> Response:
         """Answer one request, for the API, for media, or for the controls."""
         if (refused := refuse_stranger(self.options, request)) is not None:
             return refused
         if request.path == "/" or request.path.startswith("/_sandbox/"):
-            return control.answer(self, request)
+            return control.answer_control(self, request)
         time.sleep(self.options.latency)
-        return self.router.answer(request)
+        return self.router.answer_request(request)
 
-    def base(self, request: Request) -> str:
+    def get_base_url(self, request: Request) -> str:
         """Return where links point: the URL by which the caller reached us."""
-        host = request.header("Host")
+        host = request.get_header("Host")
         return f"http://{host}" if host else self.url
 
     def throttle_account(self, name: str) -> None:
-        """The documented limit of ``/account/costs``; that the refusal is a 1302 is not recorded."""
+        """
+        Refuse reads of ``/account/costs`` above the documented rate.
+
+        :raises ApiError: 1302; that it is this code is not recorded.
+        """
         if self.options.account_qps <= 0:
             return
         now = self.backend.clock()
@@ -128,132 +132,145 @@ class App:
                 raise ApiError(1302)
             self._account_reads[name] = now
 
-    def reset(self) -> None:
-        """As freshly started: no tasks, no counts, no rules, full packs. Keys and options stay."""
-        self.faults.replace([], self.backend.clock())
-        self.backend.clear()
-        self.request_log.clear()
-        self.media.clear()
+    def reset_state(self) -> None:
+        """Forget tasks, counts and rules, and fill the packs, as if freshly started. Keys and options stay."""
+        self.faults.replace_rules([], self.backend.clock())
+        self.backend.clear_tasks()
+        self.request_log.clear_counts()
+        self.media.clear_files()
         with self._account_lock:
             self._account_reads.clear()
 
-    def stats(self) -> dict[str, object]:
-        """What ``GET /_sandbox/stats`` answers."""
+    def build_stats(self) -> dict[str, object]:
+        """Build the answer of ``GET /_sandbox/stats``."""
         return {
-            "now": milliseconds(self.backend.clock()),
-            **self.request_log.figures(),
-            **self.backend.figures(),
+            "now": to_milliseconds(self.backend.clock()),
+            **self.request_log.build_figures(),
+            **self.backend.build_figures(),
             "files_rendered": self.media.rendered,
         }
 
-    def resume(self) -> None:
-        """Go on with the tasks of before; called when the address is known."""
-        for task in self.backend.running():
-            self.callback_sender.watch(task)
+    def resume_tasks(self) -> None:
+        """Go on with the tasks of before; called when the URL is known."""
+        for task in self.backend.list_running():
+            self.callback_sender.watch_task(task)
 
-    def close(self) -> None:
-        self.callback_sender.close()
-        self.media.close()
-        self.journal.close()
+    def shut_down(self) -> None:
+        """Stop the callbacks, remove the rendered files and close the journal."""
+        self.callback_sender.stop_sending()
+        self.media.remove_folder()
+        self.journal.close_file()
 
-    def handle(self, endpoint: Endpoint) -> Response:
+    def handle_endpoint(self, endpoint: Endpoint) -> Response:
         """Do the work of one API request, with what the faults add, and note it."""
         received = self.backend.clock()
-        answer = self._faulty(endpoint, received) if self.faults.armed else self._plain(endpoint)
-        self.request_log.record(endpoint.request, answer, endpoint.note, received_ms=milliseconds(received))
+        answer = (
+            self._run_with_faults(endpoint, received)
+            if self.faults.has_rules
+            else self._run_without_faults(endpoint)
+        )
+        self.request_log.record_request(
+            endpoint.request, answer, endpoint.note, received_ms=to_milliseconds(received)
+        )
         return answer
 
-    def _plain(self, endpoint: Endpoint) -> Response:
+    def _run_without_faults(self, endpoint: Endpoint) -> Response:
+        """Run the endpoint alone, with no rule in force."""
         if endpoint.operation == "create":
-            endpoint.subjects()  # fills the note
-        return self._run(endpoint)
+            endpoint.list_subjects()  # fills the note
+        return self._run_endpoint(endpoint)
 
-    def _run(self, endpoint: Endpoint) -> Response:
+    def _run_endpoint(self, endpoint: Endpoint) -> Response:
+        """Run the endpoint; an :class:`ApiError` becomes the response that Kling or a gateway gives."""
         try:
-            answer = endpoint.run()
+            answer = endpoint.run_operation()
             endpoint.note.code = 0
         except ApiError as error:
             endpoint.note.code = error.code
             if "already exists" in error.message:
                 endpoint.note.word = "duplicate"
-            if self.options.gateway:
-                return self._refused(endpoint, error)
-            return error_response(error)
+            if self.options.is_gateway:
+                return self._build_refusal(endpoint, error)
+            return build_error_response(error)
         return answer
 
-    def _refused(self, endpoint: Endpoint, error: ApiError) -> Response:
+    def _build_refusal(self, endpoint: Endpoint, error: ApiError) -> Response:
         return gateway.build_error(
             self.options, error, read=endpoint.operation == "read", model=endpoint.note.model
         )
 
-    def _faulty(self, endpoint: Endpoint, now: float) -> Response:
-        subjects, operation = endpoint.subjects(), endpoint.operation
-        before, delay = self.faults.draw("before", operation, subjects, now)
+    def _run_with_faults(self, endpoint: Endpoint, now: float) -> Response:
+        """Run the endpoint with what the rules in force do before it, in its place and to its response."""
+        subjects, operation = endpoint.list_subjects(), endpoint.operation
+        before, delay = self.faults.draw_rule("before", operation, subjects, now)
         if before is not None:
             endpoint.note.fault = before.name
-            answer = self._instead(before, endpoint)
+            answer = self._build_fault_response(before, endpoint)
             answer.delay = delay
             return answer
         time.sleep(delay)  # the work itself is late
         if operation == "create":
-            answer = self._run(endpoint)
-            after, late = self.faults.draw(
+            answer = self._run_endpoint(endpoint)
+            after, late = self.faults.draw_rule(
                 "after", operation, subjects, now, slow_only=endpoint.note.task_id is None
             )
         else:
-            after, late = self.faults.draw("after", operation, subjects, now)
+            after, late = self.faults.draw_rule("after", operation, subjects, now)
             endpoint.rule = after
-            answer = self._run(endpoint)
+            answer = self._run_endpoint(endpoint)
         if after is not None:
             endpoint.note.fault = after.name
-            answer = self._changed(answer, after)
+            answer = self._apply_fault(answer, after)
         elif late or delay:
             endpoint.note.fault = "slow"
         answer.delay = late
         return answer
 
-    def _instead(self, rule: Rule, endpoint: Endpoint) -> Response:
-        """What a fault answers in the place of the endpoint."""
+    def _build_fault_response(self, rule: Rule, endpoint: Endpoint) -> Response:
+        """Build what a fault answers in the place of the endpoint."""
         codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
         if rule.name == "answer_lost_before":
             return Response(drop=True)
         if rule.name in ("html_502", "status_408", "outage"):
-            return self._proxy_page(rule)
+            return self._build_proxy_page(rule)
         if rule.name == "answer":
-            return _given(rule)
+            return _build_given_response(rule)
         if rule.name == "redirect":
             location = rule["location"] or f"{self.url}/_sandbox/redirected"
-            answer = html(int(rule["status"]), "Moved")
+            answer = build_html_page(int(rule["status"]), "Moved")
             answer.headers.append(("Location", str(location)))
             return answer
         code = codes.get(rule.name) or int(rule["code"])
         error = ApiError(code, rule.parameters.get("message"))
-        return _with_retry_after(
-            self._refused(endpoint, error) if self.options.gateway else error_response(error), rule
+        return _add_retry_after(
+            self._build_refusal(endpoint, error) if self.options.is_gateway else build_error_response(error),
+            rule,
         )
 
-    def _proxy_page(self, rule: Rule) -> Response:
+    def _build_proxy_page(self, rule: Rule) -> Response:
         if rule.name == "status_408":
-            return html(408, "Request Time-out")
+            return build_html_page(408, "Request Time-out")
         status = int(rule["status"])
-        return _with_retry_after(html(status, {503: "Service Unavailable"}.get(status, "Bad Gateway")), rule)
+        return _add_retry_after(
+            build_html_page(status, {503: "Service Unavailable"}.get(status, "Bad Gateway")), rule
+        )
 
-    def _changed(self, answer: Response, rule: Rule) -> Response:
-        """What a fault makes of the answer to work that was done."""
+    def _apply_fault(self, answer: Response, rule: Rule) -> Response:
+        """Change the response to work that was done as a fault wants it."""
         if rule.name == "answer_lost_after":
             return Response(drop=True)
         if rule.name == "answer":
-            return _given(rule)
+            return _build_given_response(rule)
         if rule.name in ("answer_cut", "cut_download"):
             answer.cut = float(rule["at"])
         elif rule.name == "drip":
             answer.drip, answer.drip_head = float(rule["seconds"]), bool(rule["head"])
         elif rule.name == "flood":
-            return _flooded(answer, rule)
+            return _pad_json(answer, rule)
         elif rule.name == "error_after":
-            return error_response(ApiError(int(rule["code"])))
+            return build_error_response(ApiError(int(rule["code"])))
         elif rule.name in ("html_502", "status_408"):
-            return self._proxy_page(rule)
+            return self._build_proxy_page(rule)
         elif rule.name == "missing_id":
             data = answer.payload.get("data", answer.payload)
             for key in ("id", "task_id"):
@@ -263,9 +280,9 @@ class App:
         return answer
 
 
-def _flooded(answer: Response, rule: Rule) -> Response:
-    """The same JSON with blanks before its end, which mean nothing."""
-    content = answer.content()
+def _pad_json(answer: Response, rule: Rule) -> Response:
+    """Put blanks, which mean nothing, before the end of a JSON body."""
+    content = answer.encode_body()
     body = content[:-1] + b" " * int(float(rule["megabytes"]) * 1024**2) + content[-1:]
     if rule["gzip"]:
         body = gzip.compress(body, compresslevel=1)
@@ -274,8 +291,8 @@ def _flooded(answer: Response, rule: Rule) -> Response:
     return answer
 
 
-def _given(rule: Rule) -> Response:
-    """The answer that the rule itself holds."""
+def _build_given_response(rule: Rule) -> Response:
+    """Build the response that the rule itself holds."""
     body, headers = rule["body"], [(str(name), str(value)) for name, value in rule["headers"].items()]
     answer = Response(status=int(rule["status"]))
     if isinstance(body, str):
@@ -290,7 +307,7 @@ def _given(rule: Rule) -> Response:
     return answer
 
 
-def _with_retry_after(answer: Response, rule: Rule) -> Response:
+def _add_retry_after(answer: Response, rule: Rule) -> Response:
     seconds = rule.parameters.get("retry_after")
     if seconds is not None:
         answer.headers.append(("Retry-After", str(seconds)))

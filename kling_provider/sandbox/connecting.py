@@ -12,31 +12,36 @@ from kling_provider.sandbox.options import Options
 VARIABLE = "AIRFLOW_CONN_KLING_DEFAULT"
 
 
-def connection_json(options: Options, address: str) -> str:
+def build_connection_json(options: Options, base_url: str) -> str:
     """
-    The connection as a JSON object, as Airflow takes it.
+    Build the connection as a JSON object, as Airflow takes it.
 
-    :param address: with the prefix of a gateway.
+    :param base_url: with the prefix of a gateway.
     """
     return json.dumps(
-        {"conn_type": "kling", "host": address, "password": options.key, "extra": _extra(options)}
+        {
+            "conn_type": "kling",
+            "host": base_url,
+            "password": options.first_key,
+            "extra": _build_extra(options),
+        }
     )
 
 
-def connection_uri(options: Options, address: str) -> str:
-    """The same as a URI. The address is quoted whole: scheme and path would be lost in their usual places."""
-    extra = urlencode(_extra(options))
-    return f"kling://:{quote(options.key, safe='')}@{quote(address, safe='')}/?{extra}"
+def build_connection_uri(options: Options, base_url: str) -> str:
+    """Build the connection as a URI, with the URL quoted whole: its scheme and path would be lost elsewhere."""
+    extra = urlencode(_build_extra(options))
+    return f"kling://:{quote(options.first_key, safe='')}@{quote(base_url, safe='')}/?{extra}"
 
 
-def exports(options: Options, address: str) -> list[str]:
-    """Both forms as lines for a shell; one of them is enough."""
-    forms = (connection_json(options, address), connection_uri(options, address))
+def list_exports(options: Options, base_url: str) -> list[str]:
+    """List both forms of the connection as lines for a shell; one of them is enough."""
+    forms = (build_connection_json(options, base_url), build_connection_uri(options, base_url))
     return [f"export {VARIABLE}={shlex.quote(form)}" for form in forms]
 
 
-def _extra(options: Options) -> dict[str, str]:
-    """A host on this machine is a gateway to the provider, unless the connection says what it is."""
-    if not options.gateway:
+def _build_extra(options: Options) -> dict[str, str]:
+    """Build the extra that says what the host is: the provider takes one on this machine for a gateway."""
+    if not options.is_gateway:
         return {"profile": "kling"}
     return {"profile": "dmxapi" if options.shape == "dmxapi" else "new-api"}

@@ -56,25 +56,26 @@ class Options:
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Names with dots that it may be called by, in small letters."""
+        """Return the names with dots that it may be called by, in small letters."""
         return tuple(name.strip().lower() for name in self.allow_hosts.split(",") if name.strip())
 
     @property
-    def gateway(self) -> bool:
+    def is_gateway(self) -> bool:
+        """Return whether it stands in for a gateway, not for Kling itself."""
         return self.profile == "gateway"
 
     @property
     def forwards_ids(self) -> bool:
-        """External ids and callbacks reach Kling, where an id can be used once in an account."""
-        return not self.gateway or self.shape == "new-api-plugin"
+        """Return whether external ids and callbacks reach Kling, where an id can be used once in an account."""
+        return not self.is_gateway or self.shape == "new-api-plugin"
 
     @property
     def path_prefix(self) -> str:
-        """Gateways put ``/kling`` before the native paths; Kling has no prefix."""
-        given = self.prefix if self.prefix is not None else ("/kling" if self.gateway else "")
+        """Return what stands before the native paths: what was given, ``/kling`` for a gateway, else nothing."""
+        given = self.prefix if self.prefix is not None else ("/kling" if self.is_gateway else "")
         return "/" + given.strip("/") if given.strip("/") else ""
 
     @property
-    def key(self) -> str:
-        """The key of the first account."""
-        return self.api_key or ("sk-kling-sandbox" if self.gateway else "api-key-kling-sandbox")
+    def first_key(self) -> str:
+        """Return the API key of the first account."""
+        return self.api_key or ("sk-kling-sandbox" if self.is_gateway else "api-key-kling-sandbox")

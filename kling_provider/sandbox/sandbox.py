@@ -41,7 +41,7 @@ class Sandbox:
 
     def start(self) -> Self:
         """
-        Listen.
+        Start to listen.
 
         :raises MissingExtra: what draws videos is not installed.
         :raises ValueError: ``state_dir`` is another sandbox's, or holds something else.
@@ -51,26 +51,32 @@ class Sandbox:
         self._app = App(self.options, self._products)
         try:
             self._server = Server(
-                self.options.host, self.options.port, answer=self._app.answer, clock=self._app.clock_on_wire
+                self.options.host,
+                self.options.port,
+                answer=self._app.answer_request,
+                clock=self._app.get_wire_time,
             )
         except BaseException:
-            self._app.close()
+            self._app.shut_down()
             raise
         self._app.url = self._server.url
         self._app.close_port = self._server.close_port
-        self._app.resume()
-        self._thread = threading.Thread(target=self._server.run, name="kling-sandbox", daemon=True)
+        self._app.resume_tasks()
+        self._thread = threading.Thread(
+            target=self._server.serve_until_stopped, name="kling-sandbox", daemon=True
+        )
         self._thread.start()
         if self.options.port_file is not None:
             self.options.port_file.write_text(self.url + "\n")
         return self
 
     def stop(self) -> None:
+        """Stop, and forget the tasks unless ``state_dir`` keeps them; a second call does nothing."""
         if self._server is None or self._thread is None:
             return
-        self._server.stop()
+        self._server.stop_serving()
         self._thread.join()
-        self.app.close()
+        self.app.shut_down()
         self._server = None
 
     def __enter__(self) -> Self:
@@ -83,56 +89,69 @@ class Sandbox:
 
     @property
     def app(self) -> App:
+        """
+        Return what answers the requests.
+
+        :raises RuntimeError: the sandbox is not started.
+        """
         if self._app is None:
             raise RuntimeError("the sandbox is not started")
         return self._app
 
     @property
     def backend(self) -> Backend:
+        """Return accounts and tasks."""
         return self.app.backend
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:43121``, without the prefix of a gateway."""
+        """Return ``http://127.0.0.1:43121``, without the prefix of a gateway."""
         return self.app.url
 
     @property
     def base_url(self) -> str:
-        """:attr:`url` with the prefix of a gateway: what belongs into a connection."""
+        """Return :attr:`url` with the prefix of a gateway: what belongs into a connection."""
         return self.app.url + self.options.path_prefix
 
     @property
     def api_key(self) -> str:
-        return self.backend.account().api_key
+        """Return the API key of the first account."""
+        return self.backend.get_account().api_key
 
     @property
     def access_key(self) -> str:
-        return self.backend.account().access_key
+        """Return the access key of the first account."""
+        return self.backend.get_account().access_key
 
     @property
     def secret_key(self) -> str:
-        return self.backend.account().secret_key
+        """Return the secret key of the first account."""
+        return self.backend.get_account().secret_key
 
     def stats(self) -> dict[str, Any]:
-        """As ``GET /_sandbox/stats``."""
-        return self.app.stats()
+        """Return the counts of ``GET /_sandbox/stats``."""
+        return self.app.build_stats()
 
     def requests(self) -> list[dict[str, Any]]:
-        """As ``GET /_sandbox/requests``: what was on the wire."""
-        return self.app.request_log.requests()
+        """Return what was on the wire, oldest first, as ``GET /_sandbox/requests`` does."""
+        return self.app.request_log.list_requests()
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
-        """As ``POST /_sandbox/faults``."""
+        """
+        Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
+
+        :raises BadRule: a rule makes no sense.
+        """
         control.set_faults(self.app, list(rules))
 
     def advance(self, seconds: float) -> None:
-        """As ``POST /_sandbox/advance``."""
-        control.advance(self.app, seconds)
+        """Push the clock forward by so many seconds, as ``POST /_sandbox/advance`` does."""
+        control.advance_clock(self.app, seconds)
 
     def rotate_key(self, api_key: str, account: str = "default") -> None:
-        """As ``POST /_sandbox/keys``."""
-        self.app.authenticator.rotate(account, api_key)
+        """Give an account another API key, as ``POST /_sandbox/keys`` does; the old one is unknown then."""
+        self.app.authenticator.rotate_key(account, api_key)
 
     def reset(self) -> None:
-        """As ``POST /_sandbox/reset``."""
-        self.app.reset()
+        """Forget tasks, counts and rules, and fill the packs, as ``POST /_sandbox/reset`` does."""
+        self.app.reset_state()

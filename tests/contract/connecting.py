@@ -34,7 +34,10 @@ def connect(monkeypatch: pytest.MonkeyPatch, host: str, password: str, **fields:
 
 def connect_to(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, **fields: Any) -> KlingHook:
     """The sandbox as Kling itself (or as the gateway that it plays), with its own key unless ``fields`` say."""
-    extra = {**({} if sandbox.options.gateway else {"profile": "kling"}), **fields.pop("extra", {})}
+    extra = {
+        **({} if sandbox.options.profile == "gateway" else {"profile": "kling"}),
+        **fields.pop("extra", {}),
+    }
     given = {"host": sandbox.base_url, "password": sandbox.api_key, **fields}
     return connect(monkeypatch, given.pop("host"), given.pop("password"), extra=extra, **given)
 

@@ -65,6 +65,6 @@ def test_what_we_send_is_taken(spec: Any, design: ApiDesign, data: st.DataObject
     assume(not request.find_unsupported(design))
     call = DIALECTS[design].create(request, "af-1")
     product = product_of(design, spec.paths[design])
-    taken = product.read(design, call.json, model=request.model if design == "standard" else "")
+    taken = product.read_request(design, call.json, model=request.model if design == "standard" else "")
     assert taken.failure_message is None, "it would be refused while it renders"
     assert taken.settings["resolution"] == request.summary.resolution

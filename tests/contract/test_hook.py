@@ -196,7 +196,7 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
 
 
 def _created(sandbox: Sandbox, made: KlingTask) -> Any:
-    task = sandbox.backend.task(made.kling_task_id)
+    task = sandbox.backend.get_task(made.kling_task_id)
     assert task is not None
     return task.request
 

@@ -27,12 +27,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def test_a_signed_token_works_on_legacy_and_account_paths_only(client: Client) -> None:
     sandbox = client.sandbox
     signed = Client(sandbox, token(sandbox.access_key, sandbox.secret_key))
@@ -60,7 +54,7 @@ def test_bad_tokens(client: Client) -> None:
 
 
 def test_accounts_do_not_see_each_other(client: Client) -> None:
-    other = Client(client.sandbox, client.sandbox.backend.account("second").api_key)
+    other = Client(client.sandbox, client.sandbox.backend.get_account("second").api_key)
     task_id = client.made(external_id="mine")
     assert other.get(f"/tasks?task_ids={task_id}").json()["data"] == []
     assert other.get("/tasks?external_task_ids=mine").json()["data"] == []
@@ -80,7 +74,7 @@ def test_a_rotated_key() -> None:
 def test_the_other_region() -> None:
     with Sandbox(region="china") as sandbox:
         assert Client(sandbox).film().status_code == 200
-        global_key = sandbox.backend.account("other-region").api_key
+        global_key = sandbox.backend.get_account("other-region").api_key
         refused(Client(sandbox, global_key).film(), 401, 1002, "api key not found")
 
 
@@ -92,7 +86,7 @@ def test_tasks_at_once_are_counted_by_model_version(client: Client) -> None:
     refused(client.film(), 429, 1303, "parallel task over resource pack limit")
     refused(client.legacy(), 429, 1303)
     assert client.film(model="kling-2.6").status_code == 200
-    second = Client(client.sandbox, client.sandbox.backend.account("second").api_key)
+    second = Client(client.sandbox, client.sandbox.backend.get_account("second").api_key)
     assert second.film().status_code == 200
     client.sandbox.advance(95)
     assert client.film().status_code == 200
@@ -174,12 +168,12 @@ def test_a_backend_without_a_server() -> None:
         prompt="x",
         price=Decimal(3),
     )
-    task = backend.create(backend.account(), request)
+    task = backend.create_task(backend.get_account(), request)
     with pytest.raises(ApiError, match="1303"):
-        backend.create(backend.account(), request)
+        backend.create_task(backend.get_account(), request)
     states = []
     for _ in range(4):
-        states.append(task.state(clock()))
-        clock.advance(1)
+        states.append(task.get_state(clock()))
+        clock.advance_by(1)
     assert states == ["submitted", "processing", "processing", "succeeded"]
-    assert backend.create(backend.account(), request).id > task.id
+    assert backend.create_task(backend.get_account(), request).id > task.id

@@ -4,30 +4,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
 import requests
 
-from kling_provider.sandbox import Sandbox
 from kling_provider.sandbox.state.faults import KINDS
 from tests.contract.sandbox_client import TIMEOUT, Client, refused, token
 
 CUT = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(time_scale=1, concurrency=500) as running:
-        yield running
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
 
 
 def fault(client: Client, kind: str, **rest: Any) -> None:

@@ -24,12 +24,6 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def fetched(task: dict[str, Any], **headers: str) -> requests.Response:
     return requests.get(task["outputs"][0]["url"], headers=headers, timeout=TIMEOUT)
 
@@ -75,11 +69,11 @@ def test_a_film_is_what_was_asked(
 
 
 def test_4k(client: Client) -> None:
-    from kling_provider.sandbox.media.video import size_of
+    from kling_provider.sandbox.media.video import compute_size
 
-    assert size_of("4k", "16:9", None) == (3840, 2160)
-    assert size_of("720p", None, (1000, 700)) == (1028, 720)
-    assert size_of("720p", None, None) == (1280, 720)
+    assert compute_size("4k", "16:9", None) == (3840, 2160)
+    assert compute_size("720p", None, (1000, 700)) == (1028, 720)
+    assert compute_size("720p", None, None) == (1280, 720)
 
 
 def test_the_index_comes_first(client: Client) -> None:

@@ -4,26 +4,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import requests
 
-from kling_provider.sandbox import Sandbox
 from tests.contract.sandbox_client import Client, png, refused
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(time_scale=1, concurrency=500) as running:
-        yield running
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
 
 
 def test_shots_have_a_limit_of_their_own(client: Client) -> None:

@@ -28,12 +28,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def standard(client: Client, given: str = "", *, model: str = "kling-3.0-omni", **settings: Any) -> Any:
     """
     ``POST /omni-video/{model}``
@@ -388,5 +382,5 @@ def test_the_video_has_the_shape_of_its_first_frame(client: Client) -> None:
 @pytest.mark.parametrize(("keeps", "sounds"), [("yes", True), ("no", False)])
 def test_a_video_keeps_its_sound(client: Client, keeps: str, sounds: bool) -> None:
     legacy(client, **ANY, video_list=film("base", keep_original_sound=keeps))
-    (task,) = client.sandbox.app.backend.listed(client.sandbox.app.backend.accounts[0])
+    (task,) = client.sandbox.app.backend.list_tasks(client.sandbox.app.backend.accounts[0])
     assert task.request.settings["sound"] is sounds

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from kling_provider.api.auth import ApiKey
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.connecting import list_exports
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.callbacks import is_on_this_machine, sign_message
 from tests.contract.sandbox_client import TIMEOUT, Client
@@ -118,7 +118,7 @@ def test_both_forms_to_paste_connect_to_it(key: str | None, profile: str, prefix
     kind = {} if profile == "kling" else {"profile": "gateway", "shape": profile}
     options = Options(api_key=key, prefix=prefix, **kind)  # type: ignore[arg-type]
     address = "http://127.0.0.1:8765" + options.path_prefix
-    for line in exports(options, address):
+    for line in list_exports(options, address):
         word, assignment = shlex.split(line)
         name, _, value = assignment.partition("=")
         assert (word, name) == ("export", "AIRFLOW_CONN_KLING_DEFAULT")
@@ -129,7 +129,7 @@ def test_both_forms_to_paste_connect_to_it(key: str | None, profile: str, prefix
         assert connection.conn_type == "kling"
         read = KlingConnection.parse(connection)
         assert (read.base_url, read.profile.name) == (address, profile)
-        assert read.credential == ApiKey(options.key)
+        assert read.credential == ApiKey(options.first_key)
 
 
 def test_help_lists_options_and_faults() -> None:

@@ -16,10 +16,10 @@ import requests
 from PIL import Image
 
 from kling_provider.sandbox import Sandbox
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media.files import SoundFile
-from kling_provider.sandbox.products import Output, Product, find_products, sound_output
+from kling_provider.sandbox.products import Product, RenderedOutput, build_sound_output, find_products
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 from tests.contract.sandbox_client import TIMEOUT, Client, refused
 from tests.support.postcard import Postcard
@@ -34,11 +34,11 @@ class Speech(Product):
     legacy_path = "/v1/audio/speech"
     answered_at_once = True
 
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         fields = Fields(body)
-        text = fields.text("text")
+        text = fields.read_text("text")
         if text is None:
-            raise invalid("text is required")
+            raise InvalidParameter("text is required")
         return CreateRequest(
             dialect=dialect,
             product=self.name,
@@ -48,12 +48,14 @@ class Speech(Product):
             body=fields.raw,
         )
 
-    def price(self, request: CreateRequest) -> Decimal:
+    def compute_price(self, request: CreateRequest) -> Decimal:
         return Decimal("0.05")
 
-    def list_outputs(self, task: Task) -> Sequence[Output]:
+    def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         return [
-            sound_output(task.output_ids[0], SoundFile(seed=task.id, prompt=task.request.prompt, seconds=1))
+            build_sound_output(
+                task.output_ids[0], SoundFile(seed=task.id, prompt=task.request.prompt, seconds=1)
+            )
         ]
 
 
@@ -61,12 +63,6 @@ class Speech(Product):
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(time_scale=1, short_side=144, products=[Postcard(), Speech()]) as running:
         yield running
-
-
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
 
 
 def units(client: Client) -> tuple[str, str]:
@@ -244,7 +240,9 @@ def test_a_gateway_does_not_sell_it() -> None:
 def test_a_file_that_a_task_does_not_have(client: Client, name: str) -> None:
     made = client.post("/postcards/kling-p1", LINES).json()["data"]["id"]
     client.sandbox.advance(120)
-    url = client.sandbox.app.signer.sign(client.sandbox.url, f"/files/{made}/{name}", expires=99_999_999_999)
+    url = client.sandbox.app.signer.sign_path(
+        client.sandbox.url, f"/files/{made}/{name}", expires=99_999_999_999
+    )
     path = url.removeprefix(client.sandbox.url)
     assert client.get(path).status_code in (403, 404)
 

@@ -28,12 +28,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def recorded(captures: Path, number: str) -> dict[str, Any]:
     (path,) = captures.glob(f"{number}_*.json")
     return json.loads(path.read_text())
@@ -125,7 +119,7 @@ def test_a_failed_task_says_why_only_in_its_status_message(client: Client, captu
 
 def test_the_recorded_errors_word_for_word(client: Client, captures: Path) -> None:
     sandbox = client.sandbox
-    other_region = sandbox.backend.account("other-region").api_key
+    other_region = sandbox.backend.get_account("other-region").api_key
     jwt = token(sandbox.access_key, sandbox.secret_key)
     taken = "v6-1789956049929"
     client.made(external_id=taken)

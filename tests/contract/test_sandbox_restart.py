@@ -180,9 +180,9 @@ def test_every_field_comes_back_as_it_was(tasks: list[Task], ahead: float) -> No
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder))
         for task in tasks:
-            journal.add(task)
+            journal.add_task(task)
         journal.push_clock(ahead)
-        journal.close()
+        journal.close_file()
         again = Journal(Path(folder))
         assert (again.tasks, again.secret, again.ahead) == (tasks, journal.secret, ahead)
         again.close()

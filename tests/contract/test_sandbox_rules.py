@@ -21,12 +21,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture
-def client(sandbox: Sandbox) -> Client:
-    sandbox.reset()
-    return Client(sandbox)
-
-
 def frames(client: Client, *kinds: str, model: str = "kling-3.0", **settings: Any) -> Any:
     contents = [{"type": kind, "url": "https://images.example/a.png"} for kind in kinds]
     return client.post(f"/image-to-video/{model}", {"contents": contents, "settings": settings})

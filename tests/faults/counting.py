@@ -40,7 +40,7 @@ def count(stage: Stage, seconds: float) -> Line:
     scenario = stage.scenario
     tasks = list(stage.sandbox.backend.all())
     now = stage.sandbox.backend.clock()
-    succeeded = {task.id for task in tasks if task.state(now) == "succeeded"}
+    succeeded = {task.id for task in tasks if task.get_state(now) == "succeeded"}
     named, files = stage.named() | stage.remembered, stage.saved()
     instances = [one for run in stage.runs for one in run.instances()]
     in_hand = files if scenario.files else named | files
@@ -95,7 +95,7 @@ def duplicates(tasks: Sequence[Task], copies: int, now: float) -> int:
 def replaced(tasks: Sequence[Task], now: float) -> int:
     """Tasks that Kling failed, and after which another was made for the same prompt."""
     return sum(
-        task.state(now) == "failed"
+        task.get_state(now) == "failed"
         and any(o.request.prompt == task.request.prompt and o.created >= task.ends for o in tasks)
         for task in tasks
     )

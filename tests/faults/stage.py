@@ -109,7 +109,7 @@ class Stage:
 
     def connect(self, **changes: Any) -> None:
         """Make the Airflow connection, or change it."""
-        gateway = self.sandbox.options.gateway
+        gateway = self.sandbox.options.profile == "gateway"
         extra = {"profile": "gateway" if gateway else "kling", **self.scenario.extra}
         body = {
             "connection_id": self.conn_id,
@@ -222,7 +222,7 @@ class Stage:
         with backend.lock:
             now = backend.clock()
             for task in backend.all():
-                if task.live(now) and task.ends != float("inf"):
+                if task.is_live(now) and task.ends != float("inf"):
                     task.ends = now + seconds
 
     def end_of_all_tasks(self) -> None:
@@ -231,7 +231,7 @@ class Stage:
         def over() -> bool:
             world = self.sandbox.backend
             now = world.clock()
-            return all(not task.live(now) or task.ends == float("inf") for task in world.all())
+            return all(not task.is_live(now) or task.ends == float("inf") for task in world.all())
 
         self.until(over, "the end of all tasks at Kling", 120)
 

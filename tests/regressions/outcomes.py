@@ -25,7 +25,7 @@ def connected(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Iterator[Sandb
             "conn_type": "kling",
             "host": sandbox.base_url,
             "password": sandbox.api_key,
-            "extra": {} if sandbox.options.gateway else {"profile": "kling"},
+            "extra": {} if sandbox.options.profile == "gateway" else {"profile": "kling"},
         }
         monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps(connection))
         yield sandbox

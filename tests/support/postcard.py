@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media.files import ImageFile, SoundFile
-from kling_provider.sandbox.products import Output, Product, image_output, sound_output
+from kling_provider.sandbox.products import Product, RenderedOutput, build_image_output, build_sound_output
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 
@@ -23,11 +23,11 @@ class Postcard(Product):
     package = "image"
     product_type = "image"
 
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         fields = Fields(body)
-        look, lines = fields.object("look"), fields.items("lines")
+        look, lines = fields.read_object("look"), fields.read_list("lines")
         if len(lines) != 2 or not all(isinstance(line, str) for line in lines):
-            raise invalid("lines must be two texts")
+            raise InvalidParameter("lines must be two texts")
         return CreateRequest(
             dialect=dialect,
             product=self.name,
@@ -35,19 +35,19 @@ class Postcard(Product):
             model_name=model or "kling-postcard",
             prompt=" / ".join(lines),
             settings={
-                "size": [look.whole("wide") or 800, look.whole("high") or 600],
-                "seconds": fields.whole("bars") or 1,
+                "size": [look.read_integer("wide") or 800, look.read_integer("high") or 600],
+                "seconds": fields.read_integer("bars") or 1,
             },
             body=fields.raw,
         )
 
-    def price(self, request: CreateRequest) -> Decimal:
+    def compute_price(self, request: CreateRequest) -> Decimal:
         return Decimal("12.5")
 
     def count_outputs(self, request: CreateRequest) -> int:
         return 3
 
-    def list_outputs(self, task: Task) -> Sequence[Output]:
+    def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         width, height = task.request.settings["size"]
         front = ImageFile(
             seed=f"{task.id}-0",
@@ -61,10 +61,10 @@ class Postcard(Product):
         sound = SoundFile(seed=task.id, prompt=task.request.prompt, seconds=task.request.settings["seconds"])
         ids = task.output_ids
         return [
-            image_output(ids[0], front, index=0, watermark=False),
-            image_output(ids[1], back, index=1, watermark=False),
-            sound_output(ids[2], sound),
+            build_image_output(ids[0], front, index=0, watermark=False),
+            build_image_output(ids[1], back, index=1, watermark=False),
+            build_sound_output(ids[2], sound),
         ]
 
-    def summarize(self, request: CreateRequest) -> str:
+    def summarize_settings(self, request: CreateRequest) -> str:
         return "2 images, 1 sound"

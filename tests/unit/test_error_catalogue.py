@@ -243,7 +243,7 @@ def fail(case: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[BaseException, Sa
         sandbox.set_faults(case.faults)
         password = case.connection.get("password", sandbox.api_key)
         if password == "other-region":
-            password = sandbox.backend.account("other-region").api_key
+            password = sandbox.backend.get_account("other-region").api_key
         if case.connection.get("login"):
             password = sandbox.secret_key
         connection = {

@@ -13,8 +13,8 @@ from airflow.sdk import Connection
 
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.prompts import load_prompts
-from kling_provider.sandbox.__main__ import parser
-from kling_provider.sandbox.connecting import exports
+from kling_provider.sandbox.__main__ import build_parser
+from kling_provider.sandbox.connecting import list_exports
 from kling_provider.sandbox.options import Options
 from tests.support.pages import PAGES, REPOSITORY, Block, read_blocks
 
@@ -85,7 +85,7 @@ def test_every_command_is_one(block: Block, line: str) -> None:
         case ["pip", "install", *rest]:
             check_pip(rest)
         case ["python", "-m", "kling_provider.sandbox", *arguments]:
-            parser().parse_args(arguments)
+            build_parser().parse_args(arguments)
         case ["export", assignment]:
             check_export(assignment)
         case ["airflow", *arguments]:
@@ -108,5 +108,5 @@ def test_what_is_installed_by_words_in_a_line_can_be_installed() -> None:
 def test_the_readme_pastes_what_the_sandbox_prints() -> None:
     """A reader who skips the sandbox's own lines gets the same connection."""
     [start] = [line for _, line in COMMANDS if "kling_provider.sandbox" in line]
-    port = parser().parse_args(shlex.split(start)[3:]).port
-    assert exports(Options(), f"http://127.0.0.1:{port}")[0] in [line for _, line in COMMANDS]
+    port = build_parser().parse_args(shlex.split(start)[3:]).port
+    assert list_exports(Options(), f"http://127.0.0.1:{port}")[0] in [line for _, line in COMMANDS]

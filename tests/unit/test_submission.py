@@ -85,7 +85,7 @@ class Kling:
 
     def __post_init__(self) -> None:
         self.backend = Backend(Options(concurrency=50), clock=lambda: self.now)
-        self.account = self.backend.account()
+        self.account = self.backend.get_account()
 
     def submission(self, **how: Any) -> Submission:
         lock = Lock.LOCKED if self.locked else (Lock.CARRIED if self.finds else Lock.NONE)
@@ -111,14 +111,14 @@ class Kling:
                 self.record = record
             case Find(externals):
                 self._maybe_down()
-                found = self.backend.by_external_ids(self.account, externals)
+                found = self.backend.find_by_external_ids(self.account, externals)
                 answer: dict[str, list[KlingTask]] = {}
                 for task in found:
                     answer.setdefault(str(task.request.external_id), []).append(self._read(task))
                 return answer
             case ReadTask(kling_task_id):
                 self._maybe_down()
-                tasks = self.backend.by_ids(self.account, [kling_task_id])
+                tasks = self.backend.find_by_ids(self.account, [kling_task_id])
                 return self._read(tasks[0]) if tasks else None
             case Permit():
                 return True
@@ -160,7 +160,7 @@ class Kling:
         )
         failing = fate == "fails"
         try:
-            task = self.backend.create(
+            task = self.backend.create_task(
                 self.account,
                 request,
                 fault=lambda: TaskFault(message="Something went wrong" if failing else None),
@@ -181,8 +181,8 @@ class Kling:
     def _read(self, task: Any) -> KlingTask:
         return KlingTask(
             kling_task_id=task.id,
-            status=TaskStatus(task.state(self.now)),
-            status_word=task.state(self.now),
+            status=TaskStatus(task.get_state(self.now)),
+            status_word=task.get_state(self.now),
             message=task.message,
             external_task_id=task.request.external_id if self.finds else None,
         )
@@ -194,7 +194,7 @@ class Kling:
     @property
     def good(self) -> int:
         """Tasks that were or will be billed."""
-        return sum(task.state(self.now) != "failed" for task in self.tasks)
+        return sum(task.get_state(self.now) != "failed" for task in self.tasks)
 
 
 FATES = st.lists(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.sandbox.http.messages import Request, Response
-from kling_provider.sandbox.state.accounts import Account
+from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.faults import Attributes, Rule
 from kling_provider.sandbox.state.request_log import RequestNote
 from kling_provider.sandbox.state.tasks import Dialect, Task
@@ -35,39 +35,39 @@ class Endpoint:
         self.rule: Rule | None = None
         """The fault that changes this answer, for reads and lists."""
 
-    def subjects(self) -> Sequence[Attributes]:
-        """What a fault rule can match on."""
+    def list_subjects(self) -> Sequence[Attributes]:
+        """List what a fault rule can match on: one set of attributes for each task that is meant."""
         return []
 
-    def run(self) -> Response:
+    def run_operation(self) -> Response:
         """Do what the request asks for."""
         raise NotImplementedError
 
-    def authenticate(self) -> Account:
+    def authenticate_caller(self) -> SandboxAccount:
         """Return the caller's account."""
-        account = self.app.authenticator.authenticate(
-            self.request.header("Authorization"),
+        account = self.app.authenticator.find_account(
+            self.request.get_header("Authorization"),
             accepts_tokens=self.accepts_tokens,
-            now=self.app.clock_on_wire(),
+            now=self.app.get_wire_time(),
         )
         self.note.account = account.name
         return account
 
-    def sign(self, task: Task, name: str) -> str:
+    def sign_url(self, task: Task, name: str) -> str:
         """Return the signed URL of a task's file."""
         expires = None
         if self.rule is not None and self.rule.name == "expired_link" and self._is_ruled(task):
             expires = math.floor(self.app.backend.clock() + float(self.rule["seconds"]))
-        return self.app.sign(task, name, base=self.app.base(self.request), expires=expires)
+        return self.app.sign_url(task, name, base=self.app.get_base_url(self.request), expires=expires)
 
-    def echo(self, task: Task) -> bool:
+    def can_echo_external_id(self, task: Task) -> bool:
         """Tell whether answers about the task carry its external id."""
         if not self.app.options.forwards_ids:
             return False
         now = self.app.backend.clock()
-        return self.app.faults.standing("external_id_not_echoed", task.attributes(), now) is None
+        return self.app.faults.find_standing("external_id_not_echoed", task.list_attributes(), now) is None
 
-    def status(self, task: Task) -> str | None:
+    def get_forced_status(self, task: Task) -> str | None:
         """Return the word that a fault puts in the place of the task's state."""
         if self.rule is not None and self.rule.name == "unknown_status" and self._is_ruled(task):
             return str(self.rule["status"])
@@ -75,14 +75,19 @@ class Endpoint:
 
     def _is_ruled(self, task: Task) -> bool:
         assert self.rule is not None
-        return self.rule.fits(task.attributes())
+        return self.rule.is_matching(task.list_attributes())
 
-    def describe(self, tasks: Sequence[Task], now: float, dialect: Dialect) -> list[dict[str, Any]]:
+    def describe_tasks(self, tasks: Sequence[Task], now: float, dialect: Dialect) -> list[dict[str, Any]]:
         """Return tasks as a design describes them, with what a fault makes of it."""
         described = []
         for task in tasks:
-            data = self.app.product_of(task).describe_task(
-                task, dialect, now, self.sign, echo=self.echo(task), status=self.status(task)
+            data = self.app.get_product(task).describe_task(
+                task,
+                dialect,
+                now,
+                self.sign_url,
+                echo=self.can_echo_external_id(task),
+                status=self.get_forced_status(task),
             )
             if self.rule is not None and self.rule.name == "outputs" and self._is_ruled(task):
                 replace_outputs(data, self.rule["outputs"])

@@ -23,10 +23,10 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.sandbox.http.messages import Request, Response, format_amount, html
+from kling_provider.sandbox.http.messages import Request, Response, build_html_page, format_amount
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import KINDS, BadRule
-from kling_provider.sandbox.state.tasks import Task, milliseconds
+from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -34,27 +34,27 @@ if TYPE_CHECKING:
 NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
 
 
-def answer(app: App, request: Request) -> Response:
-    """Response one request for the controls; what is wrong with one is said in plain text."""
+def answer_control(app: App, request: Request) -> Response:
+    """Answer one request for the controls; what is wrong with it is said in plain text (400)."""
     try:
-        return _answer(app, request)
+        return _route_control(app, request)
     except (BadRule, KeyError, TypeError, ValueError, StopIteration) as error:
         return Response(
             status=400, body=f"{type(error).__name__}: {error}\n".encode(), content_type="text/plain"
         )
 
 
-def _answer(app: App, request: Request) -> Response:
+def _route_control(app: App, request: Request) -> Response:
     match request.method, request.path.removeprefix("/_sandbox"):
         case "GET" | "HEAD", "/":
             page = (files("kling_provider.sandbox") / "page.html").read_bytes()
             return Response(body=page, content_type="text/html; charset=utf-8")
         case "GET", "/stats":
-            return Response(payload=app.stats())
+            return Response(payload=app.build_stats())
         case "GET", "/tasks":
-            return Response(payload=_tasks(app, request))
+            return Response(payload=_describe_tasks(app, request))
         case "GET", "/requests":
-            return Response(payload=app.request_log.requests()[-_limit(request) :])
+            return Response(payload=app.request_log.list_requests()[-_read_limit(request) :])
         case "GET", "/faults":
             kinds = {
                 name: {
@@ -65,50 +65,50 @@ def _answer(app: App, request: Request) -> Response:
                 }
                 for name, kind in KINDS.items()
             }
-            return Response(payload={"rules": app.faults.as_json(), "kinds": kinds})
+            return Response(payload={"rules": app.faults.to_json(), "kinds": kinds})
         case "POST", "/faults":
-            set_faults(app, request.json())
-            return Response(payload={"rules": app.faults.as_json()})
+            set_faults(app, request.parse_json())
+            return Response(payload={"rules": app.faults.to_json()})
         case "DELETE", "/faults":
             set_faults(app, [])
             return Response(payload={"rules": []})
         case "POST", "/reset":
-            app.reset()
+            app.reset_state()
             return Response(payload={"ok": True})
         case "POST", "/advance":
-            return Response(payload={"now": advance(app, float(request.json()["seconds"]))})
+            return Response(payload={"now": advance_clock(app, float(request.parse_json()["seconds"]))})
         case "POST", "/options":
-            return Response(payload=_set_options(app, request.json()))
+            return Response(payload=_set_options(app, request.parse_json()))
         case "POST", "/keys":
-            body = request.json()
-            app.authenticator.rotate(str(body.get("account", "default")), str(body["api_key"]))
+            body = request.parse_json()
+            app.authenticator.rotate_key(str(body.get("account", "default")), str(body["api_key"]))
             return Response(payload={"ok": True})
         case "GET", "/image.png":
             return Response(body=_draw_sample(request.query), content_type="image/png")
         case _, "/redirected":
-            app.request_log.redirect_followed()
-            return html(404, "Not Found")
-    return html(404, "Not Found")
+            app.request_log.count_redirect()
+            return build_html_page(404, "Not Found")
+    return build_html_page(404, "Not Found")
 
 
 def set_faults(app: App, rules: list[object]) -> None:
     """Replace the rules; ``refuse_connect`` takes effect at once."""
-    app.faults.replace(rules, app.backend.clock())
+    app.faults.replace_rules(rules, app.backend.clock())
     closed = [
-        float(rule.get("seconds", 5)) for rule in app.faults.as_json() if rule["kind"] == "refuse_connect"
+        float(rule.get("seconds", 5)) for rule in app.faults.to_json() if rule["kind"] == "refuse_connect"
     ]
     if closed:
         app.close_port(max(closed))
 
 
-def advance(app: App, seconds: float) -> int:
+def advance_clock(app: App, seconds: float) -> int:
     """Push the clock; returns the new time in ms."""
     clock = app.backend.clock
     if not isinstance(clock, Clock):
         raise TypeError("this clock cannot be pushed")
-    clock.advance(seconds)
-    app.journal.push_clock(clock.ahead)
-    return milliseconds(app.backend.settle())
+    clock.advance_by(seconds)
+    app.journal.push_clock(clock.seconds_ahead)
+    return to_milliseconds(app.backend.settle_tasks())
 
 
 def _set_options(app: App, body: dict[str, Any]) -> dict[str, Any]:
@@ -123,18 +123,18 @@ def _set_options(app: App, body: dict[str, Any]) -> dict[str, Any]:
     return {name: getattr(options, name) for name in (*NUMBERS, "concurrency", "units")}
 
 
-def _limit(request: Request) -> int:
-    text = request.parameters().get("limit", "")
+def _read_limit(request: Request) -> int:
+    text = request.parse_query().get("limit", "")
     return max(1, int(text)) if text else 1_000_000
 
 
-def _tasks(app: App, request: Request) -> list[dict[str, Any]]:
-    now, base = app.backend.settle(), app.base(request)
-    return [_task(app, task, now, base) for task in app.backend.all()[-_limit(request) :]]
+def _describe_tasks(app: App, request: Request) -> list[dict[str, Any]]:
+    now, base = app.backend.settle_tasks(), app.get_base_url(request)
+    return [_describe_task(app, task, now, base) for task in app.backend.all()[-_read_limit(request) :]]
 
 
-def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
-    request, state, product = task.request, task.state(now), app.product_of(task)
+def _describe_task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
+    request, state, product = task.request, task.get_state(now), app.get_product(task)
     done = state == "succeeded"
     return {
         "id": task.id,
@@ -146,13 +146,13 @@ def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
         "external_task_id": request.external_id,
         "prompt": request.prompt,
         "settings": request.settings,
-        "summary": product.summarize(request),
+        "summary": product.summarize_settings(request),
         "state": state,
         "message": task.message if state == "failed" else "",
-        "progress": round(task.progress(now), 3),
+        "progress": round(task.compute_progress(now), 3),
         "units": format_amount(task.price) if done else "0",
-        "created": milliseconds(task.created),
-        "ended": milliseconds(task.ends) if state in ("succeeded", "failed") else None,
+        "created": to_milliseconds(task.created),
+        "ended": to_milliseconds(task.ends) if state in ("succeeded", "failed") else None,
         "forgotten": now >= task.forgotten_from,
         "outputs": _list_files(app, task, base) if done else [],
         "request": {"headers": [list(pair) for pair in request.headers], "body": request.body},
@@ -162,9 +162,9 @@ def _task(app: App, task: Task, now: float, base: str) -> dict[str, Any]:
 def _list_files(app: App, task: Task, base: str) -> list[dict[str, str]]:
     """List the files of a finished task: what they are, and where."""
     return [
-        {"type": link.media.content_type, "url": app.sign(task, link.name, base=base)}
-        for output in app.product_of(task).list_outputs(task)
-        for link in output.links()
+        {"type": link.media.content_type, "url": app.sign_url(task, link.name, base=base)}
+        for output in app.get_product(task).list_outputs(task)
+        for link in output.list_links()
     ]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, success
+from kling_provider.sandbox.http.messages import Request, Response, build_success
 from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.state.backend import TaskFault
 from kling_provider.sandbox.state.faults import Attributes
@@ -34,8 +34,8 @@ class Create(Endpoint):
         """Check the body."""
         raise NotImplementedError
 
-    def respond(self, task: Task) -> Response:
-        """Answer about the task that was made."""
+    def build_response(self, task: Task) -> Response:
+        """Return the response about the task that was made."""
         raise NotImplementedError
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
@@ -50,41 +50,47 @@ class Create(Endpoint):
             return {}
         return value if isinstance(value, dict) else {}
 
-    def subjects(self) -> Sequence[Attributes]:
+    def list_subjects(self) -> Sequence[Attributes]:
+        """Return the attributes of the create, with the model version of a good body; note them for the log."""
         external_id, model, prompt = (
             value if isinstance(value, str) else None for value in self.read_attributes()
         )
         self.note.external_task_id, self.note.model, self.note.prompt = external_id, model, prompt
         attributes = {"external_task_id": external_id, "model": model, "prompt": prompt}
         try:  # a good body knows more: the version behind a legacy name
-            return [{**attributes, **self.read_create().attributes()}]
+            return [{**attributes, **self.read_create().list_attributes()}]
         except ApiError:
             return [attributes]
 
-    def run(self) -> Response:
+    def run_operation(self) -> Response:
+        """
+        Check the body, make the task and return the response about it.
+
+        :raises ApiError: Kling refuses the create, and nothing is made.
+        """
         app, now = self.app, self.app.backend.clock()
-        account = self.authenticate()
+        account = self.authenticate_caller()
         headers = [
             (name, "***" if name.lower() == "authorization" else value)
             for name, value in self.request.headers
         ]
         request = replace(self.read_create(), headers=headers)
-        attributes = request.attributes()
-        if app.faults.standing("ids_ignored", attributes, now):
+        attributes = request.list_attributes()
+        if app.faults.find_standing("ids_ignored", attributes, now):
             request = replace(request, external_id=None)
-        if app.options.gateway and app.options.shape in ("new-api", "new-api-video"):
+        if app.options.is_gateway and app.options.shape in ("new-api", "new-api-video"):
             request = replace(request, external_id=None, callback_url=None)
-        locked = app.options.forwards_ids and app.faults.standing("no_lock", attributes, now) is None
-        task = app.backend.create(
-            account, request, fault=lambda: self._task_fault(attributes, now), locked=locked
+        locked = app.options.forwards_ids and app.faults.find_standing("no_lock", attributes, now) is None
+        task = app.backend.create_task(
+            account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
         )
         self.note.task_id = task.id
-        app.callback_sender.watch(task)
-        return self.respond(task)
+        app.callback_sender.watch_task(task)
+        return self.build_response(task)
 
-    def _task_fault(self, attributes: Attributes, now: float) -> TaskFault:
+    def _draw_task_fault(self, attributes: Attributes, now: float) -> TaskFault:
         fault = TaskFault()
-        for rule in self.app.faults.of_task(attributes, now):
+        for rule in self.app.faults.draw_task_rules(attributes, now):
             self.note.task_faults.append(rule.name)
             if rule.name == "task_fails":
                 fault = replace(fault, message=str(rule["message"]), fails_after=float(rule["after"]))
@@ -112,7 +118,7 @@ class StandardCreate(Create):
 
     def read_create(self) -> CreateRequest:
         """Check the body."""
-        return self.product.read("standard", self.request.json(), model=self.model)
+        return self.product.read_request("standard", self.request.parse_json(), model=self.model)
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
         """Return external id, model and prompt of a body that may be anything."""
@@ -125,9 +131,13 @@ class StandardCreate(Create):
         external_id = options.get("external_task_id") if isinstance(options, dict) else None
         return external_id, self.model, prompt
 
-    def respond(self, task: Task) -> Response:
-        """Answer about the task that was made."""
-        return success(self.product.describe_create(task, "standard", self.sign, echo=self.echo(task)))
+    def build_response(self, task: Task) -> Response:
+        """Return the response about the task that was made."""
+        return build_success(
+            self.product.describe_create(
+                task, "standard", self.sign_url, echo=self.can_echo_external_id(task)
+            )
+        )
 
 
 class LegacyCreate(Create):
@@ -137,17 +147,21 @@ class LegacyCreate(Create):
 
     def read_create(self) -> CreateRequest:
         """Check the body."""
-        options, body = self.app.options, self.request.json()
-        if options.gateway and options.shape == "new-api-plugin" and isinstance(body, dict):
+        options, body = self.app.options, self.request.parse_json()
+        if options.is_gateway and options.shape == "new-api-plugin" and isinstance(body, dict):
             body = {"aspect_ratio": "1:1", **body}  # its own default goes on to Kling
-        return self.product.read("legacy", body, lenient=options.gateway)
+        return self.product.read_request("legacy", body, lenient=options.is_gateway)
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
         """Return external id, model and prompt of a body that may be anything."""
         body = self.load_body()
         return body.get("external_task_id"), body.get("model_name"), body.get("prompt")
 
-    def respond(self, task: Task) -> Response:
-        """Answer about the task that was made."""
-        native = success(self.product.describe_create(task, "legacy", self.sign, echo=self.echo(task)))
-        return gateway.build_created(self.app.options, task, native) if self.app.options.gateway else native
+    def build_response(self, task: Task) -> Response:
+        """Return the response about the task that was made."""
+        native = build_success(
+            self.product.describe_create(task, "legacy", self.sign_url, echo=self.can_echo_external_id(task))
+        )
+        return (
+            gateway.build_created(self.app.options, task, native) if self.app.options.is_gateway else native
+        )

@@ -8,7 +8,7 @@ How resellers wrap Kling: the native legacy create and read by id, and nothing e
 state of its own, times in seconds, and in it what Kling said at its last look. External ids and callbacks are dropped.
 ``new-api-video``: the same, with creates and reads as an OpenAI-like video object, the link in ``metadata.url``.
 ``new-api-plugin`` (since August 2026): Kling's envelope with the public id in it. The whole body goes on to Kling, so
-external ids and callbacks reach the reseller's account, where an id can be used once. See :mod:`.plugin`.
+external ids and callbacks reach the reseller's account, where an id can be used once. See :mod:`.gateway_plugin`.
 
 All three look at Kling's task every 15 seconds of its time, and answer what they saw last.
 """
@@ -20,7 +20,7 @@ import math
 from typing import Any
 
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, error_response, html
+from kling_provider.sandbox.http.messages import Request, Response, build_error_response, build_html_page
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.tasks import Task
 
@@ -38,8 +38,8 @@ _NUMBER = 12
 """Characters of a public id that hold Kling's: 36 to the twelfth is more than its ids have."""
 
 
-def public_id(options: Options, task: Task) -> str:
-    """The id that the gateway answers to: its own, ``task_`` and 32 characters, in the new-api family."""
+def get_public_id(options: Options, task: Task) -> str:
+    """Return the id that the gateway answers to: in the new-api family its own, ``task_`` and 32 characters."""
     if options.shape == "dmxapi":
         return task.id
     number, digits = int(task.id), ""
@@ -49,8 +49,8 @@ def public_id(options: Options, task: Task) -> str:
     return f"task_{hashlib.sha256(task.id.encode()).hexdigest()[: 32 - _NUMBER]}{digits}"
 
 
-def kling_id(options: Options, asked: str) -> str:
-    """Kling's id behind a public one; Kling's own id is none there."""
+def get_kling_id(options: Options, asked: str) -> str:
+    """Return Kling's id behind a public one; in the new-api family Kling's own id is none, and matches no task."""
     if options.shape == "dmxapi":
         return asked
     digits = asked[-_NUMBER:]
@@ -59,8 +59,8 @@ def kling_id(options: Options, asked: str) -> str:
     return str(int(digits, 36))
 
 
-def last_look(options: Options, task: Task, now: float) -> float:
-    """When the gateway looked at the task for the last time; before its first look: when it was made."""
+def find_last_look(options: Options, task: Task, now: float) -> float:
+    """Return when (epoch seconds) the gateway last looked at the task; before its first look, when it was made."""
     if options.shape == "dmxapi":
         return now
     every = LOOKS_EVERY / options.time_scale
@@ -70,13 +70,13 @@ def last_look(options: Options, task: Task, now: float) -> float:
 
 
 def build_created(options: Options, task: Task, native: Response) -> Response:
-    """The answer to a create."""
+    """Build the answer to a create."""
     if options.shape == "new-api":
         return build_row(options, task, native, task.created)
     if options.shape == "new-api-video":
         return build_video(options, task, native, task.created)
     if options.shape == "new-api-plugin":
-        native.payload["data"]["task_id"] = public_id(options, task)
+        native.payload["data"]["task_id"] = get_public_id(options, task)
     return native
 
 
@@ -84,7 +84,7 @@ def build_read(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
     """
-    The answer to a read.
+    Build the answer to a read.
 
     :param native: what Kling said at the gateway's last look.
     :param word: a state in the place of the gateway's own.
@@ -94,8 +94,8 @@ def build_read(
     if options.shape == "new-api-video":
         return build_video(options, task, native, now, word)
     if options.shape == "new-api-plugin":
-        native.payload["data"]["task_id"] = public_id(options, task)
-        if last_look(options, task, now) == task.created:
+        native.payload["data"]["task_id"] = get_public_id(options, task)
+        if find_last_look(options, task, now) == task.created:
             known = ("task_id", "task_status", "task_status_msg")
             return Response(
                 payload={"code": 0, "data": {name: native.payload["data"][name] for name in known}}
@@ -106,16 +106,16 @@ def build_read(
 def build_row(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """The gateway's row: its own id and state outside, Kling's answer inside."""
-    seen = last_look(options, task, now)
+    """Build the gateway's row: its own id and state outside, Kling's answer inside."""
+    seen = find_last_look(options, task, now)
     given_up = now >= task.given_up_at
-    state = "failed" if given_up else task.state(seen)
+    state = "failed" if given_up else task.get_state(seen)
     ended = state in ("succeeded", "failed")
     data = {
         "id": int(task.id) % 100_000,
         "created_at": math.floor(task.created),
         "updated_at": math.floor(task.given_up_at if given_up else seen),
-        "task_id": public_id(options, task),
+        "task_id": get_public_id(options, task),
         "platform": "50",
         "user_id": 1,
         "group": "default",
@@ -123,83 +123,85 @@ def build_row(
         "quota": math.ceil(task.price * 1000),
         "action": "generate" if task.request.image else "textGenerate",
         "status": word or ("NOT_START" if seen == task.created else STATES[state]),
-        "fail_reason": _reason(task, given_up) if state == "failed" else "",
+        "fail_reason": _get_failure_reason(task, given_up) if state == "failed" else "",
         "submit_time": math.floor(task.created),
         "start_time": math.floor(task.starts) if seen >= task.starts else 0,
         "finish_time": math.floor(task.given_up_at if given_up else task.ends) if ended else 0,
-        "progress": "100%" if ended else f"{math.floor(task.progress(seen) * 100)}%",
+        "progress": "100%" if ended else f"{math.floor(task.compute_progress(seen) * 100)}%",
         "properties": {},
         "data": native.payload,
     }
     if state == "succeeded":
-        data["result_url"] = _link(native)
+        data["result_url"] = _get_video_url(native)
     return Response(payload={"code": "success", "message": "", "data": data})
 
 
 def build_video(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """The task as OpenAI's API describes a video."""
-    seen = last_look(options, task, now)
+    """Build the task as OpenAI's API describes a video."""
+    seen = find_last_look(options, task, now)
     given_up = now >= task.given_up_at
-    state = "failed" if given_up else task.state(seen)
-    public = public_id(options, task)
+    state = "failed" if given_up else task.get_state(seen)
+    public = get_public_id(options, task)
     payload: dict[str, Any] = {
         "id": public,
         "task_id": public,
         "object": "video",
         "model": task.request.model_name,
         "status": word or VIDEO_STATES[state],
-        "progress": math.floor(task.progress(seen) * 100),
+        "progress": math.floor(task.compute_progress(seen) * 100),
         "created_at": math.floor(task.created),
     }
     if state == "succeeded":
-        payload |= {"completed_at": math.floor(task.ends), "metadata": {"url": _link(native)}}
+        payload |= {"completed_at": math.floor(task.ends), "metadata": {"url": _get_video_url(native)}}
     elif state == "failed":
-        payload["error"] = {"message": _reason(task, given_up), "code": "task_failed"}
+        payload["error"] = {"message": _get_failure_reason(task, given_up), "code": "task_failed"}
     return Response(payload=payload)
 
 
 def build_error(options: Options, error: ApiError, *, read: bool, model: str | None = None) -> Response:
-    """An error; the new-api family has words in the place of numbers, and failures of its own before Kling's."""
-    native = error_response(error)
+    """Build an error; the new-api family has words instead of numbers, and failures of its own before Kling's."""
+    native = build_error_response(error)
     if options.shape == "dmxapi":
         return native
     if error.http_status == 401:
-        return _own(401, "Invalid token", "")
+        return _build_own_error(401, "Invalid token", "")
     if not read and error.message == "model is not supported":
-        return _own(503, f"No available channel for model {model} under group default", "model_not_found")
+        return _build_own_error(
+            503, f"No available channel for model {model} under group default", "model_not_found"
+        )
     if read and "Task not found" in error.message:
-        return _words(400, "task_not_exist", "task_not_exist")
+        return _build_word_error(400, "task_not_exist", "task_not_exist")
     if error.code == 1102:  # what is empty is the customer's quota there
-        return _words(403, "insufficient_user_quota", "user quota is not enough")
+        return _build_word_error(403, "insufficient_user_quota", "user quota is not enough")
     if options.shape == "new-api-plugin":
         return Response(status=error.http_status, payload={"code": error.code, "message": error.message})
-    return _words(error.http_status, "fail_to_fetch_task", native.content().decode())
+    return _build_word_error(error.http_status, "fail_to_fetch_task", native.encode_body().decode())
 
 
 def build_not_found(options: Options, request: Request) -> Response:
-    """Every path but those: a page from DMXAPI, an object from the new-api family."""
+    """Build the answer to every path but those: a page from DMXAPI, an object from the new-api family."""
     if options.shape == "dmxapi":
-        return html(404, "Not Found")
+        return build_html_page(404, "Not Found")
     message = f"Invalid URL ({request.method} {request.path})"
     error = {"message": message, "type": "invalid_request_error", "param": "", "code": ""}
     return Response(status=404, payload={"error": error})
 
 
-def _own(status: int, message: str, code: str) -> Response:
+def _build_own_error(status: int, message: str, code: str) -> Response:
     error = {"message": message, "type": "new_api_error", "param": "", "code": code}
     return Response(status=status, payload={"error": error})
 
 
-def _words(status: int, code: str, message: str) -> Response:
+def _build_word_error(status: int, code: str, message: str) -> Response:
     return Response(status=status, payload={"code": code, "message": message, "data": None})
 
 
-def _reason(task: Task, given_up: bool) -> str:
+def _get_failure_reason(task: Task, given_up: bool) -> str:
     return task.given_up_because if given_up else task.message
 
 
-def _link(native: Response) -> str:
+def _get_video_url(native: Response) -> str:
     videos = native.payload["data"].get("task_result", {}).get("videos") or [{}]
     return str(videos[0].get("url", ""))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.endpoints.create import StandardCreate
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.messages import Request, Response
 from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.products.models import TEXT
@@ -41,15 +41,21 @@ class PluginCreate(StandardCreate):
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
+        """
+        Check the model and the folded body.
+
+        :raises ApiError: the plugin or Kling refuses it (1201).
+        """
         if self.model not in MODELS:
-            raise invalid(
+            raise InvalidParameter(
                 f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
             )
         body = fold_body(self.product.name, self.model, self.load_body())
-        return self.product.read("standard", body, model=self.model)
+        return self.product.read_request("standard", body, model=self.model)
 
-    def respond(self, task: Task) -> Response:
-        data = {"id": gateway.public_id(self.app.options, task), "status": "submitted"}
+    def build_response(self, task: Task) -> Response:
+        """Return the public id of the task that was made."""
+        data = {"id": gateway.get_public_id(self.app.options, task), "status": "submitted"}
         return Response(payload={"code": 0, "message": "ok", "data": data})
 
 
@@ -60,20 +66,26 @@ class PluginRead(Endpoint):
 
     def __init__(self, app: App, request: Request, route: str, *, id: str) -> None:
         super().__init__(app, request, route)
-        self.value = gateway.kling_id(app.options, id)
+        self.value = gateway.get_kling_id(app.options, id)
 
-    def subjects(self) -> Sequence[Attributes]:
-        task = self.app.backend.task(self.value)
-        return [{"task_id": self.value} if task is None else task.attributes()]
+    def list_subjects(self) -> Sequence[Attributes]:
+        """Return the attributes of the task, or the asked id where there is none."""
+        task = self.app.backend.get_task(self.value)
+        return [{"task_id": self.value} if task is None else task.list_attributes()]
 
-    def run(self) -> Response:
+    def run_operation(self) -> Response:
+        """
+        Return the task as the gateway saw it at its last look.
+
+        :raises ApiError: there is no such task (1201).
+        """
         backend = self.app.backend
-        tasks = backend.by_ids(self.authenticate(), [self.value])
+        tasks = backend.find_by_ids(self.authenticate_caller(), [self.value])
         if not tasks:
-            raise invalid(f"Task not found by id/external id: {self.value}")
-        seen = gateway.last_look(self.app.options, tasks[0], backend.clock())
-        (answer,) = self.describe(tasks, seen, "standard")
-        answer["id"] = gateway.public_id(self.app.options, tasks[0])
+            raise InvalidParameter(f"Task not found by id/external id: {self.value}")
+        seen = gateway.find_last_look(self.app.options, tasks[0], backend.clock())
+        (answer,) = self.describe_tasks(tasks, seen, "standard")
+        answer["id"] = gateway.get_public_id(self.app.options, tasks[0])
         return Response(payload={"code": 0, "data": [answer]})
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
-from kling_provider.sandbox.http.errors import invalid
-from kling_provider.sandbox.http.messages import Request, Response, success
+from kling_provider.sandbox.http.errors import InvalidParameter
+from kling_provider.sandbox.http.messages import Request, Response, build_success
 from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.state.faults import Attributes
 
@@ -26,27 +26,33 @@ class LegacyRead(Endpoint):
     def __init__(self, app: App, request: Request, route: str, *, product: Product, id: str) -> None:
         super().__init__(app, request, route)
         self.product = product
-        self.value = gateway.kling_id(app.options, id) if app.options.gateway else id
+        self.value = gateway.get_kling_id(app.options, id) if app.options.is_gateway else id
 
-    def subjects(self) -> Sequence[Attributes]:
+    def list_subjects(self) -> Sequence[Attributes]:
+        """List the attributes of the tasks that the id may mean, then the id itself as both kinds of id."""
         backend = self.app.backend
-        task = backend.task(self.value)
-        known = [task.attributes()] if task else []
+        task = backend.get_task(self.value)
+        known = [task.list_attributes()] if task else []
         for account in backend.accounts:
-            known += [task.attributes() for task in backend.by_external_ids(account, [self.value])]
+            known += [task.list_attributes() for task in backend.find_by_external_ids(account, [self.value])]
         return [*known, {"task_id": self.value}, {"external_task_id": self.value}]
 
-    def run(self) -> Response:
-        account, app = self.authenticate(), self.app
-        task = app.backend.by_legacy_path(
-            account, self.product.name, self.value, by_external=not app.options.gateway
+    def run_operation(self) -> Response:
+        """
+        Return the task of this id or external id.
+
+        :raises ApiError: this path has made no such task (1201).
+        """
+        account, app = self.authenticate_caller(), self.app
+        task = app.backend.find_by_legacy_path(
+            account, self.product.name, self.value, by_external=not app.options.is_gateway
         )
         now = app.backend.clock()
-        if not app.options.gateway:
-            return success(self.describe([task], now, "legacy")[0])
-        seen = gateway.last_look(app.options, task, now)
-        native = success(self.describe([task], seen, "legacy")[0])
-        return gateway.build_read(app.options, task, native, now, self.status(task))
+        if not app.options.is_gateway:
+            return build_success(self.describe_tasks([task], now, "legacy")[0])
+        seen = gateway.find_last_look(app.options, task, now)
+        native = build_success(self.describe_tasks([task], seen, "legacy")[0])
+        return gateway.build_read(app.options, task, native, now, self.get_forced_status(task))
 
 
 class LegacyList(Endpoint):
@@ -59,21 +65,26 @@ class LegacyList(Endpoint):
         super().__init__(app, request, route)
         self.product = product
 
-    def run(self) -> Response:
-        account = self.authenticate()
-        number, size = self._number("pageNum", 1, 1000), self._number("pageSize", 30, 500)
+    def run_operation(self) -> Response:
+        """
+        Return one page of this path's tasks.
+
+        :raises ApiError: ``pageNum`` or ``pageSize`` is out of range (1201).
+        """
+        account = self.authenticate_caller()
+        number, size = self._read_page_number("pageNum", 1, 1000), self._read_page_number("pageSize", 30, 500)
         own = [
             task
-            for task in self.app.backend.listed(account)
+            for task in self.app.backend.list_tasks(account)
             if task.request.dialect == "legacy" and task.request.product == self.product.name
         ]
         page = own[(number - 1) * size : number * size]
-        return success(self.describe(page, self.app.backend.clock(), "legacy"))
+        return build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
 
-    def _number(self, name: str, default: int, most: int) -> int:
-        text = self.request.parameters().get(name)
+    def _read_page_number(self, name: str, default: int, most: int) -> int:
+        text = self.request.parse_query().get(name)
         if text is None:
             return default
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
-            raise invalid(f"{name} must be between 1 and {most}")
+            raise InvalidParameter(f"{name} must be between 1 and {most}")
         return int(text)

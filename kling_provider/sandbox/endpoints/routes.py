@@ -12,12 +12,12 @@ from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.account import AccountCosts
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.endpoints.create import LegacyCreate, StandardCreate
-from kling_provider.sandbox.endpoints.download import Download
+from kling_provider.sandbox.endpoints.download import MediaDownload
 from kling_provider.sandbox.endpoints.gateway_plugin import PluginCreate, PluginRead
 from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
-from kling_provider.sandbox.http.messages import Request, Response, error_response
+from kling_provider.sandbox.http.messages import Request, Response, build_error_response
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -33,33 +33,33 @@ class Router:
     def __init__(self, app: App) -> None:
         self._app = app
         self._table: dict[tuple[str, int], list[tuple[list[str], Build]]] = {}
-        for method, path, build in _list_gateway_routes(app) if app.options.gateway else _list_routes(app):
+        for method, path, build in _list_gateway_routes(app) if app.options.is_gateway else _list_routes(app):
             parts = path.split("/")[1:]
             self._table.setdefault((method, len(parts)), []).append((parts, build))
 
-    def answer(self, request: Request) -> Response:
+    def answer_request(self, request: Request) -> Response:
         """Answer one request to the API or to the host of the media."""
-        endpoint = self._find_download(request) or self._find(request)
+        endpoint = self._find_download(request) or self._find_endpoint(request)
         if endpoint is not None:
-            return self._app.handle(endpoint)
-        if self._app.options.gateway:
+            return self._app.handle_endpoint(endpoint)
+        if self._app.options.is_gateway:
             return gateway.build_not_found(self._app.options, request)
         # 1202 and 1203 are the table's rows for it; what the live host says was not recorded
-        return error_response(ApiError(1203 if request.method in ("GET", "POST") else 1202))
+        return build_error_response(ApiError(1203 if request.method in ("GET", "POST") else 1202))
 
     def _find_download(self, request: Request) -> Endpoint | None:
         if not request.path.startswith("/files/") or request.method not in ("GET", "HEAD"):
             return None
         task, _, file = request.path.removeprefix("/files/").partition("/")
-        return Download(self._app, request, "/files/{file}", task=task, file=file)
+        return MediaDownload(self._app, request, "/files/{file}", task=task, file=file)
 
-    def _find(self, request: Request) -> Endpoint | None:
+    def _find_endpoint(self, request: Request) -> Endpoint | None:
         prefix = self._app.options.path_prefix
         if not request.path.startswith(f"{prefix}/"):
             return None
         parts = [unquote(part) for part in request.path[len(prefix) :].split("/")[1:]]
         for pattern, build in self._table.get((request.method, len(parts)), []):
-            values = _match(pattern, parts)
+            values = _match_path(pattern, parts)
             if values is not None:
                 # ids are left out, so that requests are counted by route; a model is a part of it
                 shown = (
@@ -69,7 +69,7 @@ class Router:
         return None
 
 
-def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
+def _match_path(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
     """Return the parameters of a path; None where it is another path."""
     values: dict[str, str] = {}
     for mine, given in zip(pattern, parts, strict=True):
@@ -83,6 +83,7 @@ def _match(pattern: list[str], parts: list[str]) -> dict[str, str] | None:
 
 
 def _list_routes(app: App) -> Iterator[Route]:
+    """List the routes of Kling itself."""
     yield "GET", "/tasks", TasksRead
     yield "POST", "/tasks", TasksList
     yield "GET", "/account/costs", AccountCosts
@@ -97,7 +98,7 @@ def _list_routes(app: App) -> Iterator[Route]:
 
 
 def _list_gateway_routes(app: App) -> Iterator[Route]:
-    """Create and read by id; there are no lists."""
+    """List the routes of a gateway: create and read by id; there are no lists."""
     has_plugin = app.options.shape == "new-api-plugin"
     if has_plugin:
         yield "GET", "/tasks/{id}", PluginRead

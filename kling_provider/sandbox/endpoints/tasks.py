@@ -7,11 +7,11 @@ import base64
 from collections.abc import Callable, Sequence
 
 from kling_provider.sandbox.endpoints.base import Endpoint
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.http.messages import Response, success
+from kling_provider.sandbox.http.messages import Response, build_success
 from kling_provider.sandbox.state.faults import Attributes
-from kling_provider.sandbox.state.tasks import Task, milliseconds
+from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 MOST_IDS = 20
 LIST_DEFAULT, LIST_MOST = 100, 500
@@ -23,30 +23,40 @@ class TasksRead(Endpoint):
 
     operation = "read"
 
-    def _ids(self, name: str) -> list[str]:
-        return [part for part in self.request.parameters().get(name, "").split(",") if part]
+    def _list_ids(self, name: str) -> list[str]:
+        return [part for part in self.request.parse_query().get(name, "").split(",") if part]
 
-    def subjects(self) -> Sequence[Attributes]:
-        ids, external_ids = self._ids("task_ids"), self._ids("external_task_ids")
+    def list_subjects(self) -> Sequence[Attributes]:
+        """List the attributes of the tasks that are known, then each asked id itself."""
+        ids, external_ids = self._list_ids("task_ids"), self._list_ids("external_task_ids")
         backend = self.app.backend
-        known: list[Attributes] = [task.attributes() for task in map(backend.task, ids) if task is not None]
+        known: list[Attributes] = [
+            task.list_attributes() for task in map(backend.get_task, ids) if task is not None
+        ]
         for account in backend.accounts:
-            known += [task.attributes() for task in backend.by_external_ids(account, external_ids)]
+            known += [task.list_attributes() for task in backend.find_by_external_ids(account, external_ids)]
         asked: list[Attributes] = [{"task_id": value} for value in ids]
         return [*known, *asked, *({"external_task_id": value} for value in external_ids)]
 
-    def run(self) -> Response:
-        account = self.authenticate()
-        ids, external_ids = self._ids("task_ids"), self._ids("external_task_ids")
+    def run_operation(self) -> Response:
+        """
+        Return the tasks that are found; ids that nobody knows are left out (observed).
+
+        :raises ApiError: no ids, both kinds of them, or more than 20 (1201).
+        """
+        account = self.authenticate_caller()
+        ids, external_ids = self._list_ids("task_ids"), self._list_ids("external_task_ids")
         if not ids and not external_ids:
-            raise invalid("task_ids or external_task_ids is required")  # observed
+            raise InvalidParameter("task_ids or external_task_ids is required")  # observed
         if len(ids) + len(external_ids) > MOST_IDS:
-            raise invalid("task_ids and external_task_ids cannot exceed 20 in total")  # observed
+            raise InvalidParameter("task_ids and external_task_ids cannot exceed 20 in total")  # observed
         if ids and external_ids:
-            raise invalid("only one of task_ids and external_task_ids can be set")
+            raise InvalidParameter("only one of task_ids and external_task_ids can be set")
         backend = self.app.backend
-        found = backend.by_ids(account, ids) if ids else backend.by_external_ids(account, external_ids)
-        return success(self.describe(found, backend.clock(), "standard"))
+        found = (
+            backend.find_by_ids(account, ids) if ids else backend.find_by_external_ids(account, external_ids)
+        )
+        return build_success(self.describe_tasks(found, backend.clock(), "standard"))
 
 
 class TasksList(Endpoint):
@@ -54,80 +64,91 @@ class TasksList(Endpoint):
 
     operation = "list"
 
-    def run(self) -> Response:
-        account, fields = self.authenticate(), Fields(self.request.json())
+    def run_operation(self) -> Response:
+        """
+        Return one page of the account's tasks.
+
+        :raises ApiError: limit, window, filter or cursor is invalid (1201).
+        """
+        account, fields = self.authenticate_caller(), Fields(self.request.parse_json())
         now = self.app.backend.clock()
-        limit = fields.whole("limit")
+        limit = fields.read_integer("limit")
         limit = LIST_DEFAULT if limit is None else max(1, limit)
         if limit > LIST_MOST:
-            raise invalid(f"limit cannot exceed {LIST_MOST}")
-        wanted = self._filters(fields)
-        cursor = fields.text("cursor")
+            raise InvalidParameter(f"limit cannot exceed {LIST_MOST}")
+        wanted = self._build_filters(fields)
+        cursor = fields.read_text("cursor")
         before: int | None = None
         if cursor is not None:
-            start, end, before = _opened(cursor)
+            start, end, before = _parse_cursor(cursor)
         else:
-            end = _moment(fields, "end_time") or milliseconds(now)
-            start = _moment(fields, "start_time") or end - MONTH_MS
+            end = _read_moment(fields, "end_time") or to_milliseconds(now)
+            start = _read_moment(fields, "start_time") or end - MONTH_MS
             if start > end:
-                raise invalid("start_time must be before end_time")
+                raise InvalidParameter("start_time must be before end_time")
         found = [
             task
-            for task in self.app.backend.listed(account)
-            if start <= milliseconds(task.created) <= end
+            for task in self.app.backend.list_tasks(account)
+            if start <= to_milliseconds(task.created) <= end
             and (before is None or int(task.id) < before)
             and all(check(task, now) for check in wanted)
         ]
         page = found[:limit]
         if not page:
-            return success({"count": 0, "has_more": False})  # recorded: no other keys
-        return success(
+            return build_success({"count": 0, "has_more": False})  # recorded: no other keys
+        return build_success(
             {
-                "result": self.describe(page, now, "standard"),
+                "result": self.describe_tasks(page, now, "standard"),
                 "count": len(page),
-                "next_cursor": _sealed(start, end, page[-1].id),
+                "next_cursor": _build_cursor(start, end, page[-1].id),
                 "has_more": len(found) > limit,
             }
         )
 
-    def _filters(self, fields: Fields) -> list[Callable[[Task, float], bool]]:
-        """Values of one filter are alternatives, different filters must all fit."""
+    def _build_filters(self, fields: Fields) -> list[Callable[[Task, float], bool]]:
+        """Build the checks of the filters: values of one filter are alternatives, different filters must all fit."""
         checks: list[Callable[[Task, float], bool]] = []
-        for index, entry in enumerate(fields.items("filters")):
+        for index, entry in enumerate(fields.read_list("filters")):
             one = Fields(entry, f"filters[{index}]")
-            values = [str(value) for value in one.items("values")]
-            match one.text("key"):
+            values = [str(value) for value in one.read_list("values")]
+            match one.read_text("key"):
                 case "status":
-                    checks.append(_has_status(values))
+                    checks.append(_build_status_filter(values))
                 case "product_type":
-                    checks.append(self._has_product_type(values))
+                    checks.append(self._build_type_filter(values))
                 case _:
-                    raise invalid(f"{one.name('key')} must be one of status, product_type")
+                    raise InvalidParameter(f"{one.name_field('key')} must be one of status, product_type")
         return checks
 
-    def _has_product_type(self, values: list[str]) -> Callable[[Task, float], bool]:
-        return lambda task, now: self.app.product_of(task).product_type in values
+    def _build_type_filter(self, values: list[str]) -> Callable[[Task, float], bool]:
+        return lambda task, now: self.app.get_product(task).product_type in values
 
 
-def _has_status(values: list[str]) -> Callable[[Task, float], bool]:
-    return lambda task, now: task.state(now) in values
+def _build_status_filter(values: list[str]) -> Callable[[Task, float], bool]:
+    return lambda task, now: task.get_state(now) in values
 
 
-def _moment(fields: Fields, key: str) -> int | None:
-    """Milliseconds; a number and its text were both accepted (observed)."""
+def _read_moment(fields: Fields, key: str) -> int | None:
+    """Return milliseconds; a number and its text were both accepted (observed)."""
     value = fields.raw.get(key)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
-    return fields.whole(key)
+    return fields.read_integer(key)
 
 
-def _sealed(start: int, end: int, last: str) -> str:
+def _build_cursor(start: int, end: int, last: str) -> str:
+    """Pack window and last id into the text that asks for the next page."""
     return base64.urlsafe_b64encode(f"{start}.{end}.{last}".encode()).decode()
 
 
-def _opened(cursor: str) -> tuple[int, int, int]:
+def _parse_cursor(cursor: str) -> tuple[int, int, int]:
+    """
+    Unpack a cursor: start and end in milliseconds, the last id.
+
+    :raises InvalidParameter: it is none of ours.
+    """
     try:
         start, end, last = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
         return int(start), int(end), int(last)
     except ValueError:
-        raise invalid("cursor is invalid") from None
+        raise InvalidParameter("cursor is invalid") from None

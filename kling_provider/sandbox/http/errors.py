@@ -63,9 +63,12 @@ class ApiError(Exception):
 
     @property
     def http_status(self) -> int:
+        """Return the HTTP status that goes with the code (Kling docs, error code page)."""
         return HTTP_STATUS[self.code]
 
 
-def invalid(message: str) -> ApiError:
-    """A parameter that Kling refuses (1201)."""
-    return ApiError(1201, message)
+class InvalidParameter(ApiError):
+    """Kling refuses a parameter (1201)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(1201, message)

@@ -18,21 +18,21 @@ _CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 
 def refuse_stranger(options: Options, request: Request) -> Response | None:
     """Return the refusal of a request that another site's page makes; ``None`` for all others."""
-    host = request.header("Host") or ""
-    if host and not _is_known(options, _name(host)):
-        return _refuse(
-            f"This sandbox is not called {_name(host)}. If it is, start it with --allow-hosts {_name(host)}."
+    host = request.get_header("Host") or ""
+    if host and not _is_known(options, _get_host_name(host)):
+        return _build_refusal(
+            f"This sandbox is not called {_get_host_name(host)}. If it is, start it with --allow-hosts {_get_host_name(host)}."
         )
     if request.method not in _CHANGING:
         return None
-    origin, site = request.header("Origin"), request.header("Sec-Fetch-Site")
+    origin, site = request.get_header("Origin"), request.get_header("Sec-Fetch-Site")
     if site in ("cross-site", "same-site") or (origin is not None and origin.rpartition("//")[2] != host):
-        return _refuse("A page of another site must not change anything here.")
+        return _build_refusal("A page of another site must not change anything here.")
     return None
 
 
 def _is_known(options: Options, name: str) -> bool:
-    """An address, a name of this machine or of its own network (without a dot), or one that was allowed."""
+    """Tell whether it may be called so: an IP, a name without a dot or of this machine, or one that was allowed."""
     if name in (options.host.lower(), *options.allowed_hosts) or name.endswith(".localhost"):
         return True
     try:
@@ -42,12 +42,12 @@ def _is_known(options: Options, name: str) -> bool:
     return True
 
 
-def _name(host: str) -> str:
-    """The name of a Host header, without its port."""
+def _get_host_name(host: str) -> str:
+    """Return the name in a Host header, in small letters and without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0].lower()
     return host.partition(":")[0].lower()
 
 
-def _refuse(why: str) -> Response:
+def _build_refusal(why: str) -> Response:
     return Response(status=403, body=f"{why}\n".encode(), content_type="text/plain; charset=utf-8")

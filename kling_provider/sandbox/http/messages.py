@@ -23,15 +23,20 @@ class Request:
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
 
-    def header(self, name: str) -> str | None:
+    def get_header(self, name: str) -> str | None:
+        """Return the first value of a header, whatever its spelling; None where it was not sent."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
-    def parameters(self) -> dict[str, str]:
-        """The last value of every query parameter."""
+    def parse_query(self) -> dict[str, str]:
+        """Return the last value of every query parameter."""
         return {key: values[-1] for key, values in parse_qs(self.query, keep_blank_values=True).items()}
 
-    def json(self) -> Any:
-        """The body; 1200 when it is not JSON (not observed; the table's general code)."""
+    def parse_json(self) -> Any:
+        """
+        Return the body; an empty one reads as an empty object.
+
+        :raises ApiError: it is not JSON (1200, the table's general code; not observed).
+        """
         try:
             return json.loads(self.body or b"{}")
         except ValueError:
@@ -61,7 +66,8 @@ class Response:
     drip_head: bool = False
     """The head drips, too."""
 
-    def content(self) -> bytes:
+    def encode_body(self) -> bytes:
+        """Encode what is sent as the body, unless that is a file."""
         if self.payload is None:
             return self.body
         text = json.dumps(self.payload, ensure_ascii=False, separators=(",", ":"))
@@ -71,19 +77,19 @@ class Response:
             return json.dumps(self.payload, separators=(",", ":")).encode()
 
 
-def success(data: Any) -> Response:
-    """The envelope of both standards."""
+def build_success(data: Any) -> Response:
+    """Build a success in the envelope of both API designs."""
     return Response(payload={"code": 0, "message": "SUCCEED", "request_id": str(uuid.uuid4()), "data": data})
 
 
-def error_response(error: ApiError) -> Response:
-    """The envelope of an error; ``data`` is missing (recorded)."""
+def build_error_response(error: ApiError) -> Response:
+    """Build an error in its envelope; ``data`` is missing (recorded)."""
     payload = {"code": error.code, "message": error.message, "request_id": str(uuid.uuid4())}
     return Response(status=error.http_status, payload=payload)
 
 
-def html(status: int, title: str) -> Response:
-    """The page of a proxy that knows no JSON."""
+def build_html_page(status: int, title: str) -> Response:
+    """Build the page of a proxy that knows no JSON."""
     page = f"<html>\r\n<head><title>{status} {title}</title></head>\r\n<body>\r\n<center><h1>{status} {title}</h1>"
     return Response(
         status=status,

@@ -23,7 +23,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, BinaryIO
 
-from kling_provider.sandbox.http.messages import Request, Response, html
+from kling_provider.sandbox.http.messages import Request, Response, build_html_page
 
 CHUNK = 256 * 1024
 LARGEST_BODY = 256 * 1024 * 1024
@@ -41,24 +41,24 @@ class Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.server.opened(self.connection)
+        self.server.register_connection(self.connection)
 
     def finish(self) -> None:
-        self.server.closed(self.connection)
+        self.server.forget_connection(self.connection)
         super().finish()
 
     def do_GET(self) -> None:
-        self._exchange()
+        self._handle_exchange()
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are in ``/_sandbox/requests``."""
+        """Print nothing: requests are in ``/_sandbox/requests``."""
 
-    def _exchange(self) -> None:
-        request = self._read()
+    def _handle_exchange(self) -> None:
+        request = self._read_request()
         if request is None:
-            answer = html(411, "Length Required")
+            answer = build_html_page(411, "Length Required")
             self.close_connection = True
         else:
             try:
@@ -73,13 +73,13 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(answer.delay)
         try:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                self._write(answer)
+                self._write_response(answer)
         finally:
             if answer.file is not None:
                 answer.file.close()
 
-    def _read(self) -> Request | None:
-        """The request; None where its body has no stated length, which no client of Kling's needs."""
+    def _read_request(self) -> Request | None:
+        """Read the request; None where its body has no stated length, which no client of Kling's needs."""
         length = self.headers.get("Content-Length") or "0"
         if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
             return None
@@ -92,11 +92,11 @@ class Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(int(length)),
         )
 
-    def _write(self, answer: Response) -> None:
+    def _write_response(self, answer: Response) -> None:
         if answer.drop:
             self.close_connection = True
             return
-        body = b"" if answer.file else answer.content()
+        body = b"" if answer.file else answer.encode_body()
         first, length = 0, len(body)
         if answer.file is not None:
             first, last = answer.span or (0, os.fstat(answer.file.fileno()).st_size - 1)
@@ -122,12 +122,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             self.wfile.write(head)
         elif answer.file is None:
-            self._send(head, [body[:to_send]], answer)
+            self._send_chunks(head, [body[:to_send]], answer)
         else:
             answer.file.seek(first)
-            self._send(head, _chunks(answer.file, to_send), answer)
+            self._send_chunks(head, _read_chunks(answer.file, to_send), answer)
 
-    def _send(self, head: bytes, chunks: Iterable[bytes], answer: Response) -> None:
+    def _send_chunks(self, head: bytes, chunks: Iterable[bytes], answer: Response) -> None:
+        """Send head and body; byte by byte where the response drips."""
         if answer.drip is None:
             for chunk in itertools.chain([head], chunks):
                 self.wfile.write(chunk)
@@ -141,7 +142,8 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(bytes([byte]))
 
 
-def _chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
+def _read_chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Read up to ``length`` bytes of a file, piece by piece."""
     while length > 0 and (chunk := file.read(min(CHUNK, length))):
         yield chunk
         length -= len(chunk)
@@ -176,8 +178,8 @@ class Server(socketserver.ThreadingTCPServer):
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}"
 
-    def run(self) -> None:
-        """Serve until :meth:`stop`, also across a closed port."""
+    def serve_until_stopped(self) -> None:
+        """Serve until :meth:`stop_serving`, also across a closed port."""
         while not self._stopping.is_set():
             self.serve_forever(poll_interval=0.05)
             self.socket.close()
@@ -198,15 +200,18 @@ class Server(socketserver.ThreadingTCPServer):
         self.shutdown()
         self._port_closed.wait()
 
-    def stop(self) -> None:
+    def stop_serving(self) -> None:
+        """Stop serving, and end :meth:`serve_until_stopped`."""
         self._stopping.set()
         self.shutdown()
 
-    def opened(self, connection: socket.socket) -> None:
+    def register_connection(self, connection: socket.socket) -> None:
+        """Remember an open connection and the thread that serves it."""
         with self._open_lock:
             self._open[connection] = threading.get_ident()
 
-    def closed(self, connection: socket.socket) -> None:
+    def forget_connection(self, connection: socket.socket) -> None:
+        """Forget a connection that was closed."""
         with self._open_lock:
             self._open.pop(connection, None)
 
@@ -217,6 +222,6 @@ class Server(socketserver.ThreadingTCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a bug and shows its traceback."""
+        """Show the traceback of a bug; a client that went away is no news."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)

@@ -32,14 +32,14 @@ SCALE = (1, 9 / 8, 5 / 4, 3 / 2, 5 / 3, 2)
 
 def write_sound(sound: SoundFile, target: Path) -> None:
     """Write ``sound`` to ``target`` in its format."""
-    samples = compose(sound.prompt, sound.seed, sound.seconds)
+    samples = compose_samples(sound.prompt, sound.seed, sound.seconds)
     if sound.format == "wav":
         _write_wav(samples, target)
     else:
         _write_mp3(samples, target, title=sound.prompt[:200])
 
 
-def compose(prompt: str, seed: str, seconds: float) -> array.array[int]:
+def compose_samples(prompt: str, seed: str, seconds: float) -> array.array[int]:
     """Return ``seconds`` of music as signed 16 bit samples."""
     count = round(seconds * SAMPLE_RATE)
     digest = hashlib.sha256(prompt.encode()).digest()
@@ -50,7 +50,7 @@ def compose(prompt: str, seed: str, seconds: float) -> array.array[int]:
     for at in range(count):
         pad[at] = 0.05 * (math.sin(turn * root / 2 * at) + 0.6 * math.sin(turn * root * 0.75 * at))
     length = round(SAMPLE_RATE * BEAT * 2)
-    plucked = {note: _pluck(root * note, length) for note in SCALE}
+    plucked = {note: _pluck_note(root * note, length) for note in SCALE}
     for beat in range(math.ceil(seconds / BEAT)):
         note = plucked[dice.choice(SCALE)]
         start = round(beat * BEAT * SAMPLE_RATE)
@@ -63,8 +63,8 @@ def compose(prompt: str, seed: str, seconds: float) -> array.array[int]:
     return array.array("h", (max(-32767, min(32767, round(value * 32767))) for value in pad))
 
 
-def _pluck(frequency: float, length: int) -> list[float]:
-    """One note that dies away, with two overtones."""
+def _pluck_note(frequency: float, length: int) -> list[float]:
+    """Compute ``length`` samples of one note that dies away, with two overtones."""
     turn = 2 * math.pi * frequency / SAMPLE_RATE
     fall = math.exp(-5.0 / SAMPLE_RATE)
     level, note = 0.22, []

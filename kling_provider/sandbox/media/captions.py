@@ -28,7 +28,7 @@ WIDE_FONTS = (
 
 
 @lru_cache(maxsize=64)
-def _font(size: int, wide: bool) -> Font:
+def _load_font(size: int, wide: bool) -> Font:
     for name in WIDE_FONTS if wide else ():
         try:
             return ImageFont.truetype(name, size)
@@ -39,11 +39,11 @@ def _font(size: int, wide: bool) -> Font:
 
 def choose_font(size: int, text: str) -> Font:
     """Return a font for ``text``: Pillow's own where it has the characters."""
-    return _font(max(8, size), any(ord(character) > 0x24F for character in text if character != "·"))
+    return _load_font(max(8, size), any(ord(character) > 0x24F for character in text if character != "·"))
 
 
-def wrap(text: str, face: Font, width: float, lines: int) -> list[str]:
-    """Break at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
+def wrap_text(text: str, face: Font, width: float, lines: int) -> list[str]:
+    """Wrap text at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
     result: list[str] = []
     line = ""
     for word in text.split():
@@ -92,7 +92,8 @@ class Overlay:
             small = part.resize((part.width // 2, part.height // 2))
             self._layers.append((part, small, (left, top), colour))
 
-    def draw(self, canvas: Image.Image, number: int) -> None:
+    def draw_plane(self, canvas: Image.Image, number: int) -> None:
+        """Draw shade and writing into one plane of a frame: 0 is luma, 1 and 2 are chroma."""
         for part, small, (left, top), colour in self._layers:
             if number == 0:
                 canvas.paste(colour[0], (left, top), part)
@@ -122,7 +123,7 @@ def draw_masks(
     dark, light = ImageDraw.Draw(shade), ImageDraw.Draw(ink)
     margin = 36 * unit
     face, small = choose_font(round(34 * unit), prompt), choose_font(round(22 * unit), facts + name)
-    lines = wrap(prompt, face, width - 2 * margin, 5 if width >= height else 8)
+    lines = wrap_text(prompt, face, width - 2 * margin, 5 if width >= height else 8)
     line_height, small_height = 44 * unit, 30 * unit
     top = height - margin - small_height - line_height * len(lines) - 10 * unit
     fade = int(40 * unit)

@@ -18,12 +18,12 @@ class MediaFile(Protocol):
     """Something that can be downloaded. What it contains follows from its fields alone."""
 
     @property
-    def suffix(self) -> str: ...
+    def file_suffix(self) -> str: ...
 
     @property
     def content_type(self) -> str: ...
 
-    def write(self, target: Path, *, short_side: int | None = None) -> None:
+    def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """
         Make the file.
 
@@ -35,7 +35,7 @@ class MediaFile(Protocol):
 class VideoFile:
     """H.264 in an MP4, moving, with the prompt in its frames."""
 
-    suffix: ClassVar[str] = ".mp4"
+    file_suffix: ClassVar[str] = ".mp4"
     content_type: ClassVar[str] = "video/mp4"
 
     seed: str
@@ -55,17 +55,17 @@ class VideoFile:
     watermark: bool = False
 
     @property
-    def duration(self) -> str:
-        """Seconds as on Kling's wire: ``5.041``."""
+    def wire_duration(self) -> str:
+        """Return the seconds as on Kling's wire: ``5.041``."""
         frames = self.seconds * FRAME_RATE + 1
         return f"{math.floor(frames * 1000 / FRAME_RATE) / 1000:g}"
 
-    def write(self, target: Path, *, short_side: int | None = None) -> None:
+    def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Render the video."""
-        from kling_provider.sandbox.media.video import render
+        from kling_provider.sandbox.media.video import render_video
 
         written = replace(self, prompt=drop_surrogates(self.prompt), name=drop_surrogates(self.name))
-        render(written, target, short_side=short_side)
+        render_video(written, target, short_side=short_side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +86,16 @@ class ImageFile:
     watermark: bool = False
 
     @property
-    def suffix(self) -> str:
+    def file_suffix(self) -> str:
+        """Return the suffix of the file's name, with its dot."""
         return ".png" if self.format == "png" else ".jpg"
 
     @property
     def content_type(self) -> str:
+        """Return the media type."""
         return f"image/{self.format}"
 
-    def write(self, target: Path, *, short_side: int | None = None) -> None:
+    def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Draw the image; its size is what was asked, whatever ``short_side`` says."""
         from kling_provider.sandbox.media.image import write_image
 
@@ -112,19 +114,21 @@ class SoundFile:
     """``mp3`` or ``wav``."""
 
     @property
-    def suffix(self) -> str:
+    def file_suffix(self) -> str:
+        """Return the suffix of the file's name, with its dot."""
         return f".{self.format}"
 
     @property
     def content_type(self) -> str:
+        """Return the media type."""
         return "audio/mpeg" if self.format == "mp3" else "audio/wav"
 
     @property
-    def duration(self) -> str:
-        """Seconds as on Kling's wire."""
+    def wire_duration(self) -> str:
+        """Return the seconds as on Kling's wire: ``2``."""
         return f"{self.seconds:g}"
 
-    def write(self, target: Path, *, short_side: int | None = None) -> None:
+    def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Play it into a file."""
         from kling_provider.sandbox.media.audio import write_sound
 
@@ -136,10 +140,10 @@ class TextFile:
     """A file of words, as subtitles are."""
 
     text: str
-    suffix: str = ".srt"
+    file_suffix: str = ".srt"
     content_type: str = "text/plain; charset=utf-8"
 
-    def write(self, target: Path, *, short_side: int | None = None) -> None:
+    def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Write the text as UTF-8."""
         target.write_text(drop_surrogates(self.text), encoding="utf-8")
 

@@ -52,9 +52,11 @@ def draw_landscape(width: int, height: int, *, dice: random.Random, hue: float |
     draw = ImageDraw.Draw(image)
     for row in range(height):
         share = row / height
-        draw.line((0, row, width, row), fill=rgb(hue + 0.12 * share, 0.55 - 0.3 * share, 0.55 + 0.4 * share))
+        draw.line(
+            (0, row, width, row), fill=get_rgb(hue + 0.12 * share, 0.55 - 0.3 * share, 0.55 + 0.4 * share)
+        )
     radius, x, y = height * 0.13, width * dice.uniform(0.2, 0.8), height * 0.34
-    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=rgb(hue + 0.1, 0.15, 1.0))
+    draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=get_rgb(hue + 0.1, 0.15, 1.0))
     for layer in range(4):
         base, swing, phase = height * (0.55 + 0.12 * layer), height * 0.09, dice.uniform(0, 6)
         step = max(2, width // 160)
@@ -62,7 +64,9 @@ def draw_landscape(width: int, height: int, *, dice: random.Random, hue: float |
         for across in range(0, width + step, step):
             turn = across / width * (3 + layer) + phase
             ridge.append((across, base - swing * (math.sin(turn) + 0.4 * math.sin(2.7 * turn))))
-        draw.polygon([*ridge, (float(width), float(height))], fill=rgb(hue + 0.45, 0.45, 0.5 - 0.11 * layer))
+        draw.polygon(
+            [*ridge, (float(width), float(height))], fill=get_rgb(hue + 0.45, 0.45, 0.5 - 0.11 * layer)
+        )
     return image
 
 
@@ -70,13 +74,13 @@ def draw_sample(query: str) -> bytes:
     """Return a PNG for ``w``, ``h`` (bounded) and ``seed`` of a query, to use as an input of requests."""
     values = parse_qs(query)
 
-    def side(key: str, default: int) -> int:
+    def read_side(key: str, default: int) -> int:
         text = values.get(key, [""])[0]
         return min(LARGEST_SAMPLE, max(1, int(text))) if text.isascii() and text.isdigit() else default
 
     dice = random.Random(values.get("seed", ["1"])[0])
     buffer = io.BytesIO()
-    draw_landscape(side("w", 1280), side("h", 720), dice=dice).save(buffer, "PNG")
+    draw_landscape(read_side("w", 1280), read_side("h", 720), dice=dice).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -93,7 +97,7 @@ def load_input(image: InputImage | None) -> Image.Image | None:
         return None
 
 
-def rgb(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
+def get_rgb(hue: float, saturation: float, value: float) -> tuple[int, int, int]:
     """Return a colour as PIL wants it; values out of range are clipped, hues go round."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(1, max(0, saturation)), min(1, max(0, value)))
     return int(red * 255), int(green * 255), int(blue * 255)

@@ -13,7 +13,7 @@ import binascii
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 
 UNREACHABLE = "Something went wrong when we tried to get the contents of the file."  # observed 2026-09
 BAD_PIXELS = "Image pixel is invalid"  # observed: a task that was made and failed after two seconds
@@ -34,7 +34,7 @@ class InputImage:
 
     @property
     def sample_query(self) -> str | None:
-        """The query of the sandbox's own sample image, when the URL is one."""
+        """Return the query of the sandbox's own sample image; None for any other URL."""
         if self.url is None:
             return None
         parts = urlsplit(self.url)
@@ -48,47 +48,47 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     :param legacy: the legacy API wants raw base64 without a ``data:`` head, of at most 10 MB.
     """
     if not isinstance(value, str) or not value.strip():
-        raise invalid(f"{where} must be a string")
+        raise InvalidParameter(f"{where} must be a string")
     if value.startswith(("http://", "https://")):
         host = urlsplit(value).hostname or ""
         unreachable = not host or host == "invalid" or host.endswith(".invalid")
         return InputImage(url=value, failure_message=UNREACHABLE if unreachable else None)
     if value.startswith("data:"):
         if legacy:
-            raise invalid(f"{where} must be raw base64 without the data: prefix")
+            raise InvalidParameter(f"{where} must be raw base64 without the data: prefix")
         _, _, value = value.partition(",")
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise invalid(f"{where} is neither a url nor valid base64") from None
+        raise InvalidParameter(f"{where} is neither a url nor valid base64") from None
     if len(data) > (LEGACY_LIMIT if legacy else NEW_LIMIT):
-        raise invalid(f"{where} is larger than {10 if legacy else 50}MB")
-    size = dimensions(data)
+        raise InvalidParameter(f"{where} is larger than {10 if legacy else 50}MB")
+    size = read_dimensions(data)
     if size is None:
-        raise invalid(f"{where} must be jpg, jpeg or png")
+        raise InvalidParameter(f"{where} must be jpg, jpeg or png")
     width, height = size
     fits = min(size) >= MIN_SIDE and max(width / height, height / width) <= MAX_RATIO
     return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
 
 
 def check_video(url: str) -> str | None:
-    """Check the address of a video, which cannot be inline; return why generation will fail."""
+    """Check the URL of a video, which cannot be inline; return why generation will fail."""
     if not url.startswith(("http://", "https://")):
-        raise invalid("Video URL is invalid")  # observed
+        raise InvalidParameter("Video URL is invalid")  # observed
     return read_image(url, "url", legacy=False).failure_message
 
 
-def dimensions(data: bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a PNG or JPEG; None for anything else."""
+def read_dimensions(data: bytes) -> tuple[int, int] | None:
+    """Read width and height in pixels from the header of a PNG or JPEG; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 33:
         width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
         return (width, height) if width and height else None
     if data.startswith(b"\xff\xd8\xff"):
-        return _jpeg_dimensions(data)
+        return _read_jpeg_dimensions(data)
     return None
 
 
-def _jpeg_dimensions(data: bytes) -> tuple[int, int] | None:
+def _read_jpeg_dimensions(data: bytes) -> tuple[int, int] | None:
     at = 2
     while at + 9 <= len(data):
         if data[at] != 0xFF:

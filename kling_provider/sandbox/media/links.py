@@ -14,11 +14,11 @@ class Signer:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def sign(self, base: str, path: str, *, expires: int) -> str:
+    def sign_path(self, base: str, path: str, *, expires: int) -> str:
         """Return the URL of ``path``, which dies at ``expires`` (epoch seconds)."""
-        return f"{base}{path}?Expires={expires}&Signature={self._signature(path, expires)}"
+        return f"{base}{path}?Expires={expires}&Signature={self._compute_signature(path, expires)}"
 
-    def check(self, path: str, query: str, now: float) -> str | None:
+    def check_link(self, path: str, query: str, now: float) -> str | None:
         """Return what is wrong with a link; None for a good one."""
         values = parse_qs(query)
         try:
@@ -26,9 +26,9 @@ class Signer:
             given = values["Signature"][0]
         except (KeyError, ValueError):
             return "MissingKey"
-        if not hmac.compare_digest(self._signature(path, until), given):
+        if not hmac.compare_digest(self._compute_signature(path, until), given):
             return "AccessDenied"
         return "RequestExpired" if now >= until else None
 
-    def _signature(self, path: str, until: int) -> str:
+    def _compute_signature(self, path: str, until: int) -> str:
         return hmac.new(self._secret, f"{path}?{until}".encode(), hashlib.sha256).hexdigest()

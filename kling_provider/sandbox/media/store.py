@@ -19,7 +19,7 @@ class MediaStore:
     """
     Files on disk, oldest use thrown away first.
 
-    :param folder: parent of the store's own folder, which is removed by :meth:`close`; default: the system's. The
+    :param folder: parent of the store's own folder, which :meth:`remove_folder` removes; default: the system's. The
         files of a task that is kept longer are made again.
     :param limit: bytes that may be kept.
     :param short_side: pixels of the shorter side of every video; default: what its resolution means.
@@ -36,9 +36,8 @@ class MediaStore:
         self._at_once = threading.BoundedSemaphore(AT_ONCE)
         self.rendered = 0
 
-    @property
-    def _folder(self) -> Path:
-        """Made with the first file, so that a sandbox without downloads leaves no trace."""
+    def _ensure_folder(self) -> Path:
+        """Return the store's folder, made with the first file: without downloads a sandbox leaves no trace."""
         with self._lock:
             if self._made is None:
                 if self._parent is not None:
@@ -46,9 +45,9 @@ class MediaStore:
                 self._made = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=self._parent))
             return self._made
 
-    def open(self, name: str, media: MediaFile) -> BinaryIO:
+    def open_file(self, name: str, media: MediaFile) -> BinaryIO:
         """Open the file ``name``, made now if it is not there. Two callers at once make it once."""
-        path = self._folder / name
+        path = self._ensure_folder() / name
         with self._lock:
             making = self._making.setdefault(name, threading.Lock())
         with making:
@@ -57,19 +56,19 @@ class MediaStore:
                     file = path.open("rb")
                 except FileNotFoundError:
                     with self._at_once:
-                        self._make(media, path)
+                        self._make_file(media, path)
                 else:
-                    self._touch(name, path)
+                    self._mark_used(name, path)
                     return file
 
-    def _make(self, media: MediaFile, path: Path) -> None:
+    def _make_file(self, media: MediaFile, path: Path) -> None:
         unfinished = path.with_suffix(".part")
-        media.write(unfinished, short_side=self._short_side)
+        media.write_file(unfinished, short_side=self._short_side)
         unfinished.rename(path)
         with self._lock:
             self.rendered += 1
 
-    def _touch(self, name: str, path: Path) -> None:
+    def _mark_used(self, name: str, path: Path) -> None:
         with self._lock:
             size = self._kept.pop(name, None)
             self._kept[name] = path.stat().st_size if size is None and path.exists() else size or 0
@@ -79,7 +78,7 @@ class MediaStore:
                 # whoever is reading it keeps the open file
                 path.with_name(oldest).unlink(missing_ok=True)
 
-    def clear(self) -> None:
+    def clear_files(self) -> None:
         """Throw all files away."""
         with self._lock:
             for name in self._kept:
@@ -87,7 +86,7 @@ class MediaStore:
                 (self._made / name).unlink(missing_ok=True)
             self._kept.clear()
 
-    def close(self) -> None:
+    def remove_folder(self) -> None:
         """Remove the store's folder."""
         if self._made is not None:
             shutil.rmtree(self._made, ignore_errors=True)

@@ -22,21 +22,21 @@ from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
-from kling_provider.sandbox.media.image import load_input, rgb
+from kling_provider.sandbox.media.image import get_rgb, load_input
 
 SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 SAMPLE_RATE = 48_000
 Planes = tuple[Image.Image, Image.Image, Image.Image]
 
 
-def size_of(
+def compute_size(
     resolution: str,
     aspect_ratio: str | None,
     image: tuple[int, int] | None,
     *,
     short_side: int | None = None,
 ) -> tuple[int, int]:
-    """Width and height; without an asked ratio that of the first frame, or 16:9 where it is not known."""
+    """Return width and height in pixels, both even; without a ratio that of the first frame, or 16:9 without one."""
     if aspect_ratio is not None:
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
@@ -47,14 +47,14 @@ def size_of(
     return round(width / 2) * 2, round(height / 2) * 2
 
 
-def render(file: VideoFile, target: Path, *, short_side: int | None = None) -> None:
+def render_video(file: VideoFile, target: Path, *, short_side: int | None = None) -> None:
     """
     Write the video that ``file`` describes to ``target``.
 
     :param short_side: pixels of the shorter side; default: what the resolution means.
     """
     still = load_input(file.first_frame)
-    width, height = size_of(
+    width, height = compute_size(
         file.resolution, file.aspect_ratio, still.size if still else None, short_side=short_side
     )
     scene = Scene(file, width, height, still)
@@ -68,7 +68,7 @@ def render(file: VideoFile, target: Path, *, short_side: int | None = None) -> N
         audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if file.sound else None
         for index in range(frames):
             frame = av.VideoFrame(width, height, "yuv420p")
-            scene.draw(frame, index, frames)
+            scene.draw_frame(frame, index, frames)
             frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
@@ -77,7 +77,7 @@ def render(file: VideoFile, target: Path, *, short_side: int | None = None) -> N
 
 
 class Scene:
-    """Everything that is the same in all frames, prepared once; :meth:`draw` moves it."""
+    """Everything that is the same in all frames, prepared once; :meth:`draw_frame` moves it."""
 
     def __init__(self, file: VideoFile, width: int, height: int, still: Image.Image | None) -> None:
         self.width, self.height, self.unit = width, height, min(width, height) / 720
@@ -85,37 +85,39 @@ class Scene:
         self.hue = int(hashlib.sha256(file.prompt.encode()).hexdigest()[:4], 16) / 0xFFFF
         dice = random.Random(file.seed)
         self.still = still is not None
-        self.ground = _planes(_fitted(still, width, height) if still else self._gradient(dice))
+        self.ground = _split_planes(_fit_image(still, width, height) if still else self._draw_gradient(dice))
         self.drift = (dice.uniform(0, 6), dice.uniform(0.5, 1.1))
-        self.discs = [] if still else [self._disc(dice) for _ in range(6)]
+        self.discs = [] if still else [self._prepare_disc(dice) for _ in range(6)]
         self.overlay = captions.draw_captions(
             width, height, prompt=file.prompt, facts=file.facts, name=file.name, badge=file.watermark
         )
         self.seconds = file.seconds
         self.clock_font = captions.choose_font(round(26 * self.unit), "0")
 
-    def _gradient(self, dice: random.Random) -> Image.Image:
-        """A soft field of colours, a quarter of the video's size and half as wide again as the view."""
+    def _draw_gradient(self, dice: random.Random) -> Image.Image:
+        """Draw a soft field of colours: a quarter of the video's size, half as wide again as the view."""
         width, height = self.width * 3 // 8, self.height * 3 // 8
-        image = Image.new("RGB", (48, 48), rgb(self.hue, 0.75, 0.35))
+        image = Image.new("RGB", (48, 48), get_rgb(self.hue, 0.75, 0.35))
         draw = ImageDraw.Draw(image)
         for _ in range(9):
             x, y, radius = dice.uniform(0, 48), dice.uniform(0, 48), dice.uniform(8, 18)
-            colour = rgb(
+            colour = get_rgb(
                 self.hue + dice.uniform(-0.14, 0.2), dice.uniform(0.5, 0.9), dice.uniform(0.35, 0.95)
             )
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
         image = image.filter(ImageFilter.GaussianBlur(6))
         return image.resize((width, height), Image.Resampling.BICUBIC)
 
-    def _disc(self, dice: random.Random) -> dict[str, Any]:
+    def _prepare_disc(self, dice: random.Random) -> dict[str, Any]:
         radius, soft = dice.uniform(40, 150) * self.unit, dice.choice((1, 4, 14)) * self.unit
         half = int(radius + 3 * soft) // 2 * 2  # room for the blur
         mask = Image.new("L", (half * 2, half * 2))
         circle = (half - radius, half - radius, half + radius, half + radius)
         ImageDraw.Draw(mask).ellipse(circle, fill=int(dice.uniform(60, 160)))
         mask = mask.filter(ImageFilter.GaussianBlur(soft))
-        swatch = _planes(Image.new("RGB", (2, 2), rgb(self.hue + dice.uniform(0.0, 0.5), 0.45, 1.0)))
+        swatch = _split_planes(
+            Image.new("RGB", (2, 2), get_rgb(self.hue + dice.uniform(0.0, 0.5), 0.45, 1.0))
+        )
         return {
             "masks": (mask, mask.resize((half, half))),
             "colour": tuple(plane.getpixel((0, 0)) for plane in swatch),
@@ -124,25 +126,27 @@ class Scene:
             "pace": (dice.uniform(0.4, 1.3), dice.uniform(0.4, 1.3), dice.uniform(0, 6)),
         }
 
-    def draw(self, frame: av.VideoFrame, index: int, frames: int) -> None:
+    def draw_frame(self, frame: av.VideoFrame, index: int, frames: int) -> None:
         """Fill the planes of one frame."""
         seconds, share = index / FRAME_RATE, index / max(1, frames - 1)
         for number, plane in enumerate(frame.planes):
             half = 1 if number == 0 else 2
             width, height = self.width // half, self.height // half
-            canvas = self._view(self.ground[number], (width, height), seconds, share)
+            canvas = self._crop_view(self.ground[number], (width, height), seconds, share)
             for disc in self.discs:
-                x, y = self._place(disc, seconds)
+                x, y = self._locate_disc(disc, seconds)
                 mask = disc["masks"][min(number, 1)]
                 canvas.paste(disc["colour"][number], (int(x / half), int(y / half)), mask)
-            self.overlay.draw(canvas, number)
-            self._clock(canvas, number, seconds, share)
+            self.overlay.draw_plane(canvas, number)
+            self._draw_clock(canvas, number, seconds, share)
             if plane.line_size != width:  # rows of a frame are padded for the encoder's sake
                 canvas = canvas.crop((0, 0, plane.line_size, height))
             plane.update(canvas.tobytes())
 
-    def _view(self, ground: Image.Image, size: tuple[int, int], seconds: float, share: float) -> Image.Image:
-        """The part of the ground that the camera sees: a slow zoom into an image, else a drift."""
+    def _crop_view(
+        self, ground: Image.Image, size: tuple[int, int], seconds: float, share: float
+    ) -> Image.Image:
+        """Return the part of the ground that the camera sees: a slow zoom into an image, else a drift."""
         width, height = ground.size
         if self.still:
             zoom = 1 - 0.14 * share
@@ -155,15 +159,15 @@ class Scene:
             box = (left, top, left + width * 2 / 3, top + height * 2 / 3)
         return ground.resize(size, Image.Resampling.BILINEAR, box=box)
 
-    def _place(self, disc: dict[str, Any], seconds: float) -> tuple[float, float]:
+    def _locate_disc(self, disc: dict[str, Any], seconds: float) -> tuple[float, float]:
         across, down, phase = disc["pace"]
         x = disc["centre"][0] + disc["swing"][0] * math.sin(phase + across * seconds)
         y = disc["centre"][1] + disc["swing"][1] * math.cos(phase * 2 + down * seconds)
         radius = disc["masks"][0].width / 2
         return x * self.width - radius, y * self.height - radius
 
-    def _clock(self, canvas: Image.Image, number: int, seconds: float, share: float) -> None:
-        """Time code and progress bar."""
+    def _draw_clock(self, canvas: Image.Image, number: int, seconds: float, share: float) -> None:
+        """Draw the time code and the progress bar."""
         half = 1 if number == 0 else 2
         end, thick = int(self.width * share / half), max(1, int(8 * self.unit / half))
         light = (235, 128, 128)[number]
@@ -176,8 +180,8 @@ class Scene:
             )
 
 
-def _planes(image: Image.Image) -> Planes:
-    """Luma and the two chroma planes in video range; chroma at the same size, the view halves it."""
+def _split_planes(image: Image.Image) -> Planes:
+    """Split into luma and two chroma planes in video range; chroma has the same size, the view halves it."""
     luma, blue, red = image.convert("YCbCr").split()
     chroma = [128 + round((value - 128) * 224 / 255) for value in range(256)]
     return (
@@ -187,12 +191,12 @@ def _planes(image: Image.Image) -> Planes:
     )
 
 
-def _fitted(image: Image.Image, width: int, height: int) -> Image.Image:
+def _fit_image(image: Image.Image, width: int, height: int) -> Image.Image:
     return ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC)
 
 
 def _add_sound(container: Any, stream: AudioStream, samples: int, prompt: str) -> None:
-    """A quiet chord that breathes once a second. Whole frequencies, so one second repeats without a click."""
+    """Add a quiet chord that breathes once a second; its frequencies are whole, so it repeats without a click."""
     digest = hashlib.sha256(prompt.encode()).digest()
     root = (196, 220, 247, 262, 294, 330)[digest[0] % 6]
     notes = (root, root * 3 // 2, root * 2, root * 5 // 2)

@@ -8,16 +8,22 @@ import pkgutil
 from collections.abc import Sequence
 
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.products.outputs import Link, Output, image_output, sound_output, video_output
+from kling_provider.sandbox.products.outputs import (
+    Link,
+    RenderedOutput,
+    build_image_output,
+    build_sound_output,
+    build_video_output,
+)
 
 __all__ = [
     "Link",
-    "Output",
     "Product",
+    "RenderedOutput",
+    "build_image_output",
+    "build_sound_output",
+    "build_video_output",
     "find_products",
-    "image_output",
-    "sound_output",
-    "video_output",
 ]
 
 

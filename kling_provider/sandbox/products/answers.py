@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kling_provider.sandbox.http.messages import format_amount
-from kling_provider.sandbox.products.outputs import Link, Output, Sign
-from kling_provider.sandbox.state.tasks import Task, milliseconds
+from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
+from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 LEGACY_STATES = {"succeeded": "succeed"}
 
@@ -23,15 +23,15 @@ def describe_standard_create(task: Task, *, echo: bool) -> dict[str, Any]:
         "id": task.id,
         "status": "submitted",
         "message": "",
-        "create_time": milliseconds(task.created),
-        "update_time": milliseconds(task.created),
+        "create_time": to_milliseconds(task.created),
+        "update_time": to_milliseconds(task.created),
         **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
     }
 
 
 def describe_standard_task(
     task: Task,
-    made: Sequence[Output],
+    made: Sequence[RenderedOutput],
     now: float,
     sign: Sign,
     *,
@@ -43,7 +43,7 @@ def describe_standard_task(
 
     :param status: a word in the place of the task's own state.
     """
-    state = task.state(now)
+    state = task.get_state(now)
     outputs: list[dict[str, Any]] = []
     billing: list[dict[str, str]] = []
     if state == "succeeded":
@@ -61,8 +61,8 @@ def describe_standard_task(
         "id": task.id,
         "status": status or state,
         "message": task.message if state == "failed" else "",
-        "create_time": milliseconds(task.created),
-        "update_time": milliseconds(task.updated(now)),
+        "create_time": to_milliseconds(task.created),
+        "update_time": to_milliseconds(task.get_update_time(now)),
         **({"external_id": task.request.external_id} if echo and task.request.external_id else {}),
         "outputs": outputs,
         "billing": billing,
@@ -74,15 +74,15 @@ def describe_legacy_create(task: Task, *, echo: bool) -> dict[str, Any]:
     return {
         "task_id": task.id,
         "task_status": "submitted",
-        "task_info": _legacy_info(task, echo=echo),
-        "created_at": milliseconds(task.created),
-        "updated_at": milliseconds(task.created),
+        "task_info": _build_legacy_info(task, echo=echo),
+        "created_at": to_milliseconds(task.created),
+        "updated_at": to_milliseconds(task.created),
     }
 
 
 def describe_legacy_task(
     task: Task,
-    made: Sequence[Output],
+    made: Sequence[RenderedOutput],
     now: float,
     sign: Sign,
     *,
@@ -90,7 +90,7 @@ def describe_legacy_task(
     status: str | None = None,
 ) -> dict[str, Any]:
     """Return ``data`` of a query; a failure's reason is in ``task_status_msg`` alone (recorded)."""
-    state = task.state(now)
+    state = task.get_state(now)
     result: dict[str, list[Any]] = {}
     if state == "succeeded":
         for output in made:
@@ -101,20 +101,22 @@ def describe_legacy_task(
     if task.request.watermark:
         ended["watermark_info"] = {"enabled": True}
     # the answers of what is done at once have no task_info (documented)
-    info = {} if task.request.answered_at_once else {"task_info": _legacy_info(task, echo=echo)}
+    info = {} if task.request.answered_at_once else {"task_info": _build_legacy_info(task, echo=echo)}
     return {
         "task_id": task.id,
         "task_status": status or LEGACY_STATES.get(state, state),
         **info,
         "task_result": result,
         "task_status_msg": task.message if state == "failed" else "",
-        "created_at": milliseconds(task.created),
-        "updated_at": milliseconds(task.updated(now)),
+        "created_at": to_milliseconds(task.created),
+        "updated_at": to_milliseconds(task.get_update_time(now)),
         **ended,
     }
 
 
-def describe_legacy_callback(task: Task, made: Sequence[Output], now: float, sign: Sign) -> dict[str, Any]:
+def describe_legacy_callback(
+    task: Task, made: Sequence[RenderedOutput], now: float, sign: Sign
+) -> dict[str, Any]:
     """Return a legacy callback: the bare object, whose result has every kind of list (recorded 2025-12)."""
     body = describe_legacy_task(task, made, now, sign, echo=True)
     if body["task_result"]:
@@ -122,7 +124,7 @@ def describe_legacy_callback(task: Task, made: Sequence[Output], now: float, sig
     return body
 
 
-def _legacy_info(task: Task, *, echo: bool) -> dict[str, str]:
+def _build_legacy_info(task: Task, *, echo: bool) -> dict[str, str]:
     return {"external_task_id": task.request.external_id} if echo and task.request.external_id else {}
 
 

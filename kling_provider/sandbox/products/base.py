@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from kling_provider.sandbox.products import answers
-from kling_provider.sandbox.products.outputs import Link, Output, Sign
+from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Package, Task
 
 
@@ -38,7 +38,7 @@ class Product(abc.ABC):
     """Gateways have it, too."""
 
     @abc.abstractmethod
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """
         Check a body as the create does.
 
@@ -48,38 +48,42 @@ class Product(abc.ABC):
         """
 
     @abc.abstractmethod
-    def price(self, request: CreateRequest) -> Decimal:
+    def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the units that a success costs."""
 
     @abc.abstractmethod
-    def list_outputs(self, task: Task) -> Sequence[Output]:
+    def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         """Return what a task has made, from the task alone; ``task.output_ids`` has the ids for it."""
 
     def count_outputs(self, request: CreateRequest) -> int:
         """Return how many ids the outputs need."""
         return 1
 
-    def summarize(self, request: CreateRequest) -> str:
+    def summarize_settings(self, request: CreateRequest) -> str:
         """Return the settings in a few words, for people."""
         return ""
 
-    def read(
+    def read_request(
         self, dialect: Dialect, body: object, *, model: str = "", lenient: bool = False
     ) -> CreateRequest:
-        """Check a body and add what the product itself decides: price, packs, number of outputs."""
-        request = self.check(dialect, body, model=model, lenient=lenient)
+        """
+        Check a body and add what the product itself decides: price, packs, number of outputs.
+
+        :raises ApiError: Kling refuses it, and nothing is made.
+        """
+        request = self.check_body(dialect, body, model=model, lenient=lenient)
         return replace(
             request,
             product=self.name,
             package=self.package,
-            price=Decimal(0) if request.failure_message else self.price(request),
+            price=Decimal(0) if request.failure_message else self.compute_price(request),
             output_count=self.count_outputs(request),
             answered_at_once=self.answered_at_once,
         )
 
     def find_link(self, task: Task, name: str) -> Link | None:
         """Return the file of a task that has this name."""
-        links = (link for output in self.list_outputs(task) for link in output.links())
+        links = (link for output in self.list_outputs(task) for link in output.list_links())
         return next((link for link in links if link.name == name), None)
 
     def describe_create(self, task: Task, dialect: Dialect, sign: Sign, *, echo: bool) -> dict[str, Any]:

@@ -3,22 +3,13 @@
 
 from __future__ import annotations
 
-from kling_provider.sandbox.products import legacy_video, standard_video
 from kling_provider.sandbox.products.models import IMAGE
-from kling_provider.sandbox.products.video import VideoProduct
-from kling_provider.sandbox.state.tasks import CreateRequest, Dialect
+from kling_provider.sandbox.products.plain_video import PlainVideoProduct
 
 
-class ImageToVideo(VideoProduct):
+class ImageToVideoProduct(PlainVideoProduct):
     """``POST /image-to-video/{model}`` and ``/v1/videos/image2video``."""
 
     name = IMAGE
     standard_path = "/image-to-video/{model}"
     legacy_path = "/v1/videos/image2video"
-    is_resold = True
-
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
-        """Check a body of either design."""
-        if dialect == "standard":
-            return standard_video.read_create(IMAGE, model, body)
-        return legacy_video.read_create(IMAGE, body, lenient=lenient)

@@ -8,7 +8,7 @@ the other legacy paths.
 
 from __future__ import annotations
 
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.products import legacy_video
@@ -32,22 +32,22 @@ def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
     fields = Fields(body)
     name = legacy_video.read_model_name(fields, OMNI)
     model = MODELS[LEGACY_NAMES[name]]
-    mode = fields.choice("mode", tuple(RESOLUTION_OF_MODE), "pro")
+    mode = fields.read_choice("mode", tuple(RESOLUTION_OF_MODE), "pro")
     if RESOLUTION_OF_MODE[mode] not in model.resolutions:
-        raise invalid(f"mode {mode} is not supported by model {name}")
+        raise InvalidParameter(f"mode {mode} is not supported by model {name}")
     prompt = legacy_video.read_prompt(fields, name, required=True)
     given = _References(fields)
     duration = legacy_video.read_duration(fields, name, lenient=lenient)
     if name == O1 and given.is_plain and duration not in (5, 10):
-        raise invalid(f"duration must be one of 5, 10 for model {name} without references")
-    sound = fields.choice("sound", ("on", "off"), "off") == "on"
+        raise InvalidParameter(f"duration must be one of 5, 10 for model {name} without references")
+    sound = fields.read_choice("sound", ("on", "off"), "off") == "on"
     if sound and "native" not in model.audio:
-        raise invalid(f"sound is not supported by model {name}")
+        raise InvalidParameter(f"sound is not supported by model {name}")
     if sound and given.refer_type:
-        raise invalid("sound must be off with video_list")
-    aspect_ratio = fields.choice("aspect_ratio", model.aspect_ratios, "")
+        raise InvalidParameter("sound must be off with video_list")
+    aspect_ratio = fields.read_choice("aspect_ratio", model.aspect_ratios, "")
     if not aspect_ratio and given.first_frame is None and given.refer_type != "base":
-        raise invalid("aspect_ratio is required without a first frame or a base video")
+        raise InvalidParameter("aspect_ratio is required without a first frame or a base video")
     rate: Rate = "video" if given.refer_type else "native" if sound else "silent"
     return CreateRequest(
         dialect="legacy",
@@ -63,9 +63,9 @@ def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
             rate=rate,
         ).to_json(),
         image=given.first_frame or next(iter(given.images), None),
-        external_id=fields.text("external_task_id"),
-        callback_url=fields.text("callback_url"),
-        watermark=fields.object("watermark_info").flag("enabled") or False,
+        external_id=fields.read_text("external_task_id"),
+        callback_url=fields.read_text("callback_url"),
+        watermark=fields.read_object("watermark_info").read_flag("enabled") or False,
         failure_message=given.failure_message,
         body=fields.raw,
     )
@@ -81,26 +81,26 @@ class _References:
         self.failure_message: str | None = None
         types = [
             self._read_image(Fields(entry, f"image_list[{index}]"))
-            for index, entry in enumerate(fields.items("image_list"))
+            for index, entry in enumerate(fields.read_list("image_list"))
         ]
         self.refer_type = self._read_video(fields)
         """None: there is no video."""
         elements = [
             self._read_element(Fields(entry, f"element_list[{index}]"))
-            for index, entry in enumerate(fields.items("element_list"))
+            for index, entry in enumerate(fields.read_list("element_list"))
         ]
         for kind in IMAGE_TYPES:
             if types.count(kind) > 1:
-                raise invalid(f"image_list can have at most 1 {kind}")
+                raise InvalidParameter(f"image_list can have at most 1 {kind}")
         if "end_frame" in types and "first_frame" not in types:
-            raise invalid("end_frame requires first_frame")
+            raise InvalidParameter("end_frame requires first_frame")
         if "end_frame" in types and len(types) > 2:
-            raise invalid("end_frame is not supported with more than 2 images")
+            raise InvalidParameter("end_frame is not supported with more than 2 images")
         if len(types) > 7:
-            raise invalid("image_list can have at most 7 images")
+            raise InvalidParameter("image_list can have at most 7 images")
         most = 4 if self.refer_type else 7
         if len(types) + len(elements) > most:
-            raise invalid(f"image_list and element_list can have at most {most} images and elements")
+            raise InvalidParameter(f"image_list and element_list can have at most {most} images and elements")
         self.is_plain = types in ([], ["first_frame"]) and not elements and not self.refer_type
         """Text or a first frame, and nothing else."""
         if elements:  # the sandbox has no elements; the wording was observed
@@ -112,9 +112,9 @@ class _References:
 
     def _read_image(self, entry: Fields) -> str:
         if not entry.raw.get("image_url"):
-            raise invalid(f"{entry.name('image_url')} is required")
-        image = inputs.read_image(entry.raw["image_url"], entry.name("image_url"), legacy=True)
-        kind = entry.choice("type", IMAGE_TYPES, "")
+            raise InvalidParameter(f"{entry.name_field('image_url')} is required")
+        image = inputs.read_image(entry.raw["image_url"], entry.name_field("image_url"), legacy=True)
+        kind = entry.read_choice("type", IMAGE_TYPES, "")
         self.images.append(image)
         self._note_failure(image.failure_message)
         if kind == "first_frame":
@@ -122,25 +122,25 @@ class _References:
         return kind
 
     def _read_video(self, fields: Fields) -> str | None:
-        videos = fields.items("video_list")
+        videos = fields.read_list("video_list")
         if len(videos) > 1:
-            raise invalid("video_list can have at most 1 video")
+            raise InvalidParameter("video_list can have at most 1 video")
         for value in videos:
             entry = Fields(value, "video_list[0]")
-            url = entry.text("video_url")
+            url = entry.read_text("video_url")
             if url is None:
-                raise invalid(f"{entry.name('video_url')} is required")
+                raise InvalidParameter(f"{entry.name_field('video_url')} is required")
             self._note_failure(inputs.check_video(url))
-            refer_type = entry.choice("refer_type", REFER_TYPES, "")
+            refer_type = entry.read_choice("refer_type", REFER_TYPES, "")
             if not refer_type:  # resellers' pages say that the default is base
-                raise invalid(f"{entry.name('refer_type')} is required")
+                raise InvalidParameter(f"{entry.name_field('refer_type')} is required")
             # the default is of resellers' pages
-            self.keeps_sound = entry.choice("keep_original_sound", ("yes", "no"), "yes") == "yes"
+            self.keeps_sound = entry.read_choice("keep_original_sound", ("yes", "no"), "yes") == "yes"
             return refer_type
         return None
 
     def _read_element(self, entry: Fields) -> str:
         value = entry.raw.get("element_id")
         if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).isdecimal():
-            raise invalid(f"{entry.name('element_id')} must be an integer")
+            raise InvalidParameter(f"{entry.name_field('element_id')} must be an integer")
         return str(value)

@@ -15,7 +15,7 @@ OMNI = "omni-video"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class SandboxModel:
     """One model version; ``seconds`` are the lengths it really generates (create does not check them)."""
 
     name: str
@@ -37,63 +37,63 @@ class Model:
     """False: ``options.external_task_id`` and ``options.callback_url`` are refused."""
 
 
-def _up_to(low: int, high: int) -> frozenset[int]:
+def _build_range(low: int, high: int) -> frozenset[int]:
     return frozenset(range(low, high + 1))
 
 
-MODELS: dict[str, Model] = {
+MODELS: dict[str, SandboxModel] = {
     model.name: model
     for model in (
-        Model(
+        SandboxModel(
             name="kling-3.0-turbo",
             products=(TEXT, IMAGE),
-            seconds=_up_to(3, 15),
+            seconds=_build_range(3, 15),
             always_audio=True,
             last_frame=False,
             prompt_limit=3072,
         ),
-        Model(
+        SandboxModel(
             name="kling-3.0",
             products=(TEXT, IMAGE),
             resolutions=("720p", "1080p", "4k"),
-            seconds=_up_to(3, 15),
+            seconds=_build_range(3, 15),
             audio=("native", "off"),
             multi_shot=True,
             elements=3,
             prompt_limit=3072,
             image_prompt_limit=3072,
         ),
-        Model(
+        SandboxModel(
             name="kling-3.0-omni",
             products=(OMNI,),
             resolutions=("720p", "1080p", "4k"),
-            seconds=_up_to(3, 15),
+            seconds=_build_range(3, 15),
             audio=("native", "original", "off"),
             multi_shot=True,
             elements=7,
             prompt_limit=3072,
             image_prompt_limit=3072,
         ),
-        Model(
+        SandboxModel(
             name="kling-o1",
             products=(OMNI,),
-            seconds=_up_to(3, 10),
+            seconds=_build_range(3, 10),
             audio=("original", "off"),
             elements=7,
         ),
-        Model(
+        SandboxModel(
             name="kling-2.6",
             products=(TEXT, IMAGE),
             seconds=frozenset((5, 10)),
             audio=("native", "off"),
             voices=2,
         ),
-        Model(name="kling-2.5-turbo", products=(TEXT, IMAGE), seconds=frozenset((5, 10))),
-        Model(
+        SandboxModel(name="kling-2.5-turbo", products=(TEXT, IMAGE), seconds=frozenset((5, 10))),
+        SandboxModel(
             name="kling-4.0",
             products=(TEXT, IMAGE, OMNI),
             aspect_ratios=("16:9", "9:16", "1:1", "21:9"),
-            seconds=_up_to(3, 30),
+            seconds=_build_range(3, 30),
             always_audio=True,
             middle_frames=8,
             elements=7,
@@ -102,12 +102,12 @@ MODELS: dict[str, Model] = {
             image_prompt_limit=26_000,
             plain_ids=False,
         ),
-        Model(
+        SandboxModel(
             name="kling-4.0-flash",
             products=(TEXT, IMAGE, OMNI),
             resolutions=("720p",),
             aspect_ratios=("16:9", "9:16", "1:1", "21:9"),
-            seconds=_up_to(3, 20),
+            seconds=_build_range(3, 20),
             always_audio=True,
             last_frame=False,
             elements=7,

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.products.models import Model
+from kling_provider.sandbox.products.models import SandboxModel
 
 VIDEOS = ("feature_video", "base_video")
 FRAMES = ("first_frame", "last_frame")
@@ -28,29 +28,31 @@ O1 = "kling-o1"
 def check_list(value: Any) -> None:
     """Refuse ``contents`` of another type, in the words of the live host."""
     if value is not None and not isinstance(value, list):
-        raise invalid("contents value type is invalid, expected array")  # observed
+        raise InvalidParameter("contents value type is invalid, expected array")  # observed
 
 
 def check_entry(kind: str, entry: Fields) -> None:
     """Refuse one of ``contents`` in the words of the live host."""
     if kind not in KNOWN:
-        raise invalid(f"{entry.name('type')} value '{kind}' is invalid")  # observed
-    if kind == "prompt" and not (entry.text("text") or "").strip():
-        raise invalid("content item of type 'prompt' must have non-blank text")  # observed
-    if kind in (*IMAGES, "middle_frame", *VIDEOS) and not (entry.text("url") or "").strip():
-        raise invalid(f"content item of type '{kind}' must have a non-blank url")  # observed for the frames
+        raise InvalidParameter(f"{entry.name_field('type')} value '{kind}' is invalid")  # observed
+    if kind == "prompt" and not (entry.read_text("text") or "").strip():
+        raise InvalidParameter("content item of type 'prompt' must have non-blank text")  # observed
+    if kind in (*IMAGES, "middle_frame", *VIDEOS) and not (entry.read_text("url") or "").strip():
+        raise InvalidParameter(
+            f"content item of type '{kind}' must have a non-blank url"
+        )  # observed for the frames
     if kind == "element" and not entry.raw.get("element_id"):
-        raise invalid("Invalid element id: ")  # observed
+        raise InvalidParameter("Invalid element id: ")  # observed
 
 
 def check_names(names: Sequence[str]) -> None:
     """Refuse an ``id`` that two of ``contents`` have (documented)."""
     for name in names:
         if names.count(name) > 1:
-            raise invalid(f"contents id {name} must be unique")
+            raise InvalidParameter(f"contents id {name} must be unique")
 
 
-def check_settings(model: Model, counts: Mapping[str, int], *, audio: str, multi_shot: bool) -> None:
+def check_settings(model: SandboxModel, counts: Mapping[str, int], *, audio: str, multi_shot: bool) -> None:
     """
     Check the rules between contents and settings.
 
@@ -58,42 +60,44 @@ def check_settings(model: Model, counts: Mapping[str, int], *, audio: str, multi
     :param multi_shot: with the default of ``true`` put in, so that a base video has to turn it off.
     """
 
-    def has(*kinds: str) -> bool:
+    def has_any(*kinds: str) -> bool:
         return any(counts.get(kind) for kind in kinds)
 
-    if has("base_video") and has(*FRAMES):
-        raise invalid("base_video cannot be used with frames")  # documented
+    if has_any("base_video") and has_any(*FRAMES):
+        raise InvalidParameter("base_video cannot be used with frames")  # documented
     if not model.plain_ids:
         return
     _check_counts(counts)
-    if audio == "original" and not has(*VIDEOS):
-        raise invalid("audio mode 'original' is not supported by the current model")  # observed
-    if audio == "native" and has("base_video"):
-        raise invalid("settings.audio native is not supported with base_video")  # documented
-    if model.multi_shot and has("base_video") and multi_shot:
-        raise invalid("base_video requires settings.multi_shot false")  # documented: no multi-shot
-    if model.multi_shot and has("feature_video"):  # both documented for 3.0-omni
+    if audio == "original" and not has_any(*VIDEOS):
+        raise InvalidParameter("audio mode 'original' is not supported by the current model")  # observed
+    if audio == "native" and has_any("base_video"):
+        raise InvalidParameter("settings.audio native is not supported with base_video")  # documented
+    if model.multi_shot and has_any("base_video") and multi_shot:
+        raise InvalidParameter("base_video requires settings.multi_shot false")  # documented: no multi-shot
+    if model.multi_shot and has_any("feature_video"):  # both documented for 3.0-omni
         if not multi_shot:
-            raise invalid("feature_video requires settings.multi_shot true")
+            raise InvalidParameter("feature_video requires settings.multi_shot true")
         if audio != "off":
-            raise invalid("feature_video requires settings.audio off")
+            raise InvalidParameter("feature_video requires settings.audio off")
     if model.name == O1:  # both documented
-        if has("feature_video") and has("last_frame"):
-            raise invalid(f"feature_video cannot be used with last_frame for model {O1}")
-        if has("last_frame") and has("refer_image", "element"):
-            raise invalid(f"first_frame and last_frame exclude refer_image and element for model {O1}")
+        if has_any("feature_video") and has_any("last_frame"):
+            raise InvalidParameter(f"feature_video cannot be used with last_frame for model {O1}")
+        if has_any("last_frame") and has_any("refer_image", "element"):
+            raise InvalidParameter(
+                f"first_frame and last_frame exclude refer_image and element for model {O1}"
+            )
 
 
 def check_seed(value: Any) -> None:
     """Refuse a seed that is no number; the setting is known, but nothing documents it."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise invalid(f"settings.seed value '{value}' is invalid")  # observed
+        raise InvalidParameter(f"settings.seed value '{value}' is invalid")  # observed
 
 
 def find_elements(ids: Sequence[str]) -> None:
     """Refuse elements: the sandbox has none, and an id that is not found is refused here at create (observed)."""
     if ids:
-        raise invalid(f"Element id not found: {ids[0]}")
+        raise InvalidParameter(f"Element id not found: {ids[0]}")
 
 
 def _check_counts(counts: Mapping[str, int]) -> None:
@@ -101,12 +105,12 @@ def _check_counts(counts: Mapping[str, int]) -> None:
     elements = counts.get("element", 0)
     most = 4 if any(counts.get(kind) for kind in VIDEOS) else 7  # documented
     if elements + sum(counts.get(kind, 0) for kind in IMAGES) > most:
-        raise invalid(f"contents can have at most {most} images and elements")
+        raise InvalidParameter(f"contents can have at most {most} images and elements")
     if counts.get("first_frame") and elements > 3:  # documented
-        raise invalid("contents can have at most 3 element with first_frame")
+        raise InvalidParameter("contents can have at most 3 element with first_frame")
 
 
-def list_seconds(model: Model, counts: Mapping[str, int]) -> frozenset[int]:
+def list_seconds(model: SandboxModel, counts: Mapping[str, int]) -> frozenset[int]:
     """
     Return the lengths that a model generates of these contents.
 

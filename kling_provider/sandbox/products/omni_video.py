@@ -9,14 +9,14 @@ from kling_provider.sandbox.products.video import VideoProduct
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect
 
 
-class OmniVideo(VideoProduct):
+class OmniVideoProduct(VideoProduct):
     """``POST /omni-video/{model}`` and ``/v1/videos/omni-video``."""
 
     name = OMNI
     standard_path = "/omni-video/{model}"
     legacy_path = "/v1/videos/omni-video"
 
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check a body of either design."""
         if dialect == "standard":
             return standard_video.read_create(OMNI, model, body)

@@ -22,7 +22,7 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Output:
+class RenderedOutput:
     """One output of a task, as each API design describes it; a :class:`Link` becomes its signed URL."""
 
     type: str
@@ -34,7 +34,7 @@ class Output:
     legacy_list: str
     """The list of ``task_result`` that it stands in: ``videos``, ``images`` …"""
 
-    def links(self) -> list[Link]:
+    def list_links(self) -> list[Link]:
         """Return the files behind it, each once."""
         found = (
             value for value in (*self.standard.values(), *self.legacy.values()) if isinstance(value, Link)
@@ -42,7 +42,7 @@ class Output:
         return list({link.name: link for link in found}.values())
 
 
-def video_output(output_id: str, video: VideoFile, *, watermark: bool) -> Output:
+def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> RenderedOutput:
     """
     Describe a video.
 
@@ -51,46 +51,48 @@ def video_output(output_id: str, video: VideoFile, *, watermark: bool) -> Output
     fields: dict[str, str | int | Link] = {
         "id": output_id,
         "url": Link(f"{output_id}.mp4", video),
-        "duration": video.duration,
+        "duration": video.wire_duration,
     }
     if watermark:
         fields["watermark_url"] = Link(f"{output_id}-watermark.mp4", replace(video, watermark=True))
-    return Output(type="video", standard=fields, legacy=fields, legacy_list="videos")
+    return RenderedOutput(type="video", standard=fields, legacy=fields, legacy_list="videos")
 
 
-def image_output(output_id: str, image: ImageFile, *, index: int, watermark: bool) -> Output:
+def build_image_output(output_id: str, image: ImageFile, *, index: int, watermark: bool) -> RenderedOutput:
     """
     Describe one of a task's images.
 
     :param index: its place among them, from 0, which only the legacy design tells.
     :param watermark: it has a second file with a watermark.
     """
-    fields: dict[str, str | int | Link] = {"url": Link(f"{output_id}{image.suffix}", image)}
+    fields: dict[str, str | int | Link] = {"url": Link(f"{output_id}{image.file_suffix}", image)}
     if watermark:
         marked = replace(image, watermark=True)
-        fields["watermark_url"] = Link(f"{output_id}-watermark{image.suffix}", marked)
-    return Output(type="image", standard=fields, legacy={"index": index, **fields}, legacy_list="images")
+        fields["watermark_url"] = Link(f"{output_id}-watermark{image.file_suffix}", marked)
+    return RenderedOutput(
+        type="image", standard=fields, legacy={"index": index, **fields}, legacy_list="images"
+    )
 
 
-def sound_output(output_id: str, sound: SoundFile) -> Output:
+def build_sound_output(output_id: str, sound: SoundFile) -> RenderedOutput:
     """Describe a sound, which comes as MP3 and as WAV."""
     mp3, wav = replace(sound, format="mp3"), replace(sound, format="wav")
     links = {"mp3": Link(f"{output_id}.mp3", mp3), "wav": Link(f"{output_id}.wav", wav)}
-    return Output(
+    return RenderedOutput(
         type="audio",
         standard={
             "id": output_id,
             "mp3_url": links["mp3"],
             "wav_url": links["wav"],
-            "mp3_duration": mp3.duration,
-            "wav_duration": wav.duration,
+            "mp3_duration": mp3.wire_duration,
+            "wav_duration": wav.wire_duration,
         },
         legacy={
             "id": output_id,
             "url_mp3": links["mp3"],
             "url_wav": links["wav"],
-            "duration_mp3": mp3.duration,
-            "duration_wav": wav.duration,
+            "duration_mp3": mp3.wire_duration,
+            "duration_wav": wav.wire_duration,
         },
         legacy_list="audios",
     )

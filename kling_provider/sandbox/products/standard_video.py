@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 
-from kling_provider.sandbox.http.errors import invalid
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.products import omni_rules
-from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, Model
+from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, SandboxModel
 from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
 from kling_provider.sandbox.state.tasks import CreateRequest
@@ -29,20 +29,20 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
     name = PATH_ALIASES.get((product, path_model), path_model)
     model = MODELS.get(name)
     if model is None or product not in model.products:
-        raise invalid("model is not supported")  # observed
+        raise InvalidParameter("model is not supported")  # observed
     fields = Fields(body)
-    settings, options = fields.object("settings"), fields.object("options")
+    settings, options = fields.read_object("settings"), fields.read_object("options")
     contents = _Contents(product, model, fields)
-    resolution = settings.choice("resolution", RESOLUTIONS, "720p")
+    resolution = settings.read_choice("resolution", RESOLUTIONS, "720p")
     if resolution == "4k" and "4k" not in model.resolutions:
-        raise invalid(f"settings.resolution 4k is not supported by model {name}")
+        raise InvalidParameter(f"settings.resolution 4k is not supported by model {name}")
     if resolution == "1080p" and "1080p" not in model.resolutions:
-        raise invalid(f"settings.resolution 1080p is not supported by model {name}")
-    duration = settings.whole("duration")
+        raise InvalidParameter(f"settings.resolution 1080p is not supported by model {name}")
+    duration = settings.read_integer("duration")
     duration = 5 if duration is None else duration
-    aspect = settings.choice("aspect_ratio", model.aspect_ratios, "16:9") if product != IMAGE else None
-    audio = settings.choice("audio", model.audio, "off") if model.audio else "off"
-    multi_shot = settings.flag("multi_shot") is not False if model.multi_shot else False
+    aspect = settings.read_choice("aspect_ratio", model.aspect_ratios, "16:9") if product != IMAGE else None
+    audio = settings.read_choice("audio", model.audio, "off") if model.audio else "off"
+    multi_shot = settings.read_flag("multi_shot") is not False if model.multi_shot else False
     _check_together(name, resolution, audio, contents)
     seconds = model.seconds
     if product == OMNI:
@@ -51,11 +51,11 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
         omni_rules.check_seed(settings.raw.get("seed"))
         omni_rules.find_elements(contents.elements)
     _check_shots(contents.prompt, duration, multi_shot or name == "kling-3.0-turbo")
-    watermark = options.object("watermark_info").flag("enabled") or False
-    external_id, callback = options.text("external_task_id"), options.text("callback_url")
+    watermark = options.read_object("watermark_info").read_flag("enabled") or False
+    external_id, callback = options.read_text("external_task_id"), options.read_text("callback_url")
     for key, value in (("external_task_id", external_id), ("callback_url", callback)):
         if value is not None and not model.plain_ids:
-            raise invalid(f"options.{key} is not supported by model {name}")
+            raise InvalidParameter(f"options.{key} is not supported by model {name}")
     rate: Rate = "native" if model.always_audio or audio == "native" else "silent"
     if contents.voices and name == "kling-2.6":
         rate = "voice"
@@ -87,7 +87,7 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
 class _Contents:
     """The prompt and everything that is given beside it."""
 
-    def __init__(self, product: str, model: Model, fields: Fields) -> None:
+    def __init__(self, product: str, model: SandboxModel, fields: Fields) -> None:
         self.prompt = ""
         self.first_frame: inputs.InputImage | None = None
         self.last_frame: inputs.InputImage | None = None
@@ -101,38 +101,38 @@ class _Contents:
         self._names: list[str] = []
         limit = model.prompt_limit if product == TEXT else model.image_prompt_limit
         if product == TEXT:
-            self.prompt = fields.text("prompt") or ""
+            self.prompt = fields.read_text("prompt") or ""
         else:
             if product == OMNI:
                 omni_rules.check_list(fields.raw.get("contents"))
-            entries = fields.items("contents")
+            entries = fields.read_list("contents")
             if not entries:
-                raise invalid("contents cannot be empty")  # observed
+                raise InvalidParameter("contents cannot be empty")  # observed
             for index, entry in enumerate(entries):
-                self._add(product, Fields(entry, f"contents[{index}]"))
-            self._check(product, model)
+                self._add_entry(product, Fields(entry, f"contents[{index}]"))
+            self._check_counts(product, model)
         if not self.prompt.strip() and product != IMAGE:
-            raise invalid("prompt is required")  # observed
+            raise InvalidParameter("prompt is required")  # observed
         if limit == 26_000 and not self.prompt.isascii():
             limit = 11_000  # Kling 4.0 counts English and other writing differently
         if len(self.prompt) > limit:
-            raise invalid(f"prompt cannot exceed {limit} characters")
+            raise InvalidParameter(f"prompt cannot exceed {limit} characters")
 
-    def _add(self, product: str, entry: Fields) -> None:
-        kind = entry.text("type")
+    def _add_entry(self, product: str, entry: Fields) -> None:
+        kind = entry.read_text("type")
         if kind is None:
-            raise invalid(f"{entry.name('type')} is required")
+            raise InvalidParameter(f"{entry.name_field('type')} is required")
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if product == OMNI:
             omni_rules.check_entry(kind, entry)
-            if (name := entry.text("id")) is not None:
+            if (name := entry.read_text("id")) is not None:
                 self._names.append(name)
         if kind == "prompt":
-            self.prompt = entry.text("text") or ""
+            self.prompt = entry.read_text("text") or ""
         elif kind in ("first_frame", "middle_frame", "last_frame") or (
             kind == "refer_image" and product == OMNI
         ):
-            image = inputs.read_image(entry.raw.get("url"), entry.name("url"), legacy=False)
+            image = inputs.read_image(entry.raw.get("url"), entry.name_field("url"), legacy=False)
             self.failure_message = self.failure_message or image.failure_message
             if kind == "first_frame":
                 self.first_frame = image
@@ -141,28 +141,30 @@ class _Contents:
             else:
                 self.reference = self.reference or image
         elif kind in ("feature_video", "base_video") and product == OMNI:
-            failure_message = inputs.check_video(entry.text("url") or "")
+            failure_message = inputs.check_video(entry.read_text("url") or "")
             self.failure_message = self.failure_message or failure_message
             self.videos.append(kind)
         elif kind == "element":
             element = entry.raw.get("element_id")
-            if element is None or entry.text("id") is None:
-                raise invalid(f"{entry.name('element_id')} and {entry.name('id')} are required")
+            if element is None or entry.read_text("id") is None:
+                raise InvalidParameter(
+                    f"{entry.name_field('element_id')} and {entry.name_field('id')} are required"
+                )
             self.elements.append(str(element))
             if product != OMNI:  # the sandbox has no elements, so generation finds none; omni looks at create
                 self.failure_message = self.failure_message or f"Element id not found: {element}"
         elif kind == "voice":
-            if entry.text("voice_id") is None:
-                raise invalid(f"{entry.name('voice_id')} is required")
+            if entry.read_text("voice_id") is None:
+                raise InvalidParameter(f"{entry.name_field('voice_id')} is required")
             self.voices += 1
         # every other type is ignored, as `image` and `video` were on omni (observed), which refuses unknown ones
 
-    def _check(self, product: str, model: Model) -> None:
+    def _check_counts(self, product: str, model: SandboxModel) -> None:
         count = self.counts.get
         if product == IMAGE and self.first_frame is None:
-            raise invalid("first_frame is required")
+            raise InvalidParameter("first_frame is required")
         if self.last_frame is not None and self.first_frame is None:
-            raise invalid("last_frame requires first_frame")
+            raise InvalidParameter("last_frame requires first_frame")
         allowed = {
             "prompt": 1,
             "first_frame": 1,
@@ -176,38 +178,38 @@ class _Contents:
         for kind, most in allowed.items():
             if count(kind, 0) > most:
                 if most == 0:
-                    raise invalid(f"{kind} is not supported by model {model.name}")
-                raise invalid(f"contents can have at most {most} {kind}")
+                    raise InvalidParameter(f"{kind} is not supported by model {model.name}")
+                raise InvalidParameter(f"contents can have at most {most} {kind}")
         if len(self.videos) > 1:
-            raise invalid("contents can have at most 1 video")
+            raise InvalidParameter("contents can have at most 1 video")
         if product == OMNI:
             omni_rules.check_names(self._names)
 
 
 def _check_together(name: str, resolution: str, audio: str, contents: _Contents) -> None:
-    """Cross rules of the endpoint pages."""
+    """Check the cross rules of the endpoint pages."""
     if name == "kling-2.6" and audio == "native" and resolution != "1080p":
-        raise invalid("settings.audio native requires settings.resolution 1080p for model kling-2.6")
+        raise InvalidParameter("settings.audio native requires settings.resolution 1080p for model kling-2.6")
     if name in ("kling-2.6", "kling-2.5-turbo") and contents.last_frame is not None and resolution != "1080p":
-        raise invalid(f"last_frame requires settings.resolution 1080p for model {name}")
+        raise InvalidParameter(f"last_frame requires settings.resolution 1080p for model {name}")
     if name == "kling-2.6" and contents.last_frame is not None and audio != "off":
-        raise invalid("last_frame requires settings.audio off for model kling-2.6")
+        raise InvalidParameter("last_frame requires settings.audio off for model kling-2.6")
     if name == "kling-2.6" and contents.voices and audio == "off":
-        raise invalid("voice requires settings.audio native")
+        raise InvalidParameter("voice requires settings.audio native")
 
 
 def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
-    """``shot n, m, words;`` inside the prompt: 1-6 shots of at least 1 s that fill the duration."""
+    """Check ``shot n, m, words;`` inside the prompt: 1 to 6 shots of at least 1 s that fill the duration."""
     shots = SHOT.findall(prompt) if multi_shot else []
     if not shots:
         return
     numbered = all(1 <= int(number) <= 6 for number, _, _ in shots)
     if not numbered or len(shots) > 6 or any(int(seconds) < 1 for _, seconds, _ in shots):
-        raise invalid("multi-shot prompt must have 1 to 6 shots of at least 1 second")
+        raise InvalidParameter("multi-shot prompt must have 1 to 6 shots of at least 1 second")
     if any(len(words) > 512 for _, _, words in shots):
-        raise invalid("the prompt of a shot cannot exceed 512 characters")
+        raise InvalidParameter("the prompt of a shot cannot exceed 512 characters")
     if sum(int(seconds) for _, seconds, _ in shots) != duration:
-        raise invalid("the sum of the shots must be equal to settings.duration")
+        raise InvalidParameter("the sum of the shots must be equal to settings.duration")
 
 
 def _find_generation_failure(

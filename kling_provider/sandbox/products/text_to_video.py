@@ -3,22 +3,13 @@
 
 from __future__ import annotations
 
-from kling_provider.sandbox.products import legacy_video, standard_video
 from kling_provider.sandbox.products.models import TEXT
-from kling_provider.sandbox.products.video import VideoProduct
-from kling_provider.sandbox.state.tasks import CreateRequest, Dialect
+from kling_provider.sandbox.products.plain_video import PlainVideoProduct
 
 
-class TextToVideo(VideoProduct):
+class TextToVideoProduct(PlainVideoProduct):
     """``POST /text-to-video/{model}`` and ``/v1/videos/text2video``."""
 
     name = TEXT
     standard_path = "/text-to-video/{model}"
     legacy_path = "/v1/videos/text2video"
-    is_resold = True
-
-    def check(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
-        """Check a body of either design."""
-        if dialect == "standard":
-            return standard_video.read_create(TEXT, model, body)
-        return legacy_video.read_create(TEXT, body, lenient=lenient)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kling_provider.sandbox.media.files import VideoFile
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.products.outputs import Output, video_output
+from kling_provider.sandbox.products.outputs import RenderedOutput, build_video_output
 from kling_provider.sandbox.products.prices import Rate, price_video
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
@@ -34,12 +34,12 @@ class VideoSettings:
 class VideoProduct(Product):
     """A kind that makes one video, paid by the second."""
 
-    def price(self, request: CreateRequest) -> Decimal:
+    def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of the asked seconds by model, resolution and sound."""
         settings = VideoSettings(**request.settings)
         return price_video(request.model, settings.rate, settings.resolution, settings.duration)
 
-    def list_outputs(self, task: Task) -> Sequence[Output]:
+    def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         """Return the one video, with the prompt written into it."""
         request, settings = task.request, VideoSettings(**task.request.settings)
         facts = (request.model_name, f"{settings.duration} s", settings.resolution)
@@ -55,9 +55,9 @@ class VideoProduct(Product):
             sound=settings.sound,
             first_frame=request.image,
         )
-        return [video_output(task.output_ids[0], video, watermark=request.watermark)]
+        return [build_video_output(task.output_ids[0], video, watermark=request.watermark)]
 
-    def summarize(self, request: CreateRequest) -> str:
+    def summarize_settings(self, request: CreateRequest) -> str:
         """Return shape, resolution, length and sound."""
         settings = VideoSettings(**request.settings)
         words = (settings.aspect_ratio, settings.resolution, f"{settings.duration} s")

@@ -17,7 +17,7 @@ DAY_MS = 86_400_000
 
 
 @dataclass
-class Pack:
+class UnitPack:
     """One purchased pack of units. Its name states the number of tasks it allows at once."""
 
     total: Decimal
@@ -30,22 +30,25 @@ class Pack:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
-    def remaining(self) -> Decimal:
+    def remaining_units(self) -> Decimal:
+        """Return the units that are left, never below 0."""
         return max(Decimal(0), self.total - self.used)
 
     @property
     def invalid_ms(self) -> int:
+        """Return when the pack expires (epoch milliseconds)."""
         return self.bought_ms + PACK_DAYS * DAY_MS
 
-    def active(self, now_ms: int) -> bool:
-        return now_ms < self.invalid_ms and self.remaining > 0
+    def is_active(self, now_ms: int) -> bool:
+        """Tell whether the pack is still valid and has units left."""
+        return now_ms < self.invalid_ms and self.remaining_units > 0
 
-    def as_wire(self, now_ms: int) -> dict[str, Any]:
-        """The entry of ``resource_pack_subscribe_infos`` (Kling docs, account usage page)."""
+    def to_wire(self, now_ms: int) -> dict[str, Any]:
+        """Build the entry of ``resource_pack_subscribe_infos`` (Kling docs, account usage page)."""
         if now_ms >= self.invalid_ms:
             status = "expired"
         else:
-            status = "online" if self.remaining > 0 else "runOut"
+            status = "online" if self.remaining_units > 0 else "runOut"
         name = f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
         return {
             "resource_pack_name": name
@@ -54,7 +57,7 @@ class Pack:
             "resource_pack_id": self.id,
             "resource_pack_type": "decreasing_total",
             "total_quantity": float(self.total),
-            "remaining_quantity": float(self.remaining),
+            "remaining_quantity": float(self.remaining_units),
             "purchase_time": self.bought_ms,
             "effective_time": self.bought_ms,
             "invalid_time": self.invalid_ms,
@@ -63,7 +66,7 @@ class Pack:
 
 
 @dataclass
-class Account:
+class SandboxAccount:
     """One customer: keys, region, packs. Tasks and external ids of different accounts never meet."""
 
     name: str
@@ -71,45 +74,46 @@ class Account:
     api_key: str
     access_key: str
     secret_key: str
-    packs: list[Pack] = field(default_factory=list)
+    packs: list[UnitPack] = field(default_factory=list)
     spent: dict[Package, Decimal] = field(default_factory=dict)
 
-    def remaining(self, package: Package, now_ms: int) -> Decimal:
-        return sum((pack.remaining for pack in self._active(package, now_ms)), Decimal(0))
+    def get_remaining_units(self, package: Package, now_ms: int) -> Decimal:
+        """Return the units left in all active packs of a kind."""
+        return sum((pack.remaining_units for pack in self._list_active(package, now_ms)), Decimal(0))
 
-    def _active(self, package: Package, now_ms: int) -> list[Pack]:
-        return [pack for pack in self.packs if pack.package == package and pack.active(now_ms)]
+    def _list_active(self, package: Package, now_ms: int) -> list[UnitPack]:
+        return [pack for pack in self.packs if pack.package == package and pack.is_active(now_ms)]
 
-    def limit(self, package: Package, now_ms: int) -> int:
-        """Tasks at once: the highest value among the active packs, not their sum (concurrency page)."""
-        return max((pack.concurrency for pack in self._active(package, now_ms)), default=0)
+    def get_limit(self, package: Package, now_ms: int) -> int:
+        """Return how many tasks may run at once: the highest of the active packs, not their sum (concurrency page)."""
+        return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
-    def charge(self, units: Decimal, package: Package, now_ms: int) -> None:
+    def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
         """
         Take units from the packs, oldest first.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
         self.spent[package] = self.spent.get(package, Decimal(0)) + units
-        for pack in self._active(package, now_ms):
-            part = min(units, pack.remaining)
+        for pack in self._list_active(package, now_ms):
+            part = min(units, pack.remaining_units)
             pack.used += part
             units -= part
 
 
-def open_accounts(options: Options, now_ms: int) -> list[Account]:
+def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
     """
-    The accounts of a fresh sandbox: ``default``, a ``second`` one beside it, and one of the ``other-region``.
+    Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
 
     All have the same packs; the last one's key is good for telling what a key of the wrong region meets.
     """
 
-    def packs() -> list[Pack]:
+    def buy_packs() -> list[UnitPack]:
         if options.pack == "none":
             return []
         bought: dict[Package, float] = {"video": options.units, "image": options.image_units}
         return [
-            Pack(
+            UnitPack(
                 total=Decimal(str(units)),
                 concurrency=options.concurrency,
                 bought_ms=now_ms,
@@ -127,13 +131,13 @@ def open_accounts(options: Options, now_ms: int) -> list[Account]:
         ("other-region", elsewhere, f"-{elsewhere}", "-3"),
     )
     return [
-        Account(
+        SandboxAccount(
             name=name,
             region=region,
-            api_key=options.key + suffix,
+            api_key=options.first_key + suffix,
             access_key=options.access_key + key_suffix,
             secret_key=options.secret_key + key_suffix,
-            packs=packs(),
+            packs=buy_packs(),
         )
         for name, region, suffix, key_suffix in rows
     ]

@@ -15,20 +15,20 @@ import json
 from typing import Any
 
 from kling_provider.sandbox.http.errors import AK_SK_NOT_SUPPORTED, ApiError
-from kling_provider.sandbox.state.accounts import Account
+from kling_provider.sandbox.state.accounts import SandboxAccount
 
 
 class Authenticator:
     """Finds the account of an Authorization header, or refuses it as Kling does."""
 
-    def __init__(self, accounts: list[Account], *, region: str, open_gateway: bool = False) -> None:
+    def __init__(self, accounts: list[SandboxAccount], *, region: str, open_gateway: bool = False) -> None:
         self.accounts = accounts
         self.region = region
         self.open_gateway = open_gateway
         """A gateway to which nobody gave a key takes every ``sk-…``: they sell their own keys."""
         self.revoked: set[str] = set()
 
-    def rotate(self, name: str, api_key: str) -> None:
+    def rotate_key(self, name: str, api_key: str) -> None:
         """Give an account another API key; the old one is unknown from now on."""
         account = next(account for account in self.accounts if account.name == name)
         self.revoked.add(account.api_key)
@@ -36,7 +36,7 @@ class Authenticator:
         account.api_key = api_key
         self.open_gateway = False
 
-    def authenticate(self, header: str | None, *, accepts_tokens: bool, now: float) -> Account:
+    def find_account(self, header: str | None, *, accepts_tokens: bool, now: float) -> SandboxAccount:
         """Return the account that ``header`` belongs to; ``accepts_tokens``: signed tokens are good as well."""
         if not header or not header.strip():
             raise ApiError(1001)
@@ -57,17 +57,17 @@ class Authenticator:
             raise ApiError(1002, AK_SK_NOT_SUPPORTED)
         if token.startswith("api-key-"):
             raise ApiError(1002)
-        return self._by_token(token, now)
+        return self._find_by_token(token, now)
 
-    def _by_token(self, token: str, now: float) -> Account:
+    def _find_by_token(self, token: str, now: float) -> SandboxAccount:
         dots = token.count(".")
         if dots != 2:
             found = {0: "0", 1: "2"}.get(dots, "> 3")  # the wording of the Java library that Kling uses
             raise ApiError(1002, f"The token was expected to have 3 parts, but got {found}")
         head, payload, signature = token.split(".")
         try:
-            header, claims = _decoded(head), _decoded(payload)
-            given = _unpadded(signature)
+            header, claims = _decode_part(head), _decode_part(payload)
+            given = _decode_base64(signature)
         except (ValueError, binascii.Error):
             raise ApiError(1002, "The token is not valid JSON") from None
         account = next((one for one in self.accounts if one.access_key == claims.get("iss")), None)
@@ -86,12 +86,12 @@ class Authenticator:
         return account
 
 
-def _unpadded(text: str) -> bytes:
+def _decode_base64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _decoded(part: str) -> dict[str, Any]:
-    value = json.loads(_unpadded(part))
+def _decode_part(part: str) -> dict[str, Any]:
+    value = json.loads(_decode_base64(part))
     if not isinstance(value, dict):
         raise ValueError("a token's part must be an object")
     return value

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from kling_provider.sandbox.http.errors import ApiError, invalid
+from kling_provider.sandbox.http.errors import ApiError, InvalidParameter
 from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.media.inputs import BAD_PIXELS, UNREACHABLE
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.state.accounts import Account, open_accounts
+from kling_provider.sandbox.state.accounts import SandboxAccount, open_accounts
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.journal import Journal
-from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, milliseconds
+from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, to_milliseconds
 
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
 ID_EPOCH_MS = 1_568_028_519_586
@@ -69,71 +69,78 @@ class Backend:
         self.options = options
         self.clock: Callable[[], float] = clock or Clock()
         self.lock = threading.RLock()
-        self.accounts = open_accounts(options, milliseconds(self.clock()))
+        self.accounts = open_accounts(options, to_milliseconds(self.clock()))
         self._journal = journal or Journal(None)
         self._last_id = 0
-        self._empty()
-        self._remember(self._journal.tasks)
+        self._reset_state()
+        self._restore_tasks(self._journal.tasks)
 
-    def clear(self) -> None:
+    def clear_tasks(self) -> None:
         """Forget all tasks and fill up the packs."""
         with self.lock:
-            self._journal.clear()
-            self._empty()
+            self._journal.clear_tasks()
+            self._reset_state()
 
-    def _remember(self, tasks: Iterable[Task]) -> None:
+    def _restore_tasks(self, tasks: Iterable[Task]) -> None:
         """Take over tasks of before. What had not ended goes on, as Kling does not stop for us."""
         now = self.clock()
         for task in tasks:
-            self._enter(task)
-            if not task.live(now):
+            self._enter_task(task)
+            if not task.is_live(now):
                 del self._unsettled[task.id]
                 task.settled = True
             self._last_id = max(self._last_id, int(task.id), *map(int, task.output_ids))
 
-    def _empty(self) -> None:
+    def _reset_state(self) -> None:
         with self.lock:
             self._tasks: dict[str, Task] = {}
             self._by_external: dict[tuple[str, str], list[Task]] = {}
             self._unsettled: dict[str, Task] = {}
             self.peak_live = 0
             self.peak_live_by_model: dict[str, int] = {}
-            fresh = open_accounts(self.options, milliseconds(self.clock()))
+            fresh = open_accounts(self.options, to_milliseconds(self.clock()))
             for account, new in zip(self.accounts, fresh, strict=True):
                 account.packs = new.packs
                 account.spent.clear()
 
-    def account(self, name: str = "default") -> Account:
+    def get_account(self, name: str = "default") -> SandboxAccount:
+        """Return the account of this name."""
         return next(account for account in self.accounts if account.name == name)
 
     # creating
 
-    def create(
+    def create_task(
         self,
-        account: Account,
+        account: SandboxAccount,
         request: CreateRequest,
         *,
         fault: Callable[[], TaskFault] = lambda: NO_FAULT,
         locked: bool = True,
     ) -> Task:
         """
-        Make a task, or refuse: duplicate external id (1201), no units (1102), no free slot (1303).
+        Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
 
         :param fault: asked only when a task is really made.
         :param locked: False: duplicates are accepted, as on a gateway.
         """
         with self.lock:
-            now = self.settle()
-            if locked and request.external_id is not None and self._taken(account, request.external_id, now):
-                raise invalid(f"External_task_id {request.external_id} already exists")  # observed
-            if account.remaining(request.package, milliseconds(now)) <= 0:
+            now = self.settle_tasks()
+            if (
+                locked
+                and request.external_id is not None
+                and self._is_taken(account, request.external_id, now)
+            ):
+                raise InvalidParameter(f"External_task_id {request.external_id} already exists")  # observed
+            if account.get_remaining_units(request.package, to_milliseconds(now)) <= 0:
                 raise ApiError(1102)
             live = self._count_beside(account, request)
-            if not request.answered_at_once and live >= account.limit(request.package, milliseconds(now)):
+            if not request.answered_at_once and live >= account.get_limit(
+                request.package, to_milliseconds(now)
+            ):
                 raise ApiError(1303)
-            return self._make(account, request, fault(), now)
+            return self._make_task(account, request, fault(), now)
 
-    def _count_beside(self, account: Account, request: CreateRequest) -> int:
+    def _count_beside(self, account: SandboxAccount, request: CreateRequest) -> int:
         """Count the tasks that share a limit with ``request``: by account, model and kind of pack."""
         return sum(
             (task.account, task.request.model, task.request.package)
@@ -141,12 +148,14 @@ class Backend:
             for task in self._unsettled.values()
         )
 
-    def _taken(self, account: Account, external_id: str, now: float) -> bool:
-        """Account-wide, over all products, and for failed originals as well."""
+    def _is_taken(self, account: SandboxAccount, external_id: str, now: float) -> bool:
+        """Tell whether the external id was used in the account: by any product, and by failed tasks as well."""
         same = self._by_external.get((account.name, external_id), [])
-        return any(task.visible(now) or not task.frees_id for task in same)
+        return any(task.is_visible(now) or not task.frees_id for task in same)
 
-    def _make(self, account: Account, request: CreateRequest, fault: TaskFault, now: float) -> Task:
+    def _make_task(
+        self, account: SandboxAccount, request: CreateRequest, fault: TaskFault, now: float
+    ) -> Task:
         render = self.options.render_seconds * fault.slower / self.options.time_scale
         message = request.failure_message or fault.message or ""
         ends = now + render
@@ -161,8 +170,8 @@ class Backend:
         elif message:
             ends = now + render * fault.fails_after
         task = Task(
-            id=self._next_id(now),
-            output_ids=[self._next_id(now) for _ in range(request.output_count)],
+            id=self._make_id(now),
+            output_ids=[self._make_id(now) for _ in range(request.output_count)],
             account=account.name,
             request=request,
             created=now,
@@ -175,105 +184,113 @@ class Backend:
             given_up_at=math.inf if math.isinf(fault.given_up_after) else now + render * fault.given_up_after,
             given_up_because=fault.given_up_because,
         )
-        self._journal.add(task)
-        self._enter(task)
+        self._journal.add_task(task)
+        self._enter_task(task)
         if request.answered_at_once:
-            self.settle()
+            self.settle_tasks()
             return task
         self.peak_live = max(self.peak_live, len(self._unsettled))
         beside = self._count_beside(account, request)
         self.peak_live_by_model[request.model] = max(beside, self.peak_live_by_model.get(request.model, 0))
         return task
 
-    def _enter(self, task: Task) -> None:
+    def _enter_task(self, task: Task) -> None:
         self._tasks[task.id] = task
         self._unsettled[task.id] = task
         if task.request.external_id is not None:
             key = (task.account, task.request.external_id)
             self._by_external.setdefault(key, []).append(task)
 
-    def _next_id(self, now: float) -> str:
-        snowflake = (milliseconds(now) - ID_EPOCH_MS) << 22
+    def _make_id(self, now: float) -> str:
+        snowflake = (to_milliseconds(now) - ID_EPOCH_MS) << 22
         self._last_id = max(snowflake, self._last_id + 1)
         return str(self._last_id)
 
-    def settle(self) -> float:
-        """Take the units of tasks that succeeded since the last call; returns the time it is now."""
+    def settle_tasks(self) -> float:
+        """Take the units of tasks that succeeded since the last call; return the time it is now (epoch seconds)."""
         with self.lock:
             now = self.clock()
-            ended = [task for task in self._unsettled.values() if not task.live(now)]
+            ended = [task for task in self._unsettled.values() if not task.is_live(now)]
             for task in sorted(ended, key=lambda task: task.ends):
                 del self._unsettled[task.id]
                 task.settled = True
                 if not task.message:
-                    self.account(task.account).charge(
-                        task.price, task.request.package, milliseconds(task.ends)
+                    self.get_account(task.account).charge_units(
+                        task.price, task.request.package, to_milliseconds(task.ends)
                     )
             return now
 
     # reading
 
-    def by_ids(self, account: Account, ids: Iterable[str]) -> list[Task]:
-        """The tasks with these ids; unknown ones and those of others are left out (observed)."""
+    def find_by_ids(self, account: SandboxAccount, ids: Iterable[str]) -> list[Task]:
+        """Return the tasks with these ids; unknown ones and those of others are left out (observed)."""
         with self.lock:
-            now = self.settle()
+            now = self.settle_tasks()
             found = (self._tasks.get(task_id) for task_id in dict.fromkeys(ids))
-            return [task for task in found if task and task.account == account.name and task.visible(now)]
+            return [task for task in found if task and task.account == account.name and task.is_visible(now)]
 
-    def by_external_ids(self, account: Account, ids: Iterable[str]) -> list[Task]:
+    def find_by_external_ids(self, account: SandboxAccount, ids: Iterable[str]) -> list[Task]:
+        """Return the tasks with these external ids that reads can find; a gateway's may be several for one id."""
         with self.lock:
-            now = self.settle()
+            now = self.settle_tasks()
             return [
                 task
                 for external_id in dict.fromkeys(ids)
                 for task in self._by_external.get((account.name, external_id), [])
-                if task.visible(now)
+                if task.is_visible(now)
             ]
 
-    def by_legacy_path(self, account: Account, product: str, value: str, *, by_external: bool = True) -> Task:
-        """One task by its id or external id in the same place of the path; bound to that path."""
+    def find_by_legacy_path(
+        self, account: SandboxAccount, product: str, value: str, *, by_external: bool = True
+    ) -> Task:
+        """
+        Return the task whose id or external id stands in a legacy path; the path must have made it.
 
-        def fits(task: Task) -> bool:
+        :raises InvalidParameter: there is none.
+        """
+
+        def is_of_path(task: Task) -> bool:
             return task.request.dialect == "legacy" and task.request.product == product
 
         with self.lock:
-            own = [task for task in self.by_ids(account, [value]) if fits(task)]
-            named = self.by_external_ids(account, [value]) if by_external else []
-            named = [task for task in named if fits(task)]
+            own = [task for task in self.find_by_ids(account, [value]) if is_of_path(task)]
+            named = self.find_by_external_ids(account, [value]) if by_external else []
+            named = [task for task in named if is_of_path(task)]
             if not own and not named:
-                raise invalid(f"Task not found by id/external id: {value}")  # observed
+                raise InvalidParameter(f"Task not found by id/external id: {value}")  # observed
             return own[0] if own else named[-1]
 
-    def listed(self, account: Account, *, start: float = 0, end: float = math.inf) -> list[Task]:
-        """The account's tasks that were created in ``[start, end]``, newest first (the order is a choice)."""
+    def list_tasks(self, account: SandboxAccount, *, start: float = 0, end: float = math.inf) -> list[Task]:
+        """Return the account's tasks of ``[start, end]`` (epoch seconds), newest first (the order is a choice)."""
         with self.lock:
-            now = self.settle()
+            now = self.settle_tasks()
             return [
                 task
                 for task in reversed(self._tasks.values())
-                if task.account == account.name and start <= task.created <= end and task.visible(now)
+                if task.account == account.name and start <= task.created <= end and task.is_visible(now)
             ]
 
-    def running(self) -> Sequence[Task]:
-        """Tasks that have not ended."""
+    def list_running(self) -> Sequence[Task]:
+        """Return the tasks that have not ended."""
         with self.lock:
-            self.settle()
+            self.settle_tasks()
             return list(self._unsettled.values())
 
-    def task(self, task_id: str) -> Task | None:
+    def get_task(self, task_id: str) -> Task | None:
+        """Return the task of any account with this id, forgotten or not; None for an unknown id."""
         with self.lock:
             return self._tasks.get(task_id)
 
     def all(self) -> Sequence[Task]:
-        """Every task that was ever made, oldest first, forgotten ones too."""
+        """Return every task that was ever made, oldest first, forgotten ones too."""
         with self.lock:
-            self.settle()
+            self.settle_tasks()
             return list(self._tasks.values())
 
     # controls
 
     def set_limits(self, *, units: float | None = None, concurrency: int | None = None) -> None:
-        """Change the video units and the concurrency of every account, and of those that :meth:`clear` opens later."""
+        """Change video units and concurrency of every account, also for what :meth:`clear_tasks` opens later."""
         with self.lock:
             if concurrency is not None:
                 self.options.concurrency = concurrency
@@ -286,15 +303,15 @@ class Backend:
                     if units is not None and pack.package == "video":
                         pack.total, pack.used = Decimal(str(units)), Decimal(0)
 
-    def figures(self) -> dict[str, Any]:
-        """The backend's part of the statistics."""
+    def build_figures(self) -> dict[str, Any]:
+        """Build the backend's part of the statistics."""
         with self.lock:
-            now = self.settle()
+            now = self.settle_tasks()
             states = dict.fromkeys(("submitted", "processing", "succeeded", "failed"), 0)
             per_external: dict[str, int] = {}
             slots = []
             for task in self._tasks.values():
-                states[task.state(now)] += 1
+                states[task.get_state(now)] += 1
                 name = task.request.external_id
                 if name is not None:
                     per_external[name] = per_external.get(name, 0) + 1
@@ -304,8 +321,8 @@ class Backend:
                         "external_task_id": name,
                         "account": task.account,
                         "model": task.request.model,
-                        "taken": milliseconds(task.created),
-                        "freed": None if task.live(now) else milliseconds(task.ends),
+                        "taken": to_milliseconds(task.created),
+                        "freed": None if task.is_live(now) else to_milliseconds(task.ends),
                     }
                 )
             return {
@@ -315,15 +332,15 @@ class Backend:
                 "peak_live": self.peak_live,
                 "peak_live_by_model": dict(self.peak_live_by_model),
                 "slots": slots,
-                "units": self._units("video", now),
-                "image_units": self._units("image", now),
+                "units": self._build_units("video", now),
+                "image_units": self._build_units("image", now),
             }
 
-    def _units(self, package: Package, now: float) -> dict[str, dict[str, str]]:
+    def _build_units(self, package: Package, now: float) -> dict[str, dict[str, str]]:
         return {
             account.name: {
                 "spent": format_amount(account.spent.get(package, Decimal(0))),
-                "remaining": format_amount(account.remaining(package, milliseconds(now))),
+                "remaining": format_amount(account.get_remaining_units(package, to_milliseconds(now))),
             }
             for account in self.accounts
         }

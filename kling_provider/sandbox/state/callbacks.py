@@ -75,7 +75,7 @@ class CallbackSender:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def watch(self, task: Task) -> None:
+    def watch_task(self, task: Task) -> None:
         """Send a callback at every change of the task's state from now on, where it asked for them."""
         url = task.request.callback_url
         if url is None:
@@ -87,16 +87,17 @@ class CallbackSender:
             for moment in {task.starts, task.ends} - {math.inf}:
                 heapq.heappush(self._due, (moment, next(self._numbers), task))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="sandbox-callbacks", daemon=True)
+                self._thread = threading.Thread(target=self._send_due, name="sandbox-callbacks", daemon=True)
                 self._thread.start()
             self._changed.notify()
 
-    def close(self) -> None:
+    def stop_sending(self) -> None:
+        """End the thread; what is due later is never sent."""
         with self._changed:
             self._closed = True
             self._changed.notify()
 
-    def _run(self) -> None:
+    def _send_due(self) -> None:
         while True:
             with self._changed:
                 while not self._closed and (not self._due or self._due[0][0] > self._clock()):
@@ -105,9 +106,9 @@ class CallbackSender:
                 if self._closed:
                     return
                 moment, _, task = heapq.heappop(self._due)
-            self._send(task, moment)
+            self._send_callback(task, moment)
 
-    def _send(self, task: Task, moment: float) -> None:
+    def _send_callback(self, task: Task, moment: float) -> None:
         assert task.request.callback_url is not None
         parts = urlsplit(task.request.callback_url)
         body = json.dumps(self._describe(task, moment), ensure_ascii=False, separators=(",", ":"))

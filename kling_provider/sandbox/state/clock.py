@@ -9,7 +9,7 @@ import time
 
 class Clock:
     """
-    Real time plus what :meth:`advance` added.
+    Real time plus what :meth:`advance_by` added.
 
     Timestamps on the wire are this clock's; only the time a render takes is scaled.
     """
@@ -22,11 +22,16 @@ class Clock:
         return time.time() + self._ahead
 
     @property
-    def ahead(self) -> float:
-        """Seconds by which it was pushed in all."""
+    def seconds_ahead(self) -> float:
+        """Return the seconds by which it was pushed in all."""
         return self._ahead
 
-    def advance(self, seconds: float) -> None:
+    def advance_by(self, seconds: float) -> None:
+        """
+        Push the clock forward.
+
+        :raises ValueError: ``seconds`` is below 0.
+        """
         if seconds < 0:
             raise ValueError("the sandbox's clock does not go backwards; skewed_clock is the fault for that")
         with self._lock:

@@ -32,7 +32,7 @@ MATCH_KEYS = {"external_task_id", "task_id", "model", "product", "prompt_contain
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """``before``: instead of the work. ``after``: to its answer. ``task``: to the task that a create makes,
     drawn only when one is made. ``standing``: a property of the host while the rule is in force (no ``times``)."""
 
@@ -46,26 +46,28 @@ ALL = OPERATIONS
 CREATE = ("create",)
 READS = ("read", "list")
 
-KINDS: dict[str, Kind] = {
-    "answer_lost_before": Kind("before", CREATE, "connection closed, nothing was made", {}),
-    "answer_lost_after": Kind("after", CREATE, "the task was made, connection closed without an answer", {}),
-    "answer_cut": Kind(
+KINDS: dict[str, FaultKind] = {
+    "answer_lost_before": FaultKind("before", CREATE, "connection closed, nothing was made", {}),
+    "answer_lost_after": FaultKind(
+        "after", CREATE, "the task was made, connection closed without an answer", {}
+    ),
+    "answer_cut": FaultKind(
         "after", CREATE, "the task was made, the answer's body stops at this share", {"at": 0.5}
     ),
-    "error_before": Kind("before", CREATE, "5000, 5001 or 5002, nothing was made", {"code": 5000}),
-    "error_after": Kind("after", CREATE, "5000, 5001 or 5002, but the task was made", {"code": 5000}),
-    "html_502": Kind(
+    "error_before": FaultKind("before", CREATE, "5000, 5001 or 5002, nothing was made", {"code": 5000}),
+    "error_after": FaultKind("after", CREATE, "5000, 5001 or 5002, but the task was made", {"code": 5000}),
+    "html_502": FaultKind(
         "before", CREATE, "an HTML page of a proxy", {"made": False, "status": 502, "retry_after": None}
     ),
-    "redirect": Kind("before", CREATE, "sent elsewhere", {"status": 307, "location": None}),
-    "status_408": Kind("before", CREATE, "408 of a proxy", {"made": False}),
-    "answer": Kind(
+    "redirect": FaultKind("before", CREATE, "sent elsewhere", {"status": 307, "location": None}),
+    "status_408": FaultKind("before", CREATE, "408 of a proxy", {"made": False}),
+    "answer": FaultKind(
         "before",
         CREATE,
         "this answer instead: status, headers, and as its body JSON, or a text as it is; made: the task exists",
         {"status": 400, "headers": {}, "body": "", "made": False},
     ),
-    "slow": Kind(
+    "slow": FaultKind(
         "after",
         ALL,
         "the answer waits (a read time-out); before: so does the work",
@@ -74,26 +76,28 @@ KINDS: dict[str, Kind] = {
             "before": False,
         },
     ),
-    "drip": Kind(
+    "drip": FaultKind(
         "after",
         ALL,
         "the answer comes byte by byte, with so many seconds between two; head: its head as well",
         {"seconds": 0.4, "head": False},
     ),
-    "flood": Kind(
+    "flood": FaultKind(
         "after",
         READS,
         "the answer is padded to so many megabytes; gzip: packed, which is a thousandth",
         {"megabytes": 100, "gzip": True},
     ),
-    "rate_limited": Kind("before", ALL, "1302", {"retry_after": None}),
-    "concurrency": Kind("before", CREATE, "1303", {}),
-    "arrears": Kind("before", CREATE, "1101", {}),
-    "exhausted": Kind("before", CREATE, "1102", {}),
-    "auth": Kind("before", ALL, "1000, 1002, 1003, 1004, 1103 or 1304", {"code": 1002}),
-    "refused": Kind("before", CREATE, "any code of the table, with a text", {"code": 1201, "message": None}),
-    "moderation": Kind("before", CREATE, "1301 at create; as a task: see task_fails", {"code": 1301}),
-    "task_fails": Kind(
+    "rate_limited": FaultKind("before", ALL, "1302", {"retry_after": None}),
+    "concurrency": FaultKind("before", CREATE, "1303", {}),
+    "arrears": FaultKind("before", CREATE, "1101", {}),
+    "exhausted": FaultKind("before", CREATE, "1102", {}),
+    "auth": FaultKind("before", ALL, "1000, 1002, 1003, 1004, 1103 or 1304", {"code": 1002}),
+    "refused": FaultKind(
+        "before", CREATE, "any code of the table, with a text", {"code": 1201, "message": None}
+    ),
+    "moderation": FaultKind("before", CREATE, "1301 at create; as a task: see task_fails", {"code": 1301}),
+    "task_fails": FaultKind(
         "task",
         CREATE,
         "the task that is made fails, after this part of its render",
@@ -102,34 +106,36 @@ KINDS: dict[str, Kind] = {
             "after": 0.5,
         },
     ),
-    "stuck": Kind("task", CREATE, "the task never ends", {}),
-    "slow_render": Kind("task", CREATE, "rendering takes this many times longer", {"factor": 10}),
-    "ids_forgotten": Kind(
+    "stuck": FaultKind("task", CREATE, "the task never ends", {}),
+    "slow_render": FaultKind("task", CREATE, "rendering takes this many times longer", {"factor": 10}),
+    "ids_forgotten": FaultKind(
         "task",
         CREATE,
         "after these seconds the task and its id are not found; mode refused: a create with the id is still "
         "refused, mode free: it makes a new task",
         {"seconds": 0, "mode": "refused"},
     ),
-    "gateway_gives_up": Kind(
+    "gateway_gives_up": FaultKind(
         "task",
         CREATE,
         "a new-api gateway fails the task after this part of its render, while Kling goes on",
         {"message": "task timed out", "after": 0.5},
     ),
-    "cut_download": Kind("after", ("download",), "the file stops at this share of its length", {"at": 0.5}),
-    "expired_link": Kind("after", READS, "links of this answer die after these seconds", {"seconds": 0}),
-    "unknown_status": Kind("after", READS, "a status word that nobody knows", {"status": "paused"}),
-    "outputs": Kind(
+    "cut_download": FaultKind(
+        "after", ("download",), "the file stops at this share of its length", {"at": 0.5}
+    ),
+    "expired_link": FaultKind("after", READS, "links of this answer die after these seconds", {"seconds": 0}),
+    "unknown_status": FaultKind("after", READS, "a status word that nobody knows", {"status": "paused"}),
+    "outputs": FaultKind(
         "after",
         READS,
         'finished tasks have these outputs; "real" stands for the first real one, as an entry and as a url',
         {"outputs": []},
     ),
-    "missing_id": Kind("after", CREATE, "the task was made, a 2xx without an id", {}),
-    "wrong_code_shape": Kind("after", ALL, "the envelope's code as this text", {"code": "0"}),
-    "outage": Kind("before", READS, "reads answer 503; use for_seconds", {"status": 503}),
-    "refuse_connect": Kind(
+    "missing_id": FaultKind("after", CREATE, "the task was made, a 2xx without an id", {}),
+    "wrong_code_shape": FaultKind("after", ALL, "the envelope's code as this text", {"code": "0"}),
+    "outage": FaultKind("before", READS, "reads answer 503; use for_seconds", {"status": 503}),
+    "refuse_connect": FaultKind(
         "standing",
         ALL,
         "the port is closed for these seconds, from when it is set",
@@ -137,12 +143,18 @@ KINDS: dict[str, Kind] = {
             "seconds": 5,
         },
     ),
-    "external_id_not_echoed": Kind(
+    "external_id_not_echoed": FaultKind(
         "standing", ALL, "answers never carry the external id; the lock works", {}
     ),
-    "ids_ignored": Kind("standing", CREATE, "external ids are dropped: no lock, no echo, no look-up", {}),
-    "no_lock": Kind("standing", CREATE, "a second create with the same external id makes a second task", {}),
-    "skewed_clock": Kind("standing", ALL, "Date header and token check are off by this", {"seconds": 600}),
+    "ids_ignored": FaultKind(
+        "standing", CREATE, "external ids are dropped: no lock, no echo, no look-up", {}
+    ),
+    "no_lock": FaultKind(
+        "standing", CREATE, "a second create with the same external id makes a second task", {}
+    ),
+    "skewed_clock": FaultKind(
+        "standing", ALL, "Date header and token check are off by this", {"seconds": 600}
+    ),
 }
 
 
@@ -183,20 +195,22 @@ class Rule:
         return self.parameters[name]
 
     @property
-    def phase(self) -> Phase:
-        """A kind that works instead of the create or to its answer says so by ``made`` or ``before``."""
+    def acting_phase(self) -> Phase:
+        """Return when it acts; ``made`` and ``before`` move a kind to the work's answer or to before the work."""
         if self.parameters.get("made"):
             return "after"
         return "before" if self.parameters.get("before") else self.kind.phase
 
-    def concerns(self, operation: str, subjects: Sequence[Attributes], now: float) -> bool:
+    def can_act_on(self, operation: str, subjects: Sequence[Attributes], now: float) -> bool:
+        """Tell whether the rule is still in force, and meant for the operation and one of the subjects."""
         if self.until is not None and now >= self.until:
             return False
         if "any" not in self.on and operation not in self.on:
             return False
-        return not self.match or any(self.fits(subject) for subject in subjects)
+        return not self.match or any(self.is_matching(subject) for subject in subjects)
 
-    def fits(self, subject: Attributes) -> bool:
+    def is_matching(self, subject: Attributes) -> bool:
+        """Tell whether every key of ``match`` fits the subject; ``nth`` is not looked at."""
         for key, wanted in self.match.items():
             if key == "prompt_contains":
                 if wanted not in (subject.get("prompt") or ""):
@@ -208,7 +222,8 @@ class Rule:
                 return False
         return True
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
+        """Return the rule as it was set, with how often it was asked and acted."""
         return {**self.raw, "seen": self.seen, "acted": self.acted}
 
 
@@ -221,14 +236,14 @@ class Faults:
         self._rules: list[Rule] = []
         self._random = random.Random(seed)
 
-    def replace(self, rules: Iterable[object], now: float) -> None:
+    def replace_rules(self, rules: Iterable[object], now: float) -> None:
         """Put these rules in the place of all others, and start the random numbers again."""
         checked = [Rule(raw, position, now) for position, raw in enumerate(rules, 1)]
         with self._lock:
             self._rules = checked
             self._random = random.Random(self._seed)
 
-    def draw(
+    def draw_rule(
         self,
         phase: Phase,
         operation: str,
@@ -238,7 +253,7 @@ class Faults:
         slow_only: bool = False,
     ) -> tuple[Rule | None, float]:
         """
-        The rule of this phase that acts now, and the seconds by which ``slow`` delays.
+        Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
 
         :param slow_only: the work was refused, so a fault of its answer waits for one that was not.
         """
@@ -247,9 +262,9 @@ class Faults:
         with self._lock:
             for rule in self._rules:
                 slow = rule.name == "slow"
-                if rule.phase != phase or (not slow and (slow_only or chosen is not None)):
+                if rule.acting_phase != phase or (not slow and (slow_only or chosen is not None)):
                     continue
-                if not rule.concerns(operation, subjects, now) or not self._acts(rule):
+                if not rule.can_act_on(operation, subjects, now) or not self._try_rule(rule):
                     continue
                 if slow:
                     delay += float(rule["seconds"])
@@ -257,16 +272,18 @@ class Faults:
                     chosen = rule
         return chosen, delay
 
-    def of_task(self, subject: Attributes, now: float) -> list[Rule]:
-        """All rules that act on a task which is being made."""
+    def draw_task_rules(self, subject: Attributes, now: float) -> list[Rule]:
+        """Return all rules that act on a task which is being made."""
         with self._lock:
             return [
                 rule
                 for rule in self._rules
-                if rule.phase == "task" and rule.concerns("create", [subject], now) and self._acts(rule)
+                if rule.acting_phase == "task"
+                and rule.can_act_on("create", [subject], now)
+                and self._try_rule(rule)
             ]
 
-    def _acts(self, rule: Rule) -> bool:
+    def _try_rule(self, rule: Rule) -> bool:
         rule.seen += 1
         if rule.nth and rule.seen not in rule.nth:
             return False
@@ -277,25 +294,27 @@ class Faults:
         rule.acted += 1
         return True
 
-    def standing(self, name: str, subject: Attributes, now: float) -> Rule | None:
-        """A rule of a ``standing`` kind that is in force for this subject."""
+    def find_standing(self, name: str, subject: Attributes, now: float) -> Rule | None:
+        """Return a rule of a ``standing`` kind that is in force for this subject."""
         with self._lock:
             for rule in self._rules:
-                if rule.name == name and rule.concerns(rule.on[0], [subject], now):
+                if rule.name == name and rule.can_act_on(rule.on[0], [subject], now):
                     return rule
         return None
 
     @property
-    def armed(self) -> bool:
+    def has_rules(self) -> bool:
+        """Return whether any rule was set."""
         return bool(self._rules)
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return the rules as they were set, with how often each was asked and acted."""
         with self._lock:
-            return [rule.as_json() for rule in self._rules]
+            return [rule.to_json() for rule in self._rules]
 
 
-def table() -> str:
-    """The kinds as text, for ``--help`` and people."""
+def format_table() -> str:
+    """Format the kinds as text, for ``--help`` and people."""
     lines = []
     for name, kind in KINDS.items():
         on = "any" if kind.on == ALL else ",".join(kind.on)

@@ -39,31 +39,32 @@ class Journal:
         """Seconds by which the clock had been pushed."""
         self._file: IO[bytes] | None = None
         if folder is not None:
-            self._open(folder / NAME)
+            self._open_file(folder / NAME)
 
-    def add(self, task: Task) -> None:
+    def add_task(self, task: Task) -> None:
         """Keep a new task, before its create is answered."""
-        self._write({"task": asdict(task)})
+        self._write_entry({"task": asdict(task)})
 
     def push_clock(self, ahead: float) -> None:
         """Keep how far the clock was pushed in all."""
         self.ahead = ahead
-        self._write({"ahead": ahead})
+        self._write_entry({"ahead": ahead})
 
-    def clear(self) -> None:
+    def clear_tasks(self) -> None:
         """Forget all tasks."""
         self.tasks.clear()
         if self._file is not None:
             self._file.truncate(0)
-            self._write({"secret": self.secret.hex()})
-            self._write({"ahead": self.ahead})
+            self._write_entry({"secret": self.secret.hex()})
+            self._write_entry({"ahead": self.ahead})
 
-    def close(self) -> None:
+    def close_file(self) -> None:
+        """Close the file; what happens later is not kept."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _open(self, path: Path) -> None:
+    def _open_file(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+b")
         try:
@@ -80,34 +81,34 @@ class Journal:
             self._file.truncate(sum(map(len, lines)) - len(lines.pop()))
         for number, line in enumerate(lines, 1):
             try:
-                self._read(json.loads(line))
+                self._read_entry(json.loads(line))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 raise ValueError(
                     f"{path}:{number} was not written by this version of the sandbox ({type(error).__name__}: {error}): "
                     "move the file away to start without the tasks in it"
                 ) from None
         if not lines:
-            self.clear()
+            self.clear_tasks()
 
-    def _read(self, entry: dict[str, Any]) -> None:
+    def _read_entry(self, entry: dict[str, Any]) -> None:
         match entry:
             case {"secret": secret}:
                 self.secret = bytes.fromhex(secret)
             case {"ahead": ahead}:
                 self.ahead = float(ahead)
             case {"task": task}:
-                self.tasks.append(_restore(_convert_first_format(task) if "order" in task else task))
+                self.tasks.append(_restore_task(_convert_first_format(task) if "order" in task else task))
             case _:
                 raise ValueError(f"no such entry: {sorted(entry)}")
 
-    def _write(self, entry: dict[str, Any]) -> None:
+    def _write_entry(self, entry: dict[str, Any]) -> None:
         if self._file is not None:
-            self._file.write(json.dumps(entry, default=_plain).encode() + b"\n")
+            self._file.write(json.dumps(entry, default=_encode_value).encode() + b"\n")
             self._file.flush()
 
 
-def _plain(value: object) -> str:
-    """What JSON has no form for: amounts of money and the bytes of images."""
+def _encode_value(value: object) -> str:
+    """Encode what JSON has no form for: amounts of units and the bytes of images."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Decimal):
@@ -115,7 +116,7 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} is not kept")
 
 
-def _restore(kept: dict[str, Any]) -> Task:
+def _restore_task(kept: dict[str, Any]) -> Task:
     request = kept["request"]
     image = request["image"]
     if image is not None:

@@ -48,9 +48,10 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.clear()
+        self.clear_counts()
 
-    def clear(self) -> None:
+    def clear_counts(self) -> None:
+        """Forget counts and requests."""
         with self._lock:
             self._operations: Counter[str] = Counter()
             self._routes: Counter[str] = Counter()
@@ -62,8 +63,10 @@ class RequestLog:
             self._creates: list[dict[str, Any]] = []
             self._requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
 
-    def record(self, request: Request, answer: Response, note: RequestNote, *, received_ms: int) -> None:
-        """RequestNote one API request; called before its answer is on the wire."""
+    def record_request(
+        self, request: Request, answer: Response, note: RequestNote, *, received_ms: int
+    ) -> None:
+        """Record one API request; called before its answer is on the wire."""
         with self._lock:
             self._operations[note.operation] += 1
             self._routes[f"{request.method} {note.route or request.path}"] += 1
@@ -99,19 +102,23 @@ class RequestLog:
                 }
             )
 
-    def redirect_followed(self) -> None:
+    def count_redirect(self) -> None:
+        """Count a redirect that a client followed."""
         with self._lock:
             self._redirects_followed += 1
 
-    def callback(self, word: str) -> None:
+    def count_callback(self, word: str) -> None:
+        """Count a callback under the word for how it went: an HTTP status or the name of an error."""
         with self._lock:
             self._callbacks[word] += 1
 
-    def requests(self) -> list[dict[str, Any]]:
+    def list_requests(self) -> list[dict[str, Any]]:
+        """Return the last requests, oldest first, as the wire had them."""
         with self._lock:
             return list(self._requests)
 
-    def figures(self) -> dict[str, Any]:
+    def build_figures(self) -> dict[str, Any]:
+        """Build the log's part of the statistics."""
         with self._lock:
             count = self._operations
             return {

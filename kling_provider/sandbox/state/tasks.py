@@ -48,8 +48,8 @@ class CreateRequest:
     body: dict[str, Any] = field(default_factory=dict, repr=False)
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
-    def attributes(self) -> dict[str, str | None]:
-        """What a fault rule can look at."""
+    def list_attributes(self) -> dict[str, str | None]:
+        """Return what a fault rule can look at."""
         return {
             "external_task_id": self.external_id,
             "prompt": self.prompt,
@@ -82,26 +82,28 @@ class Task:
     frees_id: bool = False
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 
-    def state(self, now: float) -> State:
+    def get_state(self, now: float) -> State:
+        """Return the state at a time (epoch seconds)."""
         if now >= self.ends:
             return "failed" if self.message else "succeeded"
         return "processing" if now >= self.starts else "submitted"
 
-    def live(self, now: float) -> bool:
+    def is_live(self, now: float) -> bool:
+        """Tell whether it has not ended, and so counts for the concurrency limit."""
         return now < self.ends
 
-    def visible(self, now: float) -> bool:
-        """Whether reads and lists find it."""
+    def is_visible(self, now: float) -> bool:
+        """Tell whether reads and lists find it."""
         return now < self.forgotten_from and not self.request.answered_at_once
 
-    def updated(self, now: float) -> float:
-        """The time of the last change of state."""
+    def get_update_time(self, now: float) -> float:
+        """Return the time of the last change of state (epoch seconds)."""
         if now >= self.ends:
             return self.ends
         return self.starts if now >= self.starts else self.created
 
-    def progress(self, now: float) -> float:
-        """0 to 1; Kling does not publish it, the page for people shows it."""
+    def compute_progress(self, now: float) -> float:
+        """Return 0 to 1; Kling does not publish it, the page for people shows it."""
         if now >= self.ends:
             return 1.0
         if math.isinf(self.ends):
@@ -111,14 +113,15 @@ class Task:
         )
 
     @property
-    def expires(self) -> int:
-        """When the links of a finished task die."""
+    def links_expire_at(self) -> int:
+        """Return when the links of a finished task die (epoch seconds)."""
         return math.floor(self.ends) + LINK_LIFE
 
-    def attributes(self) -> dict[str, str | None]:
-        """What a fault rule can look at."""
-        return {**self.request.attributes(), "task_id": self.id}
+    def list_attributes(self) -> dict[str, str | None]:
+        """Return what a fault rule can look at."""
+        return {**self.request.list_attributes(), "task_id": self.id}
 
 
-def milliseconds(seconds: float) -> int:
+def to_milliseconds(seconds: float) -> int:
+    """Convert seconds to whole milliseconds, rounded down."""
     return math.floor(seconds * 1000)

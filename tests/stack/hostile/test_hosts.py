@@ -30,7 +30,7 @@ def test_the_triggerer_goes_on(played: Played, hostile: Hostile) -> None:
 
 
 def test_until_tomorrow_is_one_look_later(played: Played, hostile: Hostile) -> None:
-    assert [rule["acted"] for rule in hostile.tomorrow.app.faults.as_json()] == [1]
+    assert [rule["acted"] for rule in hostile.tomorrow.app.faults.to_json()] == [1]
     assert played.at_last["tomorrow"] == "success"
 
 
