@@ -58,7 +58,7 @@ class KlingConnection:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
-        return [*request.find_unsupported(self.api), *self.profile.find_unsupported(request)]
+        return [*request.find_unsupported(self.dialect.name), *self.profile.find_unsupported(request)]
 
     @property
     def host(self) -> str:
