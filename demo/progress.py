@@ -19,21 +19,21 @@ _WORDS = {
     "running": "at work",
     "up_for_retry": "to be tried again",
 }
-_ORDER = ("waiting to start", "at work", "waiting for a slot", "rendering", "to be tried again", "saved")
+_ORDER = ("waiting to start", "at work", "in the queue", "rendering", "to be tried again", "saved")
 
 
 def stages(instances: Iterable[Mapping[str, Any]], triggers: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """How many task instances are where: a deferred one waits for a free slot or for the end of its rendering."""
+    """How many task instances are where: a deferred one waits in the queue or for the end of its rendering."""
     for_a_slot = {
         (row["task_id"], row["map_index"])
         for row in triggers
-        if str(row["classpath"]).endswith("KlingSlotTrigger")
+        if str(row["classpath"]).endswith("KlingConcurrencyTrigger")
     }
     found: Counter[str] = Counter()
     for one in instances:
         if one["state"] == "deferred":
             queued = (one["task_id"], one["map_index"]) in for_a_slot
-            found["waiting for a slot" if queued else "rendering"] += 1
+            found["in the queue" if queued else "rendering"] += 1
         else:
             found[_WORDS.get(one["state"] or "", "waiting to start")] += 1
     return found

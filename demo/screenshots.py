@@ -133,7 +133,7 @@ def waiting(studio: Studio) -> None:
         pages = {theme: opened.enter_context(studio.page("/plugin/kling-videos", theme)) for theme in THEMES}
         for theme, page in pages.items():
             # The first films are done, others render, others wait.
-            for state in ("rendering", "waiting_for_slot", "done"):
+            for state in ("rendering", "waiting_for_concurrency", "done"):
                 page.locator(f"article[data-state={state}]").first.wait_for(timeout=180_000)
             studio.take(page, f"gallery-waiting-{theme}")
 

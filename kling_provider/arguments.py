@@ -44,6 +44,23 @@ class Argument(NamedTuple):
     words: Sequence[str] = ()
 
 
+#: Settings that had another name in an earlier release, and what they are called.
+RENAMED = {"slot_timeout": "queue_timeout"}
+
+
+def refuse_old_names(owner: str, given: Iterable[str]) -> None:
+    """Refuse settings by the names of an earlier release, which Airflow would call invalid without a word why.
+
+    :param owner: whose settings they are, for the message.
+    :raises KlingRequestError: naming the new names.
+    """
+    old = [f"{name} is called {RENAMED[name]} now." for name in given if name in RENAMED]
+    if old:
+        from kling_provider.exceptions import KlingRequestError
+
+        raise KlingRequestError(f"{owner}: {' '.join(old)}")
+
+
 def accept_word(*allowed: str, optional: bool = False) -> Argument:
     """Accept one of a few words."""
 

@@ -115,7 +115,7 @@ class KlingRateLimitError(KlingError):
 
 
 class KlingConcurrencyError(KlingError):
-    """No free slot (1303). Operators wait for one; only users of the hook see this."""
+    """The account is at its concurrency limit (1303). Operators wait in the queue; only users of the hook see this."""
 
 
 class KlingServerError(KlingError):
@@ -186,7 +186,7 @@ _ADVICE_BY_KIND = {
     Kind.REFUSED: "Change the request.",
     Kind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
     Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
-    Kind.NO_SLOT: "All slots of the account are taken: try again when one of its tasks has ended.",
+    Kind.NO_SLOT: "The account is at its concurrency limit: try again when one of its tasks has ended.",
 }
 
 #: With these an HTML page is the word of a server before the API, whose URL is right.

@@ -18,8 +18,8 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import one_form
 
 #: How far the same request is paid once: in this run, in this Dag, or in the whole account.
-PayOncePer = Literal["run", "dag", "content"]
-SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "content")
+PayOncePer = Literal["run", "dag", "account"]
+SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "account")
 
 #: Attempts per intended video: a new one only after Kling itself failed the one before.
 MAX_ATTEMPTS = 20
@@ -55,8 +55,9 @@ class Identity:
         images: Mapping[str, str] | None = None,
     ) -> Identity:
         """Return the identity of ``request`` at a task instance."""
-        scope: dict[str, Any] = {"per": pay_once_per}
-        if pay_once_per != "content":
+        # The word of the widest scope is hashed as "content" for ever: what was paid under it must be found.
+        scope: dict[str, Any] = {"per": "content" if pay_once_per == "account" else pay_once_per}
+        if pay_once_per != "account":
             scope |= {"dag": dag_id, "task": task_id}
             if request.name is not None:
                 scope["name"] = one_form(request.name)
@@ -66,7 +67,7 @@ class Identity:
                 scope["map"] = map_index
         return cls(
             namespace=namespace,
-            dag_id="" if pay_once_per == "content" else dag_id,
+            dag_id="" if pay_once_per == "account" else dag_id,
             scope=scope,
             fingerprint=request.fingerprint(images),
             take=request.take,

@@ -133,7 +133,7 @@ def _find_remembered(
             continue
         if one.sent.adopt:
             named[index] = one.sent.adopt
-        elif one.sent.is_shared:
+        elif one.sent.is_remembered:
             memory = PaidMemory(one.context, one.sent.memory_key, account_wide=one.sent.is_account_wide)
             record = memory.load(is_proven=bool(records))
             records[index] = record or {}

@@ -35,10 +35,10 @@ class PaidRecords:
         self._max_tries = context["ti"].max_tries
         self._records = instance_record(context)
         sent = plan.sent
-        # Beyond a run, and under the user's own id, others than this task instance may have paid.
+        # Others than this task instance may have paid.
         self._memory = (
             PaidMemory(context, sent.memory_key, account_wide=sent.is_account_wide)
-            if sent.is_shared
+            if sent.is_remembered
             else None
         )
         self._shared: SubmissionRecord | None = None

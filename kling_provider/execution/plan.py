@@ -32,6 +32,7 @@ class RequestPlan:
     :param data: the request as its author wrote it.
     :param lock: whether this host refuses a second task for it.
     :param place: where the result is saved, if this task saves it.
+    :param mapped: the task instance is one of several of a mapped task.
     """
 
     request: KlingRequest
@@ -44,6 +45,7 @@ class RequestPlan:
     pay_once_per: PayOncePer
     kling_conn_id: str
     place: OutputPlace | None = None
+    mapped: bool = False
 
     @property
     def label(self) -> str:
@@ -74,6 +76,7 @@ class RequestPlan:
             own_external_task_id=self.identity.own,
             adopt=(request.adopt or "").strip() or None,
             locked=self.lock is Lock.LOCKED,
+            mapped=self.mapped,
         )
 
     def with_stem(self, stem: str) -> RequestPlan:
@@ -144,9 +147,9 @@ def plan_request(
     )
     if pay_once_per not in SCOPES:
         raise KlingRequestError(f"pay_once_per must be one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
-    if pay_once_per == "content" and lock is not Lock.LOCKED:
+    if pay_once_per == "account" and lock is not Lock.LOCKED:
         raise KlingRequestError(
-            f"pay_once_per='content' needs a host that refuses duplicates, and {connection.host} does "
+            f"pay_once_per='account' needs a host that refuses duplicates, and {connection.host} does "
             f"not for {request.model}: nothing was sent. It must be 'run' or 'dag' there."
         )
     return RequestPlan(
@@ -160,4 +163,5 @@ def plan_request(
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,
         place=place,
+        mapped=ti.map_index >= 0,
     )

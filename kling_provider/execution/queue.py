@@ -22,7 +22,7 @@ def enter_queue(
     dag_id: str,
     patience: float,
 ) -> dict[str, Any]:
-    """Return a place in the queue: the arguments of ``KlingSlotTrigger``. A refusal keeps the old place.
+    """Return a place in the queue: the arguments of ``KlingConcurrencyTrigger``. A refusal keeps the old place.
 
     :param before: the place until now, if there was one.
     :param patience: the longest wait, in seconds.
@@ -39,7 +39,7 @@ def enter_queue(
         "dag_id": dag_id,
         "queued_at": queued_at,
         "refusals": int(before.get("refusals") or 0) + 1,
-        "slot_deadline": deadline,
+        "queue_deadline": deadline,
         "first_look": max(now + FIRST_LOOK, not_before),
         "full": refused.full,
     }
@@ -68,7 +68,7 @@ def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
     error: KlingError
     if event.get("status") == "timeout":
         error = KlingTimeout(
-            f"The account stayed at its concurrency limit for the whole slot_timeout of {label}: nothing was made, nothing is "
+            f"The account stayed at its concurrency limit for the whole queue_timeout of {label}: nothing was made, nothing is "
             "billed. A retry or a clear queues again. A larger pack, or fewer videos at once, shorten the queue."
         )
     else:
@@ -85,7 +85,7 @@ def wait_in_queue_here(queue: Mapping[str, Any]) -> Mapping[str, Any]:
     pause = FIRST_LOOK * min(4.0, 1.5 ** (int(queue["refusals"]) - 1)) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
     if (told := float(queue["first_look"]) - now) > FIRST_LOOK:
         pause = max(pause, told)
-    left = float(queue["slot_deadline"]) - now
+    left = float(queue["queue_deadline"]) - now
     if left <= 0:
         return {**queue, "status": "timeout"}
     time.sleep(min(pause, left))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk import BaseOperator
 from airflow.sdk.bases.operator import BaseOperatorMeta
 
-from kling_provider.arguments import Argument, read_arguments
+from kling_provider.arguments import Argument, read_arguments, refuse_old_names
 from kling_provider.assets import video_asset
 from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
 
@@ -23,6 +23,7 @@ class _CheckedWhenMade(BaseOperatorMeta):
     """Checks the settings of an operator when all constructors of its class have run."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        refuse_old_names(_name_owner(cls, kwargs), kwargs)
         operator = super().__call__(*args, **kwargs)
         operator._check_arguments()
         return operator
@@ -70,6 +71,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
+        refuse_old_names(_name_owner(cls, kwargs), kwargs)
         cls.read_arguments(kwargs)
         mapped = super().partial(**kwargs)
         if cls._asset_among is not None:

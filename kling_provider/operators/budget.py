@@ -52,7 +52,7 @@ class KlingBudgetOperator(KlingOperator):
         "max_usd": accept_amount(),
         "on_exceed": accept_word("fail", "skip"),
         "video_task_id": accept_text("the id of the task that will pay", optional=True),
-        "pay_once_per": accept_word("run", "dag", "content", optional=True),
+        "pay_once_per": accept_word("run", "dag", "account", optional=True),
         "kling_conn_id": accept_text("the id of a connection", optional=True),
     }
 
@@ -65,7 +65,7 @@ class KlingBudgetOperator(KlingOperator):
         max_usd: float | None = None,
         on_exceed: Literal["fail", "skip"] = "fail",
         video_task_id: str | None = None,
-        pay_once_per: Literal["run", "dag", "content"] | None = None,
+        pay_once_per: Literal["run", "dag", "account"] | None = None,
         kling_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:

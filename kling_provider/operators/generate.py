@@ -81,7 +81,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
         self.timeout = timeout
         self.poll_interval: Any = poll_interval  # seconds, once it is checked
 
-    def resume_task(
+    def execute_complete(
         self,
         context: Context,
         event: dict[str, Any],

@@ -35,13 +35,13 @@ class KlingSubmitOperator(KlingOperator):
 
     :param request: the request, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
     :param kling_conn_id: the id of the connection. (templated)
-    :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``content`` (the account).
+    :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``account``.
     :param on_ambiguous: what to do at a host without a lock when it is unknown whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice.
     :param max_units: the most units that this video may cost at list price; above it nothing is sent.
     :param plan_only: whether to do everything but the paid call: the XCom is then the exact HTTP body and the price, or
         the task that exists already. (Airflow's own ``dry_run`` is a method of operators.)
-    :param slot_timeout: the longest wait at the account's concurrency limit: seconds or a timedelta, above 0 and at most
+    :param queue_timeout: the longest wait at the account's concurrency limit: seconds or a timedelta, above 0 and at most
         30 days.
     :param deferrable: whether to wait in the triggerer; ``False`` waits in the worker.
     """
@@ -51,11 +51,11 @@ class KlingSubmitOperator(KlingOperator):
     arguments: ClassVar[Mapping[str, Argument]] = {
         "request": accept_request(),
         "kling_conn_id": accept_text("the id of a connection"),
-        "pay_once_per": accept_word("run", "dag", "content"),
+        "pay_once_per": accept_word("run", "dag", "account"),
         "on_ambiguous": accept_word("stop", "resubmit"),
         "max_units": accept_amount(),
         "plan_only": accept_flag(),
-        "slot_timeout": accept_duration(),
+        "queue_timeout": accept_duration(),
         "deferrable": accept_flag(),
     }
 
@@ -64,11 +64,11 @@ class KlingSubmitOperator(KlingOperator):
         *,
         request: Mapping[str, Any],
         kling_conn_id: str = "kling_default",
-        pay_once_per: Literal["run", "dag", "content"] = "run",
+        pay_once_per: Literal["run", "dag", "account"] = "run",
         on_ambiguous: Literal["stop", "resubmit"] = "stop",
         max_units: float | None = None,
         plan_only: bool = False,
-        slot_timeout: float | timedelta = timedelta(hours=24),
+        queue_timeout: float | timedelta = timedelta(hours=24),
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -79,18 +79,18 @@ class KlingSubmitOperator(KlingOperator):
         self.on_ambiguous = on_ambiguous
         self.max_units = max_units
         self.plan_only = plan_only
-        self.slot_timeout = slot_timeout
+        self.queue_timeout = queue_timeout
         self.deferrable = deferrable
 
     def execute(self, context: Context) -> Any:
         """Submit the request, or adopt the task that was submitted for it."""
         return self._make_run(context).submit()
 
-    def resume_slot(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_after_queue(self, context: Context, event: dict[str, Any]) -> Any:
         """Submit the request after a wait at the account's concurrency limit; nothing was sent before.
 
         :param context: the context of the task instance.
-        :param event: the event of :class:`~kling_provider.triggers.kling.KlingSlotTrigger`.
+        :param event: the event of :class:`~kling_provider.triggers.kling.KlingConcurrencyTrigger`.
         """
         return self._make_run(context).submit(queue=event)
 

@@ -43,6 +43,7 @@ class SentRequest:
     :param own_external_task_id: the user's own id, if the request carries one.
     :param adopt: the Kling task that the request names to take over.
     :param locked: Kling itself refuses a second task for it.
+    :param mapped: its task instance is one of several of a mapped task.
     :param external_task_id: the id that was sent with it; some hosts do not repeat it in their responses.
     """
 
@@ -64,17 +65,27 @@ class SentRequest:
     own_external_task_id: str | None = None
     adopt: str | None = None
     locked: bool = True
+    mapped: bool = False
     external_task_id: str | None = None
 
     @property
     def is_account_wide(self) -> bool:
         """Return whether other Dags may have paid for it."""
-        return self.pay_once_per == "content" or self.own_external_task_id is not None
+        return self.pay_once_per == "account" or self.own_external_task_id is not None
 
     @property
     def is_shared(self) -> bool:
         """Return whether other task instances may have paid for it."""
         return self.pay_once_per != "run" or self.is_account_wide
+
+    @property
+    def is_remembered(self) -> bool:
+        """Return whether it is remembered by its identity, beside the record of its task instance.
+
+        Without a lock that is also what a list paid within one run: where it shifts (a prompt file comes before the
+        others) and the run is cleared, each mapped instance has the request of another one.
+        """
+        return self.is_shared or (self.mapped and self.name is not None and not self.locked)
 
     @property
     def memory_key(self) -> str:

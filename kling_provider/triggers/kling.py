@@ -126,7 +126,7 @@ class KlingTaskTrigger(BaseTrigger):
         )
 
 
-class KlingSlotTrigger(BaseTrigger):
+class KlingConcurrencyTrigger(BaseTrigger):
     """Wait in the queue of an account at its concurrency limit (1303), and fire once when the task may try again.
 
     It sends no request. The event is ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status``
@@ -142,7 +142,7 @@ class KlingSlotTrigger(BaseTrigger):
     :param dag_id: the id of the Dag; the Dags of a queue take turns.
     :param queued_at: when this try was first refused, in seconds since the epoch; default: now.
     :param refusals: how often it was refused, for the log.
-    :param slot_deadline: when the wait ends with ``timeout``, in seconds since the epoch; default: 24 hours from now.
+    :param queue_deadline: when the wait ends with ``timeout``, in seconds since the epoch; default: 24 hours from now.
     :param first_look: the time before which it does not fire, in seconds since the epoch; default: 10 seconds from now.
     :param full: ``True`` if the account was at its limit (1303), ``False`` if requests came too often.
     """
@@ -156,7 +156,7 @@ class KlingSlotTrigger(BaseTrigger):
         dag_id: str = "",
         queued_at: float | None = None,
         refusals: int = 1,
-        slot_deadline: float | None = None,
+        queue_deadline: float | None = None,
         first_look: float | None = None,
         full: bool = True,
         **_ignored: Any,
@@ -169,7 +169,7 @@ class KlingSlotTrigger(BaseTrigger):
         self.dag_id = dag_id
         self.queued_at = now if queued_at is None else queued_at
         self.refusals = refusals
-        self.slot_deadline = now + 86_400.0 if slot_deadline is None else slot_deadline
+        self.queue_deadline = now + 86_400.0 if queue_deadline is None else queue_deadline
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
         self.full = full
 
@@ -182,7 +182,7 @@ class KlingSlotTrigger(BaseTrigger):
             "dag_id": self.dag_id,
             "queued_at": self.queued_at,
             "refusals": self.refusals,
-            "slot_deadline": self.slot_deadline,
+            "queue_deadline": self.queue_deadline,
             "first_look": self.first_look,
             "full": self.full,
         }
@@ -207,11 +207,11 @@ class KlingSlotTrigger(BaseTrigger):
             "queued_at": self.queued_at,
             "refusals": self.refusals,
         }
-        title = f"Waiting for a free slot of the account for {self.model}"
+        title = f"In the queue: the account is at its concurrency limit for {self.model}"
         try:
-            with metrics.track_waiting("slot"), log_group(self.log.info, title):
+            with metrics.track_waiting("queue"), log_group(self.log.info, title):
                 came = await wait_for_capacity(
-                    self.kling_conn_id, entry, deadline=from_wall(self.slot_deadline), say=self.log.info
+                    self.kling_conn_id, entry, deadline=from_wall(self.queue_deadline), say=self.log.info
                 )
             event["status"] = "room" if came else "timeout"
         except KlingError as error:

@@ -50,7 +50,7 @@ def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visi
     page = visited.gallery(f"?dag_id=ann_films&run_id={run_id}")
     page.evaluate("window.sameDocument = true")
     rendering = page.locator("article[data-state=rendering]")
-    queued = page.locator("article[data-state=waiting_for_slot]")
+    queued = page.locator("article[data-state=waiting_for_concurrency]")
     expect(rendering).to_have_count(1, timeout=90_000)
     expect(queued).to_have_count(1, timeout=60_000)
     expect(rendering.get_by_role("timer")).to_be_visible()

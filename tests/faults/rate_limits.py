@@ -115,7 +115,7 @@ def woken_and_marked(stage: Stage) -> None:
     while waiting - struck and len(struck) < 8 and time.monotonic() < deadline:
         for one in run.instances():
             woken = one.map_index in waiting - struck and one.state in ("scheduled", "queued")
-            if woken and one.next_method == "resume_slot":
+            if woken and one.next_method == "execute_after_queue":
                 struck.add(one.map_index)
                 with contextlib.suppress(ApiError):
                     run.mark("failed", [one.map_index])

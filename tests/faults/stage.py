@@ -41,11 +41,11 @@ class Instance:
 
     @property
     def waits_for_slot(self) -> bool:
-        return self.state == "deferred" and self.next_method == "resume_slot"
+        return self.state == "deferred" and self.next_method == "execute_after_queue"
 
     @property
     def waits_for_video(self) -> bool:
-        return self.state == "deferred" and self.next_method == "resume_task"
+        return self.state == "deferred" and self.next_method == "execute_complete"
 
 
 class Stage:

@@ -13,6 +13,7 @@ import pytest
 
 from kling_provider.operators.kling import KlingGenerateOperator
 from kling_provider.sandbox import Sandbox
+from tests.regressions.renamed import AFTER_VIDEO
 from tests.unit.instance import Assets, Instance
 
 
@@ -39,7 +40,7 @@ def defer(operator: Any, instance: Instance, sandbox: Sandbox) -> dict[str, Any]
 def resume(operator: KlingGenerateOperator, instance: Instance, waited: dict[str, Any]) -> Any:
     """The trigger fired: a worker goes on, with an operator that Airflow rendered anew."""
     event = {"kling_task_id": waited["kling_task_id"], "status": "succeeded"}
-    return operator.resume_task(context(instance), event, **waited["kwargs"])
+    return getattr(operator, AFTER_VIDEO)(context(instance), event, **waited["kwargs"])
 
 
 def retried(instance: Instance) -> Instance:

@@ -10,7 +10,21 @@ from typing import Any
 
 import pytest
 
+from kling_provider import identity
 from kling_provider.hooks.kling import KlingHook
+from kling_provider.operators.kling import KlingGenerateOperator
+from kling_provider.triggers import kling as triggers
+
+#: Methods that Airflow calls after a wait: for the video, and for the account's concurrency.
+AFTER_VIDEO = "execute_complete" if hasattr(KlingGenerateOperator, "execute_complete") else "resume_task"
+AFTER_QUEUE = (
+    "execute_after_queue" if hasattr(KlingGenerateOperator, "execute_after_queue") else "resume_slot"
+)
+#: The trigger of the queue, its deadline, the operator's limit, and the widest scope.
+QueueTrigger: Any = getattr(triggers, "KlingConcurrencyTrigger", None) or triggers.KlingSlotTrigger  # type: ignore[attr-defined]
+QUEUE_DEADLINE = "queue_deadline" if hasattr(triggers, "KlingConcurrencyTrigger") else "slot_deadline"
+QUEUE_TIMEOUT = "queue_timeout" if AFTER_QUEUE == "execute_after_queue" else "slot_timeout"
+ACCOUNT = "account" if "account" in getattr(identity, "SCOPES", ()) else "content"
 
 
 def import_renamed(*names: str) -> Any:

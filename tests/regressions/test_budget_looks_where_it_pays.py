@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from kling_provider.operators.kling import KlingBudgetOperator, KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sandbox import Sandbox
 from tests.regressions.outcomes import connected, creates, outcome_of
+from tests.regressions.renamed import ACCOUNT, AFTER_VIDEO
 from tests.unit import instance as instances
 from tests.unit.instance import Instance
 
@@ -82,7 +83,7 @@ class Story:
                 event = {"kling_task_id": outcome.trigger.kling_task_id, "status": "succeeded"}
                 outcome = outcome_of(
                     lambda operator=operator, context=context, event=event, more=outcome.kwargs: (  # type: ignore[misc]
-                        operator.resume_task(context, event, **more)
+                        getattr(operator, AFTER_VIDEO)(context, event, **more)
                     )
                 )
             assert not isinstance(outcome, BaseException), repr(outcome)
@@ -150,7 +151,7 @@ def test_it_looks_where_this_run_saves(
         assert story.counted(LIST) == 3
 
 
-@pytest.mark.parametrize("settings", [{"pay_once_per": "dag"}, {"pay_once_per": "content"}, {}], ids=repr)
+@pytest.mark.parametrize("settings", [{"pay_once_per": "dag"}, {"pay_once_per": ACCOUNT}, {}], ids=repr)
 def test_equal_requests_are_counted_once(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     equal = [*LIST, *LIST[:2], LIST[0]]
     with connected(monkeypatch) as sandbox:

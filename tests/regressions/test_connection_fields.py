@@ -16,6 +16,7 @@ from kling_provider.hooks.kling import KlingHook
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, creates, outcome_of
+from tests.regressions.renamed import AFTER_VIDEO
 from tests.unit.instance import Instance
 
 EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
@@ -169,7 +170,7 @@ def test_a_connection_that_went_away_while_kling_rendered_does_not_hide_the_task
         kling_task_id = deferred.trigger.kling_task_id
         monkeypatch.delenv("AIRFLOW_CONN_KLING_DEFAULT")
         event = {"kling_task_id": kling_task_id, "status": "succeeded"}
-        outcome = outcome_of(lambda: operator.resume_task(instance.context, event))
+        outcome = outcome_of(lambda: getattr(operator, AFTER_VIDEO)(instance.context, event))
     assert isinstance(outcome, AirflowFailException), repr(outcome)
     assert kling_task_id in str(outcome)
     assert "There is no connection 'kling_default'" in str(outcome)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kling_provider.operators.kling import KlingDownloadOperator, KlingGenerateOperator
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
+from tests.regressions.renamed import AFTER_VIDEO
 from tests.unit.instance import Instance
 
 
@@ -71,7 +72,7 @@ def test_its_saved_video_is_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyP
         deferred = outcome_of(lambda: operator.execute(context))
         sandbox.advance(20)
         event = {"kling_task_id": deferred.trigger.kling_task_id, "status": "succeeded"}
-        result = outcome_of(lambda: operator.resume_task(context, event, **deferred.kwargs))
+        result = outcome_of(lambda: getattr(operator, AFTER_VIDEO)(context, event, **deferred.kwargs))
     assert isinstance(result, dict), repr(result)
     told = {asset.name: event.extra for asset, event in events.items()}
     assert list(told) == ["kling://films/video"]

@@ -24,7 +24,7 @@ from kling_provider.operators.kling import (
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
-from tests.regressions.renamed import with_lineage_collector
+from tests.regressions.renamed import AFTER_VIDEO, with_lineage_collector
 from tests.unit.instance import Instance
 
 #: What a task tells by.
@@ -104,7 +104,7 @@ def what_happens(situation: str, broken: frozenset[str], sandbox: Sandbox, folde
                 assert type(deferred).__name__ == "TaskDeferred", deferred
                 sandbox.advance(20)
                 event = {"kling_task_id": deferred.trigger.kling_task_id, "status": "succeeded"}
-                return outcome_of(lambda: operator.resume_task(context, event, **deferred.kwargs))
+                return outcome_of(lambda: getattr(operator, AFTER_VIDEO)(context, event, **deferred.kwargs))
             case "downloaded":
                 operator = in_a_dag(
                     KlingDownloadOperator,
@@ -182,7 +182,7 @@ def test_a_function_s_video_needs_no_xcom_to_be_delivered(sandbox: Sandbox, tmp_
         sandbox.advance(20)
         event = {"kling_task_id": deferred.trigger.kling_task_id, "status": "succeeded"}
         kwargs = {**deferred.kwargs, "event": event}
-        outcome = outcome_of(lambda: operator.resume_execution("resume_task", kwargs, context))
+        outcome = outcome_of(lambda: operator.resume_execution(AFTER_VIDEO, kwargs, context))
     assert isinstance(outcome, dict), repr(outcome)
 
 

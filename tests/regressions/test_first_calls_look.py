@@ -14,6 +14,7 @@ from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOpe
 from kling_provider.sandbox import Sandbox
 from tests.regressions.conftest import Start
 from tests.regressions.playing import context, made
+from tests.regressions.renamed import QueueTrigger
 from tests.unit.instance import Instance
 
 
@@ -41,7 +42,7 @@ def first_calls(how_many: int, kind: type[KlingSubmitOperator] = KlingSubmitOper
         except BaseException as deferred:
             if type(deferred).__name__ != "TaskDeferred":
                 raise
-            if "Slot" in type(deferred.trigger).__name__:  # type: ignore[attr-defined]
+            if isinstance(deferred.trigger, QueueTrigger):  # type: ignore[attr-defined]
                 waiting.append(instance)
     return waiting
 

@@ -15,6 +15,7 @@ from kling_provider.sandbox import Sandbox
 from tests.regressions.conftest import Start
 from tests.regressions.outcomes import outcome_of
 from tests.regressions.playing import context, made
+from tests.regressions.renamed import AFTER_QUEUE, AFTER_VIDEO
 from tests.unit.instance import Instance
 
 
@@ -53,12 +54,12 @@ def test_what_the_function_returns_is_sent_after_the_queue(
         return "the one in front"
 
     front = outcome_of(lambda: operator_of(other).execute(context(Instance("other"))))
-    assert front.method_name == "resume_task"
+    assert front.method_name == AFTER_VIDEO
     instance = Instance("panda")
     queued = outcome_of(lambda: operator_of(panda).execute(context(instance)))
-    assert (queued.method_name, made(sandbox)) == ("resume_slot", 1)
+    assert (queued.method_name, made(sandbox)) == (AFTER_QUEUE, 1)
     sandbox.advance(600)
     event = {**queued.trigger.serialize()[1], "status": "room"}
-    again = outcome_of(lambda: operator_of(panda).resume_slot(context(instance), event))
-    assert getattr(again, "method_name", again) == "resume_task"
+    again = outcome_of(lambda: getattr(operator_of(panda), AFTER_QUEUE)(context(instance), event))
+    assert getattr(again, "method_name", again) == AFTER_VIDEO
     assert (made(sandbox), len(calls)) == (2, 2)

@@ -25,10 +25,16 @@ from kling_provider.hooks.kling import KlingAsyncHook, KlingHook
 from kling_provider.operators.kling import KlingDownloadOperator
 from kling_provider.polling import waiting
 from kling_provider.sandbox import Sandbox
-from kling_provider.triggers.kling import KlingSlotTrigger, KlingTaskTrigger
+from kling_provider.triggers.kling import KlingTaskTrigger
 from tests.contract.connecting import say, server
 from tests.regressions.attempts import attempt, use_connection
-from tests.regressions.renamed import import_renamed, make_authorization, wait_for_capacity
+from tests.regressions.renamed import (
+    QUEUE_DEADLINE,
+    QueueTrigger,
+    import_renamed,
+    make_authorization,
+    wait_for_capacity,
+)
 from tests.unit.instance import Instance
 
 queue = import_renamed("polling.queue", "polling.slots")
@@ -63,7 +69,7 @@ async def within(work: Awaitable[Any], seconds: float) -> Any:
         return HANGS
 
 
-async def event_of(trigger: KlingTaskTrigger | KlingSlotTrigger) -> dict[str, Any]:
+async def event_of(trigger: Any) -> dict[str, Any]:
     (payload,) = [event.payload async for event in trigger.run()]
     return payload
 
@@ -237,7 +243,7 @@ async def test_a_long_retry_after_holds_up_no_queue(monkeypatch: pytest.MonkeyPa
     with server(answer) as port:
         use_connection(monkeypatch, f"http://127.0.0.1:{port}", extra={**KLING, "max_concurrency": 3})
         now = time.time()
-        trigger = KlingSlotTrigger(model="kling-3.0", slot_deadline=now + 3600, first_look=now)
+        trigger = QueueTrigger(model="kling-3.0", **{QUEUE_DEADLINE: now + 3600}, first_look=now)
         event = await within(event_of(trigger), 15)
     assert event != HANGS
     assert event["status"] == "room"
@@ -274,7 +280,7 @@ async def test_a_clock_that_is_set_back_stops_no_queue(step: float, monkeypatch:
     ) as port:
         use_connection(monkeypatch, f"http://127.0.0.1:{port}", extra={**KLING, "max_concurrency": 3})
         now = time.time()
-        trigger = KlingSlotTrigger(model="kling-3.0", slot_deadline=now + 600, first_look=now + 2.0)
+        trigger = QueueTrigger(model="kling-3.0", **{QUEUE_DEADLINE: now + 600}, first_look=now + 2.0)
         running = asyncio.create_task(event_of(trigger))
         await asyncio.sleep(1.0)
         monkeypatch.setattr("time.time", lambda: real() + step)
@@ -402,8 +408,8 @@ async def test_a_connection_that_does_not_exist_ends_the_wait_soon(
         poll_interval=0.3,
     )
     if kind == "slot":
-        trigger = KlingSlotTrigger(
-            kling_conn_id="kling_nowhere", model="kling-3.0", slot_deadline=now + 3600, first_look=now
+        trigger = QueueTrigger(
+            kling_conn_id="kling_nowhere", model="kling-3.0", **{QUEUE_DEADLINE: now + 3600}, first_look=now
         )
     event = await within(event_of(trigger), 25)
     assert event != HANGS

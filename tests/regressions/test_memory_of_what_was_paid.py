@@ -15,6 +15,7 @@ from kling_provider.exceptions import KlingError
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sandbox import Sandbox
 from tests.regressions.playing import context, defer, in_run, made, resume
+from tests.regressions.renamed import AFTER_QUEUE
 from tests.unit.instance import Assets, Instance
 
 Start = Callable[..., Sandbox]
@@ -196,11 +197,11 @@ def test_what_a_wait_for_the_account_sends_is_the_request_of_that_moment(
     sandbox.set_faults([{"kind": "concurrency", "times": 1}])
     with pytest.raises(BaseException) as deferred:
         generate(tmp_path).execute(context(instance))
-    assert deferred.value.method_name == "resume_slot"  # type: ignore[attr-defined]
+    assert deferred.value.method_name == AFTER_QUEUE  # type: ignore[attr-defined]
     boat = generate(tmp_path, request={**PANDA, "prompt": "A paper boat", "name": "boat"})
     event = {"status": "room", "external_task_id": None, "queued_at": 0.0, "refusals": 1}
     with pytest.raises(BaseException) as deferred:
-        boat.resume_slot(context(instance), event)
+        getattr(boat, AFTER_QUEUE)(context(instance), event)
     assert type(deferred.value).__name__ == "TaskDeferred", deferred.value
     sandbox.advance(60)
     waited = {"kling_task_id": instance.xcoms["kling"]["kling_task_id"], "kwargs": deferred.value.kwargs}  # type: ignore[attr-defined]

@@ -25,9 +25,9 @@ from kling_provider.exceptions import (
 )
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.sandbox import Sandbox
-from kling_provider.triggers.kling import KlingSlotTrigger
 from tests.contract.connecting import say, server
 from tests.regressions.attempts import PANDA, attempt, made, use_connection
+from tests.regressions.renamed import QueueTrigger
 from tests.unit.instance import Instance
 
 PAGE = "<!DOCTYPE html><html><head><title>Welcome</title></head><body>A dashboard</body></html>"
@@ -100,7 +100,7 @@ def test_what_users_were_answered(cases: Path, gateway: Sandbox, slept: list[flo
         else:
             assert case["right"] == "the account is full: wait, as for Kling's own 1303", "a new case"
             gateway.set_faults([rule])
-            assert isinstance(attempt(Instance()), KlingSlotTrigger), case["name"]
+            assert isinstance(attempt(Instance()), QueueTrigger), case["name"]
 
 
 @pytest.mark.parametrize("status", [301, 308, 400, 401, 402, 403, 404, 405, 413, 415, 422])
@@ -151,7 +151,7 @@ def test_klings_own_refusal_is_one_in_every_wrapper(
 )
 def test_a_full_account_behind_a_gateway_is_waited_for(body: Any, gateway: Sandbox) -> None:
     gateway.set_faults([answering(400, body)])
-    assert isinstance(attempt(Instance()), KlingSlotTrigger)
+    assert isinstance(attempt(Instance()), QueueTrigger)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
     gateway.set_faults([answering(429, body, {"Retry-After": seconds})])
     came = attempt(Instance())
     if waits_deferred:
-        assert isinstance(came, KlingSlotTrigger), repr(came)
+        assert isinstance(came, QueueTrigger), repr(came)
         assert came.first_look - came.queued_at == pytest.approx(float(seconds), abs=5)
         assert slept == []
     else:

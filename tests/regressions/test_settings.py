@@ -31,7 +31,7 @@ from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from kling_provider.triggers.kling import KlingTaskTrigger
 from tests.regressions.outcomes import RED_PANDA, connected, creates, outcome_of
-from tests.regressions.renamed import list_by_status
+from tests.regressions.renamed import ACCOUNT, QUEUE_TIMEOUT, list_by_status
 from tests.unit.instance import Instance
 
 NOT_A_TIME: list[Any] = [
@@ -76,7 +76,7 @@ def refused_unpaid(call: Callable[[], Any], sandbox: Sandbox, *words: str) -> st
 
 
 @pytest.mark.parametrize("value", NOT_A_TIME, ids=repr)
-@pytest.mark.parametrize("name", ["timeout", "slot_timeout"])
+@pytest.mark.parametrize("name", ["timeout", QUEUE_TIMEOUT])
 def test_a_time_that_is_none_is_refused_before_anything_is_paid(
     name: str, value: Any, sandbox: Sandbox
 ) -> None:
@@ -104,7 +104,7 @@ def test_the_sensor_s_timeout_has_the_same_rule(value: Any, sandbox: Sandbox) ->
 
 def test_numbers_and_timedeltas_mean_the_same_everywhere(sandbox: Sandbox) -> None:
     for value, name in itertools.product(
-        (5, 5.0, timedelta(seconds=5)), ("timeout", "slot_timeout", "poll_interval")
+        (5, 5.0, timedelta(seconds=5)), ("timeout", QUEUE_TIMEOUT, "poll_interval")
     ):
         outcome = outcome_of(lambda name=name, value=value: generate(**{name: value}))  # type: ignore[misc]
         assert type(outcome).__name__ == "TaskDeferred", (name, outcome)
@@ -123,7 +123,7 @@ anything = st.one_of(
 
 
 @settings(max_examples=30, deadline=None)
-@given(name=st.sampled_from(["timeout", "slot_timeout", "poll_interval"]), value=anything)
+@given(name=st.sampled_from(["timeout", QUEUE_TIMEOUT, "poll_interval"]), value=anything)
 def test_whatever_is_written_either_waits_or_pays_nothing(name: str, value: Any, sandbox: Sandbox) -> None:
     before = creates(sandbox)
     outcome = outcome_of(lambda: generate(**{name: value}))
@@ -146,7 +146,7 @@ def test_a_trigger_from_an_old_row_cannot_hold_up_the_triggerer(value: Any) -> N
     [
         (KlingSubmitOperator, {"on_ambiguous": "Resubmit"}, "Did you mean 'resubmit'?"),
         (KlingSubmitOperator, {"on_ambiguous": "resend"}, "'resubmit'"),
-        (KlingSubmitOperator, {"pay_once_per": "week"}, "'run', 'dag', 'content'"),
+        (KlingSubmitOperator, {"pay_once_per": "week"}, f"'run', 'dag', {ACCOUNT!r}"),
         (KlingSubmitOperator, {"pay_once_per": "DAG"}, "Did you mean 'dag'?"),
         (KlingGenerateOperator, {"deferrable": "no"}, "True or False"),
         (KlingGenerateOperator, {"replace": "never"}, "True or False"),

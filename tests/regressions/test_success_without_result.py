@@ -22,7 +22,7 @@ from kling_provider.operators.kling import (
 from kling_provider.sandbox import Sandbox
 from kling_provider.sensors.kling import KlingTaskSensor
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
-from tests.regressions.renamed import without_pause_for_late_outputs
+from tests.regressions.renamed import AFTER_VIDEO, without_pause_for_late_outputs
 from tests.unit.instance import Instance
 
 NOTHING: list[list[Any]] = [
@@ -56,7 +56,7 @@ def deliver(way: str, sandbox: Sandbox, folder: Path, faults: list[dict[str, Any
         sandbox.advance(20)
         sandbox.set_faults(faults)
         event = {"kling_task_id": deferred.trigger.kling_task_id, "status": "succeeded"}
-        return outcome_of(lambda: operator.resume_task(instance.context, event, **deferred.kwargs))
+        return outcome_of(lambda: getattr(operator, AFTER_VIDEO)(instance.context, event, **deferred.kwargs))
     kling_task_id = KlingSubmitOperator(task_id="submit", request=request).execute(Instance("submit").context)
     sandbox.advance(20)
     sandbox.set_faults(faults)

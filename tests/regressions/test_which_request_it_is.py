@@ -17,6 +17,7 @@ from kling_provider.exceptions import KlingRequestError
 from kling_provider.operators.kling import KlingSubmitOperator
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox import Sandbox
+from tests.regressions.renamed import ACCOUNT
 from tests.unit.instance import Instance
 
 Identify = Callable[..., str]
@@ -36,9 +37,7 @@ def identify(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Identify:
         connection = {"conn_type": "kling", "host": sandbox.base_url, "password": sandbox.api_key}
         connection["extra"] = {"profile": "kling", **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps(connection))
-        operator = KlingSubmitOperator(
-            task_id="video", request=request, pay_once_per="content", plan_only=True
-        )
+        operator = KlingSubmitOperator(task_id="video", request=request, pay_once_per=ACCOUNT, plan_only=True)
         try:
             planned = operator.execute(Instance().context)  # type: ignore[arg-type]
         except KlingRequestError as error:

@@ -188,7 +188,7 @@ def test_the_storage_tab_says_where_the_job_stands(sandbox: Sandbox, dag: DAG) -
         operator.execute(instance.context)
     assert type(deferred.value).__name__ == "TaskDeferred"
     progress = instance.store["kling_progress"]
-    assert (progress["state"], progress["kling_task_id"]) == ("waiting_for_slot", None)
+    assert (progress["state"], progress["kling_task_id"]) == ("waiting_for_concurrency", None)
     assert progress["waiting_for"] == "the concurrency limit of the account for kling-3.0"
     assert datetime.fromisoformat(progress["since"]).tzinfo
 

@@ -93,7 +93,7 @@ def sense_too_long(sandbox: Sandbox, instance: Instance) -> Any:
 def generate_failing(sandbox: Sandbox, instance: Instance) -> Any:
     operator = KlingGenerateOperator(task_id="video", request=RED_PANDA)
     event = {"kling_task_id": made(sandbox, instance), "status": "failed"}
-    return operator.resume_task(instance.context, event)
+    return operator.execute_complete(instance.context, event)
 
 
 def download_unfinished(sandbox: Sandbox, instance: Instance) -> Any:
@@ -132,7 +132,7 @@ def generate_over(name: str, *, below: str = "") -> Callable[[Sandbox, Instance]
 def never_a_slot(sandbox: Sandbox, instance: Instance) -> Any:
     operator = KlingSubmitOperator(task_id="video", request=RED_PANDA)
     event = {"external_task_id": "af-0", "status": "timeout", "queued_at": 0.0}
-    return operator.resume_slot(instance.context, event)
+    return operator.execute_after_queue(instance.context, event)
 
 
 CASES = [
@@ -199,7 +199,7 @@ CASES = [
     ),
     Case(
         "pay_once_per without a lock",
-        lambda s, i: submit(s, i, pay_once_per="content"),
+        lambda s, i: submit(s, i, pay_once_per="account"),
         [],
         {"extra": {}},
         {"profile": "gateway"},

@@ -46,7 +46,7 @@ def identity(request: dict[str, Any], images: dict[str, str] | None = None, **wh
         ),
         (
             {"prompt": "A red panda brews tea"},
-            {"pay_once_per": "content", "namespace": "test"},
+            {"pay_once_per": "account", "namespace": "test"},
             0,
             "af-d7ac224486eebdabfa057a0a3cc80b34893058e6",
         ),
@@ -202,13 +202,13 @@ def test_scopes() -> None:
     for scope, survives_run, survives_dag in (
         ("run", False, False),
         ("dag", True, False),
-        ("content", True, True),
+        ("account", True, True),
     ):
         key = identity(request, pay_once_per=scope).key
         assert (identity(request, pay_once_per=scope, **other_run).key == key) is survives_run
         assert (identity(request, pay_once_per=scope, **other_dag).key == key) is survives_dag
     assert (
-        identity(request, pay_once_per="content").key == identity({"prompt": "x"}, pay_once_per="content").key
+        identity(request, pay_once_per="account").key == identity({"prompt": "x"}, pay_once_per="account").key
     )
 
 

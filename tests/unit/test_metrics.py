@@ -148,10 +148,10 @@ def test_other_peoples_exceptions_are_not_ours_to_count(worker: Backend) -> None
 
 
 def test_who_waits_is_told_by_the_triggerer(triggerer: Backend, worker: Backend) -> None:
-    with metrics.track_waiting("video"), metrics.track_waiting("video"), metrics.track_waiting("slot"):
+    with metrics.track_waiting("video"), metrics.track_waiting("video"), metrics.track_waiting("queue"):
         pass
     told = [(tags["kind"], value) for _, value, tags in triggerer.sent]
-    assert told == [("video", 1), ("video", 2), ("slot", 1), ("slot", 0), ("video", 1), ("video", 0)]
+    assert told == [("video", 1), ("video", 2), ("queue", 1), ("queue", 0), ("video", 1), ("video", 0)]
     assert worker.sent == []
 
 

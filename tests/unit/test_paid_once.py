@@ -97,7 +97,7 @@ def begin(
 
 def go_on(operator: KlingGenerateOperator, instance: Instance, kling_task_id: str, **kwargs: Any) -> Any:
     event = {"kling_task_id": kling_task_id, "status": "succeeded"}
-    return operator.resume_task(context(instance), event, **kwargs)
+    return operator.execute_complete(context(instance), event, **kwargs)
 
 
 @pytest.mark.parametrize("profile", ["kling", "gateway"])

@@ -16,7 +16,7 @@ from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling import queue_poller, waiting
 from kling_provider.sandbox import Sandbox
-from kling_provider.triggers.kling import FIRST_LOOK, KlingSlotTrigger, KlingTaskTrigger
+from kling_provider.triggers.kling import FIRST_LOOK, KlingConcurrencyTrigger, KlingTaskTrigger
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
 
 
@@ -47,7 +47,7 @@ def from_row(trigger: BaseTrigger) -> BaseTrigger:
     path, kwargs = trigger.serialize()
     module, _, name = path.rpartition(".")
     assert module == "kling_provider.triggers.kling"
-    return {"KlingTaskTrigger": KlingTaskTrigger, "KlingSlotTrigger": KlingSlotTrigger}[name](
+    return {"KlingTaskTrigger": KlingTaskTrigger, "KlingConcurrencyTrigger": KlingConcurrencyTrigger}[name](
         **json.loads(json.dumps(kwargs))
     )
 
@@ -67,16 +67,16 @@ def video(kling_task_id="t1", **options) -> KlingTaskTrigger:
     return KlingTaskTrigger(kling_task_id=kling_task_id, **{**defaults, **options})
 
 
-def slot(name="af-1", **options) -> KlingSlotTrigger:
+def slot(name="af-1", **options) -> KlingConcurrencyTrigger:
     now = time.time()
     defaults = {
         "model": "kling-3.0",
         "dag_id": "d",
         "queued_at": now,
-        "slot_deadline": now + 20,
+        "queue_deadline": now + 20,
         "first_look": now,
     }
-    return KlingSlotTrigger(external_task_id=name, **{**defaults, **options})
+    return KlingConcurrencyTrigger(external_task_id=name, **{**defaults, **options})
 
 
 # -- what is in the database --------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_a_row_makes_the_same_trigger_and_holds_nothing_secret(trigger, monkeypa
     assert "http" not in json.dumps(kwargs)
 
 
-@pytest.mark.parametrize("made", [KlingTaskTrigger, KlingSlotTrigger])
+@pytest.mark.parametrize("made", [KlingTaskTrigger, KlingConcurrencyTrigger])
 def test_rows_of_other_versions_are_understood(made):
     assert made(kling_conn_id="other", of_a_newer_version=1).serialize()[1]["kling_conn_id"] == "other"
     now = time.time()
@@ -278,7 +278,7 @@ async def test_no_slot_event_before_the_first_look_not_even_a_timeout(account, k
     assert time.time() >= at
     account.words = {"a": "processing", "b": "processing"}
     at = time.time() + 0.5
-    event = await the_event(slot(first_look=at, slot_deadline=at - 5))
+    event = await the_event(slot(first_look=at, queue_deadline=at - 5))
     assert (event["status"], time.time() >= at) == ("timeout", True)
 
 

@@ -72,7 +72,7 @@ class GenerateRun(SubmitRun):
                 model=sent.model,
                 expected_at=expected_at,
             ),
-            method_name="resume_task",
+            method_name="execute_complete",
             # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
             kwargs={"adopted": done.adopted, "sent": sent.to_json()},
             timeout=limit_of_deferral(deadline),

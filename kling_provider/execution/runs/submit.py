@@ -27,7 +27,7 @@ from kling_provider.submission import MustQueue, Outcome, Permit, Submitted
 from kling_provider.submission.records import instance_record
 from kling_provider.submission.sent import OutputPlace, SentRequest, another_result_advice
 from kling_provider.task_log import log_call
-from kling_provider.triggers.kling import KlingSlotTrigger
+from kling_provider.triggers.kling import KlingConcurrencyTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -168,10 +168,10 @@ class SubmitRun:
         self, submitter: Submitter, refused: MustQueue, before: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         """Await the account's concurrency: deferred, or (``deferrable=False``) here."""
-        patience: timedelta | float = self.operator.slot_timeout
+        patience: timedelta | float = self.operator.queue_timeout
         queue = enter_queue(submitter, refused, before, dag_id=self.dag_id, patience=to_seconds(patience))
         self.push_state(
-            state="waiting_for_slot",
+            state="waiting_for_concurrency",
             external_task_id=refused.external_task_id,
             queued_at=datetime.fromtimestamp(queue["queued_at"], UTC).isoformat(timespec="seconds"),
         )
@@ -183,9 +183,9 @@ class SubmitRun:
         if not self.operator.deferrable:
             return wait_in_queue_here(queue)
         self.operator.defer(
-            trigger=KlingSlotTrigger(**queue),
-            method_name="resume_slot",
-            timeout=limit_of_deferral(queue["slot_deadline"]),
+            trigger=KlingConcurrencyTrigger(**queue),
+            method_name="execute_after_queue",
+            timeout=limit_of_deferral(queue["queue_deadline"]),
         )
         raise AssertionError("unreachable: defer raises")
 
@@ -245,7 +245,9 @@ class SubmitRun:
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         return (
-            f"the concurrency limit of the account for {sent.model}" if state == "waiting_for_slot" else None
+            f"the concurrency limit of the account for {sent.model}"
+            if state == "waiting_for_concurrency"
+            else None
         )
 
     def _add_what_is_paid(self, error: KlingError) -> KlingError:

@@ -30,7 +30,14 @@ _STATIC = Path(__file__).parent / "static"
 _DIGESTS = Digests()
 _GONE = "This video is neither on this server's disk nor at Kling any more."
 State = Literal[
-    "waiting_for_slot", "rendering", "fetching", "retrying", "done", "failed", "uncollected", "unreadable"
+    "waiting_for_concurrency",
+    "rendering",
+    "fetching",
+    "retrying",
+    "done",
+    "failed",
+    "uncollected",
+    "unreadable",
 ]
 
 

@@ -25,7 +25,7 @@ from kling_provider.plugins.gallery.facts import LARGEST
 
 #: What a card's ``state`` may be.
 STATES = (
-    "waiting_for_slot",
+    "waiting_for_concurrency",
     "rendering",
     "fetching",
     "retrying",

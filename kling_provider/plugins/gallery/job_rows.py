@@ -70,7 +70,7 @@ def find_looks(session: Session, filters: Filters, since: datetime | None) -> li
         looks = [[or_(unfinished, failed)]]
     elif state == "uncollected":
         looks = [[_was_left()], [*_has_sent(), DagRun.state.in_(ENDED)]]
-    elif state in ("waiting_for_slot", "rendering", "fetching", "retrying"):
+    elif state in ("waiting_for_concurrency", "rendering", "fetching", "retrying"):
         runs = _list_runs(session, filters, datetime.now(UTC))
         looks = [[unfinished], [*_has_sent(), XComModel.dag_run_id.in_(runs)]]
     else:

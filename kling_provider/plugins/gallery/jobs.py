@@ -31,10 +31,10 @@ from kling_provider.plugins.gallery.job_rows import (
 from kling_provider.plugins.gallery.reading import ParsedDocument, read_job
 from kling_provider.plugins.gallery.sightings import find_sightings
 
-_QUEUED = ("waiting_for_slot", "queued")
+_QUEUED = ("waiting_for_concurrency", "queued")
 _FINISHED = ("succeeded", "succeed")
 #: A task that waits in the queue goes on with the first, and renders nothing yet; a trigger that failed with the second.
-_SENDS = ("resume_slot", "__fail__")
+_SENDS = ("execute_after_queue", "__fail__")
 #: Kling forgets a task after 30 days, so no event of a task that is waited for is older.
 _FORGOTTEN = timedelta(days=31)
 _CLOCKS = timedelta(minutes=15)
@@ -200,7 +200,7 @@ def _find_state(row: Row[Any], facts: JobFacts, over: bool) -> str | None:
     if task == "up_for_retry":
         return "retrying"
     if says in _QUEUED:
-        return "waiting_for_slot"
+        return "waiting_for_concurrency"
     resumed = row.next_method not in (None, *_SENDS) and task in ("scheduled", "queued", "running")
     return "fetching" if sent and (resumed or says in _FINISHED) else "rendering"
 

@@ -46,7 +46,7 @@ for name in ("pay", "pausable"):
     mapped(name, KlingGenerateOperator, poll_interval=3)
 mapped("pooled", KlingGenerateOperator, poll_interval=3, pool="faults")
 mapped("submit", KlingSubmitOperator)
-for scope in ("run", "dag", "content"):
+for scope in ("run", "dag", "account"):
     for name in ("one", "two"):
         mapped(f"once_per_{scope}_{name}", KlingSubmitOperator, pay_once_per=scope)
 mapped("impatient", KlingGenerateOperator, poll_interval=3, timeout=12)

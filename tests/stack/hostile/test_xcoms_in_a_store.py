@@ -81,4 +81,4 @@ def test_one_that_failed_says_why(played: Played, hostile: Hostile) -> None:
     assert "strange half a " in card["reason"]
     assert card["prompt"] == "A word"
     assert hostile.cards(dag_id="hostile")["hostile", "flood"]["state"] == "rendering"
-    assert hostile.cards(dag_id="hostile")["hostile", "list"]["state"] == "waiting_for_slot"
+    assert hostile.cards(dag_id="hostile")["hostile", "list"]["state"] == "waiting_for_concurrency"

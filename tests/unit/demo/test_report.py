@@ -32,10 +32,14 @@ def test_progress_tells_waiting_for_a_slot_from_rendering() -> None:
     ]
     triggers = [
         {"task_id": "video", "map_index": 1, "classpath": "kling_provider.triggers.kling.KlingTaskTrigger"},
-        {"task_id": "video", "map_index": 2, "classpath": "kling_provider.triggers.kling.KlingSlotTrigger"},
+        {
+            "task_id": "video",
+            "map_index": 2,
+            "classpath": "kling_provider.triggers.kling.KlingConcurrencyTrigger",
+        },
     ]
     assert sentence(stages(instances, triggers)) == (
-        "1 waiting to start, 1 at work, 1 waiting for a slot, 1 rendering, 1 to be tried again, 1 saved"
+        "1 waiting to start, 1 at work, 1 in the queue, 1 rendering, 1 to be tried again, 1 saved"
     )
     assert sentence(Counter({"saved": 3, "failed": 1})) == "3 saved, 1 failed"
 

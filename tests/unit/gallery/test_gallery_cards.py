@@ -26,15 +26,15 @@ def cards(as_user: As, user: str = "ann", **query: Any) -> dict[str, dict[str, A
 @pytest.mark.parametrize(
     ("says", "task_state", "next_method", "shown"),
     [
-        ("processing", "deferred", "resume_task", "rendering"),
+        ("processing", "deferred", "execute_complete", "rendering"),
         ("submitted", "running", None, "rendering"),  # it has not deferred yet
         ("processing", "running", None, "rendering"),  # it waits in its worker
-        ("processing", "scheduled", "resume_task", "fetching"),
-        ("processing", "queued", "resume_task", "fetching"),
-        ("processing", "running", "resume_task", "fetching"),
-        ("succeeded", "running", "resume_task", "fetching"),
-        ("submitted", "running", "resume_slot", "rendering"),  # it has just been sent
-        ("waiting_for_slot", "running", "resume_slot", "waiting_for_slot"),
+        ("processing", "scheduled", "execute_complete", "fetching"),
+        ("processing", "queued", "execute_complete", "fetching"),
+        ("processing", "running", "execute_complete", "fetching"),
+        ("succeeded", "running", "execute_complete", "fetching"),
+        ("submitted", "running", "execute_after_queue", "rendering"),  # it has just been sent
+        ("waiting_for_concurrency", "running", "execute_after_queue", "waiting_for_concurrency"),
         ("processing", "running", "__fail__", "rendering"),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_to_do_first(reason: str | None, exists: bool, todo: str) -> None:
             "uncollected",
             "Nothing waits for Kling task k1 any more. It goes on at Kling",
         ),
-        ("waiting_for_slot", None, "failed", "failed", "Nothing was made, nothing is billed."),
+        ("waiting_for_concurrency", None, "failed", "failed", "Nothing was made, nothing is billed."),
     ],
 )
 def test_what_a_cancelled_run_left_behind(
@@ -117,7 +117,7 @@ def test_what_a_cancelled_run_left_behind(
 
 def test_a_cancelled_wait_in_the_queue_that_nobody_ran_leaves_no_card(seeds: Seeds, as_user: As) -> None:
     seeds.run(ANN, "cancelled", "failed")
-    seeds.job(ANN, "cancelled", says="waiting_for_slot", state="skipped")
+    seeds.job(ANN, "cancelled", says="waiting_for_concurrency", state="skipped")
     seeds.session.commit()
     assert cards(as_user) == {}
 
@@ -177,7 +177,7 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
     seeds.video(ANN, "today", map_index=2, kling_task_id="unsaved")
     seeds.job(ANN, "today", map_index=3, kling_task_id="r1")
     for index in (4, 5):
-        seeds.job(ANN, "today", map_index=index, says="waiting_for_slot")
+        seeds.job(ANN, "today", map_index=index, says="waiting_for_concurrency")
     seeds.job(ANN, "today", map_index=6, says="failed", state="failed", reason="No.")
     seeds.video("bob_films", RUN, kling_task_id="bob")
     seeds.session.commit()
@@ -186,7 +186,7 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
         "whole": True,
         "videos": 3,
         "again": 0,
-        "states": {"saved": 2, "at_kling": 1, "rendering": 1, "waiting_for_slot": 2, "failed": 1},
+        "states": {"saved": 2, "at_kling": 1, "rendering": 1, "waiting_for_concurrency": 2, "failed": 1},
         "paid": [{"currency": None, "amount": "9"}],
     }
     assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_films"}).json()["videos"] == 0

@@ -94,12 +94,12 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
 @pytest.mark.parametrize(
     ("says", "task_state", "run_state", "shown"),
     [
-        ("waiting_for_slot", "deferred", "running", "waiting_for_slot"),
-        ("waiting_for_slot", "scheduled", "running", "waiting_for_slot"),
+        ("waiting_for_concurrency", "deferred", "running", "waiting_for_concurrency"),
+        ("waiting_for_concurrency", "scheduled", "running", "waiting_for_concurrency"),
         ("submitted", "deferred", "running", "rendering"),
         ("processing", "queued", "running", "rendering"),
         ("processing", None, "running", "rendering"),
-        ("queued", "deferred", "running", "waiting_for_slot"),
+        ("queued", "deferred", "running", "waiting_for_concurrency"),
         ("succeeded", "running", "running", "fetching"),
         ("succeeded", "success", "running", None),  # it has delivered itself
         ("failed", "running", "running", "failed"),
@@ -131,7 +131,7 @@ def test_states_of_what_is_not_done(
 
 def test_a_slot_that_was_waited_for_leaves_no_card(seeds: Seeds, as_user: As) -> None:
     """The video was found saved after the wait, so there is an event and the old XCom."""
-    seeds.job(ANN, RUN, says="waiting_for_slot", state="success")
+    seeds.job(ANN, RUN, says="waiting_for_concurrency", state="success")
     seeds.video(ANN, RUN, kling_task_id="k1")
     seeds.session.commit()
     assert states(as_user) == {"k1": "done"}
@@ -147,7 +147,7 @@ def test_of_two_jobs_for_one_kling_task_the_later_word_counts(seeds: Seeds, as_u
 
 def test_two_waits_for_a_slot_are_two_cards(seeds: Seeds, as_user: As) -> None:
     for index in range(2):
-        seeds.job(ANN, RUN, map_index=index, says="waiting_for_slot")
+        seeds.job(ANN, RUN, map_index=index, says="waiting_for_concurrency")
     seeds.session.commit()
     assert len(set(keys(as_user))) == 2
 
@@ -198,14 +198,14 @@ def test_one_dag_whose_name_begins_like_another(
 def test_a_waiting_job_becomes_a_video(seeds: Seeds, as_user: As) -> None:
     ann = as_user("ann")
     seeds.video(ANN, RUN, map_index=9, kling_task_id="before")
-    seeds.job(ANN, RUN, map_index=0, says="waiting_for_slot")
+    seeds.job(ANN, RUN, map_index=0, says="waiting_for_concurrency")
     seeds.session.commit()
     page = ann.get("/kling/api/videos").json()
     since = page["since"]
-    assert [card["state"] for card in page["cards"]] == ["waiting_for_slot", "done"]
+    assert [card["state"] for card in page["cards"]] == ["waiting_for_concurrency", "done"]
 
     quiet = ann.get("/kling/api/changes", params={"since": since}).json()
-    assert ([card["state"] for card in quiet["cards"]], quiet["whole"]) == (["waiting_for_slot"], True)
+    assert ([card["state"] for card in quiet["cards"]], quiet["whole"]) == (["waiting_for_concurrency"], True)
 
     seeds.video(ANN, RUN, map_index=0, kling_task_id="k1")
     seeds.session.commit()

@@ -52,7 +52,7 @@ def test_from_prompt_file_to_card(
     assert type(deferred.value).__name__ == "TaskDeferred", deferred.value
     sandbox.advance(60)
     kling_task_id = instance.xcoms["kling"]["kling_task_id"]
-    result = operator.resume_task(
+    result = operator.execute_complete(
         {**instance.context, "outlet_events": extras},
         {"kling_task_id": kling_task_id, "status": "succeeded"},
         **json.loads(json.dumps(deferred.value.kwargs)),  # type: ignore[attr-defined]

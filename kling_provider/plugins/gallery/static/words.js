@@ -5,7 +5,7 @@
 export const STATES = {
   rendering: { label: "Rendering", counted: "rendering", waiting: true },
   fetching: { label: "Ready, being fetched", counted: "being fetched", waiting: true },
-  waiting_for_slot: { label: "Waiting in the queue", counted: "waiting", waiting: true },
+  waiting_for_concurrency: { label: "Waiting in the queue", counted: "waiting", waiting: true },
   retrying: { label: "Will be retried", counted: "to be retried", waiting: true },
   done: { label: "Done" },
   failed: { label: "Failed", counted: "failed" },
