@@ -23,7 +23,7 @@ class _CheckedWhenMade(BaseOperatorMeta):
     """Checks the settings of an operator when all constructors of its class have run."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        refuse_old_names(_name_owner(cls, kwargs), kwargs)
+        refuse_old_names(_name_owner(cls.__name__, kwargs), kwargs)
         operator = super().__call__(*args, **kwargs)
         operator._check_arguments()
         return operator
@@ -71,7 +71,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
-        refuse_old_names(_name_owner(cls, kwargs), kwargs)
+        refuse_old_names(_name_owner(cls.__name__, kwargs), kwargs)
         cls.read_arguments(kwargs)
         mapped = super().partial(**kwargs)
         if cls._asset_among is not None:
@@ -85,7 +85,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         :param given: settings by name; templated texts are checked after rendering.
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
-        return read_arguments(_name_owner(cls, given), cls.arguments, given, cls.template_fields)
+        return read_arguments(_name_owner(cls.__name__, given), cls.arguments, given, cls.template_fields)
 
     def _check_arguments(self) -> None:
         for name, value in self.read_arguments(vars(self)).items():
@@ -97,7 +97,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
         templated = {name: self.arguments[name] for name in self.arguments if name in self.template_fields}
-        for name, value in read_arguments(_name_owner(type(self), vars(self)), templated, vars(self)).items():
+        for name, value in read_arguments(_name_owner(type(self).__name__, vars(self)), templated, vars(self)).items():
             setattr(self, name, value)
 
     # -- rendered fields, which show no secrets -----------------------------------------------------------------
@@ -192,5 +192,5 @@ def declare_asset(
     settings[among] = there if own in there else [*there, own]
 
 
-def _name_owner(cls: type[BaseOperator], given: Mapping[str, Any]) -> str:
-    return f"{cls.__name__} {given['task_id']!r}" if "task_id" in given else cls.__name__
+def _name_owner(class_name: str, given: Mapping[str, Any]) -> str:
+    return f"{class_name} {given['task_id']!r}" if "task_id" in given else class_name
