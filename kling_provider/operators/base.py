@@ -97,7 +97,9 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
         templated = {name: self.arguments[name] for name in self.arguments if name in self.template_fields}
-        for name, value in read_arguments(_name_owner(type(self).__name__, vars(self)), templated, vars(self)).items():
+        for name, value in read_arguments(
+            _name_owner(type(self).__name__, vars(self)), templated, vars(self)
+        ).items():
             setattr(self, name, value)
 
     # -- rendered fields, which show no secrets -----------------------------------------------------------------

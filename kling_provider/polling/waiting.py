@@ -7,12 +7,17 @@ import asyncio
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+from kling_provider.exceptions import KlingError
 from kling_provider.polling import clock
+from kling_provider.polling.clock import from_wall
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import MEMORY, Entry
 from kling_provider.polling.queue_poller import QueuePoller
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
+
+#: What triggers import, in one go and in a thread: they import nothing of it at their top.
+__all__ = ["Entry", "KlingError", "WaitState", "from_wall", "wait_for_capacity", "wait_for_video"]
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0

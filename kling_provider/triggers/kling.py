@@ -19,10 +19,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
-from kling_provider.exceptions import KlingError
-from kling_provider.polling.clock import from_wall
-from kling_provider.polling.queue import Entry
-from kling_provider.polling.wait_state import WaitState
 from kling_provider.task_log import log_group, wait_title
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
@@ -94,7 +90,7 @@ class KlingTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import wait_for_video
+        from kling_provider.polling.waiting import WaitState, from_wall, wait_for_video
 
         title = wait_title(self.kling_task_id, self.expected_at)
         with metrics.track_waiting("video"), log_group(self.log.info, title):
@@ -190,7 +186,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import wait_for_capacity
+        from kling_provider.polling.waiting import Entry, KlingError, from_wall, wait_for_capacity
 
         entry = Entry(
             # The place is as good a name as any where the model takes no external id.

@@ -106,7 +106,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError]
         [{"kind": "concurrency"}],
         KlingConcurrencyError,
         1303,
-        "All slots of the account are taken",
+        "The account is at its concurrency limit",
     ),
 }
 

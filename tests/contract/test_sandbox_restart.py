@@ -185,7 +185,7 @@ def test_every_field_comes_back_as_it_was(tasks: list[Task], ahead: float) -> No
         journal.close_file()
         again = Journal(Path(folder))
         assert (again.tasks, again.secret, again.ahead) == (tasks, journal.secret, ahead)
-        again.close()
+        again.close_file()
 
 
 def test_no_field_is_of_a_kind_that_would_not_come_back() -> None:

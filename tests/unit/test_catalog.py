@@ -165,7 +165,7 @@ def test_a_type_is_one_class_and_one_row() -> None:
             },
         )
         assert DIALECTS["legacy"].read("collage", "7").path == "/v1/collages/7"
-        assert [one.field for one in DIALECTS["standard"].find_unsupported(request)] == ["loudness"]
+        assert [one.field for one in request.find_unsupported("standard")] == ["loudness"]
         assert PROFILES["kling"].find_lock(request) is Lock.NONE
         assert str(estimate_price(request).units) == "0.25"
         assert list(request.iter_inputs()) == [("pieces.0", PIECE)]

@@ -39,7 +39,7 @@ def test_below_the_folder_every_way_there_is_one(folder: Path) -> None:
 
 def test_a_setting_widens_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outside = str(folder.parent / "images" / "a.png")
-    with pytest.raises(KlingRequestError, match="put its folder into inputs_below of load_prompts"):
+    with pytest.raises(KlingRequestError, match="add its folder to inputs_below of load_prompts"):
         frame(folder, "../../images/a.png")
     for below in ([folder.parent / "images"], str(folder.parent), [folder, f"file://{folder.parent}/images"]):
         assert frame(folder, "../../images/a.png", inputs_below=below) == outside

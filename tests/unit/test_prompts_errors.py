@@ -334,9 +334,9 @@ def test_defaults_that_cannot_be_read() -> None:
     ]
     write("defaults.yaml", "duration: 3")
     assert (
-        "defaults.yml: must be the only defaults of its folder, which has dags/prompts/defaults.yaml as well"
-        in problems()
-    )
+        "defaults.yml: must be the only defaults of its folder, which has dags/prompts/defaults.yaml as well; "
+        "keep one of them"
+    ) in " ".join(problems())
 
 
 def test_signatures_and_passwords_are_not_repeated() -> None:

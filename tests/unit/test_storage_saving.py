@@ -177,9 +177,9 @@ def test_an_answer_that_is_cut_is_asked_for_again(tmp_path: Path, host: Host) ->
     ("answer", "says"),
     [
         (cut(film(), 1000), f"was cut, of {len(film())} bytes"),
-        (silent_cut(film(), 5000), "no whole video: it is cut, or damaged"),
+        (silent_cut(film(), 5000), "not a whole video: it is cut, or damaged"),
         (status(503), "answered 503"),
-        (status(200), "no whole video: it is no MP4 (15 bytes, text/html)"),
+        (status(200), "not a whole video: it is no MP4 (15 bytes, text/html)"),
         (whole(b""), "it is empty"),
     ],
 )

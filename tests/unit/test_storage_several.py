@@ -125,7 +125,7 @@ def test_the_suffix_is_that_of_what_came(
     ("type", "path"), [("image", "/a.mp4"), ("audio", "/a.png"), ("video", "/a.png"), ("srt", "/page")]
 )
 def test_what_is_something_else_is_not_saved(tmp_path: Path, host: Host, type: str, path: str) -> None:
-    with pytest.raises(KlingServerError, match=f"no whole {type}: it is no"):
+    with pytest.raises(KlingServerError, match=f"not a whole {type}: it is no"):
         save(task(host, ("video", "/a.mp4"), (type, path)), tmp_path)
     assert names(tmp_path) == []
 

@@ -111,7 +111,7 @@ def test_importing_the_triggers_is_cheap():
         "requests",
         "jwt",
         "kling_provider.sandbox",
-        "kling_provider.api",
+        "kling_provider.api.requests",
         "kling_provider.hooks",
     )
     code = (
