@@ -16,7 +16,7 @@ from pathlib import PurePath
 from reprlib import Repr
 from typing import Any, NamedTuple
 
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import Formatter
 
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 
 #: What a template may hold before anything is paid.
 PLACES = ("name", "take", "type", "model", "run_id", "task_id", "map_index")

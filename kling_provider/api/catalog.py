@@ -13,11 +13,11 @@ from typing import Literal
 
 from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PerSecond, Price, PriceRule
-from kling_provider.api.problems import suggest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, input_fields
 from kling_provider.api.requests.omni import OmniVideo
 from kling_provider.api.requests.video import ImageToVideo, TextToVideo
+from kling_provider.api.suggestions import suggest
 
 #: What a request is where it names no type.
 DEFAULT_TYPE = "text_to_video"

@@ -16,10 +16,11 @@ from kling_provider.api.catalog import (
     input_names,
     request_types,
 )
-from kling_provider.api.problems import InvalidRequest, Problem, list_problems, suggest, unknown_key
+from kling_provider.api.problems import InvalidRequest, Problem, list_problems, unknown_key
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import KEYS_WITHIN
 from kling_provider.api.spelling import legacy_names, translate_fields
+from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import to_plain_values
 
 

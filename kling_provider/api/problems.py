@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.redaction import redact_urls
+from kling_provider.api.suggestions import suggest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -35,12 +35,6 @@ class InvalidRequest(ValueError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(str(problem) for problem in problems))
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'duration'?"`` where a known word is similar, else an empty text."""
-    near = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = None) -> Problem:

@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, find_profile_name
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.connection_form import AUTOMATIC
 from kling_provider.hooks.http_options import HTTP_OPTIONS

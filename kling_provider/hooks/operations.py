@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.account import units_left
 from kling_provider.api.catalog import request_types, suggest_type
 from kling_provider.api.dialects import standard
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 from kling_provider.operators.base import KlingOperator
 
 

@@ -7,7 +7,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from kling_provider.api.problems import suggest
+from kling_provider.api.suggestions import suggest
 from kling_provider.prompts.check import CheckedRequest
 from kling_provider.prompts.problems import build_call_error
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, meta, nodes
 
-from kling_provider.api.problems import Problem, suggest
+from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import shorten
+from kling_provider.api.suggestions import suggest
 from kling_provider.prompts.formats.markdown import join_lines
 from kling_provider.prompts.jinja_limits import LONGEST_TEMPLATE, MeteredEnvironment, TooMuch, measure_size
 from kling_provider.prompts.problems import Problems, TextProblem

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kling_provider.api.problems import Problem, suggest, unknown_key
+from kling_provider.api.problems import Problem, unknown_key
+from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import whole_number
 from kling_provider.prompts import naming
 from kling_provider.prompts.defaults import PromptEntry
