@@ -87,8 +87,7 @@ def mark_delivered(context: Mapping[str, Any], sent: SentRequest, files: Sequenc
         record = records.load()
         if record is None or record.get("identity") != sent.identity:
             return
-        if files and sent.is_remembered:
-            memory = PaidMemory(context, sent.memory_key, account_wide=sent.is_account_wide)
+        if files and (memory := PaidMemory.of_sent(context, sent)) is not None:
             memory.store({**record, "files": list(files)}, needed=False)
         if sent.locked:
             records.forget()

@@ -133,8 +133,7 @@ def _find_remembered(
             continue
         if one.sent.adopt:
             named[index] = one.sent.adopt
-        elif one.sent.is_remembered:
-            memory = PaidMemory(one.context, one.sent.memory_key, account_wide=one.sent.is_account_wide)
+        elif (memory := PaidMemory.of_sent(one.context, one.sent)) is not None:
             record = memory.load(is_proven=bool(records))
             records[index] = record or {}
             if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):

@@ -26,12 +26,12 @@ def report_lineage(outcome: TaskOutcome, operator: Any) -> None:
         collector.add_output_asset(context=operator, uri=remove_conn_id(saved.file))
 
 
-def describe_lineage(outcome: TaskOutcome) -> Any:
-    """Return what OpenLineage shows of a result; ``None`` where it cannot be told."""
-    told: list[Any] = []
-    with log_failures_of("tell OpenLineage"):
-        told.append(_build_lineage(outcome))
-    return told[0] if told else None
+def describe_lineage(outcome: TaskOutcome | None) -> Any:
+    """Return what OpenLineage shows of a result; ``None`` where there is none, or it cannot be told."""
+    if outcome is not None:
+        with log_failures_of("tell OpenLineage"):
+            return _build_lineage(outcome)
+    return None
 
 
 def _build_lineage(outcome: TaskOutcome) -> Any:

@@ -34,13 +34,8 @@ class PaidRecords:
         self._host = host
         self._max_tries = context["ti"].max_tries
         self._records = instance_record(context)
-        sent = plan.sent
         # Others than this task instance may have paid.
-        self._memory = (
-            PaidMemory(context, sent.memory_key, account_wide=sent.is_account_wide)
-            if sent.is_remembered
-            else None
-        )
+        self._memory = PaidMemory.of_sent(context, plan.sent)
         self._shared: SubmissionRecord | None = None
         self._kept: str | None = None
 

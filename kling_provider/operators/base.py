@@ -71,7 +71,6 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
-        refuse_old_names(_name_owner(cls.__name__, kwargs), kwargs)
         cls.read_arguments(kwargs)
         mapped = super().partial(**kwargs)
         if cls._asset_among is not None:
@@ -85,7 +84,9 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
         :param given: settings by name; templated texts are checked after rendering.
         :raises KlingRequestError: if a setting is wrong; it names every such setting.
         """
-        return read_arguments(_name_owner(cls.__name__, given), cls.arguments, given, cls.template_fields)
+        owner = _name_owner(cls.__name__, given)
+        refuse_old_names(owner, given)
+        return read_arguments(owner, cls.arguments, given, cls.template_fields)
 
     def _check_arguments(self) -> None:
         for name, value in self.read_arguments(vars(self)).items():
@@ -169,8 +170,6 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the OpenLineage facets: inputs (images), outputs (files), and a run facet ``kling`` with ids, model and cost."""
-        if self.outcome is None:
-            return None
         from kling_provider.execution.lineage import describe_lineage
 
         return describe_lineage(self.outcome)

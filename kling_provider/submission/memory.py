@@ -20,6 +20,7 @@ from kling_provider.assets import video_asset
 from kling_provider.compat import asset_state_store
 from kling_provider.exceptions import KlingServerError
 from kling_provider.submission.records import VariableRecord, may_go_on_without
+from kling_provider.submission.sent import SentRequest
 from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,13 @@ class PaidMemory:
         self._asset = f"kling://{ti.dag_id}/{ti.task_id}"
         self._store = None if account_wide else asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
         self._variable = VariableRecord(identity, _DESCRIPTION)
+
+    @classmethod
+    def of_sent(cls, context: Mapping[str, Any], sent: SentRequest) -> PaidMemory | None:
+        """Return the memory of a request; ``None`` where the record of its task instance is all that is kept of it."""
+        if not sent.is_remembered:
+            return None
+        return cls(context, sent.memory_key, account_wide=sent.is_account_wide)
 
     def load(self, *, is_proven: bool = False) -> SubmissionRecord | None:
         """Read what any run of this task stored.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.common.db.common import SessionDep
@@ -19,7 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from kling_provider.plugins.gallery.choices import list_choices
 from kling_provider.plugins.gallery.digests import Digests, TooManyFiles
 from kling_provider.plugins.gallery.files import NotShown, open_poster, open_video
-from kling_provider.plugins.gallery.filters import Filters
+from kling_provider.plugins.gallery.filters import Filters, State
 from kling_provider.plugins.gallery.media_links import SETTING, find_media_hosts
 from kling_provider.plugins.gallery.pages import read_changes, read_page
 from kling_provider.plugins.gallery.record import VideoRecord, find_link, find_record
@@ -29,16 +29,6 @@ from kling_provider.plugins.gallery.sums import sum_up
 _STATIC = Path(__file__).parent / "static"
 _DIGESTS = Digests()
 _GONE = "This video is neither on this server's disk nor at Kling any more."
-State = Literal[
-    "waiting_for_concurrency",
-    "rendering",
-    "fetching",
-    "retrying",
-    "done",
-    "failed",
-    "uncollected",
-    "unreadable",
-]
 
 
 def get_readable_dags(user: GetUserDep) -> set[str]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, get_args
 from urllib.parse import unquote
 
 from airflow.models.asset import AssetModel
@@ -24,7 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from kling_provider.plugins.gallery.facts import LARGEST
 
 #: What a card's ``state`` may be.
-STATES = (
+State = Literal[
     "waiting_for_concurrency",
     "rendering",
     "fetching",
@@ -33,7 +33,8 @@ STATES = (
     "failed",
     "uncollected",
     "unreadable",
-)
+]
+STATES = get_args(State)
 
 
 @dataclass(frozen=True, kw_only=True)
