@@ -118,12 +118,15 @@ def test_marks_pools_and_pauses(toys: AirflowStack) -> None:
 
 
 def test_a_locked_database_is_waited_for(toys: AirflowStack) -> None:
+    # A scheduler that wants to write in that time gives up after 5 s and ends; this is about the API's calls.
+    toys.stop("scheduler")
     holder = sqlite3.connect(toys.home / "airflow.db", isolation_level=None, check_same_thread=False)
     holder.execute("BEGIN IMMEDIATE")
     threading.Timer(6, lambda: holder.execute("ROLLBACK")).start()  # longer than Airflow's own 5 s
     toys.api.pool("locked", 3)
     assert toys.api.call("GET", "/pools/locked")["slots"] == 3
     holder.close()
+    toys.start("scheduler")
 
 
 def test_components_die_and_come_back_one_by_one(toys: AirflowStack) -> None:
@@ -139,6 +142,16 @@ def test_components_die_and_come_back_one_by_one(toys: AirflowStack) -> None:
     assert toys.api.wait_run("toy", run_id) == "success"
     toys.stop("dag-processor")
     toys.start("dag-processor")
+
+
+def test_a_wait_that_ends_in_vain_names_what_has_died(toys: AirflowStack) -> None:
+    toys.kill("scheduler", whole=True)
+    run_id = toys.api.trigger("toy")
+    with pytest.raises(TimeoutError, match=r"scheduler ended with -9"):
+        toys.api.wait_task("toy", run_id, "wait", ["deferred"], timeout=1)
+    with pytest.raises(TimeoutError, match=r"scheduler ended with -9"):
+        toys.api.wait_run("toy", run_id, timeout=1)
+    toys.start("scheduler")
 
 
 def test_nothing_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ class AirflowStack:
             ),
             **(environment or {}),
         }
-        self.api = AirflowApi(self.address)
+        self.api = AirflowApi(self.address, explain=self._describe_dead)
         self.components: dict[str, Component] = {}
         self._python = python
         self._keep = keep
@@ -257,6 +257,13 @@ class AirflowStack:
         if (code := component.process.poll()) is not None:
             raise StackError(f"{name} ended with {code}:\n{tail(component.log)}")
         return True
+
+    def _describe_dead(self) -> str:
+        try:
+            self.check()
+        except StackError as error:
+            return f"\n{error}"
+        return ""
 
     def _processes(self, name: str | None = None) -> list[psutil.Process]:
         if not self._family:

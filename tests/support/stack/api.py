@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -50,8 +50,16 @@ class AirflowApi:
     Several threads may share it, as long as none of them is the first to call.
     """
 
-    def __init__(self, address: str, credentials: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        credentials: tuple[str, str] | None = None,
+        *,
+        explain: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Keep the address; ``explain`` tells why waiting was in vain: a component that has died."""
         self.address = address
+        self._explain = explain
         self._credentials = credentials
         self._session = requests.Session()
         self._session.trust_env = False  # no netrc, no proxy: this is loopback
@@ -149,7 +157,7 @@ class AirflowApi:
             finished,
             timeout=timeout,
             interval=0.5,
-            what=lambda: f"{dag_id} {run_id}: {self.states(dag_id, run_id)}",
+            what=lambda: f"{dag_id} {run_id}: {self.states(dag_id, run_id)}{self._explain()}",
         )
         assert state
         return state
@@ -197,7 +205,11 @@ class AirflowApi:
             return one if one["state"] in states else None
 
         what = f"{task_id}[{map_index}] of {dag_id} {run_id} to be {' or '.join(states)}"
-        one = wait_for(reached, timeout=timeout, what=lambda: f"{what}: {self.states(dag_id, run_id)}")
+        one = wait_for(
+            reached,
+            timeout=timeout,
+            what=lambda: f"{what}: {self.states(dag_id, run_id)}{self._explain()}",
+        )
         assert one
         return one
 
