@@ -155,7 +155,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
     envelope = read_envelope(body, KLING_CODES)
     state = _decide_task_state(http_status, envelope)
     data, message = envelope.data, envelope.message
-    if _is_success(http_status, envelope):
+    if _is_success(http_status, envelope) or _is_accepted(http_status, envelope):
         kind, code = Kind.OK, envelope.code
         data = data if data is not None else envelope.whole
         state = TaskState.MAY_EXIST
@@ -164,6 +164,8 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         code = envelope.kling_code if envelope.kling_code is not None else envelope.code
         if 300 <= http_status < 400 and envelope.kling_code is None:
             message = _explain_redirect(headers.get("Location"))
+    if http_status >= 400 and envelope.task_data is not None:
+        data = envelope.task_data
     return Answer(
         kind,
         http_status,
@@ -208,6 +210,16 @@ def _is_success(http_status: int, envelope: Envelope) -> bool:
     if envelope.kling_code is not None and not envelope.names_task:
         return False
     return any(key in envelope.whole for key in ("data", "id", "task_id"))
+
+
+def _is_accepted(http_status: int, envelope: Envelope) -> bool:
+    """Tell whether an error's status stands around an accepted create: a task is named and the words are of success."""
+    return (
+        http_status >= 400
+        and envelope.kling_code is None
+        and envelope.says_success
+        and envelope.task_data is not None
+    )
 
 
 def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:

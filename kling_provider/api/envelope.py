@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from kling_provider.api.redaction import clean_json, clean_text, redact_urls
+from kling_provider.api.responses_route import read_events, rename_fields, unwrap_response
 
 #: The words with which hosts say that it worked, in any case.
 _SUCCESS = frozenset({"success", "succeed", "succeeded", "ok", "dmxapi_kling_error_0"})
@@ -54,6 +55,8 @@ class Envelope:
     whole: Mapping[str, Any] | None = field(default=None, repr=False)
     #: The body names a task, at any level.
     names_task: bool = False
+    #: What the innermost level that names a task says of it.
+    task_data: Mapping[str, Any] | None = field(default=None, repr=False)
     #: Some level says that it worked.
     says_success: bool = False
     #: Codes and types of gateways in words (``insufficient_user_quota``), in lower case.
@@ -69,8 +72,10 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
     if not text:
         return Envelope(Form.EMPTY)
     try:
-        value = json.loads(text)
-        levels, clean = list(_walk_levels(value)), clean_json(value)
+        value = read_events(text) or json.loads(text)
+        levels = list(_walk_levels(value))
+        value = unwrap_response(value) if isinstance(value, dict) else value
+        clean = clean_json(value)
     except (ValueError, RecursionError):  # brackets without end are no answer either
         return _read_other_form(text)
     if not isinstance(value, dict):
@@ -92,6 +97,7 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         data=_extract_data(clean),
         whole=clean,
         names_task=any(_has_task_id(level) for level in levels) or _has_any(value, "id"),
+        task_data=_find_task_data(levels),
         says_success=any(_says_success(level) for level in levels),
         words=tuple(_collect_words(levels)),
     )
@@ -142,6 +148,17 @@ def _has_id_in_data(data: Any) -> bool:
     """Tell whether the data name a task; there a plain ``id`` is the id of a task, too."""
     items = data if isinstance(data, list) else [data]
     return any(isinstance(item, Mapping) and _has_any(item, "id", "task_id", "taskId") for item in items)
+
+
+def _find_task_data(levels: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    named = [level for level in levels if _has_any(level, "task_id", "taskId")]
+    named = named or [
+        item
+        for level in levels
+        for item in (level.get("data"),)
+        if isinstance(item, Mapping) and _has_any(item, "id")
+    ]
+    return clean_json(rename_fields(named[-1])) if named else None
 
 
 def _says_success(level: Mapping[str, Any]) -> bool:

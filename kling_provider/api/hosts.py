@@ -39,6 +39,13 @@ class Lock(StrEnum):
     NONE = "none"
 
 
+#: DMXAPI's route of 2025: its documents name models that Kling retired on 2026-09-15.
+_RETIRED_ROUTE = (
+    "This host documents its path /kling with models that Kling retired on 2026-09-15 (kling-v1, kling-v1-5, kling-v1-6). "
+    "For kling-3.0 write its host without a path into the connection, such as https://www.dmxapi.cn"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HostProfile:
     """One kind of host."""
@@ -50,6 +57,8 @@ class HostProfile:
     locks: bool = False
     #: Carries external ids at all.
     external_ids: bool = False
+    #: Carries the address of a callback.
+    callbacks: bool = True
     #: Finds tasks by external id.
     finds: bool = False
     #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
@@ -63,6 +72,10 @@ class HostProfile:
     needs_namespace: bool = False
     #: Hosts beside its own where its videos lie, subdomains included.
     media_hosts: tuple[str, ...] = KLING_MEDIA_HOSTS
+    #: The API that it speaks below a path, where that differs from ``api``: DMXAPI's old route is ``/kling``.
+    api_below_path: str = ""
+    #: What a task log should say before a paid call, if anything.
+    notice: str = ""
 
     @property
     def is_kling(self) -> bool:
@@ -78,12 +91,11 @@ class HostProfile:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return what this host would drop silently, whatever the API design; such a request is not sent."""
-        if self.external_ids:
-            return []
+        carried = {"external_task_id": self.external_ids, "callback_url": self.callbacks}
         return [
             Problem(field, None, self.no_ids_reason)
-            for field in ("external_task_id", "callback_url")
-            if getattr(request, field)
+            for field, is_carried in carried.items()
+            if getattr(request, field) and not is_carried
         ]
 
     @property
@@ -105,12 +117,28 @@ class HostProfile:
 
     def with_namespace(self, namespace: str) -> HostProfile:
         """Return the profile for a namespace: where customers share an account, ids are sent only with one."""
-        return replace(self, external_ids=True) if self.needs_namespace and namespace else self
+        return (
+            replace(self, external_ids=True, callbacks=True) if self.needs_namespace and namespace else self
+        )
+
+    def for_api(self, api: str) -> HostProfile:
+        """Return the profile for an API: the responses route reads one task by its id, and does nothing else."""
+        if api == "responses":
+            return replace(
+                self, external_ids=False, needs_namespace=False, finds=False, task_reads=False, account=False
+            )
+        return replace(self, notice=_RETIRED_ROUTE) if self.api_below_path == api else self
 
     def for_base_url(self, base_url: str) -> HostProfile:
-        """Return the profile for a base URL: Kling's former domain has the legacy API only."""
-        if self.task_reads and (urlsplit(base_url).hostname or "").lower() == _FORMER:
+        """Return the profile for a base URL.
+
+        Kling's former domain has the legacy API only, and some gateways speak another API below a path.
+        """
+        parts = urlsplit(base_url)
+        if self.task_reads and (parts.hostname or "").lower() == _FORMER:
             return replace(self, api="legacy", task_reads=False)
+        if self.api_below_path and parts.path.strip("/"):
+            return replace(self, api=self.api_below_path)
         return self
 
 
@@ -132,11 +160,15 @@ PROFILES = {
         HostProfile("gateway", "legacy", external_ids=True),
         # QuantumNous/new-api: submit and read by id. Installs before August 2026 (relay/channel/task/kling) drop external
         # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.
-        HostProfile("new-api", "legacy", needs_namespace=True),
-        # The DMXAPI page's own example: submit and read by id; external_task_id is among its parameters.
-        # Its videos come from the store of the reseller behind it (answers of 2026).
+        HostProfile("new-api", "legacy", needs_namespace=True, callbacks=False),
+        # DMXAPI's pages of 2026 know POST /v1/responses alone: submit and read by id, no external ids. Those of 2025 have
+        # Kling's own paths below /kling, with external_task_id. Its videos come from the store of the reseller behind it.
         HostProfile(
-            "dmxapi", "legacy", external_ids=True, media_hosts=(*KLING_MEDIA_HOSTS, "exp.bcevod.com")
+            "dmxapi",
+            "responses",
+            external_ids=True,
+            media_hosts=(*KLING_MEDIA_HOSTS, "exp.bcevod.com"),
+            api_below_path="legacy",
         ),
         # CometAPI docs: native body and envelope, no list documented.
         HostProfile("cometapi", "legacy", external_ids=True),

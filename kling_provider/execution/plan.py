@@ -133,7 +133,7 @@ def plan_request(
     ti, connection = context["ti"], hook.connection
     data = read_arguments("The request", {"request": accept_request()}, {"request": data})["request"]
     request = hook.validate_request(data)
-    wire, images = resolve_images(request, api=connection.api)
+    wire, images = resolve_images(request, api=connection.dialect.design)
     lock = connection.profile.find_lock(request)
     identity = Identity.of_request(
         request,

@@ -144,6 +144,8 @@ class Submitter:
         if self.plan.lock is Lock.LOCKED or self._told_lock:
             return
         self._told_lock = True
+        if notice := self.hook.connection.profile.notice:
+            log.warning("%s.", notice)
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
             self.hook.connection.profile.name,

@@ -58,7 +58,11 @@ class KlingConnection:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
-        return [*request.find_unsupported(self.dialect.name), *self.profile.find_unsupported(request)]
+        return [
+            *request.find_unsupported(self.dialect.design),
+            *self.dialect.find_unsupported(request),
+            *self.profile.find_unsupported(request),
+        ]
 
     @property
     def host(self) -> str:
@@ -110,7 +114,7 @@ class KlingConnection:
             conn_id=conn_id,
             base_url=base_url,
             credential=credential,
-            profile=profile.for_credential(api_key=api_key).with_namespace(namespace),
+            profile=profile.for_credential(api_key=api_key).for_api(api).with_namespace(namespace),
             api=api,
             namespace=namespace,
             max_concurrency=_read_positive(conn_id, "max_concurrency", ours["max_concurrency"]),

@@ -26,8 +26,12 @@ CONN_FIELDS: dict[str, Any] = {
     },
     "api": {
         "label": "API",
-        "description": "Kling's API design. Automatic: standard for Kling with an API key, else legacy.",
-        "schema": {"type": "string", "enum": [AUTOMATIC, "standard", "legacy"], "default": AUTOMATIC},
+        "description": "How requests are sent. Automatic: standard for Kling with an API key, responses for DMXAPI, else legacy.",
+        "schema": {
+            "type": "string",
+            "enum": [AUTOMATIC, "standard", "legacy", "responses"],
+            "default": AUTOMATIC,
+        },
     },
     "namespace": {
         "label": "Namespace",

@@ -146,7 +146,7 @@ class KlingHook(BaseHook):
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
-        model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
+        model = legacy_name(request.model) if self.connection.dialect.design == "legacy" else request.model
         return replace(prepared, model=model)
 
     def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:

@@ -17,6 +17,8 @@ from kling_provider.api.codes import Answer, Kind, read_answer
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
+from kling_provider.api.responses_route import read_stated_failure
+from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
 
 if TYPE_CHECKING:
@@ -121,6 +123,8 @@ def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str)
     if not answer.ok:
         if answer.is_not_found:
             return None
+        if (stated := _read_stated_failure(connection, answer, kling_task_id)) is not None:
+            return stated
         raise error_for(answer, doing)
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
@@ -131,6 +135,20 @@ def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str)
         return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
     except UnreadableTask as why:
         raise _make_unreadable_error(answer, doing, why) from None
+
+
+def _read_stated_failure(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask | None:
+    """Read a failed task out of an error: some gateways tell of one with an error's HTTP status."""
+    if connection.profile.is_kling:
+        return None
+    for data in (answer.data, read_stated_failure(answer.message, kling_task_id)):
+        try:
+            task = parse_task(data, lax_words=True, kling_task_id=kling_task_id)
+        except UnreadableTask:
+            continue
+        if task.status is TaskStatus.FAILED:
+            return task
+    return None
 
 
 def parse_batch(

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two API designs: request -> :class:`HttpCall`. What they answer is read by :mod:`.reading`."""
+"""How requests are sent: Kling's two API designs, and routes of gateways that have words of their own.
+
+A dialect turns a request into an :class:`HttpCall`. What is answered is read by :mod:`.reading`.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,23 @@ from typing import Protocol
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.dialects.legacy import LegacyDialect
+from kling_provider.api.dialects.responses import ResponsesDialect
 from kling_provider.api.dialects.standard import StandardDialect
+from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
 
 class Dialect(Protocol):
-    """What both offer."""
+    """What all offer."""
 
     @property
-    def name(self) -> ApiDesign: ...
+    def name(self) -> str:
+        """Return what a connection writes for ``api``."""
+
+    @property
+    def design(self) -> ApiDesign:
+        """Return Kling's API design whose fields requests have."""
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call. Inputs of ``request`` must be URLs or base64."""
@@ -24,5 +34,12 @@ class Dialect(Protocol):
     def read(self, type: str, id: str) -> HttpCall:
         """Return the call that reads one task. Legacy reads are bound to the type's path, and accept an external id too."""
 
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return what the dialect has no field for, beyond what its design lacks."""
 
-DIALECTS: dict[str, Dialect] = {"standard": StandardDialect(), "legacy": LegacyDialect()}
+
+DIALECTS: dict[str, Dialect] = {
+    "standard": StandardDialect(),
+    "legacy": LegacyDialect(),
+    "responses": ResponsesDialect(),
+}

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.catalog import find_spec, spec_of
+from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
@@ -14,17 +15,22 @@ from kling_provider.api.requests.fields import ApiDesign
 class LegacyDialect:
     """``POST /v1/videos/text2video`` and its like; API key or access key and secret key."""
 
-    name: ApiDesign = "legacy"
+    name = "legacy"
+    design: ApiDesign = "legacy"
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call, with every field at the top of the body."""
         spec = spec_of(request)
-        body = request.to_body(self.name)
+        body = request.to_body(self.design)
         if request.callback_url and spec.callbacks:
             body["callback_url"] = request.callback_url
         if external_task_id and spec.external_ids:
             body["external_task_id"] = external_task_id
-        return HttpCall("POST", spec.paths[self.name], json=body)
+        return HttpCall("POST", spec.paths[self.design], json=body)
+
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return nothing: requests know themselves what this API design lacks."""
+        return []
 
     def read(self, type: str, id: str) -> HttpCall:
         """Return the call that reads one task; an external id may stand in the place of Kling's.
@@ -32,6 +38,6 @@ class LegacyDialect:
         :raises ValueError: where the legacy API does not have the type.
         """
         spec = find_spec(type)
-        if spec is None or self.name not in spec.paths:
+        if spec is None or self.design not in spec.paths:
             raise ValueError(f"the legacy API has no type {type!r}")
-        return HttpCall("GET", f"{spec.paths[self.name]}/{quote(id, safe='')}")
+        return HttpCall("GET", f"{spec.paths[self.design]}/{quote(id, safe='')}")

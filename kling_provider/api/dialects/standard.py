@@ -9,6 +9,7 @@ from typing import Any
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.catalog import spec_of
+from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
@@ -21,20 +22,25 @@ MAX_PAGE = 500
 class StandardDialect:
     """``POST /text-to-video/{model}`` and its like; needs an API key."""
 
-    name: ApiDesign = "standard"
+    name = "standard"
+    design: ApiDesign = "standard"
 
     def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
         """Return the paid call, with the model in the path, and external id and callback among the ``options``."""
         spec = spec_of(request)
-        body = request.to_body(self.name)
+        body = request.to_body(self.design)
         options = {
             "external_task_id": external_task_id if spec.takes_external_id(request.model) else None,
             "callback_url": request.callback_url if spec.callbacks else None,
         }
         if given := {key: value for key, value in options.items() if value}:
             body["options"] = {**given, **body.get("options", {})}
-        path = spec.paths[self.name].format(model=request.model)
+        path = spec.paths[self.design].format(model=request.model)
         return HttpCall("POST", path, json=body)
+
+    def find_unsupported(self, request: KlingRequest) -> list[Problem]:
+        """Return nothing: requests know themselves what this API design lacks."""
+        return []
 
     def read(self, type: str, id: str) -> HttpCall:
         """Return the call that reads one task, whatever its type."""
