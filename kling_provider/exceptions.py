@@ -102,6 +102,10 @@ class KlingRequestError(KlingError, AirflowFailException):
     """The request is wrong, by our check before the call or by Kling's (1200-1203)."""
 
 
+class KlingModelUnavailable(KlingRequestError):
+    """The host has no such model, or has it no more. Nothing was made."""
+
+
 class KlingConnectionMissing(KlingRequestError):
     """There is no Airflow connection of this name."""
 
@@ -232,6 +236,8 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
         )
     # A status alone says nothing lasting about a read: the next one may be answered.
     kind = KlingServerError if answer.kind is Kind.REFUSED and not creating else _CLASSES[answer.kind]
+    if creating and state is TaskState.NONE and answer.is_about_model and kind is KlingRequestError:
+        kind = KlingModelUnavailable
     return kind(
         text,
         code=answer.code,

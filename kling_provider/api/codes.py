@@ -85,7 +85,7 @@ _QUOTA_TEXTS = re.compile(
 #: discontinued", "model_not_found", "对于模型 … 无可用渠道".
 _MODEL_TEXTS = re.compile(
     r"\bmodel\b(?!/)[^.;]{0,80}?\b(?:not (?:supported|found|available|exist)|does not exist|discontinued|unavailable|unknown|"
-    r"invalid|no longer)|model_not_found|(?:unknown|unsupported|invalid|no such) model|no available channel[^.;]*model|"
+    r"invalid|no longer)|model_not_found|(?:unknown|unsupported|invalid|no such) model|no (?:available )?channel[^.;]*model|"
     r"模型[^。;]{0,60}(?:无可用渠道|不存在|不支持|已下线)",
     re.IGNORECASE,
 )
@@ -187,6 +187,7 @@ def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     (b) a code of Kling's table but 5000-5002, also inside a wrapper, at any status      none
     (b) 5000-5002                                                                        may exist
     (c) no such code, whole, and 301, 302, 307, 308, 400-405, 413, 415, 422 or 429       none
+    (c) no such code, JSON, 503, and a text that says that there is no such model        none
     anything else: other statuses, a body that was cut, a 2xx without an id              may exist
     ==================================================================================  ==============
 
@@ -198,6 +199,9 @@ def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     if envelope.kling_code is not None:
         return TaskState.MAY_EXIST if _KINDS[envelope.kling_code] is Kind.SERVER else TaskState.NONE
     if http_status in _REFUSALS and envelope.form is not Form.CUT:
+        return TaskState.NONE
+    # With it gateways of the new-api family say that no channel has the model, before they ask anybody.
+    if http_status == 503 and envelope.form is Form.JSON and _MODEL_TEXTS.search(envelope.message):
         return TaskState.NONE
     return TaskState.MAY_EXIST
 
@@ -226,7 +230,9 @@ def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind
     if envelope.kling_code is not None:
         return _KINDS[envelope.kling_code]
     if state is TaskState.NONE:
-        return Kind.BALANCE if http_status >= 400 and _is_about_quota(envelope) else _REFUSALS[http_status]
+        if http_status >= 400 and _is_about_quota(envelope):
+            return Kind.BALANCE
+        return _REFUSALS.get(http_status, Kind.INVALID)
     return Kind.SERVER if http_status >= 500 and envelope.whole is not None else Kind.UNREADABLE
 
 

@@ -262,8 +262,18 @@ def legacy_name(name: str) -> str:
     return (model.legacy_name or name) if model else name
 
 
+def find_successor(name: str) -> str:
+    """Return the nearest model that Kling serves now, in the standard API's spelling."""
+    return _find_nearest_current(name).name
+
+
 def suggest_current_model(name: str) -> str:
     """Return the nearest model that Kling serves now, in both spellings, to write instead of one that is unknown there."""
+    model = _find_nearest_current(name)
+    return f"{model.name} ({model.legacy_name})" if model.legacy_name else model.name
+
+
+def _find_nearest_current(name: str) -> Model:
     current = {
         spelling: model
         for model in _MODELS
@@ -272,8 +282,7 @@ def suggest_current_model(name: str) -> str:
         if spelling
     }
     (near,) = difflib.get_close_matches(name, current, n=1, cutoff=0.0)
-    model = current[near]
-    return f"{model.name} ({model.legacy_name})" if model.legacy_name else model.name
+    return current[near]
 
 
 def model_names() -> tuple[str, ...]:

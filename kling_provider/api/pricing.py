@@ -7,6 +7,7 @@ their own. What the list does not name has no price here, and says so: a guess w
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -73,6 +74,9 @@ class Price:
     units: Decimal | None
     usd: Decimal | None
     basis: str
+    #: Money in another currency than dollars, at a host with a price of its own.
+    amount: Decimal | None = None
+    currency: str | None = None
 
     @property
     def is_known(self) -> bool:
@@ -85,10 +89,18 @@ class Price:
             "units": None if self.units is None else _format_number(self.units),
             "usd": None if self.usd is None else _format_number(self.usd),
             "basis": self.basis,
+            **(
+                {}
+                if self.amount is None
+                else {"amount": _format_number(self.amount), "currency": self.currency}
+            ),
         }
 
     def as_text(self) -> str:
         """Format the price for a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
+        if self.units is not None and self.amount is not None:
+            money = f"{_format_number(self.amount.quantize(Decimal('0.01'), ROUND_HALF_UP))} {self.currency}"
+            return f"{_format_number(self.units)} {'unit' if self.units == 1 else 'units'} ({money} {self.basis})"
         if self.usd is None:
             return f"unknown price ({self.basis})"
         dollars = f"about ${self.usd.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
@@ -97,6 +109,33 @@ class Price:
         return (
             f"{_format_number(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """What one unit costs at a host that sells them itself: ``amount`` of ``currency`` (three capital letters)."""
+
+    amount: Decimal
+    currency: str
+
+    @classmethod
+    def parse(cls, text: str) -> UnitPrice | None:
+        """Read ``"0.79 CNY"``; return ``None`` for any other form."""
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ?([A-Z]{3})", text.strip())
+        return cls(Decimal(found[1]), found[2]) if found and Decimal(found[1]) > 0 else None
+
+    def apply(self, price: Price) -> Price:
+        """Return ``price`` in this host's money; unknown units stay unknown."""
+        if price.units is None:
+            return Price(None, None, price.basis)
+        amount, basis = price.units * self.amount, f"at {self} a unit, as the connection states"
+        if self.currency == "USD":
+            return Price(price.units, amount, basis)
+        return Price(price.units, None, basis, amount, self.currency)
+
+    def __str__(self) -> str:
+        """Return the price as a connection states it."""
+        return f"{_format_number(self.amount)} {self.currency}"
 
 
 class PriceRule(Protocol):

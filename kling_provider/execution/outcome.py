@@ -56,6 +56,8 @@ class TaskOutcome:
         :param request: what was sent, or what the user says that was; ``None`` where that is unknown.
         :param type: the kind of request.
         """
+        if isinstance(request, SentRequest):
+            task = request.complete_billing(task)
         return cls(
             facts=ResultFacts.of_request(request, type=type).with_task(task),
             status=task.status.value,

@@ -84,7 +84,7 @@ class PaidRecords:
 
         :param record: what :meth:`load` gave.
         """
-        if self._kept == done.task.kling_task_id:
+        if self._kept == done.task.kling_task_id and not sent.units_taken:
             return
         same = record is not None and record.get("kling_task_id") == done.task.kling_task_id
         before: SubmissionRecord = record if record is not None and same else {}

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from kling_provider.api.catalog import estimate_price
 from kling_provider.api.hosts import Lock
 from kling_provider.api.pricing import Price
 from kling_provider.api.requests.base import KlingRequest
@@ -158,7 +157,7 @@ def plan_request(
         images=images,
         data=data,
         identity=identity,
-        price=estimate_price(request),
+        price=connection.price_request(request),
         lock=lock,
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,

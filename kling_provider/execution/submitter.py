@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,7 @@ from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
 from kling_provider.execution.earlier import run_free_step
+from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.hooks.kling import KlingHook
@@ -94,7 +96,8 @@ class Submitter:
             raise error.with_context(suffix=self._describe_units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
-            self.records.keep(outcome, record, self.plan.sent)
+            sent = self.plan.sent.with_task(outcome.task, outcome.external_task_id)
+            self.records.keep(outcome, record, sent)
             if outcome.adopted:
                 self._log_adopted(outcome.task)
                 metrics.count_adopted(instead_of_paying=self._sent, **self._tags)
@@ -216,6 +219,8 @@ class Submitter:
             self.plan.price.as_text(),
         )
         answer, task = self.hook.create(prepared)
+        if task is None and answer.is_about_model:
+            answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
         if task is not None and answer.ok:
             log.info("Kling made task %s.", task.kling_task_id)
         else:

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
+from kling_provider.api.catalog import estimate_price
 from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, find_profile_name
+from kling_provider.api.pricing import Price, UnitPrice
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.connection_form import AUTOMATIC
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from kling_provider.api.requests.base import KlingRequest
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
-OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency")
+OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency", "unit_price")
 #: Ours too, and not in the form: few need it, and it lifts a protection.
 _UNLISTED_EXTRAS = ("allow_private_downloads",)
 _KNOWN_EXTRAS = (*OUR_EXTRAS, *_UNLISTED_EXTRAS, *HTTP_OPTIONS)
@@ -45,6 +47,8 @@ class KlingConnection:
     namespace: str = ""
     #: Tasks in flight that the account allows per model; ``None`` is unknown.
     max_concurrency: int | None = None
+    #: What a unit costs at a host that is not Kling's own; ``None`` is unknown.
+    unit_price: UnitPrice | None = None
     #: Results may be downloaded from private addresses of other hosts than the connection's own.
     allow_private_downloads: bool = False
     http_extras: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -63,6 +67,20 @@ class KlingConnection:
             *self.dialect.find_unsupported(request),
             *self.profile.find_unsupported(request),
         ]
+
+    def price_request(self, request: KlingRequest) -> Price:
+        """Return what a request costs here: Kling's list price, or that of another host by its stated price of a unit."""
+        price = estimate_price(request)
+        if self.unit_price is not None:
+            return self.unit_price.apply(price)
+        if self.profile.is_kling:
+            return price
+        return Price(
+            None,
+            None,
+            f'{self.host} has prices of its own; state them with the extra unit_price, such as "0.79 CNY", in the '
+            "connection",
+        )
 
     @property
     def host(self) -> str:
@@ -118,6 +136,7 @@ class KlingConnection:
             api=api,
             namespace=namespace,
             max_concurrency=_read_positive(conn_id, "max_concurrency", ours["max_concurrency"]),
+            unit_price=_read_unit_price(conn_id, ours["unit_price"]),
             allow_private_downloads=_read_flag(
                 conn_id, "allow_private_downloads", ours["allow_private_downloads"]
             ),
@@ -244,6 +263,18 @@ def _read_positive(conn_id: str, name: str, value: Any) -> int | None:
             f"Connection {conn_id!r}: extra {name} must be a whole number from 1; found {value!r}."
         )
     return int(text)
+
+
+def _read_unit_price(conn_id: str, value: Any) -> UnitPrice | None:
+    text = str(value or "").strip()
+    if not text:
+        return None
+    if (price := UnitPrice.parse(text)) is None:
+        raise KlingRequestError(
+            f'Connection {conn_id!r}: extra unit_price must be an amount and a currency, such as "0.79 CNY"; found '
+            f"{value!r}. Nothing was sent."
+        )
+    return price
 
 
 def _read_flag(conn_id: str, name: str, value: Any) -> bool:

@@ -38,6 +38,11 @@ CONN_FIELDS: dict[str, Any] = {
         "description": "Set it where two Airflows share one Kling account: it keeps their videos apart.",
         "schema": {"type": ["string", "null"]},
     },
+    "unit_price": {
+        "label": "Price of a unit",
+        "description": 'At a gateway, such as "0.79 CNY". Empty: Kling\'s list price, or unknown.',
+        "schema": {"type": ["string", "null"]},
+    },
     "max_concurrency": {
         "label": "Tasks in flight",
         "description": "How many the account allows per model. Empty: learned.",

@@ -90,9 +90,11 @@ def _unpack_body(body: bytes, encoding: str) -> bytes | None:
 def parse_created(connection: KlingConnection, answer: Answer) -> KlingTask | None:
     """Parse the task that the answer to a create names; ``None`` where it names none."""
     try:
-        return parse_task(answer.data, lax_words=connection.profile.lax_words)
+        task = parse_task(answer.data, lax_words=connection.profile.lax_words)
     except UnreadableTask:
         return None
+    # Some gateways answer with the id alone.
+    return task if task.status_word else replace(task, status=TaskStatus.SUBMITTED)
 
 
 def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask:

@@ -12,6 +12,7 @@ from kling_provider.arguments import (
     accept_amount,
     accept_duration,
     accept_flag,
+    accept_names,
     accept_request,
     accept_text,
     accept_word,
@@ -39,6 +40,9 @@ class KlingSubmitOperator(KlingOperator):
     :param on_ambiguous: what to do at a host without a lock when it is unknown whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice.
     :param max_units: the most units that this video may cost at list price; above it nothing is sent.
+    :param model_fallbacks: the models to try, in this order, where the host has the request's own no more. Each is checked
+        and priced again; it is never dearer than ``max_units`` or, without one, than the first choice. It is the same
+        result: at most one is paid.
     :param plan_only: whether to do everything but the paid call: the XCom is then the exact HTTP body and the price, or
         the task that exists already. (Airflow's own ``dry_run`` is a method of operators.)
     :param queue_timeout: the longest wait at the account's concurrency limit: seconds or a timedelta, above 0 and at most
@@ -54,6 +58,7 @@ class KlingSubmitOperator(KlingOperator):
         "pay_once_per": accept_word("run", "dag", "account"),
         "on_ambiguous": accept_word("stop", "resubmit"),
         "max_units": accept_amount(),
+        "model_fallbacks": accept_names("models, such as ['kling-3.0']"),
         "plan_only": accept_flag(),
         "queue_timeout": accept_duration(),
         "deferrable": accept_flag(),
@@ -67,6 +72,7 @@ class KlingSubmitOperator(KlingOperator):
         pay_once_per: Literal["run", "dag", "account"] = "run",
         on_ambiguous: Literal["stop", "resubmit"] = "stop",
         max_units: float | None = None,
+        model_fallbacks: Sequence[str] = (),
         plan_only: bool = False,
         queue_timeout: float | timedelta = timedelta(hours=24),
         deferrable: bool = True,
@@ -78,6 +84,7 @@ class KlingSubmitOperator(KlingOperator):
         self.pay_once_per = pay_once_per
         self.on_ambiguous = on_ambiguous
         self.max_units = max_units
+        self.model_fallbacks = model_fallbacks
         self.plan_only = plan_only
         self.queue_timeout = queue_timeout
         self.deferrable = deferrable

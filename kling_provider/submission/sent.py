@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Any
 
 from kling_provider.api.requests.base import Summary
+from kling_provider.api.tasks import Billing, KlingTask
 from kling_provider.submission.steps import SubmissionRecord
 
 #: Bytes of the JSON, at most. It is stored in Airflow's database with every waiting task.
@@ -67,6 +69,8 @@ class SentRequest:
     locked: bool = True
     mapped: bool = False
     external_task_id: str | None = None
+    #: Units that the host took, where it says so when it makes the task and never again; decimal text.
+    units_taken: str | None = None
 
     @property
     def is_account_wide(self) -> bool:
@@ -105,9 +109,19 @@ class SentRequest:
         prompt = " ".join((self.prompt or "").split())
         return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
 
-    def with_external_task_id(self, external_task_id: str | None) -> SentRequest:
-        """Return a copy with the external id of the task that was made or found."""
-        return replace(self, external_task_id=external_task_id)
+    def with_task(self, task: KlingTask, external_task_id: str | None) -> SentRequest:
+        """Return a copy with what is known once a task was made or found.
+
+        :param external_task_id: the id of the task; some hosts do not repeat it.
+        """
+        units = next((str(one.amount) for one in task.billing if one.charge_type == "unit"), None)
+        return replace(self, external_task_id=external_task_id, units_taken=units or self.units_taken)
+
+    def complete_billing(self, task: KlingTask) -> KlingTask:
+        """Return the task with the units that were taken when it was made, where it does not say what it cost."""
+        if task.billing or not self.units_taken:
+            return task
+        return replace(task, billing=(Billing("unit", Decimal(self.units_taken)),))
 
     def to_json(self) -> dict[str, Any]:
         """Return this request as JSON of at most :data:`LARGEST` bytes; longer texts are cut, and say so."""

@@ -122,7 +122,7 @@ class GenerateRun(SubmitRun):
         )
 
     def _deliver_task(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:
-        task = read_outputs(hook, task, sent.type)
+        task = sent.complete_billing(read_outputs(hook, task, sent.type))
         place = self.result_place(hook, sent)
         if task.status is TaskStatus.FAILED and place is not None:
             place.release()

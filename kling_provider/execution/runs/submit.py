@@ -6,15 +6,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingError
+from kling_provider.exceptions import KlingError, KlingModelUnavailable
 from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
 from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
 from kling_provider.execution.outcome import TaskOutcome
-from kling_provider.execution.plan import describe_existing, plan_request
+from kling_provider.execution.model_fallbacks import plan_next_model
+from kling_provider.execution.plan import RequestPlan, describe_existing, plan_request
 from kling_provider.execution.progress import announce_result, push_progress
 from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_not_woken, wait_in_queue_here
 from kling_provider.execution.reading import raise_if_failed
@@ -26,6 +28,7 @@ from kling_provider.storage import SavedResult
 from kling_provider.submission import MustQueue, Outcome, Permit, Submitted
 from kling_provider.submission.records import instance_record
 from kling_provider.submission.sent import OutputPlace, SentRequest, another_result_advice
+from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
 from kling_provider.triggers.kling import KlingConcurrencyTrigger
 
@@ -87,7 +90,7 @@ class SubmitRun:
                 return self.deliver_saved(earlier, saved)
             if (done := recover_submission(hook, record, earlier, dag_id=self.dag_id)) is not None:
                 self.kling_task_id = done.task.kling_task_id
-                return self.finish(hook, earlier.with_external_task_id(done.external_task_id), done)
+                return self.finish(hook, earlier.with_task(done.task, done.external_task_id), done)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
         hook = KlingHook(operator.kling_conn_id)
         plan = plan_request(
@@ -102,15 +105,19 @@ class SubmitRun:
             log.info("This task has retries=0: a transient failure then needs a clear.")
         if queue is None and (saved := self._find_saved(hook, plan.sent)) is not None:
             return self.deliver_saved(plan.sent, saved)
-        submitter = Submitter(
+        return self._carry_out(self._make_submitter(plan, hook, record), queue)
+
+    def _make_submitter(
+        self, plan: RequestPlan, hook: KlingHook, record: SubmissionRecord | None
+    ) -> Submitter:
+        return Submitter(
             plan,
             hook,
-            context,
+            self.context,
             record=record,
-            on_ambiguous=operator.on_ambiguous,
-            max_units=operator.max_units,
+            on_ambiguous=self.operator.on_ambiguous,
+            max_units=self.operator.max_units,
         )
-        return self._carry_out(submitter, queue)
 
     def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
         return (
@@ -120,16 +127,34 @@ class SubmitRun:
         )
 
     def _submit_until_accepted(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
+        first = submitter.plan
         while True:
             if queue:
                 raise_if_not_woken(queue, submitter.plan.label)
-            outcome = self._send_request(submitter, queue)
+            try:
+                outcome = self._send_request(submitter, queue)
+            except KlingModelUnavailable:
+                if (fallback := self._plan_fallback(submitter, first)) is None:
+                    raise
+                record = instance_record(self.context).load()
+                submitter = self._make_submitter(fallback, submitter.hook, record)
+                continue
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
             if not isinstance(outcome, MustQueue):
                 return self.finish(
-                    submitter.hook, self.sent.with_external_task_id(outcome.external_task_id), outcome
+                    submitter.hook, self.sent.with_task(outcome.task, outcome.external_task_id), outcome
                 )
             queue = self._wait_in_queue(submitter, outcome, queue or {})
+
+    def _plan_fallback(self, submitter: Submitter, first: RequestPlan) -> RequestPlan | None:
+        most = self.operator.max_units
+        return plan_next_model(
+            submitter.hook,
+            submitter.plan,
+            self.operator.model_fallbacks,
+            first=first,
+            max_units=None if most is None else Decimal(str(most)),
+        )
 
     def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
         resume = queue.get("external_task_id") if queue else None
