@@ -14,8 +14,8 @@ from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingModelUnavailable
 from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
 from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
-from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.model_fallbacks import plan_next_model
+from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.plan import RequestPlan, describe_existing, plan_request
 from kling_provider.execution.progress import announce_result, push_progress
 from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_not_woken, wait_in_queue_here
