@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host can do. One line per profile, each with its source; a host that we do not know is a gateway."""
+"""What a host can do. The known ones are in :mod:`kling_provider.api.host_profiles`."""
 
 from __future__ import annotations
 
@@ -39,20 +39,18 @@ class Lock(StrEnum):
     NONE = "none"
 
 
-#: DMXAPI's route of 2025: its documents name models that Kling retired on 2026-09-15.
-_RETIRED_ROUTE = (
-    "This host documents its path /kling with models that Kling retired on 2026-09-15 (kling-v1, kling-v1-5, kling-v1-6). "
-    "For kling-3.0 write its host without a path into the connection, such as https://www.dmxapi.cn"
-)
-
-
 @dataclass(frozen=True, slots=True)
 class HostProfile:
     """One kind of host."""
 
     name: str
-    #: The API design that the host speaks unless the connection says otherwise.
+    #: The API that the host speaks unless the connection says otherwise.
     api: str
+    #: Its domains, subdomains included.
+    domains: tuple[str, ...] = ()
+    #: Where the facts are from, and the month in which they were read there.
+    source: str = ""
+    read_in: str = ""
     #: Refuses duplicate external ids (for the models above).
     locks: bool = False
     #: Carries external ids at all.
@@ -61,6 +59,8 @@ class HostProfile:
     callbacks: bool = True
     #: Finds tasks by external id.
     finds: bool = False
+    #: The API whose path reads a task, where that is another than the one that makes it.
+    read_api: str = ""
     #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
     task_reads: bool = False
     #: ``/account/costs``.
@@ -74,7 +74,9 @@ class HostProfile:
     media_hosts: tuple[str, ...] = KLING_MEDIA_HOSTS
     #: The API that it speaks below a path, where that differs from ``api``: DMXAPI's old route is ``/kling``.
     api_below_path: str = ""
-    #: What a task log should say before a paid call, if anything.
+    #: What a task log says before a paid call by ``api_below_path``.
+    notice_below_path: str = ""
+    #: What a task log says before a paid call, if anything.
     notice: str = ""
 
     @property
@@ -127,7 +129,7 @@ class HostProfile:
             return replace(
                 self, external_ids=False, needs_namespace=False, finds=False, task_reads=False, account=False
             )
-        return replace(self, notice=_RETIRED_ROUTE) if self.api_below_path == api else self
+        return replace(self, notice=self.notice_below_path) if self.api_below_path == api else self
 
     def for_base_url(self, base_url: str) -> HostProfile:
         """Return the profile for a base URL.
@@ -140,56 +142,6 @@ class HostProfile:
         if self.api_below_path and parts.path.strip("/"):
             return replace(self, api=self.api_below_path)
         return self
-
-
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        # Vendor documentation and live probes of August and September 2026.
-        HostProfile(
-            "kling",
-            "standard",
-            locks=True,
-            external_ids=True,
-            finds=True,
-            task_reads=True,
-            account=True,
-            lax_words=False,
-        ),
-        # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
-        HostProfile("gateway", "legacy", external_ids=True),
-        # QuantumNous/new-api: submit and read by id. Installs before August 2026 (relay/channel/task/kling) drop external
-        # ids and callbacks, later ones (plugins/tasks/kling) pass them on to the reseller's account. No look-up, no lock.
-        HostProfile("new-api", "legacy", needs_namespace=True, callbacks=False),
-        # DMXAPI's pages of 2026 know POST /v1/responses alone: submit and read by id, no external ids. Those of 2025 have
-        # Kling's own paths below /kling, with external_task_id. Its videos come from the store of the reseller behind it.
-        HostProfile(
-            "dmxapi",
-            "responses",
-            external_ids=True,
-            media_hosts=(*KLING_MEDIA_HOSTS, "exp.bcevod.com"),
-            api_below_path="legacy",
-        ),
-        # CometAPI docs: native body and envelope, no list documented.
-        HostProfile("cometapi", "legacy", external_ids=True),
-    )
-}
-
-_KNOWN_HOSTS = {
-    "klingai.com": "kling",
-    "dmxapi.cn": "dmxapi",
-    "dmxapi.com": "dmxapi",
-    "cometapi.com": "cometapi",
-}
-
-
-def find_profile_name(base_url: str) -> str:
-    """Return the name of the profile of a base URL; ``gateway`` for a host that is not in the table."""
-    host = (urlsplit(base_url).hostname or "").lower()
-    for domain, name in _KNOWN_HOSTS.items():
-        if host == domain or host.endswith("." + domain):
-            return name
-    return "gateway"
 
 
 def is_loopback(host: str) -> bool:

@@ -14,7 +14,8 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHo
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.dialects import DIALECTS, Dialect
-from kling_provider.api.hosts import PROFILES, REGIONS, HostProfile, find_profile_name
+from kling_provider.api.host_profiles import PROFILES, find_profile_name
+from kling_provider.api.hosts import REGIONS, HostProfile
 from kling_provider.api.pricing import Price, UnitPrice
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
@@ -59,6 +60,11 @@ class KlingConnection:
     def dialect(self) -> Dialect:
         """Return the API design that the connection speaks."""
         return DIALECTS[self.api]
+
+    @property
+    def read_dialect(self) -> Dialect:
+        """Return the API that reads one task: at some gateways another one than the API that makes it."""
+        return DIALECTS[self.profile.read_api or self.api]
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""

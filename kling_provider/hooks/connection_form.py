@@ -10,7 +10,19 @@ from typing import Any
 
 #: A choice that leaves it to the provider; the form cannot offer an empty one.
 AUTOMATIC = "automatic"
-_PROFILES = ("kling", "gateway", "new-api", "dmxapi", "cometapi")
+_PROFILES = (
+    "kling",
+    "gateway",
+    "new-api",
+    "dmxapi",
+    "cometapi",
+    "kapon",
+    "tokenhub",
+    "aimanyi",
+    "cloudsway",
+    "xmsmartlink",
+    "crazyrouter",
+)
 
 #: Airflow's ``conn-fields``: our extras, as the form shows them.
 CONN_FIELDS: dict[str, Any] = {
@@ -29,7 +41,7 @@ CONN_FIELDS: dict[str, Any] = {
         "description": "How requests are sent. Automatic: standard for Kling with an API key, responses for DMXAPI, else legacy.",
         "schema": {
             "type": "string",
-            "enum": [AUTOMATIC, "standard", "legacy", "responses"],
+            "enum": [AUTOMATIC, "standard", "legacy", "responses", "standard-body"],
             "default": AUTOMATIC,
         },
     },

@@ -219,7 +219,7 @@ def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) 
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.read_tasks([kling_task_id])
-    return connection.dialect.read(kind, kling_task_id)
+    return connection.read_dialect.read(kind, kling_task_id)
 
 
 def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
@@ -230,7 +230,7 @@ def _make_find_call(connection: KlingConnection, type: str, external_task_ids: S
     kind = _check_type(type)
     if connection.profile.task_reads:
         return standard.find_tasks(external_task_ids)
-    return connection.dialect.read(kind, external_task_ids[0])
+    return connection.read_dialect.read(kind, external_task_ids[0])
 
 
 def _split_batches(ids: Sequence[str]) -> list[Sequence[str]]:

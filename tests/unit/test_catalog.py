@@ -22,7 +22,8 @@ from kling_provider.api.catalog import (
     request_types,
 )
 from kling_provider.api.dialects import DIALECTS
-from kling_provider.api.hosts import PROFILES, Lock
+from kling_provider.api.host_profiles import PROFILES
+from kling_provider.api.hosts import Lock
 from kling_provider.api.models import model_names
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.pricing import PerCall

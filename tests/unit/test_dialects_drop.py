@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kling_provider.api.dialects import DIALECTS
-from kling_provider.api.hosts import PROFILES
+from kling_provider.api.host_profiles import PROFILES
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.video import ImageToVideo, TextToVideo

@@ -16,7 +16,8 @@ import jsonschema
 import pytest
 
 from kling_provider.api.dialects import DIALECTS
-from kling_provider.api.hosts import PROFILES, REGIONS
+from kling_provider.api.host_profiles import PROFILES
+from kling_provider.api.hosts import REGIONS
 from kling_provider.get_provider_info import get_provider_info
 from kling_provider.hooks.connection import OUR_EXTRAS
 from kling_provider.hooks.connection_form import CONN_FIELDS

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from kling_provider.api.calls import HttpCall
 from kling_provider.api.catalog import spec_of
@@ -45,6 +46,22 @@ class StandardDialect:
     def read(self, type: str, id: str) -> HttpCall:
         """Return the call that reads one task, whatever its type."""
         return read_tasks([id])
+
+
+class StandardBodyDialect(StandardDialect):
+    """The standard API as some gateways offer it: the model in the body, and ``GET /tasks/{id}``."""
+
+    name = "standard-body"
+
+    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+        """Return the paid call, with the model as the body's first field."""
+        call = super().create(request, external_task_id)
+        path = spec_of(request).paths[self.design].removesuffix("/{model}")
+        return HttpCall("POST", path, json={"model": request.model, **(call.json or {})})
+
+    def read(self, type: str, id: str) -> HttpCall:
+        """Return the call that reads one task, whatever its type."""
+        return HttpCall("GET", f"/tasks/{quote(id, safe='')}")
 
 
 def read_tasks(kling_task_ids: Sequence[str]) -> HttpCall:
