@@ -164,8 +164,8 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
         code = envelope.kling_code if envelope.kling_code is not None else envelope.code
         if 300 <= http_status < 400 and envelope.kling_code is None:
             message = _explain_redirect(headers.get("Location"))
-    if http_status >= 400 and envelope.task_data is not None:
-        data = envelope.task_data
+    if http_status >= 400 and envelope.task_data is not None and not envelope.is_wrapped_response:
+        data = envelope.task_data  # wherever in the error it stands
     return Answer(
         kind,
         http_status,
@@ -221,8 +221,8 @@ def _is_accepted(http_status: int, envelope: Envelope) -> bool:
     return (
         http_status >= 400
         and envelope.kling_code is None
-        and envelope.says_success
         and envelope.task_data is not None
+        and (envelope.says_success or envelope.is_wrapped_response)
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from kling_provider.api.redaction import clean_json, clean_text, redact_urls
 from kling_provider.api.responses_route import read_events, rename_fields, unwrap_response
+from kling_provider.api.units_taken import add_units_taken
 
 #: The words with which hosts say that it worked, in any case.
 _SUCCESS = frozenset({"success", "succeed", "succeeded", "ok", "dmxapi_kling_error_0"})
@@ -59,6 +60,8 @@ class Envelope:
     task_data: Mapping[str, Any] | None = field(default=None, repr=False)
     #: Some level says that it worked.
     says_success: bool = False
+    #: The answer of a responses route, which holds its envelope as text.
+    is_wrapped_response: bool = False
     #: Codes and types of gateways in words (``insufficient_user_quota``), in lower case.
     words: tuple[str, ...] = ()
 
@@ -74,7 +77,7 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
     try:
         value = read_events(text) or json.loads(text)
         levels = list(_walk_levels(value))
-        value = unwrap_response(value) if isinstance(value, dict) else value
+        value = dict(add_units_taken(unwrap_response(value))) if isinstance(value, dict) else value
         clean = clean_json(value)
     except (ValueError, RecursionError):  # brackets without end are no answer either
         return _read_other_form(text)
@@ -99,6 +102,7 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         names_task=any(_has_task_id(level) for level in levels) or _has_any(value, "id"),
         task_data=_find_task_data(levels),
         says_success=any(_says_success(level) for level in levels),
+        is_wrapped_response=value.get("object") == "response",
         words=tuple(_collect_words(levels)),
     )
 

@@ -2,7 +2,7 @@
 """What DMXAPI's responses route answers -> the envelope of the legacy API.
 
 The answer stands as text in ``output[].content[].text``: as the legacy envelope in JSON, as a few fields in JSON, or, in a
-stream of events, as lines for people. ``usage.total_tokens`` of a create is the price that was taken.
+stream of events, as lines for people.
 """
 
 from __future__ import annotations
@@ -10,12 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-#: Tokens that stand for one unit, in the answers that the host's own pages print: of Kling 2.6, and of Kling 3.0.
-_TOKENS_PER_UNIT_V26 = 850
-_TOKENS_PER_UNIT_V3 = 10_000
 #: The names by which the fields of a task are known, for those of this route.
 _NAMES = {"taskId": "task_id", "watermark_video_url": "watermark_url", "taskStatus": "task_status"}
 
@@ -49,7 +45,7 @@ def unwrap_response(value: Mapping[str, Any]) -> Mapping[str, Any]:
         value = {**inner, "request_id": value.get("request_id")}
     text = _find_text(value)
     if text is None:
-        return _with_price(value, _TOKENS_PER_UNIT_V26) if _is_priced(value) else value
+        return value
     said = _parse_object(text)
     if said is None:
         return {"request_id": value.get("request_id"), "data": _read_lines(text)}
@@ -57,7 +53,7 @@ def unwrap_response(value: Mapping[str, Any]) -> Mapping[str, Any]:
         said = said["output"]
     if "data" not in said and "code" not in said:
         said = {"request_id": value.get("request_id"), "data": rename_fields(said)}
-    return _with_price({**said, "usage": value.get("usage")}, _TOKENS_PER_UNIT_V3)
+    return {**said, "usage": value.get("usage"), "object": "response"}
 
 
 def read_stated_failure(message: str, kling_task_id: str) -> dict[str, Any] | None:
@@ -107,20 +103,3 @@ def _read_lines(text: str) -> dict[str, Any]:
     if _FAILED.search(text):
         return {**data, "task_status": "failed", "task_status_msg": text}
     return {**data, "task_status": "processing"}
-
-
-def _is_priced(value: Mapping[str, Any]) -> bool:
-    # Two details of the tokens stand in each of the route's answers; nobody else's envelope of Kling has them.
-    usage = value.get("usage")
-    return isinstance(usage, Mapping) and {"input_tokens_details", "output_tokens_details"} <= usage.keys()
-
-
-def _with_price(value: Mapping[str, Any], tokens_per_unit: int) -> Mapping[str, Any]:
-    """Return the envelope with the units that were taken among its data, where the answer tells tokens."""
-    usage, data = value.get("usage"), value.get("data")
-    tokens = usage.get("total_tokens") if isinstance(usage, Mapping) else None
-    whole = isinstance(tokens, int) and not isinstance(tokens, bool) and 0 < tokens < 10**12
-    if not whole or not isinstance(data, Mapping) or "final_unit_deduction" in data:
-        return value
-    units = (Decimal(str(tokens)) / tokens_per_unit).normalize()
-    return {**value, "data": {**data, "final_unit_deduction": f"{units:f}"}}

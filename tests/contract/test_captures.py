@@ -4,46 +4,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from kling_provider.api.account import concurrency_of, parse_account, units_left
 from kling_provider.api.catalog import estimate_price
-from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.codes import Kind, TaskState, read_answer
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.pricing import look_up_price
-from kling_provider.api.tasks import Billing, KlingTask, TaskStatus
+from kling_provider.api.tasks import Billing, TaskStatus
+from tests.contract import recordings_of_gateways as recordings_of_gateways
+from tests.contract.recordings import CHECKS, Record, at, check, each, submitted, success, task
 
-Record = dict[str, Any]
-CHECKS: dict[str, Callable[[Record], None]] = {}
 #: Of kinds of requests, and of routes, that are not spoken here yet.
 WAITING = {
-    "50_dmxapi_responses_v3_submit.json",
-    "51_dmxapi_responses_v3_query_succeed.json",
-    "52_dmxapi_responses_v26_submit.json",
-    "53_dmxapi_responses_bailian_submit.json",
     "61_tencent_vclm_motion_control_done.json",
     "62_doc_legacy_query_examples.json",
     "63_doc_identify_face_lip_sync_multi_elements.json",
     "64_doc_solutions_virtual_try_on.json",
 }
-
-
-def check(name: str) -> Callable[[Callable[[Record], None]], Callable[[Record], None]]:
-    def keep(function: Callable[[Record], None]) -> Callable[[Record], None]:
-        assert name not in CHECKS
-        CHECKS[name] = function
-        return function
-
-    return keep
 
 
 def test_every_recording_has_a_check(captures: Path) -> None:
@@ -54,38 +39,6 @@ def test_every_recording_has_a_check(captures: Path) -> None:
 @pytest.mark.parametrize("name", CHECKS)
 def test_recording(name: str, captures: Path) -> None:
     CHECKS[name](json.loads((captures / name).read_bytes()))
-
-
-def success(response: Record) -> Answer:
-    """The recorded answer, over the wire and back."""
-    answer = read_answer(200, {}, json.dumps(response).encode())
-    assert (answer.kind, answer.code, answer.request_id) == (Kind.OK, 0, response.get("request_id"))
-    return answer
-
-
-def task(response: Record) -> KlingTask:
-    return parse_task(success(response).data)
-
-
-def at(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def submitted(response: Record, external_task_id: str | None = None) -> None:
-    """A create's answer: its ids, its time, and nothing else."""
-    data = response["data"]
-    created = data.get("created_at") or data["create_time"]
-    assert task(response) == KlingTask(
-        kling_task_id=data.get("task_id") or data["id"],
-        status=TaskStatus.SUBMITTED,
-        status_word="submitted",
-        external_task_id=external_task_id,
-        created_at=at(created),
-        updated_at=at(created),
-    )
-
-
-# -- legacy -----------------------------------------------------------------------------------------------
 
 
 @check("01_legacy_text2video_submit_v3.json")
@@ -265,52 +218,6 @@ def _(record: Record) -> None:
     assert read.finished_at == at(1781080794151)
 
 
-# -- gateways ---------------------------------------------------------------------------------------------
-
-
-@check("30_gateway_cometapi_query_processing.json")
-def _(record: Record) -> None:
-    read = task(record["response"])
-    assert (read.kling_task_id, read.status) == ("878106242831892487", TaskStatus.PROCESSING)
-    assert (read.message, read.updated_at) == ("", at(1777385363321))
-
-
-@check("31_gateway_cloudsway_new_api_submit.json")
-def _(record: Record) -> None:
-    theirs = record["request"]
-    asked = {"prompt": theirs["prompt"], "model": "kling-3.0-turbo", **theirs["settings"]}
-    call = DIALECTS["standard"].create(parse_request(asked), None)
-    assert call.path == "/text-to-video/kling-3.0-turbo"
-    # A watermark that is off is Kling's default and is left out.
-    assert {**(call.json or {}), "options": theirs["options"]} == theirs
-    submitted(record["response"])
-
-
-@check("34_gateway_apifox_submit.json")
-def _(record: Record) -> None:
-    submitted(record["response"])
-
-
-@check("36_dmxapi_seed_request.json")
-def _(record: Record) -> None:
-    call = DIALECTS["legacy"].create(parse_request(record["request"]), None)
-    assert (call.path, call.json) == ("/v1/videos/text2video", record["request"])
-    # The answer of which the sample reads just these fields.
-    assert [field.split(" ")[0] for field in record["response_fields_used"]] == [
-        "code",
-        "data.task_id",
-        "data.task_status",
-        "data.task_result.videos[0].url",
-        "data.task_result.videos[0].id",
-    ]
-    video = {"id": "v", "url": "https://host/v.mp4"}
-    read = task(
-        {"code": 0, "data": {"task_id": "7", "task_status": "succeed", "task_result": {"videos": [video]}}}
-    )
-    assert (read.kling_task_id, read.status) == ("7", TaskStatus.SUCCEEDED)
-    assert [(output.id, output.url) for output in read.outputs] == [("v", "https://host/v.mp4")]
-
-
 # -- money ------------------------------------------------------------------------------------------------
 
 #: Endpoints of the cost log that make no video of ours: read, but not priced.
@@ -347,21 +254,7 @@ def _(record: Record) -> None:
     assert priced == 2
 
 
-# -- other forms of the same, and routes that are not spoken here -------------------------------------------
-
-
-def each(record: Record) -> list[tuple[str, Record]]:
-    """What each answer of a newer recording is an answer to, and the answer."""
-    return [(str(one.get("what") or one.get("page") or ""), one["response"]) for one in record["records"]]
-
-
-@check("54_dmxapi_native_2025_submit.json")
-def _(record: Record) -> None:
-    for what, response in each(record):
-        if what.startswith("POST"):
-            submitted(response)
-    read = task(dict(each(record))["GET /kling/v1/images/generations/{task_id}"])
-    assert read.status is TaskStatus.SUBMITTED, "what the page printed"
+# -- other forms of the same ------------------------------------------------------------------------------
 
 
 @check("55_legacy_native_2025_submit_query.json")
@@ -372,33 +265,6 @@ def _(record: Record) -> None:
             continue
         read = parse_task(success(response).data, kling_task_id=response["data"]["task_id"])
         assert (read.status, read.message, len(read.outputs)) == (TaskStatus.SUCCEEDED, "", 1)
-
-
-@check("56_gateway_cometapi_audio_and_image_submit.json")
-def _(record: Record) -> None:
-    (_, sound), (_, image) = each(record)
-    submitted(sound)
-    assert task(image).external_task_id is None
-
-
-@check("58_gateway_tokenhub_query.json")
-def _(record: Record) -> None:
-    answers = dict(each(record))
-    done = parse_task(success(answers["succeeded"]).data, lax_words=True, kling_task_id="task_1")
-    assert (done.status, done.outputs[0].duration) == (TaskStatus.SUCCEEDED, 10.041)
-    failed = parse_task(success(answers["failed"]).data, lax_words=True, kling_task_id="task_1")
-    assert (failed.kling_task_id, failed.status) == ("task_1", TaskStatus.FAILED)
-    assert (failed.message, failed.moderated) == ("policy violation", True)
-    refused = read_answer(200, {}, json.dumps(answers["refused"]).encode())
-    assert (refused.kind, refused.task_state) == (Kind.MODERATION, TaskState.NONE)
-
-
-@check("59_gateway_qianfan_kling.json")
-def _(record: Record) -> None:
-    answers = dict(each(record))
-    for what in ("turbo succeed with empty status", "K3.0 succeed"):
-        read = parse_task(success(answers[what]).data, lax_words=True, kling_task_id="upstream-task")
-        assert (read.status, len(read.outputs)) == (TaskStatus.SUCCEEDED, 1)
 
 
 @check("65_new_validation_messages_live.json")
@@ -417,23 +283,10 @@ def _(record: Record) -> None:
     assert all(read.message == text for text, read in texts.items())
 
 
-@check("66_new_api_plugin_envelopes.json")
-def _(record: Record) -> None:
-    answers, asked = dict(each(record)), "task_public_0001"
-    assert parse_task(success(answers["new-style create"]).data, lax_words=True).kling_task_id == asked
-    done = parse_task(success(answers["new-style query"]).data, lax_words=True, kling_task_id=asked)
-    assert (done.kling_task_id, done.status, len(done.outputs)) == (asked, TaskStatus.SUCCEEDED, 1)
-    early = answers["legacy query before the first poll"]
-    read = parse_task(success(early).data, lax_words=True, kling_task_id=asked)
-    assert (read.status, read.created_at) == (TaskStatus.SUBMITTED, None)
-
-
-@pytest.mark.parametrize("status", [200, 400, 403, 500])
-@pytest.mark.parametrize("name", ["50_dmxapi_responses_v3_submit", "53_dmxapi_responses_bailian_submit"])
-def test_a_create_of_a_route_that_we_do_not_speak_is_never_a_refusal(
-    name: str, status: int, captures: Path
-) -> None:
-    """A connection with a wrong path: what was paid there is not sent again."""
-    for _, response in each(json.loads((captures / f"{name}.json").read_bytes())):
-        found = read_answer(status, {}, json.dumps(response).encode())
-        assert (found.ok, found.task_state) == (False, TaskState.MAY_EXIST)
+def test_a_create_of_the_responses_route_is_never_a_refusal(captures: Path) -> None:
+    """Whatever the status, and whatever the connection's API: what was paid there is not sent again."""
+    for name in ("50_dmxapi_responses_v3_submit", "53_dmxapi_responses_bailian_submit"):
+        for _, response in each(json.loads((captures / f"{name}.json").read_bytes())):
+            for status in (200, 400, 403, 500):
+                found = read_answer(status, {}, json.dumps(response).encode())
+                assert (found.ok, found.task_state) == (True, TaskState.MAY_EXIST)
