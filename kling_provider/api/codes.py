@@ -84,8 +84,9 @@ _QUOTA_TEXTS = re.compile(
 #: Texts of Kling and of gateways about a model that is not there. Seen: "model is not supported", "The model '…' has been
 #: discontinued", "model_not_found", "对于模型 … 无可用渠道".
 _MODEL_TEXTS = re.compile(
-    r"\bmodel\b(?!/)[^.;]{0,80}?\b(?:not (?:supported|found|available|exist)|does not exist|discontinued|unavailable|unknown|"
-    r"invalid|no longer)|model_not_found|(?:unknown|unsupported|invalid|no such) model|no (?:available )?channel[^.;]*model|"
+    # Names of models have dots, so a sentence ends at a dot before a space.
+    r"\bmodel\b(?!/)(?:(?!\.\s|;).){0,80}?\b(?:not (?:supported|found|available|exist)|does not exist|discontinued|unavailable|unknown|"
+    r"invalid|no longer)|model_not_found|(?:unknown|unsupported|invalid|no such) model|no (?:available )?channel(?:(?!\.\s|;).){0,80}?model|"
     r"模型[^。;]{0,60}(?:无可用渠道|不存在|不支持|已下线)",
     re.IGNORECASE,
 )
