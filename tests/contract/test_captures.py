@@ -19,8 +19,8 @@ from kling_provider.api.dialects.reading import UnreadableTask, parse_page, pars
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.pricing import look_up_price
 from kling_provider.api.tasks import Billing, TaskStatus
-from tests.contract import recordings_of_gateways as recordings_of_gateways
-from tests.contract.recordings import CHECKS, Record, at, check, each, submitted, success, task
+from tests.contract import capture_checks_of_gateways as capture_checks_of_gateways
+from tests.contract.capture_checks import CHECKS, Record, at, check, each, submitted, success, task
 
 #: Of kinds of requests, and of routes, that are not spoken here yet.
 WAITING = {

@@ -16,7 +16,7 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.responses import parse_created, parse_known
-from tests.contract.recordings import Record, at, check, each, submitted, success, task
+from tests.contract.capture_checks import Record, at, check, each, submitted, success, task
 
 
 def units(read: KlingTask | None) -> Decimal | None:
