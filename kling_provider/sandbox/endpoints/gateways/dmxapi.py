@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.sandbox.endpoints.base import Endpoint, Route
@@ -22,7 +22,7 @@ from kling_provider.sandbox.endpoints.create import Create
 from kling_provider.sandbox.endpoints.gateways import dmxapi_answers as answers
 from kling_provider.sandbox.endpoints.gateways.base import Gateway, build_openai_error
 from kling_provider.sandbox.endpoints.gateways.dmxapi_forms import FORMS, Form, check_fields, find_form
-from kling_provider.sandbox.endpoints.gateways.ids import OLD
+from kling_provider.sandbox.endpoints.gateways.ids import OLD, UUID
 from kling_provider.sandbox.http.errors import ApiError, InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.http.messages import Request, Response, build_error_response
@@ -92,6 +92,11 @@ class Dmxapi2025(Gateway):
             del data["task_result"]
         if not data["task_status_msg"] and "task_result" not in data:
             del data["task_status_msg"]
+        for output_id, video in zip(
+            task.output_ids, data.get("task_result", {}).get("videos", []), strict=False
+        ):
+            if video.get("id") == output_id:
+                video["id"] = UUID.encode(output_id)
         public = self.get_public_id(task)
         payload = {**native.payload, "request_id": public, "data": {**data, "task_id": public}}
         return Response(payload=payload)
@@ -277,7 +282,7 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def change_text(payload: dict[str, Any], change: Any) -> None:
+def change_text(payload: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change what the text of an answer says; an error has none."""
     for message in payload.get("output", ()):
         for content in message["content"]:

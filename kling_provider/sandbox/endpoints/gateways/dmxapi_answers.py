@@ -81,7 +81,8 @@ def describe_for_people(data: dict[str, Any]) -> str:
     if data["task_status_msg"]:
         lines.append(f"失败原因: {data['task_status_msg']}")
     for video in data["task_result"].get("videos", []):
-        lines.append(f"视频链接: {video['url']}")
+        if "url" in video:
+            lines.append(f"视频链接: {video['url']}")
         if "duration" in video:
             lines.append(f"时长: {video['duration']} 秒")
     return "\n".join(lines)
