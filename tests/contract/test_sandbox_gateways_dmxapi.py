@@ -75,7 +75,7 @@ def id_of(payload: dict[str, Any]) -> str:
 def told(answer: requests.Response) -> str:
     """The text of the last object of a stream."""
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    lines = [line for line in answer.content.decode().split("\n\n") if line]
+    lines = [line.strip() for line in answer.content.decode().split("\n\n") if line.strip()]
     assert all(line.startswith("data: ") for line in lines)
     assert lines[-1] == "data: [DONE]"
     last = json.loads(lines[-2].removeprefix("data: "))
@@ -92,7 +92,12 @@ def refused(answer: requests.Response, text: str, code: str = "dmxapi_kling_erro
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    options: dict[str, Any] = {"shape": "dmxapi-responses", "time_scale": 1, "concurrency": 500}
+    options: dict[str, Any] = {
+        "shape": "dmxapi-responses",
+        "time_scale": 1,
+        "concurrency": 500,
+        "short_side": 144,
+    }
     with Sandbox(profile="gateway", **options) as running:
         yield running
 
@@ -154,7 +159,6 @@ def test_the_stream_of_v26(client: Responses, captures: Path) -> None:
 
 
 def test_the_link_of_a_stream_has_a_video(client: Responses) -> None:
-    client.sandbox.backend.options.short_side = 144
     task_id = client.made(V26)
     client.sandbox.advance(120)
     url = re.search(r"http\S+\.mp4\S*", told(client.read(V26, task_id)))
