@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kling_provider.sandbox.endpoints import control, gateway
+from kling_provider.sandbox.endpoints import control, fault_answers
 from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.endpoints.gateways import open_gateway
 from kling_provider.sandbox.endpoints.routes import Router
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.guard import refuse_stranger
-from kling_provider.sandbox.http.messages import Request, Response, build_error_response, build_html_page
+from kling_provider.sandbox.http.messages import Request, Response
 from kling_provider.sandbox.media.links import Signer
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
@@ -23,7 +23,7 @@ from kling_provider.sandbox.state.auth import Authenticator
 from kling_provider.sandbox.state.backend import Backend
 from kling_provider.sandbox.state.callbacks import CallbackSender
 from kling_provider.sandbox.state.clock import Clock
-from kling_provider.sandbox.state.faults import Faults, Rule
+from kling_provider.sandbox.state.faults import Faults
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.request_log import RequestLog
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
@@ -59,11 +59,14 @@ class App:
         )
         self.faults = Faults(options.seed)
         self.request_log = RequestLog()
+        self.gateway = open_gateway(options)
+        """None: it is Kling itself."""
         self.signer = Signer(self.journal.secret)
         self.authenticator = Authenticator(
             self.backend.accounts,
             region=options.region,
-            open_gateway=options.is_gateway and options.api_key is None,
+            open_gateway=self.gateway is not None and options.api_key is None,
+            takes_bare_keys=self.gateway is not None and self.gateway.takes_bare_keys,
         )
         self.url = ""
         """Set by the server: ``http://127.0.0.1:43121``."""
@@ -102,7 +105,8 @@ class App:
         def sign_file(task: Task, name: str) -> str:
             return self.sign_url(task, name, base=self.url)
 
-        return self.get_product(task).describe_callback(task, moment, sign_file)
+        body = self.get_product(task).describe_callback(task, moment, sign_file)
+        return body if self.gateway is None else self.gateway.prepare_callback(task, body)
 
     def answer_request(self, request: Request) -> Response:
         """Answer one request, for the API, for media, or for the controls."""
@@ -189,15 +193,8 @@ class App:
             endpoint.note.code = error.code
             if "already exists" in error.message:
                 endpoint.note.word = "duplicate"
-            if self.options.is_gateway:
-                return self._build_refusal(endpoint, error)
-            return build_error_response(error)
+            return endpoint.build_refusal(error)
         return answer
-
-    def _build_refusal(self, endpoint: Endpoint, error: ApiError) -> Response:
-        return gateway.build_error(
-            self.options, error, read=endpoint.operation == "read", model=endpoint.note.model
-        )
 
     def _run_with_faults(self, endpoint: Endpoint, now: float) -> Response:
         """Run the endpoint with what the rules in force do before it, in its place and to its response."""
@@ -205,7 +202,7 @@ class App:
         before, delay = self.faults.draw_rule("before", operation, subjects, now)
         if before is not None:
             endpoint.note.fault = before.name
-            answer = self._build_fault_response(before, endpoint)
+            answer = fault_answers.build_fault_response(self, before, endpoint)
             answer.delay = delay
             return answer
         time.sleep(delay)  # the work itself is late
@@ -220,95 +217,8 @@ class App:
             answer = self._run_endpoint(endpoint)
         if after is not None:
             endpoint.note.fault = after.name
-            answer = self._apply_fault(answer, after)
+            answer = fault_answers.apply_fault(after, answer, endpoint)
         elif late or delay:
             endpoint.note.fault = "slow"
         answer.delay = late
         return answer
-
-    def _build_fault_response(self, rule: Rule, endpoint: Endpoint) -> Response:
-        """Build what a fault answers in the place of the endpoint."""
-        codes = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
-        if rule.name == "answer_lost_before":
-            return Response(drop=True)
-        if rule.name in ("html_502", "status_408", "outage"):
-            return self._build_proxy_page(rule)
-        if rule.name == "answer":
-            return _build_given_response(rule)
-        if rule.name == "redirect":
-            location = rule["location"] or f"{self.url}/_sandbox/redirected"
-            answer = build_html_page(int(rule["status"]), "Moved")
-            answer.headers.append(("Location", str(location)))
-            return answer
-        code = codes.get(rule.name) or int(rule["code"])
-        error = ApiError(code, rule.parameters.get("message"))
-        return _add_retry_after(
-            self._build_refusal(endpoint, error) if self.options.is_gateway else build_error_response(error),
-            rule,
-        )
-
-    def _build_proxy_page(self, rule: Rule) -> Response:
-        if rule.name == "status_408":
-            return build_html_page(408, "Request Time-out")
-        status = int(rule["status"])
-        return _add_retry_after(
-            build_html_page(status, {503: "Service Unavailable"}.get(status, "Bad Gateway")), rule
-        )
-
-    def _apply_fault(self, answer: Response, rule: Rule) -> Response:
-        """Change the response to work that was done as a fault wants it."""
-        if rule.name == "answer_lost_after":
-            return Response(drop=True)
-        if rule.name == "answer":
-            return _build_given_response(rule)
-        if rule.name in ("answer_cut", "cut_download"):
-            answer.cut = float(rule["at"])
-        elif rule.name == "drip":
-            answer.drip, answer.drip_head = float(rule["seconds"]), bool(rule["head"])
-        elif rule.name == "flood":
-            return _pad_json(answer, rule)
-        elif rule.name == "error_after":
-            return build_error_response(ApiError(int(rule["code"])))
-        elif rule.name in ("html_502", "status_408"):
-            return self._build_proxy_page(rule)
-        elif rule.name == "missing_id":
-            data = answer.payload.get("data", answer.payload)
-            for key in ("id", "task_id"):
-                data.pop(key, None)
-        elif rule.name == "wrong_code_shape" and isinstance(answer.payload, dict):
-            answer.payload["code"] = rule["code"]
-        return answer
-
-
-def _pad_json(answer: Response, rule: Rule) -> Response:
-    """Put blanks, which mean nothing, before the end of a JSON body."""
-    content = answer.encode_body()
-    body = content[:-1] + b" " * int(float(rule["megabytes"]) * 1024**2) + content[-1:]
-    if rule["gzip"]:
-        body = gzip.compress(body, compresslevel=1)
-        answer.headers.append(("Content-Encoding", "gzip"))
-    answer.payload, answer.body = None, body
-    return answer
-
-
-def _build_given_response(rule: Rule) -> Response:
-    """Build the response that the rule itself holds."""
-    body, headers = rule["body"], [(str(name), str(value)) for name, value in rule["headers"].items()]
-    answer = Response(status=int(rule["status"]))
-    if isinstance(body, str):
-        answer.body, answer.content_type = body.encode(), "text/plain; charset=utf-8"
-    else:
-        answer.payload = body
-    for name, value in headers:
-        if name.lower() == "content-type":
-            answer.content_type = value
-        else:
-            answer.headers.append((name, value))
-    return answer
-
-
-def _add_retry_after(answer: Response, rule: Rule) -> Response:
-    seconds = rule.parameters.get("retry_after")
-    if seconds is not None:
-        answer.headers.append(("Retry-After", str(seconds)))
-    return answer

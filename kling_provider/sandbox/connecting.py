@@ -44,4 +44,5 @@ def _build_extra(options: Options) -> dict[str, str]:
     """Build the extra that says what the host is: the provider takes one on this machine for a gateway."""
     if not options.is_gateway:
         return {"profile": "kling"}
-    return {"profile": "dmxapi" if options.shape == "dmxapi" else "new-api"}
+    families = ("dmxapi", "new-api")
+    return {"profile": next((name for name in families if options.shape.startswith(name)), "gateway")}

@@ -8,10 +8,34 @@ from pathlib import Path
 
 CHOICES = {
     "profile": ("kling", "gateway"),
-    "shape": ("dmxapi", "new-api", "new-api-video", "new-api-plugin"),
+    "shape": (
+        "native",
+        "dmxapi",
+        "dmxapi-2025",
+        "dmxapi-responses",
+        "new-api",
+        "new-api-video",
+        "new-api-plugin",
+        "cometapi",
+        "kapon",
+        "xmsmartlink",
+        "crazyrouter",
+        "aimanyi",
+        "cloudsway",
+        "tokenhub",
+        "qianfan",
+    ),
     "region": ("global", "china"),
     "pack": ("trial", "plain", "none"),
 }
+
+PREFIXES = {
+    "dmxapi-responses": "",
+    "cloudsway": "/v1/ai/sandbox/kling/videos",  # the third part is a customer's own
+    "tokenhub": "/v1/wand/kling",
+    "qianfan": "/v1/kling",  # not known: chosen here
+}
+"""What stands before the paths of a gateway; of all others it is ``/kling``."""
 
 
 @dataclass(kw_only=True)
@@ -65,14 +89,10 @@ class Options:
         return self.profile == "gateway"
 
     @property
-    def forwards_ids(self) -> bool:
-        """Return whether external ids and callbacks reach Kling, where an id can be used once in an account."""
-        return not self.is_gateway or self.shape == "new-api-plugin"
-
-    @property
     def path_prefix(self) -> str:
-        """Return what stands before the native paths: what was given, ``/kling`` for a gateway, else nothing."""
-        given = self.prefix if self.prefix is not None else ("/kling" if self.is_gateway else "")
+        """Return what stands before the paths: what was given, the gateway's own, else nothing."""
+        own = PREFIXES.get(self.shape, "/kling") if self.is_gateway else ""
+        given = self.prefix if self.prefix is not None else own
         return "/" + given.strip("/") if given.strip("/") else ""
 
     @property

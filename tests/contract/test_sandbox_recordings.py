@@ -16,6 +16,7 @@ from kling_provider.sandbox import Sandbox
 from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.products.prices import price_video
 from kling_provider.sandbox.state.callbacks import sign_message
+from tests.contract.recordings import recorded
 from tests.contract.sandbox_client import Client, token
 
 #: Fields that Kling documents since 2026 and that the older recordings cannot have.
@@ -26,11 +27,6 @@ LATER_FIELDS = {"final_unit_deduction", "watermark_info", "external_id", "output
 def sandbox() -> Iterator[Sandbox]:
     with Sandbox(time_scale=1, concurrency=100) as running:
         yield running
-
-
-def recorded(captures: Path, number: str) -> dict[str, Any]:
-    (path,) = captures.glob(f"{number}_*.json")
-    return json.loads(path.read_text())
 
 
 def shape(value: Any) -> Any:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from kling_provider.sandbox.http.messages import Request, Response
+from kling_provider.sandbox.http.errors import ApiError
+from kling_provider.sandbox.http.messages import Request, Response, build_error_response
 from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.faults import Attributes, Rule
 from kling_provider.sandbox.state.request_log import RequestNote
@@ -15,6 +16,7 @@ from kling_provider.sandbox.state.tasks import Dialect, Task
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
+    from kling_provider.sandbox.endpoints.gateways.base import Gateway
 
 
 class Endpoint:
@@ -35,6 +37,16 @@ class Endpoint:
         self.rule: Rule | None = None
         """The fault that changes this answer, for reads and lists."""
 
+    def get_gateway(self) -> Gateway:
+        """
+        Return the gateway that the sandbox is.
+
+        :raises RuntimeError: it is Kling itself, which has no such endpoint.
+        """
+        if self.app.gateway is None:
+            raise RuntimeError("the sandbox is no gateway")
+        return self.app.gateway
+
     def list_subjects(self) -> Sequence[Attributes]:
         """List what a fault rule can match on: one set of attributes for each task that is meant."""
         return []
@@ -42,6 +54,22 @@ class Endpoint:
     def run_operation(self) -> Response:
         """Do what the request asks for."""
         raise NotImplementedError
+
+    def build_refusal(self, error: ApiError) -> Response:
+        """Build the answer to what Kling, or a gateway, refuses."""
+        if self.app.gateway is None:
+            return build_error_response(error)
+        return self.app.gateway.build_error(error, read=self.operation == "read", model=self.note.model)
+
+    def remove_ids(self, payload: dict[str, Any]) -> None:
+        """Take the id of the task out of the answer to a create."""
+        for part in (payload, payload.get("data", payload)):
+            for key in ("id", "task_id"):
+                part.pop(key, None)
+
+    def put_code(self, payload: dict[str, Any], code: object) -> None:
+        """Put another code into an answer."""
+        payload["code"] = code
 
     def authenticate_caller(self) -> SandboxAccount:
         """Return the caller's account."""
@@ -62,7 +90,8 @@ class Endpoint:
 
     def can_echo_external_id(self, task: Task) -> bool:
         """Tell whether answers about the task carry its external id."""
-        if not self.app.options.forwards_ids:
+        gateway = self.app.gateway
+        if gateway is not None and not gateway.echoes_ids:
             return False
         now = self.app.backend.clock()
         return self.app.faults.find_standing("external_id_not_echoed", task.list_attributes(), now) is None
@@ -93,6 +122,11 @@ class Endpoint:
                 replace_outputs(data, self.rule["outputs"])
             described.append(data)
         return described
+
+
+Build = Callable[..., Endpoint]
+Route = tuple[str, str, Build]
+"""Method, path with ``{parameters}``, and what makes the endpoint of app, request, route and parameters."""
 
 
 def replace_outputs(data: dict[str, Any], wanted: Sequence[Any]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_success
@@ -25,10 +24,6 @@ class Create(Endpoint):
     """Makes a task, or refuses to."""
 
     operation = "create"
-
-    def __init__(self, app: App, request: Request, route: str, *, product: Product) -> None:
-        super().__init__(app, request, route)
-        self.product = product
 
     def read_create(self) -> CreateRequest:
         """Check the body."""
@@ -78,9 +73,8 @@ class Create(Endpoint):
         attributes = request.list_attributes()
         if app.faults.find_standing("ids_ignored", attributes, now):
             request = replace(request, external_id=None)
-        if app.options.is_gateway and app.options.shape in ("new-api", "new-api-video"):
-            request = replace(request, external_id=None, callback_url=None)
-        locked = app.options.forwards_ids and app.faults.find_standing("no_lock", attributes, now) is None
+        has_lock = app.gateway is None or app.gateway.locks_ids or app.gateway.drops_ids
+        locked = has_lock and app.faults.find_standing("no_lock", attributes, now) is None
         task = app.backend.create_task(
             account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
         )
@@ -113,7 +107,8 @@ class StandardCreate(Create):
     """``POST /{product}/{model}``"""
 
     def __init__(self, app: App, request: Request, route: str, *, product: Product, model: str = "") -> None:
-        super().__init__(app, request, route, product=product)
+        super().__init__(app, request, route)
+        self.product = product
         self.model = model
 
     def read_create(self) -> CreateRequest:
@@ -145,23 +140,26 @@ class LegacyCreate(Create):
 
     accepts_tokens = True
 
+    def __init__(self, app: App, request: Request, route: str, *, product: Product) -> None:
+        super().__init__(app, request, route)
+        self.product = product
+
     def read_create(self) -> CreateRequest:
         """Check the body."""
-        options, body = self.app.options, self.request.parse_json()
-        if options.is_gateway and options.shape == "new-api-plugin" and isinstance(body, dict):
-            body = {"aspect_ratio": "1:1", **body}  # its own default goes on to Kling
-        return self.product.read_request("legacy", body, lenient=options.is_gateway)
+        gateway, body = self.app.gateway, self.request.parse_json()
+        if gateway is None:
+            return self.product.read_request("legacy", body)
+        return self.product.read_request("legacy", gateway.prepare_body(body), lenient=True)
 
     def read_attributes(self) -> tuple[Any, Any, Any]:
         """Return external id, model and prompt of a body that may be anything."""
         body = self.load_body()
-        return body.get("external_task_id"), body.get("model_name"), body.get("prompt")
+        model = body.get("model_name") or (body.get("model") if self.app.gateway is not None else None)
+        return body.get("external_task_id"), model, body.get("prompt")
 
     def build_response(self, task: Task) -> Response:
         """Return the response about the task that was made."""
         native = build_success(
             self.product.describe_create(task, "legacy", self.sign_url, echo=self.can_echo_external_id(task))
         )
-        return (
-            gateway.build_created(self.app.options, task, native) if self.app.options.is_gateway else native
-        )
+        return native if self.app.gateway is None else self.app.gateway.build_created(task, native)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.messages import Request, Response, build_success
@@ -26,7 +25,8 @@ class LegacyRead(Endpoint):
     def __init__(self, app: App, request: Request, route: str, *, product: Product, id: str) -> None:
         super().__init__(app, request, route)
         self.product = product
-        self.value = gateway.get_kling_id(app.options, id) if app.options.is_gateway else id
+        self.asked = id
+        self.value = id if app.gateway is None else app.gateway.get_kling_id(id)
 
     def list_subjects(self) -> Sequence[Attributes]:
         """List the attributes of the tasks that the id may mean, then the id itself as both kinds of id."""
@@ -34,8 +34,8 @@ class LegacyRead(Endpoint):
         task = backend.get_task(self.value)
         known = [task.list_attributes()] if task else []
         for account in backend.accounts:
-            known += [task.list_attributes() for task in backend.find_by_external_ids(account, [self.value])]
-        return [*known, {"task_id": self.value}, {"external_task_id": self.value}]
+            known += [task.list_attributes() for task in backend.find_by_external_ids(account, [self.asked])]
+        return [*known, {"task_id": self.asked}, {"external_task_id": self.asked}]
 
     def run_operation(self) -> Response:
         """
@@ -43,16 +43,17 @@ class LegacyRead(Endpoint):
 
         :raises ApiError: this path has made no such task (1201).
         """
-        account, app = self.authenticate_caller(), self.app
+        account, app, gateway = self.authenticate_caller(), self.app, self.app.gateway
+        by_external = gateway is None or gateway.finds_external_ids
         task = app.backend.find_by_legacy_path(
-            account, self.product.name, self.value, by_external=not app.options.is_gateway
+            account, self.product.name, self.value, external_id=self.asked if by_external else None
         )
         now = app.backend.clock()
-        if not app.options.is_gateway:
+        if gateway is None:
             return build_success(self.describe_tasks([task], now, "legacy")[0])
-        seen = gateway.find_last_look(app.options, task, now)
+        seen = gateway.find_last_look(task, now)
         native = build_success(self.describe_tasks([task], seen, "legacy")[0])
-        return gateway.build_read(app.options, task, native, now, self.get_forced_status(task))
+        return gateway.build_read(task, native, now, self.get_forced_status(task))
 
 
 class LegacyList(Endpoint):
@@ -79,7 +80,8 @@ class LegacyList(Endpoint):
             if task.request.dialect == "legacy" and task.request.product == self.product.name
         ]
         page = own[(number - 1) * size : number * size]
-        return build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
+        native = build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
+        return native if self.app.gateway is None else self.app.gateway.build_list(page, native)
 
     def _read_page_number(self, name: str, default: int, most: int) -> int:
         text = self.request.parse_query().get(name)

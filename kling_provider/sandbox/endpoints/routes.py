@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from kling_provider.sandbox.endpoints import gateway
 from kling_provider.sandbox.endpoints.account import AccountCosts
-from kling_provider.sandbox.endpoints.base import Endpoint
+from kling_provider.sandbox.endpoints.base import Build, Endpoint, Route
 from kling_provider.sandbox.endpoints.create import LegacyCreate, StandardCreate
 from kling_provider.sandbox.endpoints.download import MediaDownload
-from kling_provider.sandbox.endpoints.gateway_plugin import PluginCreate, PluginRead
 from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
@@ -22,28 +20,31 @@ from kling_provider.sandbox.http.messages import Request, Response, build_error_
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-Build = Callable[..., Endpoint]
-Route = tuple[str, str, Build]
-"""Method, path with ``{parameters}``, and what makes the endpoint of app, request, route and parameters."""
-
 
 class Router:
     """The paths of one sandbox, which follow from its options and its products."""
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._table: dict[tuple[str, int], list[tuple[list[str], Build]]] = {}
-        for method, path, build in _list_gateway_routes(app) if app.options.is_gateway else _list_routes(app):
-            parts = path.split("/")[1:]
-            self._table.setdefault((method, len(parts)), []).append((parts, build))
+        self._table: dict[tuple[str, int], list[tuple[list[str], int, Build]]] = {}
+        prefix, gateway, products = app.options.path_prefix, app.gateway, app.products.values()
+        self._add_routes(prefix, _list_routes(app) if gateway is None else gateway.list_routes(products))
+        if gateway is not None:
+            self._add_routes("", gateway.list_root_routes(products))
+
+    def _add_routes(self, prefix: str, routes: Iterator[Route]) -> None:
+        hidden = prefix.count("/")
+        for method, path, build in routes:
+            parts = f"{prefix}{path}".split("/")[1:]
+            self._table.setdefault((method, len(parts)), []).append((parts, hidden, build))
 
     def answer_request(self, request: Request) -> Response:
         """Answer one request to the API or to the host of the media."""
         endpoint = self._find_download(request) or self._find_endpoint(request)
         if endpoint is not None:
             return self._app.handle_endpoint(endpoint)
-        if self._app.options.is_gateway:
-            return gateway.build_not_found(self._app.options, request)
+        if self._app.gateway is not None:
+            return self._app.gateway.build_not_found(request)
         # 1202 and 1203 are the table's rows for it; what the live host says was not recorded
         return build_error_response(ApiError(1203 if request.method in ("GET", "POST") else 1202))
 
@@ -54,18 +55,15 @@ class Router:
         return MediaDownload(self._app, request, "/files/{file}", task=task, file=file)
 
     def _find_endpoint(self, request: Request) -> Endpoint | None:
-        prefix = self._app.options.path_prefix
-        if not request.path.startswith(f"{prefix}/"):
-            return None
-        parts = [unquote(part) for part in request.path[len(prefix) :].split("/")[1:]]
-        for pattern, build in self._table.get((request.method, len(parts)), []):
+        parts = [unquote(part) for part in request.path.split("/")[1:]]
+        for pattern, hidden, build in self._table.get((request.method, len(parts)), []):
             values = _match_path(pattern, parts)
             if values is not None:
                 # ids are left out, so that requests are counted by route; a model is a part of it
-                shown = (
+                shown = [
                     mine if mine == "{id}" else given for mine, given in zip(pattern, parts, strict=True)
-                )
-                return build(self._app, request, "/" + "/".join(shown), **values)
+                ]
+                return build(self._app, request, "/" + "/".join(shown[hidden:]), **values)
         return None
 
 
@@ -95,18 +93,3 @@ def _list_routes(app: App) -> Iterator[Route]:
             if not product.answered_at_once:
                 yield "GET", path, partial(LegacyList, product=product)
                 yield "GET", path + "/{id}", partial(LegacyRead, product=product)
-
-
-def _list_gateway_routes(app: App) -> Iterator[Route]:
-    """List the routes of a gateway: create and read by id; there are no lists."""
-    has_plugin = app.options.shape == "new-api-plugin"
-    if has_plugin:
-        yield "GET", "/tasks/{id}", PluginRead
-    for product in app.products.values():
-        if not product.is_resold:
-            continue
-        if (path := product.legacy_path) is not None:
-            yield "POST", path, partial(LegacyCreate, product=product)
-            yield "GET", path + "/{id}", partial(LegacyRead, product=product)
-        if has_plugin and (path := product.standard_path) is not None:
-            yield "POST", path.removesuffix("/{model}"), partial(PluginCreate, product=product)

@@ -21,11 +21,20 @@ from kling_provider.sandbox.state.accounts import SandboxAccount
 class Authenticator:
     """Finds the account of an Authorization header, or refuses it as Kling does."""
 
-    def __init__(self, accounts: list[SandboxAccount], *, region: str, open_gateway: bool = False) -> None:
+    def __init__(
+        self,
+        accounts: list[SandboxAccount],
+        *,
+        region: str,
+        open_gateway: bool = False,
+        takes_bare_keys: bool = False,
+    ) -> None:
         self.accounts = accounts
         self.region = region
         self.open_gateway = open_gateway
         """A gateway to which nobody gave a key takes every ``sk-…``: they sell their own keys."""
+        self.takes_bare_keys = takes_bare_keys
+        """A key without the word Bearer is good, too."""
         self.revoked: set[str] = set()
 
     def rotate_key(self, name: str, api_key: str) -> None:
@@ -42,6 +51,8 @@ class Authenticator:
             raise ApiError(1001)
         scheme, _, token = header.strip().partition(" ")
         token = token.strip()
+        if self.takes_bare_keys and not token and scheme.lower() != "bearer":
+            scheme, token = "bearer", scheme
         if scheme.lower() != "bearer" or not token:
             raise ApiError(1000)  # not observed; the table's general code
         for account in self.accounts:

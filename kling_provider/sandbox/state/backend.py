@@ -241,23 +241,27 @@ class Backend:
             ]
 
     def find_by_legacy_path(
-        self, account: SandboxAccount, product: str, value: str, *, by_external: bool = True
+        self, account: SandboxAccount, product: str, task_id: str, *, external_id: str | None
     ) -> Task:
         """
         Return the task whose id or external id stands in a legacy path; the path must have made it.
 
+        :param external_id: None: it is looked up by id alone.
         :raises InvalidParameter: there is none.
         """
 
         def is_of_path(task: Task) -> bool:
-            return task.request.dialect == "legacy" and task.request.product == product
+            request = task.request
+            return (request.dialect, request.product, request.route) == ("legacy", product, "")
 
         with self.lock:
-            own = [task for task in self.find_by_ids(account, [value]) if is_of_path(task)]
-            named = self.find_by_external_ids(account, [value]) if by_external else []
+            own = [task for task in self.find_by_ids(account, [task_id]) if is_of_path(task)]
+            named = [] if external_id is None else self.find_by_external_ids(account, [external_id])
             named = [task for task in named if is_of_path(task)]
             if not own and not named:
-                raise InvalidParameter(f"Task not found by id/external id: {value}")  # observed
+                raise InvalidParameter(
+                    f"Task not found by id/external id: {external_id or task_id}"
+                )  # observed
             return own[0] if own else named[-1]
 
     def list_tasks(self, account: SandboxAccount, *, start: float = 0, end: float = math.inf) -> list[Task]:

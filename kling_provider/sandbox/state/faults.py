@@ -132,6 +132,19 @@ KINDS: dict[str, FaultKind] = {
         'finished tasks have these outputs; "real" stands for the first real one, as an entry and as a url',
         {"outputs": []},
     ),
+    "accepted_with_400": FaultKind(
+        "after",
+        CREATE,
+        "DMXAPI: the task was made, but the answer has this status and error.code dmxapi_kling_error_0; place of the "
+        "usual answer: beside the error, message (as a text in it), none",
+        {"status": 400, "place": "beside"},
+    ),
+    "failed_with_400": FaultKind(
+        "standing",
+        ("read",),
+        "DMXAPI: reads of failed tasks answer this status, with the state in the error's text",
+        {"status": 400},
+    ),
     "missing_id": FaultKind("after", CREATE, "the task was made, a 2xx without an id", {}),
     "wrong_code_shape": FaultKind("after", ALL, "the envelope's code as this text", {"code": "0"}),
     "outage": FaultKind("before", READS, "reads answer 503; use for_seconds", {"status": 503}),

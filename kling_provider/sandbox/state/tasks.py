@@ -45,6 +45,8 @@ class CreateRequest:
     """How many ids its outputs need."""
     answered_at_once: bool = False
     """Done when the create is answered; no read and no list knows it."""
+    route: str = ""
+    """The route that made it, at a gateway whose routes do not know each other's tasks."""
     body: dict[str, Any] = field(default_factory=dict, repr=False)
     headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
 
