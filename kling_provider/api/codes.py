@@ -143,8 +143,12 @@ class Answer:
         A 404 without a code says nothing about the id: it comes from a wrong path, or from a proxy.
         """
         if isinstance(self.code, str):
-            return self.http_status == 404 or "not_exist" in self.code
+            return self.http_status == 404 or "not_exist" in self.code or _says_no_task(self.message)
         return self.code == 1203 or (self.code == 1201 and "not found" in self.message.lower())
+
+
+def _says_no_task(message: str) -> bool:
+    return bool(re.search(r"\btask[ _](?:id )?(?:is |was |does )?not (?:found|exist)", message, re.IGNORECASE))
 
 
 def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:

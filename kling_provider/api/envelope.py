@@ -197,6 +197,8 @@ def _parse_code(value: Any) -> int | str | None:
     text = str(value).strip()
     if text.lower() in _SUCCESS:
         return 0
+    if (own := re.fullmatch(r"dmxapi_kling_error_(\d{4})", text.lower())) is not None:
+        return int(own[1])  # Kling's code in the gateway's word
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else clean_text(text, 200)
 
 

@@ -107,6 +107,8 @@ class SentRequest:
         if self.name:
             return f"video {self.name!r}"
         prompt = " ".join((self.prompt or "").split())
+        if not prompt:
+            return f"the {self.type} request without a prompt"
         return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
 
     def with_task(self, task: KlingTask, external_task_id: str | None) -> SentRequest:
