@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kling_provider.sandbox import Sandbox
 from tests.contract.recordings import compare, recorded
@@ -300,6 +302,46 @@ def test_a_body_that_is_no_json(client: Responses) -> None:
     refused(client.call("POST", "/v1/responses", data=b"{"), "JSON", "dmxapi_kling_error_1200")
 
 
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-9, 99) | st.sampled_from(["", "5", "customize", "on", PICTURE])
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["index", "prompt", "duration", "element_id", "type", "url", "media", "mode", "enabled"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=6,
+)
+NAMES = ["input", "duration", "mode", "multi_shot", "shot_type", "multi_prompt", "element_list", "voice_list"]
+NAMES += ["image", "parameters", "watermark_info", "stream", "cfg_scale", "sound"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    base=st.sampled_from([{}, V26, V26_IMAGE, V3, V3_IMAGE, BAILIAN, {"input": "1"}]),
+    model=st.none() | st.sampled_from([*READERS, *READERS.values()]) | VALUES,
+    changes=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=3),
+)
+def test_any_body_is_answered(
+    base: dict[str, Any], model: Any, changes: dict[str, Any], client: Responses
+) -> None:
+    """Made, refused or without a channel; never a bug."""
+    client.sandbox.reset()
+    body = {**base, **changes, **({} if model is None else {"model": model})}
+    answer = client.ask(body)
+    assert answer.status_code in (200, 400, 503), answer.text
+    is_read = isinstance(model, str) and model in READERS.values()
+    made = answer.status_code == 200 and not is_read
+    assert len(client.sandbox.backend.all()) == made
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_ids_are_good_at_their_own_reader_alone(name: str, client: Responses) -> None:
     task_id = client.made(FORMS[name])
@@ -426,9 +468,16 @@ def test_errors_of_the_route(name: str, client: Responses) -> None:
         answer = client.ask(FORMS[name])
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert len(client.sandbox.backend.all()) == made
+    client.sandbox.reset()
     client.sandbox.set_faults([{"kind": "html_502", "on": "any"}])
     assert client.ask(FORMS[name]).headers["Content-Type"] == "text/html"
     assert client.read(FORMS[name], "1").status_code == 502
+    client.sandbox.set_faults([{"kind": "outage"}])
+    assert client.read(FORMS[name], "1").status_code == 503
+    assert client.ask(FORMS[name]).status_code == 200, "a create is no read, though the route is the same"
+    stats = client.sandbox.stats()
+    assert (stats["creates"]["received"], stats["reads"]) == (2, 2)
+    assert stats["paths"] == {"POST /v1/responses": 4}
 
 
 @pytest.mark.parametrize("place", ["beside", "message", "none"])
