@@ -14,91 +14,26 @@ import requests
 
 from kling_provider.sandbox import Sandbox
 from tests.contract.recordings import compare, recorded
+from tests.contract.responses_client import (
+    BAILIAN,
+    FORMS,
+    PICTURE,
+    V3,
+    V26,
+    V26_IMAGE,
+    Responses,
+    id_of,
+    open_responses,
+    refused,
+    said,
+    told,
+)
 from tests.contract.sandbox_client import TIMEOUT, Client
-
-PICTURE = "https://images.example/a.png"
-V26 = {"model": "kling-v2-6-text2video", "input": "a boat", "mode": "pro", "sound": "off", "duration": 5}
-V26_IMAGE = {
-    "model": "kling-v2-6-image2video",
-    "input": "it drifts",
-    "image": PICTURE,
-    "mode": "pro",
-    "duration": 10,
-}
-V3 = {"model": "kling-v3", "input": "a boat", "mode": "std", "sound": "off", "duration": "5"}
-V3_IMAGE = {**V3, "image": PICTURE}
-BAILIAN = {
-    "model": "kling-v3-video-generation",
-    "input": {"prompt": "a boat"},
-    "parameters": {"mode": "pro", "duration": 5},
-}
-SHOTS = [{"index": 1, "prompt": "one", "duration": "2"}, {"index": 2, "prompt": "two", "duration": "3"}]
-FORMS = {"v2.6": V26, "v3": V3, "bailian": BAILIAN}
-READERS = {
-    "kling-v2-6-text2video": "kling-text2video-get",
-    "kling-v2-6-image2video": "kling-image2video-get",
-    "kling-v3": "kling-v3-get-all",
-    "kling-v3-video-generation": "kling-v3-get",
-    "kling-v3-omni-video-generation": "kling-v3-get",
-}
-
-
-class Responses(Client):
-    """One key at the one route."""
-
-    def ask(self, body: object, **arguments: Any) -> requests.Response:
-        return self.call("POST", "/v1/responses", json=body, **arguments)
-
-    def made(self, body: dict[str, Any]) -> str:  # type: ignore[override]
-        """The id of a new task."""
-        answer = self.ask(body)
-        assert answer.status_code == 200, answer.text
-        return id_of(answer.json())
-
-    def read(self, body: dict[str, Any], task_id: str) -> requests.Response:
-        """The read of a task that a body like this made."""
-        stream = {"stream": True} if "v2-6" in body["model"] else {}
-        return self.ask({"model": READERS[body["model"]], "input": task_id, **stream})
-
-
-def said(payload: dict[str, Any]) -> dict[str, Any]:
-    """What the text of an answer says."""
-    return json.loads(payload["output"][0]["content"][0]["text"])
-
-
-def id_of(payload: dict[str, Any]) -> str:
-    if "data" in payload:
-        return payload["data"]["task_id"]
-    return said(payload).get("taskId") or said(payload)["task_id"]
-
-
-def told(answer: requests.Response) -> str:
-    """The text of the last object of a stream."""
-    assert answer.headers["Content-Type"].startswith("text/event-stream")
-    lines = [line.strip() for line in answer.content.decode().split("\n\n") if line.strip()]
-    assert all(line.startswith("data: ") for line in lines)
-    assert lines[-1] == "data: [DONE]"
-    last = json.loads(lines[-2].removeprefix("data: "))
-    assert last["response"]["status"] == "completed"
-    return last["response"]["output"][0]["content"][0]["text"]
-
-
-def refused(answer: requests.Response, text: str, code: str = "dmxapi_kling_error_1201") -> None:
-    assert answer.status_code == 400, answer.text
-    assert set(answer.json()) == {"error"}
-    assert answer.json()["error"]["code"] == code
-    assert text in answer.json()["error"]["message"], answer.text
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    options: dict[str, Any] = {
-        "shape": "dmxapi-responses",
-        "time_scale": 1,
-        "concurrency": 500,
-        "short_side": 144,
-    }
-    with Sandbox(profile="gateway", **options) as running:
+    with open_responses() as running:
         yield running
 
 
@@ -232,109 +167,6 @@ def test_what_a_body_means(client: Responses) -> None:
         assert (request.model_name, request.body) == (body["model"], body)
 
 
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ({**V26, "duration": "5"}, "duration must be an integer"),
-        ({**V26, "duration": 7}, "duration must be one of 5, 10"),
-        ({**V26, "image": PICTURE}, "image is not a field"),
-        ({**V26, "external_task_id": "mine"}, "external_task_id is not a field"),
-        ({**V26, "prompt": "x"}, "prompt is not a field"),
-        ({**V26, "stream": True}, "stream is not a field"),
-        ({**V26, "sound": "on", "mode": "std"}, "sound requires mode pro"),
-        ({**V26_IMAGE, "voice_list": [{"voice_id": "1"}]}, "voice_list[0].voice_id is not a field"),
-        ({**V26_IMAGE, "voice_list": [{"voiceId": "1"}] * 3}, "voice_list"),
-        ({"model": V26["model"]}, "input is required"),
-        ({**V3, "duration": 5}, "duration must be a string"),
-        ({**V3, "duration": "2"}, "3 to 15"),
-        ({**V3, "mode": "720p"}, "mode must be one of"),
-        ({**V3, "cfg_scale": "1"}, "cfg_scale must be a number"),
-        ({**V3, "callback_url": "http://127.0.0.1:9/x"}, "callback_url is not a field"),
-        ({**V3, "external_task_id": "mine"}, "external_task_id is not a field"),
-        ({**V3, "model_name": "kling-v3"}, "model_name is not a field"),
-        ({**V3_IMAGE, "aspect_ratio": "1:1"}, "aspect_ratio is not a field"),
-        ({**V3_IMAGE, "image": "data:image/png;base64,AAAA"}, "raw base64"),
-        ({**V3, "watermark_info": {"on": True}}, "watermark_info.on is not a field"),
-        ({**V3, "multi_shot": True, "multi_prompt": SHOTS}, "shot_type is required"),
-        ({**V3, "multi_shot": True, "shot_type": "customize"}, "1 to 6 shots"),
-        (
-            {**V3, "multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS, "duration": "6"},
-            "add up to 6",
-        ),
-        ({**V3, "multi_shot": True, "shot_type": "customize", "input": SHOTS}, "multi_prompt"),
-        ({**V3_IMAGE, "multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS}, "not a field"),
-        ({**V3, "element_list": [{"element_id": 1}] * 4}, "at most 3"),
-        ({**V3, "element_list": [{"element_id": 1}], "voice_list": [{"voice_id": "1"}]}, "together"),
-        ({**BAILIAN, "input": "a boat"}, "input must be an object"),
-        ({**BAILIAN, "parameters": {"duration": "5"}}, "parameters.duration must be an integer"),
-        ({**BAILIAN, "parameters": {"duration": 16}}, "between 3 and 15"),
-        ({**BAILIAN, "parameters": {"mode": "4k"}}, "parameters.mode"),
-        ({**BAILIAN, "parameters": {"audio": "on"}}, "parameters.audio must be a boolean"),
-        ({**BAILIAN, "parameters": {"sound": "on"}}, "parameters.sound is not a field"),
-        (
-            {**BAILIAN, "input": {"prompt": "x", "media": [{"type": "last_frame", "url": PICTURE}]}},
-            "first_frame",
-        ),
-        (
-            {**BAILIAN, "input": {"prompt": "x", "media": [{"type": "first_frame", "url": "AAAA"}]}},
-            "must be a url",
-        ),
-        ({**BAILIAN, "input": {"prompt": ""}}, "prompt is required"),
-        ({**BAILIAN, "callback_url": "x"}, "callback_url is not a field"),
-        ({"input": "x"}, "model is required"),
-        ([], "must be an object"),
-    ],
-)
-def test_what_the_pages_do_not_name_is_refused(body: object, text: str, client: Responses) -> None:
-    refused(client.ask(body), text)
-    assert client.sandbox.backend.all() == []
-
-
-def test_no_channel_for_a_model(client: Responses) -> None:
-    for model in ("kling-v9", "kling-3.0", 5, ["kling-v3"]):
-        answer = client.ask({"model": model, "input": "x"})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_found")
-
-
-def test_a_body_that_is_no_json(client: Responses) -> None:
-    refused(client.call("POST", "/v1/responses", data=b"{"), "JSON", "dmxapi_kling_error_1200")
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_ids_are_good_at_their_own_reader_alone(name: str, client: Responses) -> None:
-    task_id = client.made(FORMS[name])
-    (kling,) = client.sandbox.backend.all()
-    assert (kling.id == task_id) == (name == "v2.6")
-    for model, reader in READERS.items():
-        body = {"model": reader, "input": task_id, **({"stream": True} if "v2-6" in model else {})}
-        answer = client.ask(body)
-        if model in (FORMS[name]["model"], "kling-v3-omni-video-generation" if name == "bailian" else ""):
-            assert answer.status_code == 200, answer.text
-        else:
-            refused(answer, "Task not found")
-    if name == "v2.6":
-        return
-    for strange in (kling.id, task_id[:-1] + ("0" if task_id[-1] != "0" else "1"), ""):
-        answer = client.read(FORMS[name], strange)
-        if answer.status_code == 200:  # Bailian has a state for it
-            assert said(answer.json())["task_status"] == "UNKNOWN"
-        else:
-            refused(answer, "input must be the id of a task" if not strange else "Task not found")
-
-
-@pytest.mark.parametrize(
-    ("body", "text"),
-    [
-        ({"model": "kling-text2video-get", "input": "1"}, "stream must be true"),
-        ({"model": "kling-v3-get-all", "input": 5}, "input must be the id"),
-        ({"model": "kling-v3-get-all", "input": "tsk-x", "stream": True}, "stream is not a field"),
-        ({"model": "kling-v3-get"}, "input must be the id"),
-    ],
-)
-def test_bad_reads(body: dict[str, Any], text: str, client: Responses) -> None:
-    refused(client.ask(body), text)
-
-
 # -- the route itself -------------------------------------------------------------------------------------
 
 
@@ -393,108 +225,6 @@ def test_tasks_outlive_a_restart(tmp_path: Path) -> None:
         assert ids["v2.6"] in told(client.read(V26, ids["v2.6"]))
         assert said(client.read(V3, ids["v3"]).json())["data"]["task_status"] == "succeed"
         assert said(client.read(BAILIAN, ids["bailian"]).json())["task_status"] == "SUCCEEDED"
-
-
-# -- faults -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize("kind", ["answer_lost_after", "answer_cut"])
-def test_a_lost_answer(name: str, kind: str, client: Responses) -> None:
-    client.sandbox.set_faults([{"kind": kind}])
-    with pytest.raises(requests.RequestException):
-        client.ask(FORMS[name])
-    assert len(client.sandbox.backend.all()) == 1
-    assert client.sandbox.stats()["creates"]["answers"] == {kind: 1}
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_errors_of_the_route(name: str, client: Responses) -> None:
-    """Those before the task is made, and those after, in the gateway's own form."""
-    wanted = [
-        ({"kind": "error_before", "code": 5000}, 500, "dmxapi_kling_error_5000", 0),
-        ({"kind": "error_after", "code": 5002}, 504, "dmxapi_kling_error_5002", 1),
-        ({"kind": "concurrency"}, 429, "dmxapi_kling_error_1303", 0),
-        ({"kind": "rate_limited"}, 429, "dmxapi_kling_error_1302", 0),
-        ({"kind": "exhausted"}, 403, "insufficient_user_quota", 0),
-        ({"kind": "moderation"}, 400, "dmxapi_kling_error_1301", 0),
-        ({"kind": "auth"}, 401, "", 0),
-    ]
-    for rule, status, code, made in wanted:
-        client.sandbox.reset()
-        client.sandbox.set_faults([rule])
-        answer = client.ask(FORMS[name])
-        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-        assert len(client.sandbox.backend.all()) == made
-    client.sandbox.set_faults([{"kind": "html_502", "on": "any"}])
-    assert client.ask(FORMS[name]).headers["Content-Type"] == "text/html"
-    assert client.read(FORMS[name], "1").status_code == 502
-
-
-@pytest.mark.parametrize("place", ["beside", "message", "none"])
-@pytest.mark.parametrize("name", FORMS)
-def test_an_accepted_create_that_looks_refused(name: str, place: str, client: Responses) -> None:
-    client.sandbox.set_faults([{"kind": "accepted_with_400", "place": place}])
-    answer = client.ask(FORMS[name])
-    error = answer.json().pop("error")
-    assert (answer.status_code, error["code"]) == (400, "dmxapi_kling_error_0")
-    (task,) = client.sandbox.backend.all()
-    if place == "none":
-        assert set(answer.json()) == {"error"}
-        assert error["message"] == "SUCCEED"
-        return
-    payload = answer.json() if place == "beside" else json.loads(error["message"])
-    client.sandbox.set_faults([])
-    assert client.read(FORMS[name], id_of(payload)).status_code == 200
-    assert task.id == id_of(payload) or name != "v2.6"
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_a_failed_task_that_looks_refused(name: str, client: Responses) -> None:
-    rules: list[dict[str, Any]] = [{"kind": "failed_with_400"}]
-    client.sandbox.set_faults([*rules, {"kind": "task_fails", "match": {"prompt_contains": "sinks"}}])
-    sinking = json.loads(json.dumps(FORMS[name]).replace("a boat", "a boat sinks"))
-    good, bad = client.made(FORMS[name]), client.made(sinking)
-    client.sandbox.advance(120)
-    assert client.read(FORMS[name], good).status_code == 200
-    answer = client.read(sinking, bad)
-    assert answer.status_code == 400
-    words = {"v2.6": "failed", "v3": '"task_status":"failed"', "bailian": '"task_status":"FAILED"'}
-    assert words[name] in answer.json()["error"]["message"]
-    assert client.sandbox.stats()["faults"]["failed_with_400"] == 1
-
-
-@pytest.mark.parametrize("name", FORMS)
-def test_an_answer_without_an_id(name: str, client: Responses) -> None:
-    client.sandbox.set_faults([{"kind": "missing_id"}])
-    answer = client.ask(FORMS[name])
-    assert answer.status_code == 200
-    (task,) = client.sandbox.backend.all()
-    assert task.id not in answer.text
-    assert "tsk-" not in answer.text
-    assert "taskId" not in answer.text
-    assert "task_id" not in answer.text
-
-
-def test_other_words_links_and_outputs(client: Responses) -> None:
-    ids = {name: client.made(body) for name, body in FORMS.items()}
-    client.sandbox.advance(120)
-    client.sandbox.set_faults([{"kind": "unknown_status", "status": "CANCELED"}])
-    assert "CANCELED" in told(client.read(V26, ids["v2.6"]))
-    assert said(client.read(V3, ids["v3"]).json())["data"]["task_status"] == "CANCELED"
-    assert said(client.read(BAILIAN, ids["bailian"]).json())["task_status"] == "CANCELED"
-    client.sandbox.set_faults([{"kind": "expired_link"}])
-    url = said(client.read(BAILIAN, ids["bailian"]).json())["video_url"]
-    assert requests.get(url, timeout=TIMEOUT).status_code == 403
-    client.sandbox.set_faults([{"kind": "outputs", "outputs": []}])
-    assert "video_url" not in said(client.read(BAILIAN, ids["bailian"]).json())
-    assert said(client.read(V3, ids["v3"]).json())["data"]["task_result"] == {}
-    assert "http" not in told(client.read(V26, ids["v2.6"]))
-    client.sandbox.set_faults([{"kind": "wrong_code_shape", "code": "0"}])
-    assert said(client.read(V3, ids["v3"]).json())["code"] == "0"
-    assert client.ask(V26).json()["code"] == "0"
-    client.sandbox.set_faults([{"kind": "flood", "megabytes": 1, "gzip": False}])
-    assert ids["v2.6"] in told(client.read(V26, ids["v2.6"]))
 
 
 # -- the native route of 2025 -----------------------------------------------------------------------------

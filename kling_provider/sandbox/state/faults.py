@@ -142,7 +142,7 @@ KINDS: dict[str, FaultKind] = {
     "failed_with_400": FaultKind(
         "standing",
         ("read",),
-        "DMXAPI: reads of failed tasks answer this status, with the state in the error's text",
+        "DMXAPI's responses route: reads of failed tasks answer this status, with the state in the error's text",
         {"status": 400},
     ),
     "missing_id": FaultKind("after", CREATE, "the task was made, a 2xx without an id", {}),
