@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow.sdk import Asset
 
-if TYPE_CHECKING:
-    from airflow.sdk import Asset
+__all__ = ["video_asset"]
 
 
 def video_asset(dag_id: str, task_id: str) -> Asset:

@@ -22,12 +22,13 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters
-from kling_provider.exceptions import KlingError, KlingRequestError, error_for
+from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
 from kling_provider.hooks.own_task import choose_external_id
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.hooks.responses import parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 

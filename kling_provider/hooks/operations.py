@@ -20,9 +20,9 @@ from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
     KlingServerError,
-    error_for,
 )
 from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
