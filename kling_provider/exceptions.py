@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 
     from kling_provider.api.problems import Problem
 
+__all__ = [
+    "KlingAuthError",
+    "KlingBalanceError",
+    "KlingBudgetError",
+    "KlingConcurrencyError",
+    "KlingConnectionMissing",
+    "KlingDuplicateUnknown",
+    "KlingError",
+    "KlingModerationError",
+    "KlingRateLimitError",
+    "KlingRequestError",
+    "KlingServerError",
+    "KlingStorageError",
+    "KlingSubmitUnknown",
+    "KlingTaskFailed",
+    "KlingTaskFailedFinally",
+    "KlingTaskNotFound",
+    "KlingTimeout",
+]
+
 
 class KlingError(AirflowException):
     """Base of all. ``code`` and ``request_id`` are Kling's, for its support.

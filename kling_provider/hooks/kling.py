@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
+__all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
+
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
 
