@@ -25,9 +25,9 @@ from typing import Any, BinaryIO
 
 from kling_provider.sandbox.http.messages import Request, Response, build_html_page
 
-CHUNK = 256 * 1024
-LARGEST_BODY = 256 * 1024 * 1024
-IDLE = 75.0
+_CHUNK = 256 * 1024
+_LARGEST_BODY = 256 * 1024 * 1024
+_IDLE = 75.0
 """Seconds after which a connection without requests is closed."""
 
 
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = IDLE
+    timeout = _IDLE
     server: Server
 
     def setup(self) -> None:
@@ -81,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     def _read_request(self) -> Request | None:
         """Read the request; None where its body has no stated length, which no client of Kling's needs."""
         length = self.headers.get("Content-Length") or "0"
-        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
+        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > _LARGEST_BODY:
             return None
         path, _, query = self.path.partition("?")
         return Request(
@@ -144,7 +144,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def _read_chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
     """Read up to ``length`` bytes of a file, piece by piece."""
-    while length > 0 and (chunk := file.read(min(CHUNK, length))):
+    while length > 0 and (chunk := file.read(min(_CHUNK, length))):
         yield chunk
         length -= len(chunk)
 

@@ -14,7 +14,7 @@ from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
-LEGACY_STATES = {"succeeded": "succeed"}
+_LEGACY_STATES = {"succeeded": "succeed"}
 
 
 def describe_standard_create(task: Task, *, echo: bool) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def describe_legacy_task(
     info = {} if task.request.answered_at_once else {"task_info": _build_legacy_info(task, echo=echo)}
     return {
         "task_id": task.id,
-        "task_status": status or LEGACY_STATES.get(state, state),
+        "task_status": status or _LEGACY_STATES.get(state, state),
         **info,
         "task_result": result,
         "task_status_msg": task.message if state == "failed" else "",

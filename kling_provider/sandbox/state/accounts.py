@@ -12,8 +12,8 @@ from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.tasks import Package
 
-PACK_DAYS = 30
-DAY_MS = 86_400_000
+_PACK_DAYS = 30
+_DAY_MS = 86_400_000
 
 
 @dataclass
@@ -37,7 +37,7 @@ class UnitPack:
     @property
     def invalid_ms(self) -> int:
         """Return when the pack expires (epoch milliseconds)."""
-        return self.bought_ms + PACK_DAYS * DAY_MS
+        return self.bought_ms + _PACK_DAYS * _DAY_MS
 
     def is_active(self, now_ms: int) -> bool:
         """Tell whether the pack is still valid and has units left."""

@@ -27,11 +27,11 @@ from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, to_milliseconds
 
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
-ID_EPOCH_MS = 1_568_028_519_586
+_ID_EPOCH_MS = 1_568_028_519_586
 #: Part of the render time that a task waits before it is ``processing``.
-QUEUE_SHARE = 0.1
+_QUEUE_SHARE = 0.1
 #: Render seconds after which a task fails that generation refuses (recorded: within two seconds).
-EARLY_FAILURE = 2.0
+_EARLY_FAILURE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class TaskFault:
     given_up_because: str = ""
 
 
-NO_FAULT = TaskFault()
+_NO_FAULT = TaskFault()
 
 
 class Backend:
@@ -114,7 +114,7 @@ class Backend:
         account: SandboxAccount,
         request: CreateRequest,
         *,
-        fault: Callable[[], TaskFault] = lambda: NO_FAULT,
+        fault: Callable[[], TaskFault] = lambda: _NO_FAULT,
         locked: bool = True,
     ) -> Task:
         """
@@ -164,7 +164,7 @@ class Backend:
         elif request.failure_message in (UNREACHABLE, BAD_PIXELS) or (
             request.failure_message and not fault.stuck
         ):
-            ends = now + min(render, EARLY_FAILURE / self.options.time_scale)
+            ends = now + min(render, _EARLY_FAILURE / self.options.time_scale)
         elif fault.stuck:
             ends = math.inf
         elif message:
@@ -175,7 +175,7 @@ class Backend:
             account=account.name,
             request=request,
             created=now,
-            starts=min(now + render * QUEUE_SHARE, ends),
+            starts=min(now + render * _QUEUE_SHARE, ends),
             ends=ends,
             message=message,
             price=Decimal(0) if message else request.price,
@@ -202,7 +202,7 @@ class Backend:
             self._by_external.setdefault(key, []).append(task)
 
     def _make_id(self, now: float) -> str:
-        snowflake = (to_milliseconds(now) - ID_EPOCH_MS) << 22
+        snowflake = (to_milliseconds(now) - _ID_EPOCH_MS) << 22
         self._last_id = max(snowflake, self._last_id + 1)
         return str(self._last_id)
 

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from kling_provider.sandbox.state.tasks import Task
 
-LOOK = 0.25
+_LOOK = 0.25
 """Seconds between looks at the clock, which a test may push forward."""
 
 
@@ -102,7 +102,7 @@ class CallbackSender:
             with self._changed:
                 while not self._closed and (not self._due or self._due[0][0] > self._clock()):
                     wait = self._due[0][0] - self._clock() if self._due else None
-                    self._changed.wait(None if wait is None else min(LOOK, max(0.0, wait)))
+                    self._changed.wait(None if wait is None else min(_LOOK, max(0.0, wait)))
                 if self._closed:
                     return
                 moment, _, task = heapq.heappop(self._due)
