@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""To fail to tell never ends a wait, never fails a task whose result is saved, and never replaces a failure that was to be
-told of."""
+"""Failures of messages, metrics and lineage go to the log and no further.
+
+They never end a wait, never fail a task whose result is saved, and never replace the failure that was to be told of.
+"""
 
 from __future__ import annotations
 

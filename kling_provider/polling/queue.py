@@ -124,8 +124,10 @@ class ConcurrencyQueue:
             queue.waiting.pop(entry, None)
 
     def list_unseen(self, now: float, *, age: float) -> list[str]:
-        """List the external ids of grants older than ``age`` seconds: their tasks may have begun and ended between two
-        lists."""
+        """List the external ids of grants older than ``age`` seconds.
+
+        Their tasks may have begun and ended between two lists.
+        """
         return [
             grant.entry.external_task_id
             for queue in self._queues.values()

@@ -63,8 +63,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitDecision:
-    """``delay`` (seconds until the next read) belongs to ``wait``; ``error`` to ``timeout``, ``lost`` and
-    ``error``, ready to be raised; ``task`` is there where the last read showed one."""
+    """What a read decides.
+
+    :param delay: seconds until the next read; belongs to ``wait``.
+    :param task: the task, where the last read showed one.
+    :param error: ready to be raised; belongs to ``timeout``, ``lost`` and ``error``.
+    """
 
     state: State
     delay: float = 0.0

@@ -208,7 +208,7 @@ class _FileReader:
 
 
 def _read_text(path: AnyPath) -> str | TextProblem:
-    """Read a regular file in UTF-8, up to ``_MAX_FILE_BYTES``, with ``\\n`` as the end of every line."""
+    r"""Read a regular file in UTF-8, up to ``_MAX_FILE_BYTES``, with ``\n`` as the end of every line."""
     try:
         content = _read_bytes(path)
     except OSError as error:

@@ -13,8 +13,7 @@ _VARIABLE = "AIRFLOW_CONN_KLING_DEFAULT"
 
 
 def _build_connection_json(options: Options, base_url: str) -> str:
-    """
-    Build the connection as a JSON object, as Airflow takes it.
+    """Build the connection as a JSON object, as Airflow takes it.
 
     :param base_url: with the prefix of a gateway.
     """

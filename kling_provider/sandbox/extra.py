@@ -14,8 +14,7 @@ class MissingExtra(RuntimeError):
 
 
 def require_extra() -> None:
-    """
-    Find out before the first task, not at its download, whether videos can be made.
+    """Find out before the first task, not at its download, whether videos can be made.
 
     :raises MissingExtra: with what to install.
     """

@@ -18,8 +18,9 @@ from kling_provider.sandbox.state.backend import Backend
 
 
 class Sandbox:
-    """
-    Runs a sandbox in background threads for as long as the ``with`` block lasts::
+    """Run a sandbox in background threads for as long as the ``with`` block lasts.
+
+    ::
 
         with Sandbox(time_scale=100, units=50) as sandbox:
             requests.get(f"{sandbox.url}/tasks?task_ids=0", headers={"Authorization": f"Bearer {sandbox.api_key}"})
@@ -40,8 +41,7 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """
-        Start to listen.
+        """Start to listen.
 
         :raises MissingExtra: what draws videos is not installed.
         :raises ValueError: ``state_dir`` is another sandbox's, or holds something else.
@@ -89,8 +89,7 @@ class Sandbox:
 
     @property
     def app(self) -> App:
-        """
-        Return what answers the requests.
+        """Return what answers the requests.
 
         :raises RuntimeError: the sandbox is not started.
         """
@@ -137,8 +136,7 @@ class Sandbox:
         return self.app.request_log.list_requests()
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
-        """
-        Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
+        """Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
 
         :raises BadRule: a rule makes no sense.
         """

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """
-    One request at one endpoint.
+    """One request at one endpoint.
 
     :param route: the path with ``{id}`` in the place of ids, under which the request is counted.
     """

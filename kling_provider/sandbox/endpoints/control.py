@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The controls under ``/_sandbox/`` and the page for people.
+"""The controls under ``/_sandbox/`` and the page for people.
 
 =======  ==========================  ======================================================================
 GET      ``/_sandbox/stats``         counts, slots, log of creates

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-How resellers wrap Kling: the native legacy create and read by id, and nothing else.
+"""How resellers wrap Kling: the native legacy create and read by id, and nothing else.
 
 ``dmxapi``: the native bodies as they are. The other three are what the public source of new-api builds:
 
@@ -83,8 +82,7 @@ def build_created(options: Options, task: Task, native: Response) -> Response:
 def build_read(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """
-    Build the answer to a read.
+    """Build the answer to a read.
 
     :param native: what Kling said at the gateway's last look.
     :param word: a state in the place of the gateway's own.

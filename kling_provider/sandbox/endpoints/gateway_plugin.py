@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The new standard's routes of new-api's plugin for Kling (1.2.0): the model in the body, flat names folded in.
+"""The new standard's routes of new-api's plugin for Kling (1.2.0): the model in the body, flat names folded in.
 
 ``POST /kling/text-to-video``, ``POST /kling/image-to-video``, ``GET /kling/tasks/{public id}``.
 """
@@ -41,8 +40,7 @@ class PluginCreate(StandardCreate):
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
-        """
-        Check the model and the folded body.
+        """Check the model and the folded body.
 
         :raises ApiError: the plugin or Kling refuses it (1201).
         """
@@ -74,8 +72,7 @@ class PluginRead(Endpoint):
         return [{"task_id": self.value} if task is None else task.list_attributes()]
 
     def run_operation(self) -> Response:
-        """
-        Return the task as the gateway saw it at its last look.
+        """Return the task as the gateway saw it at its last look.
 
         :raises ApiError: there is no such task (1201).
         """

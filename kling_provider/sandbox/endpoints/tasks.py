@@ -39,8 +39,7 @@ class TasksRead(Endpoint):
         return [*known, *asked, *({"external_task_id": value} for value in external_ids)]
 
     def run_operation(self) -> Response:
-        """
-        Return the tasks that are found; ids that nobody knows are left out (observed).
+        """Return the tasks that are found; ids that nobody knows are left out (observed).
 
         :raises ApiError: no ids, both kinds of them, or more than 20 (1201).
         """
@@ -65,8 +64,7 @@ class TasksList(Endpoint):
     operation = "list"
 
     def run_operation(self) -> Response:
-        """
-        Return one page of the account's tasks.
+        """Return one page of the account's tasks.
 
         :raises ApiError: limit, window, filter or cursor is invalid (1201).
         """
@@ -142,8 +140,7 @@ def _build_cursor(start: int, end: int, last: str) -> str:
 
 
 def _parse_cursor(cursor: str) -> tuple[int, int, int]:
-    """
-    Unpack a cursor: start and end in milliseconds, the last id.
+    """Unpack a cursor: start and end in milliseconds, the last id.
 
     :raises InvalidParameter: it is none of ours.
     """

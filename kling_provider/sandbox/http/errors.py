@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Refusals in Kling's own words: an HTTP status, a business code and a sentence.
+"""Refusals in Kling's own words: an HTTP status, a business code and a sentence.
 
 The texts marked *observed* were recorded from the live service in 2026; the others follow its error table and
 its tone, because no recording of them exists.

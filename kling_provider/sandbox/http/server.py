@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
+"""The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
 
 A web framework would hide what the faults need most: closing a connection before, in the middle of, or instead of
 an answer, and a port that refuses connections for a while.
@@ -150,8 +149,7 @@ def _read_chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """
-    Accepts connections; the port can be closed for a while.
+    """Accepts connections; the port can be closed for a while.
 
     :param port: 0 picks a free one.
     :param answer: what a request is answered; called from many threads.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Sound: plucked chords over a soft pad, as WAV (16 bit) or MP3. Imported only when sound is made.
+"""Sound: plucked chords over a soft pad, as WAV (16 bit) or MP3. Imported only when sound is made.
 
 Everything follows from prompt and seed, so the MP3 and the WAV of one output are the same piece.
 """

@@ -24,8 +24,7 @@ class MediaFile(Protocol):
     def content_type(self) -> str: ...
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:
-        """
-        Make the file.
+        """Make the file.
 
         :param short_side: pixels of the shorter side of a video, in the place of its own.
         """

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Still images: a landscape of the prompt's colours with the prompt written into it. Imported only when one is drawn.
+"""Still images: a landscape of the prompt's colours with the prompt written into it.
+
+Imported only when one is drawn.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ def write_image(image: ImageFile, target: Path) -> None:
 
 
 def _draw_landscape(width: int, height: int, *, dice: random.Random, hue: float | None = None) -> Image.Image:
-    """
-    Draw hills under a sun.
+    """Draw hills under a sun.
 
     :param hue: colour of the sky, 0 to 1; default: by chance.
     """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What comes with a request: images, inline as base64 or as a URL, and videos as a URL (Kling docs, input limits).
+"""What comes with a request: images, inline as base64 or as a URL, and videos as a URL (Kling docs, input limits).
 
 The sandbox never fetches from outside. Its own sample image is available, a URL under ``.invalid`` is
 unreachable, and any other URL counts as a good image that the result cannot show.
@@ -42,8 +41,7 @@ class InputImage:
 
 
 def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
-    """
-    Check an image as create does; what only generation finds becomes ``failure_message``.
+    """Check an image as create does; what only generation finds becomes ``failure_message``.
 
     :param legacy: the legacy API wants raw base64 without a ``data:`` head, of at most 10 MB.
     """

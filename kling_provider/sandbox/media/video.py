@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Videos: H.264 in an MP4, moving, with the prompt in the frames, AAC where sound was asked.
+"""Videos: H.264 in an MP4, moving, with the prompt in the frames, AAC where sound was asked.
 
 Drawing happens on the three planes of YUV 4:2:0 themselves, which saves a colour conversion for every frame:
 five seconds of 720p take about one second on one core. Imported only when a video is rendered.
@@ -48,8 +47,7 @@ def compute_size(
 
 
 def render_video(file: VideoFile, target: Path, *, short_side: int | None = None) -> None:
-    """
-    Write the video that ``file`` describes to ``target``.
+    """Write the video that ``file`` describes to ``target``.
 
     :param short_side: pixels of the shorter side; default: what the resolution means.
     """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-How each API design describes a task: the ``data`` of creates, reads, lists and callbacks.
+"""How each API design describes a task: the ``data`` of creates, reads, lists and callbacks.
 
 Shapes as recorded in 2025 and 2026; the fields of the price in the legacy design since 2026-01 as documented.
 """
@@ -38,8 +37,7 @@ def describe_standard_task(
     echo: bool,
     status: str | None = None,
 ) -> dict[str, Any]:
-    """
-    Return one task of ``GET /tasks``; tasks of the legacy design come in the same shape (observed).
+    """Return one task of ``GET /tasks``; tasks of the legacy design come in the same shape (observed).
 
     :param status: a word in the place of the task's own state.
     """

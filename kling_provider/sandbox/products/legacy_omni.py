@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The body of ``POST /v1/videos/omni-video``: images, elements and one video in lists of their own.
+"""The body of ``POST /v1/videos/omni-video``: images, elements and one video in lists of their own.
 
 All of it is documented (legacy pages, 2026); nobody has recorded this path. So a body is refused at create, as on
 the other legacy paths.
@@ -24,8 +23,7 @@ _REFER_TYPES = ("feature", "base")
 
 
 def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
-    """
-    Check a create body.
+    """Check a create body.
 
     :param lenient: as resellers do it: whole numbers may be numbers.
     """

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The bodies of videos in the legacy design, under ``/v1/videos``: the model in ``model_name``, durations as text.
-"""
+"""The bodies of videos in the legacy design, under ``/v1/videos``: ``model_name``, and durations as text."""
 
 from __future__ import annotations
 
@@ -31,8 +29,7 @@ _ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
 
 
 def read_create(product: str, body: object, *, lenient: bool = False) -> CreateRequest:
-    """
-    Check a create body of ``text2video`` or ``image2video``.
+    """Check a create body of ``text2video`` or ``image2video``.
 
     :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
     """

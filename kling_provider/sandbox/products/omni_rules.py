@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What the omni page of the standard design and the live host refuse beyond single fields.
+"""What the omni page of the standard design and the live host refuse beyond single fields.
 
 *Documented*: the endpoint page of 2026-09-20; what it forbids is refused at create, as other cross rules are.
 *Observed*: validation messages of the live host, 2026-09. Whether an element is a video character, and so the
@@ -53,8 +52,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_settings(model: SandboxModel, counts: Mapping[str, int], *, audio: str, multi_shot: bool) -> None:
-    """
-    Check the rules between contents and settings.
+    """Check the rules between contents and settings.
 
     :param counts: how many of ``contents`` have each type.
     :param multi_shot: with the default of ``true`` put in, so that a base video has to turn it off.
@@ -111,8 +109,7 @@ def _check_counts(counts: Mapping[str, int]) -> None:
 
 
 def list_seconds(model: SandboxModel, counts: Mapping[str, int]) -> frozenset[int]:
-    """
-    Return the lengths that a model generates of these contents.
+    """Return the lengths that a model generates of these contents.
 
     O1 makes 5 or 10 s of a first frame without other references (documented). Create lets other lengths pass, as
     it does for every length (observed).

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What a finished video costs, in video units (Kling docs, price page of 2026-09-20).
+"""What a finished video costs, in video units (Kling docs, price page of 2026-09-20).
 
 Retired models: lists of third parties. Kling 4.0: a gateway's dollars divided by $0.14 a unit, since no official
 figure exists.

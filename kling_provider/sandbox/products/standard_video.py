@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
+"""The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
 
 Strict where Kling is strict, lax where it was observed lax (2026-09): top-level keys and settings that it does
 not know are dropped without a word, a duration out of range and 480p pass create and fail at generation. What omni

@@ -89,8 +89,7 @@ class SandboxAccount:
         return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
     def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
-        """
-        Take units from the packs, oldest first.
+        """Take units from the packs, oldest first.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
@@ -102,8 +101,7 @@ class SandboxAccount:
 
 
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
-    """
-    Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
+    """Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
 
     All have the same packs; the last one's key is good for telling what a key of the wrong region meets.
     """

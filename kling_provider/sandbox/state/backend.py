@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The state behind the sandbox: accounts, tasks, limits. No HTTP, no threads of its own; every method is atomic.
+"""The state behind the sandbox: accounts, tasks, limits. No HTTP, no threads of its own; every method is atomic.
 
 A task's state follows from the clock, so nothing runs in the background. Choices where Kling's contract is
 silent: a duplicate external id is refused before balance and limit are looked at (a duplicate costs nothing even
@@ -53,8 +52,7 @@ _NO_FAULT = TaskFault()
 
 
 class Backend:
-    """
-    All state of one sandbox.
+    """All state of one sandbox.
 
     :param clock: seconds since the epoch; a test may stand it still.
     :param journal: what is kept from one start to the next; the packs are full at each.
@@ -117,8 +115,7 @@ class Backend:
         fault: Callable[[], TaskFault] = lambda: _NO_FAULT,
         locked: bool = True,
     ) -> Task:
-        """
-        Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
+        """Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
 
         :param fault: asked only when a task is really made.
         :param locked: False: duplicates are accepted, as on a gateway.
@@ -243,8 +240,7 @@ class Backend:
     def find_by_legacy_path(
         self, account: SandboxAccount, product: str, value: str, *, by_external: bool = True
     ) -> Task:
-        """
-        Return the task whose id or external id stands in a legacy path; the path must have made it.
+        """Return the task whose id or external id stands in a legacy path; the path must have made it.
 
         :raises InvalidParameter: there is none.
         """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Callbacks: a POST at every change of state, to URLs on this machine only.
+"""Callbacks: a POST at every change of state, to URLs on this machine only.
 
 Shapes: the new standard's bare task, the legacy bare task. Signed by Standard Webhooks where the sandbox has a
 secret (Kling docs, callbacks page). Sent once: whether Kling repeats a failed one is not documented.
@@ -57,8 +56,7 @@ class CallbackSender:
         count: Callable[[str], None],
         secret: str | None,
     ) -> None:
-        """
-        Prepare to send.
+        """Prepare to send.
 
         :param clock: seconds since the epoch, which may be pushed forward.
         :param describe: the body for a task's state at a moment.

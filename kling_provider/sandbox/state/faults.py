@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Faults on demand: rules that say what goes wrong, where, how often and for whom.
+"""Faults on demand: rules that say what goes wrong, where, how often and for whom.
 
 A rule is one JSON object::
 
@@ -33,8 +32,14 @@ _MATCH_KEYS = {"external_task_id", "task_id", "model", "product", "prompt_contai
 
 @dataclass(frozen=True)
 class FaultKind:
-    """``before``: instead of the work. ``after``: to its answer. ``task``: to the task that a create makes,
-    drawn only when one is made. ``standing``: a property of the host while the rule is in force (no ``times``)."""
+    """One kind of fault: when it happens, and what a rule may set.
+
+    :param phase: ``before``: instead of the work; ``after``: to its answer; ``task``: to the task that a create makes, drawn
+        only when one is made; ``standing``: a property of the host while the rule is in force (no ``times``).
+    :param on: the operations that it can happen to.
+    :param text: what it does, as ``GET /_sandbox/faults`` tells it.
+    :param parameters: the keys that a rule may set, with their defaults.
+    """
 
     phase: Phase
     on: tuple[str, ...]
@@ -254,8 +259,7 @@ class Faults:
         *,
         slow_only: bool = False,
     ) -> tuple[Rule | None, float]:
-        """
-        Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
+        """Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
 
         :param slow_only: the work was refused, so a fault of its answer waits for one that was not.
         """
