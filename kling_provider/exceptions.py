@@ -41,9 +41,12 @@ __all__ = [
 
 
 class KlingError(AirflowException):
-    """Base of all. ``code`` and ``request_id`` are Kling's, for its support.
+    """Base of all errors of this provider; its attributes are its parameters.
 
     :param message: what is wrong, what exists and is billed, and what to do.
+    :param code: Kling's error code, such as 1303, or the word of a gateway; ``None`` where no response had one.
+    :param request_id: Kling's id of the call, for its support.
+    :param http_status: the status of the response; ``None`` where none came.
     :param task_state: ``none`` (no task, nothing billed), ``exists``, or ``may_exist``.
     :param kling_task_id: the task that it is about.
     :param retry_after: seconds that the host asked to wait.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Failures of messages, metrics and lineage go to the log and no further.
+"""A failure to tell what happened (an XCom, an asset event, lineage) goes to the log and no further.
 
-They never end a wait, never fail a task whose result is saved, and never replace the failure that was to be told of.
+It never ends a wait, never fails a task whose result is saved, and never replaces the failure that was to be told of.
 """
 
 from __future__ import annotations

@@ -138,16 +138,24 @@ class Sandbox:
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
         """Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
 
+        :param rules: mappings with ``kind``, and what else that kind takes; ``GET /_sandbox/faults`` lists the kinds.
         :raises BadRule: a rule makes no sense.
         """
         control.set_faults(self.app, list(rules))
 
     def advance(self, seconds: float) -> None:
-        """Push the clock forward by so many seconds, as ``POST /_sandbox/advance`` does."""
+        """Push the clock forward, as ``POST /_sandbox/advance`` does.
+
+        :param seconds: seconds of the sandbox's clock.
+        """
         control.advance_clock(self.app, seconds)
 
     def rotate_key(self, api_key: str, account: str = "default") -> None:
-        """Give an account another API key, as ``POST /_sandbox/keys`` does; the old one is unknown then."""
+        """Give an account another API key, as ``POST /_sandbox/keys`` does; the old one is unknown then.
+
+        :param api_key: the new key.
+        :param account: the name of the account.
+        """
         self.app.authenticator.rotate_key(account, api_key)
 
     def reset(self) -> None:

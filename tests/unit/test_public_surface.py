@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,6 +133,45 @@ def test_the_page_names_what_is_exported(name: str) -> None:
         assert set(MODULES[name].exported or ()) == {node.name for node in MODULES[name].definitions}
     else:
         assert set(MODULES[name].exported or ()) - set(_CODE.findall(LISTED[name])) == set()
+
+
+def documented_members(name: str) -> Iterator[tuple[str, Callable[..., Any], str]]:
+    """The functions and methods of ours that a public module offers, each with the docstring for its parameters."""
+    found = import_module(name)
+    for exported in MODULES[name].exported or ():
+        item = getattr(found, exported)
+        if inspect.isfunction(item):
+            yield exported, item, item.__doc__ or ""
+        elif inspect.isclass(item):
+            for member, value in vars(item).items():
+                function = unwrap(value)
+                # Airflow's own methods, overridden here, are Airflow's to document.
+                given = any(member in vars(base) for base in item.__mro__[1:])
+                if function is None or ((member.startswith("_") or given) and member != "__init__"):
+                    continue
+                doc = item.__doc__ if member == "__init__" else function.__doc__
+                yield f"{exported}.{member}", function, doc or ""
+
+
+def unwrap(value: Any) -> Callable[..., Any] | None:
+    """The function of ours behind a method or property."""
+    for attribute in ("__func__", "fget", "func"):
+        value = getattr(value, attribute, value)
+    ours = inspect.isfunction(value) and value.__module__.startswith("kling_provider.")
+    return value if ours else None
+
+
+@pytest.mark.parametrize("name", [name for name in LISTED if name != "kling_provider"])
+def test_every_public_parameter_is_documented(name: str) -> None:
+    members = list(documented_members(name))
+    assert members
+    for member, function, doc in members:
+        assert doc.strip(), f"{member} has no docstring"
+        parameters = inspect.signature(function).parameters.values()
+        # The context is Airflow's; *args and **kwargs belong to another signature, which the text names.
+        own = {one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
+        described = set(re.findall(r"^\s*:param (\w+):", doc, re.MULTILINE))
+        assert own - {"self", "cls", "context"} - described == set(), member
 
 
 def imports_of_users() -> Iterator[tuple[str, str, str]]:
