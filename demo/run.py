@@ -85,7 +85,7 @@ def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
 
 
 def read_results(api: AirflowApi, run_id: str, videos: Path) -> list[Row]:
-    """A row for every instance of the video task, from its XCom, its manifest and its files."""
+    """Build a row for every instance of the video task, from its XCom, its manifest and its files."""
     instances = sorted(api.task_instances(DAG_ID, run_id, TASK_ID), key=lambda one: one["map_index"])
     return [
         read_result(api.xcom(DAG_ID, run_id, TASK_ID, one["map_index"]), one, videos) for one in instances
@@ -130,7 +130,7 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
 
 
 def explain(api: AirflowApi, run_id: str) -> list[str]:
-    """What the failed tasks say for themselves."""
+    """Return what the failed tasks say for themselves, a line each."""
     found = []
     for one in api.task_instances(DAG_ID, run_id):
         if one["state"] == "failed":
@@ -141,7 +141,7 @@ def explain(api: AirflowApi, run_id: str) -> list[str]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in columns, and their sum; a line fits into a terminal of 100 columns."""
+    """Lay out the rows in columns, and their sum; a line fits into a terminal of 100 columns."""
     cells = [
         (
             _cut(row.file, 30),

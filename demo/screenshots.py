@@ -59,7 +59,7 @@ class Studio:
 
     @contextmanager
     def page(self, path: str, theme: Any = "light", height: int = 900) -> Iterator[Page]:
-        """An open page of Airflow; nobody has to sign in here."""
+        """Open a page of Airflow; nobody has to sign in here."""
         page = new_page(self.browser, theme=theme, height=height)
         page.goto(self.stack.address + path)
         yield page
@@ -82,7 +82,7 @@ def main() -> None:
 
 @contextmanager
 def studio() -> Iterator[Studio]:
-    """A sandbox, Airflow with the example DAGs, and a browser."""
+    """Start a sandbox, Airflow with the example Dags, and a browser."""
     with (
         tempfile.TemporaryDirectory(prefix="kling-screenshots-") as videos,
         SandboxProcess(
@@ -154,7 +154,7 @@ def gallery(studio: Studio) -> None:
 
 
 def run_and_task(studio: Studio, run_id: str) -> None:
-    """The run's tab, and every tab of the task instance that says something of ours."""
+    """Take the run's tab, and every tab of the task instance that says something of ours."""
     run = f"/dags/kling_prompt_files/runs/{quote(run_id, safe='')}"
     task = f"{run}/tasks/video/mapped/0"
     with studio.page(f"{run}/plugin/kling-run-videos") as page:
@@ -195,7 +195,7 @@ def connection_form(studio: Studio) -> None:
 
 
 def connection_tests(studio: Studio) -> None:
-    """The button in the list of connections, once for a right one and for each mistake."""
+    """Press the button in the list of connections, once for a right one and for each mistake."""
     api = studio.stack.api
     api.call("POST", "/connections", json=as_body("kling_films", studio.sandbox.connection))
     tests = {"kling_films": "works"}

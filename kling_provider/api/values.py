@@ -69,7 +69,7 @@ def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def one_form(text: str) -> str:
-    """Normalize ``text`` to Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
+    r"""Normalize ``text`` to Unicode's form C with ``\n`` at the end of lines: the same from every editor and keyboard."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

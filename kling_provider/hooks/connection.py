@@ -139,10 +139,10 @@ def read_connection(conn_id: str) -> Connection:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise KlingConnectionMissing(explain_missing_connection(conn_id)) from None
+        raise KlingConnectionMissing(_explain_missing_connection(conn_id)) from None
 
 
-def explain_missing_connection(conn_id: str) -> str:
+def _explain_missing_connection(conn_id: str) -> str:
     """Explain how to make a connection that is missing."""
     return (
         f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "

@@ -17,7 +17,8 @@ from kling_provider.api.codes import Answer, Kind, read_answer
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
-from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
+from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
+from kling_provider.hooks.response_errors import error_for
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+__all__ = ["KlingNotifier"]
+
 #: The default text; empty lines are left out of the message.
-TEXT = """\
+_TEXT = """\
 {{ kling.title }}: {{ kling.name }}
 {{ kling.reason or kling.prompt }}
 {% if kling.cost %}Cost: {{ kling.cost }}{% endif %}
@@ -56,7 +58,7 @@ class KlingNotifier(BaseNotifier):
         *,
         http_conn_id: str = "kling_webhook",
         endpoint: str | None = None,
-        text: str = TEXT,
+        text: str = _TEXT,
         payload: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:

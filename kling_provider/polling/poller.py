@@ -299,8 +299,10 @@ class Poller:
 
 
 def start_apart(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
-    """Start shared work, kept alive by ``tasks``, in an empty context: its log lines belong to no task instance,
-    least of all to whichever came first."""
+    """Start shared work in an empty context, kept alive by ``tasks``.
+
+    So its log lines belong to no task instance, least of all to whichever came first.
+    """
     task = asyncio.get_running_loop().create_task(work, context=Context())
     tasks.add(task)
     task.add_done_callback(tasks.discard)

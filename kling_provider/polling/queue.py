@@ -20,7 +20,7 @@ from kling_provider.polling.capacity import CapacityEstimate
 #: Seconds after which a grant of which nothing was seen no longer counts: its task was paused, killed, cleared.
 GRANT_LIFE = 60.0
 #: Seconds of the same where the host has no list: success is not seen there, and a refusal is back by then.
-BLIND_GRANT_LIFE = 20.0
+_BLIND_GRANT_LIFE = 20.0
 #: Seconds without a grant after the queue opened: a triggerer that restarts brings its triggers back one by one,
 #: and the first to arrive is not the first in line.
 SETTLE = 3.0
@@ -124,8 +124,10 @@ class ConcurrencyQueue:
             queue.waiting.pop(entry, None)
 
     def list_unseen(self, now: float, *, age: float) -> list[str]:
-        """List the external ids of grants older than ``age`` seconds: their tasks may have begun and ended between two
-        lists."""
+        """List the external ids of grants older than ``age`` seconds.
+
+        Their tasks may have begun and ended between two lists.
+        """
         return [
             grant.entry.external_task_id
             for queue in self._queues.values()
@@ -190,7 +192,7 @@ class ConcurrencyQueue:
         for ticket, grant in list(queue.grants.items()):
             if grant.entry.external_task_id in exist:
                 queue.confirm_grant(ticket)
-            elif now - grant.at >= (GRANT_LIFE if complete else BLIND_GRANT_LIFE):
+            elif now - grant.at >= (GRANT_LIFE if complete else _BLIND_GRANT_LIFE):
                 del queue.grants[ticket]
                 if not complete:
                     queue.capacity.record_acceptance(probe=False)

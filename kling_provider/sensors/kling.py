@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from kling_provider.execution.runs.wait import WaitRun
 
+__all__ = ["KlingTaskSensor"]
+
 
 class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     """Wait for a Kling task, by default without a worker.

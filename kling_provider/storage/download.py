@@ -63,7 +63,7 @@ class _Transient(Exception):
 
 
 class _DeadLink(Exception):
-    """This link will not give the file; a fresh one may."""
+    """The link will not give the file; a fresh one may."""
 
 
 def fetch_output(

@@ -72,7 +72,7 @@ def find_saved_result(
     :raises KlingStorageError: where a place cannot be read.
     """
     with as_storage_error(f"look for {root / stem}"):
-        for one in possible_stems(stem, origin):
+        for one in _possible_stems(stem, origin):
             path = manifest_path(root, one)
             found = look_at_place(path, expected_suffixes(origin.expects))
             if not _is_saved(found, origin.identity):
@@ -171,7 +171,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
 
 def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
     """Remove the claims that this task instance made for ``origin``; a saved result stays. Never raises."""
-    for one in possible_stems(stem, origin):
+    for one in _possible_stems(stem, origin):
         path = manifest_path(root, one)
         try:
             manifest = read_manifest_file(path)[1]
@@ -181,7 +181,7 @@ def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
             log.warning("The claim %s could not be removed (%s)", path, type(error).__name__)
 
 
-def possible_stems(stem: str, origin: Origin) -> Iterator[str]:
+def _possible_stems(stem: str, origin: Origin) -> Iterator[str]:
     """Return every stem that a result with the plain ``stem`` may have got, in the order in which they are tried."""
     for one in (stem, stem_of_type(stem, origin.type)):
         yield one

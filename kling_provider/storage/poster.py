@@ -24,7 +24,7 @@ def poster_path(path: ObjectStoragePath) -> ObjectStoragePath:
     return beside
 
 
-def can_make_posters() -> bool:
+def _can_make_posters() -> bool:
     """Return whether PyAV and Pillow are installed: ``pip install 'airflow-provider-kling[poster]'``."""
     return find_spec("av") is not None and find_spec("PIL") is not None
 
@@ -34,7 +34,7 @@ def make_poster(video: BinaryIO) -> bytes | None:
 
     :param video: can be read and sought; its position changes.
     """
-    if not can_make_posters():
+    if not _can_make_posters():
         return None
     try:
         import av

@@ -18,8 +18,8 @@ from kling_provider.exceptions import (
     KlingSubmitUnknown,
     KlingTaskFailed,
     KlingTaskFailedFinally,
-    error_for,
 )
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.identity import Identity
 from kling_provider.submission.steps import SubmissionRecord
 

@@ -40,11 +40,11 @@ LOOKS = (0.0, 1.0, 3.0)
 DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
 #: Where ids are looked up one by one: so many unknown ones are the end. The first attempts may be older than 30
 #: days and forgotten, and a later one is still there.
-GAP = 3
+_GAP = 3
 #: Seconds before a create is sent again after 1302 (unless the response says), and after an ambiguous call with a lock.
 BACKOFF = (2.0, 5.0, 12.0)
 #: The longest ``Retry-After`` that is waited out here, in seconds: longer ones after a refusal wait without a worker.
-LONGEST_WAIT = 30.0
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,7 +226,7 @@ class Submission:
                 if tasks and attempt > best[1]:
                     best = (choose_best(tasks), attempt)
             misses = 0 if found else misses + 1
-            if misses >= GAP or (misses and best[0] is not None):
+            if misses >= _GAP or (misses and best[0] is not None):
                 break
         return best
 
@@ -293,7 +293,7 @@ class Submission:
                 raise self._error_messages.build_create_failure(
                     answer, earlier_ambiguous=earlier_ambiguous, locked=locked
                 )
-            yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
+            yield Wait(pause if answer.retry_after is None else min(answer.retry_after, _LONGEST_WAIT))
         raise AssertionError("unreachable")
 
     def _prepare_call(self, external: str | None, earlier_ambiguous: bool) -> Generator[Step, Any, Any]:
@@ -308,7 +308,7 @@ class Submission:
             ) from error.__cause__
 
     def _must_wait_long(self, answer: Answer) -> bool:
-        return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > LONGEST_WAIT
+        return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT
 
     def _store_created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
         echoed = external is not None and task.external_task_id == external

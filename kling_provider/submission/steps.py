@@ -62,8 +62,10 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Make the paid call ready to be sent -> what :class:`Send` carries. Whatever is wrong with it before its first
-    byte is raised here, where nothing is stored and nothing is sent."""
+    """Make the paid call ready to be sent -> what :class:`Send` carries.
+
+    Whatever is wrong with it before its first byte is raised here, where nothing is stored and nothing is sent.
+    """
 
     external_task_id: str | None
 

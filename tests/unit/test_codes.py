@@ -21,8 +21,8 @@ from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
     KlingServerError,
-    error_for,
 )
+from kling_provider.hooks.response_errors import error_for
 
 #: The vendor's error page, written down once more: HTTP status, code, kind, exception, what its text advises.
 TABLE: list[tuple[int, int, Kind, type[KlingError], str]] = [

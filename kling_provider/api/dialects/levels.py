@@ -24,7 +24,7 @@ _WORDS_OF = {
     "aborted banned blocked moderated",
 }
 #: Kling's own words.
-WORDS = {
+_WORDS = {
     "submitted": TaskStatus.SUBMITTED,
     "processing": TaskStatus.PROCESSING,
     "succeed": TaskStatus.SUCCEEDED,
@@ -32,7 +32,7 @@ WORDS = {
     "failed": TaskStatus.FAILED,
 }
 #: What gateways say, in any case.
-GATEWAY_WORDS = {**WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
+_GATEWAY_WORDS = {**_WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
 #: What is no reason of a failure, though it stands where reasons do.
 _NO_REASONS = frozenset({"succeed", "success", "succeeded", "ok", "成功"})
 
@@ -116,5 +116,5 @@ def _walk_objects(data: Any) -> Iterator[Mapping[str, Any]]:
 def _read_level(fields: Mapping[str, Any], lax_words: bool) -> Level:
     given = find_first(fields, "status", "task_status")
     word = given if isinstance(given, str) else "" if given is None else str(given)
-    status = GATEWAY_WORDS.get(word.strip().lower()) if lax_words else WORDS.get(word)
+    status = _GATEWAY_WORDS.get(word.strip().lower()) if lax_words else _WORDS.get(word)
     return Level(fields, word, status or TaskStatus.UNKNOWN)

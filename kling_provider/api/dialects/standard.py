@@ -15,7 +15,7 @@ from kling_provider.api.requests.fields import ApiDesign
 #: ``GET /tasks`` refuses more ids (observed live; 400/1201 "cannot exceed 20 in total").
 MAX_IDS = 20
 #: The longest page of ``POST /tasks``.
-MAX_PAGE = 500
+_MAX_PAGE = 500
 
 
 class StandardDialect:
@@ -58,7 +58,7 @@ def list_tasks(
     statuses: Sequence[str] = (),
     product_types: Sequence[str] = (),
     cursor: str | None = None,
-    limit: int = MAX_PAGE,
+    limit: int = _MAX_PAGE,
 ) -> HttpCall:
     """Return the call that lists one page of the account's tasks (by default 30 days); a cursor replaces the times."""
     body: dict[str, Any] = {"limit": limit}

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """
-    One request at one endpoint.
+    """One request at one endpoint.
 
     :param route: the path with ``{id}`` in the place of ids, under which the request is counted.
     """
@@ -90,12 +89,12 @@ class Endpoint:
                 status=self.get_forced_status(task),
             )
             if self.rule is not None and self.rule.name == "outputs" and self._is_ruled(task):
-                replace_outputs(data, self.rule["outputs"])
+                _replace_outputs(data, self.rule["outputs"])
             described.append(data)
         return described
 
 
-def replace_outputs(data: dict[str, Any], wanted: Sequence[Any]) -> None:
+def _replace_outputs(data: dict[str, Any], wanted: Sequence[Any]) -> None:
     """Give a finished task other outputs, in the shape of either design; ``real`` stands for its first one."""
     is_legacy = "task_result" in data
     real = next(iter(data["task_result"].values()), []) if is_legacy else data["outputs"]

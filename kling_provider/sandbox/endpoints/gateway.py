@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-How resellers wrap Kling: the native legacy create and read by id, and nothing else.
+"""How resellers wrap Kling: the native legacy create and read by id, and nothing else.
 
 ``dmxapi``: the native bodies as they are. The other three are what the public source of new-api builds:
 
@@ -25,13 +24,13 @@ from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.tasks import Task
 
 STATES = {"submitted": "SUBMITTED", "processing": "IN_PROGRESS", "succeeded": "SUCCESS", "failed": "FAILURE"}
-VIDEO_STATES = {
+_VIDEO_STATES = {
     "submitted": "queued",
     "processing": "in_progress",
     "succeeded": "completed",
     "failed": "failed",
 }
-LOOKS_EVERY = 15.0
+_LOOKS_EVERY = 15.0
 """Seconds of Kling's time between two looks of a gateway at a task."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NUMBER = 12
@@ -63,7 +62,7 @@ def find_last_look(options: Options, task: Task, now: float) -> float:
     """Return when (epoch seconds) the gateway last looked at the task; before its first look, when it was made."""
     if options.shape == "dmxapi":
         return now
-    every = LOOKS_EVERY / options.time_scale
+    every = _LOOKS_EVERY / options.time_scale
     # The plugin gives nothing up.
     until = now if options.shape == "new-api-plugin" else min(now, task.given_up_at)
     return task.created + math.floor((until - task.created) / every) * every
@@ -72,9 +71,9 @@ def find_last_look(options: Options, task: Task, now: float) -> float:
 def build_created(options: Options, task: Task, native: Response) -> Response:
     """Build the answer to a create."""
     if options.shape == "new-api":
-        return build_row(options, task, native, task.created)
+        return _build_row(options, task, native, task.created)
     if options.shape == "new-api-video":
-        return build_video(options, task, native, task.created)
+        return _build_video(options, task, native, task.created)
     if options.shape == "new-api-plugin":
         native.payload["data"]["task_id"] = get_public_id(options, task)
     return native
@@ -83,16 +82,15 @@ def build_created(options: Options, task: Task, native: Response) -> Response:
 def build_read(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
-    """
-    Build the answer to a read.
+    """Build the answer to a read.
 
     :param native: what Kling said at the gateway's last look.
     :param word: a state in the place of the gateway's own.
     """
     if options.shape == "new-api":
-        return build_row(options, task, native, now, word)
+        return _build_row(options, task, native, now, word)
     if options.shape == "new-api-video":
-        return build_video(options, task, native, now, word)
+        return _build_video(options, task, native, now, word)
     if options.shape == "new-api-plugin":
         native.payload["data"]["task_id"] = get_public_id(options, task)
         if find_last_look(options, task, now) == task.created:
@@ -103,7 +101,7 @@ def build_read(
     return native
 
 
-def build_row(
+def _build_row(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
     """Build the gateway's row: its own id and state outside, Kling's answer inside."""
@@ -136,7 +134,7 @@ def build_row(
     return Response(payload={"code": "success", "message": "", "data": data})
 
 
-def build_video(
+def _build_video(
     options: Options, task: Task, native: Response, now: float, word: str | None = None
 ) -> Response:
     """Build the task as OpenAI's API describes a video."""
@@ -149,7 +147,7 @@ def build_video(
         "task_id": public,
         "object": "video",
         "model": task.request.model_name,
-        "status": word or VIDEO_STATES[state],
+        "status": word or _VIDEO_STATES[state],
         "progress": math.floor(task.compute_progress(seen) * 100),
         "created_at": math.floor(task.created),
     }

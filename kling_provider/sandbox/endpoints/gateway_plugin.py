@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The new standard's routes of new-api's plugin for Kling (1.2.0): the model in the body, flat names folded in.
+"""The new standard's routes of new-api's plugin for Kling (1.2.0): the model in the body, flat names folded in.
 
 ``POST /kling/text-to-video``, ``POST /kling/image-to-video``, ``GET /kling/tasks/{public id}``.
 """
@@ -25,11 +24,11 @@ if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
 MODELS = ("kling-3.0", "kling-3.0-turbo")
-DEFAULTS = {"duration": 5, "resolution": "720p", "audio": "off"}
+_DEFAULTS = {"duration": 5, "resolution": "720p", "audio": "off"}
 """Sent where they are left out; ``multi_shot`` is not, so Kling's own default counts."""
-SETTINGS = ("duration", "resolution", "audio", "multi_shot", "aspect_ratio")
-OPTIONS = ("callback_url", "external_task_id", "watermark_info")
-FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
+_SETTINGS = ("duration", "resolution", "audio", "multi_shot", "aspect_ratio")
+_OPTIONS = ("callback_url", "external_task_id", "watermark_info")
+_FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
 
 
 class PluginCreate(StandardCreate):
@@ -41,8 +40,7 @@ class PluginCreate(StandardCreate):
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
-        """
-        Check the model and the folded body.
+        """Check the model and the folded body.
 
         :raises ApiError: the plugin or Kling refuses it (1201).
         """
@@ -50,7 +48,7 @@ class PluginCreate(StandardCreate):
             raise InvalidParameter(
                 f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
             )
-        body = fold_body(self.product.name, self.model, self.load_body())
+        body = _fold_body(self.product.name, self.model, self.load_body())
         return self.product.read_request("standard", body, model=self.model)
 
     def build_response(self, task: Task) -> Response:
@@ -74,8 +72,7 @@ class PluginRead(Endpoint):
         return [{"task_id": self.value} if task is None else task.list_attributes()]
 
     def run_operation(self) -> Response:
-        """
-        Return the task as the gateway saw it at its last look.
+        """Return the task as the gateway saw it at its last look.
 
         :raises ApiError: there is no such task (1201).
         """
@@ -89,11 +86,11 @@ class PluginRead(Endpoint):
         return Response(payload={"code": 0, "data": [answer]})
 
 
-def fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
+def _fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return the body that goes on to Kling: flat names in their places, defaults where nothing was said."""
-    flat = {name: body[name] for name in SETTINGS if body.get(name) is not None}
-    settings = {**DEFAULTS, **flat, **(body.get("settings") or {})}
-    options = {**{name: body[name] for name in OPTIONS if body.get(name)}, **(body.get("options") or {})}
+    flat = {name: body[name] for name in _SETTINGS if body.get(name) is not None}
+    settings = {**_DEFAULTS, **flat, **(body.get("settings") or {})}
+    options = {**{name: body[name] for name in _OPTIONS if body.get(name)}, **(body.get("options") or {})}
     if product != TEXT:
         settings.pop("aspect_ratio", None)
     if model == "kling-3.0-turbo":
@@ -102,6 +99,6 @@ def fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
     if product != TEXT and not contents:
         if body.get("prompt"):
             contents.append({"type": "prompt", "text": body["prompt"]})
-        contents += [{"type": kind, "url": body[name]} for name, kind in FRAMES.items() if body.get(name)]
-    passed = {name: value for name, value in body.items() if name not in (*SETTINGS, *OPTIONS, *FRAMES)}
+        contents += [{"type": kind, "url": body[name]} for name, kind in _FRAMES.items() if body.get(name)]
+    passed = {name: value for name, value in body.items() if name not in (*_SETTINGS, *_OPTIONS, *_FRAMES)}
     return {**passed, "settings": settings, "options": options, "contents": contents}
