@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from kling_provider.api.codes import KLING_CODES, Answer, Kind, TaskState
+from kling_provider.api.codes import KLING_CODES, ApiResponse, ErrorKind, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,35 +180,35 @@ _ADVICE_ELSEWHERE = {
 }
 
 _ADVICE_BY_KIND = {
-    Kind.AUTH: "Check the key in the connection's password.",
-    Kind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
-    Kind.INVALID: "Change the request.",
-    Kind.REFUSED: "Change the request.",
-    Kind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
-    Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
-    Kind.NO_SLOT: "The account is at its concurrency limit: try again when one of its tasks has ended.",
+    ErrorKind.AUTH: "Check the key in the connection's password.",
+    ErrorKind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
+    ErrorKind.INVALID: "Change the request.",
+    ErrorKind.REFUSED: "Change the request.",
+    ErrorKind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
+    ErrorKind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
+    ErrorKind.CONCURRENCY_LIMIT: "The account is at its concurrency limit: try again when one of its tasks has ended.",
 }
 
 #: With these an HTML page is the word of a server before the API, whose URL is right.
 _PAGES_OF_SERVERS = frozenset({408, 425, 429, 499})
 
-_CLASSES: dict[Kind, type[KlingError]] = {
-    Kind.AUTH: KlingAuthError,
-    Kind.TOKEN_TIME: KlingAuthError,
-    Kind.BALANCE: KlingBalanceError,
-    Kind.INVALID: KlingRequestError,
-    Kind.REFUSED: KlingRequestError,
-    Kind.MODERATION: KlingModerationError,
-    Kind.RATE_LIMIT: KlingRateLimitError,
-    Kind.NO_SLOT: KlingConcurrencyError,
-    Kind.SERVER: KlingServerError,
-    Kind.UNREADABLE: KlingServerError,
+_CLASSES: dict[ErrorKind, type[KlingError]] = {
+    ErrorKind.AUTH: KlingAuthError,
+    ErrorKind.TOKEN_TIME: KlingAuthError,
+    ErrorKind.BALANCE: KlingBalanceError,
+    ErrorKind.INVALID: KlingRequestError,
+    ErrorKind.REFUSED: KlingRequestError,
+    ErrorKind.MODERATION: KlingModerationError,
+    ErrorKind.RATE_LIMIT: KlingRateLimitError,
+    ErrorKind.CONCURRENCY_LIMIT: KlingConcurrencyError,
+    ErrorKind.SERVER: KlingServerError,
+    ErrorKind.UNREADABLE: KlingServerError,
     #: A success that names no task.
-    Kind.OK: KlingServerError,
+    ErrorKind.OK: KlingServerError,
 }
 
 
-def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
+def error_for(answer: ApiResponse, doing: str, *, creating: bool = False) -> KlingError:
     """Return the exception for a response that is no success, or that lacks the task which it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
@@ -231,7 +231,7 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
             else " A task may exist at Kling and may be billed."
         )
     # A status alone says nothing lasting about a read: the next one may be answered.
-    kind = KlingServerError if answer.kind is Kind.REFUSED and not creating else _CLASSES[answer.kind]
+    kind = KlingServerError if answer.kind is ErrorKind.REFUSED and not creating else _CLASSES[answer.kind]
     return kind(
         text,
         code=answer.code,
@@ -242,11 +242,11 @@ def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingErr
     )
 
 
-def _choose_advice(answer: Answer) -> str | None:
+def _choose_advice(answer: ApiResponse) -> str | None:
     """Choose what the user can do about a response; ``None`` where there is nothing to say."""
     status = answer.http_status
     if status is None:
-        if answer.kind is not Kind.UNREADABLE or answer.task_state is not TaskState.NONE:
+        if answer.kind is not ErrorKind.UNREADABLE or answer.task_state is not TaskState.NONE:
             return None
         return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
     if isinstance(answer.code, int) and answer.code in KLING_CODES:

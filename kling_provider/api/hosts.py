@@ -51,13 +51,13 @@ class HostProfile:
     #: Carries external ids at all.
     external_ids: bool = False
     #: Finds tasks by external id.
-    finds: bool = False
+    can_find_by_external_id: bool = False
     #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
     task_reads: bool = False
     #: ``/account/costs``.
     account: bool = False
     #: Uses other status words than Kling, in any case.
-    lax_words: bool = True
+    accepts_gateway_statuses: bool = True
     #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
     #: along only where the connection has a namespace.
     needs_namespace: bool = False
@@ -123,10 +123,10 @@ PROFILES = {
             "standard",
             locks=True,
             external_ids=True,
-            finds=True,
+            can_find_by_external_id=True,
             task_reads=True,
             account=True,
-            lax_words=False,
+            accepts_gateway_statuses=False,
         ),
         # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
         HostProfile("gateway", "legacy", external_ids=True),

@@ -47,7 +47,7 @@ def recover_submission(
         what=sent.label,
         host=hook.connection.host,
         at_kling=hook.connection.profile.is_kling,
-        can_find_by_external_id=hook.connection.profile.finds,
+        can_find_by_external_id=hook.connection.profile.can_find_by_external_id,
         waits=state_machine.LOOKS,
     )
     found = drive_steps(steps, lambda step: run_free_step(hook, sent.type, step))

@@ -125,7 +125,7 @@ class Submitter:
         return Submission(
             identity=plan.identity,
             lock=plan.lock,
-            can_find_by_external_id=connection.profile.finds,
+            can_find_by_external_id=connection.profile.can_find_by_external_id,
             at_kling=connection.profile.is_kling,
             batch=connection.profile.task_reads,
             look_first=self._look_first,

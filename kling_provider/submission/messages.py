@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kling_provider.api.codes import Answer, TaskState
+from kling_provider.api.codes import ApiResponse, TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingDuplicateUnknown,
@@ -52,7 +52,7 @@ class SubmissionMessages:
         """Return what the paid call does, to follow "Could not"."""
         return f"create {self.what} at {self.host}"
 
-    def describe_failed_create(self, answer: Answer) -> str:
+    def describe_failed_create(self, answer: ApiResponse) -> str:
         """Describe a create that failed, without a full stop."""
         return f"Could not {self.create_action} ({describe_answer(answer)})"
 
@@ -67,7 +67,9 @@ class SubmissionMessages:
             kling_task_id=record.get("kling_task_id"),
         )
 
-    def build_create_failure(self, answer: Answer, *, earlier_ambiguous: bool, locked: bool) -> KlingError:
+    def build_create_failure(
+        self, answer: ApiResponse, *, earlier_ambiguous: bool, locked: bool
+    ) -> KlingError:
         """Build the error for a create that is not repeated by this try.
 
         :param earlier_ambiguous: an earlier call for the same attempt may have made a task.
@@ -97,7 +99,7 @@ class SubmissionMessages:
         )
 
     def build_unknown_duplicate(
-        self, answer: Answer, external: str, *, earlier_ambiguous: bool
+        self, answer: ApiResponse, external: str, *, earlier_ambiguous: bool
     ) -> KlingDuplicateUnknown:
         """Build the error for an id that the host says exists and for which it shows no task.
 
@@ -143,7 +145,7 @@ def build_task_failure(task: KlingTask, *, final: bool, advice: str) -> KlingErr
     return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
 
 
-def describe_answer(answer: Answer) -> str:
+def describe_answer(answer: ApiResponse) -> str:
     """Describe what a host said, in one clause."""
     if answer.code is not None and answer.code != 0:
         return f"code {answer.code}: {answer.message}"

@@ -107,7 +107,7 @@ def test_kling_s_former_domain_has_the_legacy_api_alone(
         connection = connect(monkeypatch, host, password, login=login).connection
         profile = connection.profile
         assert (profile.name, connection.api, profile.task_reads) == ("kling", api, reads), host
-        assert (profile.locks, profile.finds, profile.account) == (True, True, True)
+        assert (profile.locks, profile.can_find_by_external_id, profile.account) == (True, True, True)
 
 
 @pytest.mark.parametrize(

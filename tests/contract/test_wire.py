@@ -132,13 +132,13 @@ async def test_only_what_kling_names_and_the_users_own(
     profile = hook.connection.profile
     hook.submit({"prompt": "x"}, external_task_id="e")
     hook.get_task("1")
-    if profile.finds:
+    if profile.can_find_by_external_id:
         hook.find(["e"])
     if profile.task_reads:
         hook.get_tasks(["1"])
         hook.list_tasks()
         hook.account()
-    await every_read(conn_id, profile.finds, profile.task_reads)
+    await every_read(conn_id, profile.can_find_by_external_id, profile.task_reads)
 
     own = {"x-team": "films", "x-number": "5"} if kind == "their extras" else {}
     assert len(recorder.calls) >= 3

@@ -17,7 +17,7 @@ import pytest
 from airflow.sdk import Variable
 from PIL import Image
 
-from kling_provider.api.codes import TaskState, read_answer
+from kling_provider.api.codes import TaskState, parse_response
 from kling_provider.api.dialects.reading import parse_task
 from kling_provider.api.redaction import redact_urls
 from kling_provider.exceptions import (
@@ -292,14 +292,14 @@ def test_a_connection_in_a_path_is_no_secret() -> None:
 def test_an_id_beside_the_data_is_the_paid_task(data: Any) -> None:
     """Some gateways write it at the top (kling-api.md section 11); at them a lost id stops every retry."""
     body = {"code": 0, "message": "SUCCEED", "request_id": "r", "task_id": "77", "data": data}
-    answer = read_answer(200, {}, json.dumps(body).encode())
+    answer = parse_response(200, {}, json.dumps(body).encode())
     assert answer.ok
-    assert parse_task(answer.data, lax_words=True).kling_task_id == "77"
+    assert parse_task(answer.data, accepts_gateway_statuses=True).kling_task_id == "77"
 
 
 def test_an_id_within_the_data_comes_first() -> None:
     body = {"code": 0, "task_id": "outside", "data": {"task_id": "inside"}}
-    assert parse_task(read_answer(200, {}, json.dumps(body).encode()).data).kling_task_id == "inside"
+    assert parse_task(parse_response(200, {}, json.dumps(body).encode()).data).kling_task_id == "inside"
 
 
 @pytest.mark.parametrize("try_number", [1, 2])

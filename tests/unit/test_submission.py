@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
@@ -140,13 +140,13 @@ class Kling:
         if fate == "killed_before":
             raise Killed
         if fate == "refused":
-            return Sent(Answer(Kind.UNREADABLE, message="refused", task_state=TaskState.NONE))
+            return Sent(ApiResponse(ErrorKind.UNREADABLE, message="refused", task_state=TaskState.NONE))
         if fate in ("1302", "1303"):
-            kind = Kind.RATE_LIMIT if fate == "1302" else Kind.NO_SLOT
-            return Sent(Answer(kind, 429, int(fate), "wait", task_state=TaskState.NONE))
+            kind = ErrorKind.RATE_LIMIT if fate == "1302" else ErrorKind.CONCURRENCY_LIMIT
+            return Sent(ApiResponse(kind, 429, int(fate), "wait", task_state=TaskState.NONE))
         self.sent.append(fate)
-        lost = Answer(Kind.UNREADABLE, message="lost")
-        broken = Answer(Kind.SERVER, 500, 5000, "internal")
+        lost = ApiResponse(ErrorKind.UNREADABLE, message="lost")
+        broken = ApiResponse(ErrorKind.SERVER, 500, 5000, "internal")
         if fate in ("lost_before", "5000_before"):
             return Sent(lost if fate == "lost_before" else broken)
         request = CreateRequest(
@@ -167,7 +167,9 @@ class Kling:
                 locked=self.locked,
             )
         except ApiError as refusal:
-            return Sent(Answer(Kind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE))
+            return Sent(
+                ApiResponse(ErrorKind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE)
+            )
         if failing:
             self.now += 3600
         if fate == "killed_after":
@@ -176,7 +178,7 @@ class Kling:
             return Sent(lost)
         if fate == "5000_after":
             return Sent(broken)
-        return Sent(Answer(Kind.OK, 200, 0, task_state=TaskState.MAY_EXIST), self._read(task))
+        return Sent(ApiResponse(ErrorKind.OK, 200, 0, task_state=TaskState.MAY_EXIST), self._read(task))
 
     def _read(self, task: Any) -> KlingTask:
         return KlingTask(
@@ -315,20 +317,20 @@ def test_a_call_that_cannot_be_made_ready_after_doubt_keeps_the_doubt() -> None:
 @pytest.mark.parametrize(
     ("kind", "seconds", "waits_deferred"),
     [
-        (Kind.RATE_LIMIT, None, False),
-        (Kind.RATE_LIMIT, 30.0, False),
-        (Kind.RATE_LIMIT, 31.0, True),
-        (Kind.RATE_LIMIT, 86_400.0, True),
-        (Kind.NO_SLOT, None, True),
-        (Kind.NO_SLOT, 7.0, True),
+        (ErrorKind.RATE_LIMIT, None, False),
+        (ErrorKind.RATE_LIMIT, 30.0, False),
+        (ErrorKind.RATE_LIMIT, 31.0, True),
+        (ErrorKind.RATE_LIMIT, 86_400.0, True),
+        (ErrorKind.CONCURRENCY_LIMIT, None, True),
+        (ErrorKind.CONCURRENCY_LIMIT, 7.0, True),
     ],
 )
 @pytest.mark.parametrize("locked", [True, False])
 def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
-    kind: Kind, seconds: float | None, waits_deferred: bool, locked: bool
+    kind: ErrorKind, seconds: float | None, waits_deferred: bool, locked: bool
 ) -> None:
     kling = Kling(locked=locked, finds=locked)
-    refusals = [Sent(Answer(kind, 429, None, "slow", retry_after=seconds, task_state=TaskState.NONE))]
+    refusals = [Sent(ApiResponse(kind, 429, None, "slow", retry_after=seconds, task_state=TaskState.NONE))]
 
     def do(step: Step) -> Any:
         return refusals.pop() if isinstance(step, Send) and refusals else kling.do(step)
@@ -338,7 +340,7 @@ def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
     assert isinstance(outcome, MustQueue) is waits_deferred
     if isinstance(outcome, MustQueue):
         assert kling.waited == 0
-        assert outcome.full is (kind is Kind.NO_SLOT)
+        assert outcome.full is (kind is ErrorKind.CONCURRENCY_LIMIT)
         told = None if outcome.not_before is None else outcome.not_before - began
         assert told == (None if seconds is None else pytest.approx(seconds, abs=5))
         assert isinstance(kling.run(resume=outcome.external_task_id), Submitted)
@@ -422,14 +424,14 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "text"),
     [
-        (Kind.AUTH, 1002, "no such key"),
-        (Kind.BALANCE, 1102, "no units"),
-        (Kind.INVALID, 1201, "this id was used"),  # a duplicate in words that we do not know
+        (ErrorKind.AUTH, 1002, "no such key"),
+        (ErrorKind.BALANCE, 1102, "no units"),
+        (ErrorKind.INVALID, 1201, "this id was used"),  # a duplicate in words that we do not know
     ],
 )
 @pytest.mark.parametrize("locked", [True, False])
 def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
-    kind: Kind, code: int, text: str, locked: bool
+    kind: ErrorKind, code: int, text: str, locked: bool
 ) -> None:
     kling = Kling(locked=locked, fates=["lost_after"])
 
@@ -437,7 +439,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
         if isinstance(step, Find):
             return {}
         if isinstance(step, Send) and kling.sent:
-            return Sent(Answer(kind, 400, code, text, task_state=TaskState.NONE))
+            return Sent(ApiResponse(kind, 400, code, text, task_state=TaskState.NONE))
         return kling.do(step)
 
     with pytest.raises(KlingError) as caught:
@@ -529,7 +531,9 @@ def test_1201_with_another_text_is_a_wrong_request() -> None:
 
     def do(step: Step) -> Any:
         if isinstance(step, Send):
-            return Sent(Answer(Kind.INVALID, 400, 1201, "prompt is required", task_state=TaskState.NONE))
+            return Sent(
+                ApiResponse(ErrorKind.INVALID, 400, 1201, "prompt is required", task_state=TaskState.NONE)
+            )
         return kling.do(step)
 
     with pytest.raises(KlingRequestError, match="prompt is required"):
@@ -543,7 +547,7 @@ def test_already_exists_and_never_found_stops_after_a_minute() -> None:
     def do(step: Step) -> Any:
         if isinstance(step, Send):
             kling.sent.append("refused")
-            return Sent(Answer(Kind.INVALID, 400, 1201, text, task_state=TaskState.NONE))
+            return Sent(ApiResponse(ErrorKind.INVALID, 400, 1201, text, task_state=TaskState.NONE))
         return kling.do(step)
 
     with pytest.raises(KlingDuplicateUnknown, match="take"):

@@ -3,7 +3,7 @@
 
 ``GET /tasks`` returns legacy-made tasks too, in the standard shape; gateways mix both. So one reader takes
 either name of each field. Status words beyond Kling's own count only where the host is no Kling
-(``lax_words``).
+(``accepts_gateway_statuses``).
 """
 
 from __future__ import annotations
@@ -35,14 +35,16 @@ class UnreadableTask(ValueError):
     """The data is no task: no id, not an object, or another task than the one that was asked for."""
 
 
-def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None = None) -> KlingTask:
+def parse_task(
+    data: Any, *, accepts_gateway_statuses: bool = False, kling_task_id: str | None = None
+) -> KlingTask:
     """Parse one task.
 
-    :param lax_words: also accept the status words of gateways, in any case.
+    :param accepts_gateway_statuses: also accept the status words of gateways, in any case.
     :param kling_task_id: the id that was asked for. The answer must be about it; it may leave it out.
     :raises UnreadableTask: where no id is found, or another one.
     """
-    levels = read_levels(data, lax_words=lax_words)
+    levels = read_levels(data, accepts_gateway_statuses=accepts_gateway_statuses)
     if not levels:
         raise UnreadableTask("the answer holds no task")
     external = next(filter(None, map(_read_external_id, levels)), None)
@@ -52,7 +54,11 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
     inner_first = levels[::-1]
     known = sorted(inner_first, key=lambda level: level.status is not status)
     outputs = next(filter(None, map(_read_outputs, known)), [])
-    if lax_words and not any(level.word for level in levels) and any(output.url for output in outputs):
+    if (
+        accepts_gateway_statuses
+        and not any(level.word for level in levels)
+        and any(output.url for output in outputs)
+    ):
         status = TaskStatus.SUCCEEDED  # some resellers leave the word of a finished task empty
     reason = next(filter(None, (level.failure_reason for level in known)), "")
     return KlingTask(
@@ -68,7 +74,7 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
     )
 
 
-def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask], int]:
+def parse_tasks(data: Any, *, accepts_gateway_statuses: bool = False) -> tuple[list[KlingTask], int]:
     """Parse the tasks of ``GET /tasks`` (an array) or of a legacy list, and count the entries that cannot be read.
 
     :raises UnreadableTask: where the data are not a list, or a list that is too long.
@@ -80,7 +86,7 @@ def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask],
     tasks = []
     for item in data:
         try:
-            tasks.append(parse_task(item, lax_words=lax_words))
+            tasks.append(parse_task(item, accepts_gateway_statuses=accepts_gateway_statuses))
         except UnreadableTask:
             continue
     return tasks, len(data) - len(tasks)
