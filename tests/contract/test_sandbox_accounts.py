@@ -93,7 +93,7 @@ def test_tasks_at_once_are_counted_by_model_version(client: Client) -> None:
     stats = client.sandbox.stats()
     assert stats["creates"]["answers"] == {"ok": 8, "concurrency": 2}
     assert stats["peak_live_by_model"]["kling-3.0"] == 5
-    assert [slot["freed"] is None for slot in stats["slots"]].count(True) == 1
+    assert [task["ended"] is None for task in stats["in_flight"]].count(True) == 1
 
 
 def test_a_refused_create_leaves_its_id_free(client: Client) -> None:

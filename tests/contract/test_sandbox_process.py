@@ -202,7 +202,7 @@ def test_statistics(sandbox: Sandbox) -> None:
         "answer": "ok",
         "task_id": task_id,
     }
-    assert stats["slots"][0]["taken"] <= stats["now"]
+    assert stats["in_flight"][0]["began"] <= stats["now"]
 
 
 def test_the_page_needs_nothing_from_outside(sandbox: Sandbox) -> None:

@@ -176,7 +176,7 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: 
     lines = message["text"].splitlines()
     assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 units"]
     assert lines[3] == f"File: {file['file']}"
-    assert lines[4].startswith("Picture: ")
+    assert lines[4].startswith("Image: ")
     assert file["poster"] == f"{file['file']}.jpg"
     assert any(line.startswith("Log: http") and "outlets_forms" in line for line in lines)
     # ... and the DAG that is scheduled by the asset ran with the event.

@@ -340,7 +340,7 @@ def test_no_other_file_is_a_poster(seeds: Seeds, settings: Path, as_user: As, po
 
 
 def test_the_browsers_part_is_served(as_user: As) -> None:
-    for name, kind in (("gallery.js", "javascript"), ("gallery.css", "css"), ("film.svg", "svg")):
+    for name, kind in (("gallery.js", "javascript"), ("gallery.css", "css"), ("video.svg", "svg")):
         answer = as_user(None).get(f"/kling/static/{name}")
         assert answer.status_code == 200
         assert kind in answer.headers["content-type"]
