@@ -137,7 +137,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="gateway-next-run",
-        fault="no lock, once per DAG: a run ends before it saves; the next run",
+        fault="no lock, once per Dag: a run ends before it saves; the next run",
         dag="daily",
         files=True,
         play=next_run,
