@@ -69,8 +69,8 @@ class _Grant:
     entry: Entry
     at: float
     probe: bool
-    #: When the Dag had its turn before this grant; a refusal restores that.
-    turn_before: int
+    #: The number of the Dag's grant before this one; a refusal restores it.
+    previous_grant: int
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class _ModelQueue:
     capacity: CapacityEstimate = field(default_factory=CapacityEstimate)
     waiting: dict[Entry, None] = field(default_factory=dict)
     grants: dict[str, _Grant] = field(default_factory=dict)
-    turns: dict[str, int] = field(default_factory=dict)
+    last_grants: dict[str, int] = field(default_factory=dict)
     opened_at: float = 0.0
     used_at: float = 0.0
 
@@ -102,7 +102,7 @@ class ConcurrencyQueue:
         #: The model of tasks that our grants have made, while they are in flight.
         self._models: dict[str, str] = {}
         self._last: set[str] | None = None
-        self._turn = 0
+        self._grants_given = 0
 
     def add_entry(self, entry: Entry, now: float) -> None:
         """Add a task that was refused: for the first time, or after a grant, which puts it back at its old position."""
@@ -112,7 +112,7 @@ class ConcurrencyQueue:
         queue.used_at = now
         grant = queue.grants.pop(entry.ticket, None)
         if grant is not None:
-            queue.turns[entry.dag_id] = grant.turn_before
+            queue.last_grants[entry.dag_id] = grant.previous_grant
         if entry.full:
             queue.capacity.record_refusal(now, in_spite=grant is not None and not grant.probe)
         queue.waiting[entry] = None
@@ -210,7 +210,9 @@ class ConcurrencyQueue:
             return []
         for line in lines.values():
             line.sort(key=lambda entry: entry.sort_key, reverse=True)
-        heads = [(queue.turns.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()]
+        heads = [
+            (queue.last_grants.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()
+        ]
         heapq.heapify(heads)
         granted: list[Entry] = []
         while heads and len(granted) < max(free, 1):
@@ -218,11 +220,11 @@ class ConcurrencyQueue:
             head = lines[dag_id].pop()
             del queue.waiting[head]
             queue.grants[head.ticket] = _Grant(head, now, probe, before)
-            self._turn += 1
-            queue.turns[dag_id] = self._turn
+            self._grants_given += 1
+            queue.last_grants[dag_id] = self._grants_given
             granted.append(head)
             if lines[dag_id]:
-                heapq.heappush(heads, (self._turn, lines[dag_id][-1].sort_key, dag_id))
+                heapq.heappush(heads, (self._grants_given, lines[dag_id][-1].sort_key, dag_id))
         return granted
 
     def _forget_unused(self, now: float) -> None:
@@ -230,9 +232,9 @@ class ConcurrencyQueue:
         for model, queue in list(self._queues.items()):
             if queue.is_idle and now - queue.used_at >= MEMORY:
                 del self._queues[model]
-            elif len(queue.turns) > _MOST_DAGS:
-                latest = sorted(queue.turns.items(), key=lambda turn: turn[1])[-_MOST_DAGS // 2 :]
-                queue.turns = dict(latest)
+            elif len(queue.last_grants) > _MOST_DAGS:
+                latest = sorted(queue.last_grants.items(), key=lambda item: item[1])[-_MOST_DAGS // 2 :]
+                queue.last_grants = dict(latest)
 
 
 def _find_grant_of(queue: _ModelQueue, task: Running, new: bool) -> str | None:

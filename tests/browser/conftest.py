@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole Airflow whose users may see different DAGs, a sandbox with one slot, and a Chromium.
+"""A whole Airflow whose users may see different Dags, a sandbox with a concurrency limit of one, and a Chromium.
 
 ``make test-browser`` runs this folder. It needs the extra ``browser`` (Playwright, the FAB auth manager) and a Chromium.
 """
@@ -50,7 +50,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxProcess]:
-    """One slot, and a render that takes its time: so both kinds of waiting are there to be looked at."""
+    """A limit of one, and a render that takes its time: so both kinds of waiting are there to be looked at."""
     with SandboxProcess(render_seconds=20, time_scale=1, concurrency=1, units=100_000) as process:
         refuse = {"kind": "moderation", "match": {"prompt_contains": "forbidden"}}
         process.call("POST", "/_sandbox/faults", json=[refuse])

@@ -44,7 +44,7 @@ def test_files_need_a_session_and_the_right_to_their_dag(
 
 
 def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visit: Visits) -> None:
-    """One slot, two videos: one renders, the other waits for the slot."""
+    """A limit of one, two videos: one renders, the other waits in the queue."""
     visited = visit("ann")
     run_id = admin.trigger("ann_films")
     page = visited.gallery(f"?dag_id=ann_films&run_id={run_id}")

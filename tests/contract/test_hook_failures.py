@@ -101,7 +101,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError]
         1302,
         "after a pause",
     ),
-    "no slot": (
+    "concurrency limit": (
         {},
         [{"kind": "concurrency"}],
         KlingConcurrencyError,

@@ -129,7 +129,7 @@ def generate_over(name: str, *, below: str = "") -> Callable[[Sandbox, Instance]
     return run
 
 
-def never_a_slot(sandbox: Sandbox, instance: Instance) -> Any:
+def full_for_a_day(sandbox: Sandbox, instance: Instance) -> Any:
     operator = KlingSubmitOperator(task_id="video", request=RED_PANDA)
     event = {"external_task_id": "af-0", "status": "timeout", "queued_at": 0.0}
     return operator.execute_after_queue(instance.context, event)
@@ -153,7 +153,7 @@ CASES = [
     Case("In arrears", submit, [{"kind": "arrears"}]),
     Case("Refused by moderation at the call", submit, [{"kind": "moderation"}]),
     Case("Too many requests, for long", submit, [{"kind": "rate_limited", "on": "create"}]),
-    Case("No free slot for a day", never_a_slot),
+    Case("At the concurrency limit for a day", full_for_a_day),
     Case("Host cannot be reached", submit, connection={"host": "http://127.0.0.1:9"}),
     Case("Host's name is unknown", submit, connection={"host": "http://kling.invalid"}),
     Case("Key's quota at a gateway is used up", submit, [answering(403, QUOTA)], *GATEWAY),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue for slots, in a world where Kling has limits, workers take seconds to start and triggerers die."""
+"""The queue below the concurrency limit, in a world where Kling has limits, workers take seconds to start and triggerers die."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_probe_finds_out_that_the_account_allows_more_by_now():
     world = World(4, {"m": 2}, given=None)
     world.check = bigger_pack
     world.run(burst(40))
-    assert world.now < 350, "with two slots it takes 640 s"
+    assert world.now < 350, "with a limit of two it takes 640 s"
 
 
 @pytest.mark.parametrize("external_ids", [True, False])

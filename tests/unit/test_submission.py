@@ -220,7 +220,7 @@ FATES = st.lists(
 
 
 def live_through(kling: Kling, tries: int, *, forget_record: bool) -> None:
-    """As many tries as Airflow would make: each looks first but the first one, a wait for a slot resumes."""
+    """As many tries as Airflow would make: each looks first but the first one, a wait in the queue resumes."""
     for number in range(tries):
         resume = None
         try:
@@ -452,7 +452,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
 
 
 def test_a_1303_after_doubt_looks_before_it_waits() -> None:
-    """Our own task may be what fills the last slot."""
+    """Our own task may be what fills the limit."""
     kling = Kling(fates=["lost_before", "1303"])
     assert isinstance(kling.run(), MustQueue)
     kling = Kling(fates=["lost_before", "1303"])
@@ -707,7 +707,7 @@ class TestWithoutALock:
         assert "shows no task" not in text
         assert "30 days" not in text
 
-    def test_the_next_attempt_stays_the_next_one_after_a_wait_for_a_slot(self) -> None:
+    def test_the_next_attempt_stays_the_next_one_after_a_wait_in_the_queue(self) -> None:
         """Behind such a gateway the first attempt's id is taken for good."""
         kling = Kling(fates=["fails", "1303"])
         how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}

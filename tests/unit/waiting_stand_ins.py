@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for the tests of waiting: an account's HTTP side, and a world of workers for the slot queue."""
+"""Stand-ins for the tests of waiting: an account's HTTP side, and a world of workers for the queue."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_states_of_what_is_not_done(
         assert states(as_user, state=other) == {}
 
 
-def test_a_slot_that_was_waited_for_leaves_no_card(seeds: Seeds, as_user: As) -> None:
+def test_a_wait_in_the_queue_that_ended_leaves_no_card(seeds: Seeds, as_user: As) -> None:
     """The video was found saved after the wait, so there is an event and the old XCom."""
     seeds.job(ANN, RUN, says="waiting_for_concurrency", state="success")
     seeds.video(ANN, RUN, kling_task_id="k1")
@@ -145,7 +145,7 @@ def test_of_two_jobs_for_one_kling_task_the_later_word_counts(seeds: Seeds, as_u
     assert (card["state"], card["reason"], card["task_id"]) == ("failed", "Refused (1301).", "wait")
 
 
-def test_two_waits_for_a_slot_are_two_cards(seeds: Seeds, as_user: As) -> None:
+def test_two_waits_in_the_queue_are_two_cards(seeds: Seeds, as_user: As) -> None:
     for index in range(2):
         seeds.job(ANN, RUN, map_index=index, says="waiting_for_concurrency")
     seeds.session.commit()
