@@ -83,7 +83,7 @@ def test_the_keyboard_is_enough(finished: dict[str, str], visit: Visits) -> None
             break
     page.keyboard.press("Enter")
     assert advances(kite.locator("video"))
-    assert kite.locator("video").evaluate("film => film === document.activeElement")
+    assert kite.locator("video").evaluate("video => video === document.activeElement")
 
 
 def test_an_unsaved_video_comes_from_kling(finished: dict[str, str], visit: Visits) -> None:

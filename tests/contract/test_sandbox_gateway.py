@@ -83,7 +83,7 @@ def test_nothing_but_create_and_read_by_id(client: Client) -> None:
     for answer in (
         client.get("/tasks?task_ids=1"),
         client.post("/tasks", {}),
-        client.film(),
+        client.create_video(),
         client.get("/v1/videos/text2video"),
         client.get("/account/costs?start_time=1&end_time=2"),
         Client(client.sandbox, "sk-x").legacy(),  # without the prefix

@@ -61,7 +61,7 @@ def test_the_command_line(tmp_path: Path, number: signal.Signals) -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tasks.jsonl"]  # no film was fetched
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tasks.jsonl"]  # no video was fetched
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -174,9 +174,9 @@ def test_the_controls(sandbox: Sandbox) -> None:
     options = post("options", {"concurrency": 1, "units": 50, "time_scale": 5})
     assert (options["concurrency"], options["units"], options["time_scale"]) == (1, 50, 5.0)
     client.made()
-    assert client.film().json()["code"] == 1303
+    assert client.create_video().json()["code"] == 1303
     post("keys", {"api_key": "api-key-next"})
-    assert client.film().status_code == 401
+    assert client.create_video().status_code == 401
     post("reset", {})
     stats = requests.get(f"{base}/stats", timeout=TIMEOUT).json()
     assert (stats["tasks"]["total"], stats["creates"]["received"], stats["live"]) == (0, 0, 0)

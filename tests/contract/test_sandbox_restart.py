@@ -57,7 +57,7 @@ def test_tasks_links_and_ids_outlive_a_restart(tmp_path: Path) -> None:
         restored = {task.id: task for task in sandbox.backend.all()}
         for kling_task_id in (legacy, from_picture, failed):
             assert restored[kling_task_id] == known[kling_task_id]
-        refused(client.film(external_id="a"), 400, 1201, "already exists")
+        refused(client.create_video(external_id="a"), 400, 1201, "already exists")
         refused(client.legacy(external_task_id="b"), 400, 1201, "already exists")
         assert int(client.made()) > max(map(int, known))
         sandbox.advance(120)
@@ -69,7 +69,7 @@ def test_what_renders_goes_on_and_takes_its_place(tmp_path: Path) -> None:
         running = Client(sandbox).made()
     with sandbox_in(tmp_path, concurrency=1, render_seconds=30) as sandbox:
         client = Client(sandbox)
-        refused(client.film(), 429, 1303)
+        refused(client.create_video(), 429, 1303)
         sandbox.advance(31)
         assert client.task(running)["status"] == "succeeded"
         assert sandbox.stats()["units"]["default"]["spent"] == "3"

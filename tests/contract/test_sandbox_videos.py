@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Films are real: codec, length, size, sound, movement. Links are signed, and end."""
+"""Videos are real: codec, length, size, sound, movement. Links are signed, and end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def looked_at(data: bytes) -> dict[str, Any]:
         ("kling-4.0-flash", {"duration": 3, "aspect_ratio": "21:9"}, (1680, 720), True),
     ],
 )
-def test_a_film_is_what_was_asked(
+def test_a_video_is_what_was_asked(
     client: Client, model: str, settings: dict[str, Any], size: tuple[int, int], sound: bool
 ) -> None:
     facts = looked_at(fetched(client.finished(model=model, **settings)).content)
@@ -101,7 +101,7 @@ def test_the_sample_picture(client: Client) -> None:
     assert answer.content.startswith(b"\x89PNG")
 
 
-def test_two_films_of_one_prompt_differ_and_one_film_stays_the_same(client: Client) -> None:
+def test_two_videos_of_one_prompt_differ_and_one_video_stays_the_same(client: Client) -> None:
     first, second = client.finished(duration=3), client.finished(duration=3)
     assert fetched(first).content == fetched(first).content != fetched(second).content
 
@@ -119,7 +119,7 @@ def test_two_fetches_at_once_render_once(client: Client) -> None:
     assert client.sandbox.stats()["files_rendered"] == before + 1
 
 
-def test_reads_are_answered_while_a_film_renders(client: Client) -> None:
+def test_reads_are_answered_while_a_video_renders(client: Client) -> None:
     task = client.finished(duration=3, resolution="1080p")
     rendering = threading.Thread(target=fetched, args=(task,))
     rendering.start()
@@ -168,8 +168,8 @@ def test_links_are_signed_and_end(client: Client) -> None:
 
 def test_a_watermark_only_where_it_was_asked(client: Client) -> None:
     task = client.finished(duration=3, options={"watermark_info": {"enabled": True}})
-    film = task["outputs"][0]
-    marked = requests.get(film["watermark_url"], timeout=TIMEOUT)
+    output = task["outputs"][0]
+    marked = requests.get(output["watermark_url"], timeout=TIMEOUT)
     assert marked.content != fetched(task).content
     assert "watermark_url" not in client.finished(duration=3)["outputs"][0]
 

@@ -15,7 +15,7 @@ from kling_provider.compat import has_gallery
 from tests.unit.gallery.seeds import Seeds
 
 RUN = "manual__2026-07-01T06:00:00+00:00"
-FILM = bytes(range(256)) * 40
+VIDEO = bytes(range(256)) * 40
 
 needs_gallery = pytest.mark.skipif(not has_gallery(), reason="there is no gallery before Airflow 3.3")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.regressions.gallery_world import FILM, RUN, answer_of, gallery, needs_gallery, shown, world
+from tests.regressions.gallery_world import RUN, VIDEO, answer_of, gallery, needs_gallery, shown, world
 from tests.unit.gallery.seeds import Seeds, beside, keep_place, says_whose
 
 __all__ = ["gallery", "shown", "world"]
@@ -50,7 +50,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 def saved(world: Seeds, name: str = "films/kite.mp4", **more: str) -> Path:
-    file = {**world.saved(name, "k1", FILM), **more}
+    file = {**world.saved(name, "k1", VIDEO), **more}
     world.video("ann_films", RUN, map_index=0, kling_task_id="k1", name="kite", files=[file])
     world.session.commit()
     return Path(file["file"].removeprefix("file://"))
@@ -64,7 +64,7 @@ def test_a_video_that_is_swapped_between_check_and_answer(
     status, body = answer_of(
         gallery("ann"), f"/kling/videos/ann_films/{RUN}/video/0/0", lambda: swap(path, secret)
     )
-    assert (status, body) == (200, FILM)
+    assert (status, body) == (200, VIDEO)
 
 
 @SWAPS
@@ -91,17 +91,17 @@ def test_a_part_of_a_video_that_is_swapped(
         lambda: by_a_link(path, secret),
         headers={"range": "bytes=10-19"},
     )
-    assert (status, body) == (206, FILM[10:20])
+    assert (status, body) == (206, VIDEO[10:20])
 
 
 @pytest.mark.parametrize("what", ["videos", "posters"])
 def test_a_head_says_what_a_get_would(world: Seeds, gallery: Callable[[str], TestClient], what: str) -> None:
     poster = world.folder / "films" / "kite.mp4.jpg"
     saved(world, poster=f"file://{poster}")
-    poster.write_bytes(b"\xff\xd8\xff\xe0" + bytes(len(FILM) - 4))
+    poster.write_bytes(b"\xff\xd8\xff\xe0" + bytes(len(VIDEO) - 4))
     head = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0")
     assert head.status_code == 200
-    assert head.headers["content-length"] == str(len(FILM))
+    assert head.headers["content-length"] == str(len(VIDEO))
     assert head.content == b""
     part = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0", headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.headers["content-length"]) == (206, "10")
@@ -152,14 +152,14 @@ def test_a_file_that_a_newer_video_replaced_plays_from_kling(
     from datetime import UTC, datetime, timedelta
 
     link = "https://v15-kling-fdl.klingai.com/old.mp4?sign=abc"
-    file = world.saved("kite.mp4", "k1", FILM)
+    file = world.saved("kite.mp4", "k1", VIDEO)
     world.instance("ann_films", RUN, "video", 0)
     world.video(
         "ann_films", RUN, map_index=0, kling_task_id="k1", files=[file], link=link,
         expires_at=(datetime.now(UTC) + timedelta(days=9)).isoformat(),
     )  # fmt: skip
     world.session.commit()
-    newer = FILM + b"newer"
+    newer = VIDEO + b"newer"
     path = Path(file["file"].removeprefix("file://"))
     path.write_bytes(newer)
     says_whose(path, "k2", hashlib.sha256(newer).hexdigest(), version=1, identity="af-2")

@@ -46,10 +46,10 @@ def test_prompts_come_from_the_bucket_and_videos_go_there(run_id: str, s3: Any) 
         f"videos/{name}{end}" for name in names for end in (".mp4", ".kling.json", ".mp4.jpg")
     }
     for name in names:
-        film, manifest = (body(s3, f"videos/{name}{end}") for end in (".mp4", ".kling.json"))
+        data, manifest = (body(s3, f"videos/{name}{end}") for end in (".mp4", ".kling.json"))
         [told] = json.loads(manifest)["outputs"]
-        assert told["sha256"] == sha256(film).hexdigest()
-        with av.open(io.BytesIO(film)) as container:
+        assert told["sha256"] == sha256(data).hexdigest()
+        with av.open(io.BytesIO(data)) as container:
             video = container.streams.video[0]
             assert video.codec_context.name == "h264"
             assert float(container.duration) / av.time_base == pytest.approx(3, abs=0.2)
@@ -70,12 +70,12 @@ def test_a_second_run_delivers_the_files_without_a_call(
 def test_a_lost_file_is_fetched_again_and_nothing_is_paid(
     run_id: str, stack: AirflowStack, s3: Any, sandbox: SandboxProcess
 ) -> None:
-    film = body(s3, "videos/kite.mp4")
+    data = body(s3, "videos/kite.mp4")
     s3.delete_object(Bucket=BUCKET, Key="videos/kite.mp4")
     tasks = sandbox.call("GET", "/_sandbox/stats")["creates"]["made"]
     stack.api.clear("s3_films", run_id, ["video"])
     assert stack.api.wait_run("s3_films", run_id, timeout=120) == "success"
-    assert body(s3, "videos/kite.mp4") == film
+    assert body(s3, "videos/kite.mp4") == data
     assert sandbox.call("GET", "/_sandbox/stats")["creates"]["made"] == tasks
 
 

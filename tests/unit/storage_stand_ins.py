@@ -30,7 +30,7 @@ SECRET = "Signature=s3cr3t-of-a-link"
 
 
 @cache
-def film(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
+def make_video(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
     """H.264 in an MP4: noise, so that it has some bytes; the same ones in every process."""
     import av
     from PIL import Image

@@ -21,8 +21,8 @@ from kling_provider.storage import claim_place, find_claims, find_saved_result, 
 from kling_provider.storage.output_types import FORMATS, expected_suffixes, find_defect, find_suffix
 from tests.unit.storage_stand_ins import (
     Host,
-    film,
     finished,
+    make_video,
     names,
     origin,
     place,
@@ -54,7 +54,7 @@ def image(kind: str, side: int = 40) -> bytes:
 
 
 CONTENT = {
-    "/a.mp4": film(),
+    "/a.mp4": make_video(),
     "/a.png": image("PNG"),
     "/a.jpg": image("JPEG"),
     "/a.webp": image("WEBP"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the browser tests run: films of two people, one of whom may see the other's."""
+"""What the browser tests run: videos of two people, one of whom may see the other's."""
 
 from __future__ import annotations
 

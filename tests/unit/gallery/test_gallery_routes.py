@@ -17,7 +17,7 @@ from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds, beside, says_whose
 from tests.unit.gallery.server import status_of
 
-FILM = bytes(range(256)) * 40
+VIDEO = bytes(range(256)) * 40
 
 
 def address(
@@ -32,7 +32,7 @@ def address(
 
 
 def one_video(seeds: Seeds, dag_id: str = "ann_films", **more: Any) -> dict[str, Any]:
-    file = {**seeds.saved(f"{dag_id}.mp4", "k1", FILM), **more.pop("file", {})}
+    file = {**seeds.saved(f"{dag_id}.mp4", "k1", VIDEO), **more.pop("file", {})}
     seeds.instance(dag_id, RUN, "video", 0)
     seeds.video(dag_id, RUN, map_index=0, kling_task_id="k1", files=[file], **more)
     seeds.session.commit()
@@ -59,7 +59,7 @@ def test_files_of_another_dag_are_forbidden(seeds: Seeds, as_user: As) -> None:
     assert as_user("ann").get(address(dag="bob_films")).status_code == 403
     assert as_user("ann").get(address("posters", dag="bob_films")).status_code == 403
     assert as_user("ann").get(f"/kling/api/runs/bob_films/{quote(RUN, safe='')}/total").status_code == 403
-    assert as_user("root").get(address(dag="bob_films")).content == FILM
+    assert as_user("root").get(address(dag="bob_films")).content == VIDEO
 
 
 def test_lists_leave_out_what_one_may_not_read(seeds: Seeds, as_user: As) -> None:
@@ -80,16 +80,16 @@ def test_a_video_is_served_whole_and_in_ranges(seeds: Seeds, as_user: As) -> Non
     one_video(seeds)
     ann = as_user("ann")
     whole = ann.get(address())
-    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, FILM, "video/mp4")
+    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, VIDEO, "video/mp4")
     assert whole.headers["accept-ranges"] == "bytes"
     assert whole.headers["x-content-type-options"] == "nosniff"
     assert "private" in whole.headers["cache-control"]
     part = ann.get(address(), headers={"Range": "bytes=100-299"})
-    assert (part.status_code, part.content) == (206, FILM[100:300])
-    assert part.headers["content-range"] == f"bytes 100-299/{len(FILM)}"
+    assert (part.status_code, part.content) == (206, VIDEO[100:300])
+    assert part.headers["content-range"] == f"bytes 100-299/{len(VIDEO)}"
     end = ann.get(address(), headers={"Range": "bytes=-10"})
-    assert (end.status_code, end.content) == (206, FILM[-10:])
-    assert ann.get(address(), headers={"Range": f"bytes={len(FILM)}-"}).status_code == 416
+    assert (end.status_code, end.content) == (206, VIDEO[-10:])
+    assert ann.get(address(), headers={"Range": f"bytes={len(VIDEO)}-"}).status_code == 416
 
 
 @pytest.mark.parametrize("part", ["dag", "run", "task", "index", "n"])
@@ -110,7 +110,7 @@ def test_what_was_never_recorded_is_not_found(seeds: Seeds, as_user: As) -> None
 
 
 def outside(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    """The same film, in a folder that is not allowed."""
+    """The same video, in a folder that is not allowed."""
     return moved(file, shown.parent / "hidden" / "film.mp4")
 
 
@@ -140,13 +140,13 @@ def ring_of_links(file: dict[str, Any], shown: Path) -> dict[str, Any]:
 
 def changed(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     """As long as before, so that only the bytes say it."""
-    path(file).write_bytes(FILM[:-1] + b"x")
+    path(file).write_bytes(VIDEO[:-1] + b"x")
     return file
 
 
 def changed_with_its_manifest(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    """Somebody else's film and manifest, right in themselves, under the recorded name."""
-    other = FILM[::-1]
+    """Somebody else's video and manifest, right in themselves, under the recorded name."""
+    other = VIDEO[::-1]
     path(file).write_bytes(other)
     says_whose(path(file), "k1", hashlib.sha256(other).hexdigest())
     return file
@@ -177,7 +177,7 @@ def a_folder(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     return {"file": f"file://{shown}"}
 
 
-def not_a_film(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+def not_a_video(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     """A page would run in the browser with the user's session."""
     return moved(file, shown / "page.html")
 
@@ -201,7 +201,7 @@ def a_zero_byte(file: dict[str, Any], shown: Path) -> dict[str, Any]:
         a_manifest_that_is_none,
         gone,
         a_folder,
-        not_a_film,
+        not_a_video,
         a_zero_byte,
     ],
     ids=lambda spoil: spoil.__name__,
@@ -209,7 +209,7 @@ def a_zero_byte(file: dict[str, Any], shown: Path) -> dict[str, Any]:
 def test_only_the_saved_file_in_an_allowed_folder_is_served(
     seeds: Seeds, settings: Path, as_user: As, spoil: Callable[..., dict[str, Any]]
 ) -> None:
-    file = seeds.saved("film.mp4", "k1", FILM)
+    file = seeds.saved("film.mp4", "k1", VIDEO)
     file = {**file, **spoil(file, settings)}
     seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", files=[file])
     seeds.session.commit()
@@ -219,12 +219,12 @@ def test_only_the_saved_file_in_an_allowed_folder_is_served(
 
 
 def test_a_link_within_the_allowed_folder_is_fine(seeds: Seeds, settings: Path, as_user: As) -> None:
-    file = seeds.saved("real/film.mp4", "k1", FILM)
+    file = seeds.saved("real/film.mp4", "k1", VIDEO)
     (settings / "latest").symlink_to(settings / "real")
     file["file"] = f"{settings}/latest/film.mp4"  # a bare path is a local one as well
     seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", files=[file])
     seeds.session.commit()
-    assert as_user("ann").get(address()).content == FILM
+    assert as_user("ann").get(address()).content == VIDEO
 
 
 def test_a_file_that_changes_after_it_was_shown_is_shown_no_more(seeds: Seeds, as_user: As) -> None:
@@ -232,14 +232,14 @@ def test_a_file_that_changes_after_it_was_shown_is_shown_no_more(seeds: Seeds, a
     ann = as_user("ann")
     assert ann.get(address()).status_code == 200
     times = path(file).stat()
-    path(file).write_bytes(FILM[::-1])
+    path(file).write_bytes(VIDEO[::-1])
     os.utime(path(file), ns=(times.st_atime_ns, times.st_mtime_ns))  # same size, same time of change
     assert ann.get(address()).status_code == 404
 
 
 def test_who_may_speak_for_a_dag_is_airflows_record_alone(seeds: Seeds, as_user: As) -> None:
     """Ann's task writes into its event that it were bob's; and an event from the API has no source at all."""
-    file = seeds.saved("bob.mp4", "k1", FILM)
+    file = seeds.saved("bob.mp4", "k1", VIDEO)
     seeds.video(
         "ann_films", RUN, map_index=0, kling_task_id="k1", files=[file], claims={"dag_id": "bob_films"}
     )
@@ -288,11 +288,11 @@ def test_a_link_is_followed_to_the_web_only(seeds: Seeds, as_user: As) -> None:
 def test_a_card_says_where_its_file_is(seeds: Seeds, settings: Path, as_user: As) -> None:
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     places = {
-        "here": seeds.saved("here.mp4", "k", FILM),
+        "here": seeds.saved("here.mp4", "k", VIDEO),
         "elsewhere": {"file": "s3://bucket/film.mp4", "type": "video", "sha256": "x", "bytes": 3},
         "missing": {"file": f"{settings}/gone.mp4", "type": "video", "sha256": "x", "bytes": 3},
         "outside": {"file": "/mnt/other/film.mp4", "type": "video", "sha256": "x", "bytes": 3},
-        "changed": {**seeds.saved("changed.mp4", "k", FILM), "bytes": 3},
+        "changed": {**seeds.saved("changed.mp4", "k", VIDEO), "bytes": 3},
     }
     for index, (place, file) in enumerate(places.items()):
         seeds.video("ann_films", RUN, map_index=index, kling_task_id=place, files=[file], expires_at=past)

@@ -60,7 +60,7 @@ with DAG("outlets_forms", **SETTINGS):
     mapped_function.expand(name=["one", "two"])
 
     @task_group
-    def film(one):
+    def clip(one):
         submitted = KlingSubmitOperator(task_id="submit", request=one)
         rendered = KlingTaskSensor(task_id="wait", kling_task_id=submitted.output, request=one)
         saved = KlingDownloadOperator(
@@ -68,7 +68,7 @@ with DAG("outlets_forms", **SETTINGS):
         )
         submitted >> rendered >> saved
 
-    film.expand(one=[request("grouped")])
+    clip.expand(one=[request("grouped")])
 
 with DAG("outlets_refused", schedule=None):
     KlingGenerateOperator(
