@@ -33,7 +33,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 #: Connections, HttpHook and the masker are Airflow's.
 pytestmark = pytest.mark.airflow_version
 
-PICTURE = base64.b64encode(png(320, 320)).decode()
+IMAGE = base64.b64encode(png(320, 320)).decode()
 KINDS: dict[str, dict[str, Any]] = {
     "standard": {},
     "legacy": {"extra": {"api": "legacy"}},
@@ -181,7 +181,7 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
     assert (created.settings["sound"], created.watermark, created.external_id) == (True, True, "af-1")
     assert created.callback_url == asked["callback_url"]
 
-    frames = {"first_frame": PICTURE, "last_frame": PICTURE}
+    frames = {"first_frame": IMAGE, "last_frame": IMAGE}
     asked = {
         "type": "image_to_video",
         "model": "kling-2.5-turbo",
@@ -218,8 +218,8 @@ def test_a_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (done.status, done.kling_task_id) == (TaskStatus.SUCCEEDED, made.kling_task_id)
         assert [str(output.url).startswith(sandbox.url) for output in done.outputs] == [True]
         assert set(hook.get_tasks([made.kling_task_id])) == {made.kling_task_id}
-        picture = {"type": "image_to_video", "model": "kling-v1-6", "first_frame": PICTURE}
-        other = hook.submit(picture, external_task_id=None)
+        image_request = {"type": "image_to_video", "model": "kling-v1-6", "first_frame": IMAGE}
+        other = hook.submit(image_request, external_task_id=None)
         assert hook.get_task(other.kling_task_id, type="image_to_video").status.running
         with pytest.raises(KlingTaskNotFound):
             hook.get_task("867283741759111202")

@@ -251,8 +251,8 @@ def test_the_plugins_new_routes(plugin: Client, body: dict[str, Any]) -> None:
 
 
 def test_the_plugins_new_routes_know_two_models(plugin: Client) -> None:
-    picture = f"{plugin.sandbox.url}/_sandbox/image.png"
-    body = {"model": "kling-3.0-turbo", "prompt": "x", "image": picture, "aspect_ratio": "9:16"}
+    image_data = f"{plugin.sandbox.url}/_sandbox/image.png"
+    body = {"model": "kling-3.0-turbo", "prompt": "x", "image": image_data, "aspect_ratio": "9:16"}
     assert plugin.post("/image-to-video", body).json()["message"] == "ok"
     refusal = plugin.post("/text-to-video", {"model": "kling-2.6", "prompt": "x"})
     assert (refusal.status_code, refusal.json()["code"]) == (400, 1201)

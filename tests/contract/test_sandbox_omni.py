@@ -15,7 +15,7 @@ import requests
 from kling_provider.sandbox import Sandbox
 from tests.contract.sandbox_client import TIMEOUT, Client, png, refused
 
-PICTURE = "https://images.example/a.png"
+IMAGE = "https://images.example/a.png"
 VIDEO = "https://films.example/a.mp4"
 LEGACY = "/v1/videos/omni-video"
 NOT_FOUND = "Element id not found: 829836802793406551"
@@ -42,7 +42,7 @@ def standard(client: Client, given: str = "", *, model: str = "kling-3.0-omni", 
             if kind == "element":
                 contents.append({"type": kind, "element_id": "829836802793406551", **name})
             else:
-                contents.append({"type": kind, "url": VIDEO if kind.endswith("video") else PICTURE, **name})
+                contents.append({"type": kind, "url": VIDEO if kind.endswith("video") else IMAGE, **name})
     return client.post(f"/omni-video/{model}", {"contents": contents, "settings": settings})
 
 
@@ -54,7 +54,7 @@ def legacy(client: Client, **fields: Any) -> requests.Response:
 
 def images(number: int, *types: str) -> list[dict[str, str]]:
     """``image_list``: so many images, the first of them with these types."""
-    found = [{"image_url": PICTURE} for _ in range(number)]
+    found = [{"image_url": IMAGE} for _ in range(number)]
     return [{**image, "type": kind} for image, kind in zip(found, types, strict=False)] + found[len(types) :]
 
 
@@ -189,7 +189,7 @@ def test_contents_is_an_array(client: Client) -> None:
 def test_ids_are_unique_in_a_request(client: Client) -> None:
     contents = [
         {"type": "prompt", "text": "@boat at @harbour"},
-        {"type": "refer_image", "url": PICTURE, "id": "boat"},
+        {"type": "refer_image", "url": IMAGE, "id": "boat"},
         {"type": "feature_video", "url": VIDEO, "id": "harbour"},
     ]
     assert client.post("/omni-video/kling-3.0-omni", {"contents": contents}).status_code == 200
@@ -361,11 +361,11 @@ def test_the_price_in_the_legacy_design(client: Client, fields: dict[str, Any], 
 
 def test_the_video_has_the_shape_of_its_first_frame(client: Client) -> None:
     tall = base64.b64encode(png(400, 800)).decode()
-    listed = [{"image_url": PICTURE}, {"image_url": tall, "type": "first_frame"}]
+    listed = [{"image_url": IMAGE}, {"image_url": tall, "type": "first_frame"}]
     old = legacy(client, image_list=listed, duration="3").json()["data"]["task_id"]
     contents = [
         {"type": "prompt", "text": "A boat"},
-        {"type": "refer_image", "url": PICTURE},
+        {"type": "refer_image", "url": IMAGE},
         {"type": "first_frame", "url": tall},
     ]
     body = {"contents": contents, "settings": {"duration": 3, "audio": "native"}}

@@ -95,7 +95,7 @@ def test_a_first_frame_gives_the_shape(client: Client, kind: str) -> None:
     assert (facts["size"], facts["moves"]) == ((720, 1080), True)
 
 
-def test_the_sample_picture(client: Client) -> None:
+def test_the_sample_image(client: Client) -> None:
     answer = requests.get(f"{client.sandbox.url}/_sandbox/image.png?w=320&h=300", timeout=TIMEOUT)
     assert answer.headers["Content-Type"] == "image/png"
     assert answer.content.startswith(b"\x89PNG")

@@ -71,14 +71,14 @@ def test_a_video_that_is_swapped_between_check_and_answer(
 def test_a_poster_that_is_swapped_between_check_and_answer(
     world: Seeds, gallery: Callable[[str], TestClient], secret: Path, swap: Swap
 ) -> None:
-    picture = b"\xff\xd8\xff\xe0 a picture" + bytes(3000)
+    image = b"\xff\xd8\xff\xe0 a picture" + bytes(3000)
     poster = world.folder / "films" / "kite.mp4.jpg"
     saved(world, poster=f"file://{poster}")
-    poster.write_bytes(picture)
+    poster.write_bytes(image)
     status, body = answer_of(
         gallery("ann"), f"/kling/posters/ann_films/{RUN}/video/0/0", lambda: swap(poster, secret)
     )
-    assert (status, body) == (200, picture)
+    assert (status, body) == (200, image)
 
 
 def test_a_part_of_a_video_that_is_swapped(

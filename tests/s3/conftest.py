@@ -111,9 +111,9 @@ def s3(endpoint: str) -> Any:
     client.create_bucket(Bucket=BUCKET)
     for key, text in PROMPTS.items():
         client.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
-    picture = io.BytesIO()
-    Image.new("RGB", (320, 320), "red").save(picture, "PNG")
-    client.put_object(Bucket=BUCKET, Key="prompts/pictures/red.png", Body=picture.getvalue())
+    image = io.BytesIO()
+    Image.new("RGB", (320, 320), "red").save(image, "PNG")
+    client.put_object(Bucket=BUCKET, Key="prompts/pictures/red.png", Body=image.getvalue())
     return client
 
 

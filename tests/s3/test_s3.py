@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything in a bucket: prompts and pictures in, videos and manifests out, on a whole Airflow."""
+"""Everything in a bucket: prompts and images in, videos and manifests out, on a whole Airflow."""
 
 from __future__ import annotations
 

@@ -223,8 +223,8 @@ def test_openlineage_events_name_the_saved_file(airflow: AirflowStack, run_id: s
     [output] = event["outputs"]
     assert (output["namespace"], output["name"]) == ("file", file)
     assert output["outputFacets"]["outputStatistics"]["size"] == Path(file).stat().st_size
-    [picture] = event["inputs"]
-    assert (picture["namespace"], Path(picture["name"]).name) == ("file", "kite.jpg")
+    [image] = event["inputs"]
+    assert (image["namespace"], Path(image["name"]).name) == ("file", "kite.jpg")
     facet = event["run"]["facets"]["kling"]
     assert (facet["model"], facet["kling_task_id"]) == ("kling-3.0", result["kling_task_id"])
     assert facet["billing"][0]["amount"] == result["billing"][0]["amount"]

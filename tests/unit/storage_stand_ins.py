@@ -41,8 +41,8 @@ def make_video(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(int(seconds * 10)):
             noise = Random(number).randbytes(width * height * 3)
-            picture = Image.frombytes("RGB", (width, height), noise)
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            image = Image.frombytes("RGB", (width, height), noise)
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
     return target.getvalue()
 

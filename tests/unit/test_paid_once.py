@@ -140,19 +140,19 @@ def test_a_finished_task_without_a_result_is_no_success(
 
 def test_the_first_frame_is_not_needed_to_deliver(start: Start, tmp_path: Path) -> None:
     """It may be a file of the worker that sent it, and another one resumes; or it is gone by then."""
-    picture = tmp_path / "frame.png"
-    Image.new("RGB", (400, 300), "red").save(picture)
+    image = tmp_path / "frame.png"
+    Image.new("RGB", (400, 300), "red").save(image)
     request = {"type": "image_to_video", "prompt": "It moves", "duration": 3, "name": "panda"}
-    how = {"request": {**request, "first_frame": str(picture)}, "destination": str(tmp_path / "videos")}
+    how = {"request": {**request, "first_frame": str(image)}, "destination": str(tmp_path / "videos")}
     sandbox, instance = start(), Instance()
     kling_task_id, kwargs = begin(generate(**how), instance, sandbox)
-    picture.unlink()
+    image.unlink()
     result = go_on(generate(**how), instance, kling_task_id, **json.loads(json.dumps(kwargs)))
     manifest = json.loads((tmp_path / "videos" / "panda.kling.json").read_text())
     assert result["kling_task_id"] == kling_task_id
     assert "(sha256 " in manifest["request"]["first_frame"]
     # The next try is given it again, and finds what is saved by the same identity.
-    Image.new("RGB", (400, 300), "red").save(picture)
+    Image.new("RGB", (400, 300), "red").save(image)
     instance.ti.try_number = 2
     assert generate(**how).execute(context(instance))["kling_task_id"] == kling_task_id
 

@@ -30,13 +30,13 @@ def host() -> Iterator[Host]:
         yield host
 
 
-def test_the_first_picture_as_a_jpeg_beside_the_video(tmp_path: Path, host: Host) -> None:
+def test_the_first_frame_as_a_jpeg_beside_the_video(tmp_path: Path, host: Host) -> None:
     saved = save(finished(host.serve("/a.mp4", whole(make_video()))), tmp_path)
     poster = tmp_path / "red-panda.mp4.jpg"
     assert saved.files[0].poster_file == f"file://{poster}"
     assert saved.manifest.outputs[0].poster == poster.name
-    picture = Image.open(poster)
-    assert (picture.format, picture.size) == ("JPEG", (96, 64))
+    image = Image.open(poster)
+    assert (image.format, image.size) == ("JPEG", (96, 64))
 
 
 def test_a_large_video_has_a_small_poster() -> None:
@@ -58,11 +58,11 @@ def test_a_video_that_cannot_be_decoded_is_a_warning(data: bytes, caplog: pytest
     assert "No poster could be made" in caplog.text
 
 
-def test_somebody_elses_picture_stays(tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    picture = tmp_path / "red-panda.mp4.jpg"
-    picture.write_bytes(b"somebody's")
+def test_somebody_elses_image_stays(tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture) -> None:
+    image = tmp_path / "red-panda.mp4.jpg"
+    image.write_bytes(b"somebody's")
     saved = save(finished(host.serve("/a.mp4", whole(make_video()))), tmp_path)
-    assert picture.read_bytes() == b"somebody's"
+    assert image.read_bytes() == b"somebody's"
     assert "is none of ours" in caplog.text
     assert saved.files[0].poster_file is None
     assert manifest(tmp_path).outputs[0].poster is None  # type: ignore[union-attr]

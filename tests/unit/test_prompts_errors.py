@@ -275,7 +275,7 @@ def test_problems_carry_their_place_as_data() -> None:
                 "a.yaml:4: external_task_id 'x2': must not be used with variants or matrix: it belongs to one task",
             ],
         ),
-        # Pictures.
+        # Images.
         ("a.yaml", "type: image_to_video\nprompt: A", ["a.yaml:1: first_frame: is missing"]),
         (
             "a.yaml",

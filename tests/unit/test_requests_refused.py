@@ -164,7 +164,7 @@ def test_two_spellings_of_one_thing_are_no_guess() -> None:
     assert said == "mode 'pro': is the legacy name of resolution; write only one of them"
 
 
-def test_the_shape_comes_from_the_picture() -> None:
+def test_the_shape_comes_from_the_image() -> None:
     assert "an image's video has the shape of its first frame" in problem({**IMAGE, "aspect_ratio": "16:9"})
 
 

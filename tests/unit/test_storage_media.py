@@ -63,7 +63,7 @@ def test_garbage_is_judged_without_a_crash(data: bytes, start: bytes) -> None:
     wrong(start + data)
 
 
-def test_pictures_and_sounds() -> None:
+def test_images_and_sounds() -> None:
     assert wrong(b"\x89PNG\r\n\x1a\n....", "image") is None
     assert wrong(b"\xff\xd8\xff\xe0....", "image") is None
     assert wrong(b"RIFF....WEBPVP8 ", "image") is None

@@ -215,7 +215,7 @@ def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyP
         assert "s3cr3t" not in str(error.value)
 
 
-def test_pictures_come_from_object_stores_too(store: Bucket) -> None:
+def test_images_come_from_object_stores_too(store: Bucket) -> None:
     target = io.BytesIO()
     Pillow.new("RGB", (400, 300)).save(target, "PNG")
     store.pipe_file("/bucket/pictures/a.png", target.getvalue())

@@ -238,14 +238,14 @@ def test_a_file_that_appears_while_files_are_put_there_stays(
 
 
 def test_two_kinds_of_request_have_one_name_each(tmp_path: Path, host: Host) -> None:
-    picture = origin(
+    image_origin = origin(
         "af-picture", type="image_generation", task_id="picture", expects=("image",), several=True
     )
     clip = origin("af-clip", type="image_to_video", task_id="clip")
-    assert claim_place(place(tmp_path), "cat", picture) == "cat"
+    assert claim_place(place(tmp_path), "cat", image_origin) == "cat"
     assert claim_place(place(tmp_path), "cat", clip) == "cat.image_to_video"
     assert stem_of_type("cat", "image_to_video") == "cat.image_to_video"
-    save(task(host, *[("image", "/a.png")] * 2), tmp_path, "cat", origin=picture)
+    save(task(host, *[("image", "/a.png")] * 2), tmp_path, "cat", origin=image_origin)
     save(task(host, ("video", "/a.mp4"), id="2"), tmp_path, "cat.image_to_video", origin=clip)
     assert names(tmp_path) == [
         "cat-0.png",
@@ -255,7 +255,7 @@ def test_two_kinds_of_request_have_one_name_each(tmp_path: Path, host: Host) -> 
         "cat.image_to_video.mp4.jpg",
         "cat.kling.json",
     ]
-    for whose, stem in ((picture, "cat"), (clip, "cat.image_to_video")):
+    for whose, stem in ((image_origin, "cat"), (clip, "cat.image_to_video")):
         found = find_saved_result(place(tmp_path), "cat", whose)
         assert found is not None
         assert found.path.name == f"{stem}.kling.json"

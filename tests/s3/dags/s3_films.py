@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts, pictures and videos in a bucket that wants credentials: no path here is a local one."""
+"""Prompts, images and videos in a bucket that wants credentials: no path here is a local one."""
 
 from datetime import timedelta
 

@@ -316,15 +316,15 @@ def test_without_the_setting_the_default_folder_is_shown(
     assert f"{airflow_home}/kling-videos" in detail
 
 
-def test_posters_are_pictures_beside_a_saved_video(seeds: Seeds, settings: Path, as_user: As) -> None:
-    picture = settings / "ann_films.mp4.jpg"
-    picture.write_bytes(b"\xff\xd8 picture")
-    file = one_video(seeds, file={"poster": f"file://{picture}"})
+def test_posters_are_images_beside_a_saved_video(seeds: Seeds, settings: Path, as_user: As) -> None:
+    image_file = settings / "ann_films.mp4.jpg"
+    image_file.write_bytes(b"\xff\xd8 picture")
+    file = one_video(seeds, file={"poster": f"file://{image_file}"})
     ann = as_user("ann")
     answer = ann.get(address("posters"))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     [card] = ann.get("/kling/api/videos").json()["cards"]
-    assert ann.get(f"/kling/{card['outputs'][0]['poster']}").content == picture.read_bytes()
+    assert ann.get(f"/kling/{card['outputs'][0]['poster']}").content == image_file.read_bytes()
     manifest_of_another_task(file, settings)
     assert ann.get(address("posters")).status_code == 404
 
