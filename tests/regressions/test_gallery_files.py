@@ -51,7 +51,7 @@ def secret(tmp_path: Path) -> Path:
 
 def saved(world: Seeds, name: str = "films/kite.mp4", **more: str) -> Path:
     file = {**world.saved(name, "k1", VIDEO), **more}
-    world.video("ann_films", RUN, map_index=0, kling_task_id="k1", name="kite", files=[file])
+    world.video("ann_clips", RUN, map_index=0, kling_task_id="k1", name="kite", files=[file])
     world.session.commit()
     return Path(file["file"].removeprefix("file://"))
 
@@ -62,7 +62,7 @@ def test_a_video_that_is_swapped_between_check_and_answer(
 ) -> None:
     path = saved(world)
     status, body = answer_of(
-        gallery("ann"), f"/kling/videos/ann_films/{RUN}/video/0/0", lambda: swap(path, secret)
+        gallery("ann"), f"/kling/videos/ann_clips/{RUN}/video/0/0", lambda: swap(path, secret)
     )
     assert (status, body) == (200, VIDEO)
 
@@ -76,7 +76,7 @@ def test_a_poster_that_is_swapped_between_check_and_answer(
     saved(world, poster=f"file://{poster}")
     poster.write_bytes(image)
     status, body = answer_of(
-        gallery("ann"), f"/kling/posters/ann_films/{RUN}/video/0/0", lambda: swap(poster, secret)
+        gallery("ann"), f"/kling/posters/ann_clips/{RUN}/video/0/0", lambda: swap(poster, secret)
     )
     assert (status, body) == (200, image)
 
@@ -87,7 +87,7 @@ def test_a_part_of_a_video_that_is_swapped(
     path = saved(world)
     status, body = answer_of(
         gallery("ann"),
-        f"/kling/videos/ann_films/{RUN}/video/0/0",
+        f"/kling/videos/ann_clips/{RUN}/video/0/0",
         lambda: by_a_link(path, secret),
         headers={"range": "bytes=10-19"},
     )
@@ -99,11 +99,11 @@ def test_a_head_says_what_a_get_would(world: Seeds, gallery: Callable[[str], Tes
     poster = world.folder / "films" / "kite.mp4.jpg"
     saved(world, poster=f"file://{poster}")
     poster.write_bytes(b"\xff\xd8\xff\xe0" + bytes(len(VIDEO) - 4))
-    head = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0")
+    head = gallery("ann").head(f"/kling/{what}/ann_clips/{RUN}/video/0/0")
     assert head.status_code == 200
     assert head.headers["content-length"] == str(len(VIDEO))
     assert head.content == b""
-    part = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0", headers={"Range": "bytes=0-9"})
+    part = gallery("ann").head(f"/kling/{what}/ann_clips/{RUN}/video/0/0", headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.headers["content-length"]) == (206, "10")
 
 
@@ -114,7 +114,7 @@ def test_a_download_has_the_name_of_its_file(
     from email.message import Message
 
     saved(world, f"films/{name}")
-    answer = gallery("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0")
+    answer = gallery("ann").get(f"/kling/videos/ann_clips/{RUN}/video/0/0")
     assert answer.status_code == 200
     said = Message()
     said["Content-Disposition"] = answer.headers.get("content-disposition", "")
@@ -131,7 +131,7 @@ def test_a_sidecar_of_brackets_is_none(
 ) -> None:
     path = saved(world)
     beside(path).write_text(sidecar)
-    assert gallery("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0").status_code == 404
+    assert gallery("ann").get(f"/kling/videos/ann_clips/{RUN}/video/0/0").status_code == 404
 
 
 def test_a_place_that_is_kept_for_a_video_is_no_video(
@@ -153,9 +153,9 @@ def test_a_file_that_a_newer_video_replaced_plays_from_kling(
 
     link = "https://v15-kling-fdl.klingai.com/old.mp4?sign=abc"
     file = world.saved("kite.mp4", "k1", VIDEO)
-    world.instance("ann_films", RUN, "video", 0)
+    world.instance("ann_clips", RUN, "video", 0)
     world.video(
-        "ann_films", RUN, map_index=0, kling_task_id="k1", files=[file], link=link,
+        "ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file], link=link,
         expires_at=(datetime.now(UTC) + timedelta(days=9)).isoformat(),
     )  # fmt: skip
     world.session.commit()

@@ -133,7 +133,7 @@ def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowSt
     }
     with AirflowStack(
         dags_folder=HERE / "dags",
-        connections={"kling_default": sandbox.connection, "aws_films": videos},
+        connections={"kling_default": sandbox.connection, "aws_videos": videos},
         environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "AWS_EC2_METADATA_DISABLED": "true"},
     ) as running:
         yield running

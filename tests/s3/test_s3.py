@@ -18,10 +18,10 @@ from tests.support.stack import AirflowStack
 
 @pytest.fixture(scope="module")
 def run_id(stack: AirflowStack) -> str:
-    """The first run of ``s3_films``, ended."""
-    stack.api.wait_for_dag("s3_films")
-    run_id = stack.api.trigger("s3_films")
-    assert stack.api.wait_run("s3_films", run_id, timeout=200) == "success"
+    """The first run of ``s3_videos``, ended."""
+    stack.api.wait_for_dag("s3_videos")
+    run_id = stack.api.trigger("s3_videos")
+    assert stack.api.wait_run("s3_videos", run_id, timeout=200) == "success"
     return run_id
 
 
@@ -61,8 +61,8 @@ def test_a_second_run_delivers_the_files_without_a_call(
     run_id: str, stack: AirflowStack, s3: Any, sandbox: SandboxProcess
 ) -> None:
     before, calls = {key: body(s3, key) for key in keys(s3, "videos/")}, made(sandbox)
-    again = stack.api.trigger("s3_films")
-    assert stack.api.wait_run("s3_films", again, timeout=120) == "success"
+    again = stack.api.trigger("s3_videos")
+    assert stack.api.wait_run("s3_videos", again, timeout=120) == "success"
     assert made(sandbox) == calls
     assert {key: body(s3, key) for key in keys(s3, "videos/")} == before
 
@@ -73,8 +73,8 @@ def test_a_lost_file_is_fetched_again_and_nothing_is_paid(
     data = body(s3, "videos/kite.mp4")
     s3.delete_object(Bucket=BUCKET, Key="videos/kite.mp4")
     tasks = sandbox.call("GET", "/_sandbox/stats")["creates"]["made"]
-    stack.api.clear("s3_films", run_id, ["video"])
-    assert stack.api.wait_run("s3_films", run_id, timeout=120) == "success"
+    stack.api.clear("s3_videos", run_id, ["video"])
+    assert stack.api.wait_run("s3_videos", run_id, timeout=120) == "success"
     assert body(s3, "videos/kite.mp4") == data
     assert sandbox.call("GET", "/_sandbox/stats")["creates"]["made"] == tasks
 

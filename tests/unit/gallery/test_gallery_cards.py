@@ -14,7 +14,7 @@ from kling_provider.plugins.gallery.reason import find_todo
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 
-ANN = "ann_films"
+ANN = "ann_clips"
 
 
 def cards(as_user: As, user: str = "ann", **query: Any) -> dict[str, dict[str, Any]]:
@@ -179,7 +179,7 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
     for index in (4, 5):
         seeds.job(ANN, "today", map_index=index, says="waiting_for_concurrency")
     seeds.job(ANN, "today", map_index=6, says="failed", state="failed", reason="No.")
-    seeds.video("bob_films", RUN, kling_task_id="bob")
+    seeds.video("bob_clips", RUN, kling_task_id="bob")
     seeds.session.commit()
     said = as_user("ann").get("/kling/api/sums").json()
     assert said == {
@@ -189,8 +189,8 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
         "states": {"saved": 2, "at_kling": 1, "rendering": 1, "waiting_for_concurrency": 2, "failed": 1},
         "paid": [{"currency": None, "amount": "9"}],
     }
-    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_films"}).json()["videos"] == 0
-    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_films"}).json()["videos"] == 1
+    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 0
+    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 1
 
 
 def test_more_videos_than_anybody_counts(seeds: Seeds, as_user: As) -> None:
@@ -204,7 +204,7 @@ def test_more_videos_than_anybody_counts(seeds: Seeds, as_user: As) -> None:
 class TestXComsInAnObjectStore:
     """Airflow's own backend leaves an address in the database."""
 
-    ADDRESS = "s3://xcoms/ann_films/run/video/kling.json"
+    ADDRESS = "s3://xcoms/ann_clips/run/video/kling.json"
 
     def test_jobs_are_seen(self, seeds: Seeds, as_user: As) -> None:
         seeds.run(ANN, "today", "running")

@@ -13,7 +13,7 @@ from kling_provider.plugins.gallery.filters import STATES
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 
-ANN = "ann_films"
+ANN = "ann_clips"
 
 
 def cards(as_user: As, user: str = "ann", **query: Any) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
     seeds.video(ANN, RUN, "save", kling_task_id="old", files=[seeds.saved("a.mp4", "old")])
     seeds.video(ANN, RUN, map_index=1, kling_task_id="new")
     seeds.video(ANN, "later", kling_task_id="old", files=[seeds.saved("b.mp4", "old")], adopted=True)
-    seeds.video("bob_films", RUN, kling_task_id="old")
+    seeds.video("bob_clips", RUN, kling_task_id="old")
     seeds.session.commit()
     assert keys(as_user) == ["new", "old"]
     [_, old] = cards(as_user)

@@ -46,7 +46,7 @@ with DAG("outlets_forms", **SETTINGS):
         request={
             **request("from-picture"),
             "type": "image_to_video",
-            "first_frame": str(Path(__file__).parent / "prompts/pictures/kite.jpg"),
+            "first_frame": str(Path(__file__).parent / "prompts/images/kite.jpg"),
         },
         destination=PLACE,
     )
