@@ -81,7 +81,7 @@ class HostProfile:
         if self.external_ids:
             return []
         return [
-            Problem(field, None, self.no_ids_reason)
+            Problem(field, None, f"must be left out: {self.no_ids_reason}")
             for field in ("external_task_id", "callback_url")
             if getattr(request, field)
         ]
@@ -89,7 +89,7 @@ class HostProfile:
     @property
     def no_ids_reason(self) -> str:
         """Return why external ids and callbacks are not sent to this host, for messages."""
-        why = f"a {self.name} host drops it silently; leave it out"
+        why = f"a {self.name} host drops it silently"
         if self.needs_namespace:
             why += (
                 " (or give the connection the extra namespace, a word of your own: installs since August 2026 pass it on, "

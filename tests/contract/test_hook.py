@@ -268,7 +268,7 @@ def test_a_wrong_request_is_not_sent(sandbox: Sandbox, monkeypatch: pytest.Monke
     with pytest.raises(KlingRequestError) as caught:
         hook.submit({**wrong, "prompt": "x"}, external_task_id=None)
     assert str(caught.value).startswith(
-        "The request is wrong, nothing was sent: promt 'A red panda': no such key."
+        "The request is wrong, nothing was sent: promt 'A red panda': must be a known key."
     )
     assert [problem.field for problem in caught.value.problems] == ["promt", "duration"]
     with pytest.raises(KlingRequestError, match="drops it silently"):

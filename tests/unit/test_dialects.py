@@ -142,8 +142,8 @@ def test_kling_4_takes_no_external_id_and_no_callback(model: str) -> None:
     assert "options" not in call.json
     asked = {**TEXT, "model": model, "external_task_id": "mine", "callback_url": "https://host/cb"}
     assert dropped("standard", asked) == {
-        "external_task_id": f"{model} does not take it; leave it out",
-        "callback_url": f"{model} does not take it; leave it out",
+        "external_task_id": f"must be left out: {model} does not accept it",
+        "callback_url": f"must be left out: {model} does not accept it",
     }
 
 

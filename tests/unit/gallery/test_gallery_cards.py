@@ -74,7 +74,7 @@ def test_every_error_of_the_catalogue_says_what_to_do(repository: Path) -> None:
     ("reason", "exists", "todo"),
     [
         ("Kling failed task 1: Image pixel is invalid. Change the picture.", True, "Change the picture."),
-        ("The request is wrong, nothing was sent: promt 'x': no such key.", False, "Correct the request: promt 'x': no such key."),
+        ("The request is wrong, nothing was sent: promt 'x': must be a known key.", False, "Correct the request: promt 'x': must be a known key."),
         ("It broke. The retry adopts it.", True, "The retry adopts it."),
         ("It broke in v3.0 of it.", True, "Clear the task: it adopts what exists at Kling and pays nothing."),
         (None, False, "Read the task's log, fix what it names, and clear the task."),
