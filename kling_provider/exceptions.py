@@ -152,17 +152,17 @@ class KlingTimeout(KlingError):
 
 _ADVICE = {
     1000: "Check the key in the connection's password.",
-    1001: "The connection has no password: put the API key there.",
+    1001: "The connection's password must be the API key; it is empty.",
     1002: (
-        "Check that the key is whole and belongs to this region (extra region: global or china), and that "
-        "access key and secret key are used with the legacy API only."
+        "The connection's password must be the whole key, and a key of this region (extra region: global or china). "
+        "An access key with its secret key works on the legacy API only."
     ),
-    1003: "The clock of this machine is wrong by more than Kling allows.",
-    1004: "The clock of this machine is wrong by more than Kling allows.",
-    1103: "This account may not use this model or API: open it in Kling's console.",
+    1003: "The clock of this machine must be right; it differs by more than Kling allows. Set it, then clear the task.",
+    1004: "The clock of this machine must be right; it differs by more than Kling allows. Set it, then clear the task.",
+    1103: "This account must have the right to use this model and API: ask for it in Kling's console, or write another model.",
     1202: "Check the connection's host and api: this URL does not accept such a call.",
     1203: "Check model and type, and the connection's host (and its path prefix) and api.",
-    1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
+    1304: "This machine's IP address must be on the key's IP list: add it in Kling's console.",
     1100: "The account is suspended: see Kling's console.",
     1101: "The account is in arrears: top up in Kling's console.",
     1102: "No units left of this kind: top up or buy a pack in Kling's console.",
@@ -171,17 +171,17 @@ _ADVICE = {
 #: What to do at a gateway, which has neither regions nor Kling's console.
 _ADVICE_ELSEWHERE = {
     **_ADVICE,
-    1002: "Check that the key in the connection's password is whole, and that this very host gave it.",
-    1103: "The key may not use this model or API there: ask the host, or take another model.",
-    1304: "This machine's address is not on the key's IP list there.",
-    1100: "The account behind the key is suspended there.",
+    1002: "The connection's password must be the whole key, and a key of this host.",
+    1103: "The key must have the right to use this model and API there: ask the host, or write another model.",
+    1304: "This machine's IP address must be on the key's IP list there: add it where the key was made.",
+    1100: "The account behind the key is suspended there: ask the host.",
     1101: "The account behind the key is in arrears there: top up where the key was made.",
-    1102: "Nothing is left there for this kind: top up where the key was made.",
+    1102: "No balance is left there for this: top up where the key was made.",
 }
 
 _ADVICE_BY_KIND = {
     ErrorKind.AUTH: "Check the key in the connection's password.",
-    ErrorKind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
+    ErrorKind.BALANCE: "No balance or quota is left there: top up where the key was made. The key itself is valid.",
     ErrorKind.INVALID: "Change the request.",
     ErrorKind.REFUSED: "Change the request.",
     ErrorKind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
@@ -214,10 +214,10 @@ def error_for(answer: ApiResponse, doing: str, *, creating: bool = False) -> Kli
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.
     """
-    said = "the answer names no task" if answer.ok else answer.message or "no readable answer"
+    said = "the response names no task" if answer.ok else answer.message or "the response cannot be read"
     where = f"code {answer.code}" if answer.code else f"HTTP {answer.http_status}"
     if answer.http_status is None:
-        where = "no answer"
+        where = "no response"
     text = f"Could not {doing}: {said} ({where})."
     advice = _choose_advice(answer)
     if advice:
@@ -248,7 +248,7 @@ def _choose_advice(answer: ApiResponse) -> str | None:
     if status is None:
         if answer.kind is not ErrorKind.UNREADABLE or answer.task_state is not TaskState.NONE:
             return None
-        return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
+        return "Check the connection's host and port, and that this machine may reach them."
     if isinstance(answer.code, int) and answer.code in KLING_CODES:
         known = _ADVICE if answer.at_kling else _ADVICE_ELSEWHERE
         return known.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)
@@ -257,10 +257,10 @@ def _choose_advice(answer: ApiResponse) -> str | None:
     if status in (404, 405) and answer.code is None:
         return "This URL has no such path: check the connection's host (and its path prefix) and api."
     if 300 <= status < 400:
-        return "This is not the URL of the API: check the connection's host (and its scheme and path prefix)."
+        return "The URL must be that of the API itself: check the connection's host (and its scheme and path prefix)."
     if answer.page and status < 500 and status not in _PAGES_OF_SERVERS:
         return (
-            "That is an HTML page, so this is not the URL of an API: check the connection's host (and its path "
+            "The response is an HTML page, and the URL must be that of an API: check the connection's host (and its path "
             "prefix) and api."
         )
     return _ADVICE_BY_KIND.get(answer.kind)

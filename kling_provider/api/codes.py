@@ -230,7 +230,7 @@ def _explain_redirect(location: str | None) -> str:
     """Describe a redirect, without the part of its URL that may grant access."""
     place = show_place(clean_text(location or "", 500))
     where = f" to {place}" if place else ""
-    return f"the host answered with a redirect{where[:200]}, which is never followed"
+    return f"the host answered with a redirect{where[:200]}, which is not followed"
 
 
 def _parse_retry_after(value: str | None) -> float | None:

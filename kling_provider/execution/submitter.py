@@ -10,6 +10,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
+from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask
@@ -179,9 +180,14 @@ class Submitter:
     def _check_budget(self) -> None:
         price = self.plan.price
         if self._max_units is not None and (price.units is None or price.units > self._max_units):
+            if price.units is None:
+                must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
+                way = "Leave max_units out, or write a model of the price list."
+            else:
+                must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
+                way = "Raise max_units, or write a shorter duration or a lower resolution."
             raise KlingBudgetError(
-                f"Not sent: {self.plan.label} costs {price.as_text()}, and max_units is {self._max_units}. Nothing is "
-                "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
+                f"max_units {must}; found {self._max_units}. Nothing was sent, nothing is billed. {way}"
             )
 
     def _is_at_limit(self) -> bool:

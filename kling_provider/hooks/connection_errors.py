@@ -14,8 +14,8 @@ from urllib3 import exceptions as urllib3
 
 from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 
-LATE = "no answer in time"
-BROKEN = "the connection broke before an answer came"
+LATE = "no response in time"
+BROKEN = "the connection broke before a response came"
 NO_PROXY = "the proxy did not open a way to the host: check the proxy"
 NO_NAME = "the host's name is not known"
 LATE_CONNECT = "the host did not accept a connection in time"

@@ -121,7 +121,7 @@ def find_tasks(
     found: dict[str, list[KlingTask]] = {}
     for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
-        doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
+        doing = f"look up {', '.join(batch[:2])}{more} at {connection.host}"
         found |= yield ReadCall(
             _make_find_call(connection, type, batch),
             partial(parse_found, connection, external_task_ids=batch, doing=doing),

@@ -34,7 +34,7 @@ def read_recorded(
         raise error.with_context(
             prefix=f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: ",
             suffix=" It is billed when it succeeds. Nothing was sent by this try. "
-            f"{error.next_try} looks first and adopts it.",
+            f"{error.next_try} looks for it first and adopts it.",
             task_state=TaskState.EXISTS,
             kling_task_id=kling_task_id,
         ) from error.__cause__
@@ -63,9 +63,9 @@ def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Looku
             found: dict[str, list[KlingTask]] = yield Find((external_task_id,))
         except KlingError as error:
             raise error.with_context(
-                prefix=f"{before}, and the look-up after it failed too: ",
+                prefix=f"{before}, and the look-up after it failed, too: ",
                 suffix=" A task may exist at Kling and may be billed. "
-                f"{error.next_try} looks first and adopts it.",
+                f"{error.next_try} looks for it first and adopts it.",
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
         if tasks := found.get(external_task_id):

@@ -138,7 +138,7 @@ class Submission:
         task: KlingTask | None = yield ReadTask(kling_task_id)
         if task is None:
             raise KlingTaskNotFound(
-                f"There is no task {kling_task_id} at {self.host} to adopt: check the id; it "
+                f"adopt must be the id of a task at {self.host}; {kling_task_id} is not known there: it "
                 f"{explain_unknown(kling_task_id, at_kling=self.at_kling)}. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )

@@ -371,4 +371,4 @@ def test_the_longest_prompt_of_4_0_depends_on_its_script(letters: str, most: int
 @pytest.mark.parametrize("control", [{"camera_control": {"type": "down_back"}}, {"cfg_scale": 0.7}])
 def test_a_camera_is_for_models_that_have_one(control: dict[str, Any], model: str, load: Load) -> None:
     said = refusal(lambda: load(("a.json", json.dumps([{"prompt": "A cat", "model": model, **control}]))))
-    assert "belongs to the kling-v1 models" in said
+    assert "only the kling-v1 models have this field" in said

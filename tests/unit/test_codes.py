@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP answer -> what happened: the vendor's whole table, gateways, and whatever else may come."""
+"""An HTTP response -> what happened: the vendor's whole table, gateways, and whatever else may come."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from kling_provider.exceptions import (
 #: The vendor's error page, written down once more: HTTP status, code, kind, exception, what its text advises.
 TABLE: list[tuple[int, int, ErrorKind, type[KlingError], str]] = [
     (401, 1000, ErrorKind.AUTH, KlingAuthError, "Check the key"),
-    (401, 1001, ErrorKind.AUTH, KlingAuthError, "put the API key there"),
-    (401, 1002, ErrorKind.AUTH, KlingAuthError, "belongs to this region"),
+    (401, 1001, ErrorKind.AUTH, KlingAuthError, "password must be the API key"),
+    (401, 1002, ErrorKind.AUTH, KlingAuthError, "a key of this region"),
     (401, 1003, ErrorKind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
     (401, 1004, ErrorKind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
     (429, 1100, ErrorKind.BALANCE, KlingBalanceError, "suspended"),
     (429, 1101, ErrorKind.BALANCE, KlingBalanceError, "top up"),
     (429, 1102, ErrorKind.BALANCE, KlingBalanceError, "top up"),
-    (403, 1103, ErrorKind.AUTH, KlingAuthError, "open it in Kling's console"),
+    (403, 1103, ErrorKind.AUTH, KlingAuthError, "ask for it in Kling's console"),
     (400, 1200, ErrorKind.INVALID, KlingRequestError, "Change the request"),
     (400, 1201, ErrorKind.INVALID, KlingRequestError, "Change the request"),
     (404, 1202, ErrorKind.INVALID, KlingRequestError, "host and api"),
@@ -169,7 +169,7 @@ def test_success(status: int, body: dict[str, Any]) -> None:
         (413, b"<html><title>413 Request Entity Too Large</title>", ErrorKind.REFUSED, "none", None),
         (415, b"", ErrorKind.REFUSED, "none", ""),
         (422, {"detail": "no"}, ErrorKind.REFUSED, "none", ""),
-        (301, b"", ErrorKind.REFUSED, "none", "the host answered with a redirect, which is never followed"),
+        (301, b"", ErrorKind.REFUSED, "none", "the host answered with a redirect, which is not followed"),
         # Everything else without a code of the table proves nothing.
         (400, SUCCESS, ErrorKind.UNREADABLE, "may_exist", "SUCCEED"),
         (400, json.dumps(SUCCESS).encode()[:-9], ErrorKind.UNREADABLE, "may_exist", None),

@@ -202,12 +202,12 @@ def test_a_failed_task_promises_a_next_attempt_only_where_one_is_made(
     with pytest.raises((KlingTaskFailedFinally, KlingModerationError)) as caught:
         again[who].execute(context(Instance("other")))
     expected = {
-        "adopt": f"says adopt: {kling_task_id}, a retry takes over the same one",
+        "adopt": f"says adopt: {kling_task_id}, a retry adopts the same task",
         "own id": "Choose another external_task_id",
         "sensor": "Clear the task that submitted it",
     }
     assert expected[who] in str(caught.value)
-    assert "A clear makes the next attempt" not in str(caught.value)
+    assert "A clear of this task makes the next attempt" not in str(caught.value)
     assert "The retry" not in str(caught.value)
     assert made(sandbox) == 1
 

@@ -164,7 +164,7 @@ def test_two_tries_of_one_task_at_once_are_one_file(tmp_path: Path, host: Host) 
 def test_a_place_that_cannot_be_written_is_told_before_the_payment(tmp_path: Path, host: Host) -> None:
     (tmp_path / "file").write_text("a file, no folder")
     below = tmp_path / "file/below"
-    with pytest.raises(KlingStorageError, match="a file stands where a folder should be") as error:
+    with pytest.raises(KlingStorageError, match="a file exists where a folder must be") as error:
         claim_place(place(below), "red-panda", origin())
     assert "Nothing was sent to Kling" in str(error.value)
     with pytest.raises(KlingStorageError, match="stays at Kling"):
@@ -189,7 +189,7 @@ def test_a_file_system_without_hard_links(
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_of_others_is_told_before_the_payment(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(KlingStorageError, match="this worker's user may not do that there"):
+    with pytest.raises(KlingStorageError, match="the worker's user must have permission"):
         claim_place(place(tmp_path / "closed"), "red-panda", origin())
 
 

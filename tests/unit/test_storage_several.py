@@ -200,7 +200,7 @@ def test_a_file_of_others_at_one_of_the_names_stays_and_all_goes_beside(tmp_path
     (tmp_path / "red-panda-1.jpg").write_bytes(b"somebody's")
     three = task(host, ("image", "/a.png"), ("image", "/a.jpg"), ("image", "/a.webp"))
     with pytest.raises(
-        KlingRequestError, match=r"red-panda-1\.jpg is there and was not saved by this provider"
+        KlingRequestError, match=r"red-panda-1\.jpg exists and was not saved by this provider"
     ):
         save(three, tmp_path)
     assert names(tmp_path) == ["red-panda-1.jpg"]

@@ -368,7 +368,7 @@ def test_lost_before_sends_again_with_the_same_id() -> None:
 
 def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
     kling = Kling(fates=["5000_before"] * 9)
-    with pytest.raises(KlingServerError, match=r"may exist.*retry looks first") as caught:
+    with pytest.raises(KlingServerError, match=r"may exist.*retry looks for it first") as caught:
         kling.run()
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert kling.waited < 60
@@ -402,7 +402,7 @@ def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, w
     with pytest.raises(type(error)) as caught:
         drive_steps(kling.submission(look_first=before == "open").plan_steps(), do)
     assert caught.value.task_state is TaskState.MAY_EXIST
-    assert f"may be billed. {who} looks first and adopts it." in str(caught.value)
+    assert f"may be billed. {who} looks for it first and adopts it." in str(caught.value)
     assert len(kling.tasks) == 1
 
 
@@ -411,7 +411,9 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
     made = kling.run()
     assert isinstance(made, Submitted)
     kling.read_fates = [True, True]
-    with pytest.raises(KlingServerError, match=r"task [0-9]+ .* billed .* The retry looks first") as caught:
+    with pytest.raises(
+        KlingServerError, match=r"task [0-9]+ .* billed .* The retry looks for it first"
+    ) as caught:
         kling.run(look_first=True)
     assert caught.value.task_state is TaskState.EXISTS
     assert caught.value.kling_task_id == made.task.kling_task_id
@@ -448,7 +450,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert "Nothing was made" not in said
     assert "The retry" not in said
-    assert ("A clear looks first" if locked else "A clear sends it again") in said
+    assert ("A clear looks for it first" if locked else "A clear sends it again") in said
 
 
 def test_a_1303_after_doubt_looks_before_it_waits() -> None:
@@ -568,7 +570,7 @@ def test_already_exists_after_a_lost_answer_may_well_be_our_own_call() -> None:
         drive_steps(kling.submission().plan_steps(), do)
     assert kling.good == 1
     text = str(stopped.value)
-    assert "the answer to its call was lost" in text
+    assert "the response to its call was lost" in text
     assert "adopt" in text
     assert "30 days" not in text
     assert "Nothing was made now" not in text
@@ -702,7 +704,7 @@ class TestWithoutALock:
         with pytest.raises(KlingDuplicateUnknown) as stopped:
             kling.run(look_first=True, resubmit=True, **how)
         text = str(stopped.value)
-        assert "the answer to its call was lost" in text
+        assert "the response to its call was lost" in text
         assert "adopt" in text
         assert "shows no task" not in text
         assert "30 days" not in text
