@@ -92,4 +92,4 @@ def mark_delivered(context: Mapping[str, Any], sent: SentRequest, files: Sequenc
         if sent.locked:
             records.forget()
     except Exception as error:  # noqa: BLE001 - the result is there, and its task is remembered
-        log.warning("Where the result of %s was saved could not be remembered: %s", sent.label, error)
+        log.warning("The place of the result of %s could not be remembered: %s", sent.label, error)

@@ -203,7 +203,7 @@ class Submitter:
         try:
             running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1)
         except KlingError as error:
-            log.info("What is in flight cannot be read now, so the request is sent: %s", error)
+            log.info("The tasks in flight cannot be read now, so the request is sent: %s", error)
             return False
         # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
         # queue finds that out with one try.

@@ -128,7 +128,7 @@ def _explain_profile(said: Any, name: str, base_url: str) -> str:
     host = urlsplit(base_url).hostname
     if name != "gateway":
         return f"by its host, {host}"
-    return f"{host} is no host that is known; if it is Kling under another name, set profile to kling"
+    return f"{host} is not a known host; if it is Kling under another name, set the extra profile to kling"
 
 
 def read_connection(conn_id: str) -> Connection:

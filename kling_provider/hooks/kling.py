@@ -220,7 +220,7 @@ class KlingHook(BaseHook):
         :param product_types: only these: ``video``, ``image``, ``try_on``.
         :param max_pages: stop after so many pages; default: at the end.
         :raises KlingRequestError: where the host or the credential has no list.
-        :raises KlingServerError: where the list has no end.
+        :raises KlingServerError: where the list does not end.
         """
         return self._run_operation(
             operations.list_tasks(

@@ -143,7 +143,7 @@ def list_tasks(
     A host that repeats a cursor, or always has another one, has no end: that is an error, or (with ``max_pages``) the end.
 
     :raises KlingRequestError: where the host or the credential has no list.
-    :raises KlingServerError: where the list has no end.
+    :raises KlingServerError: where the list does not end.
     """
     _check_able(
         connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
@@ -167,7 +167,7 @@ def list_tasks(
         if cursor in seen or pages >= _MOST_PAGES:
             if max_pages is not None:
                 break
-            raise KlingServerError(f"Could not list tasks at {connection.host}: the list has no end.")
+            raise KlingServerError(f"Could not list tasks at {connection.host}: the list does not end.")
         seen.add(cursor)
     return list(found.values())
 

@@ -56,7 +56,7 @@ def read_packed_response(
     unpacked = _unpack_body(body, (headers.get("Content-Encoding") or "").strip().lower())
     if unpacked is None:
         return ApiResponse(
-            ErrorKind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling
+            ErrorKind.UNREADABLE, status, message="the response cannot be unpacked", at_kling=at_kling
         )
     if len(unpacked) > LARGEST_RESPONSE:
         return refuse_large_response(status, at_kling=at_kling)
@@ -65,7 +65,7 @@ def read_packed_response(
 
 def refuse_large_response(status: int, *, at_kling: bool) -> ApiResponse:
     """Return the answer that represents a response that is too large to be read."""
-    text = f"the answer is larger than {LARGEST_RESPONSE // 1024**2} MB, which is none of an API"
+    text = f"the response is larger than {LARGEST_RESPONSE // 1024**2} MB, which is no response of an API"
     return ApiResponse(ErrorKind.UNREADABLE, status, message=text, at_kling=at_kling)
 
 
@@ -127,7 +127,9 @@ def parse_known(connection: KlingConnection, answer: ApiResponse, kling_task_id:
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
         if kling_task_id not in found and not complete:
-            raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
+            raise _make_unreadable_error(
+                answer, doing, "the response is not about the task that was asked for"
+            )
         return found.get(kling_task_id)
     try:
         return parse_task(
@@ -185,7 +187,7 @@ def parse_found(
         if task.external_task_id in external_task_ids:
             found.setdefault(str(task.external_task_id), []).append(task)
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
-        raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
+        raise _make_unreadable_error(answer, doing, "the response is not about the task that was asked for")
     return found
 
 

@@ -126,7 +126,7 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
             if (
                 asked.section is entry.own
             ):  # else the entry has the last word over a matrix among its defaults
-                message = f"must be written once: {get_canonical_key(key)} stands beside the matrix as well"
+                message = f"must be written once: {get_canonical_key(key)} is beside the matrix as well"
                 wrong.append(Problem(field, None, message))
         else:
             at = (*asked.keys, key)

@@ -284,7 +284,7 @@ class Submission:
                     yield Wait(pause)
                     continue
                 raise self._error_messages.build_stop(
-                    f"the call was sent at {format_now()} and its answer does not say whether a task was made "
+                    f"the call was sent at {format_now()} and its response does not say whether a task was made "
                     f"({describe_answer(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )

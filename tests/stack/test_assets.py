@@ -282,7 +282,7 @@ def test_a_failure_is_told(airflow: AirflowStack, messages: Webhook) -> None:
     wake(airflow, "outlets_refused")
     run_id = airflow.api.trigger("outlets_refused")
     assert airflow.api.wait_run("outlets_refused", run_id, timeout=120) == "failed"
-    assert messages.received[-1]["text"].startswith("failed &lt;!channel&gt; dear: Not sent: video")
+    assert messages.received[-1]["text"].startswith("failed &lt;!channel&gt; dear: max_units must be")
     assert events(airflow, run_id, "too_dear") == []
 
 

@@ -133,9 +133,9 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: A\nprompt: B\n",
-            ["a.yaml:2: prompt: stands here twice (first in line 1)"],
+            ["a.yaml:2: prompt: must be written once; it is in line 1 as well"],
         ),
-        ("a.yaml", "prompt: A\n\tb: c\n", ["a.yaml:2: cannot be read as YAML: it has a tab where YAML wants spaces"]),
+        ("a.yaml", "prompt: A\n\tb: c\n", ["a.yaml:2: cannot be read as YAML: it has a tab where YAML needs spaces"]),
         (
             "a.yaml",
             "prompt: A\n---\nprompt: B\n",
@@ -153,14 +153,14 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: !!python/name:os.system x\n",
-            ["a.yaml:1: prompt: the tag tag:yaml.org,2002:python/name:os.system is not read here"],
+            ["a.yaml:1: prompt: must have no tag tag:yaml.org,2002:python/name:os.system: remove it"],
         ),
         (
             "a.yaml",
             "a: &a [*a]\nprompt: A",
             ["a.yaml:1: cannot be read as YAML: an alias contains itself"],
         ),
-        ("a.yaml", "<<: {duration: 5}\nprompt: A", ["a.yaml:1: <<: merge keys are not read here; write defaults"]),
+        ("a.yaml", "<<: {duration: 5}\nprompt: A", ["a.yaml:1: <<: must not be used: write defaults instead of a merge key"]),
         (
             "a.yaml",
             "prompts: {a: 1}\n",
@@ -177,8 +177,8 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.yml", "defaults: 5\nprompts: [{prompt: A}]", ["a.yml:1: defaults must be a mapping such as {duration: 5}"]),
         # JSON.
         ("a.json", '{"prompt": "A",}', ["a.json:1: cannot be read as JSON: "]),
-        ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: stands here twice"]),
-        ("a.json", '{"prompt": "A", "cfg_scale": NaN}', ["a.json: cannot be read as JSON: NaN is no number"]),
+        ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: must be written once"]),
+        ("a.json", '{"prompt": "A", "cfg_scale": NaN}', ["a.json: cannot be read as JSON: NaN is not a number"]),
         ("a.json", "null", ["a.json: must hold at least one prompt"]),
         ("a.json", "[" * 100_000, ["a.json: cannot be read as JSON: it is nested too deeply"]),
         ("a.yaml", "[" * 100_000, ["a.yaml:1: cannot be read as YAML: it is nested too deeply"]),
@@ -190,7 +190,7 @@ def test_problems_carry_their_place_as_data() -> None:
         # CSV.
         ("a.csv", "prompt,take\nA,1,2\n", ["a.csv:2: must have as many cells as the header: at most 2 (has 3)"]),
         ("a.csv", "prompt,prompt,\nA,B,\n", [
-            "a.csv:1: prompt: stands twice in the header",
+            "a.csv:1: prompt: must be in the header once",
             "a.csv:1: the header has an empty cell",
         ]),
         ("a.csv", 'prompt\n"A\n', ["a.csv:2: cannot be read as CSV: unexpected end of data"]),
@@ -217,7 +217,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.txt",
             "A\nB\n\nA\n",
             [
-                "a.txt:4: name: asks for the same as dags/prompts/a.txt:1; take one of them out; for several videos of "
+                "a.txt:4: name: must differ from dags/prompts/a.txt:1, which asks for the same: remove one of them; for several videos of "
                 "one prompt write a .yaml with variants: 2"
             ],
         ),
@@ -255,7 +255,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: A\nmode: std\nmatrix: {resolution: [720p]}",
-            ["a.yaml:3: matrix.resolution: must be written once: resolution stands beside the matrix as well"],
+            ["a.yaml:3: matrix.resolution: must be written once: resolution is beside the matrix as well"],
         ),
         (
             "a.yaml",

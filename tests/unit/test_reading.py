@@ -209,7 +209,7 @@ def test_pages() -> None:
     tasks, cursor = parse_page({"result": [{"id": "1"}], "count": 1, "has_more": True, "next_cursor": "c"})
     assert ([task.kling_task_id for task in tasks], cursor) == (["1"], "c")
     assert parse_page({"result": [{"id": "1"}], "has_more": False, "next_cursor": "c"})[1] is None
-    with pytest.raises(UnreadableTask, match="more tasks, and not where"):
+    with pytest.raises(UnreadableTask, match="more tasks, and has no cursor"):
         parse_page({"result": [{"id": "1"}], "has_more": True})
     for wrong in (None, [], {}, {"code": 0, "message": "SUCCEED"}, {"result": "x"}):
         with pytest.raises(UnreadableTask):

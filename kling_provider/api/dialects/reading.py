@@ -46,7 +46,7 @@ def parse_task(
     """
     levels = read_levels(data, accepts_gateway_statuses=accepts_gateway_statuses)
     if not levels:
-        raise UnreadableTask("the answer holds no task")
+        raise UnreadableTask("the response holds no task")
     external = next(filter(None, map(_read_external_id, levels)), None)
     state = choose_deciding_level(levels)
     status = state.status
@@ -80,9 +80,9 @@ def parse_tasks(data: Any, *, accepts_gateway_statuses: bool = False) -> tuple[l
     :raises UnreadableTask: where the data are not a list, or a list that is too long.
     """
     if not isinstance(data, list):
-        raise UnreadableTask("the answer holds no list of tasks")
+        raise UnreadableTask("the response holds no list of tasks")
     if len(data) > _MOST_TASKS:
-        raise UnreadableTask(f"the answer holds {len(data)} tasks, more than anybody asks for")
+        raise UnreadableTask(f"the response holds {len(data)} tasks, more than were asked for")
     tasks = []
     for item in data:
         try:
@@ -98,11 +98,11 @@ def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
     :raises UnreadableTask: where the data are not such a page.
     """
     if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
-        raise UnreadableTask("the answer holds no page of tasks")
+        raise UnreadableTask("the response holds no page of tasks")
     tasks, _ = parse_tasks(data.get("result") or [])
     cursor = data.get("next_cursor") if data.get("has_more") else None
     if data.get("has_more") and not cursor:
-        raise UnreadableTask("the answer says that there are more tasks, and not where")
+        raise UnreadableTask("the response says that there are more tasks, and has no cursor to read them")
     return tasks, str(cursor) if cursor else None
 
 
@@ -110,13 +110,15 @@ def _choose_id(levels: list[Level], asked: str | None, external: str | None) -> 
     ids = [one for level in levels for one in level.task_ids]
     if asked is None:
         if not ids:
-            raise UnreadableTask("the answer names no task id")
+            raise UnreadableTask("the response names no task id")
         return ids[0]
     if not ids or asked in ids:
         return asked
     if external == asked:  # legacy reads take an external id in the same place
         return ids[0]
-    raise UnreadableTask(f"the answer is about task {ids[0][:60]}, and not about the one that was asked for")
+    raise UnreadableTask(
+        f"the response is about task {ids[0][:60]}, and not about the one that was asked for"
+    )
 
 
 def _read_external_id(level: Level) -> str | None:

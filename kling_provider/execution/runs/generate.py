@@ -103,7 +103,7 @@ class GenerateRun(SubmitRun):
             remembered = find_remembered_result(submitter.records.files, sent.identity, conn_id)
             if remembered is None:
                 raise
-            log.info("%s What was saved then is delivered from where it lies.", gone)
+            log.info("%s The result is the files that were saved then.", gone)
             return self.deliver_saved(sent, remembered)
 
     def _sent_before(self, kling_task_id: str, sent: Mapping[str, Any] | None) -> SentRequest:
