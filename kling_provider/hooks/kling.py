@@ -145,7 +145,7 @@ class KlingHook(BaseHook):
         try:
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
-            raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
+            raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
         return replace(prepared, model=model)
 

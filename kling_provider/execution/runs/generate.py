@@ -117,8 +117,8 @@ class GenerateRun(SubmitRun):
         ):
             return known
         raise KlingServerError(
-            f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
-            "The next try looks the task up by the request of now."
+            f"It is not recorded here what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
+            "The next try looks for the task by the request as it is now."
         )
 
     def _deliver_task(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:
