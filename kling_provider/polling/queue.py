@@ -36,7 +36,7 @@ class Entry:
 
     :param ticket: the same when the task comes back after a refusal.
     :param queued_at: epoch in seconds; decides its position for good.
-    :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_turns` is given.
+    :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_capacity` is given.
     :param full: it was refused because the account is at its limit, which tells where the limit is; a host that was
         asked too often tells nothing about it.
     """
@@ -95,7 +95,7 @@ class _ModelQueue:
 
 
 class ConcurrencyQueue:
-    """The queues of one account, one per model. Call :meth:`grant_turns` about every two seconds while tasks wait."""
+    """The queues of one account, one per model. Call :meth:`grant_capacity` about every two seconds while tasks wait."""
 
     def __init__(self) -> None:
         self._queues: dict[str, _ModelQueue] = {}
@@ -133,7 +133,7 @@ class ConcurrencyQueue:
             if grant.entry.external_task_id is not None and now - grant.at >= age
         ]
 
-    def grant_turns(
+    def grant_capacity(
         self,
         now: float,
         running: Iterable[Running],

@@ -124,7 +124,7 @@ class QueuePoller:
         else:
             running = waited
         limit = connection.max_concurrency or await self._read_pack_limit(hook)
-        granted = self.queue.grant_turns(clock.now(), running, limit=limit, exist=exist, complete=complete)
+        granted = self.queue.grant_capacity(clock.now(), running, limit=limit, exist=exist, complete=complete)
         for entry in granted:
             ticket = self._tickets.get(entry)
             if ticket is not None and not ticket.granted.done():

@@ -52,7 +52,7 @@ def test_every_recording_has_a_check(captures: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_recording(name: str, captures: Path) -> None:
+def test_each_recording_is_read(name: str, captures: Path) -> None:
     CHECKS[name](json.loads((captures / name).read_bytes()))
 
 

@@ -105,7 +105,7 @@ def test_unknown_ids_are_missing_among_many(sandbox: Sandbox, monkeypatch: pytes
     assert hook.find([]) == {}
 
 
-def test_a_list(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_are_listed_by_time_and_status(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = connect_to(monkeypatch, sandbox)
     assert hook.list_tasks() == []
     made = {hook.submit(RED_PANDA, external_task_id=f"af-{n}").kling_task_id for n in range(3)}
@@ -134,7 +134,7 @@ def test_a_list_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_packs_of_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     pack, images = connect_to(monkeypatch, sandbox, **KINDS[kind]).account()
     assert (pack.name, pack.status) == ("Trial-Video-1000Units-100Con-1Months", "online")
     assert (pack.total, pack.remaining, pack.concurrency) == (1000, 1000, 100)
@@ -205,7 +205,7 @@ def _created(sandbox: Sandbox, made: KlingTask) -> Any:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_a_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_call_at_each_kind_of_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shape, extra = GATEWAYS[name]
     with Sandbox(profile="gateway", shape=shape, time_scale=1) as sandbox:
         hook = connect_to(monkeypatch, sandbox, extra=extra)

@@ -149,7 +149,7 @@ def test_access_key_and_secret_key_on_the_standard_api(
 
 # -- nobody knows whether a task was made -----------------------------------------------------------------
 
-DOUBTS: dict[str, tuple[dict[str, Any], int, str]] = {
+AMBIGUOUS: dict[str, tuple[dict[str, Any], int, str]] = {
     "lost before": (
         {"kind": "answer_lost_before"},
         0,
@@ -172,9 +172,9 @@ DOUBTS: dict[str, tuple[dict[str, Any], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", DOUBTS)
-def test_an_answer_that_leaves_doubt(name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    fault, made, said = DOUBTS[name]
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_an_ambiguous_answer(name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault, made, said = AMBIGUOUS[name]
     sandbox.set_faults([fault])
     hook = connect_to(monkeypatch, sandbox, extra={"timeout": [5, 0.4]})
     error = refused_create(hook)

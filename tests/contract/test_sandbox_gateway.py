@@ -92,13 +92,13 @@ def test_nothing_but_create_and_read_by_id(client: Client) -> None:
     refused(client.get("/v1/videos/text2video/mine"), 400, 1201, "Task not found")
 
 
-def test_no_lock(client: Client) -> None:
+def test_a_gateway_has_no_lock(client: Client) -> None:
     first, second = (client.legacy(external_task_id="same").json()["data"]["task_id"] for _ in range(2))
     assert first != second
     assert client.sandbox.stats()["tasks_by_external_id"] == {"same": 2}
 
 
-def test_keys(client: Client) -> None:
+def test_a_gateway_accepts_its_own_key_only(client: Client) -> None:
     refused(Client(client.sandbox, "api-key-kling", "/kling").legacy(), 401, 1002)
     with Sandbox(profile="gateway", api_key="sk-ours") as sandbox:
         refused(Client(sandbox, "sk-x", "/kling").legacy(), 401, 1002)

@@ -40,7 +40,7 @@ def test_at_most_three_elements(client: Client) -> None:
     refused(create_from_image(client, element_list=elements), 400, 1201, "element_list")
 
 
-def test_masks(client: Client) -> None:
+def test_the_rules_for_masks(client: Client) -> None:
     image_data = base64.b64encode(png(300, 300)).decode()
     points = [{"x": number, "y": number} for number in range(78)]
     mask = {"mask": image_data, "trajectories": points[:77]}

@@ -185,7 +185,7 @@ def test_the_controls(sandbox: Sandbox) -> None:
     assert requests.get(f"{base}/nothing", timeout=TIMEOUT).status_code == 404
 
 
-def test_statistics(sandbox: Sandbox) -> None:
+def test_the_statistics_of_a_sandbox(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     task_id = client.made(external_id="a", prompt="a panda")
     client.task(task_id)

@@ -206,7 +206,7 @@ def test_faults_find_it_by_its_name(client: Client) -> None:
     assert [output["type"] for output in client.task(good)["outputs"]] == ["image", "srt"]
 
 
-def test_people_see_it(client: Client) -> None:
+def test_the_page_shows_a_new_product(client: Client) -> None:
     client.post("/postcards/kling-p1", LINES)
     client.sandbox.advance(120)
     (shown,) = client.get("/_sandbox/tasks").json()

@@ -103,7 +103,7 @@ def test_shots_in_the_prompt_must_fill_the_duration(client: Client) -> None:
         refused(client.create_video(f"shot {number}, 5, a cat;", duration=5), 400, 1201, "1 to 6 shots")
 
 
-def test_frames(client: Client) -> None:
+def test_the_rules_for_frames(client: Client) -> None:
     assert frames(client, "first_frame").status_code == 200
     assert frames(client, "first_frame", "last_frame").status_code == 200
     refused(frames(client, "last_frame"), 400, 1201, "first_frame is required")

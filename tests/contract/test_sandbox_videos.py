@@ -68,7 +68,7 @@ def test_a_video_is_what_was_asked(
     assert facts["moves"]
 
 
-def test_4k(client: Client) -> None:
+def test_the_size_of_each_resolution(client: Client) -> None:
     from kling_provider.sandbox.media.video import compute_size
 
     assert compute_size("4k", "16:9", None) == (3840, 2160)
@@ -130,7 +130,7 @@ def test_reads_are_answered_while_a_video_renders(client: Client) -> None:
     assert answered > 5
 
 
-def test_ranges(client: Client) -> None:
+def test_ranges_of_a_video_are_served(client: Client) -> None:
     task = client.finished(duration=3)
     whole = fetched(task)
     size = len(whole.content)

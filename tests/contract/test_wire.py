@@ -194,7 +194,7 @@ async def test_only_what_kling_names_and_the_users_own(
         ),
     ],
 )
-def test_the_paid_body(
+def test_the_body_of_the_paid_call(
     kind: str, line: str, body: dict[str, Any], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = KlingHook(connect(monkeypatch, host=recorder.url, **KINDS[kind]))
@@ -214,7 +214,9 @@ def test_the_paid_body(
         ({"extra": {"region": "china"}}, "https://api-beijing.klingai.com"),
     ],
 )
-def test_addresses(fields: dict[str, Any], base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_of_each_connection(
+    fields: dict[str, Any], base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook = KlingHook(connect(monkeypatch, **fields))
     assert hook.connection.base_url == base
 

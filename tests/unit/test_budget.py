@@ -111,7 +111,7 @@ def test_an_account_that_does_not_answer_stops_nobody(sandbox: Sandbox) -> None:
     assert run(max_units=12) == LIST
 
 
-def test_no_known_price(sandbox: Sandbox) -> None:
+def test_a_request_without_a_known_price(sandbox: Sandbox) -> None:
     unknown = [{"name": "odd", "prompt": "x", "model": "kling-9"}]
     assert run(unknown) == unknown
     with pytest.raises(KlingBudgetError, match="no known price for odd"):

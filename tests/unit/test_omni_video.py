@@ -116,7 +116,7 @@ def test_our_defaults_are_sent() -> None:
         ({"base_video": VIDEO}, None),
     ],
 )
-def test_prices(fields: dict[str, Any], units: str | None) -> None:
+def test_prices_of_omni_videos(fields: dict[str, Any], units: str | None) -> None:
     found = estimate_price(read(**fields)).units
     assert (None if found is None else f"{found:.1f}") == units
 

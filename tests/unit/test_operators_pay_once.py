@@ -343,7 +343,7 @@ def test_a_read_that_fails_does_not_tell_the_gallery_that_there_is_no_task(
         (502, {"code": 5000, "message": "late", "data": {"task_id": "77"}}),
     ],
 )
-def test_a_doubtful_answer_that_names_a_task_is_not_forgotten(
+def test_an_ambiguous_answer_that_names_a_task_is_not_forgotten(
     status: int, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No code proves that nothing was made beside an id; and whoever is stopped is told the id."""
@@ -385,7 +385,7 @@ def test_the_next_run_adopts_what_a_run_paid_and_did_not_save(
     assert made(sandbox) == 1
 
 
-def test_the_next_run_stops_where_a_run_left_doubt(
+def test_the_next_run_stops_where_a_run_left_an_ambiguous_call(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     sandbox = start("gateway")
@@ -400,7 +400,7 @@ def test_the_next_run_stops_where_a_run_left_doubt(
 def test_a_changed_prompt_at_the_same_place_is_a_new_video(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
-    """A clear after a file was changed: what is known by identity leaves no doubt."""
+    """A clear after a file was changed: what is known by identity is not ambiguous."""
     sandbox, instance = start("gateway"), Instance()
     how = {"destination": str(tmp_path), "pay_once_per": "dag", "filename": "{name}-{take}"}
     kling_task_id, kwargs = begin(generate(**how), instance, sandbox)

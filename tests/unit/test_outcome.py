@@ -53,7 +53,7 @@ TASK = KlingTask(
 )
 
 
-def test_the_whole_shape() -> None:
+def test_the_whole_shape_of_a_result() -> None:
     result = TaskOutcome.of_task(TASK, SENT, type="text_to_video", adopted=False).to_xcom()
     assert result == {
         "name": "red-panda",

@@ -205,7 +205,7 @@ def test_billing_keeps_units_and_money_apart() -> None:
     )
 
 
-def test_pages() -> None:
+def test_a_page_of_a_list_names_the_next_one() -> None:
     tasks, cursor = parse_page({"result": [{"id": "1"}], "count": 1, "has_more": True, "next_cursor": "c"})
     assert ([task.kling_task_id for task in tasks], cursor) == (["1"], "c")
     assert parse_page({"result": [{"id": "1"}], "has_more": False, "next_cursor": "c"})[1] is None

@@ -298,7 +298,9 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': must be one of: text_to_video, image_to_video, omni_video"]),
     ],
 )  # fmt: skip
-def test_what_is_said(name: str, content: str | bytes, expected: list[str]) -> None:
+def test_each_wrong_file_is_named_with_line_and_way_out(
+    name: str, content: str | bytes, expected: list[str]
+) -> None:
     write("fine.txt", "This one is fine")
     write(name, content)
     found = problems()
@@ -393,14 +395,14 @@ class TestValues:
 
 
 class TestPaths:
-    def test_nothing_there(self) -> None:
+    def test_a_path_that_does_not_exist(self) -> None:
         with pytest.raises(KlingRequestError) as caught:
             load_prompts("dags/promts")
         text = str(caught.value)
         assert text.startswith(f"There is no dags/promts; looked for {Path.cwd()}/dags/promts, ")
         assert text.endswith("Nothing was sent.")
 
-    def test_nothing_in_it(self) -> None:
+    def test_a_folder_without_prompt_files(self) -> None:
         write("README.md", "About")
         write("defaults.yaml", "duration: 5")
         write("pictures/a.png", b"")
@@ -425,7 +427,7 @@ class TestPaths:
             load_prompts(f"dags/prompts/{name}")
 
     @pytest.mark.parametrize("path", ["", "file:///no/such/folder", "nosuchscheme://bucket/x"])
-    def test_other_paths(self, path: str) -> None:
+    def test_paths_that_are_refused(self, path: str) -> None:
         with pytest.raises(KlingRequestError):
             load_prompts(path)
 

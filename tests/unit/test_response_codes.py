@@ -133,7 +133,7 @@ SUCCESS = {"code": 0, "message": "SUCCEED", "request_id": "r", "data": {"task_id
     ],
 )
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_success(status: int, body: dict[str, Any]) -> None:
+def test_a_success_in_every_form(status: int, body: dict[str, Any]) -> None:
     found = answer(status, body)
     assert found.ok
     assert found.data == body.get("data", body)

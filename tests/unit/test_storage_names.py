@@ -58,7 +58,7 @@ def named(template: str = "{name}", **facts: Any) -> str:
         ("{{{name}}}", {}, "{red-panda}.mp4"),
     ],
 )
-def test_names(template: str, facts: dict[str, Any], expected: str) -> None:
+def test_a_template_becomes_a_file_name(template: str, facts: dict[str, Any], expected: str) -> None:
     assert named(template, **facts) == expected
 
 

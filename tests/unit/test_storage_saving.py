@@ -198,7 +198,7 @@ def test_what_never_comes_whole_leaves_nothing(tmp_path: Path, host: Host, answe
     assert len(host.seen) == 5
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_host_that_refuses_connections(tmp_path: Path) -> None:
     with running_host() as gone:
         link = gone.serve("/a.mp4")
     with pytest.raises(KlingServerError, match="refused the connection") as error:

@@ -259,16 +259,16 @@ def test_with_a_lock_at_most_one_live_task(
 
 @given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
-def test_without_a_lock_no_second_create_after_doubt(
+def test_without_a_lock_no_second_create_after_an_ambiguous_call(
     fates: list[str], reads: list[bool], prepares: list[bool], finds: bool
 ) -> None:
     """Nothing is sent after a call whose end is unknown, by whoever it was sent."""
     kling = Kling(locked=False, finds=finds, fates=fates, read_fates=reads, prepare_fates=prepares)
     live_through(kling, 6, forget_record=False)
-    doubtful = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
-    doubts = [number for number, fate in enumerate(kling.sent) if fate in doubtful]
+    ambiguous = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
+    ambiguous_calls = [number for number, fate in enumerate(kling.sent) if fate in ambiguous]
     if not finds:
-        assert doubts in ([], [len(kling.sent) - 1])
+        assert ambiguous_calls in ([], [len(kling.sent) - 1])
     assert kling.good <= 1
 
 
@@ -302,7 +302,7 @@ def test_a_call_that_cannot_be_made_ready_leaves_no_trace(locked: bool) -> None:
     assert len(kling.sent) == 1
 
 
-def test_a_call_that_cannot_be_made_ready_after_doubt_keeps_the_doubt() -> None:
+def test_a_call_that_cannot_be_made_ready_after_an_ambiguous_one_stays_ambiguous() -> None:
     kling = Kling(locked=False, finds=False, fates=["lost_after"])
     with pytest.raises(KlingSubmitUnknown):
         kling.run()
@@ -366,7 +366,7 @@ def test_lost_before_sends_again_with_the_same_id() -> None:
     assert len(kling.sent) == 3
 
 
-def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
+def test_calls_that_stay_ambiguous_end_in_a_retry_that_says_so() -> None:
     kling = Kling(fates=["5000_before"] * 9)
     with pytest.raises(KlingServerError, match=r"may exist.*retry looks for it first") as caught:
         kling.run()
@@ -383,7 +383,7 @@ def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
     ],
 )
 @pytest.mark.parametrize("before", ["answer lost", "duplicate", "open"])
-def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, who: str, before: str) -> None:
+def test_a_look_up_that_fails_leaves_the_error_ambiguous(error: KlingError, who: str, before: str) -> None:
     """Whatever it fails with: what was sent may exist, though this read knows of nothing."""
     kling = Kling(locked=before != "open", fates=["lost_after"] if before == "answer lost" else [])
     error = type(error)(str(error))  # a fresh one: it is added to
@@ -432,7 +432,7 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
     ],
 )
 @pytest.mark.parametrize("locked", [True, False])
-def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
+def test_a_refusal_after_an_ambiguous_call_stays_ambiguous_and_promises_no_retry(
     kind: ErrorKind, code: int, text: str, locked: bool
 ) -> None:
     kling = Kling(locked=locked, fates=["lost_after"])
@@ -453,7 +453,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
     assert ("A clear looks for it first" if locked else "A clear sends it again") in said
 
 
-def test_a_1303_after_doubt_looks_before_it_waits() -> None:
+def test_a_1303_after_an_ambiguous_call_looks_before_it_waits() -> None:
     """Our own task may be what fills the limit."""
     kling = Kling(fates=["lost_before", "1303"])
     assert isinstance(kling.run(), MustQueue)
@@ -641,7 +641,7 @@ class TestWithoutALock:
         assert isinstance(again, Submitted)
         assert again.task.kling_task_id == kling.tasks[0].id
 
-    def test_a_wrong_and_failed_adopt_does_not_end_the_doubt(self) -> None:
+    def test_a_wrong_and_failed_adopt_does_not_end_the_ambiguity(self) -> None:
         kling = Kling(locked=False, finds=False, fates=["fails", "lost_after"])
         theirs = kling.run(identity=Identity(namespace="", dag_id="others", scope={}, fingerprint={}))
         assert isinstance(theirs, Submitted)
@@ -687,7 +687,7 @@ class TestWithoutALock:
         assert outcome.adopted
         assert len(kling.tasks) == 1
 
-    def test_a_refusal_after_a_resubmitted_doubt_does_not_close_the_intent(self) -> None:
+    def test_a_refusal_after_a_resubmitted_ambiguous_call_does_not_close_the_intent(self) -> None:
         """Who takes resubmit back is stopped again: the first call may have made a task."""
         kling = Kling(locked=False, finds=False, fates=["lost_after", "1303"])
         assert isinstance(kling.run(resubmit=True), MustQueue)
@@ -696,7 +696,7 @@ class TestWithoutALock:
         assert len(kling.tasks) == 1
 
     def test_a_resubmitted_duplicate_behind_a_host_that_cannot_look_up(self) -> None:
-        """A gateway without look-ups before a Kling that locks: the doubtful call's task, not one of 30 days ago."""
+        """A gateway without look-ups before a Kling that locks: the ambiguous call's task, not one of 30 days ago."""
         kling = Kling(fates=["killed_after"])
         how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}
         with pytest.raises(Killed):

@@ -234,7 +234,7 @@ class World:
             for name, model in self.in_flight.items()
         ]
         known = {name for _, name, _ in self.made} if self.external_ids else set()
-        granted = self.queue.grant_turns(
+        granted = self.queue.grant_capacity(
             self.now, running, limit=self.given, exist=known, complete=self.lists
         )
         for entry in granted:

@@ -151,7 +151,7 @@ def test_defaults_are_said_as_well(seeds: Seeds, as_user: As) -> None:
     }
 
 
-def test_entries_have_names(seeds: Seeds, as_user: As) -> None:
+def test_cards_are_labelled_with_the_map_index_template(seeds: Seeds, as_user: As) -> None:
     seeds.job(ANN, RUN, map_index=7, kling_task_id="waits", rendered_map_index="kite")
     seeds.instance(ANN, RUN, "film.save", 0, rendered_map_index="tram")
     seeds.video(ANN, RUN, "film.save", 0, kling_task_id="done")

@@ -152,7 +152,7 @@ def test_two_waits_in_the_queue_are_two_cards(seeds: Seeds, as_user: As) -> None
     assert len(set(keys(as_user))) == 2
 
 
-def test_filters(seeds: Seeds, as_user: As) -> None:
+def test_each_filter_finds_its_cards(seeds: Seeds, as_user: As) -> None:
     day = datetime(2026, 8, 1, tzinfo=UTC)
     seeds.dag("bob_more")
     seeds.run(ANN, "second")
