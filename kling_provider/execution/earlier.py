@@ -75,7 +75,7 @@ def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
             except KlingTaskNotFound:
                 return None
         case Wait(seconds):
-            log.info("Next look in %.0f s.", seconds)
+            log.info("Kling is asked again for the task of an earlier try in %.0f s.", seconds)
             return time.sleep(seconds)
     raise TypeError(f"{type!r} must be a step that costs nothing")
 

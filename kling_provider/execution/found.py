@@ -175,7 +175,7 @@ def _find_at_host(
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
     if waiting and not hook.connection.profile.can_find_by_external_id:
         log.info(
-            "%s finds no tasks by external id: what this run has paid and no file or memory knows counts as not paid.",
+            "%s finds no tasks by external id: what this run has paid counts as not paid where no file and no record shows it.",
             hook.connection.host,
         )
         return {}

@@ -63,7 +63,7 @@ def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiti
     try:
         store.set(_PROGRESS, {"kling_task_id": None, **known, "since": since, "waiting_for": waiting_for})
     except Exception as error:  # noqa: BLE001 - nothing depends on it
-        log.debug("The progress could not be pushed as XCom kling: %s", error)
+        log.debug("The progress could not be written to the task state store: %s", error)
 
 
 def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
