@@ -18,7 +18,7 @@ def video_asset(dag_id: str, task_id: str) -> Asset:
     Write ``schedule=video_asset("films", "video")`` to run a Dag for each video that the task ``video`` of the Dag ``films``
     makes. The event's ``extra`` describes the video.
 
-    :param task_id: including the ids of its task groups, as the UI shows it: ``film.save``.
+    :param task_id: including the ids of its task groups, as the UI shows it: ``clip.save``.
     """
     # Name and uri are the same, so that a schedule that gives either finds it.
     address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"
