@@ -201,7 +201,7 @@ class WaitState:
             State.TIMEOUT,
             task=self._task,
             error=KlingTimeout(
-                f"Kling task {self.kling_task_id} is not finished at the end of timeout: it is {word or 'running'}. It "
+                f"Kling task {self.kling_task_id} is still {word or 'running'} at the end of timeout. It "
                 "goes on at Kling and is billed when it succeeds. Clear this task (or let it retry) to wait "
                 "again: that adopts it and pays nothing.",
                 task_state=TaskState.EXISTS,

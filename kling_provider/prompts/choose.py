@@ -32,8 +32,7 @@ def choose_requests(
     if unknown := [name for name, numbers in found.items() if not numbers]:
         raise build_call_error(
             "; ".join(
-                f"only must be the names of prompts; there is no prompt {name!r}.{suggest(name, having)}"
-                for name in unknown
+                f"there is no prompt {name!r}, which only names.{suggest(name, having)}" for name in unknown
             )
         )
     chosen = set().union(*found.values())

@@ -36,7 +36,7 @@ def sandbox() -> Iterator[Sandbox]:
     ("fields", "raised", "said"),
     [
         ({"password": ""}, KlingAuthError, "password must be the API key"),
-        ({"password": "  "}, KlingAuthError, "has no password"),
+        ({"password": "  "}, KlingAuthError, "it is empty"),
         ({"password": "sk-one\nsk-two"}, KlingAuthError, "password must be a key without spaces"),
         ({"password": "sk-ключ-0123"}, KlingAuthError, "paste the key once more"),
         ({"host": "ftp://host"}, KlingRequestError, "host must be a URL such as https://api-singapore"),

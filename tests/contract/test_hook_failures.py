@@ -167,7 +167,7 @@ AMBIGUOUS: dict[str, tuple[dict[str, Any], int, str]] = {
     "a proxy's page": ({"kind": "html_502", "made": True}, 1, "Bad Gateway"),
     "408": ({"kind": "status_408", "made": True}, 1, "(HTTP 408)."),
     "303": ({"kind": "redirect", "status": 303}, 0, "redirect to http"),
-    "no id": ({"kind": "missing_id"}, 1, "the answer names no task (HTTP 200)."),
+    "no id": ({"kind": "missing_id"}, 1, "the response names no task (HTTP 200)."),
     "slow": ({"kind": "slow", "seconds": 2, "on": "create"}, 1, "no response in time (no response)."),
 }
 
@@ -255,11 +255,11 @@ def test_a_path_that_the_host_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("host", "extra", "said"),
     [
-        ("http://127.0.0.1:{closed}", {}, "the host refused the connection (no answer)."),
+        ("http://127.0.0.1:{closed}", {}, "the host refused the connection (no response)."),
         (
             "https://no-such-host.invalid",
             {},
-            "the host's name is not known (no answer). Check the connection's host",
+            "the host's name is not known (no response). Check the connection's host",
         ),
         (
             "https://127.0.0.1:{plain}",
@@ -292,10 +292,10 @@ def test_no_way_to_the_host(
         good, text = hook.test_connection()
     assert error.task_state is TaskState.NONE
     assert said in str(error)
-    assert str(error).endswith(NOTHING_MADE)
+    assert str(error).endswith("nothing is billed.")
     assert isinstance(error, KlingRequestError if "extra verify" in said else KlingServerError)
     assert not good
-    assert said.partition(" (no answer")[0] in text
+    assert said.partition(" (no response")[0] in text
     assert arrived == []
 
 

@@ -63,7 +63,7 @@ def test_somebody_elses_image_stays(tmp_path: Path, host: Host, caplog: pytest.L
     image.write_bytes(b"somebody's")
     saved = save(finished(host.serve("/a.mp4", whole(make_video()))), tmp_path)
     assert image.read_bytes() == b"somebody's"
-    assert "is none of ours" in caplog.text
+    assert "was not made by this provider" in caplog.text
     assert saved.files[0].poster_file is None
     assert manifest(tmp_path).outputs[0].poster is None  # type: ignore[union-attr]
 

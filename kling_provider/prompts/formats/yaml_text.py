@@ -23,6 +23,8 @@ _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = frozenset({"str", "timestamp", "value"})
 _NUMBERS = frozenset({"int", "float", "bool"})
 _BASES = {"0o": 8, "0x": 16}
+#: What is said of a key that a mapping has twice; the reader of JSON finds the lines of those by it.
+WRITTEN_ONCE = "must be written once"
 #: Far more than prompts need; a few nested aliases could stand for billions.
 _MAX_NODES = 100_000
 
@@ -153,7 +155,7 @@ class YamlText:
                 continue
             if key in first:
                 self._add_problem(
-                    line, key, f"must be written once; it is in line {first[key] + self._first} as well"
+                    line, key, f"{WRITTEN_ONCE}; it is in line {first[key] + self._first} as well"
                 )
                 continue
             first[key] = line
