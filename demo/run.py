@@ -13,9 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from demo.films import differences, read_film
 from demo.playground import REPOSITORY, VIDEOS, playground
 from demo.progress import Progress, sentence, stages
+from demo.videos import differences, read_video
 from tests.support.stack import AirflowApi, AirflowStack, StackError
 from tests.support.stopping import ended_by_signals
 
@@ -110,12 +110,12 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
         files.append(str(file.relative_to(videos) if file.is_relative_to(videos) else file))
         try:
             request = json.loads(manifest.read_text(encoding="utf-8"))["request"]
-            film = read_film(file)
+            video = read_video(file)
         except Exception as error:  # noqa: BLE001 - whatever PyAV or the disk says, it belongs into the table
             problems.append(f"{file.name} cannot be read back: {error}")
             continue
-        seconds.append(film.seconds)
-        problems += [f"{file.name}: {difference}" for difference in differences(film, request)]
+        seconds.append(video.seconds)
+        problems += [f"{file.name}: {difference}" for difference in differences(video, request)]
     return Row(
         file=" ".join(files) or str(result.get("name") or ""),
         seconds=seconds,

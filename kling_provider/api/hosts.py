@@ -51,13 +51,13 @@ class HostProfile:
     #: Carries external ids at all.
     external_ids: bool = False
     #: Finds tasks by external id.
-    finds: bool = False
+    can_find_by_external_id: bool = False
     #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
     task_reads: bool = False
     #: ``/account/costs``.
     account: bool = False
     #: Uses other status words than Kling, in any case.
-    lax_words: bool = True
+    accepts_gateway_statuses: bool = True
     #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
     #: along only where the connection has a namespace.
     needs_namespace: bool = False
@@ -81,7 +81,7 @@ class HostProfile:
         if self.external_ids:
             return []
         return [
-            Problem(field, None, self.no_ids_reason)
+            Problem(field, None, f"must be left out: {self.no_ids_reason}")
             for field in ("external_task_id", "callback_url")
             if getattr(request, field)
         ]
@@ -89,7 +89,7 @@ class HostProfile:
     @property
     def no_ids_reason(self) -> str:
         """Return why external ids and callbacks are not sent to this host, for messages."""
-        why = f"a {self.name} host drops it silently; leave it out"
+        why = f"a {self.name} host drops it silently"
         if self.needs_namespace:
             why += (
                 " (or give the connection the extra namespace, a word of your own: installs since August 2026 pass it on, "
@@ -123,10 +123,10 @@ PROFILES = {
             "standard",
             locks=True,
             external_ids=True,
-            finds=True,
+            can_find_by_external_id=True,
             task_reads=True,
             account=True,
-            lax_words=False,
+            accepts_gateway_statuses=False,
         ),
         # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
         HostProfile("gateway", "legacy", external_ids=True),

@@ -112,7 +112,7 @@ def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
             return f"{said}: {why}"
         return f"{said}; {way}" if (way := _write_type(key)) else said
     if not suggest(key, spec.request_class.model_fields) and (near := suggest(key, legacy_names())):
-        return f"no such key.{near}"
+        return f"must be a known key.{near}"
     return None
 
 

@@ -114,7 +114,7 @@ class KlingAsyncHook:
         :param product_types: only these: ``video``, ``image``, ``try_on``.
         :param max_pages: the number of calls to stop after; default: at the end of the list.
         :raises KlingRequestError: where the host or the credential has no list.
-        :raises KlingServerError: where the list has no end.
+        :raises KlingServerError: where the list does not end.
         """
         return await self._run_operation(
             operations.list_tasks(

@@ -183,7 +183,7 @@ def _find_change_time(path: str) -> int:
 
 def _refuse_password() -> str:
     """Refuse to ask for the password of a key: without this OpenSSL asks the terminal."""
-    raise ValueError("its key is encrypted, and nothing can ask for the password")
+    raise ValueError("its key must not be encrypted: no password for it can be given")
 
 
 def _check_header(name: str, value: Any) -> str:

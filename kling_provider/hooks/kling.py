@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from kling_provider.api.codes import Answer, TaskState
+from kling_provider.api.codes import ApiResponse, TaskState
 from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
@@ -156,11 +156,11 @@ class KlingHook(BaseHook):
         try:
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
-            raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
+            raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.api == "legacy" else request.model
         return replace(prepared, model=model)
 
-    def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
+    def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
 
         An ambiguous answer may name a task, too: it is shown to people, who can look for it.
@@ -245,7 +245,7 @@ class KlingHook(BaseHook):
         :param product_types: only these: ``video``, ``image``, ``try_on``.
         :param max_pages: the number of calls to stop after; default: at the end of the list.
         :raises KlingRequestError: where the host or the credential has no list.
-        :raises KlingServerError: where the list has no end.
+        :raises KlingServerError: where the list does not end.
         """
         return self._run_operation(
             operations.list_tasks(

@@ -205,8 +205,8 @@ class WaitState:
             State.TIMEOUT,
             task=self._task,
             error=KlingTimeout(
-                f"Task {self.kling_task_id} is still {word or 'running'} at Kling at the end of the time to wait. It "
-                "goes on there and will be billed when it succeeds. Clear this task (or let it retry) to wait "
+                f"Kling task {self.kling_task_id} is still {word or 'running'} at the end of timeout. It "
+                "goes on at Kling and is billed when it succeeds. Clear this task (or let it retry) to wait "
                 "again: that adopts it and pays nothing.",
                 task_state=TaskState.EXISTS,
                 kling_task_id=self.kling_task_id,
@@ -215,8 +215,8 @@ class WaitState:
 
     def _build_unknown_word_error(self, task: KlingTask) -> KlingError:
         return KlingServerError(
-            f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a word that its documentation "
-            f"does not know, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
+            f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a status that is not "
+            f"documented, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
             "console. Clear this task (or let it retry) to wait again: that adopts it and pays nothing.",
             task_state=TaskState.EXISTS,
             kling_task_id=self.kling_task_id,
@@ -225,7 +225,7 @@ class WaitState:
     def _build_unreadable_error(self, error: KlingError, lasted: float) -> KlingError:
         """Build an error of the same type as ``error``, so that what a retry cannot correct is not retried."""
         return type(error)(
-            f"Task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
+            f"Kling task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
             "Kling and is billed when it succeeds. Clear this task (or let it retry) when reads work again: that "
             "adopts it and pays nothing.",
             code=error.code,

@@ -187,7 +187,7 @@ class _Search:
         """Keep ``path`` if it is a prompt file, by its name."""
         suffix = path.suffix.lower()
         if is_repository_file(path.name):
-            log.info("%s is passed over: it belongs to the repository.", redact_value(shown))
+            log.info("%s is skipped: it belongs to the repository.", redact_value(shown))
         elif suffix in SUFFIXES:
             if len(self.files) >= MAX_FILES:
                 raise build_call_error(
@@ -197,12 +197,12 @@ class _Search:
                 path = type(self.root)(f"file://{path}")
             self.files.append(_make_file(path, shown, relative))
         elif suffix in _OTHER_NAMES:
-            self.passed_over.append(f"{shown} is passed over: call it {_OTHER_NAMES[suffix]}")
+            self.passed_over.append(f"{shown} is skipped: call it {_OTHER_NAMES[suffix]}")
 
 
 def _check_depth(depth: int, shown: str) -> None:
     if depth >= _MAX_DEPTH:
-        raise build_call_error(f"{shown} lies more than {_MAX_DEPTH} folders deep")
+        raise build_call_error(f"{shown} must be at most {_MAX_DEPTH} folders deep")
 
 
 def _check_link(link: Path, root: Path) -> str | None:

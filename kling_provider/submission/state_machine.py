@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
@@ -138,7 +138,7 @@ class Submission:
         task: KlingTask | None = yield ReadTask(kling_task_id)
         if task is None:
             raise KlingTaskNotFound(
-                f"There is no task {kling_task_id} at {self.host} to adopt: check the id; it "
+                f"adopt must be the id of a task at {self.host}; {kling_task_id} is not known there: it "
                 f"{explain_unknown(kling_task_id, at_kling=self.at_kling)}. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )
@@ -270,21 +270,21 @@ class Submission:
                         answer, external, attempt, earlier_ambiguous=earlier_ambiguous, locked=locked
                     )
                 )
-            if ambiguous or (earlier_ambiguous and answer.kind is Kind.NO_SLOT):
+            if ambiguous or (earlier_ambiguous and answer.kind is ErrorKind.CONCURRENCY_LIMIT):
                 # A 1303 after an ambiguous call may well mean that our own task fills the limit.
                 found = yield from self._look_after_ambiguous_call(external, answer)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
-            if not ambiguous and (answer.kind is Kind.NO_SLOT or self._must_wait_long(answer)):
+            if not ambiguous and (answer.kind is ErrorKind.CONCURRENCY_LIMIT or self._must_wait_long(answer)):
                 not_before = None if answer.retry_after is None else time.time() + answer.retry_after
-                return MustQueue(external, attempt, answer.kind is Kind.NO_SLOT, not_before)
+                return MustQueue(external, attempt, answer.kind is ErrorKind.CONCURRENCY_LIMIT, not_before)
             earlier_ambiguous = earlier_ambiguous or ambiguous
             if not locked and ambiguous:
                 if self.resubmit and pause is not None:
                     yield Wait(pause)
                     continue
                 raise self._error_messages.build_stop(
-                    f"the call was sent at {format_now()} and its answer does not say whether a task was made "
+                    f"the call was sent at {format_now()} and its response does not say whether a task was made "
                     f"({describe_answer(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
@@ -307,8 +307,8 @@ class Submission:
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
 
-    def _must_wait_long(self, answer: Answer) -> bool:
-        return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT
+    def _must_wait_long(self, answer: ApiResponse) -> bool:
+        return answer.kind is ErrorKind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT
 
     def _store_created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
         echoed = external is not None and task.external_task_id == external
@@ -324,7 +324,7 @@ class Submission:
         return Submitted(task, external, attempt, adopted=True)
 
     def _resolve_1201(
-        self, answer: Answer, external: str, attempt: int, *, earlier_ambiguous: bool, locked: bool
+        self, answer: ApiResponse, external: str, attempt: int, *, earlier_ambiguous: bool, locked: bool
     ) -> Steps:
         """Resolve a 1201, which says "duplicate" by its text alone: the look-up decides, whatever the text says.
 
@@ -353,7 +353,7 @@ class Submission:
         return (yield from self._take_over(found, attempt))
 
     def _look_after_ambiguous_call(
-        self, external: str | None, answer: Answer
+        self, external: str | None, answer: ApiResponse
     ) -> Generator[Step, Any, KlingTask | None]:
         if not (self.can_find_by_external_id and external):
             return None

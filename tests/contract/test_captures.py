@@ -15,7 +15,7 @@ import pytest
 
 from kling_provider.api.account import concurrency_of, parse_account, units_left
 from kling_provider.api.catalog import estimate_price
-from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState, parse_response
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
@@ -52,14 +52,14 @@ def test_every_recording_has_a_check(captures: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_recording(name: str, captures: Path) -> None:
+def test_each_recording_is_read(name: str, captures: Path) -> None:
     CHECKS[name](json.loads((captures / name).read_bytes()))
 
 
-def success(response: Record) -> Answer:
+def success(response: Record) -> ApiResponse:
     """The recorded answer, over the wire and back."""
-    answer = read_answer(200, {}, json.dumps(response).encode())
-    assert (answer.kind, answer.code, answer.request_id) == (Kind.OK, 0, response.get("request_id"))
+    answer = parse_response(200, {}, json.dumps(response).encode())
+    assert (answer.kind, answer.code, answer.request_id) == (ErrorKind.OK, 0, response.get("request_id"))
     return answer
 
 
@@ -153,16 +153,16 @@ def _(record: Record) -> None:
 @check("08_legacy_errors_live.json")
 def _(record: Record) -> None:
     kinds = {
-        1001: Kind.AUTH,
-        1002: Kind.AUTH,
-        1102: Kind.BALANCE,
-        1303: Kind.NO_SLOT,
-        1201: Kind.INVALID,
+        1001: ErrorKind.AUTH,
+        1002: ErrorKind.AUTH,
+        1102: ErrorKind.BALANCE,
+        1303: ErrorKind.CONCURRENCY_LIMIT,
+        1201: ErrorKind.INVALID,
     }
     duplicates, unknown = 0, 0
     for error in record["errors"]:
         body = error["body"]
-        answer = read_answer(error["http"], {}, json.dumps(body).encode())
+        answer = parse_response(error["http"], {}, json.dumps(body).encode())
         assert (answer.kind, answer.code) == (kinds[body["code"]], body["code"])
         assert (answer.message, answer.request_id) == (body["message"], body["request_id"])
         assert answer.task_state is TaskState.NONE
@@ -384,28 +384,34 @@ def _(record: Record) -> None:
 @check("58_gateway_tokenhub_query.json")
 def _(record: Record) -> None:
     answers = dict(each(record))
-    done = parse_task(success(answers["succeeded"]).data, lax_words=True, kling_task_id="task_1")
+    done = parse_task(
+        success(answers["succeeded"]).data, accepts_gateway_statuses=True, kling_task_id="task_1"
+    )
     assert (done.status, done.outputs[0].duration) == (TaskStatus.SUCCEEDED, 10.041)
-    failed = parse_task(success(answers["failed"]).data, lax_words=True, kling_task_id="task_1")
+    failed = parse_task(
+        success(answers["failed"]).data, accepts_gateway_statuses=True, kling_task_id="task_1"
+    )
     assert (failed.kling_task_id, failed.status) == ("task_1", TaskStatus.FAILED)
     assert (failed.message, failed.moderated) == ("policy violation", True)
-    refused = read_answer(200, {}, json.dumps(answers["refused"]).encode())
-    assert (refused.kind, refused.task_state) == (Kind.MODERATION, TaskState.NONE)
+    refused = parse_response(200, {}, json.dumps(answers["refused"]).encode())
+    assert (refused.kind, refused.task_state) == (ErrorKind.MODERATION, TaskState.NONE)
 
 
 @check("59_gateway_qianfan_kling.json")
 def _(record: Record) -> None:
     answers = dict(each(record))
     for what in ("turbo succeed with empty status", "K3.0 succeed"):
-        read = parse_task(success(answers[what]).data, lax_words=True, kling_task_id="upstream-task")
+        read = parse_task(
+            success(answers[what]).data, accepts_gateway_statuses=True, kling_task_id="upstream-task"
+        )
         assert (read.status, len(read.outputs)) == (TaskStatus.SUCCEEDED, 1)
 
 
 @check("65_new_validation_messages_live.json")
 def _(record: Record) -> None:
     for error in record["errors"]:
-        found = read_answer(error["http"] or 400, {}, json.dumps(error["body"]).encode())
-        assert (found.kind, found.task_state) == (Kind.INVALID, TaskState.NONE)
+        found = parse_response(error["http"] or 400, {}, json.dumps(error["body"]).encode())
+        assert (found.kind, found.task_state) == (ErrorKind.INVALID, TaskState.NONE)
         assert (found.message, found.is_duplicate) == (error["body"]["message"], False)
     texts = {
         one["text"]: parse_task({"id": "1", "status": "failed", "message": one["text"]})
@@ -420,11 +426,16 @@ def _(record: Record) -> None:
 @check("66_new_api_plugin_envelopes.json")
 def _(record: Record) -> None:
     answers, asked = dict(each(record)), "task_public_0001"
-    assert parse_task(success(answers["new-style create"]).data, lax_words=True).kling_task_id == asked
-    done = parse_task(success(answers["new-style query"]).data, lax_words=True, kling_task_id=asked)
+    assert (
+        parse_task(success(answers["new-style create"]).data, accepts_gateway_statuses=True).kling_task_id
+        == asked
+    )
+    done = parse_task(
+        success(answers["new-style query"]).data, accepts_gateway_statuses=True, kling_task_id=asked
+    )
     assert (done.kling_task_id, done.status, len(done.outputs)) == (asked, TaskStatus.SUCCEEDED, 1)
     early = answers["legacy query before the first poll"]
-    read = parse_task(success(early).data, lax_words=True, kling_task_id=asked)
+    read = parse_task(success(early).data, accepts_gateway_statuses=True, kling_task_id=asked)
     assert (read.status, read.created_at) == (TaskStatus.SUBMITTED, None)
 
 
@@ -435,5 +446,5 @@ def test_a_create_of_a_route_that_we_do_not_speak_is_never_a_refusal(
 ) -> None:
     """A connection with a wrong path: what was paid there is not sent again."""
     for _, response in each(json.loads((captures / f"{name}.json").read_bytes())):
-        found = read_answer(status, {}, json.dumps(response).encode())
+        found = parse_response(status, {}, json.dumps(response).encode())
         assert (found.ok, found.task_state) == (False, TaskState.MAY_EXIST)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two API designs: request -> :class:`HttpCall`. What they answer is read by :mod:`.reading`."""
+"""The two API designs: request -> :class:`ApiRequest`. What they answer is read by :mod:`.reading`."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.standard import StandardDialect
 from kling_provider.api.requests.base import KlingRequest
@@ -18,10 +18,10 @@ class Dialect(Protocol):
     @property
     def name(self) -> ApiDesign: ...
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call. Inputs of ``request`` must be URLs or base64."""
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task. Legacy reads are bound to the type's path, and accept an external id too."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import find_spec, spec_of
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -16,7 +16,7 @@ class LegacyDialect:
 
     name: ApiDesign = "legacy"
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call, with every field at the top of the body."""
         spec = spec_of(request)
         body = request.to_body(self.name)
@@ -24,9 +24,9 @@ class LegacyDialect:
             body["callback_url"] = request.callback_url
         if external_task_id and spec.external_ids:
             body["external_task_id"] = external_task_id
-        return HttpCall("POST", spec.paths[self.name], json=body)
+        return ApiRequest("POST", spec.paths[self.name], json=body)
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task; an external id may stand in the place of Kling's.
 
         :raises ValueError: where the legacy API does not have the type.
@@ -34,4 +34,4 @@ class LegacyDialect:
         spec = find_spec(type)
         if spec is None or self.name not in spec.paths:
             raise ValueError(f"the legacy API has no type {type!r}")
-        return HttpCall("GET", f"{spec.paths[self.name]}/{quote(id, safe='')}")
+        return ApiRequest("GET", f"{spec.paths[self.name]}/{quote(id, safe='')}")

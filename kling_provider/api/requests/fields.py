@@ -62,7 +62,9 @@ def _check_aspect_ratio(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
     if isinstance(value, int) and not isinstance(value, bool) and value > 60:
         minutes, seconds = divmod(value, 60)
-        raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
+        raise ValueError(
+            f'must be in quotes, because YAML reads it as the number {value}: write "{minutes}:{seconds}"'
+        )
     if not isinstance(value, str):
         raise ValueError('must be written like "16:9"')
     return value

@@ -75,7 +75,7 @@ def _read_media_hosts(conn_id: str) -> MediaHosts:
         # A task could name any connection, to have its host trusted.
         connection = KlingConnection.parse(stored) if stored.conn_type == "kling" else None
     except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything; there is no such host then
-        log.debug("Connection %s tells no media hosts: %s", conn_id, type(error).__name__)
+        log.debug("The media hosts of connection %s could not be read: %s", conn_id, type(error).__name__)
         connection = None
     if connection is None:
         return MediaHosts(("", "", None), KLING_MEDIA_HOSTS)

@@ -2,7 +2,7 @@
 """The controls under ``/_sandbox/`` and the page for people.
 
 =======  ==========================  ======================================================================
-GET      ``/_sandbox/stats``         counts, slots, log of creates
+GET      ``/_sandbox/stats``         counts, tasks in flight, log of creates
 GET      ``/_sandbox/tasks``         all tasks with their request; ``?limit=`` newest
 GET      ``/_sandbox/requests``      the last 5000 API requests as they came in; ``?limit=`` newest
 GET      ``/_sandbox/faults``        the rules in force and the table of kinds

@@ -305,20 +305,20 @@ class Backend:
             now = self.settle_tasks()
             states = dict.fromkeys(("submitted", "processing", "succeeded", "failed"), 0)
             per_external: dict[str, int] = {}
-            slots = []
+            in_flight = []
             for task in self._tasks.values():
                 states[task.get_state(now)] += 1
                 name = task.request.external_id
                 if name is not None:
                     per_external[name] = per_external.get(name, 0) + 1
-                slots.append(
+                in_flight.append(
                     {
                         "task_id": task.id,
                         "external_task_id": name,
                         "account": task.account,
                         "model": task.request.model,
-                        "taken": to_milliseconds(task.created),
-                        "freed": None if task.is_live(now) else to_milliseconds(task.ends),
+                        "began": to_milliseconds(task.created),
+                        "ended": None if task.is_live(now) else to_milliseconds(task.ends),
                     }
                 )
             return {
@@ -327,7 +327,7 @@ class Backend:
                 "live": len(self._unsettled),
                 "peak_live": self.peak_live,
                 "peak_live_by_model": dict(self.peak_live_by_model),
-                "slots": slots,
+                "in_flight": in_flight,
                 "units": self._build_units("video", now),
                 "image_units": self._build_units("image", now),
             }
