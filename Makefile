@@ -99,7 +99,7 @@ test-browser: $(STAMP_ALL)  ## The gallery in a Chromium, with users who may see
 test-s3: $(STAMP_ALL)  ## Videos in s3://, with the amazon provider and a server that speaks S3
 	@$(BIN)/$(PYTEST) -q -n 0 tests/s3
 
-screenshots: $(STAMP_ALL)  ## Take the pictures of docs/monitoring.md again, from a real run
+screenshots: $(STAMP_ALL)  ## Take the screenshots of docs/monitoring.md again, from a real run
 	@$(BIN)/python -m demo.screenshots
 
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some

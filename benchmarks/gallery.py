@@ -172,7 +172,7 @@ def look(stack: AirflowStack) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe what the figures are measured on."""
     cpu = Path("/proc/cpuinfo")
     models = [line for line in cpu.read_text().splitlines() if "model name" in line] if cpu.exists() else []
     return {
@@ -188,7 +188,7 @@ def machine() -> dict[str, Any]:
 
 @contextmanager
 def database(on_postgresql: bool) -> Iterator[str | None]:
-    """The address of an empty PostgreSQL, or nothing, which is SQLite."""
+    """Yield the address of an empty PostgreSQL, or nothing, which is SQLite."""
     if on_postgresql and (why := why_not()):
         sys.exit(why)
     opened: Callable[[], Any] = postgres if on_postgresql else nullcontext

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """### A table of products becomes a video each
 
-`catalogue/products.csv` names a picture and a movement per row. Submit, wait and save run in a mapped task
-group, so that one refused picture does not keep the others from being saved. A row is paid once; a later run
+`catalogue/products.csv` names an image and a movement per row. Submit, wait and save run in a mapped task
+group, so that one refused image does not keep the others from being saved. A row is paid once; a later run
 delivers what is there.
 
 Its form has *Plan only* switched on: then the log of each `submit` shows the exact request and its price, nothing is

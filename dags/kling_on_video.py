@@ -44,7 +44,7 @@ with DAG(
 
     @task(inlets=[VIDEO])
     def publish(inlet_events=None) -> list[str]:
-        """Copies what is new; a video that is there already stays as it is."""
+        """Copy what is new; a video that is there already stays as it is."""
         folder = ObjectStoragePath(PUBLISHED)
         folder.mkdir(parents=True, exist_ok=True)
         catalogue = folder / "videos.json"

@@ -24,7 +24,7 @@ _ORDER = ("waiting to start", "at work", "in the queue", "rendering", "to be tri
 
 def stages(instances: Iterable[Mapping[str, Any]], triggers: Iterable[Mapping[str, Any]]) -> Counter[str]:
     """How many task instances are where: a deferred one waits in the queue or for the end of its rendering."""
-    for_a_slot = {
+    in_queue = {
         (row["task_id"], row["map_index"])
         for row in triggers
         if str(row["classpath"]).endswith("KlingConcurrencyTrigger")
@@ -32,7 +32,7 @@ def stages(instances: Iterable[Mapping[str, Any]], triggers: Iterable[Mapping[st
     found: Counter[str] = Counter()
     for one in instances:
         if one["state"] == "deferred":
-            queued = (one["task_id"], one["map_index"]) in for_a_slot
+            queued = (one["task_id"], one["map_index"]) in in_queue
             found["in the queue" if queued else "rendering"] += 1
         else:
             found[_WORDS.get(one["state"] or "", "waiting to start")] += 1

@@ -13,9 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from demo.films import differences, read_film
 from demo.playground import REPOSITORY, VIDEOS, playground
 from demo.progress import Progress, sentence, stages
+from demo.videos import differences, read_video
 from tests.support.stack import AirflowApi, AirflowStack, StackError
 from tests.support.stopping import ended_by_signals
 
@@ -85,7 +85,7 @@ def run(stack: AirflowStack, progress: Progress) -> tuple[str, str]:
 
 
 def read_results(api: AirflowApi, run_id: str, videos: Path) -> list[Row]:
-    """A row for every instance of the video task, from its XCom, its manifest and its files."""
+    """Build a row for every instance of the video task, from its XCom, its manifest and its files."""
     instances = sorted(api.task_instances(DAG_ID, run_id, TASK_ID), key=lambda one: one["map_index"])
     return [
         read_result(api.xcom(DAG_ID, run_id, TASK_ID, one["map_index"]), one, videos) for one in instances
@@ -110,12 +110,12 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
         files.append(str(file.relative_to(videos) if file.is_relative_to(videos) else file))
         try:
             request = json.loads(manifest.read_text(encoding="utf-8"))["request"]
-            film = read_film(file)
+            video = read_video(file)
         except Exception as error:  # noqa: BLE001 - whatever PyAV or the disk says, it belongs into the table
             problems.append(f"{file.name} cannot be read back: {error}")
             continue
-        seconds.append(film.seconds)
-        problems += [f"{file.name}: {difference}" for difference in differences(film, request)]
+        seconds.append(video.seconds)
+        problems += [f"{file.name}: {difference}" for difference in differences(video, request)]
     return Row(
         file=" ".join(files) or str(result.get("name") or ""),
         seconds=seconds,
@@ -130,7 +130,7 @@ def read_result(result: dict[str, Any] | None, instance: dict[str, Any], videos:
 
 
 def explain(api: AirflowApi, run_id: str) -> list[str]:
-    """What the failed tasks say for themselves."""
+    """Return what the failed tasks say for themselves, a line each."""
     found = []
     for one in api.task_instances(DAG_ID, run_id):
         if one["state"] == "failed":
@@ -141,7 +141,7 @@ def explain(api: AirflowApi, run_id: str) -> list[str]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows in columns, and their sum; a line fits into a terminal of 100 columns."""
+    """Lay out the rows in columns, and their sum; a line fits into a terminal of 100 columns."""
     cells = [
         (
             _cut(row.file, 30),

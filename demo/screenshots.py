@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make screenshots``: the pictures of docs/monitoring.md, taken from a real run on the sandbox."""
+"""``make screenshots``: the screenshots of docs/monitoring.md, taken from a real run on the sandbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RENDER_SECONDS = 25
 CONCURRENCY = 3
 _FORBIDDEN = "A famous actor drinks our tea"
 
-#: What somebody may get wrong in a connection, and how it looks: picture -> fields beside type and id.
+#: What somebody may get wrong in a connection, and how it looks: screenshot -> fields beside type and id.
 MISTAKES: dict[str, dict[str, Any]] = {
     "wrong-key": {"password": "sk-typing-error"},
     "region": {"password": "sk-demo-china"},
@@ -59,7 +59,7 @@ class Studio:
 
     @contextmanager
     def page(self, path: str, theme: Any = "light", height: int = 900) -> Iterator[Page]:
-        """An open page of Airflow; nobody has to sign in here."""
+        """Open a page of Airflow; nobody has to sign in here."""
         page = new_page(self.browser, theme=theme, height=height)
         page.goto(self.stack.address + path)
         yield page
@@ -82,7 +82,7 @@ def main() -> None:
 
 @contextmanager
 def studio() -> Iterator[Studio]:
-    """A sandbox, Airflow with the example DAGs, and a browser."""
+    """Start a sandbox, Airflow with the example Dags, and a browser."""
     with (
         tempfile.TemporaryDirectory(prefix="kling-screenshots-") as videos,
         SandboxProcess(
@@ -109,7 +109,7 @@ def studio() -> Iterator[Studio]:
 
 
 def shoot(studio: Studio) -> None:
-    """All pictures, in the order in which things happen."""
+    """Take all screenshots, in the order in which things happen."""
     api = studio.stack.api
     for dag_id in ("kling_prompt_files", "kling_submit_wait_save"):
         api.wait_for_dag(dag_id)
@@ -132,7 +132,7 @@ def waiting(studio: Studio) -> None:
     with ExitStack() as opened:
         pages = {theme: opened.enter_context(studio.page("/plugin/kling-videos", theme)) for theme in THEMES}
         for theme, page in pages.items():
-            # The first films are done, others render, others wait.
+            # The first videos are done, others render, others wait.
             for state in ("rendering", "waiting_for_concurrency", "done"):
                 page.locator(f"article[data-state={state}]").first.wait_for(timeout=180_000)
             studio.take(page, f"gallery-waiting-{theme}")
@@ -154,7 +154,7 @@ def gallery(studio: Studio) -> None:
 
 
 def run_and_task(studio: Studio, run_id: str) -> None:
-    """The run's tab, and every tab of the task instance that says something of ours."""
+    """Take the run's tab, and every tab of the task instance that says something of ours."""
     run = f"/dags/kling_prompt_files/runs/{quote(run_id, safe='')}"
     task = f"{run}/tasks/video/mapped/0"
     with studio.page(f"{run}/plugin/kling-run-videos") as page:
@@ -184,7 +184,7 @@ def connection_form(studio: Studio) -> None:
     for theme in THEMES:
         with studio.page("/connections", theme, height=1500) as page:
             page.get_by_role("button", name="Add Connection").click()
-            page.locator("input[name=connection_id]").fill("kling_films")
+            page.locator("input[name=connection_id]").fill("kling_videos")
             page.get_by_role("combobox").first.click()
             page.keyboard.type("Kling")
             page.get_by_role("option", name="Kling").first.click()
@@ -195,10 +195,10 @@ def connection_form(studio: Studio) -> None:
 
 
 def connection_tests(studio: Studio) -> None:
-    """The button in the list of connections, once for a right one and for each mistake."""
+    """Press the button in the list of connections, once for a right one and for each mistake."""
     api = studio.stack.api
-    api.call("POST", "/connections", json=as_body("kling_films", studio.sandbox.connection))
-    tests = {"kling_films": "works"}
+    api.call("POST", "/connections", json=as_body("kling_videos", studio.sandbox.connection))
+    tests = {"kling_videos": "works"}
     for name, fields in MISTAKES.items():
         body = {"conn_type": "kling", "host": studio.sandbox.address, "extra": {"profile": "kling"}, **fields}
         body["host"] = body["host"].format(airflow=studio.stack.address)

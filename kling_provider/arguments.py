@@ -20,9 +20,9 @@ from kling_provider.api.suggestions import suggest
 from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.
-LONGEST_WAIT = timedelta(days=30)
+_LONGEST_WAIT = timedelta(days=30)
 #: The shortest time between two reads of one task, in seconds. All waiting tasks share the triggerer and the account.
-SHORTEST_POLL = 1.0
+_SHORTEST_POLL = 1.0
 _LONGEST_POLL = timedelta(days=1)
 #: What Jinja begins with.
 _JINJA = ("{{", "{%", "{#")
@@ -45,7 +45,7 @@ class Argument(NamedTuple):
 
 
 #: Settings that had another name in an earlier release, and what they are called.
-RENAMED = {"slot_timeout": "queue_timeout"}
+_RENAMED = {"slot_timeout": "queue_timeout"}
 
 
 def refuse_old_names(owner: str, given: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ def refuse_old_names(owner: str, given: Iterable[str]) -> None:
     :param owner: whose settings they are, for the message.
     :raises KlingRequestError: naming the new names.
     """
-    old = [f"{name} is called {RENAMED[name]} now." for name in given if name in RENAMED]
+    old = [f"{name} is called {_RENAMED[name]} now." for name in given if name in _RENAMED]
     if old:
         from kling_provider.exceptions import KlingRequestError
 
@@ -75,7 +75,7 @@ def accept_word(*allowed: str, optional: bool = False) -> Argument:
 
 
 def accept_duration(
-    *, at_least: float = 0.0, at_most: timedelta = LONGEST_WAIT, zero: bool = False
+    *, at_least: float = 0.0, at_most: timedelta = _LONGEST_WAIT, zero: bool = False
 ) -> Argument:
     """Accept seconds, or a ``timedelta``, and read them as seconds.
 
@@ -101,7 +101,7 @@ def accept_duration(
 
 def accept_interval() -> Argument:
     """Accept the seconds between two reads of one task."""
-    return accept_duration(at_least=SHORTEST_POLL, at_most=_LONGEST_POLL)
+    return accept_duration(at_least=_SHORTEST_POLL, at_most=_LONGEST_POLL)
 
 
 def accept_amount() -> Argument:
@@ -309,7 +309,7 @@ def poll_seconds(value: Any, default: float) -> float:
     :param default: for what is not a number.
     """
     try:
-        return min(max(_read_number(value), SHORTEST_POLL), _LONGEST_POLL.total_seconds())
+        return min(max(_read_number(value), _SHORTEST_POLL), _LONGEST_POLL.total_seconds())
     except ValueError:
         return default
 

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from airflow.sdk import Asset
 
-if TYPE_CHECKING:
-    from airflow.sdk import Asset
+__all__ = ["video_asset"]
 
 
 def video_asset(dag_id: str, task_id: str) -> Asset:
@@ -18,7 +16,8 @@ def video_asset(dag_id: str, task_id: str) -> Asset:
     Write ``schedule=video_asset("films", "video")`` to run a Dag for each video that the task ``video`` of the Dag ``films``
     makes. The event's ``extra`` describes the video.
 
-    :param task_id: including the ids of its task groups, as the UI shows it: ``film.save``.
+    :param dag_id: the id of the Dag that makes the videos.
+    :param task_id: the id of the task, including the ids of its task groups, as the UI shows it: ``film.save``.
     """
     # Name and uri are the same, so that a schedule that gives either finds it.
     address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"

@@ -12,18 +12,42 @@ from typing import TYPE_CHECKING, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
-from kling_provider.api.codes import KLING_CODES, Answer, Kind, TaskState
+from kling_provider.api.codes import TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kling_provider.api.problems import Problem
 
+__all__ = [
+    "KlingAuthError",
+    "KlingBalanceError",
+    "KlingBudgetError",
+    "KlingConcurrencyError",
+    "KlingConnectionMissing",
+    "KlingDuplicateUnknown",
+    "KlingError",
+    "KlingModelUnavailable",
+    "KlingModerationError",
+    "KlingRateLimitError",
+    "KlingRequestError",
+    "KlingServerError",
+    "KlingStorageError",
+    "KlingSubmitUnknown",
+    "KlingTaskFailed",
+    "KlingTaskFailedFinally",
+    "KlingTaskNotFound",
+    "KlingTimeout",
+]
+
 
 class KlingError(AirflowException):
-    """Base of all. ``code`` and ``request_id`` are Kling's, for its support.
+    """Base of all errors of this provider; its attributes are its parameters.
 
     :param message: what is wrong, what exists and is billed, and what to do.
+    :param code: Kling's error code, such as 1303, or the word of a gateway; ``None`` where no response had one.
+    :param request_id: Kling's id of the call, for its support.
+    :param http_status: the status of the response; ``None`` where none came.
     :param task_state: ``none`` (no task, nothing billed), ``exists``, or ``may_exist``.
     :param kling_task_id: the task that it is about.
     :param retry_after: seconds that the host asked to wait.
@@ -152,121 +176,3 @@ class KlingTaskFailedFinally(KlingTaskFailed, AirflowFailException):
 
 class KlingTimeout(KlingError):
     """The deadline passed. The task goes on at Kling and bills; a clear adopts it."""
-
-
-_ADVICE = {
-    1000: "Check the key in the connection's password.",
-    1001: "The connection has no password: put the API key there.",
-    1002: (
-        "Check that the key is whole and belongs to this region (extra region: global or china), and that "
-        "access key and secret key are used with the legacy API only."
-    ),
-    1003: "The clock of this machine is wrong by more than Kling allows.",
-    1004: "The clock of this machine is wrong by more than Kling allows.",
-    1103: "This account may not use this model or API: open it in Kling's console.",
-    1202: "Check the connection's host and api: this URL does not accept such a call.",
-    1203: "Check model and type, and the connection's host (and its path prefix) and api.",
-    1304: "This machine's address is not on the key's IP list: add it in Kling's console.",
-    1100: "The account is suspended: see Kling's console.",
-    1101: "The account is in arrears: top up in Kling's console.",
-    1102: "No units left of this kind: top up or buy a pack in Kling's console.",
-}
-
-#: What to do at a gateway, which has neither regions nor Kling's console.
-_ADVICE_ELSEWHERE = {
-    **_ADVICE,
-    1002: "Check that the key in the connection's password is whole, and that this very host gave it.",
-    1103: "The key may not use this model or API there: ask the host, or take another model.",
-    1304: "This machine's address is not on the key's IP list there.",
-    1100: "The account behind the key is suspended there.",
-    1101: "The account behind the key is in arrears there: top up where the key was made.",
-    1102: "Nothing is left there for this kind: top up where the key was made.",
-}
-
-_ADVICE_BY_KIND = {
-    Kind.AUTH: "Check the key in the connection's password.",
-    Kind.BALANCE: "No balance or quota is left there: top up where the key was made; the key itself is not at fault.",
-    Kind.INVALID: "Change the request.",
-    Kind.REFUSED: "Change the request.",
-    Kind.MODERATION: "Change the prompt or the images; a clear then makes the next attempt.",
-    Kind.RATE_LIMIT: "Too many calls at once: try again after a pause.",
-    Kind.NO_SLOT: "The account is at its concurrency limit: try again when one of its tasks has ended.",
-}
-
-#: With these an HTML page is the word of a server before the API, whose URL is right.
-_PAGES_OF_SERVERS = frozenset({408, 425, 429, 499})
-
-_CLASSES: dict[Kind, type[KlingError]] = {
-    Kind.AUTH: KlingAuthError,
-    Kind.TOKEN_TIME: KlingAuthError,
-    Kind.BALANCE: KlingBalanceError,
-    Kind.INVALID: KlingRequestError,
-    Kind.REFUSED: KlingRequestError,
-    Kind.MODERATION: KlingModerationError,
-    Kind.RATE_LIMIT: KlingRateLimitError,
-    Kind.NO_SLOT: KlingConcurrencyError,
-    Kind.SERVER: KlingServerError,
-    Kind.UNREADABLE: KlingServerError,
-    #: A success that names no task.
-    Kind.OK: KlingServerError,
-}
-
-
-def error_for(answer: Answer, doing: str, *, creating: bool = False) -> KlingError:
-    """Return the exception for a response that is no success, or that lacks the task which it should name.
-
-    :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
-    :param creating: the call was a create, so the text says whether anything was made.
-    """
-    said = "the answer names no task" if answer.ok else answer.message or "no readable answer"
-    where = f"code {answer.code}" if answer.code else f"HTTP {answer.http_status}"
-    if answer.http_status is None:
-        where = "no answer"
-    text = f"Could not {doing}: {said} ({where})."
-    advice = _choose_advice(answer)
-    if advice:
-        text += f" {advice}"
-    state = TaskState.NONE
-    if creating:
-        state = answer.task_state
-        text += (
-            " Nothing was made, nothing is billed."
-            if state is TaskState.NONE
-            else " A task may exist at Kling and may be billed."
-        )
-    # A status alone says nothing lasting about a read: the next one may be answered.
-    kind = KlingServerError if answer.kind is Kind.REFUSED and not creating else _CLASSES[answer.kind]
-    if creating and state is TaskState.NONE and answer.is_about_model and kind is KlingRequestError:
-        kind = KlingModelUnavailable
-    return kind(
-        text,
-        code=answer.code,
-        request_id=answer.request_id,
-        http_status=answer.http_status,
-        task_state=state,
-        retry_after=answer.retry_after,
-    )
-
-
-def _choose_advice(answer: Answer) -> str | None:
-    """Choose what the user can do about a response; ``None`` where there is nothing to say."""
-    status = answer.http_status
-    if status is None:
-        if answer.kind is not Kind.UNREADABLE or answer.task_state is not TaskState.NONE:
-            return None
-        return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
-    if isinstance(answer.code, int) and answer.code in KLING_CODES:
-        known = _ADVICE if answer.at_kling else _ADVICE_ELSEWHERE
-        return known.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)
-    if status == 413:
-        return "The request is too large for this host: make its images smaller, or give them as URLs."
-    if status in (404, 405) and answer.code is None:
-        return "This URL has no such path: check the connection's host (and its path prefix) and api."
-    if 300 <= status < 400:
-        return "This is not the URL of the API: check the connection's host (and its scheme and path prefix)."
-    if answer.page and status < 500 and status not in _PAGES_OF_SERVERS:
-        return (
-            "That is an HTML page, so this is not the URL of an API: check the connection's host (and its path "
-            "prefix) and api."
-        )
-    return _ADVICE_BY_KIND.get(answer.kind)

@@ -16,8 +16,8 @@ PLACES = ("name", "take", "type", "model", "run_id", "task_id", "map_index")
 #: Known of a task that exists, so for what saves it afterwards.
 PLACES_OF_TASKS = (*PLACES, "kling_task_id")
 
-ABSOLUTE = "is an absolute path; files go below destination: leave the first / out"
-OUTSIDE = "leads out of destination: leave .. out"
+ABSOLUTE = "is an absolute path: remove the first /, because files are saved below destination"
+OUTSIDE = "leads out of destination: remove .."
 NAMELESS = "ends with a /, so the file itself has no name"
 
 #: Control characters, marks that turn the direction of writing, and lone surrogates; what some file system, object
@@ -56,19 +56,19 @@ def parse_template(template: str, places: Sequence[str]) -> list[tuple[str, str 
     try:
         parsed = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(f"is no template: {error}") from None
+        raise ValueError(f"is not a valid template: {error}") from None
     pairs: list[tuple[str, str | None]] = []
     for literal, place, spec, conversion in parsed:
         if place is not None and place not in places:
             raise ValueError(_explain_unknown(place, places))
         if spec or conversion:
-            raise ValueError(f"takes {{{place}}} as it is, without ! and :")
+            raise ValueError(f"must have {{{place}}} without ! and :")
         pairs.append((literal, place))
     return pairs
 
 
 def _explain_unknown(place: str, places: Sequence[str]) -> str:
     if place == "kling_task_id":
-        return "has {kling_task_id}, which nobody knows before the payment; write {name}-{run_id}"
+        return "has {kling_task_id}, which is not known before the payment; write {name}-{run_id}"
     allowed = ", ".join(f"{{{one}}}" for one in places)
-    return f"has no place {{{place}}}.{suggest(place, places)} Allowed: {allowed}"
+    return f"has the unknown placeholder {{{place}}}.{suggest(place, places)} Allowed: {allowed}"

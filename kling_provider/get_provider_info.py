@@ -58,7 +58,7 @@ def get_provider_info() -> dict[str, Any]:
                         ),
                         "version_added": "0.1.0",
                         "type": "string",
-                        "example": "/data/videos, /mnt/films",
+                        "example": "/data/videos, /mnt/archive",
                         "default": None,
                     }
                 },

@@ -22,7 +22,7 @@ PayOncePer = Literal["run", "dag", "account"]
 SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "account")
 
 #: Attempts per intended video: a new one only after Kling itself failed the one before.
-MAX_ATTEMPTS = 20
+_MAX_ATTEMPTS = 20
 
 _VERSION = 1
 
@@ -86,7 +86,7 @@ class Identity:
             "take": self.take,
             "attempt": attempt,
         }
-        return f"af-{hash_owner(self.namespace, self.dag_id)}{_hash_value(document)[:32]}"
+        return f"af-{_hash_owner(self.namespace, self.dag_id)}{_hash_value(document)[:32]}"
 
     @property
     def key(self) -> str:
@@ -101,7 +101,7 @@ class Identity:
     @property
     def attempts(self) -> int:
         """Return how many attempts may be made: one under the user's own id."""
-        return 1 if self.own is not None else MAX_ATTEMPTS
+        return 1 if self.own is not None else _MAX_ATTEMPTS
 
     def attempt_of(self, external_task_id: str) -> int | None:
         """Return the attempt to which an external id belongs; ``None`` for an id of another identity."""
@@ -111,7 +111,7 @@ class Identity:
         return None
 
 
-def hash_owner(namespace: str, dag_id: str) -> str:
+def _hash_owner(namespace: str, dag_id: str) -> str:
     """Return 8 hex digits for the owner of an external id. ``dag_id`` is empty for the scope of a whole account."""
     return _hash_value([namespace, dag_id])[:8]
 
@@ -130,4 +130,4 @@ def is_ours(external_task_id: str | None, namespace: str, dag_ids: Sequence[str]
         return False
     if dag_ids is None:
         return True
-    return external_task_id[3:11] in {hash_owner(namespace, dag_id) for dag_id in dag_ids}
+    return external_task_id[3:11] in {_hash_owner(namespace, dag_id) for dag_id in dag_ids}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class HttpCall:
+class ApiRequest:
     """``path`` begins with a slash and is relative to the connection's base URL."""
 
     method: Literal["GET", "POST"]

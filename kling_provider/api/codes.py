@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP answer -> what happened, as data.
+"""An HTTP response -> what happened, as data.
 
 The table of codes is Kling's own (error code page, 22 rows). HTTP 429 alone says nothing: 1100, 1101, 1102 and 1304
 share it with 1302 and 1303 and are final. So the code decides, and the HTTP status only where no code of the table
@@ -27,8 +27,8 @@ class TaskState(StrEnum):
     MAY_EXIST = "may_exist"
 
 
-class Kind(StrEnum):
-    """What an answer means for a client."""
+class ErrorKind(StrEnum):
+    """What a response means: success, or which kind of error, and so who can repair it."""
 
     OK = "ok"
     AUTH = "auth"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
     INVALID = "invalid"
     MODERATION = "moderation"
     RATE_LIMIT = "rate_limit"
-    NO_SLOT = "no_slot"
+    CONCURRENCY_LIMIT = "concurrency_limit"
     #: Refused by the status alone (400, 413, 422, a redirect for good): a create made nothing; of a read it says nothing lasting.
     REFUSED = "refused"
     SERVER = "server"
@@ -46,31 +46,31 @@ class Kind(StrEnum):
     UNREADABLE = "unreadable"
 
 
-_KINDS: dict[int, Kind] = {
-    **dict.fromkeys((1000, 1001, 1002, 1103, 1304), Kind.AUTH),
-    **dict.fromkeys((1003, 1004), Kind.TOKEN_TIME),
-    **dict.fromkeys((1100, 1101, 1102), Kind.BALANCE),
-    **dict.fromkeys((1200, 1201, 1202, 1203), Kind.INVALID),
-    **dict.fromkeys((1300, 1301), Kind.MODERATION),
-    1302: Kind.RATE_LIMIT,
-    1303: Kind.NO_SLOT,
-    **dict.fromkeys((5000, 5001, 5002), Kind.SERVER),
+_KINDS: dict[int, ErrorKind] = {
+    **dict.fromkeys((1000, 1001, 1002, 1103, 1304), ErrorKind.AUTH),
+    **dict.fromkeys((1003, 1004), ErrorKind.TOKEN_TIME),
+    **dict.fromkeys((1100, 1101, 1102), ErrorKind.BALANCE),
+    **dict.fromkeys((1200, 1201, 1202, 1203), ErrorKind.INVALID),
+    **dict.fromkeys((1300, 1301), ErrorKind.MODERATION),
+    1302: ErrorKind.RATE_LIMIT,
+    1303: ErrorKind.CONCURRENCY_LIMIT,
+    **dict.fromkeys((5000, 5001, 5002), ErrorKind.SERVER),
 }
 
 #: Every code of Kling's own table but that of success.
 KLING_CODES = frozenset(_KINDS)
 
 #: Statuses with which a host refuses a call before it makes anything, and what they mean without a code of Kling's.
-_REFUSALS: dict[int, Kind] = {
-    401: Kind.AUTH,
-    402: Kind.BALANCE,
-    403: Kind.AUTH,
-    404: Kind.INVALID,
-    405: Kind.INVALID,
-    429: Kind.RATE_LIMIT,
-    **dict.fromkeys((301, 308, 400, 413, 415, 422), Kind.REFUSED),
+_REFUSALS: dict[int, ErrorKind] = {
+    401: ErrorKind.AUTH,
+    402: ErrorKind.BALANCE,
+    403: ErrorKind.AUTH,
+    404: ErrorKind.INVALID,
+    405: ErrorKind.INVALID,
+    429: ErrorKind.RATE_LIMIT,
+    **dict.fromkeys((301, 308, 400, 413, 415, 422), ErrorKind.REFUSED),
     # For now: some servers redirect while they are maintained.
-    **dict.fromkeys((302, 307), Kind.UNREADABLE),
+    **dict.fromkeys((302, 307), ErrorKind.UNREADABLE),
 }
 
 #: Codes, types and texts with which gateways say that no money is left; some do so with 401, 403 or 429.
@@ -95,14 +95,14 @@ _RATE_TEXTS = re.compile(r"rate.?limit|per (?:second|minute|hour)|\brpm\b|\btpm\
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer, or the lack of one.
+class ApiResponse:
+    """One response of the host, or the lack of one.
 
     ``task_state`` speaks of a *create*: ``none`` where the answer proves that no task was made,
     ``may_exist`` where it proves nothing. For reads it has no meaning.
     """
 
-    kind: Kind
+    kind: ErrorKind
     http_status: int | None = None
     code: int | str | None = None
     message: str = ""
@@ -118,7 +118,7 @@ class Answer:
     @property
     def ok(self) -> bool:
         """Tell whether the call succeeded."""
-        return self.kind is Kind.OK
+        return self.kind is ErrorKind.OK
 
     @property
     def is_about_model(self) -> bool:
@@ -128,8 +128,8 @@ class Answer:
     @property
     def is_temporary(self) -> bool:
         """Tell whether a later call may succeed: after too many calls, or a redirect that says so."""
-        redirected = self.kind is Kind.UNREADABLE and self.http_status in (302, 307)
-        return self.task_state is TaskState.NONE and (redirected or self.kind is Kind.RATE_LIMIT)
+        redirected = self.kind is ErrorKind.UNREADABLE and self.http_status in (302, 307)
+        return self.task_state is TaskState.NONE and (redirected or self.kind is ErrorKind.RATE_LIMIT)
 
     @property
     def is_duplicate(self) -> bool:
@@ -148,10 +148,12 @@ class Answer:
 
 
 def _says_no_task(message: str) -> bool:
-    return bool(re.search(r"\btask[ _](?:id )?(?:is |was |does )?not (?:found|exist)", message, re.IGNORECASE))
+    return bool(
+        re.search(r"\btask[ _](?:id )?(?:is |was |does )?not (?:found|exist)", message, re.IGNORECASE)
+    )
 
 
-def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> Answer:
+def parse_response(http_status: int, headers: Mapping[str, str], body: bytes) -> ApiResponse:
     """Read what one HTTP response means; never raise.
 
     Accepts what gateways change: ``code`` as int or text (``"0"``, ``"success"``), Kling's answer inside another one,
@@ -161,7 +163,7 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
     state = _decide_task_state(http_status, envelope)
     data, message = envelope.data, envelope.message
     if _is_success(http_status, envelope) or _is_accepted(http_status, envelope):
-        kind, code = Kind.OK, envelope.code
+        kind, code = ErrorKind.OK, envelope.code
         data = data if data is not None else envelope.whole
         state = TaskState.MAY_EXIST
     else:
@@ -171,14 +173,14 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes) -> An
             message = _explain_redirect(headers.get("Location"))
     if http_status >= 400 and envelope.task_data is not None and not envelope.is_wrapped_response:
         data = envelope.task_data  # wherever in the error it stands
-    return Answer(
+    return ApiResponse(
         kind,
         http_status,
         code,
         message,
         envelope.request_id or clean_text(headers.get("X-Request-Id") or "", 200) or None,
         data,
-        None if kind is Kind.OK else _parse_retry_after(headers.get("Retry-After")),
+        None if kind is ErrorKind.OK else _parse_retry_after(headers.get("Retry-After")),
         state,
         envelope.form is Form.PAGE,
     )
@@ -202,7 +204,7 @@ def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     if envelope.names_task or envelope.says_success:
         return TaskState.MAY_EXIST
     if envelope.kling_code is not None:
-        return TaskState.MAY_EXIST if _KINDS[envelope.kling_code] is Kind.SERVER else TaskState.NONE
+        return TaskState.MAY_EXIST if _KINDS[envelope.kling_code] is ErrorKind.SERVER else TaskState.NONE
     if http_status in _REFUSALS and envelope.form is not Form.CUT:
         return TaskState.NONE
     # With it gateways of the new-api family say that no channel has the model, before they ask anybody.
@@ -231,14 +233,14 @@ def _is_accepted(http_status: int, envelope: Envelope) -> bool:
     )
 
 
-def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> Kind:
+def _choose_kind(http_status: int, envelope: Envelope, state: TaskState) -> ErrorKind:
     if envelope.kling_code is not None:
         return _KINDS[envelope.kling_code]
     if state is TaskState.NONE:
         if http_status >= 400 and _is_about_quota(envelope):
-            return Kind.BALANCE
-        return _REFUSALS.get(http_status, Kind.INVALID)
-    return Kind.SERVER if http_status >= 500 and envelope.whole is not None else Kind.UNREADABLE
+            return ErrorKind.BALANCE
+        return _REFUSALS.get(http_status, ErrorKind.INVALID)
+    return ErrorKind.SERVER if http_status >= 500 and envelope.whole is not None else ErrorKind.UNREADABLE
 
 
 def _is_about_quota(envelope: Envelope) -> bool:
@@ -251,7 +253,7 @@ def _explain_redirect(location: str | None) -> str:
     """Describe a redirect, without the part of its URL that may grant access."""
     place = show_place(clean_text(location or "", 500))
     where = f" to {place}" if place else ""
-    return f"the host answered with a redirect{where[:200]}, which is never followed"
+    return f"the host answered with a redirect{where[:200]}, which is not followed"
 
 
 def _parse_retry_after(value: str | None) -> float | None:

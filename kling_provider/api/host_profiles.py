@@ -21,10 +21,10 @@ _ROWS = (
         "2026-09",
         locks=True,
         external_ids=True,
-        finds=True,
+        can_find_by_external_id=True,
         task_reads=True,
         account=True,
-        lax_words=False,
+        accepts_gateway_statuses=False,
     ),
     # Any host that we do not know: create and read by id, nothing else. The id is sent, and not checked.
     HostProfile(
@@ -63,7 +63,13 @@ _ROWS = (
     ),
     # The only gateway found with a list and a look-up by external id.
     HostProfile(
-        "kapon", "legacy", ("kapon.cloud",), "Kapon's documentation", "2026-10", external_ids=True, finds=True
+        "kapon",
+        "legacy",
+        ("kapon.cloud",),
+        "Kapon's documentation",
+        "2026-10",
+        external_ids=True,
+        can_find_by_external_id=True,
     ),
     # The model stands in the body, and one path reads all types.
     HostProfile(

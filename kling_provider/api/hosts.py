@@ -58,7 +58,7 @@ class HostProfile:
     #: Carries the address of a callback.
     callbacks: bool = True
     #: Finds tasks by external id.
-    finds: bool = False
+    can_find_by_external_id: bool = False
     #: The API whose path reads a task, where that is another than the one that makes it.
     read_api: str = ""
     #: ``GET /tasks`` with up to 20 ids and ``POST /tasks``.
@@ -66,7 +66,7 @@ class HostProfile:
     #: ``/account/costs``.
     account: bool = False
     #: Uses other status words than Kling, in any case.
-    lax_words: bool = True
+    accepts_gateway_statuses: bool = True
     #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
     #: along only where the connection has a namespace.
     needs_namespace: bool = False
@@ -95,7 +95,7 @@ class HostProfile:
         """Return what this host would drop silently, whatever the API design; such a request is not sent."""
         carried = {"external_task_id": self.external_ids, "callback_url": self.callbacks}
         return [
-            Problem(field, None, self.no_ids_reason)
+            Problem(field, None, f"must be left out: {self.no_ids_reason}")
             for field, is_carried in carried.items()
             if getattr(request, field) and not is_carried
         ]
@@ -103,7 +103,7 @@ class HostProfile:
     @property
     def no_ids_reason(self) -> str:
         """Return why external ids and callbacks are not sent to this host, for messages."""
-        why = f"a {self.name} host drops it silently; leave it out"
+        why = f"a {self.name} host drops it silently"
         if self.needs_namespace:
             why += (
                 " (or give the connection the extra namespace, a word of your own: installs since August 2026 pass it on, "
@@ -127,7 +127,12 @@ class HostProfile:
         """Return the profile for an API: the responses route reads one task by its id, and does nothing else."""
         if api == "responses":
             return replace(
-                self, external_ids=False, needs_namespace=False, finds=False, task_reads=False, account=False
+                self,
+                external_ids=False,
+                needs_namespace=False,
+                can_find_by_external_id=False,
+                task_reads=False,
+                account=False,
             )
         return replace(self, notice=self.notice_below_path) if self.api_below_path == api else self
 

@@ -86,7 +86,7 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
     return _build_unchecked(cls, fields), rest
 
 
-def write_type(field: str) -> str | None:
+def _write_type(field: str) -> str | None:
     """Suggest a type that accepts an input field: ``write type: image_to_video``; ``None`` for other fields.
 
     Of several types the plainest one, which comes first in the catalog.
@@ -110,9 +110,9 @@ def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"
         if (why := spec.request_class.foreign_fields.get(key)) is not None:
             return f"{said}: {why}"
-        return f"{said}; {way}" if (way := write_type(key)) else said
+        return f"{said}; {way}" if (way := _write_type(key)) else said
     if not suggest(key, spec.request_class.model_fields) and (near := suggest(key, legacy_names())):
-        return f"no such key.{near}"
+        return f"must be a known key.{near}"
     return None
 
 

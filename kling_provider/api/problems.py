@@ -34,7 +34,15 @@ class InvalidRequest(ValueError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(str(problem) for problem in problems))
+        super().__init__(join_problems(problems))
+
+
+def join_problems(problems: Iterable[Problem]) -> str:
+    """Join problems to one line: with semicolons, or with a blank after one that ends a sentence."""
+    text = ""
+    for problem in problems:
+        text += f"{'' if not text else ' ' if text.endswith(('.', '?')) else '; '}{problem}"
+    return text
 
 
 def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = None) -> Problem:
@@ -46,7 +54,8 @@ def unknown_key(key: str, found: Any, known: Iterable[str], hint: str | None = N
 
 
 def _say_no_such_key(key: str, known: Sequence[str]) -> str:
-    return f"no such key.{suggest(key, known) or ' Allowed: ' + ', '.join(known) + '.'}"
+    near = suggest(key, known)
+    return f"must be a known key.{near}" if near or not known else f"must be one of: {', '.join(known)}"
 
 
 def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
@@ -71,7 +80,7 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
             case "string_unicode":
                 halves = sorted({sign for sign in item["input"] if "\ud800" <= sign <= "\udfff"})
                 signs = ", ".join(f"U+{ord(sign):04X}" for sign in halves[:5])
-                problems.append(Problem(field, None, f"has characters that are no text: {signs}"))
+                problems.append(Problem(field, None, f"must have no characters that are not text: {signs}"))
                 continue
             case "string_type":
                 message = "must be text"
@@ -97,7 +106,7 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 )
                 message = _say_no_such_key(str(item["loc"][-1]), within)
             case "missing":
-                problems.append(Problem(field, None, "is missing"))
+                problems.append(Problem(field, None, "must be given"))
                 continue
             case "greater_than_equal":
                 message = f"must be {context['ge']:g} or more"

@@ -83,14 +83,14 @@ def strip_query(url: str) -> str:
     return url.partition("?")[0]
 
 
-def strip_user(netloc: str) -> str:
+def _strip_user(netloc: str) -> str:
     """Remove ``user:password@`` from the network location of a URL; host and port remain."""
     return netloc.rpartition("@")[2]
 
 
 def show_host(url: str) -> str:
     """Return host and port of a URL, for messages."""
-    return strip_user(urlsplit(url).netloc)
+    return _strip_user(urlsplit(url).netloc)
 
 
 def show_place(url: str) -> str:
@@ -101,7 +101,7 @@ def show_place(url: str) -> str:
     try:
         parts = urlsplit(url)
         if parts.hostname:
-            return f"{parts.scheme or 'https'}://{strip_user(parts.netloc)}{parts.path}"
+            return f"{parts.scheme or 'https'}://{_strip_user(parts.netloc)}{parts.path}"
     except ValueError:  # an IPv6 address without its end, a port that is no number
         pass
     return ""

@@ -68,16 +68,17 @@ def read_stated_failure(message: str, kling_task_id: str) -> dict[str, Any] | No
 
 
 def _find_text(value: Mapping[str, Any]) -> str | None:
-    output = value.get("output")
-    parts = [
-        part.get("text")
-        for item in (output if isinstance(output, list) else ())
-        if isinstance(item, Mapping)
-        for part in (item.get("content") if isinstance(item.get("content"), list) else ())
-        if isinstance(part, Mapping)
+    texts = [
+        part["text"]
+        for item in _list_mappings(value.get("output"))
+        for part in _list_mappings(item.get("content"))
+        if isinstance(part.get("text"), str) and part["text"].strip()
     ]
-    texts = [text for text in parts if isinstance(text, str) and text.strip()]
     return "\n".join(texts) if texts else None
+
+
+def _list_mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _parse_object(text: str) -> dict[str, Any] | None:

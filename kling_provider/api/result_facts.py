@@ -55,7 +55,7 @@ class ResultFacts(BaseModel):
             update={
                 "kling_task_id": task.kling_task_id,
                 "external_task_id": task.external_task_id or self.external_task_id,
-                "billing": billing_facts(task.billing),
+                "billing": _billing_facts(task.billing),
                 "created_at": format_time(task.created_at),
                 "finished_at": format_time(task.finished_at),
                 "expires_at": format_time(task.expires_at),
@@ -72,7 +72,7 @@ def format_time(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
+def _billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
     """Return what a task cost as JSON; amounts are text without an exponent."""
     return [
         {"charge_type": one.charge_type, "amount": format(one.amount, "f"), "currency": one.currency}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which parts of a URL only sign it, so that a link which was signed anew stands for the same file; and which may grant
-access, and are never shown.
+"""Which parts of a URL only sign it, and which may grant access.
+
+Without the parts that sign it, a link that was signed anew stands for the same file. What may grant access is never shown.
 
 Most names that signatures use mean something else elsewhere: ``sign=leo``, ``policy=home`` or ``exp=happy`` may
 choose the image. So nothing is left out for its name alone, only what stands beside the rest of its signature.

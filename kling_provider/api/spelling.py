@@ -67,7 +67,13 @@ def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Prob
         elif key in _LEGACY:
             ours, convert = _LEGACY[key]
             if ours in data:
-                problems.append(Problem(key, value, f"is the legacy name of {ours}; write only one of them"))
+                problems.append(
+                    Problem(
+                        key,
+                        value,
+                        f"must not be beside {ours}: it is the legacy name of the same field; write only one of them",
+                    )
+                )
                 continue
             try:
                 fields[ours] = convert(value)

@@ -97,8 +97,8 @@ class KlingTask:
     def moderated(self) -> bool:
         """Tell whether a failed task was refused for its content. Only its text says so: it has no code."""
         words = self.message.lower()
-        return self.status is TaskStatus.FAILED and any(sign in words for sign in MODERATION_SIGNS)
+        return self.status is TaskStatus.FAILED and any(sign in words for sign in _MODERATION_SIGNS)
 
 
 #: Texts of failed tasks that mean moderation. Seen live: "Failure to pass the risk control system".
-MODERATION_SIGNS = ("risk control", "content safety", "sensitive", "moderation", "platform policy", "violat")
+_MODERATION_SIGNS = ("risk control", "content safety", "sensitive", "moderation", "platform policy", "violat")

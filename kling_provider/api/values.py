@@ -39,7 +39,11 @@ def _to_plain_value(value: Any, where: str, problems: list[Problem]) -> Any:
         value = value.item()
     if type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value):
         problems.append(
-            Problem(where, None, "is NaN, the empty cell of a data frame: leave the key out, or give it None")
+            Problem(
+                where,
+                None,
+                "must not be NaN, the empty cell of a data frame: leave the key out, or give it None",
+            )
         )
         return None
     return value
@@ -56,7 +60,7 @@ def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
     def check_value(value: Any, where: str) -> None:
         if isinstance(value, str) and (bad := sorted(set(_NO_TEXT.findall(value)))):
             signs = ", ".join(f"U+{ord(sign):04X}" for sign in bad[:5])
-            problems.append(Problem(where, None, f"has characters that are no text: {signs}"))
+            problems.append(Problem(where, None, f"must have no characters that are not text: {signs}"))
         elif isinstance(value, Mapping):
             for key, item in value.items():
                 check_value(item, f"{where}.{_to_text_key(key)}" if where else _to_text_key(key))
@@ -69,7 +73,7 @@ def impossible_characters(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def one_form(text: str) -> str:
-    """Normalize ``text`` to Unicode's form C with ``\\n`` at the end of lines: the same from every editor and keyboard."""
+    r"""Normalize ``text`` to Unicode's form C with ``\n`` at the end of lines: the same from every editor and keyboard."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 

@@ -39,7 +39,7 @@ class Command:
     run: str
 
 
-GROUPS = {
+_GROUPS = {
     "claims": "Places that are kept for videos that are not saved yet",
     "memory": "What was paid, as far as Airflow Variables remember it",
 }
@@ -105,7 +105,7 @@ COMMANDS = (
 )
 
 
-def run_command(command: Command, arguments: argparse.Namespace) -> int:
+def _run_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run one command and return its exit code; an error of this provider is one line on stderr, and exit code 1."""
     from kling_provider.exceptions import KlingError
 
@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m kling_provider", description="Commands of the Kling AI provider."
     )
     groups = parser.add_subparsers(title="groups", metavar="GROUP", required=True)
-    for group, words in GROUPS.items():
+    for group, words in _GROUPS.items():
         below = groups.add_parser(group, help=words, description=words).add_subparsers(
             title="commands", metavar="COMMAND", required=True
         )
@@ -138,7 +138,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     one.add_argument(*argument.flags, **argument.options)
                 one.set_defaults(command=command)
     arguments = parser.parse_args(argv)
-    return run_command(arguments.command, arguments)
+    return _run_command(arguments.command, arguments)
 
 
 def get_airflow_commands() -> list[Any]:
@@ -150,7 +150,7 @@ def get_airflow_commands() -> list[Any]:
 
     def make_action(command: Command) -> ActionCommand:
         def carry_out(arguments: argparse.Namespace) -> None:
-            if code := run_command(command, arguments):
+            if code := _run_command(command, arguments):
                 raise SystemExit(code)
 
         return ActionCommand(
@@ -166,7 +166,7 @@ def get_airflow_commands() -> list[Any]:
             help=words,
             subcommands=[make_action(command) for command in COMMANDS if command.group == group],
         )
-        for group, words in GROUPS.items()
+        for group, words in _GROUPS.items()
     ]
     return [
         GroupCommand(

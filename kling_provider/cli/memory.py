@@ -55,7 +55,7 @@ def prune_command(arguments: argparse.Namespace) -> int:
     """Remove what is older than a number of days, after a question; return the exit code."""
     older_than = timedelta(days=arguments.older_than)
     with _report_database_errors():
-        old = list_old_memory(older_than)
+        old = _list_old_memory(older_than)
     for one in old:
         print_lines(_describe_record(one))
     if not old:
@@ -87,7 +87,7 @@ def list_memory() -> list[Remembered]:
     return sorted(found, key=lambda one: (one.at is not None, one.at or datetime.now(UTC), one.key))
 
 
-def list_old_memory(older_than: timedelta) -> list[Remembered]:
+def _list_old_memory(older_than: timedelta) -> list[Remembered]:
     """List the Variables whose paid call is older; those without a time are left out.
 
     :param older_than: the age from which on they are listed.
@@ -103,7 +103,7 @@ def prune_memory(older_than: timedelta) -> list[Remembered]:
 
     :param older_than: the age from which on they are removed.
     """
-    old = list_old_memory(older_than)
+    old = _list_old_memory(older_than)
     with create_session() as session:
         for one in old:
             session.execute(delete(Variable).where(Variable.key == one.key))

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import TaskDecorator
 
+__all__ = ["KlingDecoratedOperator", "kling_task"]
+
 
 class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
     """Generate a video from the request that a function returns; ``@task.kling`` makes this operator.

@@ -47,7 +47,7 @@ def recover_submission(
         what=sent.label,
         host=hook.connection.host,
         at_kling=hook.connection.profile.is_kling,
-        can_find_by_external_id=hook.connection.profile.finds,
+        can_find_by_external_id=hook.connection.profile.can_find_by_external_id,
         waits=state_machine.LOOKS,
     )
     found = drive_steps(steps, lambda step: run_free_step(hook, sent.type, step))
@@ -75,7 +75,7 @@ def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
             except KlingTaskNotFound:
                 return None
         case Wait(seconds):
-            log.info("Next look in %.0f s.", seconds)
+            log.info("Kling is asked again for the task of an earlier try in %.0f s.", seconds)
             return time.sleep(seconds)
     raise TypeError(f"{type!r} must be a step that costs nothing")
 
@@ -92,4 +92,4 @@ def mark_delivered(context: Mapping[str, Any], sent: SentRequest, files: Sequenc
         if sent.locked:
             records.forget()
     except Exception as error:  # noqa: BLE001 - the result is there, and its task is remembered
-        log.warning("Where the result of %s was saved could not be remembered: %s", sent.label, error)
+        log.warning("The place of the result of %s could not be remembered: %s", sent.label, error)

@@ -25,13 +25,13 @@ _SHORT = 100
 _SHOWN = ("name", "type", "prompt", "model", "duration", "take")
 
 
-def log_failure(error: KlingError) -> None:
+def _log_failure(error: KlingError) -> None:
     """Log a failure on lines of their own, before Airflow's trace: the first one is short."""
-    for line in split_lines(error):
+    for line in _split_lines(error):
         log.error("%s", line)
 
 
-def split_lines(error: KlingError) -> list[str]:
+def _split_lines(error: KlingError) -> list[str]:
     """Return a failure's text in lines: a sentence each, or a problem of the request each."""
     text = str(error)
     problems = [str(problem) for problem in error.problems]
@@ -100,7 +100,7 @@ def report_failures(
             yield
     except KlingError as error:
         told = error if complete is None else complete(error)
-        log_failure(told)
+        _log_failure(told)
         if push is not None:
             push(told)
         raise told from error.__cause__

@@ -173,9 +173,9 @@ def _find_at_host(
 ) -> dict[int, PaidResult]:
     """Find the tasks of external ids that did not fail; look-ups are free."""
     waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
-    if waiting and not hook.connection.profile.finds:
+    if waiting and not hook.connection.profile.can_find_by_external_id:
         log.info(
-            "%s finds no tasks by external id: what this run has paid and no file or memory knows counts as not paid.",
+            "%s finds no tasks by external id: what this run has paid counts as not paid where no file and no record shows it.",
             hook.connection.host,
         )
         return {}

@@ -21,9 +21,9 @@ def report_lineage(outcome: TaskOutcome, operator: Any) -> None:
     """Report datasets to Airflow's lineage collector, which drops them where nothing reads it."""
     collector = get_hook_lineage_collector()
     for address in outcome.input_urls:
-        collector.add_input_asset(context=operator, uri=remove_conn_id(address))
+        collector.add_input_asset(context=operator, uri=_remove_conn_id(address))
     for saved in outcome.files:
-        collector.add_output_asset(context=operator, uri=remove_conn_id(saved.file))
+        collector.add_output_asset(context=operator, uri=_remove_conn_id(saved.file))
 
 
 def describe_lineage(outcome: TaskOutcome | None) -> Any:
@@ -68,14 +68,14 @@ def dataset_name(address: str) -> tuple[str, str]:
 
     :param address: a path, or ``scheme://[conn@]place/rest``; queries are left out.
     """
-    parts = urlsplit(remove_conn_id(address))
+    parts = urlsplit(_remove_conn_id(address))
     if parts.scheme in ("", "file"):
         return "file", parts.path
     key = parts.path if parts.scheme in ("http", "https") else parts.path.lstrip("/")
     return f"{parts.scheme}://{parts.netloc}", key
 
 
-def remove_conn_id(address: str) -> str:
+def _remove_conn_id(address: str) -> str:
     """Return the address without the connection id that an ``ObjectStoragePath`` carries in it; a path gains ``file://``."""
     if "://" not in address:
         return f"file://{address}"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""To fail to tell never ends a wait, never fails a task whose result is saved, and never replaces a failure that was to be
-told of."""
+"""A failure to tell what happened (an XCom, an asset event, lineage) goes to the log and no further.
+
+It never ends a wait, never fails a task whose result is saved, and never replaces the failure that was to be told of.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ class TaskOutcome:
         facts, cost = self.facts, billing_text(self.facts.billing)
         lines = [
             f"Kling task {facts.kling_task_id}, external id {facts.external_task_id or 'none'}",
-            f"made {facts.created_at}, finished {facts.finished_at}; its link dies {facts.expires_at}",
+            f"made {facts.created_at}, finished {facts.finished_at}; its link expires {facts.expires_at}",
             f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if self.adopted else ''}",
         ]
         if self.saved is None:

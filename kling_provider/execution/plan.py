@@ -145,11 +145,13 @@ def plan_request(
         images=images,
     )
     if pay_once_per not in SCOPES:
-        raise KlingRequestError(f"pay_once_per must be one of {', '.join(SCOPES)}; found {pay_once_per!r}.")
+        raise KlingRequestError(
+            f"pay_once_per must be one of {', '.join(map(repr, SCOPES))}; found {pay_once_per!r}. Nothing was sent."
+        )
     if pay_once_per == "account" and lock is not Lock.LOCKED:
         raise KlingRequestError(
-            f"pay_once_per='account' needs a host that refuses duplicates, and {connection.host} does "
-            f"not for {request.model}: nothing was sent. It must be 'run' or 'dag' there."
+            f"pay_once_per must be 'run' or 'dag' for {request.model} at {connection.host}, which does not refuse a second "
+            "task for the same request; found 'account'. Nothing was sent."
         )
     return RequestPlan(
         request=request,

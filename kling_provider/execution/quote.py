@@ -137,7 +137,7 @@ def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | 
     try:
         running = hook.list_tasks(statuses=IN_FLIGHT)
     except KlingError as error:
-        log.warning("What is in flight could not be read: %s", error)
+        log.warning("The tasks in flight could not be read: %s", error)
         return None, Decimal(0)
     ours = {
         line.found.kling_task_id: line.price.units

@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 #: Seconds until a success without a result is read again: the state may be written before the result.
 LATE_OUTPUTS = 2.0
 
-_RETRY_MAKES_NEXT = (
-    "The retry (or a clear) has the next attempt made; Kling says whether this one was billed."
+_RETRY_MAKES_NEXT = "The retry (or a clear) makes the next attempt, which is another paid Kling task."
+_CLEAR_SUBMIT = (
+    "Clear the task that submitted it: that makes the next attempt. A retry of this task cannot help."
 )
-_CLEAR_SUBMIT = "Clear the task that submitted it: that has the next attempt made. A retry here cannot help."
 
 
 def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
@@ -38,7 +38,7 @@ def raise_if_failed(task: KlingTask, sent: SentRequest) -> None:
         return
     advice = _RETRY_MAKES_NEXT
     if sent.adopt:
-        advice = f"As long as the request says adopt: {sent.adopt}, a retry takes over the same one: take adopt out of it."
+        advice = f"As long as the request says adopt: {sent.adopt}, a retry adopts the same task: remove adopt from it."
     elif sent.own_external_task_id:
         advice = "Choose another external_task_id: an id can be used once only."
     raise build_task_failure(task, final=advice is not _RETRY_MAKES_NEXT, advice=advice)

@@ -11,6 +11,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
+from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask
@@ -128,7 +129,7 @@ class Submitter:
         return Submission(
             identity=plan.identity,
             lock=plan.lock,
-            can_find_by_external_id=connection.profile.finds,
+            can_find_by_external_id=connection.profile.can_find_by_external_id,
             at_kling=connection.profile.is_kling,
             batch=connection.profile.task_reads,
             look_first=self._look_first,
@@ -184,9 +185,14 @@ class Submitter:
     def _check_budget(self) -> None:
         price = self.plan.price
         if self._max_units is not None and (price.units is None or price.units > self._max_units):
+            if price.units is None:
+                must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
+                way = "Leave max_units out, or write a model of the price list."
+            else:
+                must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
+                way = "Raise max_units, or write a shorter duration or a lower resolution."
             raise KlingBudgetError(
-                f"Not sent: {self.plan.label} costs {price.as_text()}, and max_units is {self._max_units}. Nothing is "
-                "billed. Make it shorter or smaller, raise max_units, or leave it out for a model without a price."
+                f"max_units {must}; found {self._max_units}. Nothing was sent, nothing is billed. {way}"
             )
 
     def _is_at_limit(self) -> bool:
@@ -202,7 +208,7 @@ class Submitter:
         try:
             running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1)
         except KlingError as error:
-            log.info("What is in flight cannot be read now, so the request is sent: %s", error)
+            log.info("The tasks in flight cannot be read now, so the request is sent: %s", error)
             return False
         # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
         # queue finds that out with one try.

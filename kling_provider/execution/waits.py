@@ -20,12 +20,12 @@ from kling_provider.polling.wait_state import WaitState
 log = logging.getLogger(__name__)
 
 #: Airflow's own limit on a deferral is a net so much below the trigger's deadline.
-NET = timedelta(minutes=10)
+_NET = timedelta(minutes=10)
 
 
 def limit_of_deferral(deadline: float) -> timedelta:
     """Return Airflow's own limit for a trigger that ends at the epoch ``deadline``."""
-    return timedelta(seconds=max(0.0, deadline - time.time())) + NET
+    return timedelta(seconds=max(0.0, deadline - time.time())) + _NET
 
 
 def expect_end(task: KlingTask, model: str, seconds: int | None) -> float | None:

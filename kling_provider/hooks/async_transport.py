@@ -27,8 +27,8 @@ from kling_provider.hooks.responses import ACCEPTED_ENCODINGS, LARGEST_RESPONSE,
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from kling_provider.api.calls import HttpCall
-    from kling_provider.api.codes import Answer
+    from kling_provider.api.calls import ApiRequest
+    from kling_provider.api.codes import ApiResponse
 
 #: Bytes of a response that are read on the loop; larger ones in a thread.
 _SMALL = 32 * 1024
@@ -70,7 +70,7 @@ class AsyncTransport:
         )
         return cls(connection, options, route, session)
 
-    async def send_read(self, call: HttpCall) -> Answer:
+    async def send_read(self, call: ApiRequest) -> ApiResponse:
         """Send one read, and send it once more with a new token where Kling's clock differs from ours.
 
         :raises KlingRequestError: where the call cannot be made; nothing was sent.
@@ -85,7 +85,7 @@ class AsyncTransport:
         """Close the session."""
         await self.session.close()
 
-    async def _send_once(self, call: HttpCall, skew: float | None) -> tuple[Answer, Mapping[str, str]]:
+    async def _send_once(self, call: ApiRequest, skew: float | None) -> tuple[ApiResponse, Mapping[str, str]]:
         headers = {**self.options.headers, "Authorization": await self._make_authorization(skew)}
         try:
             async with self.session.request(

@@ -31,7 +31,7 @@ class KlingAsyncHook:
     Every method raises :class:`~kling_provider.exceptions.KlingError` by the table of error codes, and
     :class:`~kling_provider.exceptions.KlingServerError` where no readable answer came.
 
-    :param kling_conn_id: the Airflow connection.
+    :param kling_conn_id: the id of the connection, of type ``kling``.
     """
 
     def __init__(self, kling_conn_id: str = "kling_default") -> None:
@@ -52,17 +52,22 @@ class KlingAsyncHook:
     async def get_task(self, kling_task_id: str, *, type: str = "text_to_video") -> KlingTask:
         """Read one task.
 
-        :param type: the kind of request that made it (legacy reads are bound to a path).
-        :raises KlingTaskNotFound: where the host does not know the id.
+        :param kling_task_id: its id at Kling, not an external id.
+        :param type: the type of the request that made it; the legacy API needs it for reads.
+        :raises KlingTaskNotFound: where the host does not know the id: Kling forgets a task after 30 days.
+        :raises KlingRequestError: for an unknown ``type``.
         """
         return await self._run_operation(operations.read_task(await self.connection(), kling_task_id, type))
 
     async def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, KlingTask]:
-        """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result.
+        """Read many tasks, 20 per call where the host can.
 
-        :param type: the kind of request that made them (legacy reads are bound to a path).
+        :param kling_task_ids: their ids at Kling; each is read once.
+        :param type: the type of the request that made them; the legacy API needs it for reads.
+        :returns: the tasks by id; ids that the host does not know are missing.
+        :raises KlingRequestError: for one text where a list is meant.
         """
         return await self._run_operation(operations.read_tasks(await self.connection(), kling_task_ids, type))
 
@@ -71,6 +76,8 @@ class KlingAsyncHook:
 
         Where that is false the answer held an entry that cannot be read: read the missing ones alone.
 
+        :param kling_task_ids: at most 20 ids, which is Kling's limit for one call (observed: it refuses more with 1201).
+        :returns: the tasks by id, and whether the host does not know the missing ones.
         :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
         return await self._run_operation(operations.read_batch(await self.connection(), kling_task_ids))
@@ -78,9 +85,11 @@ class KlingAsyncHook:
     async def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, list[KlingTask]]:
-        """Find the tasks under each external id; ids under which the host knows nothing are missing.
+        """Find the tasks under each external id.
 
-        :param type: the kind of request that made them (legacy reads are bound to a path).
+        :param external_task_ids: the ids that were sent with the requests.
+        :param type: the type of the request that made them; the legacy API needs it for reads.
+        :returns: the tasks by external id; ids under which the host knows nothing are missing.
         :raises KlingRequestError: where the host cannot look external ids up.
         """
         return await self._run_operation(
@@ -96,13 +105,16 @@ class KlingAsyncHook:
         product_types: Sequence[str] = (),
         max_pages: int | None = None,
     ) -> list[KlingTask]:
-        """List the account's tasks of a window (default: Kling's, the last 30 days), 500 per call.
+        """List the account's tasks that were made in a window of time, 500 per call.
 
+        :param since: the start of the window; without a time zone it is local time. Default: Kling's, 30 days before
+            ``until``.
+        :param until: the end of the window; default: Kling's, now.
         :param statuses: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :param product_types: only these: ``video``, ``image``, ``try_on``.
-        :param max_pages: stop after so many pages; default: at the end.
+        :param max_pages: the number of calls to stop after; default: at the end of the list.
         :raises KlingRequestError: where the host or the credential has no list.
-        :raises KlingServerError: where the list has no end.
+        :raises KlingServerError: where the list does not end.
         """
         return await self._run_operation(
             operations.list_tasks(
@@ -116,9 +128,12 @@ class KlingAsyncHook:
         )
 
     async def account(self) -> tuple[Pack, ...]:
-        """Read the account's resource packs (units; the remaining ones may lag).
+        """Read the account's resource packs, in units. Kling says that what remains may lag by 12 hours.
+
+        Kling allows one such call per second and account, and refuses more with 1302.
 
         :raises KlingRequestError: where the host does not tell.
+        :raises KlingRateLimitError: where others ask as well.
         """
         return await self._run_operation(operations.read_account(await self.connection()))
 

@@ -9,7 +9,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from kling_provider.api.auth import AccessKey, Credential
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.task_log import hide_token_in_logs
 
 
@@ -27,14 +27,16 @@ def make_authorization(credential: Credential, *, skew: float | None = None) -> 
     return f"Bearer {token}"
 
 
-def skew_to_sign_again(answer: Answer, headers: Mapping[str, str], credential: Credential) -> float | None:
+def skew_to_sign_again(
+    answer: ApiResponse, headers: Mapping[str, str], credential: Credential
+) -> float | None:
     """Return the skew to sign with where a call should be sent once more, else ``None``.
 
     That is where Kling found a JWT early or late, made nothing, and said its own time. An API key does not expire.
     """
     if not isinstance(credential, AccessKey):
         return None
-    if answer.kind is not Kind.TOKEN_TIME or answer.task_state is not TaskState.NONE:
+    if answer.kind is not ErrorKind.TOKEN_TIME or answer.task_state is not TaskState.NONE:
         return None
     return read_skew(headers)
 

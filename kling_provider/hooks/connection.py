@@ -113,14 +113,14 @@ class KlingConnection:
         password = (connection.password or "").strip()
         if not password:
             raise KlingAuthError(
-                f"Connection {conn_id!r} has no password: put the API key there "
-                "(or the secret key, with the access key as login). Nothing was sent."
+                f"Connection {conn_id!r}: password must be the API key (or the secret key, with the access key as login); it "
+                "is empty. Nothing was sent."
             )
         hide_in_logs(password)
         if not password.isascii() or not password.isprintable() or " " in password:
             raise KlingAuthError(
-                f"Connection {conn_id!r}: the password holds a character that no key has (a space, a line break, a "
-                "letter with an accent): paste the key once more."
+                f"Connection {conn_id!r}: password must be a key without spaces, line breaks and letters with accents: paste "
+                "the key once more. Nothing was sent."
             )
         login = (connection.login or "").strip()
         api_key = not login
@@ -128,9 +128,9 @@ class KlingConnection:
         api = _read_choice(conn_id, "api", ours["api"], DIALECTS, profile.api if api_key else "legacy")
         if not api_key and api == "standard":
             raise KlingAuthError(
-                f"Connection {conn_id!r} has a login, so its password is a secret key, and the standard API takes "
-                "API keys only: make an API key in Kling's console and leave login empty, or set api to legacy. "
-                "Nothing was sent."
+                f"Connection {conn_id!r}: login must be empty on the standard API, which accepts API keys only (with a login, "
+                "the password is a secret key). Make an API key in Kling's console and leave login empty, or set the "
+                "extra api to legacy. Nothing was sent."
             )
         credential: Credential = ApiKey(password) if api_key else AccessKey(login, password)
         namespace = str(ours["namespace"] or "").strip()
@@ -157,7 +157,7 @@ def _explain_profile(said: Any, name: str, base_url: str) -> str:
     host = urlsplit(base_url).hostname
     if name != "gateway":
         return f"by its host, {host}"
-    return f"{host} is no host that is known; if it is Kling under another name, set profile to kling"
+    return f"{host} is not a known host; if it is Kling under another name, set the extra profile to kling"
 
 
 def read_connection(conn_id: str) -> Connection:
@@ -168,10 +168,10 @@ def read_connection(conn_id: str) -> Connection:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise KlingConnectionMissing(explain_missing_connection(conn_id)) from None
+        raise KlingConnectionMissing(_explain_missing_connection(conn_id)) from None
 
 
-def explain_missing_connection(conn_id: str) -> str:
+def _explain_missing_connection(conn_id: str) -> str:
     """Explain how to make a connection that is missing."""
     return (
         f"There is no connection {conn_id!r}. Make it in Airflow (Admin, Connections, type Kling), or with: airflow "
@@ -199,8 +199,8 @@ def _read_extras(connection: Connection) -> dict[str, Any]:
         near = get_close_matches(plain, _KNOWN_EXTRAS, n=1, cutoff=0.8)
         if near:
             raise KlingRequestError(
-                f"Connection {conn_id!r} has no extra {name!r}. Did you mean {near[0]!r}? Extras that are none of the "
-                "provider's are sent as HTTP headers, and this one looks like a slip. Nothing was sent."
+                f"Connection {conn_id!r}: extra {name!r} must be a known extra. Did you mean {near[0]!r}? Other extras are sent "
+                "as HTTP headers, and this one looks like a typing error. Nothing was sent."
             )
     return dict(extras)
 
@@ -219,8 +219,8 @@ def _build_base_url(connection: Connection) -> str:
     if not host:
         if schema not in ("", "http", "https"):
             raise KlingRequestError(
-                f"Connection {connection.conn_id!r}: schema is {schema!r} and host is empty. Write the whole URL into "
-                "host, or leave both empty. Nothing was sent."
+                f"Connection {connection.conn_id!r}: host must be the whole URL where schema is set; schema is {schema!r} and "
+                "host is empty. Write the URL into host, or leave both empty. Nothing was sent."
             )
         return ""
     if "://" not in host:
@@ -241,8 +241,8 @@ def _build_base_url(connection: Connection) -> str:
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise KlingRequestError(
-            f"Connection {connection.conn_id!r}: host must be a URL without user, password, query and fragment; the key "
-            "belongs into the password field."
+            f"Connection {connection.conn_id!r}: host must be a URL without user, password, query and fragment; write "
+            "the key into the field password."
         )
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that got no response -> an :class:`Answer` that says whether the request may have arrived, for both transports.
+"""A call that got no response -> an :class:`ApiResponse` that says whether the request may have arrived, for both transports.
 
 Only what failed before the connection stood counts as "not made": a name that is not known, a connect that was
 refused or timed out, TLS, a proxy that opened no way. After that a task may have been made, whatever failed.
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from urllib3 import exceptions as urllib3
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 
-LATE = "no answer in time"
-BROKEN = "the connection broke before an answer came"
+LATE = "no response in time"
+BROKEN = "the connection broke before a response came"
 NO_PROXY = "the proxy did not open a way to the host: check the proxy"
 NO_NAME = "the host's name is not known"
 LATE_CONNECT = "the host did not accept a connection in time"
@@ -28,14 +28,14 @@ def explain_tls(error: object) -> str:
     return f"TLS failed ({getattr(error, 'reason', None)}): check the scheme of host, and verify"
 
 
-def make_answer(reason: str, *, connected: bool) -> Answer:
+def make_answer(reason: str, *, connected: bool) -> ApiResponse:
     """Return the answer that represents a missing response.
 
     :param reason: in words without a URL: those may carry secrets.
     :param connected: the connection for this call was established, so that the request may have arrived.
     """
     state = TaskState.MAY_EXIST if connected else TaskState.NONE
-    return Answer(Kind.UNREADABLE, message=reason, task_state=state)
+    return ApiResponse(ErrorKind.UNREADABLE, message=reason, task_state=state)
 
 
 def explain_error(error: BaseException, *, connected: bool = False) -> str:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from kling_provider.exceptions import KlingError, KlingRateLimitError, KlingServerError
 
 if TYPE_CHECKING:
-    from kling_provider.api.calls import HttpCall
-    from kling_provider.api.codes import Answer
+    from kling_provider.api.calls import ApiRequest
+    from kling_provider.api.codes import ApiResponse
 
 #: Reads of one task at the same time, on hosts that read one task per call.
 _AT_ONCE = 8
@@ -31,8 +31,8 @@ class ReadCall:
     :param retry_after: the errors after which it may be tried again.
     """
 
-    call: HttpCall
-    parse: Callable[[Answer], Any]
+    call: ApiRequest
+    parse: Callable[[ApiResponse], Any]
     retry_after: tuple[type[KlingError], ...] = _FAULTS
 
 

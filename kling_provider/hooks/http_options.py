@@ -22,8 +22,8 @@ from requests.utils import select_proxy
 from kling_provider.exceptions import KlingRequestError
 
 #: Seconds until a connection stands, and between two pieces of an answer, where the connection says nothing.
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 10.0
+_READ_TIMEOUT = 60.0
 
 #: What HttpHook takes out of a connection's extras; all others it sends as headers.
 HTTP_OPTIONS = (
@@ -64,8 +64,8 @@ class HttpOptions:
     proxies: dict[str, str] | None = field(default=None, repr=False)
     verify: bool | str = True
     cert: str | tuple[str, str] | None = None
-    connect_timeout: float = CONNECT_TIMEOUT
-    read_timeout: float = READ_TIMEOUT
+    connect_timeout: float = _CONNECT_TIMEOUT
+    read_timeout: float = _READ_TIMEOUT
     #: Whether proxies and CA bundle of the environment count. Never netrc.
     trust_env: bool = True
 
@@ -183,7 +183,7 @@ def _find_change_time(path: str) -> int:
 
 def _refuse_password() -> str:
     """Refuse to ask for the password of a key: without this OpenSSL asks the terminal."""
-    raise ValueError("its key is encrypted, and nothing can ask for the password")
+    raise ValueError("its key must not be encrypted: no password for it can be given")
 
 
 def _check_header(name: str, value: Any) -> str:
@@ -204,7 +204,7 @@ def _check_header(name: str, value: Any) -> str:
 def _read_timeouts(value: Any) -> tuple[float, float]:
     """Read one number of seconds for both time-outs, or ``[connect, read]`` as requests takes it."""
     if value is None:
-        return CONNECT_TIMEOUT, READ_TIMEOUT
+        return _CONNECT_TIMEOUT, _READ_TIMEOUT
     pair = value if isinstance(value, list | tuple) else (value, value)
     try:
         connect, read = (float(part) for part in pair)

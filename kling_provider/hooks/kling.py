@@ -16,18 +16,19 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from kling_provider.api.codes import Answer, TaskState
+from kling_provider.api.codes import ApiResponse, TaskState
 from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import impossible_characters
-from kling_provider.exceptions import KlingError, KlingRequestError, error_for
+from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
 from kling_provider.hooks.own_task import choose_external_id
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.hooks.responses import parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
+
+__all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
@@ -56,7 +59,11 @@ class KlingHook(BaseHook):
     A free read is tried again after a fault of the host, or of the way to it. A paid call is sent once. Proxies, TLS,
     time-outs and header extras of the connection are those of providers-http, whose ``HttpHook`` makes the sessions.
 
-    :param kling_conn_id: the connection, of type ``kling``.
+    What its methods say of Kling is from https://kling.ai/document-api/, unless they say that it was observed. Each raises
+    :class:`~kling_provider.exceptions.KlingError`: by Kling's error code, or a
+    :class:`~kling_provider.exceptions.KlingServerError` where no readable response came.
+
+    :param kling_conn_id: the id of the connection, of type ``kling``.
     """
 
     conn_name_attr = "kling_conn_id"
@@ -82,6 +89,7 @@ class KlingHook(BaseHook):
     def validate_request(self, data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
         """Check a request, also for what this connection's host or API design would drop silently. Nothing is sent.
 
+        :param data: the request: a mapping, as operators take it, or what this method returned before.
         :raises KlingRequestError: with every problem in ``problems``.
         """
         try:
@@ -113,6 +121,7 @@ class KlingHook(BaseHook):
         ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task runs, a warning
         says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
 
+        :param request: the request; see :meth:`validate_request`, which checks it first.
         :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
             model has a lock). ``None`` sends none.
         :returns: the task as Kling describes it now; it may be one that was made before.
@@ -134,6 +143,8 @@ class KlingHook(BaseHook):
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
         """Prepare the paid call: URL, headers, body, proxy, certificates, time-outs. Nothing is sent.
 
+        :param request: the request, as :meth:`validate_request` returns it.
+        :param external_task_id: the external id to send; ``None`` sends none, and so does a host that takes none.
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
         profile = self.connection.profile
@@ -145,14 +156,16 @@ class KlingHook(BaseHook):
         try:
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
-            raise why.with_context(suffix=" Nothing was sent. Nothing was made, nothing is billed.") from None
+            raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
         model = legacy_name(request.model) if self.connection.dialect.design == "legacy" else request.model
         return replace(prepared, model=model)
 
-    def create(self, prepared: PreparedCall) -> tuple[Answer, KlingTask | None]:
+    def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
 
         An ambiguous answer may name a task, too: it is shown to people, who can look for it.
+
+        :param prepared: what :meth:`prepare_create` returned; it can be sent once.
         """
         try:
             answer = send_call(prepared)
@@ -172,17 +185,22 @@ class KlingHook(BaseHook):
     def get_task(self, kling_task_id: str, *, type: str = "text_to_video") -> KlingTask:
         """Read one task.
 
-        :param type: the kind of request that made it (legacy reads are bound to a path).
-        :raises KlingTaskNotFound: where the host does not know the id.
+        :param kling_task_id: its id at Kling, not an external id.
+        :param type: the type of the request that made it; the legacy API needs it for reads.
+        :raises KlingTaskNotFound: where the host does not know the id: Kling forgets a task after 30 days.
+        :raises KlingRequestError: for an unknown ``type``.
         """
         return self._run_operation(operations.read_task(self.connection, kling_task_id, type))
 
     def get_tasks(
         self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, KlingTask]:
-        """Read many tasks, 20 per call where the host can; ids that it does not know are missing in the result.
+        """Read many tasks, 20 per call where the host can.
 
-        :param type: the kind of request that made them (legacy reads are bound to a path).
+        :param kling_task_ids: their ids at Kling; each is read once.
+        :param type: the type of the request that made them; the legacy API needs it for reads.
+        :returns: the tasks by id; ids that the host does not know are missing.
+        :raises KlingRequestError: for one text where a list is meant.
         """
         return self._run_operation(operations.read_tasks(self.connection, kling_task_ids, type))
 
@@ -191,6 +209,8 @@ class KlingHook(BaseHook):
 
         Where that is false the answer held an entry that cannot be read: read the missing ones alone.
 
+        :param kling_task_ids: at most 20 ids, which is Kling's limit for one call (observed: it refuses more with 1201).
+        :returns: the tasks by id, and whether the host does not know the missing ones.
         :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
         return self._run_operation(operations.read_batch(self.connection, kling_task_ids))
@@ -198,9 +218,11 @@ class KlingHook(BaseHook):
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"
     ) -> dict[str, list[KlingTask]]:
-        """Find the tasks under each external id; ids under which the host knows nothing are missing.
+        """Find the tasks under each external id.
 
-        :param type: the kind of request that made them (legacy reads are bound to a path).
+        :param external_task_ids: the ids that were sent with the requests.
+        :param type: the type of the request that made them; the legacy API needs it for reads.
+        :returns: the tasks by external id; ids under which the host knows nothing are missing.
         :raises KlingRequestError: where the host cannot look external ids up.
         """
         return self._run_operation(operations.find_tasks(self.connection, external_task_ids, type))
@@ -214,13 +236,16 @@ class KlingHook(BaseHook):
         product_types: Sequence[str] = (),
         max_pages: int | None = None,
     ) -> list[KlingTask]:
-        """List the account's tasks of a window (default: Kling's, the last 30 days), 500 per call.
+        """List the account's tasks that were made in a window of time, 500 per call.
 
+        :param since: the start of the window; without a time zone it is local time. Default: Kling's, 30 days before
+            ``until``.
+        :param until: the end of the window; default: Kling's, now.
         :param statuses: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :param product_types: only these: ``video``, ``image``, ``try_on``.
-        :param max_pages: stop after so many pages; default: at the end.
+        :param max_pages: the number of calls to stop after; default: at the end of the list.
         :raises KlingRequestError: where the host or the credential has no list.
-        :raises KlingServerError: where the list has no end.
+        :raises KlingServerError: where the list does not end.
         """
         return self._run_operation(
             operations.list_tasks(
@@ -234,9 +259,12 @@ class KlingHook(BaseHook):
         )
 
     def account(self) -> tuple[Pack, ...]:
-        """Read the account's resource packs (units; the remaining ones may lag).
+        """Read the account's resource packs, in units. Kling says that what remains may lag by 12 hours.
+
+        Kling allows one such call per second and account, and refuses more with 1302.
 
         :raises KlingRequestError: where the host does not tell.
+        :raises KlingRateLimitError: where others ask as well.
         """
         return self._run_operation(operations.read_account(self.connection))
 

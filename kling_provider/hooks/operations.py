@@ -20,9 +20,9 @@ from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
     KlingServerError,
-    error_for,
 )
 from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
@@ -34,17 +34,17 @@ from kling_provider.hooks.responses import (
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
-    from kling_provider.api.calls import HttpCall
-    from kling_provider.api.codes import Answer
+    from kling_provider.api.calls import ApiRequest
+    from kling_provider.api.codes import ApiResponse
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.connection import KlingConnection
 
 #: Kling's own words for where a task stands, as its list takes them.
-STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
+_STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
 #: Those of them that count against the account's limit.
-IN_FLIGHT = STATUS_WORDS[:2]
+IN_FLIGHT = _STATUS_WORDS[:2]
 #: Kling's own words for what a task makes, as its list takes them.
-PRODUCT_TYPES = ("video", "image", "try_on")
+_PRODUCT_TYPES = ("video", "image", "try_on")
 
 #: Pages of a list, 500 tasks each, after which it is taken to have no end.
 _MOST_PAGES = 200
@@ -71,7 +71,7 @@ def read_tasks(
 ) -> Operation[dict[str, KlingTask]]:
     """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
-    alone = check_words(kling_task_ids, "kling_task_ids")
+    alone = _check_words(kling_task_ids, "kling_task_ids")
     if connection.profile.task_reads:
         batches, alone = _split_batches(alone), []
         for batch in batches:
@@ -97,7 +97,7 @@ def read_batch(
     :raises KlingRequestError: for more ids, and where the host reads one task per call.
     """
     _check_able(connection, connection.profile.task_reads, "reads one task per call")
-    batch = check_words(kling_task_ids, "kling_task_ids")
+    batch = _check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
             f"kling_task_ids must be at most {standard.MAX_IDS} for one call; found {len(batch)}. Nothing was sent."
@@ -116,12 +116,12 @@ def find_tasks(
 
     :raises KlingRequestError: where the host cannot look external ids up.
     """
-    _check_able(connection, connection.profile.finds, "finds no tasks by external id")
-    ids = check_words(external_task_ids, "external_task_ids")
+    _check_able(connection, connection.profile.can_find_by_external_id, "finds no tasks by external id")
+    ids = _check_words(external_task_ids, "external_task_ids")
     found: dict[str, list[KlingTask]] = {}
     for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
-        doing = f"look {', '.join(batch[:2])}{more} up at {connection.host}"
+        doing = f"look up {', '.join(batch[:2])}{more} at {connection.host}"
         found |= yield ReadCall(
             _make_find_call(connection, type, batch),
             partial(parse_found, connection, external_task_ids=batch, doing=doing),
@@ -143,14 +143,14 @@ def list_tasks(
     A host that repeats a cursor, or always has another one, has no end: that is an error, or (with ``max_pages``) the end.
 
     :raises KlingRequestError: where the host or the credential has no list.
-    :raises KlingServerError: where the list has no end.
+    :raises KlingServerError: where the list does not end.
     """
     _check_able(
         connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
     )
     _check_pages(max_pages)
-    statuses = check_words(statuses, "statuses", STATUS_WORDS)
-    product_types = check_words(product_types, "product_types", PRODUCT_TYPES)
+    statuses = _check_words(statuses, "statuses", _STATUS_WORDS)
+    product_types = _check_words(product_types, "product_types", _PRODUCT_TYPES)
     found: dict[str, KlingTask] = {}
     seen: set[str] = set()
     cursor: str | None = None
@@ -167,7 +167,7 @@ def list_tasks(
         if cursor in seen or pages >= _MOST_PAGES:
             if max_pages is not None:
                 break
-            raise KlingServerError(f"Could not list tasks at {connection.host}: the list has no end.")
+            raise KlingServerError(f"Could not list tasks at {connection.host}: the list does not end.")
         seen.add(cursor)
     return list(found.values())
 
@@ -196,7 +196,7 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     """
     host = f"{connection.host} ({connection.api} API, profile {connection.profile.name})"
 
-    def parse_any(answer: Answer) -> None:
+    def parse_any(answer: ApiResponse) -> None:
         if not answer.ok and not (answer.is_not_found and answer.code is not None):
             raise error_for(answer, f"read from {host}")
 
@@ -211,7 +211,7 @@ def check_host(connection: KlingConnection) -> Operation[str]:
 # -- calls and arguments ---------------------------------------------------------------------------------------
 
 
-def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) -> HttpCall:
+def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) -> ApiRequest:
     """Return the call that reads one task.
 
     ``/tasks`` knows the tasks of both API designs and needs no ``type``, so it is used where the host has it.
@@ -222,7 +222,7 @@ def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) 
     return connection.read_dialect.read(kind, kling_task_id)
 
 
-def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> HttpCall:
+def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> ApiRequest:
     """Return the call that finds the tasks of external ids.
 
     Legacy reads accept either id in the same place, one at a time.
@@ -262,7 +262,7 @@ def _check_pages(max_pages: Any) -> None:
         )
 
 
-def check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
+def _check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
     """Check a list of ids or words, and return each once. A single text is refused: it would be read letter by letter.
 
     :param what: for the message: ``"kling_task_ids"``.

@@ -53,7 +53,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         return ChosenId(None)
     identity = _build_identity(request, hook.connection.namespace, context)
     lock = profile.find_lock(request)
-    can_look = profile.finds and lock is not Lock.NONE
+    can_look = profile.can_find_by_external_id and lock is not Lock.NONE
     if lock is not Lock.LOCKED:
         log.warning(
             "%s has no lock against paying twice for %s: %s. KlingSubmitOperator stops where that is not known.",

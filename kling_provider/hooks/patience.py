@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an answer may take as a whole. A socket's time-out counts from byte to byte, so one byte now and then would
-hold a worker for ever."""
+"""How long an answer may take as a whole.
+
+A socket's time-out counts from byte to byte, so one byte now and then would hold a worker for ever.
+"""
 
 from __future__ import annotations
 

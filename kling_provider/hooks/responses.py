@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What came over the wire -> tasks, packs or an error, for both hooks. No I/O.
 
-First bytes become an :class:`~kling_provider.api.codes.Answer` (:func:`read_response`), then an answer what was asked for
+First bytes become an :class:`~kling_provider.api.codes.ApiResponse` (:func:`read_response`), then an answer what was asked for
 (``parse_…``).
 """
 
@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kling_provider.api.account import parse_account
-from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
 from kling_provider.api.responses_route import read_stated_failure
 from kling_provider.api.tasks import TaskStatus
-from kling_provider.exceptions import KlingServerError, KlingTaskNotFound, error_for
+from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
+from kling_provider.hooks.response_errors import error_for
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
@@ -37,36 +38,38 @@ ACCEPTED_ENCODINGS = "gzip, deflate"
 
 def read_response(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
-) -> Answer:
+) -> ApiResponse:
     """Read what an HTTP response means, and hide the key where the response repeats it.
 
     :param authorization: the header that was sent.
     :param at_kling: it comes from Kling's own host, and no gateway.
     """
     key = authorization.removeprefix("Bearer ")
-    answer = read_answer(status, headers, redact_key_in_body(body, key))
+    answer = parse_response(status, headers, redact_key_in_body(body, key))
     return replace(answer, message=redact_key(answer.message, key), at_kling=at_kling)
 
 
 def read_packed_response(
     status: int, headers: Mapping[str, str], body: bytes, authorization: str, *, at_kling: bool = True
-) -> Answer:
+) -> ApiResponse:
     """Read a response whose body may be compressed.
 
     At most :data:`LARGEST_RESPONSE` is unpacked.
     """
     unpacked = _unpack_body(body, (headers.get("Content-Encoding") or "").strip().lower())
     if unpacked is None:
-        return Answer(Kind.UNREADABLE, status, message="the answer cannot be unpacked", at_kling=at_kling)
+        return ApiResponse(
+            ErrorKind.UNREADABLE, status, message="the response cannot be unpacked", at_kling=at_kling
+        )
     if len(unpacked) > LARGEST_RESPONSE:
         return refuse_large_response(status, at_kling=at_kling)
     return read_response(status, headers, unpacked, authorization, at_kling=at_kling)
 
 
-def refuse_large_response(status: int, *, at_kling: bool) -> Answer:
+def refuse_large_response(status: int, *, at_kling: bool) -> ApiResponse:
     """Return the answer that represents a response that is too large to be read."""
-    text = f"the answer is larger than {LARGEST_RESPONSE // 1024**2} MB, which is none of an API"
-    return Answer(Kind.UNREADABLE, status, message=text, at_kling=at_kling)
+    text = f"the response is larger than {LARGEST_RESPONSE // 1024**2} MB, which is no response of an API"
+    return ApiResponse(ErrorKind.UNREADABLE, status, message=text, at_kling=at_kling)
 
 
 def _unpack_body(body: bytes, encoding: str) -> bytes | None:
@@ -87,17 +90,17 @@ def _unpack_body(body: bytes, encoding: str) -> bytes | None:
 # -- tasks -----------------------------------------------------------------------------------------------------
 
 
-def parse_created(connection: KlingConnection, answer: Answer) -> KlingTask | None:
+def parse_created(connection: KlingConnection, answer: ApiResponse) -> KlingTask | None:
     """Parse the task that the answer to a create names; ``None`` where it names none."""
     try:
-        task = parse_task(answer.data, lax_words=connection.profile.lax_words)
+        task = parse_task(answer.data, accepts_gateway_statuses=connection.profile.accepts_gateway_statuses)
     except UnreadableTask:
         return None
     # Some gateways answer with the id alone.
     return task if task.status_word else replace(task, status=TaskStatus.SUBMITTED)
 
 
-def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask:
+def parse_one(connection: KlingConnection, answer: ApiResponse, kling_task_id: str) -> KlingTask:
     """Parse the task in the answer to a read of one id.
 
     :raises KlingTaskNotFound: where the host does not know the id.
@@ -116,7 +119,7 @@ def parse_one(connection: KlingConnection, answer: Answer, kling_task_id: str) -
     )
 
 
-def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask | None:
+def parse_known(connection: KlingConnection, answer: ApiResponse, kling_task_id: str) -> KlingTask | None:
     """Parse the task in the answer to a read of one id; return ``None`` where the host does not know it.
 
     :raises KlingError: for any other answer that is no success.
@@ -131,21 +134,29 @@ def parse_known(connection: KlingConnection, answer: Answer, kling_task_id: str)
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
         if kling_task_id not in found and not complete:
-            raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
+            raise _make_unreadable_error(
+                answer, doing, "the response is not about the task that was asked for"
+            )
         return found.get(kling_task_id)
     try:
-        return parse_task(answer.data, lax_words=connection.profile.lax_words, kling_task_id=kling_task_id)
+        return parse_task(
+            answer.data,
+            accepts_gateway_statuses=connection.profile.accepts_gateway_statuses,
+            kling_task_id=kling_task_id,
+        )
     except UnreadableTask as why:
         raise _make_unreadable_error(answer, doing, why) from None
 
 
-def _read_stated_failure(connection: KlingConnection, answer: Answer, kling_task_id: str) -> KlingTask | None:
+def _read_stated_failure(
+    connection: KlingConnection, answer: ApiResponse, kling_task_id: str
+) -> KlingTask | None:
     """Read a failed task out of an error: some gateways tell of one with an error's HTTP status."""
     if connection.profile.is_kling:
         return None
     for data in (answer.data, read_stated_failure(answer.message, kling_task_id)):
         try:
-            task = parse_task(data, lax_words=True, kling_task_id=kling_task_id)
+            task = parse_task(data, accepts_gateway_statuses=True, kling_task_id=kling_task_id)
         except UnreadableTask:
             continue
         if task.status is TaskStatus.FAILED:
@@ -154,7 +165,7 @@ def _read_stated_failure(connection: KlingConnection, answer: Answer, kling_task
 
 
 def parse_batch(
-    connection: KlingConnection, answer: Answer, kling_task_ids: Collection[str], doing: str
+    connection: KlingConnection, answer: ApiResponse, kling_task_ids: Collection[str], doing: str
 ) -> tuple[dict[str, KlingTask], bool]:
     """Parse the tasks in the answer to a read of many ids, and tell whether the host does not know the missing ones.
 
@@ -168,7 +179,7 @@ def parse_batch(
 
 
 def parse_found(
-    connection: KlingConnection, answer: Answer, external_task_ids: Collection[str], doing: str
+    connection: KlingConnection, answer: ApiResponse, external_task_ids: Collection[str], doing: str
 ) -> dict[str, list[KlingTask]]:
     """Parse the tasks in the answer to a look-up of external ids; ids that the host does not know are missing.
 
@@ -185,7 +196,9 @@ def parse_found(
         others = any(task.external_task_id not in (None, *external_task_ids) for task in tasks)
     else:
         try:
-            tasks = [parse_task(answer.data, lax_words=connection.profile.lax_words)]
+            tasks = [
+                parse_task(answer.data, accepts_gateway_statuses=connection.profile.accepts_gateway_statuses)
+            ]
         except UnreadableTask as why:
             raise _make_unreadable_error(answer, doing, why) from None
         (one,), unreadable = external_task_ids, 0
@@ -197,11 +210,11 @@ def parse_found(
         if task.external_task_id in external_task_ids:
             found.setdefault(str(task.external_task_id), []).append(task)
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
-        raise _make_unreadable_error(answer, doing, "the answer is not about the task that was asked for")
+        raise _make_unreadable_error(answer, doing, "the response is not about the task that was asked for")
     return found
 
 
-def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[KlingTask], str | None]:
+def parse_list_page(connection: KlingConnection, answer: ApiResponse) -> tuple[list[KlingTask], str | None]:
     """Parse one page of a list, and return its tasks and the cursor of the next page, or ``None``.
 
     :raises KlingError: for an answer that is no success, or not a page of tasks.
@@ -215,7 +228,7 @@ def parse_list_page(connection: KlingConnection, answer: Answer) -> tuple[list[K
         raise _make_unreadable_error(answer, doing, why) from None
 
 
-def parse_packs(connection: KlingConnection, answer: Answer) -> tuple[Pack, ...]:
+def parse_packs(connection: KlingConnection, answer: ApiResponse) -> tuple[Pack, ...]:
     """Parse the account's packs.
 
     :raises KlingError: for an answer that is no success.
@@ -225,16 +238,16 @@ def parse_packs(connection: KlingConnection, answer: Answer) -> tuple[Pack, ...]
     return parse_account(answer.data)
 
 
-def _parse_many(connection: KlingConnection, answer: Answer, doing: str) -> tuple[list[KlingTask], int]:
+def _parse_many(connection: KlingConnection, answer: ApiResponse, doing: str) -> tuple[list[KlingTask], int]:
     if not answer.ok:
         raise error_for(answer, doing)
     try:
-        return parse_tasks(answer.data, lax_words=connection.profile.lax_words)
+        return parse_tasks(answer.data, accepts_gateway_statuses=connection.profile.accepts_gateway_statuses)
     except UnreadableTask as why:
         raise _make_unreadable_error(answer, doing, why) from None
 
 
-def _make_unreadable_error(answer: Answer, doing: str, why: object) -> KlingServerError:
+def _make_unreadable_error(answer: ApiResponse, doing: str, why: object) -> KlingServerError:
     return KlingServerError(
         f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
     )

@@ -23,7 +23,7 @@ from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
 from kling_provider.hooks.connection_errors import explain_error, make_answer
@@ -33,7 +33,7 @@ from kling_provider.hooks.responses import LARGEST_RESPONSE, read_response, refu
 
 if TYPE_CHECKING:
     from kling_provider.api.auth import Credential
-    from kling_provider.api.calls import HttpCall
+    from kling_provider.api.calls import ApiRequest
     from kling_provider.hooks.connection import KlingConnection
 
 
@@ -157,7 +157,7 @@ class SyncTransport:
         self._connection = connection
         self._http = _SessionMaker(connection)
 
-    def send_read(self, call: HttpCall) -> Answer:
+    def send_read(self, call: ApiRequest) -> ApiResponse:
         """Send a free call, on a connection that is kept open for the next one.
 
         :raises KlingRequestError: where the call cannot be made; nothing was sent.
@@ -205,7 +205,7 @@ class _SessionMaker(HttpHook):
         )
 
 
-def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) -> PreparedCall:
+def prepare_call(session: Session, connection: KlingConnection, call: ApiRequest) -> PreparedCall:
     """Prepare a call for :func:`send_call`.
 
     :param session: with the connection's own headers, proxies and certificates.
@@ -243,7 +243,7 @@ def prepare_call(session: Session, connection: KlingConnection, call: HttpCall) 
     )
 
 
-def send_call(prepared: PreparedCall) -> Answer:
+def send_call(prepared: PreparedCall) -> ApiResponse:
     """Send a call once, without redirects and without any library's retry; never raise, whatever happens.
 
     Where Kling found the token early or late, nothing was made: the call gets a token by Kling's clock, and is sent once
@@ -257,7 +257,7 @@ def send_call(prepared: PreparedCall) -> Answer:
     return answer
 
 
-def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
+def _send_once(prepared: PreparedCall) -> tuple[ApiResponse, Mapping[str, str]]:
     try:
         # Not by the session: that looks at the address of a redirect even where it is told not to follow.
         settings = {**prepared.settings, "stream": True}
@@ -279,7 +279,7 @@ def _send_once(prepared: PreparedCall) -> tuple[Answer, Mapping[str, str]]:
     )
     if response.status_code == 407 and prepared.is_read_by_proxy:
         text = "the proxy requires a user name and a password: write them into its URL"
-        answer = replace(answer, kind=Kind.INVALID, message=text, task_state=TaskState.NONE)
+        answer = replace(answer, kind=ErrorKind.INVALID, message=text, task_state=TaskState.NONE)
     return answer, response.headers
 
 

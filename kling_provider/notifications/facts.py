@@ -21,10 +21,12 @@ NAMES = tuple(
     dict.fromkeys(
         (
             *("title", "name", "prompt", "model", "state", "reason", "cost", "kling_task_id"),
-            *("file", "poster", "manifest", "video", "picture", "gallery", "log", *_PLAIN),
+            *("file", "poster", "manifest", "video", "image", "gallery", "log", *_PLAIN),
         )
     )
 )
+#: What had another name before, and its name now.
+_RENAMED = {"picture": "image"}
 _TITLES = {
     "done": "Kling video done",
     "failed": "Kling video failed",
@@ -64,6 +66,13 @@ class Facts(Mapping[str, "str | None"]):
         self._exception = context.get("exception")
 
     def __getitem__(self, name: str) -> str | None:
+        if name in _RENAMED:
+            from kling_provider.exceptions import KlingRequestError
+
+            # Jinja takes a KeyError for an empty value: the line would be missing, and no word said why.
+            raise KlingRequestError(
+                f"text: kling.{name} must be kling.{_RENAMED[name]}, which is its name now."
+            )
         if name not in NAMES:
             raise KeyError(name)
         find = getattr(self, f"_get_{name}", None)
@@ -180,7 +189,7 @@ class Facts(Mapping[str, "str | None"]):
             else None
         )
 
-    def _get_picture(self) -> str | None:
+    def _get_image(self) -> str | None:
         if not (poster := self._get_poster()):
             return None
         return _make_absolute(build_poster_url(*self._instance_key, 0)) or poster

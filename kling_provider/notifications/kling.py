@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
+__all__ = ["KlingNotifier"]
+
 #: The default text; empty lines are left out of the message.
-TEXT = """\
+_TEXT = """\
 {{ kling.title }}: {{ kling.name }}
 {{ kling.reason or kling.prompt }}
 {% if kling.cost %}Cost: {{ kling.cost }}{% endif %}
 {% if kling.file %}File: {{ kling.file }}{% endif %}
-{% if kling.picture %}Picture: {{ kling.picture }}{% endif %}
+{% if kling.image %}Image: {{ kling.image }}{% endif %}
 {% if kling.gallery %}Gallery: {{ kling.gallery }}{% endif %}
 {% if kling.log %}Log: {{ kling.log }}{% endif %}
 """
@@ -41,9 +43,9 @@ class KlingNotifier(BaseNotifier):
     :param http_conn_id: the id of an HTTP connection with the webhook's URL. (templated)
     :param endpoint: the rest of the URL, if it is not in the connection. (templated)
     :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
-        file poster manifest video picture gallery log type take external_task_id created_at finished_at expires_at``
+        file poster manifest video image gallery log type take external_task_id created_at finished_at expires_at``
         (texts or ``None``; ``file`` and ``poster`` are in the storage,
-        ``video`` and ``picture`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
+        ``video`` and ``image`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
         beside Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that a prompt cannot mention
         users. (templated)
     :param payload: further keys of the JSON, such as ``{"channel": "#videos"}``. (templated)
@@ -56,7 +58,7 @@ class KlingNotifier(BaseNotifier):
         *,
         http_conn_id: str = "kling_webhook",
         endpoint: str | None = None,
-        text: str = TEXT,
+        text: str = _TEXT,
         payload: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:

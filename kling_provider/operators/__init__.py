@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The operators; :mod:`.kling` is where users import them from."""

@@ -43,8 +43,8 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
         "destination": destination,
         "url_route": url_route,
         "bundle_url": "kling/static/gallery.js",
-        "icon": "kling/static/film.svg",
-        "icon_dark_mode": "kling/static/film-dark.svg",
+        "icon": "kling/static/video.svg",
+        "icon_dark_mode": "kling/static/video-dark.svg",
         **more,
     }
 

@@ -16,10 +16,10 @@ The limit is given (by the connection or the name of the account's pack) or lear
 from __future__ import annotations
 
 #: Seconds between a refusal, or a probe, and the next probe.
-PROBE = 30.0
+_PROBE = 30.0
 #: Refusals in spite of estimated capacity, one after another, before the estimate is lowered. One alone may be a
 #: coincidence: another client was faster, or there were too many calls in a second (the same code, 1303).
-REFUSALS_BEFORE_LOWERING = 2
+_REFUSALS_BEFORE_LOWERING = 2
 
 
 class CapacityEstimate:
@@ -45,7 +45,7 @@ class CapacityEstimate:
         """
         self._refused = True
         self._in_spite |= in_spite
-        self._probe_at = now + PROBE
+        self._probe_at = now + _PROBE
 
     def record_acceptance(self, *, probe: bool) -> None:
         """Note a task that was woken and that Kling has accepted.
@@ -90,7 +90,7 @@ class CapacityEstimate:
         """
         if not self._may_probe or now < self._probe_at:
             return False
-        self._probe_at = now + PROBE
+        self._probe_at = now + _PROBE
         return True
 
     def _after_refusal(self, fullest: int, unknown: int, limit: int | None) -> None:
@@ -98,7 +98,7 @@ class CapacityEstimate:
             self._others = max(0, min(fullest - limit, unknown))
         count = fullest - self._others
         self._strikes += self._in_spite
-        if self._strikes >= REFUSALS_BEFORE_LOWERING:
+        if self._strikes >= _REFUSALS_BEFORE_LOWERING:
             # The account allows less than we believed.
             self._learned = count if limit is None else min(count, limit)
         elif limit is None:

@@ -182,7 +182,7 @@ class Poller:
         except KlingError as error:
             self._note_failure(self._find_unsettled(keys, began), error)
         except Exception:
-            log.exception("A tick failed; the next one comes.")
+            log.exception("A round of reads failed; the next round reads again.")
             inside = KlingServerError("the read failed inside this provider, see the triggerer's log")
             self._note_failure(self._find_unsettled(keys, began), inside)
         finally:
@@ -207,7 +207,7 @@ class Poller:
         try:
             listed = await hook.list_tasks(statuses=IN_FLIGHT, max_pages=_LIST_PAGES)
         except KlingError as error:
-            log.info("No list, reading by id: %s", error)
+            log.info("The tasks could not be listed, so each is read by its id: %s", error)
             return
         for task in listed:
             if task.status.running:
@@ -299,8 +299,10 @@ class Poller:
 
 
 def start_apart(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
-    """Start shared work, kept alive by ``tasks``, in an empty context: its log lines belong to no task instance,
-    least of all to whichever came first."""
+    """Start shared work in an empty context, kept alive by ``tasks``.
+
+    So its log lines belong to no task instance, least of all to whichever came first.
+    """
     task = asyncio.get_running_loop().create_task(work, context=Context())
     tasks.add(task)
     task.add_done_callback(tasks.discard)

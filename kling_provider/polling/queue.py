@@ -20,7 +20,7 @@ from kling_provider.polling.capacity import CapacityEstimate
 #: Seconds after which a grant of which nothing was seen no longer counts: its task was paused, killed, cleared.
 GRANT_LIFE = 60.0
 #: Seconds of the same where the host has no list: success is not seen there, and a refusal is back by then.
-BLIND_GRANT_LIFE = 20.0
+_BLIND_GRANT_LIFE = 20.0
 #: Seconds without a grant after the queue opened: a triggerer that restarts brings its triggers back one by one,
 #: and the first to arrive is not the first in line.
 SETTLE = 3.0
@@ -36,7 +36,7 @@ class Entry:
 
     :param ticket: the same when the task comes back after a refusal.
     :param queued_at: epoch in seconds; decides its position for good.
-    :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_turns` is given.
+    :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_capacity` is given.
     :param full: it was refused because the account is at its limit, which tells where the limit is; a host that was
         asked too often tells nothing about it.
     """
@@ -69,8 +69,8 @@ class _Grant:
     entry: Entry
     at: float
     probe: bool
-    #: When the Dag had its turn before this grant; a refusal restores that.
-    turn_before: int
+    #: The number of the Dag's grant before this one; a refusal restores it.
+    previous_grant: int
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class _ModelQueue:
     capacity: CapacityEstimate = field(default_factory=CapacityEstimate)
     waiting: dict[Entry, None] = field(default_factory=dict)
     grants: dict[str, _Grant] = field(default_factory=dict)
-    turns: dict[str, int] = field(default_factory=dict)
+    last_grants: dict[str, int] = field(default_factory=dict)
     opened_at: float = 0.0
     used_at: float = 0.0
 
@@ -95,14 +95,14 @@ class _ModelQueue:
 
 
 class ConcurrencyQueue:
-    """The queues of one account, one per model. Call :meth:`grant_turns` about every two seconds while tasks wait."""
+    """The queues of one account, one per model. Call :meth:`grant_capacity` about every two seconds while tasks wait."""
 
     def __init__(self) -> None:
         self._queues: dict[str, _ModelQueue] = {}
         #: The model of tasks that our grants have made, while they are in flight.
         self._models: dict[str, str] = {}
         self._last: set[str] | None = None
-        self._turn = 0
+        self._grants_given = 0
 
     def add_entry(self, entry: Entry, now: float) -> None:
         """Add a task that was refused: for the first time, or after a grant, which puts it back at its old position."""
@@ -112,7 +112,7 @@ class ConcurrencyQueue:
         queue.used_at = now
         grant = queue.grants.pop(entry.ticket, None)
         if grant is not None:
-            queue.turns[entry.dag_id] = grant.turn_before
+            queue.last_grants[entry.dag_id] = grant.previous_grant
         if entry.full:
             queue.capacity.record_refusal(now, in_spite=grant is not None and not grant.probe)
         queue.waiting[entry] = None
@@ -124,8 +124,10 @@ class ConcurrencyQueue:
             queue.waiting.pop(entry, None)
 
     def list_unseen(self, now: float, *, age: float) -> list[str]:
-        """List the external ids of grants older than ``age`` seconds: their tasks may have begun and ended between two
-        lists."""
+        """List the external ids of grants older than ``age`` seconds.
+
+        Their tasks may have begun and ended between two lists.
+        """
         return [
             grant.entry.external_task_id
             for queue in self._queues.values()
@@ -133,7 +135,7 @@ class ConcurrencyQueue:
             if grant.entry.external_task_id is not None and now - grant.at >= age
         ]
 
-    def grant_turns(
+    def grant_capacity(
         self,
         now: float,
         running: Iterable[Running],
@@ -190,7 +192,7 @@ class ConcurrencyQueue:
         for ticket, grant in list(queue.grants.items()):
             if grant.entry.external_task_id in exist:
                 queue.confirm_grant(ticket)
-            elif now - grant.at >= (GRANT_LIFE if complete else BLIND_GRANT_LIFE):
+            elif now - grant.at >= (GRANT_LIFE if complete else _BLIND_GRANT_LIFE):
                 del queue.grants[ticket]
                 if not complete:
                     queue.capacity.record_acceptance(probe=False)
@@ -210,7 +212,9 @@ class ConcurrencyQueue:
             return []
         for line in lines.values():
             line.sort(key=lambda entry: entry.sort_key, reverse=True)
-        heads = [(queue.turns.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()]
+        heads = [
+            (queue.last_grants.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()
+        ]
         heapq.heapify(heads)
         granted: list[Entry] = []
         while heads and len(granted) < max(free, 1):
@@ -218,11 +222,11 @@ class ConcurrencyQueue:
             head = lines[dag_id].pop()
             del queue.waiting[head]
             queue.grants[head.ticket] = _Grant(head, now, probe, before)
-            self._turn += 1
-            queue.turns[dag_id] = self._turn
+            self._grants_given += 1
+            queue.last_grants[dag_id] = self._grants_given
             granted.append(head)
             if lines[dag_id]:
-                heapq.heappush(heads, (self._turn, lines[dag_id][-1].sort_key, dag_id))
+                heapq.heappush(heads, (self._grants_given, lines[dag_id][-1].sort_key, dag_id))
         return granted
 
     def _forget_unused(self, now: float) -> None:
@@ -230,9 +234,9 @@ class ConcurrencyQueue:
         for model, queue in list(self._queues.items()):
             if queue.is_idle and now - queue.used_at >= MEMORY:
                 del self._queues[model]
-            elif len(queue.turns) > _MOST_DAGS:
-                latest = sorted(queue.turns.items(), key=lambda turn: turn[1])[-_MOST_DAGS // 2 :]
-                queue.turns = dict(latest)
+            elif len(queue.last_grants) > _MOST_DAGS:
+                latest = sorted(queue.last_grants.items(), key=lambda item: item[1])[-_MOST_DAGS // 2 :]
+                queue.last_grants = dict(latest)
 
 
 def _find_grant_of(queue: _ModelQueue, task: Running, new: bool) -> str | None:

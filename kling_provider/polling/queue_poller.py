@@ -102,7 +102,7 @@ class QueuePoller:
                 self._handle_failure(error, faults)
             except Exception:
                 pause = _MAX_PAUSE
-                log.exception("A look at what the account has in flight failed; the next one comes.")
+                log.exception("The tasks in flight could not be read; the next round reads them again.")
             await asyncio.sleep(max(began + pause - time.monotonic(), _TICK / 4))
 
     async def _poll_once(self) -> None:
@@ -124,7 +124,7 @@ class QueuePoller:
         else:
             running = waited
         limit = connection.max_concurrency or await self._read_pack_limit(hook)
-        granted = self.queue.grant_turns(clock.now(), running, limit=limit, exist=exist, complete=complete)
+        granted = self.queue.grant_capacity(clock.now(), running, limit=limit, exist=exist, complete=complete)
         for entry in granted:
             ticket = self._tickets.get(entry)
             if ticket is not None and not ticket.granted.done():
@@ -152,7 +152,7 @@ class QueuePoller:
     def _handle_failure(self, error: KlingError, faults: int) -> None:
         """Wait outages out, as nothing is paid and nothing is lost; end the waits with what a person has to correct."""
         if faults == 1:
-            log.warning("Could not read what the account has in flight: %s", error)
+            log.warning("The tasks in flight of the account could not be read: %s", error)
         if not isinstance(error, KlingAuthError | KlingRequestError):
             self._failing_since = None
             return

@@ -73,7 +73,7 @@ class SharedHook:
             reason = f"Connection {self.kling_conn_id!r} could not be read: {type(why).__name__}."
             if self._hook is None:
                 raise KlingServerError(reason) from None
-            log.warning("%s Going on with what was read before.", reason)
+            log.warning("%s The connection is used as it was read before.", reason)
             self._read_at, self._is_suspect = time.monotonic(), False
             return
         old, self._hook, self._fresh = self._hook, fresh, None

@@ -21,7 +21,7 @@ from kling_provider.exceptions import (
 )
 
 #: Seconds between reads, unless the caller says otherwise.
-POLL_INTERVAL = 10.0
+_POLL_INTERVAL = 10.0
 #: A wait that has lasted so many seconds is read at so many times the interval: what took ten minutes will not
 #: be over in the next ten seconds.
 _PACES = ((3600.0, 6), (600.0, 2))
@@ -34,17 +34,17 @@ LATE_FAULT_BUDGET = 300.0
 MISSING_BUDGET = 20.0
 #: The longest pause between two tries of a failing read, and the longest ``Retry-After`` that is followed: a host that
 #: wants to be left alone for a day holds up one read, and no wait.
-MAX_BACKOFF = 60.0
+_MAX_BACKOFF = 60.0
 #: Consecutive reads without the id before it counts as unknown (reads were up to date in 152 of 152 live tries).
 MISSES = 3
 #: Consecutive reads with a status word that is not documented.
-UNKNOWN_WORDS = 12
+_UNKNOWN_WORDS = 12
 
 
 def get_requested_pause(error: KlingError) -> float:
-    """Return the seconds for which the host asks to be left alone; 0 above :data:`MAX_BACKOFF`, which is not followed."""
+    """Return the seconds for which the host asks to be left alone; 0 above :data:`_MAX_BACKOFF`, which is not followed."""
     asked = error.retry_after or 0.0
-    return asked if asked <= MAX_BACKOFF else 0.0
+    return asked if asked <= _MAX_BACKOFF else 0.0
 
 
 class State(StrEnum):
@@ -63,8 +63,12 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitDecision:
-    """``delay`` (seconds until the next read) belongs to ``wait``; ``error`` to ``timeout``, ``lost`` and
-    ``error``, ready to be raised; ``task`` is there where the last read showed one."""
+    """What a read decides.
+
+    :param delay: seconds until the next read; belongs to ``wait``.
+    :param task: the task, where the last read showed one.
+    :param error: ready to be raised; belongs to ``timeout``, ``lost`` and ``error``.
+    """
 
     state: State
     delay: float = 0.0
@@ -93,7 +97,7 @@ class WaitState:
         kling_task_id: str,
         deadline: float | None,
         since: float,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float = _POLL_INTERVAL,
         spread: float = 0.0,
     ) -> None:
         self.kling_task_id = kling_task_id
@@ -120,7 +124,7 @@ class WaitState:
         self._unknown = self._unknown + 1 if task.status is TaskStatus.UNKNOWN else 0
         if self._is_late(now):
             return self._give_up_at_deadline()
-        if self._unknown >= UNKNOWN_WORDS:
+        if self._unknown >= _UNKNOWN_WORDS:
             return WaitDecision(State.ERROR, task=task, error=self._build_unknown_word_error(task))
         return self._keep_waiting(now)
 
@@ -161,7 +165,7 @@ class WaitState:
                 State.ERROR, task=self._task, error=self._build_unreadable_error(error, lasted)
             )
         backoff = min(
-            self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(MAX_BACKOFF, self.poll_interval)
+            self.poll_interval * 2.0 ** min(self._faults - 1, 10), max(_MAX_BACKOFF, self.poll_interval)
         )
         pause = max(backoff * (1.0 + 0.25 * self._spread), get_requested_pause(error))
         return WaitDecision(State.WAIT, delay=min(pause, FAULT_BUDGET), task=self._task)
@@ -201,8 +205,8 @@ class WaitState:
             State.TIMEOUT,
             task=self._task,
             error=KlingTimeout(
-                f"Task {self.kling_task_id} is still {word or 'running'} at Kling at the end of the time to wait. It "
-                "goes on there and will be billed when it succeeds. Clear this task (or let it retry) to wait "
+                f"Kling task {self.kling_task_id} is still {word or 'running'} at the end of timeout. It "
+                "goes on at Kling and is billed when it succeeds. Clear this task (or let it retry) to wait "
                 "again: that adopts it and pays nothing.",
                 task_state=TaskState.EXISTS,
                 kling_task_id=self.kling_task_id,
@@ -211,8 +215,8 @@ class WaitState:
 
     def _build_unknown_word_error(self, task: KlingTask) -> KlingError:
         return KlingServerError(
-            f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a word that its documentation "
-            f"does not know, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
+            f"Kling says that task {self.kling_task_id} is {task.status_word[:40]!r}, a status that is not "
+            f"documented, in {self._unknown} reads in a row. It may have finished: look it up in Kling's "
             "console. Clear this task (or let it retry) to wait again: that adopts it and pays nothing.",
             task_state=TaskState.EXISTS,
             kling_task_id=self.kling_task_id,
@@ -221,7 +225,7 @@ class WaitState:
     def _build_unreadable_error(self, error: KlingError, lasted: float) -> KlingError:
         """Build an error of the same type as ``error``, so that what a retry cannot correct is not retried."""
         return type(error)(
-            f"Task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
+            f"Kling task {self.kling_task_id} could not be read for {round(lasted)} s: {error} The task itself goes on at "
             "Kling and is billed when it succeeds. Clear this task (or let it retry) when reads work again: that "
             "adopts it and pays nothing.",
             code=error.code,

@@ -113,7 +113,7 @@ def _find_twins(requests: Sequence[CheckedRequest], problems: Problems) -> None:
             if request.is_named or other.is_named:
                 wrong = f"{request.label!r} must be unique, and {other.file_and_line} has it as well; case does not count"
             else:
-                wrong = f"asks for the same as {other.file_and_line}; {_say_how_to_differ(request.own.file_suffix)}"
+                wrong = f"must differ from {other.file_and_line}, which asks for the same: {_say_how_to_differ(request.own.file_suffix)}"
             problems.add_problem(PromptProblem("name", None, wrong, request.own.file, request.name_line))
         if external_id := request.data.get("external_task_id"):
             other = ids.setdefault(external_id, request)
@@ -127,7 +127,7 @@ def _find_twins(requests: Sequence[CheckedRequest], problems: Problems) -> None:
 def _say_how_to_differ(suffix: str) -> str:
     """Say what to do about two entries without names that ask for the same, in words for their form of file."""
     if suffix == ".txt":
-        return "take one of them out; for several videos of one prompt write a .yaml with variants: 2"
+        return "remove one of them; for several videos of one prompt write a .yaml with variants: 2"
     if suffix == ".csv":
         return "give each a name (a column `name`), or one of them a take (a column `take`)"
     return "give each a name, or one of them a take"

@@ -31,7 +31,9 @@ def choose_requests(
     found = {name: _find_matches(name, having) for name in wanted}
     if unknown := [name for name, numbers in found.items() if not numbers]:
         raise build_call_error(
-            "; ".join(f"there is no prompt {name!r} (only).{suggest(name, having)}" for name in unknown)
+            "; ".join(
+                f"there is no prompt {name!r}, which only names.{suggest(name, having)}" for name in unknown
+            )
         )
     chosen = set().union(*found.values())
     return [request for number, request in enumerate(requests) if number in chosen]

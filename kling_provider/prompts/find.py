@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".md", ".yaml", ".yml", ".json", ".jsonl", ".csv", ".txt")
 #: Forms that people have and that are not read by that name, and what they are called here.
-OTHER_NAMES = {
+_OTHER_NAMES = {
     ".tsv": ".csv",
     ".tab": ".csv",
     ".ndjson": ".jsonl",
@@ -40,7 +40,7 @@ OTHER_NAMES = {
     ".text": ".txt",
 }
 #: The files of folder-wide defaults.
-DEFAULTS = ("defaults.yaml", "defaults.yml")
+_DEFAULTS = ("defaults.yaml", "defaults.yml")
 
 MAX_FILES = 10_000
 #: Folders within folders.
@@ -113,8 +113,8 @@ def _take_one_file(path: AnyPath, given: str) -> FoundFiles:
     if isinstance(path, Path):
         path = Path(os.path.realpath(path))
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES or path.name.lower() in DEFAULTS:
-        other = OTHER_NAMES.get(suffix)
+    if suffix not in SUFFIXES or path.name.lower() in _DEFAULTS:
+        other = _OTHER_NAMES.get(suffix)
         raise build_call_error(
             f"{given} must be a prompt file: one that ends in {', '.join(SUFFIXES)} and holds no defaults"
             + (f"; call it {other}" if other else "")
@@ -122,7 +122,7 @@ def _take_one_file(path: AnyPath, given: str) -> FoundFiles:
     folder, slash, _ = given.rpartition("/")
     beside = [
         _make_file(path.with_name(name), f"{folder}{slash}{name}", name)
-        for name in DEFAULTS
+        for name in _DEFAULTS
         if path.with_name(name).is_file()
     ]
     return FoundFiles(path.parent, (*beside, _make_file(path, given, path.name)))
@@ -136,7 +136,7 @@ def _make_file(path: AnyPath, shown: str, relative: str) -> PromptFile:
         relative,
         stem=relative[: -len(path.suffix)],
         suffix=path.suffix.lower(),
-        is_defaults=path.name.lower() in DEFAULTS,
+        is_defaults=path.name.lower() in _DEFAULTS,
     )
 
 
@@ -187,7 +187,7 @@ class _Search:
         """Keep ``path`` if it is a prompt file, by its name."""
         suffix = path.suffix.lower()
         if is_repository_file(path.name):
-            log.info("%s is passed over: it belongs to the repository.", redact_value(shown))
+            log.info("%s is skipped: it belongs to the repository.", redact_value(shown))
         elif suffix in SUFFIXES:
             if len(self.files) >= MAX_FILES:
                 raise build_call_error(
@@ -196,13 +196,13 @@ class _Search:
             if isinstance(path, Path) and not isinstance(self.root, Path):
                 path = type(self.root)(f"file://{path}")
             self.files.append(_make_file(path, shown, relative))
-        elif suffix in OTHER_NAMES:
-            self.passed_over.append(f"{shown} is passed over: call it {OTHER_NAMES[suffix]}")
+        elif suffix in _OTHER_NAMES:
+            self.passed_over.append(f"{shown} is skipped: call it {_OTHER_NAMES[suffix]}")
 
 
 def _check_depth(depth: int, shown: str) -> None:
     if depth >= _MAX_DEPTH:
-        raise build_call_error(f"{shown} lies more than {_MAX_DEPTH} folders deep")
+        raise build_call_error(f"{shown} must be at most {_MAX_DEPTH} folders deep")
 
 
 def _check_link(link: Path, root: Path) -> str | None:

@@ -31,7 +31,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo")
 #: Longer ones are no paths (PATH_MAX).
 _LONGEST_PATH = 4096
-_WIDER = "add its folder to inputs_below of load_prompts if that is meant"
+_WIDER = "if it may be read, add its folder to inputs_below of load_prompts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from kling_provider.prompts.request_fields import KEYS_OF_ONE_TASK, get_known_ke
 if TYPE_CHECKING:
     from kling_provider.prompts.find import AnyPath
 
-MAX_FILE_BYTES = 16 * 1024 * 1024
+_MAX_FILE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +208,15 @@ class _FileReader:
 
 
 def _read_text(path: AnyPath) -> str | TextProblem:
-    """Read a regular file in UTF-8, up to ``MAX_FILE_BYTES``, with ``\\n`` as the end of every line."""
+    r"""Read a regular file in UTF-8, up to ``_MAX_FILE_BYTES``, with ``\n`` as the end of every line."""
     try:
         content = _read_bytes(path)
     except OSError as error:
         return TextProblem(None, "", f"cannot be read: {error.strerror or type(error).__name__}")
     if content is None:
         return TextProblem(None, "", "must be a regular file")
-    if len(content) > MAX_FILE_BYTES:
-        limit = f"has more than {MAX_FILE_BYTES // 1024 // 1024} MB; split it, and name images by path"
+    if len(content) > _MAX_FILE_BYTES:
+        limit = f"has more than {_MAX_FILE_BYTES // 1024 // 1024} MB; split it, and name images by path"
         return TextProblem(None, "", limit)
     try:
         text = content.decode("utf-8-sig")
@@ -236,8 +236,8 @@ def _read_bytes(path: AnyPath) -> bytes | None:
     local = get_local_path(path)
     if local is None:
         with path.open("rb") as remote:
-            return bytes(remote.read(MAX_FILE_BYTES + 1))
+            return bytes(remote.read(_MAX_FILE_BYTES + 1))
     # Without O_NONBLOCK the open of a named pipe waits for a writer for ever.
     descriptor = os.open(os.path.realpath(local), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        return file.read(_MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

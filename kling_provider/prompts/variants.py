@@ -86,7 +86,7 @@ def _find_misspelt(fields: Fields) -> list[Problem]:
     """Find keys that are nearer to ``variants`` or ``matrix`` than to a key of a request."""
     known = get_known_keys() - set(VARIANT_KEYS)
     return [
-        Problem(key, item.value, f"no such key.{near}")
+        Problem(key, item.value, f"must be a known key.{near}")
         for key, item in fields.items()
         if key not in get_known_keys() and not suggest(key, known) and (near := suggest(key, VARIANT_KEYS))
     ]
@@ -126,7 +126,7 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
             if (
                 asked.section is entry.own
             ):  # else the entry has the last word over a matrix among its defaults
-                message = f"must be written once: {get_canonical_key(key)} stands beside the matrix as well"
+                message = f"must be written once: {get_canonical_key(key)} is beside the matrix as well"
                 wrong.append(Problem(field, None, message))
         else:
             at = (*asked.keys, key)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-A local stand-in for Kling's HTTP API, with real MP4s, real limits and faults on demand.
+"""A local stand-in for Kling's HTTP API, with real MP4s, real limits and faults on demand.
 
 It is an independent reading of Kling's contract: it imports nothing of the rest of this package, and nothing
 of the rest imports it, so that one misunderstanding cannot stand on both sides of a test.

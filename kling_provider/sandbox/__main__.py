@@ -16,7 +16,7 @@ from kling_provider.sandbox.options import CHOICES, Options
 from kling_provider.sandbox.sandbox import Sandbox
 from kling_provider.sandbox.state.faults import format_table
 
-HELP = {
+_HELP = {
     "host": "IP address or name to listen on",
     "port": "port to listen on; 0 picks a free one",
     "port_file": "write the URL into this file once it is ready",
@@ -54,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     defaults = vars(Options())
-    for name, text in HELP.items():
+    for name, text in _HELP.items():
         default = defaults[name]
         arguments: dict[str, Any] = {"default": default, "help": text}
         if default is not None:
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: ended.set())
     try:
         with Sandbox(**vars(parsed)) as sandbox:
-            print(build_greeting(sandbox), flush=True)
+            print(_build_greeting(sandbox), flush=True)
             ended.wait()
     except (MissingExtra, ValueError) as error:
         print(f"Not started: {error}", file=sys.stderr)
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def build_greeting(sandbox: Sandbox) -> str:
+def _build_greeting(sandbox: Sandbox) -> str:
     """Say what the sandbox is, where it is and how to connect an Airflow to it; programs read the first line."""
     options = sandbox.options
     seconds = options.render_seconds / options.time_scale

@@ -30,8 +30,7 @@ from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 
 class App:
-    """
-    State and rules of one sandbox; :meth:`answer_request` may be called from many threads.
+    """State and rules of one sandbox; :meth:`answer_request` may be called from many threads.
 
     :param products: kinds of requests beside those that every sandbox takes.
     :raises ValueError: ``state_dir`` is another sandbox's, holds something else, or tasks of an unknown kind.
@@ -93,8 +92,7 @@ class App:
         return self.products[task.request.product]
 
     def sign_url(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
-        """
-        Return the signed URL of a task's file.
+        """Return the signed URL of a task's file.
 
         :param expires: when the link dies (epoch seconds); default: when Kling's would.
         """
@@ -123,8 +121,7 @@ class App:
         return f"http://{host}" if host else self.url
 
     def throttle_account(self, name: str) -> None:
-        """
-        Refuse reads of ``/account/costs`` above the documented rate.
+        """Refuse reads of ``/account/costs`` above the documented rate.
 
         :raises ApiError: 1302; that it is this code is not recorded.
         """

@@ -9,12 +9,11 @@ from urllib.parse import quote, urlencode
 
 from kling_provider.sandbox.options import Options
 
-VARIABLE = "AIRFLOW_CONN_KLING_DEFAULT"
+_VARIABLE = "AIRFLOW_CONN_KLING_DEFAULT"
 
 
-def build_connection_json(options: Options, base_url: str) -> str:
-    """
-    Build the connection as a JSON object, as Airflow takes it.
+def _build_connection_json(options: Options, base_url: str) -> str:
+    """Build the connection as a JSON object, as Airflow takes it.
 
     :param base_url: with the prefix of a gateway.
     """
@@ -28,7 +27,7 @@ def build_connection_json(options: Options, base_url: str) -> str:
     )
 
 
-def build_connection_uri(options: Options, base_url: str) -> str:
+def _build_connection_uri(options: Options, base_url: str) -> str:
     """Build the connection as a URI, with the URL quoted whole: its scheme and path would be lost elsewhere."""
     extra = urlencode(_build_extra(options))
     return f"kling://:{quote(options.first_key, safe='')}@{quote(base_url, safe='')}/?{extra}"
@@ -36,8 +35,8 @@ def build_connection_uri(options: Options, base_url: str) -> str:
 
 def list_exports(options: Options, base_url: str) -> list[str]:
     """List both forms of the connection as lines for a shell; one of them is enough."""
-    forms = (build_connection_json(options, base_url), build_connection_uri(options, base_url))
-    return [f"export {VARIABLE}={shlex.quote(form)}" for form in forms]
+    forms = (_build_connection_json(options, base_url), _build_connection_uri(options, base_url))
+    return [f"export {_VARIABLE}={shlex.quote(form)}" for form in forms]
 
 
 def _build_extra(options: Options) -> dict[str, str]:

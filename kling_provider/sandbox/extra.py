@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-INSTALL = "pip install 'airflow-provider-kling[sandbox]'"
-NEEDED = {"av": "PyAV", "PIL": "Pillow"}
+_INSTALL = "pip install 'airflow-provider-kling[sandbox]'"
+_NEEDED = {"av": "PyAV", "PIL": "Pillow"}
 
 
 class MissingExtra(RuntimeError):
@@ -14,14 +14,13 @@ class MissingExtra(RuntimeError):
 
 
 def require_extra() -> None:
-    """
-    Find out before the first task, not at its download, whether videos can be made.
+    """Find out before the first task, not at its download, whether videos can be made.
 
     :raises MissingExtra: with what to install.
     """
-    missing = [name for module, name in NEEDED.items() if find_spec(module) is None]
+    missing = [name for module, name in _NEEDED.items() if find_spec(module) is None]
     if missing:
         raise MissingExtra(
-            f"The sandbox makes real videos with {' and '.join(NEEDED.values())}, and {' and '.join(missing)} "
-            f"must be installed for it: {INSTALL} (from a clone: pip install '.[sandbox]')."
+            f"The sandbox makes real videos with {' and '.join(_NEEDED.values())}, and {' and '.join(missing)} "
+            f"must be installed for it: {_INSTALL} (from a clone: pip install '.[sandbox]')."
         )

@@ -18,8 +18,9 @@ from kling_provider.sandbox.state.backend import Backend
 
 
 class Sandbox:
-    """
-    Runs a sandbox in background threads for as long as the ``with`` block lasts::
+    """Run a sandbox in background threads for as long as the ``with`` block lasts.
+
+    ::
 
         with Sandbox(time_scale=100, units=50) as sandbox:
             requests.get(f"{sandbox.url}/tasks?task_ids=0", headers={"Authorization": f"Bearer {sandbox.api_key}"})
@@ -40,8 +41,7 @@ class Sandbox:
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """
-        Start to listen.
+        """Start to listen.
 
         :raises MissingExtra: what draws videos is not installed.
         :raises ValueError: ``state_dir`` is another sandbox's, or holds something else.
@@ -89,8 +89,7 @@ class Sandbox:
 
     @property
     def app(self) -> App:
-        """
-        Return what answers the requests.
+        """Return what answers the requests.
 
         :raises RuntimeError: the sandbox is not started.
         """
@@ -137,19 +136,26 @@ class Sandbox:
         return self.app.request_log.list_requests()
 
     def set_faults(self, rules: list[dict[str, Any]]) -> None:
-        """
-        Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
+        """Put these rules in the place of all others, as ``POST /_sandbox/faults`` does.
 
+        :param rules: mappings with ``kind``, and what else that kind takes; ``GET /_sandbox/faults`` lists the kinds.
         :raises BadRule: a rule makes no sense.
         """
         control.set_faults(self.app, list(rules))
 
     def advance(self, seconds: float) -> None:
-        """Push the clock forward by so many seconds, as ``POST /_sandbox/advance`` does."""
+        """Push the clock forward, as ``POST /_sandbox/advance`` does.
+
+        :param seconds: seconds of the sandbox's clock.
+        """
         control.advance_clock(self.app, seconds)
 
     def rotate_key(self, api_key: str, account: str = "default") -> None:
-        """Give an account another API key, as ``POST /_sandbox/keys`` does; the old one is unknown then."""
+        """Give an account another API key, as ``POST /_sandbox/keys`` does; the old one is unknown then.
+
+        :param api_key: the new key.
+        :param account: the name of the account.
+        """
         self.app.authenticator.rotate_key(account, api_key)
 
     def reset(self) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from kling_provider.execution.runs.wait import WaitRun
 
+__all__ = ["KlingTaskSensor"]
+
 
 class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     """Wait for a Kling task, by default without a worker.
@@ -101,7 +103,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             return super().execute(context)
         except AirflowSensorTimeout as error:  # Airflow's own of poke and reschedule mode
             if self.never_fail:
-                raise AirflowSkipException(f"Skipped, as never_fail says: {error}") from error
+                raise AirflowSkipException(f"Skipped, because never_fail is set: {error}") from error
             raise
 
     @contextmanager
@@ -117,11 +119,13 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             raise
         except (AirflowFailException, AirflowSensorTimeout) as error:
             if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(f"Skipped, as soft_fail or never_fail says: {error}") from error
+                raise AirflowSkipException(
+                    f"Skipped, because soft_fail or never_fail is set: {error}"
+                ) from error
             raise
         except AirflowException as error:
             if self.never_fail:
-                raise AirflowSkipException(f"Skipped, as never_fail says: {error}") from error
+                raise AirflowSkipException(f"Skipped, because never_fail is set: {error}") from error
             raise
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

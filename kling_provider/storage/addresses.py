@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NAT64 = ip_network("64:ff9b::/96")
 
 #: The extra of a connection that lifts the rule.
-EXTRA = "allow_private_downloads"
+_EXTRA = "allow_private_downloads"
 
 
 class Refused(Exception):
@@ -61,7 +61,7 @@ class Reach:
             return
         raise Refused(
             f"{host} has the private address {address}, and it is not the host of the connection. If the videos really "
-            f"lie there, set the connection's extra {EXTRA} to true"
+            f"lie there, set the connection's extra {_EXTRA} to true"
         )
 
 

@@ -53,7 +53,7 @@ def find_claims(target: str, conn_id: str | None = None) -> list[FoundClaim]:
             return sorted(_find_below(root), key=lambda found: str(found.file))
         is_something = False
         for file in _list_candidates(root):
-            if (found := read_claim(file)) is not None:
+            if (found := _read_claim(file)) is not None:
                 return [found]
             is_something = is_something or store_of(file).get_size(file) is not None
         if is_something:
@@ -70,14 +70,14 @@ def release_claim(found: FoundClaim) -> bool:
     """
     store = store_of(found.file)
     with as_storage_error(f"release {found.file}"):
-        now = read_claim(found.file)
+        now = _read_claim(found.file)
         if now is None or now.claim != found.claim:
             return False
         store.remove_file(found.file)
         return True
 
 
-def read_claim(file: ObjectStoragePath) -> FoundClaim | None:
+def _read_claim(file: ObjectStoragePath) -> FoundClaim | None:
     """Return the claim in ``file``; ``None`` where it is something else, such as the manifest of a result.
 
     Raises what the store raises.
@@ -115,5 +115,5 @@ def _find_below(root: ObjectStoragePath) -> Iterator[FoundClaim]:
             name.endswith(_SIDECAR) and name.removesuffix(_SIDECAR) not in names
         ):
             below = name.strip("/").removeprefix(root.path.strip("/")).lstrip("/")
-            if (found := read_claim(root / below)) is not None:
+            if (found := _read_claim(root / below)) is not None:
                 yield found

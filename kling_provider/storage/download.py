@@ -63,7 +63,7 @@ class _Transient(Exception):
 
 
 class _DeadLink(Exception):
-    """This link will not give the file; a fresh one may."""
+    """The link will not give the file; a fresh one may."""
 
 
 def fetch_output(
@@ -92,7 +92,9 @@ def fetch_output(
         got = _try_link(session, options, wanted, file)
         if isinstance(got, _DeadLink):
             log.info(
-                "The link of Kling task %s is dead (%s); asking for a fresh one", task.kling_task_id, got
+                "The link of Kling task %s does not work any more (%s): Kling is asked for a new one",
+                task.kling_task_id,
+                got,
             )
             task = refresh()
             got = _try_link(session, options, _find_same_output(task, wanted, index), file)

@@ -79,13 +79,16 @@ def turn_into_manifest(path: ObjectStoragePath, earlier: Earlier) -> None:
         for one in earlier.paths:
             store.remove_file(one)
     except FileExistsError:
-        log.debug("Another task made %s in this moment", path)
+        log.debug("Another task has just made %s", path)
     except OSError as error:
         log.info(
-            "%s could not be made of %s (%s), which counts all the same", path, told, type(error).__name__
+            "The manifest %s could not be made of %s (%s), which counts as before",
+            path,
+            told,
+            type(error).__name__,
         )
     else:
-        log.info("%s was made of %s", path, told)
+        log.info("The manifest %s was made of %s", path, told)
 
 
 def parse_sidecar(text: bytes, file_name: str) -> Manifest | None:

@@ -16,12 +16,12 @@ _WORDS = {
     errno.ENOSPC: "there is no space left on that disk",
     errno.EDQUOT: "the quota of that disk is used up",
     errno.EFBIG: "the file is larger than this process may write",
-    errno.EACCES: "this worker's user may not do that there",
-    errno.EPERM: "this worker's user may not do that there",
+    errno.EACCES: "the worker's user must have permission to do that there",
+    errno.EPERM: "the worker's user must have permission to do that there",
     errno.EROFS: "that disk is read-only",
-    errno.EEXIST: "a file stands where a folder should be",
-    errno.ENOTDIR: "a file stands where a folder should be",
-    errno.EISDIR: "a folder stands where the file should be",
+    errno.EEXIST: "a file exists where a folder must be",
+    errno.ENOTDIR: "a file exists where a folder must be",
+    errno.EISDIR: "a folder exists where the file must be",
 }
 
 

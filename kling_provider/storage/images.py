@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.catalog import input_names
-from kling_provider.api.problems import Problem
+from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.redaction import (
     redact_base64,
     redact_url,
@@ -302,6 +302,6 @@ def _not_too_large(size: int, api: str, what: str) -> None:
 
 def _build_error(problems: list[Problem]) -> KlingRequestError:
     return KlingRequestError(
-        f"The request is wrong, nothing was sent: {'; '.join(str(problem) for problem in problems)}",
+        f"The request is wrong, nothing was sent: {join_problems(problems)}",
         problems=problems,
     )

@@ -24,7 +24,7 @@ from kling_provider.storage.stores import store_of
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-VERSION = 1
+_VERSION = 1
 #: Bytes; a larger one was not written here.
 LARGEST = 1024 * 1024
 
@@ -135,7 +135,7 @@ class Manifest(ResultFacts):
     def _build_from(cls, origin: Origin, facts: ResultFacts, **more: Any) -> Manifest:
         return cls(
             **facts.as_json(),
-            version=VERSION,
+            version=_VERSION,
             identity=origin.identity,
             dag_id=origin.dag_id,
             run_id=origin.run_id,

@@ -72,7 +72,7 @@ def find_saved_result(
     :raises KlingStorageError: where a place cannot be read.
     """
     with as_storage_error(f"look for {root / stem}"):
-        for one in possible_stems(stem, origin):
+        for one in _possible_stems(stem, origin):
             path = manifest_path(root, one)
             found = look_at_place(path, expected_suffixes(origin.expects))
             if not _is_saved(found, origin.identity):
@@ -171,7 +171,7 @@ def claim_place(root: ObjectStoragePath, stem: str, origin: Origin, *, replace: 
 
 def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
     """Remove the claims that this task instance made for ``origin``; a saved result stays. Never raises."""
-    for one in possible_stems(stem, origin):
+    for one in _possible_stems(stem, origin):
         path = manifest_path(root, one)
         try:
             manifest = read_manifest_file(path)[1]
@@ -181,7 +181,7 @@ def release_place(root: ObjectStoragePath, stem: str, origin: Origin) -> None:
             log.warning("The claim %s could not be removed (%s)", path, type(error).__name__)
 
 
-def possible_stems(stem: str, origin: Origin) -> Iterator[str]:
+def _possible_stems(stem: str, origin: Origin) -> Iterator[str]:
     """Return every stem that a result with the plain ``stem`` may have got, in the order in which they are tried."""
     for one in (stem, stem_of_type(stem, origin.type)):
         yield one
@@ -197,7 +197,7 @@ def holder_of(found: PlaceContents, origin: Origin, kling_task_id: str | None = 
     if manifest is None and found.beside is not None:
         if found.beside == 0:
             return Holder.OTHERS, f"{found.path} is empty: a task was killed while it claimed the place."
-        return Holder.OTHERS, f"{found.path} is there and was not written by this provider."
+        return Holder.OTHERS, f"{found.path} exists and was not written by this provider."
     if manifest is not None and not _is_ours(manifest, origin, kling_task_id):
         if manifest.is_claim:
             words = f"{place} is claimed for another result (since {manifest.claimed_at}; {manifest.owner})."
@@ -210,7 +210,7 @@ def holder_of(found: PlaceContents, origin: Origin, kling_task_id: str | None = 
         return Holder.NOBODY, f"{place} is free."
     for name, size in found.sizes.items():
         if size == -1:
-            return Holder.OTHERS, f"{found.path.parent / name} is there and is no file."
+            return Holder.OTHERS, f"{found.path.parent / name} exists and is not a file."
     if (edited := found.find_edited()) is not None:
         edited_file = found.path.parent / edited
         return Holder.EDITED, f"{edited_file} was changed after it was saved, and is still whole."
@@ -263,7 +263,7 @@ def _holder_of_another(manifest: Manifest, origin: Origin) -> Holder:
 def _holder_of_strays(found: PlaceContents, origin: Origin) -> tuple[Holder, str]:
     folder, (name, size) = found.path.parent, next(iter(found.strays.items()))
     if size == -1:
-        return Holder.OTHERS, f"{folder / name} is there and is no file."
+        return Holder.OTHERS, f"{folder / name} exists and is not a file."
     for one in manifest_names(name):
         if one != found.path.name:
             other = read_manifest_file(folder / one)[1]
@@ -272,7 +272,7 @@ def _holder_of_strays(found: PlaceContents, origin: Origin) -> tuple[Holder, str
                 return _holder_of_another(other, origin), words
     return (
         Holder.OTHERS,
-        f"{folder / name} is there and was not saved by this provider (no manifest names it).",
+        f"{folder / name} exists and was not saved by this provider (no manifest names it).",
     )
 
 
@@ -287,10 +287,10 @@ def _way_out(found: PlaceContents, holder: Holder) -> str:
         return "It is not overwritten: move it away, or set replace=True."
     if found.manifest is not None and not found.strays:
         return (
-            "It is not overwritten, not with replace=True either: write another filename, such as "
+            "It is not overwritten, not even with replace=True: write another filename, such as "
             "'{name}-{run_id}', or another destination."
         )
-    return "It is not overwritten, not with replace=True either: move it away, or write another filename or destination."
+    return "It is not overwritten, not even with replace=True: move it away, or write another filename or destination."
 
 
 def _say_that_it_may_be_shared(path: ObjectStoragePath) -> None:

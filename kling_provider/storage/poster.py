@@ -24,7 +24,7 @@ def poster_path(path: ObjectStoragePath) -> ObjectStoragePath:
     return beside
 
 
-def can_make_posters() -> bool:
+def _can_make_posters() -> bool:
     """Return whether PyAV and Pillow are installed: ``pip install 'airflow-provider-kling[poster]'``."""
     return find_spec("av") is not None and find_spec("PIL") is not None
 
@@ -34,7 +34,7 @@ def make_poster(video: BinaryIO) -> bytes | None:
 
     :param video: can be read and sought; its position changes.
     """
-    if not can_make_posters():
+    if not _can_make_posters():
         return None
     try:
         import av
@@ -42,10 +42,10 @@ def make_poster(video: BinaryIO) -> bytes | None:
         video.seek(0)
         with av.open(video, "r") as container:
             frame = next(iter(container.decode(video=0)))
-            picture = frame.to_image()  # type: ignore[no-untyped-call]
-        picture.thumbnail(_LARGEST)
+            image = frame.to_image()  # type: ignore[no-untyped-call]
+        image.thumbnail(_LARGEST)
         target = io.BytesIO()
-        picture.save(target, "JPEG", quality=_QUALITY, optimize=True)
+        image.save(target, "JPEG", quality=_QUALITY, optimize=True)
         return target.getvalue()
     except Exception as error:  # noqa: BLE001 - whatever a decoder says of it, the video itself is paid and whole
         log.warning("No poster could be made: %s: %s", type(error).__name__, error)

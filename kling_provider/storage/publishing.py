@@ -106,7 +106,7 @@ def as_reused(found: PlaceContents) -> SavedResult:
     bring_up_to_date(found)
     for name in found.manifest.files:
         log.info(
-            "%s is there already and right (Kling task %s)",
+            "%s exists already and is whole (Kling task %s)",
             found.path.parent / name,
             found.manifest.kling_task_id,
         )
@@ -187,7 +187,7 @@ def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_our
     try:
         if store.get_size(place) is not None:
             if not is_ours:
-                log.warning("%s is there and is none of ours, so the video gets no poster", place)
+                log.warning("%s exists and was not made by this provider, so the video gets no poster", place)
             return is_ours
         with store.open_part(target.path) as part:
             part.file.write(data)

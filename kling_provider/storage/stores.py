@@ -249,12 +249,14 @@ _LOCAL, _REMOTE = LocalStore(), RemoteStore()
 
 
 def store_of(path: ObjectStoragePath) -> FileStore:
+    """Return the store of a path, by its protocol."""
     return _LOCAL if path.protocol in ("", "file", "local") else _REMOTE
 
 
 def may_write(path: ObjectStoragePath) -> None:
-    """Asks, before anything is paid, whether the file could be made: the local disk for its folder's
-    permissions, an object store for its bucket.
+    """Check, before anything is paid, that the file could be made.
+
+    On a local disk the folder's permissions decide, in an object store the bucket.
 
     :raises OSError: where not.
     """

@@ -34,7 +34,7 @@ def read_recorded(
         raise error.with_context(
             prefix=f"An earlier try made task {kling_task_id} for {what}, and it could not be read now: ",
             suffix=" It is billed when it succeeds. Nothing was sent by this try. "
-            f"{error.next_try} looks first and adopts it.",
+            f"{error.next_try} looks for it first and adopts it.",
             task_state=TaskState.EXISTS,
             kling_task_id=kling_task_id,
         ) from error.__cause__
@@ -42,7 +42,7 @@ def read_recorded(
         raise KlingTaskNotFound(
             f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
             f"and {host} does not know it: it {explain_unknown(kling_task_id, at_kling=at_kling)}. Nothing was sent. "
-            f"For a new, paid video {another}.",
+            f"For a new, paid video, {another}.",
             kling_task_id=kling_task_id,
             task_state=TaskState.MAY_EXIST,
         )
@@ -63,9 +63,9 @@ def look_up(external_task_id: str, waits: Sequence[float], before: str) -> Looku
             found: dict[str, list[KlingTask]] = yield Find((external_task_id,))
         except KlingError as error:
             raise error.with_context(
-                prefix=f"{before}, and the look-up after it failed too: ",
+                prefix=f"{before}, and the look-up after it failed, too: ",
                 suffix=" A task may exist at Kling and may be billed. "
-                f"{error.next_try} looks first and adopts it.",
+                f"{error.next_try} looks for it first and adopts it.",
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
         if tasks := found.get(external_task_id):

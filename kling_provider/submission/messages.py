@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kling_provider.api.codes import Answer, TaskState
-from kling_provider.api.tasks import KlingTask
+from kling_provider.api.billing import units_text
+from kling_provider.api.codes import ApiResponse, TaskState
+from kling_provider.api.tasks import Billing, KlingTask
 from kling_provider.exceptions import (
     KlingDuplicateUnknown,
     KlingError,
@@ -18,8 +19,8 @@ from kling_provider.exceptions import (
     KlingSubmitUnknown,
     KlingTaskFailed,
     KlingTaskFailedFinally,
-    error_for,
 )
+from kling_provider.hooks.response_errors import error_for
 from kling_provider.identity import Identity
 from kling_provider.submission.steps import SubmissionRecord
 
@@ -45,14 +46,14 @@ class SubmissionMessages:
         """Return what makes another result: ``take`` does nothing beside an external id of the user's own."""
         if self.identity.own is not None:
             return "choose another external_task_id, or leave it out"
-        return f"raise take (now {self.identity.take})"
+        return f"raise take in the request (now {self.identity.take})"
 
     @property
     def create_action(self) -> str:
         """Return what the paid call does, to follow "Could not"."""
         return f"create {self.what} at {self.host}"
 
-    def describe_failed_create(self, answer: Answer) -> str:
+    def describe_failed_create(self, answer: ApiResponse) -> str:
         """Describe a create that failed, without a full stop."""
         return f"Could not {self.create_action} ({describe_answer(answer)})"
 
@@ -67,7 +68,9 @@ class SubmissionMessages:
             kling_task_id=record.get("kling_task_id"),
         )
 
-    def build_create_failure(self, answer: Answer, *, earlier_ambiguous: bool, locked: bool) -> KlingError:
+    def build_create_failure(
+        self, answer: ApiResponse, *, earlier_ambiguous: bool, locked: bool
+    ) -> KlingError:
         """Build the error for a create that is not repeated by this try.
 
         :param earlier_ambiguous: an earlier call for the same attempt may have made a task.
@@ -76,7 +79,7 @@ class SubmissionMessages:
             answer = replace(answer, task_state=TaskState.MAY_EXIST)
         error = error_for(answer, self.create_action, creating=True)
         if error.task_state is TaskState.MAY_EXIST:
-            goes_on = "looks first and adopts it, or sends again with the same id"
+            goes_on = "looks for it first, and adopts it or sends the request again with the same id"
             if not locked:
                 goes_on = 'sends it again, as on_ambiguous="resubmit" says'
             return error.with_context(suffix=f" {error.next_try} {goes_on}.")
@@ -90,33 +93,33 @@ class SubmissionMessages:
         :param why: what is unknown, as a clause.
         """
         return KlingSubmitUnknown(
-            f"Stopped, so that nothing is paid twice: {self.host} has no lock against that for this model, and {why}. "
-            f"A task may exist there and may be billed. Look for it ({self.what}): if it exists, put its id into the "
-            'request as adopt and clear this task; if not, set on_ambiguous="resubmit" and clear it.',
+            f"Stopped, so that nothing is paid twice: {self.host} does not refuse a second task for the same request and "
+            f"model, and {why}. A task may exist there and may be billed. Look for {self.what} at the host: if it exists, "
+            'write its id into the request as adopt and clear this task; if not, set on_ambiguous="resubmit" and clear it.',
             task_state=TaskState.MAY_EXIST,
         )
 
     def build_unknown_duplicate(
-        self, answer: Answer, external: str, *, earlier_ambiguous: bool
+        self, answer: ApiResponse, external: str, *, earlier_ambiguous: bool
     ) -> KlingDuplicateUnknown:
         """Build the error for an id that the host says exists and for which it shows no task.
 
         :param earlier_ambiguous: an earlier call for the same attempt may have made a task.
         """
-        shows = "shows no task under it"
+        shows = "finds no task with this id"
         if not self.can_find_by_external_id:
-            shows = "cannot be asked which task that is"
+            shows = "cannot say which task has it"
         text = f"{self.host} says that {external} already exists, and {shows}: "
-        another = f"For a new, paid video of {self.what} {self.another_result}."
+        another = f"For another, paid result of {self.what}, {self.another_result}."
         if earlier_ambiguous:
             text += (
-                "this task probably made it, and the answer to its call was lost. A task may exist there and may be "
-                "billed. Look for it in Kling's console: put its id into the request as adopt and clear this task. "
+                "this Airflow task probably made it, and the response to its call was lost. A task may exist there and may be "
+                "billed. Look for it in Kling's console: write its id into the request as adopt and clear this task. "
             )
         elif not self.can_find_by_external_id:
-            text += "it was paid earlier. Put its id into the request as adopt and clear this task. Nothing was made now. "
+            text += "it was paid earlier. Write its id into the request as adopt and clear this task. Nothing was made now. "
         else:
-            text += "it was paid earlier and is forgotten (30 days), or belongs to another product. Nothing was made now. "
+            text += "it was paid earlier, and Kling has forgotten it after 30 days, or it belongs to another product. Nothing was made now. "
         return KlingDuplicateUnknown(
             text + another,
             code=answer.code,
@@ -133,17 +136,23 @@ def build_task_failure(task: KlingTask, *, final: bool, advice: str) -> KlingErr
     :param advice: what the person, or the retry, does next.
     """
     reason = task.message or "no reason given"
-    billed = "; ".join(f"{item.amount} {item.charge_type or 'unit'}" for item in task.billing) or "not said"
+    billed = "; ".join(map(_describe_amount, task.billing)) or "not said"
     text = f"Kling failed task {task.kling_task_id}: {reason} (billed: {billed}). "
     if task.moderated:
-        text += "That is moderation: change the prompt or the images. "
-        text += advice if final else "A clear makes the next attempt."
+        text += "Kling's moderation refused it: change the prompt or the images. "
+        text += advice if final else "A clear of this task makes the next attempt."
         return KlingModerationError(text, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
     kind = KlingTaskFailedFinally if final else KlingTaskFailed
     return kind(text + advice, task_state=TaskState.EXISTS, kling_task_id=task.kling_task_id)
 
 
-def describe_answer(answer: Answer) -> str:
+def _describe_amount(item: Billing) -> str:
+    if item.charge_type in (None, "", "unit"):
+        return units_text(item.amount)
+    return f"{item.amount} {item.charge_type}"
+
+
+def describe_answer(answer: ApiResponse) -> str:
     """Describe what a host said, in one clause."""
     if answer.code is not None and answer.code != 0:
         return f"code {answer.code}: {answer.message}"

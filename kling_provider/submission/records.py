@@ -63,7 +63,7 @@ def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiti
     try:
         store.set(_PROGRESS, {"kling_task_id": None, **known, "since": since, "waiting_for": waiting_for})
     except Exception as error:  # noqa: BLE001 - nothing depends on it
-        log.debug("Where the work stands could not be shown: %s", error)
+        log.debug("The progress could not be written to the task state store: %s", error)
 
 
 def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
@@ -83,7 +83,7 @@ def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
         )
         return True
     if not needed:
-        log.warning("The record of this submission could not be stored; a retry looks the task up.")
+        log.warning("The record of this submission could not be stored; a retry looks for the task at Kling.")
     return not needed
 
 

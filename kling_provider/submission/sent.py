@@ -169,7 +169,7 @@ def fit_to_store(value: Any) -> Any:
 def another_result_advice(sent: SentRequest) -> str:
     """Describe what makes another, paid result: ``take`` does nothing beside an id that names one task."""
     if sent.adopt:
-        return "take adopt out of the request"
+        return "remove adopt from the request"
     if sent.own_external_task_id:
         return "choose another external_task_id, or leave it out"
     return f"raise take (now {sent.take})"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
@@ -40,11 +40,11 @@ LOOKS = (0.0, 1.0, 3.0)
 DUPLICATE_LOOKS = (0.0, 2.0, 5.0, 10.0, 20.0, 23.0)
 #: Where ids are looked up one by one: so many unknown ones are the end. The first attempts may be older than 30
 #: days and forgotten, and a later one is still there.
-GAP = 3
+_GAP = 3
 #: Seconds before a create is sent again after 1302 (unless the response says), and after an ambiguous call with a lock.
 BACKOFF = (2.0, 5.0, 12.0)
 #: The longest ``Retry-After`` that is waited out here, in seconds: longer ones after a refusal wait without a worker.
-LONGEST_WAIT = 30.0
+_LONGEST_WAIT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +138,7 @@ class Submission:
         task: KlingTask | None = yield ReadTask(kling_task_id)
         if task is None:
             raise KlingTaskNotFound(
-                f"There is no task {kling_task_id} at {self.host} to adopt: check the id; it "
+                f"adopt must be the id of a task at {self.host}; {kling_task_id} is not known there: it "
                 f"{explain_unknown(kling_task_id, at_kling=self.at_kling)}. Nothing was sent.",
                 kling_task_id=kling_task_id,
             )
@@ -226,7 +226,7 @@ class Submission:
                 if tasks and attempt > best[1]:
                     best = (choose_best(tasks), attempt)
             misses = 0 if found else misses + 1
-            if misses >= GAP or (misses and best[0] is not None):
+            if misses >= _GAP or (misses and best[0] is not None):
                 break
         return best
 
@@ -270,21 +270,21 @@ class Submission:
                         answer, external, attempt, earlier_ambiguous=earlier_ambiguous, locked=locked
                     )
                 )
-            if ambiguous or (earlier_ambiguous and answer.kind is Kind.NO_SLOT):
+            if ambiguous or (earlier_ambiguous and answer.kind is ErrorKind.CONCURRENCY_LIMIT):
                 # A 1303 after an ambiguous call may well mean that our own task fills the limit.
                 found = yield from self._look_after_ambiguous_call(external, answer)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
-            if not ambiguous and (answer.kind is Kind.NO_SLOT or self._must_wait_long(answer)):
+            if not ambiguous and (answer.kind is ErrorKind.CONCURRENCY_LIMIT or self._must_wait_long(answer)):
                 not_before = None if answer.retry_after is None else time.time() + answer.retry_after
-                return MustQueue(external, attempt, answer.kind is Kind.NO_SLOT, not_before)
+                return MustQueue(external, attempt, answer.kind is ErrorKind.CONCURRENCY_LIMIT, not_before)
             earlier_ambiguous = earlier_ambiguous or ambiguous
             if not locked and ambiguous:
                 if self.resubmit and pause is not None:
                     yield Wait(pause)
                     continue
                 raise self._error_messages.build_stop(
-                    f"the call was sent at {format_now()} and its answer does not say whether a task was made "
+                    f"the call was sent at {format_now()} and its response does not say whether a task was made "
                     f"({describe_answer(answer)})"
                     + (f", though it names task {sent.task.kling_task_id}" if sent.task else "")
                 )
@@ -293,7 +293,7 @@ class Submission:
                 raise self._error_messages.build_create_failure(
                     answer, earlier_ambiguous=earlier_ambiguous, locked=locked
                 )
-            yield Wait(pause if answer.retry_after is None else min(answer.retry_after, LONGEST_WAIT))
+            yield Wait(pause if answer.retry_after is None else min(answer.retry_after, _LONGEST_WAIT))
         raise AssertionError("unreachable")
 
     def _prepare_call(self, external: str | None, earlier_ambiguous: bool) -> Generator[Step, Any, Any]:
@@ -307,8 +307,8 @@ class Submission:
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
 
-    def _must_wait_long(self, answer: Answer) -> bool:
-        return answer.kind is Kind.RATE_LIMIT and (answer.retry_after or 0.0) > LONGEST_WAIT
+    def _must_wait_long(self, answer: ApiResponse) -> bool:
+        return answer.kind is ErrorKind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT
 
     def _store_created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
         echoed = external is not None and task.external_task_id == external
@@ -324,7 +324,7 @@ class Submission:
         return Submitted(task, external, attempt, adopted=True)
 
     def _resolve_1201(
-        self, answer: Answer, external: str, attempt: int, *, earlier_ambiguous: bool, locked: bool
+        self, answer: ApiResponse, external: str, attempt: int, *, earlier_ambiguous: bool, locked: bool
     ) -> Steps:
         """Resolve a 1201, which says "duplicate" by its text alone: the look-up decides, whatever the text says.
 
@@ -353,7 +353,7 @@ class Submission:
         return (yield from self._take_over(found, attempt))
 
     def _look_after_ambiguous_call(
-        self, external: str | None, answer: Answer
+        self, external: str | None, answer: ApiResponse
     ) -> Generator[Step, Any, KlingTask | None]:
         if not (self.can_find_by_external_id and external):
             return None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeVar
 
-from kling_provider.api.codes import Answer
+from kling_provider.api.codes import ApiResponse
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError
 
@@ -62,8 +62,10 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Make the paid call ready to be sent -> what :class:`Send` carries. Whatever is wrong with it before its first
-    byte is raised here, where nothing is stored and nothing is sent."""
+    """Make the paid call ready to be sent -> what :class:`Send` carries.
+
+    Whatever is wrong with it before its first byte is raised here, where nothing is stored and nothing is sent.
+    """
 
     external_task_id: str | None
 
@@ -97,7 +99,7 @@ Step = Find | ReadTask | Permit | Prepare | Send | StoreRecord | Wait
 class Sent:
     """What came of a create: the response, and the task where it named one (made for sure if the response is ok)."""
 
-    answer: Answer
+    answer: ApiResponse
     task: KlingTask | None = None
 
 

@@ -21,6 +21,8 @@ from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
 
+__all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
+
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
 #: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
 FIRST_LOOK = 10.0

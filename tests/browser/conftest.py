@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole Airflow whose users may see different DAGs, a sandbox with one slot, and a Chromium.
+"""A whole Airflow whose users may see different Dags, a sandbox with a concurrency limit of one, and a Chromium.
 
 ``make test-browser`` runs this folder. It needs the extra ``browser`` (Playwright, the FAB auth manager) and a Chromium.
 """
@@ -50,7 +50,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxProcess]:
-    """One slot, and a render that takes its time: so both kinds of waiting are there to be looked at."""
+    """A limit of one, and a render that takes its time: so both kinds of waiting are there to be looked at."""
     with SandboxProcess(render_seconds=20, time_scale=1, concurrency=1, units=100_000) as process:
         refuse = {"kind": "moderation", "match": {"prompt_contains": "forbidden"}}
         process.call("POST", "/_sandbox/faults", json=[refuse])
@@ -83,7 +83,7 @@ def stack(sandbox: SandboxProcess, videos: Path) -> Iterator[AirflowStack]:
 def admin(stack: AirflowStack) -> AirflowApi:
     """Airflow's API as somebody who may do everything."""
     api = AirflowApi(stack.address, ("root", PASSWORD))
-    for dag_id in ("ann_films", "ann_others", "bob_films", "odd_films"):
+    for dag_id in ("ann_clips", "ann_others", "bob_clips", "odd_clips"):
         api.wait_for_dag(dag_id)
     return api
 
@@ -91,10 +91,10 @@ def admin(stack: AirflowStack) -> AirflowApi:
 @pytest.fixture(scope="session")
 def finished(admin: AirflowApi) -> dict[str, str]:
     """Everybody's first runs, ended; DAG id -> run id."""
-    runs = {dag_id: admin.trigger(dag_id) for dag_id in ("bob_films", "ann_others", "ann_films", "odd_films")}
+    runs = {dag_id: admin.trigger(dag_id) for dag_id in ("bob_clips", "ann_others", "ann_clips", "odd_clips")}
     for dag_id, run_id in runs.items():
         assert admin.wait_run(dag_id, run_id, timeout=240) == (
-            "failed" if dag_id in ("ann_others", "odd_films") else "success"
+            "failed" if dag_id in ("ann_others", "odd_clips") else "success"
         )
     return runs
 

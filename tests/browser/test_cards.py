@@ -28,7 +28,7 @@ def names(page: Page) -> list[str]:
 @pytest.mark.parametrize(
     ("dag_id", "task", "name"),
     [
-        ("ann_films", "video/mapped/1", "lighthouse"),
+        ("ann_clips", "video/mapped/1", "lighthouse"),
         ("ann_others", "unsaved", "A paper crane unfolds itself"),
     ],
     ids=["saved", "at Kling"],
@@ -58,7 +58,7 @@ def test_the_link_kling_videos_leads_to_the_card_and_plays_nothing(
     finished: dict[str, str], visit: Visits
 ) -> None:
     visited = visit("ann")
-    page = visited.open(f"{instance('ann_films', finished['ann_films'])}/details")
+    page = visited.open(f"{instance('ann_clips', finished['ann_clips'])}/details")
     address = page.get_by_role("link", name="Kling videos", exact=True).last.get_attribute("href")
     page.goto(str(address) if "://" in str(address) else visited.address + str(address))
     expect(card(page, "kite").get_by_role("button", name="Play")).to_be_visible()
@@ -68,11 +68,11 @@ def test_the_link_kling_videos_leads_to_the_card_and_plays_nothing(
 
 def test_a_dag_and_a_task_instance_have_the_tab(finished: dict[str, str], visit: Visits) -> None:
     visited = visit("ann")
-    page = visited.open("/dags/ann_films/plugin/kling-dag-videos")
+    page = visited.open("/dags/ann_clips/plugin/kling-dag-videos")
     expect(card(page, "kite")).to_be_visible()
     expect(page.get_by_role("article", name="A paper crane")).to_have_count(0)
     page = visited.open(
-        f"{instance('ann_films', finished['ann_films'], 'video/mapped/1')}/plugin/kling-task-videos"
+        f"{instance('ann_clips', finished['ann_clips'], 'video/mapped/1')}/plugin/kling-task-videos"
     )
     expect(card(page, "lighthouse")).to_be_visible()
     expect(page.get_by_role("article")).to_have_count(1)
@@ -101,10 +101,10 @@ def copied(one: Locator, entry: str) -> str:
 def test_the_menu_of_a_saved_video(
     finished: dict[str, str], admin: AirflowApi, videos: Path, visit: Visits, tmp_path: Path
 ) -> None:
-    run_id = finished["ann_films"]
-    result = admin.xcom("ann_films", run_id, "video", 0)
+    run_id = finished["ann_clips"]
+    result = admin.xcom("ann_clips", run_id, "video", 0)
     file = videos / f"{run_id}-kite.mp4"
-    page = visit("ann").gallery(f"?dag_id=ann_films&run_id={quote(run_id)}")
+    page = visit("ann").gallery(f"?dag_id=ann_clips&run_id={quote(run_id)}")
     kite = card(page, "kite")
     offered = menu(kite).get_by_role("menuitem")
     expect(offered).to_have_text(["Download", "Copy prompt", "Copy path", "Copy Kling id"])
@@ -133,7 +133,7 @@ def test_the_menu_of_one_that_is_at_kling(finished: dict[str, str], admin: Airfl
 
 
 def test_the_menu_is_for_the_keyboard_too(finished: dict[str, str], visit: Visits) -> None:
-    page = visit("ann").gallery("?dag_id=ann_films&text=kite")
+    page = visit("ann").gallery("?dag_id=ann_clips&text=kite")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     card(page, "kite").get_by_role("button", name="More of kite").focus()
     page.keyboard.press("Enter")
@@ -170,10 +170,10 @@ def test_cards_of_broken_data_say_so_and_the_others_work(finished: dict[str, str
 
 
 def test_broken_cards_lead_to_their_task_instance(finished: dict[str, str], visit: Visits) -> None:
-    page = visit("root").gallery("?dag_id=odd_films&state=unreadable")
+    page = visit("root").gallery("?dag_id=odd_clips&state=unreadable")
     expect(page.get_by_role("article")).to_have_count(3)
     page.get_by_role("article").first.get_by_role("link", name="Task instance").click()
-    page.wait_for_url("**/dags/odd_films/runs/**/tasks/**")
+    page.wait_for_url("**/dags/odd_clips/runs/**/tasks/**")
 
 
 # -- the sum ---------------------------------------------------------------------------------------------------
@@ -190,10 +190,10 @@ def test_the_sum_above_the_cards(
     visited.gallery("?dag_id=ann_others&state=failed")
     expect(visited.page.get_by_role("article")).to_have_count(1)
     expect(summary).to_have_text(re.compile(r"2 videos: 1 at Kling, 1 failed · 1\.8 units$"))
-    visited.gallery(f"?dag_id=ann_films&run_id={quote(finished['ann_films'])}")
+    visited.gallery(f"?dag_id=ann_clips&run_id={quote(finished['ann_clips'])}")
     expect(summary).to_have_text(re.compile(r"2 videos: 2 saved · 6 units$"))
     visited = visit("root")
-    visited.gallery("?dag_id=odd_films")
+    visited.gallery("?dag_id=odd_clips")
     expect(visited.page.get_by_test_id("kling-summary")).to_have_text(
         re.compile(r"7 videos: 3 at Kling, 1 failed, 3 unreadable$")
     )

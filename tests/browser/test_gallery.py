@@ -19,9 +19,9 @@ def test_one_sees_the_videos_of_ones_dags_and_no_others(
     expect(card(page, "kite")).to_be_visible()
     expect(card(page, "lighthouse")).to_be_visible()
     expect(page.get_by_role("article", name="secret")).to_have_count(0)
-    assert page.locator("article", has_text="bob_films").count() == 0
+    assert page.locator("article", has_text="bob_clips").count() == 0
     choices = page.get_by_role("combobox", name="All Dags").locator("option")
-    expect(choices).to_have_text(["All Dags", "ann_films", "ann_others"])
+    expect(choices).to_have_text(["All Dags", "ann_clips", "ann_others"])
 
     page = visit("root").gallery()
     expect(card(page, "secret")).to_be_visible()
@@ -32,8 +32,8 @@ def test_files_need_a_session_and_the_right_to_their_dag(
     finished: dict[str, str], stack: AirflowStack, visit: Visits
 ) -> None:
     visited = visit("ann")
-    address = f"{stack.address}/kling/videos/bob_films/{finished['bob_films']}/video/-1/0"
-    own = f"{stack.address}/kling/videos/ann_films/{finished['ann_films']}/video/0/0"
+    address = f"{stack.address}/kling/videos/bob_clips/{finished['bob_clips']}/video/-1/0"
+    own = f"{stack.address}/kling/videos/ann_clips/{finished['ann_clips']}/video/0/0"
     for path in (address, own, f"{stack.address}/kling/api/videos"):
         assert requests.get(path, timeout=30).status_code == 401
     session = visited.page.context.request
@@ -44,10 +44,10 @@ def test_files_need_a_session_and_the_right_to_their_dag(
 
 
 def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visit: Visits) -> None:
-    """One slot, two videos: one renders, the other waits for the slot."""
+    """A limit of one, two videos: one renders, the other waits in the queue."""
     visited = visit("ann")
-    run_id = admin.trigger("ann_films")
-    page = visited.gallery(f"?dag_id=ann_films&run_id={run_id}")
+    run_id = admin.trigger("ann_clips")
+    page = visited.gallery(f"?dag_id=ann_clips&run_id={run_id}")
     page.evaluate("window.sameDocument = true")
     rendering = page.locator("article[data-state=rendering]")
     queued = page.locator("article[data-state=waiting_for_concurrency]")
@@ -61,11 +61,11 @@ def test_a_waiting_card_becomes_a_video_without_a_reload(admin: AirflowApi, visi
     expect(page.locator("article")).to_have_count(2)
     expect(summary).to_contain_text("2 videos: 2 saved · 6 units")
     assert page.evaluate("window.sameDocument")
-    assert admin.wait_run("ann_films", run_id) == "success"
+    assert admin.wait_run("ann_clips", run_id) == "success"
 
 
 def test_a_video_plays(finished: dict[str, str], visit: Visits) -> None:
-    page = visit("ann").gallery("?dag_id=ann_films")
+    page = visit("ann").gallery("?dag_id=ann_clips")
     kite = card(page, "kite")
     kite.get_by_role("button", name="Play kite").click()
     assert advances(kite.locator("video"))
@@ -83,7 +83,7 @@ def test_the_keyboard_is_enough(finished: dict[str, str], visit: Visits) -> None
             break
     page.keyboard.press("Enter")
     assert advances(kite.locator("video"))
-    assert kite.locator("video").evaluate("film => film === document.activeElement")
+    assert kite.locator("video").evaluate("video => video === document.activeElement")
 
 
 def test_an_unsaved_video_comes_from_kling(finished: dict[str, str], visit: Visits) -> None:

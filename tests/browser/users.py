@@ -11,7 +11,7 @@ import sys
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
 # FAB gives "Plugins" to its role Op and above; without it Airflow's UI shows no plugin's pages.
-_MAY_READ = ("Plugins", "DAG:ann_films", "DAG:ann_others")
+_MAY_READ = ("Plugins", "DAG:ann_clips", "DAG:ann_others")
 
 
 def main(password: str) -> None:

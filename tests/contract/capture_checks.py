@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from kling_provider.api.codes import Answer, Kind, read_answer
+from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
 from kling_provider.api.dialects.reading import parse_task
 from kling_provider.api.tasks import KlingTask, TaskStatus
 
@@ -27,10 +27,10 @@ def check(name: str) -> Callable[[Callable[[Record], None]], Callable[[Record], 
     return keep
 
 
-def success(response: Record) -> Answer:
+def success(response: Record) -> ApiResponse:
     """The recorded answer, over the wire and back."""
-    answer = read_answer(200, {}, json.dumps(response).encode())
-    assert (answer.kind, answer.code, answer.request_id) == (Kind.OK, 0, response.get("request_id"))
+    answer = parse_response(200, {}, json.dumps(response).encode())
+    assert (answer.kind, answer.code, answer.request_id) == (ErrorKind.OK, 0, response.get("request_id"))
     return answer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import Connection
 
-from kling_provider.api.codes import Kind, TaskState, read_answer
+from kling_provider.api.codes import ErrorKind, TaskState, parse_response
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import parse_task
 from kling_provider.api.parsing import parse_request
@@ -86,20 +86,26 @@ def _(record: Record) -> None:
 @check("58_gateway_tokenhub_query.json")
 def _(record: Record) -> None:
     answers = dict(each(record))
-    done = parse_task(success(answers["succeeded"]).data, lax_words=True, kling_task_id="task_1")
+    done = parse_task(
+        success(answers["succeeded"]).data, accepts_gateway_statuses=True, kling_task_id="task_1"
+    )
     assert (done.status, done.outputs[0].duration, units(done)) == (TaskStatus.SUCCEEDED, 10.041, 6)
-    failed = parse_task(success(answers["failed"]).data, lax_words=True, kling_task_id="task_1")
+    failed = parse_task(
+        success(answers["failed"]).data, accepts_gateway_statuses=True, kling_task_id="task_1"
+    )
     assert (failed.kling_task_id, failed.status) == ("task_1", TaskStatus.FAILED)
     assert (failed.message, failed.moderated) == ("policy violation", True)
-    refused = read_answer(200, {}, json.dumps(answers["refused"]).encode())
-    assert (refused.kind, refused.task_state) == (Kind.MODERATION, TaskState.NONE)
+    refused = parse_response(200, {}, json.dumps(answers["refused"]).encode())
+    assert (refused.kind, refused.task_state) == (ErrorKind.MODERATION, TaskState.NONE)
 
 
 @check("59_gateway_qianfan_kling.json")
 def _(record: Record) -> None:
     answers = dict(each(record))
     for what in ("turbo succeed with empty status", "K3.0 succeed"):
-        read = parse_task(success(answers[what]).data, lax_words=True, kling_task_id="upstream-task")
+        read = parse_task(
+            success(answers[what]).data, accepts_gateway_statuses=True, kling_task_id="upstream-task"
+        )
         taken = {"K3.0 succeed": Decimal("7.2")}.get(what, Decimal("2.4"))
         assert (read.status, len(read.outputs), units(read)) == (TaskStatus.SUCCEEDED, 1, taken)
 
@@ -107,11 +113,16 @@ def _(record: Record) -> None:
 @check("66_new_api_plugin_envelopes.json")
 def _(record: Record) -> None:
     answers, asked = dict(each(record)), "task_public_0001"
-    assert parse_task(success(answers["new-style create"]).data, lax_words=True).kling_task_id == asked
-    done = parse_task(success(answers["new-style query"]).data, lax_words=True, kling_task_id=asked)
+    assert (
+        parse_task(success(answers["new-style create"]).data, accepts_gateway_statuses=True).kling_task_id
+        == asked
+    )
+    done = parse_task(
+        success(answers["new-style query"]).data, accepts_gateway_statuses=True, kling_task_id=asked
+    )
     assert (done.kling_task_id, done.status, len(done.outputs)) == (asked, TaskStatus.SUCCEEDED, 1)
     early = answers["legacy query before the first poll"]
-    read = parse_task(success(early).data, lax_words=True, kling_task_id=asked)
+    read = parse_task(success(early).data, accepts_gateway_statuses=True, kling_task_id=asked)
     assert (read.status, read.created_at) == (TaskStatus.SUBMITTED, None)
 
 
@@ -191,7 +202,7 @@ def _(record: Record) -> None:
         assert (call.method, call.path) == ("POST", "/v1/responses")
         same_body(call.json, one["request"])
         for status in (200, 400):  # an accepted create may come with either
-            answer = read_answer(status, {}, json.dumps(one["response"]).encode())
+            answer = parse_response(status, {}, json.dumps(one["response"]).encode())
             made = parse_created(dmxapi(), answer)
             assert answer.ok
             assert made is not None
@@ -206,7 +217,7 @@ def _(record: Record) -> None:
         kling_task_id, native = one["request"]["input"], one["text_parsed"]["data"]
         call = dmxapi().dialect.read("text_to_video", kling_task_id)
         assert (call.method, call.path, call.json) == ("POST", "/v1/responses", one["request"])
-        answer = read_answer(200, {}, json.dumps(one["response"]).encode())
+        answer = parse_response(200, {}, json.dumps(one["response"]).encode())
         assert (answer.code, answer.request_id) == (0, one["response"]["request_id"])
         video = native["task_result"]["videos"][0]
         # Left out: watermark_info, which repeats what was asked for.
@@ -235,7 +246,7 @@ def _(record: Record) -> None:
         if "image" in sample:
             del sample["aspect_ratio"]
         assert {**(body or {}), "image": sample.get("image")} == {**sample, "image": sample.get("image")}
-        answer = read_answer(200, {}, json.dumps(one["response"]).encode())
+        answer = parse_response(200, {}, json.dumps(one["response"]).encode())
         made, data = parse_created(dmxapi(), answer), one["response"]["data"]
         assert made is not None
         assert (made.kling_task_id, made.status) == (data["task_id"], TaskStatus.SUBMITTED)
@@ -246,7 +257,7 @@ def _(record: Record) -> None:
     call = dmxapi().dialect.read("image_to_video", "849767277859542713")
     assert call.json == {"model": "kling-image2video-get", "input": "849767277859542713", "stream": True}
     events = f"data: {{}}\n\ndata: {json.dumps(text['sse_final'])}\n\ndata: [DONE]\n\n"
-    read = parse_known(dmxapi(), read_answer(200, {}, events.encode()), "849767277859542713")
+    read = parse_known(dmxapi(), parse_response(200, {}, events.encode()), "849767277859542713")
     assert read is not None
     assert (read.status, read.outputs[0].duration) == (TaskStatus.SUCCEEDED, 5.041)
     assert (
@@ -288,7 +299,7 @@ def _(record: Record) -> None:
         if media:  # a video from an image has the image's shape
             del how["aspect_ratio"]
         assert body == theirs
-        made = parse_created(dmxapi(), read_answer(200, {}, json.dumps(one["response"]).encode()))
+        made = parse_created(dmxapi(), parse_response(200, {}, json.dumps(one["response"]).encode()))
         said = json.loads(one["response"]["output"][0]["content"][0]["text"])
         assert made is not None
         assert (made.kling_task_id, made.status_word) == (said["task_id"], "PENDING")

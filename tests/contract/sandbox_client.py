@@ -65,7 +65,7 @@ class Client:
     def post(self, path: str, body: object) -> requests.Response:
         return self.call("POST", path, json=body)
 
-    def film(
+    def create_video(
         self,
         prompt: str = "A red panda brews tea",
         *,
@@ -91,7 +91,7 @@ class Client:
 
     def made(self, **arguments: Any) -> str:
         """The id of a new task."""
-        answer = self.film(**arguments)
+        answer = self.create_video(**arguments)
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]["id"]
 

@@ -13,7 +13,7 @@ import pytest
 
 from kling_provider.api.account import concurrency_of, parse_account, units_left
 from kling_provider.api.catalog import estimate_price
-from kling_provider.api.codes import Kind, TaskState, read_answer
+from kling_provider.api.codes import ErrorKind, TaskState, parse_response
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
@@ -37,7 +37,7 @@ def test_every_recording_has_a_check(captures: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_recording(name: str, captures: Path) -> None:
+def test_each_recording_is_read(name: str, captures: Path) -> None:
     CHECKS[name](json.loads((captures / name).read_bytes()))
 
 
@@ -106,16 +106,16 @@ def _(record: Record) -> None:
 @check("08_legacy_errors_live.json")
 def _(record: Record) -> None:
     kinds = {
-        1001: Kind.AUTH,
-        1002: Kind.AUTH,
-        1102: Kind.BALANCE,
-        1303: Kind.NO_SLOT,
-        1201: Kind.INVALID,
+        1001: ErrorKind.AUTH,
+        1002: ErrorKind.AUTH,
+        1102: ErrorKind.BALANCE,
+        1303: ErrorKind.CONCURRENCY_LIMIT,
+        1201: ErrorKind.INVALID,
     }
     duplicates, unknown = 0, 0
     for error in record["errors"]:
         body = error["body"]
-        answer = read_answer(error["http"], {}, json.dumps(body).encode())
+        answer = parse_response(error["http"], {}, json.dumps(body).encode())
         assert (answer.kind, answer.code) == (kinds[body["code"]], body["code"])
         assert (answer.message, answer.request_id) == (body["message"], body["request_id"])
         assert answer.task_state is TaskState.NONE
@@ -270,8 +270,8 @@ def _(record: Record) -> None:
 @check("65_new_validation_messages_live.json")
 def _(record: Record) -> None:
     for error in record["errors"]:
-        found = read_answer(error["http"] or 400, {}, json.dumps(error["body"]).encode())
-        assert (found.kind, found.task_state) == (Kind.INVALID, TaskState.NONE)
+        found = parse_response(error["http"] or 400, {}, json.dumps(error["body"]).encode())
+        assert (found.kind, found.task_state) == (ErrorKind.INVALID, TaskState.NONE)
         assert (found.message, found.is_duplicate) == (error["body"]["message"], False)
     texts = {
         one["text"]: parse_task({"id": "1", "status": "failed", "message": one["text"]})
@@ -288,5 +288,5 @@ def test_a_create_of_the_responses_route_is_never_a_refusal(captures: Path) -> N
     for name in ("50_dmxapi_responses_v3_submit", "53_dmxapi_responses_bailian_submit"):
         for _, response in each(json.loads((captures / f"{name}.json").read_bytes())):
             for status in (200, 400, 403, 500):
-                found = read_answer(status, {}, json.dumps(response).encode())
+                found = parse_response(status, {}, json.dumps(response).encode())
                 assert (found.ok, found.task_state) == (True, TaskState.MAY_EXIST)

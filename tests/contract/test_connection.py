@@ -35,18 +35,18 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.mark.parametrize(
     ("fields", "raised", "said"),
     [
-        ({"password": ""}, KlingAuthError, "has no password: put the API key there"),
-        ({"password": "  "}, KlingAuthError, "has no password"),
-        ({"password": "sk-one\nsk-two"}, KlingAuthError, "the password holds a character that no key has"),
+        ({"password": ""}, KlingAuthError, "password must be the API key"),
+        ({"password": "  "}, KlingAuthError, "it is empty"),
+        ({"password": "sk-one\nsk-two"}, KlingAuthError, "password must be a key without spaces"),
         ({"password": "sk-ключ-0123"}, KlingAuthError, "paste the key once more"),
         ({"host": "ftp://host"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
         ({"host": "http://host:port"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
         ({"host": "http://[::1"}, KlingRequestError, "host must be a URL such as https://api-singapore"),
-        ({"host": "https://me:sk-hidden@host"}, KlingRequestError, "the key belongs into the password field"),
+        ({"host": "https://me:sk-hidden@host"}, KlingRequestError, "write the key into the field password"),
         (
             {"host": "https://host/x?key=sk-hidden"},
             KlingRequestError,
-            "the key belongs into the password field",
+            "write the key into the field password",
         ),
         (
             {"extra": {"region": "europe"}},
@@ -107,7 +107,7 @@ def test_kling_s_former_domain_has_the_legacy_api_alone(
         connection = connect(monkeypatch, host, password, login=login).connection
         profile = connection.profile
         assert (profile.name, connection.api, profile.task_reads) == ("kling", api, reads), host
-        assert (profile.locks, profile.finds, profile.account) == (True, True, True)
+        assert (profile.locks, profile.can_find_by_external_id, profile.account) == (True, True, True)
 
 
 @pytest.mark.parametrize(

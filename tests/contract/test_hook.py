@@ -33,7 +33,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 #: Connections, HttpHook and the masker are Airflow's.
 pytestmark = pytest.mark.airflow_version
 
-PICTURE = base64.b64encode(png(320, 320)).decode()
+IMAGE = base64.b64encode(png(320, 320)).decode()
 KINDS: dict[str, dict[str, Any]] = {
     "standard": {},
     "legacy": {"extra": {"api": "legacy"}},
@@ -105,7 +105,7 @@ def test_unknown_ids_are_missing_among_many(sandbox: Sandbox, monkeypatch: pytes
     assert hook.find([]) == {}
 
 
-def test_a_list(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_are_listed_by_time_and_status(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     hook = connect_to(monkeypatch, sandbox)
     assert hook.list_tasks() == []
     made = {hook.submit(RED_PANDA, external_task_id=f"af-{n}").kling_task_id for n in range(3)}
@@ -134,7 +134,7 @@ def test_a_list_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_packs_of_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     pack, images = connect_to(monkeypatch, sandbox, **KINDS[kind]).account()
     assert (pack.name, pack.status) == ("Trial-Video-1000Units-100Con-1Months", "online")
     assert (pack.total, pack.remaining, pack.concurrency) == (1000, 1000, 100)
@@ -181,7 +181,7 @@ def test_what_we_asked_for_is_what_the_other_side_understood(
     assert (created.settings["sound"], created.watermark, created.external_id) == (True, True, "af-1")
     assert created.callback_url == asked["callback_url"]
 
-    frames = {"first_frame": PICTURE, "last_frame": PICTURE}
+    frames = {"first_frame": IMAGE, "last_frame": IMAGE}
     asked = {
         "type": "image_to_video",
         "model": "kling-2.5-turbo",
@@ -205,7 +205,7 @@ def _created(sandbox: Sandbox, made: KlingTask) -> Any:
 
 
 @pytest.mark.parametrize("name", GATEWAYS)
-def test_a_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_call_at_each_kind_of_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shape, extra = GATEWAYS[name]
     with Sandbox(profile="gateway", shape=shape, time_scale=1) as sandbox:
         hook = connect_to(monkeypatch, sandbox, extra=extra)
@@ -218,8 +218,8 @@ def test_a_gateway(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (done.status, done.kling_task_id) == (TaskStatus.SUCCEEDED, made.kling_task_id)
         assert [str(output.url).startswith(sandbox.url) for output in done.outputs] == [True]
         assert set(hook.get_tasks([made.kling_task_id])) == {made.kling_task_id}
-        picture = {"type": "image_to_video", "model": "kling-v1-6", "first_frame": PICTURE}
-        other = hook.submit(picture, external_task_id=None)
+        image_request = {"type": "image_to_video", "model": "kling-v1-6", "first_frame": IMAGE}
+        other = hook.submit(image_request, external_task_id=None)
         assert hook.get_task(other.kling_task_id, type="image_to_video").status.running
         with pytest.raises(KlingTaskNotFound):
             hook.get_task("867283741759111202")
@@ -268,7 +268,7 @@ def test_a_wrong_request_is_not_sent(sandbox: Sandbox, monkeypatch: pytest.Monke
     with pytest.raises(KlingRequestError) as caught:
         hook.submit({**wrong, "prompt": "x"}, external_task_id=None)
     assert str(caught.value).startswith(
-        "The request is wrong, nothing was sent: promt 'A red panda': no such key."
+        "The request is wrong, nothing was sent: promt 'A red panda': must be a known key."
     )
     assert [problem.field for problem in caught.value.problems] == ["promt", "duration"]
     with pytest.raises(KlingRequestError, match="drops it silently"):

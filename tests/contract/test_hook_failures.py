@@ -54,13 +54,19 @@ def sandbox() -> Iterator[Sandbox]:
 # -- Kling refuses ----------------------------------------------------------------------------------------
 
 REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError], int, str]] = {
-    "wrong key": ({"password": "sk-somebody-elses"}, [], KlingAuthError, 1002, "Check that the key is whole"),
+    "wrong key": (
+        {"password": "sk-somebody-elses"},
+        [],
+        KlingAuthError,
+        1002,
+        "password must be the whole key",
+    ),
     "key of another region": (
         {"password": f"{KEY}-china"},
         [],
         KlingAuthError,
         1002,
-        "api key not found (code 1002). Check that the key is whole and belongs to this region (extra region: "
+        "api key not found (code 1002). The connection's password must be the whole key, and a key of this region (extra region: "
         "global or china)",
     ),
     "wrong secret key": (
@@ -75,7 +81,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError]
         [{"kind": "auth", "code": 1103}],
         KlingAuthError,
         1103,
-        "open it in Kling's console",
+        "ask for it in Kling's console",
     ),
     "address not allowed": ({}, [{"kind": "auth", "code": 1304}], KlingAuthError, 1304, "IP list"),
     "no units": ({}, [{"kind": "exhausted"}], KlingBalanceError, 1102, "top up or buy a pack"),
@@ -101,7 +107,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], type[KlingError]
         1302,
         "after a pause",
     ),
-    "no slot": (
+    "concurrency limit": (
         {},
         [{"kind": "concurrency"}],
         KlingConcurrencyError,
@@ -135,7 +141,7 @@ def test_access_key_and_secret_key_on_the_standard_api(
     fields = {"login": "ak-kling-sandbox", "password": SECRET, "extra": {"api": "standard"}}
     with pytest.raises(KlingAuthError) as caught:
         connect_to(monkeypatch, sandbox, **fields).submit(RED_PANDA, external_task_id=None)
-    assert "make an API key in Kling's console and leave login empty, or set api to legacy" in str(
+    assert "Make an API key in Kling's console and leave login empty, or set the extra api to legacy" in str(
         caught.value
     )
     assert sandbox.requests() == []
@@ -143,32 +149,32 @@ def test_access_key_and_secret_key_on_the_standard_api(
 
 # -- nobody knows whether a task was made -----------------------------------------------------------------
 
-DOUBTS: dict[str, tuple[dict[str, Any], int, str]] = {
+AMBIGUOUS: dict[str, tuple[dict[str, Any], int, str]] = {
     "lost before": (
         {"kind": "answer_lost_before"},
         0,
-        "the connection broke before an answer came (no answer).",
+        "the connection broke before a response came (no response).",
     ),
     "lost after": (
         {"kind": "answer_lost_after"},
         1,
-        "the connection broke before an answer came (no answer).",
+        "the connection broke before a response came (no response).",
     ),
-    "cut": ({"kind": "answer_cut"}, 1, "the connection broke before an answer came (no answer)."),
+    "cut": ({"kind": "answer_cut"}, 1, "the connection broke before a response came (no response)."),
     "5000": ({"kind": "error_after", "code": 5000}, 1, "(code 5000)."),
     "5001": ({"kind": "error_before", "code": 5001}, 0, "(code 5001)."),
     "5002": ({"kind": "error_after", "code": 5002}, 1, "(code 5002)."),
     "a proxy's page": ({"kind": "html_502", "made": True}, 1, "Bad Gateway"),
     "408": ({"kind": "status_408", "made": True}, 1, "(HTTP 408)."),
     "303": ({"kind": "redirect", "status": 303}, 0, "redirect to http"),
-    "no id": ({"kind": "missing_id"}, 1, "the answer names no task (HTTP 200)."),
-    "slow": ({"kind": "slow", "seconds": 2, "on": "create"}, 1, "no answer in time (no answer)."),
+    "no id": ({"kind": "missing_id"}, 1, "the response names no task (HTTP 200)."),
+    "slow": ({"kind": "slow", "seconds": 2, "on": "create"}, 1, "no response in time (no response)."),
 }
 
 
-@pytest.mark.parametrize("name", DOUBTS)
-def test_an_answer_that_leaves_doubt(name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    fault, made, said = DOUBTS[name]
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_an_ambiguous_answer(name: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault, made, said = AMBIGUOUS[name]
     sandbox.set_faults([fault])
     hook = connect_to(monkeypatch, sandbox, extra={"timeout": [5, 0.4]})
     error = refused_create(hook)
@@ -218,7 +224,7 @@ def test_a_redirect_is_a_wrong_address(
     error = refused_create(hook)
     raised = KlingRequestError if status in (301, 308) else KlingServerError
     assert (type(error), error.task_state) == (raised, TaskState.NONE)
-    assert "redirect to https://other.example/kling, which is never followed" in str(error)
+    assert "redirect to https://other.example/kling, which is not followed" in str(error)
     assert "check the connection's host" in str(error)
     assert sandbox.stats()["redirects_followed"] == 0
 
@@ -249,11 +255,11 @@ def test_a_path_that_the_host_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("host", "extra", "said"),
     [
-        ("http://127.0.0.1:{closed}", {}, "the host refused the connection (no answer)."),
+        ("http://127.0.0.1:{closed}", {}, "the host refused the connection (no response)."),
         (
             "https://no-such-host.invalid",
             {},
-            "the host's name is not known (no answer). Check the connection's host",
+            "the host's name is not known (no response). Check the connection's host",
         ),
         (
             "https://127.0.0.1:{plain}",
@@ -286,10 +292,10 @@ def test_no_way_to_the_host(
         good, text = hook.test_connection()
     assert error.task_state is TaskState.NONE
     assert said in str(error)
-    assert str(error).endswith(NOTHING_MADE)
+    assert str(error).endswith("nothing is billed.")
     assert isinstance(error, KlingRequestError if "extra verify" in said else KlingServerError)
     assert not good
-    assert said.partition(" (no answer")[0] in text
+    assert said.partition(" (no response")[0] in text
     assert arrived == []
 
 
@@ -314,7 +320,7 @@ def test_a_host_that_takes_connections_and_never_answers(monkeypatch: pytest.Mon
         hook = connect(monkeypatch, f"http://127.0.0.1:{port}", KEY, extra={"timeout": 0.3})
         error = refused_create(hook)
     assert (type(error), error.task_state) == (KlingServerError, TaskState.MAY_EXIST)
-    assert "no answer in time" in str(error)
+    assert "no response in time" in str(error)
 
 
 # -- reads are tried again --------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def test_a_signed_token_works_on_legacy_and_account_paths_only(client: Client) -
     assert signed.legacy().status_code == 200
     assert signed.get("/v1/videos/text2video").status_code == 200
     assert signed.get(COSTS).status_code == 200
-    for answer in (signed.film(), signed.get("/tasks?task_ids=1"), signed.post("/tasks", {})):
+    for answer in (signed.create_video(), signed.get("/tasks?task_ids=1"), signed.post("/tasks", {})):
         refused(answer, 401, 1002, "The current API does not support AK/SK")
 
 
@@ -59,7 +59,7 @@ def test_accounts_do_not_see_each_other(client: Client) -> None:
     assert other.get(f"/tasks?task_ids={task_id}").json()["data"] == []
     assert other.get("/tasks?external_task_ids=mine").json()["data"] == []
     assert other.post("/tasks", {}).json()["data"] == {"count": 0, "has_more": False}
-    assert other.film(external_id="mine").status_code == 200
+    assert other.create_video(external_id="mine").status_code == 200
 
 
 def test_a_rotated_key() -> None:
@@ -73,9 +73,9 @@ def test_a_rotated_key() -> None:
 
 def test_the_other_region() -> None:
     with Sandbox(region="china") as sandbox:
-        assert Client(sandbox).film().status_code == 200
+        assert Client(sandbox).create_video().status_code == 200
         global_key = sandbox.backend.get_account("other-region").api_key
-        refused(Client(sandbox, global_key).film(), 401, 1002, "api key not found")
+        refused(Client(sandbox, global_key).create_video(), 401, 1002, "api key not found")
 
 
 def test_tasks_at_once_are_counted_by_model_version(client: Client) -> None:
@@ -83,25 +83,25 @@ def test_tasks_at_once_are_counted_by_model_version(client: Client) -> None:
         client.made()
     for _ in range(2):
         assert client.legacy().status_code == 200  # kling-v3 is kling-3.0
-    refused(client.film(), 429, 1303, "parallel task over resource pack limit")
+    refused(client.create_video(), 429, 1303, "parallel task over resource pack limit")
     refused(client.legacy(), 429, 1303)
-    assert client.film(model="kling-2.6").status_code == 200
+    assert client.create_video(model="kling-2.6").status_code == 200
     second = Client(client.sandbox, client.sandbox.backend.get_account("second").api_key)
-    assert second.film().status_code == 200
+    assert second.create_video().status_code == 200
     client.sandbox.advance(95)
-    assert client.film().status_code == 200
+    assert client.create_video().status_code == 200
     stats = client.sandbox.stats()
     assert stats["creates"]["answers"] == {"ok": 8, "concurrency": 2}
     assert stats["peak_live_by_model"]["kling-3.0"] == 5
-    assert [slot["freed"] is None for slot in stats["slots"]].count(True) == 1
+    assert [task["ended"] is None for task in stats["in_flight"]].count(True) == 1
 
 
 def test_a_refused_create_leaves_its_id_free(client: Client) -> None:
     for _ in range(5):
         client.made()
-    refused(client.film(external_id="waits"), 429, 1303)
+    refused(client.create_video(external_id="waits"), 429, 1303)
     client.sandbox.advance(95)
-    assert client.film(external_id="waits").status_code == 200
+    assert client.create_video(external_id="waits").status_code == 200
 
 
 def test_units_run_out() -> None:
@@ -109,7 +109,7 @@ def test_units_run_out() -> None:
         client = Client(sandbox)
         client.finished()
         client.finished()  # costs 3 with 1 left: it was accepted, so it is finished
-        refused(client.film(), 429, 1102, "Account balance not enough")
+        refused(client.create_video(), 429, 1102, "Account balance not enough")
         pack = client.get(COSTS).json()["data"]["resource_pack_subscribe_infos"][0]
         assert (pack["remaining_quantity"], pack["status"]) == (0.0, "runOut")
         assert sandbox.stats()["units"]["default"] == {"spent": "6", "remaining": "0"}
@@ -123,7 +123,7 @@ def test_the_pack_tells_its_limit_only_when_its_name_does(client: Client) -> Non
         pack = plain.get(COSTS).json()["data"]["resource_pack_subscribe_infos"][0]
         assert "Con" not in pack["resource_pack_name"]
         plain.made()
-        refused(plain.film(), 429, 1303)
+        refused(plain.create_video(), 429, 1303)
     refused(client.get("/account/costs"), 400, 1201, "start_time")
 
 
@@ -146,7 +146,7 @@ def test_twenty_threads_with_one_external_id_make_one_task(client: Client) -> No
 
     def create() -> None:
         barrier.wait()
-        answers.append(client.film(external_id="once").status_code)
+        answers.append(client.create_video(external_id="once").status_code)
 
     threads = [threading.Thread(target=create) for _ in range(20)]
     for thread in threads:

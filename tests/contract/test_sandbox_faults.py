@@ -44,7 +44,7 @@ def wait_until(true: Callable[[], bool]) -> None:
 def test_answer(client: Client, made_too: bool, body: Any, sent: bytes) -> None:
     headers = {"Retry-After": "7", "Content-Type": "text/x-odd"}
     fault(client, "answer", status=418, headers=headers, body=body, made=made_too)
-    answer = client.film()
+    answer = client.create_video()
     assert (answer.status_code, answer.content) == (418, sent)
     assert (answer.headers["Retry-After"], answer.headers["Content-Type"]) == ("7", "text/x-odd")
     assert made(client) == made_too
@@ -70,10 +70,10 @@ def test_flood(client: Client, packed: bool) -> None:
 def test_answer_lost_after(client: Client) -> None:
     fault(client, "answer_lost_after", times=1)
     with pytest.raises(requests.ConnectionError):
-        client.film(external_id="a")
+        client.create_video(external_id="a")
     assert made(client) == 1
     assert len(client.get("/tasks?external_task_ids=a").json()["data"]) == 1
-    refused(client.film(external_id="a"), 400, 1201, "already exists")
+    refused(client.create_video(external_id="a"), 400, 1201, "already exists")
     assert client.sandbox.stats()["creates"] == {
         "received": 2,
         "made": 1,
@@ -84,15 +84,15 @@ def test_answer_lost_after(client: Client) -> None:
 def test_answer_lost_before(client: Client) -> None:
     fault(client, "answer_lost_before", times=1)
     with pytest.raises(requests.ConnectionError):
-        client.film(external_id="a")
+        client.create_video(external_id="a")
     assert made(client) == 0
-    assert client.film(external_id="a").status_code == 200
+    assert client.create_video(external_id="a").status_code == 200
 
 
 def test_answer_cut(client: Client) -> None:
     fault(client, "answer_cut")
     with pytest.raises(CUT):
-        client.film()
+        client.create_video()
     assert made(client) == 1
 
 
@@ -100,14 +100,14 @@ def test_answer_cut(client: Client) -> None:
 @pytest.mark.parametrize("kind", ["error_before", "error_after"])
 def test_server_errors(client: Client, kind: str, code: int, status: int) -> None:
     fault(client, kind, code=code)
-    refused(client.film(), status, code)
+    refused(client.create_video(), status, code)
     assert made(client) == (kind == "error_after")
 
 
 @pytest.mark.parametrize("task", [False, True])
 def test_html_502(client: Client, task: bool) -> None:
     fault(client, "html_502", made=task, retry_after=3)
-    answer = client.film()
+    answer = client.create_video()
     assert (answer.status_code, answer.headers["Content-Type"]) == (502, "text/html")
     assert answer.headers["Retry-After"] == "3"
     assert made(client) == task
@@ -116,13 +116,13 @@ def test_html_502(client: Client, task: bool) -> None:
 @pytest.mark.parametrize("task", [False, True])
 def test_status_408(client: Client, task: bool) -> None:
     fault(client, "status_408", made=task)
-    assert client.film().status_code == 408
+    assert client.create_video().status_code == 408
     assert made(client) == task
 
 
 def test_redirect(client: Client) -> None:
     fault(client, "redirect", times=1)
-    answer = client.film()
+    answer = client.create_video()
     assert (answer.status_code, made(client)) == (307, 0)
     assert client.sandbox.stats()["redirects_followed"] == 0
     requests.post(answer.headers["Location"], timeout=TIMEOUT)
@@ -160,14 +160,14 @@ def test_slow(client: Client, before: bool) -> None:
 )
 def test_refusals(client: Client, kind: str, rest: dict[str, Any], status: int, code: int) -> None:
     fault(client, kind, **rest)
-    refused(client.film(), status, code, rest.get("message"))
+    refused(client.create_video(), status, code, rest.get("message"))
     assert made(client) == 0
 
 
 def test_retry_after_of_a_rate_limit(client: Client) -> None:
     fault(client, "rate_limited", retry_after=7, on="read")
     assert client.get("/tasks?task_ids=1").headers["Retry-After"] == "7"
-    assert client.film().status_code == 200
+    assert client.create_video().status_code == 200
 
 
 def test_task_fails(client: Client) -> None:
@@ -206,7 +206,7 @@ def test_ids_forgotten(client: Client, mode: str) -> None:
     for read in (f"/tasks?task_ids={task_id}", "/tasks?external_task_ids=a"):
         assert client.get(read).json()["data"] == []
     assert client.post("/tasks", {}).json()["data"]["count"] == 0
-    assert client.film(external_id="a").status_code == (400 if mode == "refused" else 200)
+    assert client.create_video(external_id="a").status_code == (400 if mode == "refused" else 200)
 
 
 def test_cut_download(client: Client) -> None:
@@ -242,7 +242,7 @@ def test_unknown_status_of_the_tasks_that_match(client: Client) -> None:
 
 def test_missing_id(client: Client) -> None:
     fault(client, "missing_id")
-    answer = client.film()
+    answer = client.create_video()
     assert (answer.status_code, answer.json()["code"], "id" in answer.json()["data"]) == (200, 0, False)
     assert "task_id" not in client.legacy().json()["data"]
     assert made(client) == 2
@@ -250,7 +250,7 @@ def test_missing_id(client: Client) -> None:
 
 def test_wrong_code_shape(client: Client) -> None:
     fault(client, "wrong_code_shape", code="success")
-    assert client.film().json()["code"] == "success"
+    assert client.create_video().json()["code"] == "success"
     assert client.get("/tasks?task_ids=1").json()["code"] == "success"
 
 
@@ -268,10 +268,10 @@ def test_refuse_connect(client: Client) -> None:
     fault(client, "refuse_connect", seconds=2)
     closed = time.monotonic()
     with pytest.raises(requests.ConnectionError, match="refused"):
-        client.film()
+        client.create_video()
     while time.monotonic() - closed < 10:
         try:
-            assert client.film().status_code == 200
+            assert client.create_video().status_code == 200
             break
         except requests.ConnectionError:
             continue
@@ -280,16 +280,16 @@ def test_refuse_connect(client: Client) -> None:
 
 def test_external_id_not_echoed(client: Client) -> None:
     fault(client, "external_id_not_echoed")
-    created = client.film(external_id="a").json()["data"]
+    created = client.create_video(external_id="a").json()["data"]
     assert "external_id" not in created
     assert "external_id" not in client.get("/tasks?external_task_ids=a").json()["data"][0]
-    refused(client.film(external_id="a"), 400, 1201, "already exists")
+    refused(client.create_video(external_id="a"), 400, 1201, "already exists")
 
 
 def test_ids_ignored(client: Client) -> None:
     fault(client, "ids_ignored")
-    assert "external_id" not in client.film(external_id="a").json()["data"]
-    assert client.film(external_id="a").status_code == 200
+    assert "external_id" not in client.create_video(external_id="a").json()["data"]
+    assert client.create_video(external_id="a").status_code == 200
     assert client.get("/tasks?external_task_ids=a").json()["data"] == []
 
 
@@ -316,15 +316,15 @@ def test_skewed_clock(client: Client, seconds: int, code: int) -> None:
 def test_who_is_hit_and_how_often(client: Client) -> None:
     fault(client, "arrears", match={"prompt_contains": "panda", "nth": [2, 3]}, times=1)
     prompts = ["a panda", "a cat", "a panda", "a panda"]
-    assert [client.film(prompt).status_code for prompt in prompts] == [200, 200, 429, 200]
+    assert [client.create_video(prompt).status_code for prompt in prompts] == [200, 200, 429, 200]
     fault(client, "arrears", match={"model": "kling-3.0"})
-    assert [client.legacy().status_code, client.film(model="kling-2.6").status_code] == [429, 200]
+    assert [client.legacy().status_code, client.create_video(model="kling-2.6").status_code] == [429, 200]
 
 
 def test_chance_is_repeatable(client: Client) -> None:
     def draw() -> list[int]:
         fault(client, "error_before", probability=0.5)
-        return [client.film().status_code for _ in range(20)]
+        return [client.create_video().status_code for _ in range(20)]
 
     first, second = draw(), draw()
     assert first == second

@@ -83,7 +83,7 @@ def test_nothing_but_create_and_read_by_id(client: Client) -> None:
     for answer in (
         client.get("/tasks?task_ids=1"),
         client.post("/tasks", {}),
-        client.film(),
+        client.create_video(),
         client.get("/v1/videos/text2video"),
         client.get("/account/costs?start_time=1&end_time=2"),
         Client(client.sandbox, "sk-x").legacy(),  # without the prefix
@@ -92,13 +92,13 @@ def test_nothing_but_create_and_read_by_id(client: Client) -> None:
     refused(client.get("/v1/videos/text2video/mine"), 400, 1201, "Task not found")
 
 
-def test_no_lock(client: Client) -> None:
+def test_a_gateway_has_no_lock(client: Client) -> None:
     first, second = (client.legacy(external_task_id="same").json()["data"]["task_id"] for _ in range(2))
     assert first != second
     assert client.sandbox.stats()["tasks_by_external_id"] == {"same": 2}
 
 
-def test_keys(client: Client) -> None:
+def test_a_gateway_accepts_its_own_key_only(client: Client) -> None:
     refused(Client(client.sandbox, "api-key-kling", "/kling").legacy(), 401, 1002)
     with Sandbox(profile="gateway", api_key="sk-ours") as sandbox:
         refused(Client(sandbox, "sk-x", "/kling").legacy(), 401, 1002)
@@ -251,8 +251,8 @@ def test_the_plugins_new_routes(plugin: Client, body: dict[str, Any]) -> None:
 
 
 def test_the_plugins_new_routes_know_two_models(plugin: Client) -> None:
-    picture = f"{plugin.sandbox.url}/_sandbox/image.png"
-    body = {"model": "kling-3.0-turbo", "prompt": "x", "image": picture, "aspect_ratio": "9:16"}
+    image_data = f"{plugin.sandbox.url}/_sandbox/image.png"
+    body = {"model": "kling-3.0-turbo", "prompt": "x", "image": image_data, "aspect_ratio": "9:16"}
     assert plugin.post("/image-to-video", body).json()["message"] == "ok"
     refusal = plugin.post("/text-to-video", {"model": "kling-2.6", "prompt": "x"})
     assert (refusal.status_code, refusal.json()["code"]) == (400, 1201)

@@ -15,8 +15,8 @@ import requests
 from kling_provider.sandbox import Sandbox
 from tests.contract.sandbox_client import TIMEOUT, Client, png, refused
 
-PICTURE = "https://images.example/a.png"
-FILM = "https://films.example/a.mp4"
+IMAGE = "https://images.example/a.png"
+VIDEO = "https://films.example/a.mp4"
 LEGACY = "/v1/videos/omni-video"
 NOT_FOUND = "Element id not found: 829836802793406551"
 """Where the rules let elements pass: the sandbox has none."""
@@ -42,7 +42,7 @@ def standard(client: Client, given: str = "", *, model: str = "kling-3.0-omni", 
             if kind == "element":
                 contents.append({"type": kind, "element_id": "829836802793406551", **name})
             else:
-                contents.append({"type": kind, "url": FILM if kind.endswith("video") else PICTURE, **name})
+                contents.append({"type": kind, "url": VIDEO if kind.endswith("video") else IMAGE, **name})
     return client.post(f"/omni-video/{model}", {"contents": contents, "settings": settings})
 
 
@@ -54,7 +54,7 @@ def legacy(client: Client, **fields: Any) -> requests.Response:
 
 def images(number: int, *types: str) -> list[dict[str, str]]:
     """``image_list``: so many images, the first of them with these types."""
-    found = [{"image_url": PICTURE} for _ in range(number)]
+    found = [{"image_url": IMAGE} for _ in range(number)]
     return [{**image, "type": kind} for image, kind in zip(found, types, strict=False)] + found[len(types) :]
 
 
@@ -62,8 +62,8 @@ def elements(number: int) -> list[dict[str, int]]:
     return [{"element_id": 829836802793406551}] * number
 
 
-def film(refer_type: str = "feature", **fields: str) -> list[dict[str, str]]:
-    return [{"video_url": FILM, "refer_type": refer_type, **fields}]
+def refer_video(refer_type: str = "feature", **fields: str) -> list[dict[str, str]]:
+    return [{"video_url": VIDEO, "refer_type": refer_type, **fields}]
 
 
 EDIT = {"multi_shot": False}
@@ -189,8 +189,8 @@ def test_contents_is_an_array(client: Client) -> None:
 def test_ids_are_unique_in_a_request(client: Client) -> None:
     contents = [
         {"type": "prompt", "text": "@boat at @harbour"},
-        {"type": "refer_image", "url": PICTURE, "id": "boat"},
-        {"type": "feature_video", "url": FILM, "id": "harbour"},
+        {"type": "refer_image", "url": IMAGE, "id": "boat"},
+        {"type": "feature_video", "url": VIDEO, "id": "harbour"},
     ]
     assert client.post("/omni-video/kling-3.0-omni", {"contents": contents}).status_code == 200
     contents[2]["id"] = "boat"
@@ -222,9 +222,9 @@ DONE = {"callback_url": "https://hooks.example/a", "watermark_info": {"enabled":
         {**ANY, **O1, "image_list": images(2, "first_frame", "end_frame"), "duration": "7"},
         {"image_list": images(7), "prompt": "<<<image_1>>> meets <<<image_7>>>"},
         {**O1, "image_list": images(1), "duration": "3"},
-        {"image_list": images(4), "video_list": film(keep_original_sound="no")},
-        {**ANY, "video_list": film("base", keep_original_sound="yes"), "sound": "off"},
-        {**ANY, **O1, "video_list": film("base"), "image_list": images(1), "duration": "4"},
+        {"image_list": images(4), "video_list": refer_video(keep_original_sound="no")},
+        {**ANY, "video_list": refer_video("base", keep_original_sound="yes"), "sound": "off"},
+        {**ANY, **O1, "video_list": refer_video("base"), "image_list": images(1), "duration": "4"},
         {"prompt": None, "multi_shot": True, "shot_type": "customize", "multi_prompt": SHOTS},
         {"multi_shot": True, "shot_type": "intelligence"},
         {"prompt": "x" * 2500},
@@ -254,22 +254,22 @@ def test_legacy_bodies_that_are_taken(client: Client, fields: dict[str, Any]) ->
         ({"image_list": images(3, "first_frame", "end_frame")}, "more than 2 images"),
         ({"image_list": images(2, "first_frame", "first_frame")}, "at most 1 first_frame"),
         ({"image_list": images(5), "element_list": elements(3)}, "at most 7 images and elements"),
-        ({"image_list": images(5), "video_list": film()}, "at most 4 images and elements"),
-        ({"element_list": elements(5), "video_list": film("base")}, "at most 4 images and elements"),
+        ({"image_list": images(5), "video_list": refer_video()}, "at most 4 images and elements"),
+        ({"element_list": elements(5), "video_list": refer_video("base")}, "at most 4 images and elements"),
         ({"element_list": [{}]}, "element_list[0].element_id"),
-        ({"video_list": film() * 2}, "at most 1 video"),
+        ({"video_list": refer_video() * 2}, "at most 1 video"),
         ({"video_list": [{"refer_type": "base"}]}, "video_list[0].video_url is required"),
-        ({"video_list": [{"video_url": FILM}]}, "video_list[0].refer_type is required"),
-        ({"video_list": film("video")}, "video_list[0].refer_type must be one of feature, base"),
-        ({"video_list": film(keep_original_sound="on")}, "video_list[0].keep_original_sound"),
+        ({"video_list": [{"video_url": VIDEO}]}, "video_list[0].refer_type is required"),
+        ({"video_list": refer_video("video")}, "video_list[0].refer_type must be one of feature, base"),
+        ({"video_list": refer_video(keep_original_sound="on")}, "video_list[0].keep_original_sound"),
         ({"video_list": [{"video_url": "AAAA", "refer_type": "base"}]}, "Video URL is invalid"),
-        ({"video_list": film(), "sound": "on"}, "sound must be off with video_list"),
+        ({"video_list": refer_video(), "sound": "on"}, "sound must be off with video_list"),
         ({**O1, "sound": "on"}, "sound is not supported by model kling-video-o1"),
         ({**O1, "mode": "4k"}, "mode 4k is not supported by model kling-video-o1"),
         ({"mode": "720p"}, "mode must be one of"),
         (ANY, "aspect_ratio is required"),
         ({**ANY, "image_list": images(1)}, "aspect_ratio is required"),
-        ({**ANY, "video_list": film()}, "aspect_ratio is required"),
+        ({**ANY, "video_list": refer_video()}, "aspect_ratio is required"),
         ({"aspect_ratio": "4:3"}, "aspect_ratio must be one of"),
         ({"duration": 5}, "duration must be a string"),
         ({"duration": "16"}, "duration must be one of"),
@@ -347,9 +347,9 @@ def test_the_price_in_the_standard_design(
         ({"duration": "3"}, "2.4"),  # mode pro is the default
         ({"sound": "on", "mode": "std"}, "4"),
         ({"mode": "4k", "duration": "3"}, "9"),
-        ({"video_list": film(), "mode": "std"}, "4.5"),
-        ({"video_list": film("base"), "duration": "10"}, "12"),
-        ({**O1, "video_list": film("base")}, "6"),
+        ({"video_list": refer_video(), "mode": "std"}, "4.5"),
+        ({"video_list": refer_video("base"), "duration": "10"}, "12"),
+        ({**O1, "video_list": refer_video("base")}, "6"),
         ({**O1, "mode": "std"}, "3"),
     ],
 )
@@ -361,11 +361,11 @@ def test_the_price_in_the_legacy_design(client: Client, fields: dict[str, Any], 
 
 def test_the_video_has_the_shape_of_its_first_frame(client: Client) -> None:
     tall = base64.b64encode(png(400, 800)).decode()
-    listed = [{"image_url": PICTURE}, {"image_url": tall, "type": "first_frame"}]
+    listed = [{"image_url": IMAGE}, {"image_url": tall, "type": "first_frame"}]
     old = legacy(client, image_list=listed, duration="3").json()["data"]["task_id"]
     contents = [
         {"type": "prompt", "text": "A boat"},
-        {"type": "refer_image", "url": PICTURE},
+        {"type": "refer_image", "url": IMAGE},
         {"type": "first_frame", "url": tall},
     ]
     body = {"contents": contents, "settings": {"duration": 3, "audio": "native"}}
@@ -381,6 +381,6 @@ def test_the_video_has_the_shape_of_its_first_frame(client: Client) -> None:
 
 @pytest.mark.parametrize(("keeps", "sounds"), [("yes", True), ("no", False)])
 def test_a_video_keeps_its_sound(client: Client, keeps: str, sounds: bool) -> None:
-    legacy(client, **ANY, video_list=film("base", keep_original_sound=keeps))
+    legacy(client, **ANY, video_list=refer_video("base", keep_original_sound=keeps))
     (task,) = client.sandbox.app.backend.list_tasks(client.sandbox.app.backend.accounts[0])
     assert task.request.settings["sound"] is sounds

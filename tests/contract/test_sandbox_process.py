@@ -61,7 +61,7 @@ def test_the_command_line(tmp_path: Path, number: signal.Signals) -> None:
             assert process.wait(10) == 0
         finally:
             process.kill()
-    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tasks.jsonl"]  # no film was fetched
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["tasks.jsonl"]  # no video was fetched
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -174,9 +174,9 @@ def test_the_controls(sandbox: Sandbox) -> None:
     options = post("options", {"concurrency": 1, "units": 50, "time_scale": 5})
     assert (options["concurrency"], options["units"], options["time_scale"]) == (1, 50, 5.0)
     client.made()
-    assert client.film().json()["code"] == 1303
+    assert client.create_video().json()["code"] == 1303
     post("keys", {"api_key": "api-key-next"})
-    assert client.film().status_code == 401
+    assert client.create_video().status_code == 401
     post("reset", {})
     stats = requests.get(f"{base}/stats", timeout=TIMEOUT).json()
     assert (stats["tasks"]["total"], stats["creates"]["received"], stats["live"]) == (0, 0, 0)
@@ -185,7 +185,7 @@ def test_the_controls(sandbox: Sandbox) -> None:
     assert requests.get(f"{base}/nothing", timeout=TIMEOUT).status_code == 404
 
 
-def test_statistics(sandbox: Sandbox) -> None:
+def test_the_statistics_of_a_sandbox(sandbox: Sandbox) -> None:
     client = Client(sandbox)
     task_id = client.made(external_id="a", prompt="a panda")
     client.task(task_id)
@@ -202,7 +202,7 @@ def test_statistics(sandbox: Sandbox) -> None:
         "answer": "ok",
         "task_id": task_id,
     }
-    assert stats["slots"][0]["taken"] <= stats["now"]
+    assert stats["in_flight"][0]["began"] <= stats["now"]
 
 
 def test_the_page_needs_nothing_from_outside(sandbox: Sandbox) -> None:

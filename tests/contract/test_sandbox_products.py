@@ -168,7 +168,7 @@ def test_its_own_body_is_checked(client: Client) -> None:
 def test_limit_and_units_are_those_of_its_own_packs() -> None:
     with Sandbox(time_scale=1, concurrency=2, units=0, image_units=20, products=[Postcard()]) as sandbox:
         client = Client(sandbox)
-        refused(client.film(), 429, 1102)
+        refused(client.create_video(), 429, 1102)
         for _ in range(2):
             assert client.post("/postcards/kling-p1", LINES).status_code == 200
         refused(client.post("/postcards/kling-p1", LINES), 429, 1303)
@@ -206,7 +206,7 @@ def test_faults_find_it_by_its_name(client: Client) -> None:
     assert [output["type"] for output in client.task(good)["outputs"]] == ["image", "srt"]
 
 
-def test_people_see_it(client: Client) -> None:
+def test_the_page_shows_a_new_product(client: Client) -> None:
     client.post("/postcards/kling-p1", LINES)
     client.sandbox.advance(120)
     (shown,) = client.get("/_sandbox/tasks").json()

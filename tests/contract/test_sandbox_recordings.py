@@ -124,18 +124,18 @@ def test_the_recorded_errors_word_for_word(client: Client, captures: Path) -> No
         seen = [
             client.get("/tasks?task_ids=1", headers={"Authorization": None}),
             Client(sandbox, other_region).get("/account/costs?start_time=1&end_time=2"),
-            Client(sandbox, jwt).film(),
-            Client(sandbox, "nonsense").film(),
+            Client(sandbox, jwt).create_video(),
+            Client(sandbox, "nonsense").create_video(),
             Client(sandbox, "nonsense").get("/v1/videos/text2video"),
-            Client(empty).film(),
-            Client(full).film(),
-            client.film(external_id=taken),
+            Client(empty).create_video(),
+            Client(full).create_video(),
+            client.create_video(external_id=taken),
             client.get("/tasks?task_ids=" + ",".join(map(str, range(21)))),
             client.get("/tasks"),
             client.get("/v1/videos/text2video/<value>"),
             client.post("/image-to-video/kling-3.0", {"contents": []}),
             client.post("/text-to-video/kling-3.0", {}),
-            client.film(model="kling-9.0"),
+            client.create_video(model="kling-9.0"),
         ]
     ours = {(answer.status_code, answer.json()["code"], answer.json()["message"]) for answer in seen}
     theirs = {

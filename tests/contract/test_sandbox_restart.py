@@ -33,14 +33,14 @@ def sandbox_in(folder: Path, **options: Any) -> Sandbox:
 
 
 def test_tasks_links_and_ids_outlive_a_restart(tmp_path: Path) -> None:
-    picture = base64.b64encode(png(400, 300)).decode()
+    image_data = base64.b64encode(png(400, 300)).decode()
     with sandbox_in(tmp_path) as sandbox:
         client = Client(sandbox)
         before = client.finished(external_id="a", duration=3)
         legacy = client.legacy(external_task_id="b", duration="5").json()["data"]["task_id"]
-        from_picture = client.post(
+        from_image = client.post(
             "/image-to-video/kling-3.0",
-            {"contents": [{"type": "first_frame", "url": picture}], "settings": {"duration": 3}},
+            {"contents": [{"type": "first_frame", "url": image_data}], "settings": {"duration": 3}},
         ).json()["data"]["id"]
         failed = client.made(prompt="a")
         known = {task.id: task for task in sandbox.backend.all()}
@@ -55,13 +55,13 @@ def test_tasks_links_and_ids_outlive_a_restart(tmp_path: Path) -> None:
             key: value for key, value in before.items() if key != "outputs"
         }
         restored = {task.id: task for task in sandbox.backend.all()}
-        for kling_task_id in (legacy, from_picture, failed):
+        for kling_task_id in (legacy, from_image, failed):
             assert restored[kling_task_id] == known[kling_task_id]
-        refused(client.film(external_id="a"), 400, 1201, "already exists")
+        refused(client.create_video(external_id="a"), 400, 1201, "already exists")
         refused(client.legacy(external_task_id="b"), 400, 1201, "already exists")
         assert int(client.made()) > max(map(int, known))
         sandbox.advance(120)
-        assert client.task(from_picture)["status"] == "succeeded"
+        assert client.task(from_image)["status"] == "succeeded"
 
 
 def test_what_renders_goes_on_and_takes_its_place(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_renders_goes_on_and_takes_its_place(tmp_path: Path) -> None:
         running = Client(sandbox).made()
     with sandbox_in(tmp_path, concurrency=1, render_seconds=30) as sandbox:
         client = Client(sandbox)
-        refused(client.film(), 429, 1303)
+        refused(client.create_video(), 429, 1303)
         sandbox.advance(31)
         assert client.task(running)["status"] == "succeeded"
         assert sandbox.stats()["units"]["default"]["spent"] == "3"

@@ -56,8 +56,11 @@ def test_a_wrong_length_passes_create_and_fails_at_generation(
 
 
 def test_unknown_settings_are_ignored(client: Client) -> None:
-    assert client.film(model="kling-2.5-turbo", audio="native", multi_shot="what", fps=60).status_code == 200
-    assert client.film(model="kling-3.0-turbo", audio="off").status_code == 200
+    assert (
+        client.create_video(model="kling-2.5-turbo", audio="native", multi_shot="what", fps=60).status_code
+        == 200
+    )
+    assert client.create_video(model="kling-3.0-turbo", audio="off").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_unknown_settings_are_ignored(client: Client) -> None:
     ],
 )
 def test_refused_settings(client: Client, model: str, settings: dict[str, Any], field: str) -> None:
-    refused(client.film(model=model, **settings), 400, 1201, field)
+    refused(client.create_video(model=model, **settings), 400, 1201, field)
 
 
 @pytest.mark.parametrize(
@@ -87,20 +90,20 @@ def test_refused_settings(client: Client, model: str, settings: dict[str, Any], 
     [("kling-3.0", 3072), ("kling-3.0-turbo", 3072), ("kling-2.6", 2500), ("kling-2.5-turbo", 2500)],
 )
 def test_prompt_limits(client: Client, model: str, limit: int) -> None:
-    assert client.film("x" * limit, model=model).status_code == 200
-    refused(client.film("x" * (limit + 1), model=model), 400, 1201, str(limit))
+    assert client.create_video("x" * limit, model=model).status_code == 200
+    refused(client.create_video("x" * (limit + 1), model=model), 400, 1201, str(limit))
 
 
 def test_shots_in_the_prompt_must_fill_the_duration(client: Client) -> None:
     shots = "shot 1, 2, a cat; shot 2, 3, a dog;"
-    assert client.film(shots, duration=5).status_code == 200
-    refused(client.film(shots, duration=6), 400, 1201, "settings.duration")
-    assert client.film(shots, duration=6, multi_shot=False).status_code == 200
+    assert client.create_video(shots, duration=5).status_code == 200
+    refused(client.create_video(shots, duration=6), 400, 1201, "settings.duration")
+    assert client.create_video(shots, duration=6, multi_shot=False).status_code == 200
     for number in (0, 7):
-        refused(client.film(f"shot {number}, 5, a cat;", duration=5), 400, 1201, "1 to 6 shots")
+        refused(client.create_video(f"shot {number}, 5, a cat;", duration=5), 400, 1201, "1 to 6 shots")
 
 
-def test_frames(client: Client) -> None:
+def test_the_rules_for_frames(client: Client) -> None:
     assert frames(client, "first_frame").status_code == 200
     assert frames(client, "first_frame", "last_frame").status_code == 200
     refused(frames(client, "last_frame"), 400, 1201, "first_frame is required")
@@ -126,7 +129,9 @@ def test_elements_are_checked_at_generation(client: Client) -> None:
 
 def test_kling_4_takes_no_external_id_and_no_callback(client: Client) -> None:
     for key in ("external_task_id", "callback_url"):
-        refused(client.film(model="kling-4.0", options={key: "http://x"}), 400, 1201, f"options.{key}")
+        refused(
+            client.create_video(model="kling-4.0", options={key: "http://x"}), 400, 1201, f"options.{key}"
+        )
     task = client.finished(model="kling-4.0", duration=30, aspect_ratio="21:9")
     assert (task["status"], task["billing"][0]["amount"]) == ("succeeded", "33.6")
 
@@ -218,7 +223,7 @@ def test_a_duplicate_is_refused_over_products_and_after_a_failure(client: Client
     client.sandbox.set_faults([{"kind": "task_fails"}])
     task = client.finished(external_id="same")
     assert task["message"] == "Failure to pass the risk control system"
-    for answer in (client.film(external_id="same"), client.legacy(external_task_id="same")):
+    for answer in (client.create_video(external_id="same"), client.legacy(external_task_id="same")):
         refused(answer, 400, 1201, "External_task_id same already exists")
     assert client.sandbox.stats()["creates"]["answers"] == {"ok": 1, "duplicate": 2}
     assert client.sandbox.stats()["tasks_by_external_id"] == {"same": 1}

@@ -28,8 +28,8 @@ from kling_provider.storage import (
 from tests.unit.storage_stand_ins import (
     SAVED,
     Host,
-    film,
     finished,
+    make_video,
     names,
     origin,
     place,
@@ -58,7 +58,7 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
     tmp_path: Path, host: Host, repository: Path
 ) -> None:
     go_on = threading.Event()
-    link = host.serve("/a.mp4", stalled(film(), len(film()) // 2, go_on), whole(film()))
+    link = host.serve("/a.mp4", stalled(make_video(), len(make_video()) // 2, go_on), whole(make_video()))
     child = subprocess.Popen(
         [sys.executable, "-c", KILLED_WHILE_DOWNLOADING, link, str(tmp_path)], cwd=repository
     )
@@ -68,7 +68,7 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
     assert part.startswith(".red-panda.kling.json.part-")
 
     # While it lives its part is left alone by another try, and by other videos' cleaning up.
-    save(finished(host.serve("/b.mp4", whole(film())), id="2"), tmp_path, "red-panda.kling.json.part-2")
+    save(finished(host.serve("/b.mp4", whole(make_video())), id="2"), tmp_path, "red-panda.kling.json.part-2")
     assert part in names(tmp_path)
 
     child.send_signal(signal.SIGKILL)
@@ -79,7 +79,7 @@ def test_a_worker_killed_while_it_downloads_leaves_nothing_for_long(
     assert choose_place(place(tmp_path), "red-panda", origin()).stem == "red-panda"
     assert not save(finished(link), tmp_path).reused
     assert part not in names(tmp_path)
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
 
 
 # A child is killed at its n-th touch of the folder (every open, link, rename, unlink, lock), for every n until
@@ -142,11 +142,11 @@ def prepare(folder: Path, case: str) -> dict[str, Any]:
         claim_place(place(folder), "red-panda", origin())
         return {}
     if case.startswith("replace"):
-        write_video(folder, film(0.5), origin("af-older", run_id="manual__0"))
+        write_video(folder, make_video(0.5), origin("af-older", run_id="manual__0"))
         return {"replace": True}
     if case == "broken":
         # Another task of the same identity, whose file was cut.
-        write_video(folder, film(0.5)[:400], origin(), size=5000)
+        write_video(folder, make_video(0.5)[:400], origin(), size=5000)
     return {}
 
 
@@ -167,7 +167,7 @@ def state(folder: Path, case: str) -> str:
     types = OUTPUTS.get(case, ("video",))
     several = len(types) > 1
     wanted = {
-        f"red-panda{f'-{index}' if several else ''}{'.mp4' if one == 'video' else '.png'}": film()
+        f"red-panda{f'-{index}' if several else ''}{'.mp4' if one == 'video' else '.png'}": make_video()
         if one == "video"
         else PNG
         for index, one in enumerate(types)
@@ -193,7 +193,7 @@ def state(folder: Path, case: str) -> str:
 def test_a_worker_killed_at_any_point_neither_blocks_the_retry_nor_shows_half_a_file(
     tmp_path: Path, host: Host, repository: Path, case: str
 ) -> None:
-    host.serve("/video", whole(film()))
+    host.serve("/video", whole(make_video()))
     host.serve("/image", whole(PNG, "image/png"))
     done = subprocess.run(
         [sys.executable, "-c", KILLED_EVERYWHERE, host.url, str(tmp_path / "videos"), case],
@@ -280,7 +280,7 @@ for kill_at in range(1, 200):
 def test_a_worker_killed_between_claim_and_file_loses_nothing_that_was_paid(
     tmp_path: Path, host: Host, repository: Path
 ) -> None:
-    link = host.serve("/a.mp4", whole(film()))
+    link = host.serve("/a.mp4", whole(make_video()))
     done = subprocess.run(
         [sys.executable, "-c", KILLED_CLAIMS, link, str(tmp_path / "videos")],
         cwd=repository,
@@ -311,5 +311,5 @@ def test_parts_of_other_targets_and_of_the_living_stay(tmp_path: Path, host: Hos
     dead.write_bytes(b"half")
     others = tmp_path / ".blue-panda.kling.json.part-0123abcd"
     others.write_bytes(b"half")
-    save(finished(host.serve("/a.mp4", whole(film()))), tmp_path)
+    save(finished(host.serve("/a.mp4", whole(make_video()))), tmp_path)
     assert names(tmp_path) == [others.name, *SAVED]

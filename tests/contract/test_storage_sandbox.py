@@ -57,6 +57,6 @@ def test_a_video_arrives_through_cuts_and_a_dead_link(
     assert saved.manifest.billing == [{"charge_type": "unit", "amount": "1.8", "currency": None}]
     import av
 
-    with av.open(tmp_path / "panda.mp4") as film:
-        assert film.streams.video[0].codec_context.name == "h264"
-        assert abs(film.duration / 1_000_000 - 3) < 0.2
+    with av.open(tmp_path / "panda.mp4") as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert abs(container.duration / 1_000_000 - 3) < 0.2

@@ -132,13 +132,13 @@ async def test_only_what_kling_names_and_the_users_own(
     profile = hook.connection.profile
     hook.submit({"prompt": "x"}, external_task_id="e")
     hook.get_task("1")
-    if profile.finds:
+    if profile.can_find_by_external_id:
         hook.find(["e"])
     if profile.task_reads:
         hook.get_tasks(["1"])
         hook.list_tasks()
         hook.account()
-    await every_read(conn_id, profile.finds, profile.task_reads)
+    await every_read(conn_id, profile.can_find_by_external_id, profile.task_reads)
 
     own = {"x-team": "films", "x-number": "5"} if kind == "their extras" else {}
     assert len(recorder.calls) >= 3
@@ -194,7 +194,7 @@ async def test_only_what_kling_names_and_the_users_own(
         ),
     ],
 )
-def test_the_paid_body(
+def test_the_body_of_the_paid_call(
     kind: str, line: str, body: dict[str, Any], recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hook = KlingHook(connect(monkeypatch, host=recorder.url, **KINDS[kind]))
@@ -214,7 +214,9 @@ def test_the_paid_body(
         ({"extra": {"region": "china"}}, "https://api-beijing.klingai.com"),
     ],
 )
-def test_addresses(fields: dict[str, Any], base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_base_url_of_each_connection(
+    fields: dict[str, Any], base: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hook = KlingHook(connect(monkeypatch, **fields))
     assert hook.connection.base_url == base
 

@@ -19,7 +19,9 @@ RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("names", nargs="*", help="names of faults (* allowed); limit: the limit run")
+    parser.add_argument(
+        "names", nargs="*", help="names of faults (* allowed); concurrency: the benchmark of the queue"
+    )
     parser.add_argument("--list", action="store_true", help="only list the names")
     parser.add_argument(
         "--at-once", type=int, default=AT_ONCE, help="faults played at once (default: %(default)s)"
@@ -27,8 +29,8 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep Airflow's home, for a look at its logs")
     parser.add_argument("--json", type=Path, help="where the results go (default: benchmarks/results)")
     options = parser.parse_args()
-    if options.names == ["limit"]:
-        return concurrency_benchmark.main(options.json or RESULTS / "limit.json", keep=options.keep)
+    if options.names == ["concurrency"]:
+        return concurrency_benchmark.main(options.json or RESULTS / "concurrency.json", keep=options.keep)
     chosen = list(
         dict.fromkeys(
             scenario

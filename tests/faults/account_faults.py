@@ -37,9 +37,9 @@ def arrears(stage: Stage) -> None:
 
 
 def rotated(stage: Stage) -> None:
-    """The key is changed at Kling while ten wait for videos and ten for slots, and half a minute later in Airflow."""
+    """The key is changed at Kling while ten wait for videos and ten in the queue, and half a minute later in Airflow."""
     run = stage.start()
-    run.wait_for_slots(10, then=30)
+    run.wait_in_queue(10, then=30)
     stage.sandbox.rotate_key("sk-the-new-one")
     time.sleep(20)
     stage.connect(password="sk-the-new-one")

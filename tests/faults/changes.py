@@ -24,8 +24,8 @@ def manifests(stage: Stage) -> dict[Path, dict[str, Any]]:
     for path in stage.place.rglob("*.kling.json"):
         manifest = json.loads(path.read_text(encoding="utf-8"))
         for output in manifest["outputs"]:
-            if (film := path.with_name(output["file"])).exists():
-                found[film] = manifest
+            if (video := path.with_name(output["file"])).exists():
+                found[video] = manifest
     return found
 
 
@@ -34,23 +34,23 @@ def files_tell_the_truth(stage: Stage) -> None:
     sent = {task.id: task for task in stage.sandbox.backend.all()}
     found = manifests(stage)
     stage.notes["files"] = len(found)
-    for film, manifest in found.items():
+    for video, manifest in found.items():
         task = sent.get(str(manifest["kling_task_id"]))
-        stage.check(task, f"{film.name} names a task that Kling does not know")
+        stage.check(task, f"{video.name} names a task that Kling does not know")
         if task is None:
             continue
         stage.check(
             manifest["prompt"] == task.request.prompt,
-            f"{film.name} says {manifest['prompt']!r}, and Kling was sent {task.request.prompt!r}",
+            f"{video.name} says {manifest['prompt']!r}, and Kling was sent {task.request.prompt!r}",
         )
         if task.request.external_id:
             stage.check(
                 manifest["external_task_id"] == task.request.external_id
                 and manifest["identity"] == task.request.external_id,
-                f"{film.name} has the identity {manifest['identity']}, and Kling's task is {task.request.external_id}",
+                f"{video.name} has the identity {manifest['identity']}, and Kling's task is {task.request.external_id}",
             )
-        named = film.name == "the-one.mp4" or film.name.startswith(str(manifest["name"]))
-        stage.check(named, f"{film.name} is called {manifest['name']!r}")
+        named = video.name == "the-one.mp4" or video.name.startswith(str(manifest["name"]))
+        stage.check(named, f"{video.name} is called {manifest['name']!r}")
 
 
 def variable(stage: Stage, value: str) -> str:
@@ -132,7 +132,7 @@ def dag_edited(stage: Stage) -> None:
     files_tell_the_truth(stage)
     stage.start().finish()
     files_tell_the_truth(stage)
-    names = sorted(film.name for film in manifests(stage))
+    names = sorted(video.name for video in manifests(stage))
     stage.check(names == ["boat.mp4", "panda.mp4"], f"files {names}")
 
 
@@ -148,7 +148,7 @@ def list_shifted(stage: Stage) -> None:
     files_tell_the_truth(stage)
     stage.start(rows=stage.folder / "prompts").finish()
     files_tell_the_truth(stage)
-    names = sorted(film.name for film in manifests(stage))
+    names = sorted(video.name for video in manifests(stage))
     stage.check(names == ["aaa.mp4", "boat.mp4", "panda.mp4"], f"files {names}")
 
 
@@ -168,7 +168,7 @@ def prompt_changed(stage: Stage) -> None:
         write_prompt(stage, name)
     run = stage.start(rows=stage.folder / "prompts")
     stage.check(run.finish() == "success", f"the first run failed: {run.reasons()}")
-    before = {film: film.read_bytes() for film in manifests(stage)}
+    before = {video: video.read_bytes() for video in manifests(stage)}
     stage.remember()
     (stage.folder / "prompts" / "panda.md").write_text(
         "---\nduration: 3\n---\nA red panda sleeps\n", encoding="utf-8"
@@ -176,9 +176,9 @@ def prompt_changed(stage: Stage) -> None:
     run = stage.start(rows=stage.folder / "prompts")
     stage.check(run.finish() == "success", f"the second run failed: {run.reasons()}")
     after = manifests(stage)
-    stage.check(all(film.read_bytes() == data for film, data in before.items()), "an old file changed")
-    new = [film for film in after if film not in before]
-    stage.check(len(new) == 1, f"new files: {[film.name for film in new]}")
+    stage.check(all(video.read_bytes() == data for video, data in before.items()), "an old file changed")
+    new = [video for video in after if video not in before]
+    stage.check(len(new) == 1, f"new files: {[video.name for video in new]}")
     stage.check(
         new and after[new[0]]["prompt"] == "A red panda sleeps", "the new file is not of the new prompt"
     )

@@ -17,21 +17,21 @@ FULL = {"concurrency": 5, "render_seconds": HELD}
 ONCE = Expect(most_creates=20)
 
 
-def waiting(stage: Stage, slots: bool) -> Run:
-    """Twenty that wait: for their videos, or fifteen of them for slots."""
+def waiting(stage: Stage, queued: bool) -> Run:
+    """Twenty that wait: for their videos, or fifteen of them in the queue."""
     run = stage.start()
-    if slots:
-        run.wait_for_slots(15, then=12)
+    if queued:
+        run.wait_in_queue(15, then=12)
     else:
         run.wait_for_videos()
     return run
 
 
-def killed(*names: str, slots: bool) -> Callable[[Stage], None]:
+def killed(*names: str, queued: bool) -> Callable[[Stage], None]:
     """Killed with all they have forked, and started again after some seconds."""
 
     def play(stage: Stage) -> None:
-        run = waiting(stage, slots)
+        run = waiting(stage, queued)
         stage.kill(*names)
         time.sleep(5)
         stage.revive(*names)
@@ -41,7 +41,7 @@ def killed(*names: str, slots: bool) -> Callable[[Stage], None]:
 
 
 def scheduler_dies_in_call(stage: Stage) -> None:
-    """While workers are in the paid call and others wait for slots."""
+    """While workers are in the paid call and others wait in the queue."""
     run = stage.start()
     run.until(lambda: stage.made >= 3, "three tasks at Kling")
     stage.kill("scheduler")
@@ -69,7 +69,7 @@ def two_triggerers(stage: Stage) -> None:
     stack = stage.stack
     stack.start("triggerer", name="triggerer-2", timeout=120)
     run = stage.start()
-    run.until(lambda: any(one.waits_for_slot for one in run.instances()), "one that waits for a slot")
+    run.until(lambda: any(one.waits_in_queue for one in run.instances()), "one that waits in the queue")
     run.until(lambda: any(one.waits_for_video for one in run.instances()), "one that waits for its video")
     time.sleep(3)
     stage.kill("triggerer")
@@ -85,22 +85,22 @@ SCENARIOS = (
     Scenario(
         name="triggerer-result",
         fault="SIGKILL of the triggerer while tasks wait for a result",
-        play=killed("triggerer", slots=False),
+        play=killed("triggerer", queued=False),
         sandbox=SLOW,
         expect=ONCE,
         alone=True,
     ),
     Scenario(
-        name="triggerer-slot",
-        fault="SIGKILL of the triggerer while tasks wait for a slot",
-        play=killed("triggerer", slots=True),
+        name="triggerer-queue",
+        fault="SIGKILL of the triggerer while tasks wait in the queue",
+        play=killed("triggerer", queued=True),
         sandbox=FULL,
         alone=True,
     ),
     Scenario(
         name="api-restart",
-        fault="API servers killed and restarted while tasks wait for slots and results",
-        play=killed("api-server", "execution-api", slots=True),
+        fault="API servers killed and restarted while tasks wait in the queue and for results",
+        play=killed("api-server", "execution-api", queued=True),
         sandbox=FULL,
         alone=True,
     ),

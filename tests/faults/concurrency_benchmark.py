@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limit run: how well the queue for slots uses an account's five slots, and how fair it is."""
+"""The benchmark of the queue: how well the queue uses an account's concurrency limit of five, and how fair it is."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from tests.faults.stage import Stage
 
 #: What the design asks for.
 STATED, LEARNED, EMPTY, SHARE = 2.2, 3.0, 4.0, 0.7
-#: The same where nobody states the limit: a slot more is found by a probe every half minute.
+#: The same where nobody states the limit: one task more is tried by a probe every half minute.
 EMPTY_LEARNED = 12.0
 
 
-def empty_times(stage: Stage) -> list[float]:
-    """Seconds for which each slot that was given back stayed empty, from the fifth create to the last."""
-    slots = stage.sandbox.stats()["slots"]
-    taken = sorted(slot["taken"] / 1000 for slot in slots)
-    freed = sorted(slot["freed"] / 1000 for slot in slots if slot["freed"] is not None)
-    return [max(0.0, after - before) for before, after in zip(freed, taken[LIMIT:], strict=False)]
+def unused_times(stage: Stage) -> list[float]:
+    """Seconds from the end of each task at Kling to the create that takes its place, from the fifth create to the last."""
+    tasks = stage.sandbox.stats()["in_flight"]
+    began = sorted(task["began"] / 1000 for task in tasks)
+    ended = sorted(task["ended"] / 1000 for task in tasks if task["ended"] is not None)
+    return [max(0.0, after - before) for before, after in zip(ended, began[LIMIT:], strict=False)]
 
 
 def measure(stage: Stage, creates: float, empty: float) -> None:
     per_video = stage.creates / stage.scenario.videos
-    times = empty_times(stage)
+    times = unused_times(stage)
     stage.notes |= {
         "creates per video": round(per_video, 2),
-        "a slot is empty for": round(mean(times), 2),
+        "capacity is unused for": round(mean(times), 2),
         "longest": round(max(times), 2),
     }
     stage.check(per_video <= creates, f"{per_video:.2f} creates per video, must be at most {creates}")
     stage.check(
-        mean(times) <= empty, f"a slot was empty for {mean(times):.1f} s on average, must be {empty:g}"
+        mean(times) <= empty, f"capacity was unused for {mean(times):.1f} s on average, must be {empty:g}"
     )
     in_their_order(stage)
 
@@ -54,12 +54,12 @@ def learned(stage: Stage) -> None:
 
 
 def fifty_wait(stage: Stage) -> None:
-    """Nobody who waits holds a task slot. When that was seen, Kling's clock runs faster, for the rest of the run."""
+    """No task that waits holds a worker slot. When that was seen, Kling's clock runs faster, for the rest of the run."""
     run = stage.start()
-    run.wait_for_slots(50)
+    run.wait_in_queue(50)
     holding = sum(one.state in ("running", "queued") for one in run.instances())
-    stage.notes["holding a task slot"] = holding
-    stage.check(not holding, f"{holding} instances hold a task slot while 50 wait")
+    stage.notes["holding a worker slot"] = holding
+    stage.check(not holding, f"{holding} instances hold a worker slot while 50 wait")
     run.until(lambda: hurried(stage) and run.state() in ("success", "failed"), "the end of the run")
 
 
@@ -71,16 +71,16 @@ def hurried(stage: Stage) -> bool:
 def two_dags(stage: Stage) -> None:
     """Twenty videos each; a third of a minute apart, so that one has the whole queue before the other comes."""
     first = stage.start("pay")
-    first.wait_for_slots(12)
+    first.wait_in_queue(12)
     stage.write_rows(
         [{**row, "prompt": f"other {row['prompt']}", "name": f"other-{row['name']}"} for row in stage.rows()]
     )
     second = stage.start("pausable")
-    second.wait_for_slots(12)
+    second.wait_in_queue(12)
     since = time.time()
     runs = (first, second)
     stage.until(
-        lambda: any(not any(one.waits_for_slot for one in run.instances()) for run in runs),
+        lambda: any(not any(one.waits_in_queue for one in run.instances()) for run in runs),
         "one of the queues to be empty",
     )
     until = time.time()
@@ -90,18 +90,18 @@ def two_dags(stage: Stage) -> None:
         if since <= task.created <= until
     ]
     share = max(sum(made), len(made) - sum(made)) / max(1, len(made))
-    stage.notes |= {"made while both queued": len(made), "share of one DAG": round(share, 2)}
+    stage.notes |= {"made while both queued": len(made), "share of one Dag": round(share, 2)}
     stage.check(len(made) >= 8, f"only {len(made)} were made while both queued")
-    stage.check(share <= SHARE, f"one DAG got {share:.0%} of the creates, must be at most {SHARE:.0%}")
+    stage.check(share <= SHARE, f"one Dag got {share:.0%} of the creates, must be at most {SHARE:.0%}")
     for run in runs:
         run.finish()
 
 
 def two_models(stage: Stage) -> None:
-    """One model's slots are full for a long time; the other's videos are made meanwhile."""
+    """One model is at its limit for a long time; the other's videos are made meanwhile."""
     stage.sandbox.set_faults([{"kind": "slow_render", "factor": 12, "match": {"model": "kling-3.0"}}])
     full = stage.start("pay")
-    full.wait_for_slots(stage.scenario.videos - LIMIT)
+    full.wait_in_queue(stage.scenario.videos - LIMIT)
     began = time.monotonic()
     stage.write_rows(
         [
@@ -111,7 +111,7 @@ def two_models(stage: Stage) -> None:
     )
     other = stage.start("pausable")
     other.until(lambda: other.state() == "success", "the other model's videos", 200)
-    still = sum(one.waits_for_slot for one in full.instances())
+    still = sum(one.waits_in_queue for one in full.instances())
     stage.notes |= {
         "the other took": round(time.monotonic() - began),
         "still waiting for the full one": still,
@@ -124,14 +124,14 @@ FEW = {"concurrency": LIMIT}
 SCENARIOS = (
     Scenario(
         name="fifty-wait",
-        fault="50 tasks wait for a slot",
+        fault="50 tasks wait in the queue",
         play=fifty_wait,
         videos=55,
         sandbox={**FEW, "render_seconds": 60},
     ),
     Scenario(
         name="two-dags",
-        fault="two DAGs share a connection",
+        fault="two Dags share a connection",
         play=two_dags,
         lists=2,
         sandbox={**FEW, "render_seconds": 20},

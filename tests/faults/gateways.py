@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts and models without a lock: nobody there refuses a second create, so nothing is sent twice in doubt."""
+"""Hosts and models without a lock: nobody there refuses a second create, so nothing is sent again after an ambiguous response."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ GATEWAY: dict[str, Any] = {"profile": "gateway"}
 
 
 def stopped(stage: Stage, run: Run) -> list[int]:
-    """The instances that stopped in doubt, each with a way to go on."""
+    """The instances that stopped after an ambiguous response, each with a way to go on."""
     reasons = run.reasons()
     failed = [one for one in run.instances() if one.state == "failed"]
     stage.check(len(reasons) == len(failed), f"{len(failed)} failed, {len(reasons)} say why")
     stage.check(all(one.try_number <= 2 for one in failed), "a stop was retried")
     stops_say_how_to_go_on(stage, reasons)
     stage.notes["stops"] = len(failed)
-    stage.check(failed, "nothing was in doubt")
+    stage.check(failed, "no response was ambiguous")
     return [one.map_index for one in failed]
 
 
@@ -82,7 +82,7 @@ def refused_and_adopt(stage: Stage) -> None:
     run.finish()
     reasons = run.reasons()
     stage.notes["stops"] = len(reasons)
-    stage.check(reasons, "nothing was in doubt")
+    stage.check(reasons, "no response was ambiguous")
     for text in reasons.values():
         stage.check(
             "adopt" in text and "raise take (now 0)" in text, f"a stop does not say how to go on: {text}"
@@ -137,7 +137,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="gateway-next-run",
-        fault="no lock, once per DAG: a run ends before it saves; the next run",
+        fault="no lock, once per Dag: a run ends before it saves; the next run",
         dag="daily",
         files=True,
         play=next_run,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kling's limits: too many calls (1302), no free slot (1303), and what people do to those who wait for one."""
+"""Kling's limits: too many calls (1302), the concurrency limit (1303), and what users do to tasks in the queue."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def quiet(stage: Stage, seconds: float) -> int:
     return stage.creates - before
 
 
-def slots_given_back(stage: Stage) -> None:
-    """Every slot is free again, so that whoever still wanted to send would."""
-    stage.until(lambda: stage.sandbox.stats()["live"] == 0, "free slots", 120)
+def limit_is_free(stage: Stage) -> None:
+    """Wait until nothing is in flight, so that a task which still wanted to send would."""
+    stage.until(lambda: stage.sandbox.stats()["live"] == 0, "the end of all tasks at Kling", 120)
 
 
 def marked(state: str) -> Callable[[Stage], None]:
-    """Those that wait for a slot are marked, and cleared when it is certain that none sends."""
+    """Those that wait in the queue are marked, and cleared when it is certain that none sends."""
 
     def play(stage: Stage) -> None:
         run = stage.start()
-        waiting = run.wait_for_slots(stage.scenario.videos - LIMIT)
+        waiting = run.wait_in_queue(stage.scenario.videos - LIMIT)
         made = stage.made
         run.mark(state, [one.map_index for one in waiting])
-        slots_given_back(stage)
+        limit_is_free(stage)
         sent = quiet(stage, 12)
         stage.check(not sent, f"{sent} creates by instances that were marked {state}")
         stage.check(stage.made == made, f"{stage.made - made} tasks made after the mark")
@@ -51,13 +51,13 @@ def marked(state: str) -> Callable[[Stage], None]:
 
 
 def pool_closed(stage: Stage) -> None:
-    """The pool goes to 0 while they wait for a slot, and is opened again."""
+    """The pool goes to 0 while they wait in the queue, and is opened again."""
     run = stage.start()
-    run.wait_for_slots(stage.scenario.videos - LIMIT)
+    run.wait_in_queue(stage.scenario.videos - LIMIT)
     pool = stage.stack.api.pool
     pool("faults", 0)
     try:
-        slots_given_back(stage)
+        limit_is_free(stage)
         sent = quiet(stage, 20)
         stage.check(not sent, f"{sent} creates while the pool was 0")
     finally:
@@ -67,14 +67,14 @@ def pool_closed(stage: Stage) -> None:
 
 
 def paused(stage: Stage) -> None:
-    """The DAG is paused while they wait for a slot, and goes on."""
+    """The Dag is paused while they wait in the queue, and goes on."""
     run = stage.start()
-    run.wait_for_slots(stage.scenario.videos - LIMIT)
+    run.wait_in_queue(stage.scenario.videos - LIMIT)
     stage.stack.api.pause(run.dag_id)
     try:
-        slots_given_back(stage)
+        limit_is_free(stage)
         sent = quiet(stage, 20)
-        stage.check(not sent, f"{sent} creates while the DAG was paused")
+        stage.check(not sent, f"{sent} creates while the Dag was paused")
     finally:
         stage.stack.api.pause(run.dag_id, False)
     run.finish()
@@ -108,9 +108,9 @@ def out_of_order(stage: Stage) -> int:
 def woken_and_marked(stage: Stage) -> None:
     """Whoever is woken is marked failed before its worker has begun."""
     run = stage.start()
-    run.wait_for_slots(10, then=12)
+    run.wait_in_queue(10, then=12)
     struck: set[int] = set()
-    waiting = {one.map_index for one in run.instances() if one.waits_for_slot}
+    waiting = {one.map_index for one in run.instances() if one.waits_in_queue}
     deadline = time.monotonic() + 90
     while waiting - struck and len(struck) < 8 and time.monotonic() < deadline:
         for one in run.instances():
@@ -128,7 +128,7 @@ def woken_and_marked(stage: Stage) -> None:
 
 
 def limited(stage: Stage) -> None:
-    """Most of them wait for a slot, and get it in the order in which they came."""
+    """Most of them wait in the queue, and are sent in the order in which they came."""
     run = stage.start()
     run.finish()
     refused = {
@@ -154,22 +154,22 @@ SCENARIOS = (
         sandbox=FEW,
     ),
     Scenario(
-        name="slot-failed",
-        fault="marked failed while waiting for a slot, then cleared",
+        name="queued-failed",
+        fault="marked failed while waiting in the queue, then cleared",
         play=marked("failed"),
         videos=25,
         sandbox=SLOW,
     ),
     Scenario(
-        name="slot-success",
-        fault="marked success while waiting for a slot, then cleared",
+        name="queued-success",
+        fault="marked success while waiting in the queue, then cleared",
         play=marked("success"),
         videos=25,
         sandbox=SLOW,
     ),
     Scenario(
         name="pool-0",
-        fault="pool set to 0 slots while 20 wait for a slot",
+        fault="pool set to 0 slots while 20 wait in the queue",
         dag="pooled",
         play=pool_closed,
         videos=25,
@@ -177,7 +177,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="paused",
-        fault="DAG paused while 20 wait for a slot",
+        fault="Dag paused while 20 wait in the queue",
         dag="pausable",
         play=paused,
         videos=25,
@@ -185,7 +185,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="woken-marked",
-        fault="woken for a slot and marked failed at that moment",
+        fault="woken from the queue and marked failed at that moment",
         play=woken_and_marked,
         videos=25,
         sandbox=SLOW,

@@ -40,7 +40,7 @@ class Instance:
     next_method: str | None
 
     @property
-    def waits_for_slot(self) -> bool:
+    def waits_in_queue(self) -> bool:
         return self.state == "deferred" and self.next_method == "execute_after_queue"
 
     @property
@@ -269,7 +269,7 @@ class Run:
         for one in self.instances():
             state = one.state or "none"
             if state == "deferred":
-                state = "waits for slot" if one.waits_for_slot else "waits for video"
+                state = "waits in the queue" if one.waits_in_queue else "waits for video"
             found[state] = found.get(state, 0) + 1
         return found
 
@@ -313,18 +313,18 @@ class Run:
         :param then: seconds in which the videos end, if they are held.
         """
         count = self.stage.scenario.videos if count is None else count
-        return self._wait(lambda one: one.waits_for_video, count, "their videos", then)
+        return self._wait(lambda one: one.waits_for_video, count, "for their videos", then)
 
-    def wait_for_slots(self, count: int, *, then: float = 25.0) -> list[Instance]:
-        """Wait until so many wait for a slot."""
-        return self._wait(lambda one: one.waits_for_slot, count, "a slot", then)
+    def wait_in_queue(self, count: int, *, then: float = 25.0) -> list[Instance]:
+        """Wait until so many wait in the queue."""
+        return self._wait(lambda one: one.waits_in_queue, count, "in the queue", then)
 
     def _wait(self, waits: Callable[[Instance], bool], count: int, what: str, then: float) -> list[Instance]:
         def look() -> list[Instance]:
             found = [one for one in self.instances() if waits(one)]
             return found if len(found) >= count else []
 
-        found = self.until(look, f"{count} instances to wait for {what}")
+        found = self.until(look, f"{count} instances to wait {what}")
         self.stage.end_renders(then)
         return found
 

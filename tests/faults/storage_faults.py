@@ -11,7 +11,7 @@ from tests.faults.stage import Stage
 
 
 def disk_full(stage: Stage) -> None:
-    """A file system with room for a few films; later it gets more."""
+    """A file system with room for a few videos; later it gets more."""
     if os.geteuid():
         raise PermissionError("a small file system needs root")
     mount(stage, "mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs")
@@ -40,7 +40,7 @@ SCENARIOS = (
     Scenario(
         name="link-expired",
         fault="the link has expired when the download begins",
-        dag="film",
+        dag="saves",
         files=True,
         faults=[{"kind": "expired_link", "seconds": 0, "probability": 0.5, "for_seconds": 60}],
         expect=ONCE,
@@ -48,7 +48,7 @@ SCENARIOS = (
     Scenario(
         name="download-cut",
         fault="a download cut in the middle",
-        dag="film",
+        dag="saves",
         files=True,
         faults=[{"kind": "cut_download", "probability": 0.5}],
         expect=ONCE,
@@ -56,7 +56,7 @@ SCENARIOS = (
     Scenario(
         name="disk-full",
         fault="a disk that is full; later it has room",
-        dag="film",
+        dag="saves",
         files=True,
         play=disk_full,
         expect=ONCE,

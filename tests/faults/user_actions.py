@@ -102,7 +102,7 @@ def deleted_and_made_again(stage: Stage) -> None:
 
 
 def two_dags_two_runs(scope: str) -> Callable[[Stage], None]:
-    """The same prompts in two DAGs, two runs each, all at once."""
+    """The same prompts in two Dags, two runs each, all at once."""
 
     def play(stage: Stage) -> None:
         dags = (f"once_per_{scope}_one", f"once_per_{scope}_two")
@@ -174,21 +174,21 @@ SCENARIOS = (
     ),
     Scenario(
         name="once-per-run",
-        fault='same prompts, two DAGs, two runs each, pay_once_per="run"',
+        fault='same prompts, two Dags, two runs each, pay_once_per="run"',
         play=two_dags_two_runs("run"),
         videos=5,
         copies=4,
     ),
     Scenario(
         name="once-per-dag",
-        fault='same prompts, two DAGs, two runs each, pay_once_per="dag"',
+        fault='same prompts, two Dags, two runs each, pay_once_per="dag"',
         play=two_dags_two_runs("dag"),
         videos=10,
         copies=2,
     ),
     Scenario(
         name="once-per-content",
-        fault='same prompts, two DAGs, two runs each, pay_once_per="account"',
+        fault='same prompts, two Dags, two runs each, pay_once_per="account"',
         play=two_dags_two_runs("account"),
     ),
     Scenario(

@@ -114,7 +114,7 @@ SCENARIOS = (
     Scenario(
         name="kill-download",
         fault="SIGKILL of the worker during the download",
-        dag="film",
+        dag="saves",
         files=True,
         play=in_call(later_phase=True),
         faults=[{"kind": "slow", "on": "download", "seconds": 20, "times": 20}],

@@ -15,14 +15,14 @@ from kling_provider.compat import has_gallery
 from tests.unit.gallery.seeds import Seeds
 
 RUN = "manual__2026-07-01T06:00:00+00:00"
-FILM = bytes(range(256)) * 40
+VIDEO = bytes(range(256)) * 40
 
 needs_gallery = pytest.mark.skipif(not has_gallery(), reason="there is no gallery before Airflow 3.3")
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The folder that the gallery may show, and users who may see ``ann_films``, or everything."""
+    """The folder that the gallery may show, and users who may see ``ann_clips``, or everything."""
     folder = tmp_path / "shown"
     folder.mkdir()
     monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", "tests.unit.gallery.server.SomeDagsAuthManager")
@@ -37,7 +37,7 @@ def world(metadata_db: Path, shown: Path) -> Iterator[Seeds]:
 
     with create_session(scoped=False) as session:
         seeds = Seeds(session, shown)
-        for dag_id in ("ann_films", "bob_films"):
+        for dag_id in ("ann_clips", "bob_clips"):
             seeds.dag(dag_id)
             seeds.run(dag_id, RUN)
         session.commit()

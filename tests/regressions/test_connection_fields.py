@@ -91,7 +91,7 @@ def test_a_misspelt_extra_is_no_header(wrong: str, near: str, monkeypatch: pytes
         )
         assert creates(sandbox) == 0, outcome
     assert isinstance(outcome, AirflowFailException), outcome
-    assert f"has no extra {wrong!r}. Did you mean {near!r}?" in str(outcome)
+    assert f"extra {wrong!r} must be a known extra. Did you mean {near!r}?" in str(outcome)
 
 
 @settings(max_examples=60, deadline=None)

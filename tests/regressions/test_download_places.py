@@ -111,7 +111,7 @@ def test_so_may_the_destination_of_a_paid_task(
 WRONG = {
     "{nmae}": "Did you mean 'name'",
     "{ds}": "Allowed: {name}",
-    "{name": "is no template",
+    "{name": "is not a valid template",
     "{name!r}": "without ! and :",
     "{}": "Allowed: {name}",
     "/etc/{name}": "absolute path",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.regressions.gallery_world import FILM, RUN, answer_of, gallery, needs_gallery, shown, world
+from tests.regressions.gallery_world import RUN, VIDEO, answer_of, gallery, needs_gallery, shown, world
 from tests.unit.gallery.seeds import Seeds, beside, keep_place, says_whose
 
 __all__ = ["gallery", "shown", "world"]
@@ -50,8 +50,8 @@ def secret(tmp_path: Path) -> Path:
 
 
 def saved(world: Seeds, name: str = "films/kite.mp4", **more: str) -> Path:
-    file = {**world.saved(name, "k1", FILM), **more}
-    world.video("ann_films", RUN, map_index=0, kling_task_id="k1", name="kite", files=[file])
+    file = {**world.saved(name, "k1", VIDEO), **more}
+    world.video("ann_clips", RUN, map_index=0, kling_task_id="k1", name="kite", files=[file])
     world.session.commit()
     return Path(file["file"].removeprefix("file://"))
 
@@ -62,23 +62,23 @@ def test_a_video_that_is_swapped_between_check_and_answer(
 ) -> None:
     path = saved(world)
     status, body = answer_of(
-        gallery("ann"), f"/kling/videos/ann_films/{RUN}/video/0/0", lambda: swap(path, secret)
+        gallery("ann"), f"/kling/videos/ann_clips/{RUN}/video/0/0", lambda: swap(path, secret)
     )
-    assert (status, body) == (200, FILM)
+    assert (status, body) == (200, VIDEO)
 
 
 @SWAPS
 def test_a_poster_that_is_swapped_between_check_and_answer(
     world: Seeds, gallery: Callable[[str], TestClient], secret: Path, swap: Swap
 ) -> None:
-    picture = b"\xff\xd8\xff\xe0 a picture" + bytes(3000)
+    image = b"\xff\xd8\xff\xe0 a picture" + bytes(3000)
     poster = world.folder / "films" / "kite.mp4.jpg"
     saved(world, poster=f"file://{poster}")
-    poster.write_bytes(picture)
+    poster.write_bytes(image)
     status, body = answer_of(
-        gallery("ann"), f"/kling/posters/ann_films/{RUN}/video/0/0", lambda: swap(poster, secret)
+        gallery("ann"), f"/kling/posters/ann_clips/{RUN}/video/0/0", lambda: swap(poster, secret)
     )
-    assert (status, body) == (200, picture)
+    assert (status, body) == (200, image)
 
 
 def test_a_part_of_a_video_that_is_swapped(
@@ -87,23 +87,23 @@ def test_a_part_of_a_video_that_is_swapped(
     path = saved(world)
     status, body = answer_of(
         gallery("ann"),
-        f"/kling/videos/ann_films/{RUN}/video/0/0",
+        f"/kling/videos/ann_clips/{RUN}/video/0/0",
         lambda: by_a_link(path, secret),
         headers={"range": "bytes=10-19"},
     )
-    assert (status, body) == (206, FILM[10:20])
+    assert (status, body) == (206, VIDEO[10:20])
 
 
 @pytest.mark.parametrize("what", ["videos", "posters"])
 def test_a_head_says_what_a_get_would(world: Seeds, gallery: Callable[[str], TestClient], what: str) -> None:
     poster = world.folder / "films" / "kite.mp4.jpg"
     saved(world, poster=f"file://{poster}")
-    poster.write_bytes(b"\xff\xd8\xff\xe0" + bytes(len(FILM) - 4))
-    head = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0")
+    poster.write_bytes(b"\xff\xd8\xff\xe0" + bytes(len(VIDEO) - 4))
+    head = gallery("ann").head(f"/kling/{what}/ann_clips/{RUN}/video/0/0")
     assert head.status_code == 200
-    assert head.headers["content-length"] == str(len(FILM))
+    assert head.headers["content-length"] == str(len(VIDEO))
     assert head.content == b""
-    part = gallery("ann").head(f"/kling/{what}/ann_films/{RUN}/video/0/0", headers={"Range": "bytes=0-9"})
+    part = gallery("ann").head(f"/kling/{what}/ann_clips/{RUN}/video/0/0", headers={"Range": "bytes=0-9"})
     assert (part.status_code, part.headers["content-length"]) == (206, "10")
 
 
@@ -114,7 +114,7 @@ def test_a_download_has_the_name_of_its_file(
     from email.message import Message
 
     saved(world, f"films/{name}")
-    answer = gallery("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0")
+    answer = gallery("ann").get(f"/kling/videos/ann_clips/{RUN}/video/0/0")
     assert answer.status_code == 200
     said = Message()
     said["Content-Disposition"] = answer.headers.get("content-disposition", "")
@@ -131,7 +131,7 @@ def test_a_sidecar_of_brackets_is_none(
 ) -> None:
     path = saved(world)
     beside(path).write_text(sidecar)
-    assert gallery("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0").status_code == 404
+    assert gallery("ann").get(f"/kling/videos/ann_clips/{RUN}/video/0/0").status_code == 404
 
 
 def test_a_place_that_is_kept_for_a_video_is_no_video(
@@ -152,14 +152,14 @@ def test_a_file_that_a_newer_video_replaced_plays_from_kling(
     from datetime import UTC, datetime, timedelta
 
     link = "https://v15-kling-fdl.klingai.com/old.mp4?sign=abc"
-    file = world.saved("kite.mp4", "k1", FILM)
-    world.instance("ann_films", RUN, "video", 0)
+    file = world.saved("kite.mp4", "k1", VIDEO)
+    world.instance("ann_clips", RUN, "video", 0)
     world.video(
-        "ann_films", RUN, map_index=0, kling_task_id="k1", files=[file], link=link,
+        "ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file], link=link,
         expires_at=(datetime.now(UTC) + timedelta(days=9)).isoformat(),
     )  # fmt: skip
     world.session.commit()
-    newer = FILM + b"newer"
+    newer = VIDEO + b"newer"
     path = Path(file["file"].removeprefix("file://"))
     path.write_bytes(newer)
     says_whose(path, "k2", hashlib.sha256(newer).hexdigest(), version=1, identity="af-2")

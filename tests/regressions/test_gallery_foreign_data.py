@@ -55,8 +55,8 @@ def assert_drawable(card: dict[str, Any]) -> None:
 
 
 def good_and_odd(world: Seeds, **odd: Any) -> None:
-    world.video("ann_films", RUN, map_index=0, kling_task_id="good")
-    world.video("ann_films", RUN, map_index=1, kling_task_id="odd", **odd)
+    world.video("ann_clips", RUN, map_index=0, kling_task_id="good")
+    world.video("ann_clips", RUN, map_index=1, kling_task_id="odd", **odd)
     world.session.commit()
 
 
@@ -92,7 +92,7 @@ def test_files_that_are_no_files(world: Seeds, gallery: Callable[[str], TestClie
     for card in found.values():
         assert_drawable(card)
     for path in ("videos", "posters"):
-        answer = gallery("ann").get(f"/kling/{path}/ann_films/{RUN}/video/1/0")
+        answer = gallery("ann").get(f"/kling/{path}/ann_clips/{RUN}/video/1/0")
         assert answer.status_code == 404, f"{path} answered {answer.status_code}"
 
 
@@ -114,7 +114,7 @@ def test_a_bill_that_is_none_adds_nothing(
 ) -> None:
     good_and_odd(world, billing=billing)
     assert_drawable(cards(gallery("ann"))["odd"])
-    answer = gallery("ann").get(f"/kling/api/runs/ann_films/{RUN}/total")
+    answer = gallery("ann").get(f"/kling/api/runs/ann_clips/{RUN}/total")
     assert answer.status_code == 200, "the sum of a run cannot be made"
     said = answer.json()
     assert (said["videos"], said["paid"]) == (2, [{"currency": None, "amount": "3"}])
@@ -131,8 +131,8 @@ def test_a_bill_that_is_none_adds_nothing(
     ],
 )
 def test_a_job_with_an_odd_request(world: Seeds, gallery: Callable[[str], TestClient], request_: Any) -> None:
-    world.job("ann_films", RUN, map_index=0, kling_task_id="good")
-    world.job("ann_films", RUN, map_index=1, kling_task_id="odd", known={"request": request_})
+    world.job("ann_clips", RUN, map_index=0, kling_task_id="good")
+    world.job("ann_clips", RUN, map_index=1, kling_task_id="odd", known={"request": request_})
     world.session.commit()
     for path, query in (("/kling/api/videos", {}), ("/kling/api/changes", {"since": 0})):
         found = cards(gallery("ann"), path, **query)
@@ -155,9 +155,9 @@ def test_a_job_with_an_odd_request(world: Seeds, gallery: Callable[[str], TestCl
 def test_an_xcom_that_is_something_else(
     world: Seeds, gallery: Callable[[str], TestClient], known: Any
 ) -> None:
-    world.job("ann_films", RUN, map_index=0, kling_task_id="good")
-    world.instance("ann_films", RUN, "video", 1, "failed")
-    world.xcom("ann_films", RUN, "video", 1, "kling", known)
+    world.job("ann_clips", RUN, map_index=0, kling_task_id="good")
+    world.instance("ann_clips", RUN, "video", 1, "failed")
+    world.xcom("ann_clips", RUN, "video", 1, "kling", known)
     world.session.commit()
     found = cards(gallery("ann"))
     assert "good" in found
@@ -173,12 +173,12 @@ def test_brackets_in_the_database_cost_one_card(
 ) -> None:
     from sqlalchemy import text
 
-    world.video("ann_films", RUN, map_index=0, kling_task_id="good")
-    world.job("ann_films", RUN, "waits", 0, kling_task_id="good-job")
+    world.video("ann_clips", RUN, map_index=0, kling_task_id="good")
+    world.job("ann_clips", RUN, "waits", 0, kling_task_id="good-job")
     if table == "asset_event":
-        world.video("ann_films", RUN, map_index=1, kling_task_id="deep")
+        world.video("ann_clips", RUN, map_index=1, kling_task_id="deep")
     else:
-        world.job("ann_films", RUN, map_index=1, kling_task_id="deep")
+        world.job("ann_clips", RUN, map_index=1, kling_task_id="deep")
     column, whose = ("extra", "source_map_index") if table == "asset_event" else ("value", "map_index")
     document = '{"kling_task_id": "deep", "state": "processing", "files": ' + "[" * depth + "]" * depth + "}"
     world.session.execute(
@@ -246,8 +246,8 @@ def test_cards_of_two_dags_are_two_cards_whatever_ids_they_claim(
     world: Seeds, gallery: Callable[[str], TestClient]
 ) -> None:
     """Bob's task writes the id of Ann's video into its event; on the page of who may see both, Ann's is gone."""
-    world.video("ann_films", RUN, kling_task_id="k1", name="kite")
-    world.video("bob_films", RUN, kling_task_id="k1", name="mine now")
+    world.video("ann_clips", RUN, kling_task_id="k1", name="kite")
+    world.video("bob_clips", RUN, kling_task_id="k1", name="mine now")
     world.session.commit()
     answer = gallery("root").get("/kling/api/videos")
     assert {card["name"] for card in answer.json()["cards"]} == {"kite", "mine now"}
@@ -256,8 +256,8 @@ def test_cards_of_two_dags_are_two_cards_whatever_ids_they_claim(
 def test_a_job_is_not_hidden_by_another_dags_event(
     world: Seeds, gallery: Callable[[str], TestClient]
 ) -> None:
-    world.job("ann_films", RUN, kling_task_id="k1", request={"name": "kite"})
-    world.video("bob_films", RUN, kling_task_id="k1", name="mine now")
+    world.job("ann_clips", RUN, kling_task_id="k1", request={"name": "kite"})
+    world.video("bob_clips", RUN, kling_task_id="k1", name="mine now")
     world.session.commit()
     answer = gallery("root").get("/kling/api/videos")
     assert {card["name"] for card in answer.json()["cards"]} == {"kite", "mine now"}
@@ -268,7 +268,7 @@ def test_a_word_for_nothing_is_no_id(world: Seeds, gallery: Callable[[str], Test
     """A template that found no XCom rendered it; two downloads that failed so are two cards."""
     for index in range(2):
         world.job(
-            "ann_films",
+            "ann_clips",
             RUN,
             "save",
             index,

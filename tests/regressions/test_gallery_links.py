@@ -15,13 +15,13 @@ from tests.unit.gallery.seeds import Seeds
 __all__ = ["gallery", "shown", "world"]
 pytestmark = needs_gallery
 
-PATH = f"/kling/videos/ann_films/{RUN}/video/0/0"
+PATH = f"/kling/videos/ann_clips/{RUN}/video/0/0"
 
 
 def unsaved(world: Seeds, link: str) -> None:
-    world.instance("ann_films", RUN, "video", 0)
+    world.instance("ann_clips", RUN, "video", 0)
     expires = (datetime.now(UTC) + timedelta(days=9)).isoformat()
-    world.video("ann_films", RUN, map_index=0, kling_task_id="k1", link=link, expires_at=expires)
+    world.video("ann_clips", RUN, map_index=0, kling_task_id="k1", link=link, expires_at=expires)
     world.session.commit()
 
 

@@ -27,7 +27,7 @@ Start = Callable[..., Sandbox]
 PANDA = {"prompt": "A red panda brews tea", "name": "panda", "duration": 3}
 
 
-class Film:
+class Video:
     """One task instance, up to its wait and from there to its file."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Film:
         self.kwargs: Any = None
         self.error: BaseException | None = None
 
-    def send(self) -> Film:
+    def send(self) -> Video:
         ended = outcome_of(lambda: self.operator.execute(context(self.instance)))
         if type(ended).__name__ == "TaskDeferred":
             self.kwargs = json.loads(json.dumps(ended.kwargs or {}))
@@ -82,13 +82,13 @@ def test_two_of_one_dag_task_and_name_at_once_are_both_saved(
 ) -> None:
     sandbox = start()
     request, where = SAME[second]
-    films = [
-        Film(tmp_path, PANDA, map_index=3).send(),
-        Film(tmp_path, {**PANDA, **request}, **{"map_index": 3, **where}).send(),
+    videos = [
+        Video(tmp_path, PANDA, map_index=3).send(),
+        Video(tmp_path, {**PANDA, **request}, **{"map_index": 3, **where}).send(),
     ]
     sandbox.advance(60)
-    order = films if first_to_save == 0 else films[::-1]
-    files = [film.save() for film in order]
+    order = videos if first_to_save == 0 else videos[::-1]
+    files = [video.save() for video in order]
     assert len(set(files)) == made(sandbox) == 2
     assert {file.name for file in files} == set(sidecars(tmp_path))
     assert len({file.read_bytes() for file in files}) == 2
@@ -101,15 +101,15 @@ def test_another_task_s_place_is_refused_before_anything_is_paid(
     sandbox = start()
     request, where = OTHERS[second]
     name = "pan_a" if second.endswith("becomes the same file") else "panda"
-    first = Film(tmp_path, {**PANDA, "name": name}).send()
-    late = Film(tmp_path, {**PANDA, **request}, **where).send()
+    first = Video(tmp_path, {**PANDA, "name": name}).send()
+    late = Video(tmp_path, {**PANDA, **request}, **where).send()
     assert made(sandbox) == 1
     assert late.refused_unpaid, repr(late.error)
     for owner in ("Dag films", "run manual__1", "task video", "claims release"):
         assert owner in str(late.error)
     sandbox.advance(60)
     assert first.save().name == f"{name}.mp4"
-    again = Film(tmp_path, {**PANDA, **request}, **where).send()
+    again = Video(tmp_path, {**PANDA, **request}, **where).send()
     assert again.refused_unpaid, repr(again.error)
     assert made(sandbox) == 1
 
@@ -117,26 +117,26 @@ def test_another_task_s_place_is_refused_before_anything_is_paid(
 def test_one_file_name_for_all_entries_is_refused_before_the_second_one_pays(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
-    """``filename="film"`` over a mapped list."""
+    """``filename="video"`` over a mapped list."""
     sandbox = start()
-    films = [
-        Film(tmp_path, {**PANDA, "name": name}, filename="film", map_index=index).send()
+    videos = [
+        Video(tmp_path, {**PANDA, "name": name}, filename="film", map_index=index).send()
         for index, name in enumerate(("kite", "lamp", "panda"))
     ]
     assert made(sandbox) == 1
-    assert [film.refused_unpaid for film in films] == [False, True, True]
+    assert [video.refused_unpaid for video in videos] == [False, True, True]
     sandbox.advance(60)
-    assert films[0].save().name == "film.mp4"
+    assert videos[0].save().name == "film.mp4"
 
 
 def test_a_file_that_came_during_the_wait_stays_and_the_video_is_saved_beside_it(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     sandbox = start()
-    film = Film(tmp_path, PANDA).send()
+    video = Video(tmp_path, PANDA).send()
     sandbox.advance(60)
     (tmp_path / "panda.mp4").write_bytes(b"somebody's")
-    saved = film.save()
+    saved = video.save()
     assert saved.name.startswith("panda.")
     assert saved.name != "panda.mp4"
     assert (tmp_path / "panda.mp4").read_bytes() == b"somebody's"
@@ -148,15 +148,15 @@ def test_a_name_with_what_no_file_can_have_is_saved_or_refused_unpaid(
     name: str, start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     sandbox = start()
-    film = Film(tmp_path, {**PANDA, "name": name}).send()
-    if film.error is not None:
-        assert isinstance(film.error, KlingRequestError), repr(film.error)
+    video = Video(tmp_path, {**PANDA, "name": name}).send()
+    if video.error is not None:
+        assert isinstance(video.error, KlingRequestError), repr(video.error)
         assert made(sandbox) == 0
         return
-    other = Film(tmp_path, {**PANDA, "name": name}, dag_id="trailers").send()
+    other = Video(tmp_path, {**PANDA, "name": name}, dag_id="trailers").send()
     assert other.refused_unpaid
     sandbox.advance(60)
-    assert not set(film.save().name) & set("\x00\u202e\t\n\ud83d")
+    assert not set(video.save().name) & set("\x00\u202e\t\n\ud83d")
 
 
 @pytest.mark.parametrize("destination", ["/tmp/vid\x00eos", "/tmp/\ud83d", "s3://buc\x07ket/videos"])
@@ -164,12 +164,12 @@ def test_a_destination_that_can_be_none_is_refused_before_anything_is_paid(
     destination: str, start: Start, variables: dict[str, Any]
 ) -> None:
     sandbox = start()
-    film = Film(Path("/"), PANDA)
-    film.operator.destination = destination
-    film.send()
+    video = Video(Path("/"), PANDA)
+    video.operator.destination = destination
+    video.send()
     assert made(sandbox) == 0
-    assert isinstance(film.error, KlingRequestError), repr(film.error)
-    assert "destination" in str(film.error)
+    assert isinstance(video.error, KlingRequestError), repr(video.error)
+    assert "destination" in str(video.error)
 
 
 entries = st.fixed_dictionaries(
@@ -198,15 +198,15 @@ def test_whoever_wants_the_same_files_each_paid_video_is_saved(
 ) -> None:
     sandbox = start()
     folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
-    films = [
-        Film(folder, {"name": one["name"], "prompt": one["prompt"], "duration": 3}, **rest)
+    videos = [
+        Video(folder, {"name": one["name"], "prompt": one["prompt"], "duration": 3}, **rest)
         for one in wanted
         for rest in [{key: one[key] for key in ("dag_id", "run_id", "map_index")}]
     ]
-    paid = [film for film in films if film.send().error is None]
-    assert all(film.refused_unpaid for film in films if film.error is not None)
+    paid = [video for video in videos if video.send().error is None]
+    assert all(video.refused_unpaid for video in videos if video.error is not None)
     sandbox.advance(60)
     order.shuffle(paid)
-    files = {film.save() for film in paid}
+    files = {video.save() for video in paid}
     assert len(files) == made(sandbox)
     assert {file.name for file in files} == set(sidecars(folder))

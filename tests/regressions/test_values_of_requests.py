@@ -186,7 +186,7 @@ def test_takes_count_on_from_a_take_that_is_a_float(
 
 
 @pytest.mark.parametrize("case", ["take_float", "take_float_csv"])
-def test_a_users_takes(case: str, cases: Path) -> None:
+def test_takes_of_the_recorded_cases_are_read(case: str, cases: Path) -> None:
     assert [request.get("take", 0) for request in load_prompts(cases / "prompts" / case)] == [1, 2]
 
 

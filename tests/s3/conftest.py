@@ -111,9 +111,9 @@ def s3(endpoint: str) -> Any:
     client.create_bucket(Bucket=BUCKET)
     for key, text in PROMPTS.items():
         client.put_object(Bucket=BUCKET, Key=key, Body=text.encode())
-    picture = io.BytesIO()
-    Image.new("RGB", (320, 320), "red").save(picture, "PNG")
-    client.put_object(Bucket=BUCKET, Key="prompts/pictures/red.png", Body=picture.getvalue())
+    image = io.BytesIO()
+    Image.new("RGB", (320, 320), "red").save(image, "PNG")
+    client.put_object(Bucket=BUCKET, Key="prompts/pictures/red.png", Body=image.getvalue())
     return client
 
 
@@ -125,7 +125,7 @@ def sandbox() -> Iterator[SandboxProcess]:
 
 @pytest.fixture(scope="session")
 def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowStack]:
-    films = {
+    videos = {
         "conn_type": "aws",
         "login": KEYS["aws_access_key_id"],
         "password": KEYS["aws_secret_access_key"],
@@ -133,7 +133,7 @@ def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowSt
     }
     with AirflowStack(
         dags_folder=HERE / "dags",
-        connections={"kling_default": sandbox.connection, "aws_films": films},
+        connections={"kling_default": sandbox.connection, "aws_videos": videos},
         environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "AWS_EC2_METADATA_DISABLED": "true"},
     ) as running:
         yield running

@@ -96,7 +96,7 @@ def stage(
         listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
         return {one["Key"].removeprefix(prefix) for one in listed}
 
-    return Stage(stack, sandbox, f"s3://aws_films@{BUCKET}/{prefix}", keys)
+    return Stage(stack, sandbox, f"s3://aws_videos@{BUCKET}/{prefix}", keys)
 
 
 def refused(stage: Stage, dag_id: str, run_id: str) -> None:

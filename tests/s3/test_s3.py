@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything in a bucket: prompts and pictures in, videos and manifests out, on a whole Airflow."""
+"""Everything in a bucket: prompts and images in, videos and manifests out, on a whole Airflow."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tests.support.stack import AirflowStack
 
 @pytest.fixture(scope="module")
 def run_id(stack: AirflowStack) -> str:
-    """The first run of ``s3_films``, ended."""
-    stack.api.wait_for_dag("s3_films")
-    run_id = stack.api.trigger("s3_films")
-    assert stack.api.wait_run("s3_films", run_id, timeout=200) == "success"
+    """The first run of ``s3_videos``, ended."""
+    stack.api.wait_for_dag("s3_videos")
+    run_id = stack.api.trigger("s3_videos")
+    assert stack.api.wait_run("s3_videos", run_id, timeout=200) == "success"
     return run_id
 
 
@@ -46,10 +46,10 @@ def test_prompts_come_from_the_bucket_and_videos_go_there(run_id: str, s3: Any) 
         f"videos/{name}{end}" for name in names for end in (".mp4", ".kling.json", ".mp4.jpg")
     }
     for name in names:
-        film, manifest = (body(s3, f"videos/{name}{end}") for end in (".mp4", ".kling.json"))
+        data, manifest = (body(s3, f"videos/{name}{end}") for end in (".mp4", ".kling.json"))
         [told] = json.loads(manifest)["outputs"]
-        assert told["sha256"] == sha256(film).hexdigest()
-        with av.open(io.BytesIO(film)) as container:
+        assert told["sha256"] == sha256(data).hexdigest()
+        with av.open(io.BytesIO(data)) as container:
             video = container.streams.video[0]
             assert video.codec_context.name == "h264"
             assert float(container.duration) / av.time_base == pytest.approx(3, abs=0.2)
@@ -61,8 +61,8 @@ def test_a_second_run_delivers_the_files_without_a_call(
     run_id: str, stack: AirflowStack, s3: Any, sandbox: SandboxProcess
 ) -> None:
     before, calls = {key: body(s3, key) for key in keys(s3, "videos/")}, made(sandbox)
-    again = stack.api.trigger("s3_films")
-    assert stack.api.wait_run("s3_films", again, timeout=120) == "success"
+    again = stack.api.trigger("s3_videos")
+    assert stack.api.wait_run("s3_videos", again, timeout=120) == "success"
     assert made(sandbox) == calls
     assert {key: body(s3, key) for key in keys(s3, "videos/")} == before
 
@@ -70,12 +70,12 @@ def test_a_second_run_delivers_the_files_without_a_call(
 def test_a_lost_file_is_fetched_again_and_nothing_is_paid(
     run_id: str, stack: AirflowStack, s3: Any, sandbox: SandboxProcess
 ) -> None:
-    film = body(s3, "videos/kite.mp4")
+    data = body(s3, "videos/kite.mp4")
     s3.delete_object(Bucket=BUCKET, Key="videos/kite.mp4")
     tasks = sandbox.call("GET", "/_sandbox/stats")["creates"]["made"]
-    stack.api.clear("s3_films", run_id, ["video"])
-    assert stack.api.wait_run("s3_films", run_id, timeout=120) == "success"
-    assert body(s3, "videos/kite.mp4") == film
+    stack.api.clear("s3_videos", run_id, ["video"])
+    assert stack.api.wait_run("s3_videos", run_id, timeout=120) == "success"
+    assert body(s3, "videos/kite.mp4") == data
     assert sandbox.call("GET", "/_sandbox/stats")["creates"]["made"] == tasks
 
 

@@ -136,8 +136,8 @@ def run_id(airflow: AirflowStack) -> str:
 def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: Webhook, run_id: str) -> None:
     found = airflow.api.asset_events(source_run_id=run_id)
     assert sorted((event["source_task_id"], event["name"]) for event in found) == [
-        ("film.save", "kling://outlets_forms/film.save"),
-        ("film.wait", "kling://outlets_forms/film.wait"),
+        ("clip.save", "kling://outlets_forms/clip.save"),
+        ("clip.wait", "kling://outlets_forms/clip.wait"),
         ("from_picture", "kling://outlets_forms/from_picture"),
         ("mapped_function", "kling://outlets_forms/mapped_function"),
         ("mapped_function", "kling://outlets_forms/mapped_function"),
@@ -176,7 +176,7 @@ def test_what_an_event_says_and_who_sends_none(airflow: AirflowStack, messages: 
     lines = message["text"].splitlines()
     assert lines[:3] == ["Kling video done: plain", "A film called plain", "Cost: 1.8 units"]
     assert lines[3] == f"File: {file['file']}"
-    assert lines[4].startswith("Picture: ")
+    assert lines[4].startswith("Image: ")
     assert file["poster"] == f"{file['file']}.jpg"
     assert any(line.startswith("Log: http") and "outlets_forms" in line for line in lines)
     # ... and the DAG that is scheduled by the asset ran with the event.
@@ -223,13 +223,13 @@ def test_openlineage_events_name_the_saved_file(airflow: AirflowStack, run_id: s
     [output] = event["outputs"]
     assert (output["namespace"], output["name"]) == ("file", file)
     assert output["outputFacets"]["outputStatistics"]["size"] == Path(file).stat().st_size
-    [picture] = event["inputs"]
-    assert (picture["namespace"], Path(picture["name"]).name) == ("file", "kite.jpg")
+    [image] = event["inputs"]
+    assert (image["namespace"], Path(image["name"]).name) == ("file", "kite.jpg")
     facet = event["run"]["facets"]["kling"]
     assert (facet["model"], facet["kling_task_id"]) == ("kling-3.0", result["kling_task_id"])
     assert facet["billing"][0]["amount"] == result["billing"][0]["amount"]
-    assert [one["name"] for one in done["outlets_forms.film.save"]["outputs"]]
-    assert "kling" in done["outlets_forms.film.submit"]["run"]["facets"]
+    assert [one["name"] for one in done["outlets_forms.clip.save"]["outputs"]]
+    assert "kling" in done["outlets_forms.clip.submit"]["run"]["facets"]
 
 
 def follows_the_spec(event: dict[str, Any]) -> None:
@@ -282,7 +282,7 @@ def test_a_failure_is_told(airflow: AirflowStack, messages: Webhook) -> None:
     wake(airflow, "outlets_refused")
     run_id = airflow.api.trigger("outlets_refused")
     assert airflow.api.wait_run("outlets_refused", run_id, timeout=120) == "failed"
-    assert messages.received[-1]["text"].startswith("failed &lt;!channel&gt; dear: Not sent: video")
+    assert messages.received[-1]["text"].startswith("failed &lt;!channel&gt; dear: max_units must be")
     assert events(airflow, run_id, "too_dear") == []
 
 
@@ -307,8 +307,8 @@ def test_a_dag_publishes_what_another_one_generated(airflow: AirflowStack, video
     )
     page = (videos / "published/index.html").read_text()
     for one in made:
-        film = Path(one["files"][0]["file"].removeprefix("file://"))
-        assert (videos / f"published/{one['kling_task_id']}.mp4").read_bytes() == film.read_bytes()
+        video = Path(one["files"][0]["file"].removeprefix("file://"))
+        assert (videos / f"published/{one['kling_task_id']}.mp4").read_bytes() == video.read_bytes()
         assert html.escape(one["prompt"]) in page
 
 

@@ -19,7 +19,7 @@ from tests.support.stack import AirflowStack
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 VIDEOS = 5
-#: The answer is lost; the worker dies in the paid call; no slot is free; Kling fails a task; nobody has a lock.
+#: The answer is lost; the worker dies in the paid call; the account is at its limit; Kling fails a task; nobody has a lock.
 PART = (
     replace(BY_NAME["lost-after"], videos=VIDEOS),
     replace(BY_NAME["kill-during"], videos=VIDEOS),

@@ -79,9 +79,9 @@ def ask(world: World, *, conn: str, type: str, requests: list[dict[str, Any]]) -
         state,
         requests,
         [one for one in creates if json.loads(one["body"])["prompt"] in prompts],
-        [run.xcom("film.submit", index) for index in count],
-        [run.xcom("film.wait", index) for index in count],
-        [run.xcom("film.save", index) for index in count],
+        [run.xcom("clip.submit", index) for index in count],
+        [run.xcom("clip.wait", index) for index in count],
+        [run.xcom("clip.save", index) for index in count],
     )
 
 

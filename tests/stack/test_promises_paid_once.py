@@ -132,7 +132,7 @@ def test_without_a_lock_the_retry_stops_and_adopt_goes_on(facts: Killed) -> None
     reason = facts.told["reason"]
     assert "Stopped, so that nothing is paid twice" in reason
     assert "an earlier try sent it at 20" in reason
-    assert "put its id into the request as adopt and clear this task" in reason
+    assert "write its id into the request as adopt and clear this task" in reason
     assert "\n" not in reason
     assert facts.told["task_state"] == "may_exist"
     [intent] = facts.records if AIRFLOW < (3, 3) else [None]

@@ -55,18 +55,16 @@ def _scene(conn: str, prompt: str, calls: int, tries: int, *words: str) -> Any:
 @pytest.mark.parametrize(
     ("facts", "calls", "tries", "words"),
     [
-        _scene("wrong_key", "wrong key", 1, 1, "(code 1002)", "Check that the key is whole"),
-        _scene(
-            "wrong_region", "wrong region", 1, 1, "belongs to this region (extra region: global or china)"
-        ),
+        _scene("wrong_key", "wrong key", 1, 1, "(code 1002)", "password must be the whole key"),
+        _scene("wrong_region", "wrong region", 1, 1, "a key of this region (extra region: global or china)"),
         _scene("kling_default", "no credit", 1, 1, "(code 1102)", "top up or buy a pack", "units left"),
         _scene(
             "access_key_on_standard",
             "access key on the standard API",
             0,
             1,
-            "has a login, so its password is a secret key, and the standard API takes API keys only",
-            "make an API key in Kling's console and leave login empty, or set api to legacy",
+            "login must be empty on the standard API, which accepts API keys only",
+            "Make an API key in Kling's console and leave login empty, or set the extra api to legacy",
         ),
         _scene(
             "unreachable",

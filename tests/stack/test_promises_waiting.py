@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting holds no worker: not while Kling renders, not while the account has no free slot."""
+"""Waiting holds no worker: not while Kling renders, not while the account is at its limit."""
 
 from __future__ import annotations
 
@@ -85,27 +85,27 @@ class Queued:
     load: float
 
 
-def eight_for_two_slots(world: World) -> Queued:
-    stand_in = world.stand_ins["slots"]
-    requests = [{"prompt": f"Film {number} for a slot", "duration": 3} for number in range(8)]
-    run = world.run("many", conn="slots", requests=requests)
+def eight_with_a_limit_of_two(world: World) -> Queued:
+    stand_in = world.stand_ins["two_at_once"]
+    requests = [{"prompt": f"Video {number} in the queue", "duration": 3} for number in range(8)]
+    run = world.run("many", conn="two_at_once", requests=requests)
     state = run.end()
     videos = run.instances("video")
-    tasks = stand_in.tasks("for a slot")
+    tasks = stand_in.tasks("in the queue")
     moments = [task["created"] for task in tasks]
     return Queued(
         state,
         [one["try_number"] for one in videos],
         [run.xcom("video", one["map_index"]) for one in videos],
-        [one["answer"] for one in stand_in.creates("for a slot")],
+        [one["answer"] for one in stand_in.creates("in the queue")],
         max(sum(task["created"] <= moment < task["ended"] for task in tasks) for moment in moments),
         world.sampler.slot_seconds(run.run_id),
         load(),
     )
 
 
-@pytest.mark.parametrize("facts", [eight_for_two_slots], indirect=True)
-def test_no_free_slot_is_waiting_not_failure(facts: Queued) -> None:
+@pytest.mark.parametrize("facts", [eight_with_a_limit_of_two], indirect=True)
+def test_the_concurrency_limit_is_waiting_not_failure(facts: Queued) -> None:
     assert facts.state == "success"
     assert facts.tries == [1] * 8
     assert facts.answers.count("ok") == 8

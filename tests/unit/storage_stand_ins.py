@@ -30,7 +30,7 @@ SECRET = "Signature=s3cr3t-of-a-link"
 
 
 @cache
-def film(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
+def make_video(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
     """H.264 in an MP4: noise, so that it has some bytes; the same ones in every process."""
     import av
     from PIL import Image
@@ -41,8 +41,8 @@ def film(seconds: float = 1, width: int = 96, height: int = 64) -> bytes:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(int(seconds * 10)):
             noise = Random(number).randbytes(width * height * 3)
-            picture = Image.frombytes("RGB", (width, height), noise)
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            image = Image.frombytes("RGB", (width, height), noise)
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
     return target.getvalue()
 

@@ -206,7 +206,7 @@ async def test_a_call_ends_after_the_read_timeout(connect, account):
     account.slowness = 5
     async with serving(account.answer) as url, connect(url, **kling(timeout=[1, 0.2])) as hook:
         began = time.monotonic()
-        with pytest.raises(KlingServerError, match="no answer in time"):
+        with pytest.raises(KlingServerError, match="no response in time"):
             await hook.get_task("1")
         assert time.monotonic() - began < 4
 

@@ -63,9 +63,15 @@ def test_a_list_within_all_limits_is_passed_on(sandbox: Sandbox, caplog: pytest.
 @pytest.mark.parametrize(
     ("limit", "text"),
     [
-        ({"max_requests": 3}, "4 videos to be paid, and max_requests is 3"),
-        ({"max_units": 11.9}, "12 units to be paid and 0 units in flight, and max_units is 11.9"),
-        ({"max_usd": 1.67}, "$1.68 to be paid at list price, and max_usd is 1.67"),
+        ({"max_requests": 3}, "max_requests must be 4 or more (4 videos to be paid); found 3"),
+        (
+            {"max_units": 11.9},
+            "max_units must be 12 or more (12 units to be paid and 0 units in flight); found 11.9",
+        ),
+        (
+            {"max_usd": 1.67},
+            "max_usd must be $1.68 or more, the list price of what is to be paid; found 1.67",
+        ),
     ],
 )
 def test_each_limit_stops_with_the_sums(sandbox: Sandbox, limit: dict[str, Any], text: str) -> None:
@@ -105,7 +111,7 @@ def test_an_account_that_does_not_answer_stops_nobody(sandbox: Sandbox) -> None:
     assert run(max_units=12) == LIST
 
 
-def test_no_known_price(sandbox: Sandbox) -> None:
+def test_a_request_without_a_known_price(sandbox: Sandbox) -> None:
     unknown = [{"name": "odd", "prompt": "x", "model": "kling-9"}]
     assert run(unknown) == unknown
     with pytest.raises(KlingBudgetError, match="no known price for odd"):

@@ -65,7 +65,9 @@ def test_what_was_refused_gives_its_place_back(
     assert isinstance(other, KlingRequestError) is (fault == "answer_lost_before"), other
 
 
-def test_who_waits_for_a_slot_holds_no_place(start: Start, tmp_path: Path, variables: dict[str, Any]) -> None:
+def test_who_waits_in_the_queue_holds_no_place(
+    start: Start, tmp_path: Path, variables: dict[str, Any]
+) -> None:
     """The request of the moment of sending counts, and it is claimed then."""
     sandbox = start()
     sandbox.set_faults([{"kind": "concurrency"}])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.standard import account_costs, find_tasks, list_tasks, read_tasks
 from kling_provider.api.parsing import parse_request
@@ -21,7 +21,7 @@ IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/
 ID = "af-1f3c"
 
 
-def create(api: str, data: dict[str, Any], external_task_id: str | None = ID) -> HttpCall:
+def create(api: str, data: dict[str, Any], external_task_id: str | None = ID) -> ApiRequest:
     request = parse_request(data)
     assert request.find_unsupported(api) == []
     return DIALECTS[api].create(request, external_task_id)
@@ -50,7 +50,7 @@ def test_standard_text_to_video_with_every_field() -> None:
             "external_task_id": "mine",  # the caller says which id goes along
         },
     )
-    assert call == HttpCall(
+    assert call == ApiRequest(
         "POST",
         "/text-to-video/kling-3.0",
         json={
@@ -125,7 +125,7 @@ def test_standard_voices() -> None:
 def test_standard_defaults_are_sent_where_the_model_has_the_setting(
     model: str, settings: dict[str, Any]
 ) -> None:
-    assert create("standard", {**TEXT, "model": model}, None) == HttpCall(
+    assert create("standard", {**TEXT, "model": model}, None) == ApiRequest(
         "POST",
         f"/text-to-video/{model}",
         json={
@@ -142,17 +142,17 @@ def test_kling_4_takes_no_external_id_and_no_callback(model: str) -> None:
     assert "options" not in call.json
     asked = {**TEXT, "model": model, "external_task_id": "mine", "callback_url": "https://host/cb"}
     assert dropped("standard", asked) == {
-        "external_task_id": f"{model} does not take it; leave it out",
-        "callback_url": f"{model} does not take it; leave it out",
+        "external_task_id": f"must be left out: {model} does not accept it",
+        "callback_url": f"must be left out: {model} does not accept it",
     }
 
 
 def test_standard_reads() -> None:
-    assert DIALECTS["standard"].read("image_to_video", "1") == HttpCall("GET", "/tasks", {"task_ids": "1"})
-    assert read_tasks(["1", "2"]) == HttpCall("GET", "/tasks", {"task_ids": "1,2"})
-    assert find_tasks(["a", "b"]) == HttpCall("GET", "/tasks", {"external_task_ids": "a,b"})
+    assert DIALECTS["standard"].read("image_to_video", "1") == ApiRequest("GET", "/tasks", {"task_ids": "1"})
+    assert read_tasks(["1", "2"]) == ApiRequest("GET", "/tasks", {"task_ids": "1,2"})
+    assert find_tasks(["a", "b"]) == ApiRequest("GET", "/tasks", {"external_task_ids": "a,b"})
     since, until = datetime(2026, 9, 20, tzinfo=UTC), datetime(2026, 9, 21, tzinfo=UTC)
-    assert list_tasks(None, None) == HttpCall("POST", "/tasks", json={"limit": 500})
+    assert list_tasks(None, None) == ApiRequest("POST", "/tasks", json={"limit": 500})
     assert list_tasks(since, until, statuses=["failed"], product_types=["video"], limit=2).json == {
         "limit": 2,
         "start_time": 1789862400000,
@@ -163,7 +163,7 @@ def test_standard_reads() -> None:
         ],
     }
     assert list_tasks(since, until, cursor="c").json == {"limit": 500, "cursor": "c"}
-    assert account_costs(since, until) == HttpCall(
+    assert account_costs(since, until) == ApiRequest(
         "GET", "/account/costs", {"start_time": "1789862400000", "end_time": "1789948800000"}
     )
 
@@ -187,7 +187,7 @@ def test_legacy_text_to_video_with_every_parameter_of_dmxapis_page() -> None:
             "callback_url": "https://host/cb",
         },
     )
-    assert call == HttpCall(
+    assert call == ApiRequest(
         "POST",
         "/v1/videos/text2video",
         json={
@@ -250,7 +250,7 @@ def test_legacy_v3_with_every_field() -> None:
 
 def test_legacy_image_to_video_with_frames() -> None:
     asked = {**IMAGE, "model": "kling-2.5-turbo", "last_frame": "aGk=", "resolution": "1080p"}
-    assert create("legacy", asked, None) == HttpCall(
+    assert create("legacy", asked, None) == ApiRequest(
         "POST",
         "/v1/videos/image2video",
         json={
@@ -295,8 +295,8 @@ def test_legacy_sends_the_name_that_the_user_wrote(model: str) -> None:
 
 def test_legacy_reads_are_bound_to_the_kinds_path() -> None:
     read = DIALECTS["legacy"].read
-    assert read("text_to_video", "867") == HttpCall("GET", "/v1/videos/text2video/867")
-    assert read("image_to_video", "af-1") == HttpCall("GET", "/v1/videos/image2video/af-1")
+    assert read("text_to_video", "867") == ApiRequest("GET", "/v1/videos/text2video/867")
+    assert read("image_to_video", "af-1") == ApiRequest("GET", "/v1/videos/image2video/af-1")
     assert read("text_to_video", "a/b?c").path == "/v1/videos/text2video/a%2Fb%3Fc"
 
 

@@ -129,7 +129,7 @@ def generate_over(name: str, *, below: str = "") -> Callable[[Sandbox, Instance]
     return run
 
 
-def never_a_slot(sandbox: Sandbox, instance: Instance) -> Any:
+def full_for_a_day(sandbox: Sandbox, instance: Instance) -> Any:
     operator = KlingSubmitOperator(task_id="video", request=RED_PANDA)
     event = {"external_task_id": "af-0", "status": "timeout", "queued_at": 0.0}
     return operator.execute_after_queue(instance.context, event)
@@ -146,14 +146,14 @@ CASES = [
         submit,
         connection={"login": "ak-kling-sandbox", "extra": {"profile": "kling", "api": "standard"}},
     ),
-    Case("A clock that is wrong (and no way to tell)", submit, [{"kind": "auth", "code": 1004}]),
+    Case("Wrong clock on this machine", submit, [{"kind": "auth", "code": 1004}]),
     Case("No right to the model", submit, [{"kind": "auth", "code": 1103, "on": "create"}]),
-    Case("Address not on the key's IP list", submit, [{"kind": "auth", "code": 1304}]),
+    Case("IP address not on the key's list", submit, [{"kind": "auth", "code": 1304}]),
     Case("No units left", submit, sandbox={"units": 0}),
     Case("In arrears", submit, [{"kind": "arrears"}]),
     Case("Refused by moderation at the call", submit, [{"kind": "moderation"}]),
-    Case("Too many requests, for long", submit, [{"kind": "rate_limited", "on": "create"}]),
-    Case("No free slot for a day", never_a_slot),
+    Case("Too many requests, for a long time", submit, [{"kind": "rate_limited", "on": "create"}]),
+    Case("At the concurrency limit for a day", full_for_a_day),
     Case("Host cannot be reached", submit, connection={"host": "http://127.0.0.1:9"}),
     Case("Host's name is unknown", submit, connection={"host": "http://kling.invalid"}),
     Case("Key's quota at a gateway is used up", submit, [answering(403, QUOTA)], *GATEWAY),
@@ -169,28 +169,28 @@ CASES = [
         submit,
         connection={"extra": {"profile": "kling", "proxies": {"http": "gopher://proxy.example"}}},
     ),
-    Case("Kling's answer lost again and again, no task made", submit, [{"kind": "answer_lost_before"}]),
+    Case("Response lost each time, no task made", submit, [{"kind": "answer_lost_before"}]),
     Case(
-        "Answer lost, and look-ups fail as well",
+        "Response lost, and the look-ups fail, too",
         submit,
         [{"kind": "answer_lost_after", "times": 1}, {"kind": "outage", "on": "read"}],
     ),
     Case(
-        "Answer lost at a host without a lock",
+        "Response lost at a host without a lock",
         submit,
         [{"kind": "answer_lost_after"}],
         {"extra": {}},
         {"profile": "gateway"},
     ),
     Case(
-        "The retry of that",
+        "The retry of that (response lost, no lock)",
         submit_twice,
         [{"kind": "answer_lost_after"}],
         {"extra": {}},
         {"profile": "gateway"},
     ),
     Case(
-        "Id taken and task forgotten",
+        "External id exists, its task is forgotten",
         submit_twice,
         [
             {"kind": "answer_lost_after", "times": 1},
@@ -204,8 +204,8 @@ CASES = [
         {"extra": {}},
         {"profile": "gateway"},
     ),
-    Case("Another task's place", generate_twice),
-    Case("A file of somebody else's in the place", generate_over("red-panda.mp4")),
+    Case("Place claimed by another task", generate_twice),
+    Case("Place taken by another file", generate_over("red-panda.mp4")),
     Case("A place that cannot be written", generate_over("videos", below="/videos")),
     Case("Task to adopt is not there", lambda s, i: submit(s, i, request={**RED_PANDA, "adopt": "123"})),
     Case(
@@ -214,7 +214,7 @@ CASES = [
         [{"kind": "task_fails", "message": "Image pixel is invalid"}],
     ),
     Case(
-        "Kling failed the task, for what it shows",
+        "Kling failed the task in moderation",
         generate_failing,
         [{"kind": "task_fails", "message": "Failure to pass the risk control system"}],
     ),

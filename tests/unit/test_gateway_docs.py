@@ -50,7 +50,7 @@ def make_row(profile: HostProfile) -> tuple[str, ...]:
         ", ".join(list_types(profile)),
         carried or say(as_used.external_ids),
         carried or say(as_used.callbacks),
-        say(as_used.finds),
+        say(as_used.can_find_by_external_id),
         say(as_used.task_reads),
         say(as_used.locks),
         "Kling's list" if profile.is_kling else "with `unit_price`",

@@ -76,7 +76,9 @@ def identity(request: dict[str, Any], images: dict[str, str] | None = None, **wh
         ),
     ],
 )
-def test_golden(request_: dict[str, Any], where: dict[str, Any], attempt: int, expected: str) -> None:
+def test_golden_external_ids(
+    request_: dict[str, Any], where: dict[str, Any], attempt: int, expected: str
+) -> None:
     assert identity(request_, **where).external_task_id(attempt) == expected
 
 
@@ -144,7 +146,7 @@ def test_golden_of_prompt_files(file: str, text: str, name: str, expected: str, 
     assert identity(request).key == expected
 
 
-def test_shape() -> None:
+def test_the_form_of_an_external_id() -> None:
     assert re.fullmatch(r"af-[0-9a-f]{40}", identity({"prompt": "x"}).key)
 
 
@@ -196,7 +198,7 @@ def test_a_name_replaces_the_map_index_so_that_inserted_files_shift_nothing() ->
     assert identity({"prompt": "x"}, map_index=1).key != identity({"prompt": "x"}, map_index=2).key
 
 
-def test_scopes() -> None:
+def test_each_scope_survives_what_it_should() -> None:
     request = {"prompt": "x", "name": "a"}
     other_run, other_dag = {"run_id": "other"}, {"dag_id": "other"}
     for scope, survives_run, survives_dag in (

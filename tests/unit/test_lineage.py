@@ -62,7 +62,7 @@ def test_names_of_datasets(address: str, namespace: str, name: str) -> None:
     assert dataset_name(address) == (namespace, name)
 
 
-def test_pictures_have_names_where_they_have_addresses() -> None:
+def test_images_have_names_where_they_have_addresses() -> None:
     request = parse_request(
         {
             "type": "image_to_video",

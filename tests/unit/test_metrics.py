@@ -110,7 +110,7 @@ def test_a_duplicate_that_was_not_paid(sandbox: Sandbox, worker: Backend, again:
     assert sandbox.stats()["creates"]["made"] == 1
 
 
-def test_a_delivery(sandbox: Sandbox, worker: Backend, tmp_path: Path) -> None:
+def test_a_delivery_is_counted_and_timed(sandbox: Sandbox, worker: Backend, tmp_path: Path) -> None:
     submit(Instance())
     sandbox.advance(20)
     generate = KlingGenerateOperator(task_id="video", request=REQUEST, destination=str(tmp_path))

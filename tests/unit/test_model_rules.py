@@ -95,22 +95,26 @@ def test_aspect_ratios(model: str) -> None:
         ),
         (
             {"model": "kling-3.0-turbo", "audio": "off"},
-            {"audio": "audio 'off': kling-3.0-turbo always makes sound and has no switch; leave audio out"},
+            {"audio": "audio 'off': must be left out: kling-3.0-turbo always makes sound"},
         ),
         (
             {"model": "kling-2.5-turbo", "audio": "native"},
-            {"audio": "audio 'native': kling-2.5-turbo makes no sound; take kling-3.0 or leave audio out"},
+            {
+                "audio": "audio 'native': must be left out: kling-2.5-turbo makes no sound; for sound write model: kling-3.0"
+            },
         ),
         (
             {"model": "kling-3.0-turbo", "multi_shot": True},
             {
-                "multi_shot": "multi_shot True: kling-3.0-turbo has no such field; write the shots into the "
-                "prompt, or take kling-3.0"
+                "multi_shot": "multi_shot True: must be left out for kling-3.0-turbo: write the shots into the "
+                "prompt, or write model: kling-3.0"
             },
         ),
         (
             {"cfg_scale": 0},
-            {"cfg_scale": "cfg_scale: belongs to the kling-v1 models; kling-3.0 has no such field"},
+            {
+                "cfg_scale": "cfg_scale: must be left out for kling-3.0: only the kling-v1 models have this field"
+            },
         ),
         (
             {"elements": [{"element_id": str(n)} for n in range(4)]},
@@ -124,7 +128,7 @@ def test_aspect_ratios(model: str) -> None:
             {"audio": "native", "voices": [{"voice_id": str(n)} for n in range(3)]},
             {"voices": "voices: must be at most 2 for kling-3.0"},
         ),
-        ({"voices": [{"voice_id": "1"}]}, {"voices": "voices: need audio: native"}),
+        ({"voices": [{"voice_id": "1"}]}, {"voices": "voices: must be used with audio: native"}),
         (
             {"model": "kling-v2-1"},
             {"model": "model 'kling-v2-1': makes image_to_video only; write type: image_to_video"},
@@ -133,7 +137,7 @@ def test_aspect_ratios(model: str) -> None:
             {"prompt": "x" * 3073},
             {"prompt": "prompt: must be at most 3072 characters for kling-3.0 (has 3073)"},
         ),
-        ({"prompt": " \n"}, {"prompt": "prompt: is missing: say what the video shows"}),
+        ({"prompt": " \n"}, {"prompt": "prompt: must be given: write what the video shows"}),
     ],
 )
 def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
@@ -145,11 +149,11 @@ def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
     [
         (
             {"first_frame": None},
-            {"first_frame": "first_frame: is missing: image_to_video starts from an image"},
+            {"first_frame": "first_frame: must be given: image_to_video starts from an image"},
         ),
         (
             {"first_frame": None, "last_frame": "b.png"},
-            {"first_frame": "first_frame: is missing: last_frame never stands alone"},
+            {"first_frame": "first_frame: must be given: a last_frame alone is not accepted"},
         ),
         (
             {"model": "kling-3.0-turbo", "last_frame": "b.png"},
@@ -203,8 +207,8 @@ def test_a_simple_camera_moves_in_exactly_one_way(camera: dict[str, Any], good: 
     ("multi_shot", "seconds", "said"),
     [
         (True, (2, 3), None),
-        (True, (2, 2), "its shots must add up to the duration, 5 s (they last 4 s)"),
-        (None, (2, 3), "needs multi_shot: true"),
+        (True, (2, 2), "must have shots that add up to the duration, 5 s (they last 4 s)"),
+        (None, (2, 3), "must be used with multi_shot: true"),
     ],
 )
 def test_the_shots_fill_the_duration(
@@ -250,7 +254,7 @@ def test_a_known_name_with_other_dots_and_dashes_is_a_slip(name: str) -> None:
     if name == "kling-v2-6-0":  # another number is another model
         assert said == {}
     else:
-        assert said == {"model": f"model {name!r}: no such model. Did you mean 'kling-3.0'?"}
+        assert said == {"model": f"model {name!r}: must be a known model. Did you mean 'kling-3.0'?"}
 
 
 def test_every_name_of_the_table_means_one_model_in_both_spellings() -> None:

@@ -66,7 +66,7 @@ def test_a_finished_video(webhook: Webhook) -> None:
         "A &lt;b&gt;red&lt;/b&gt; panda &amp; {{ var.value.secret }} &lt;!channel&gt;",
         "Cost: 3 units",
         "File: file:///videos/panda.mp4",
-        "Picture: https://airflow.example/kling/posters/films/manual__1/video/3/0",
+        "Image: https://airflow.example/kling/posters/films/manual__1/video/3/0",
     ]
     assert (
         "Gallery: https://airflow.example/plugin/kling-videos?dag_id=films&run_id=manual__1&task_id=video&map_index=3"
@@ -76,11 +76,11 @@ def test_a_finished_video(webhook: Webhook) -> None:
     assert "sig=s" not in message["text"]
 
 
-def test_without_a_gallery_the_pictures_place(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gallery_the_posters_place(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow.__version__", "3.1.8")
     KlingNotifier()(context(return_value=RESULT))
     lines = webhook.received[0]["text"].splitlines()
-    assert "Picture: file:///videos/panda.mp4.jpg" in lines
+    assert "Image: file:///videos/panda.mp4.jpg" in lines
     assert not any(line.startswith("Gallery") for line in lines)
 
 
@@ -93,7 +93,7 @@ def test_a_failure_says_why(webhook: Webhook) -> None:
     KlingNotifier()(context(KlingModerationError("Kling failed task 912: <risk>"), kling=JOB))
     lines = webhook.received[0]["text"].splitlines()
     assert lines[:2] == ["Kling video failed: panda", "Kling failed task 912: &lt;risk&gt;"]
-    assert not any(line.startswith(("File", "Picture", "Cost")) for line in lines)
+    assert not any(line.startswith(("File", "Image", "Cost")) for line in lines)
 
 
 def test_a_task_without_any_xcom(webhook: Webhook) -> None:

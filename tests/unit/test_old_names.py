@@ -11,6 +11,7 @@ from airflow.sdk import DAG
 
 from kling_provider.decorators.kling import kling_task
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.notifications.kling import KlingNotifier
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 
 REQUEST = {"prompt": "A red panda"}
@@ -36,3 +37,9 @@ WAYS: dict[str, Callable[..., Any]] = {
 def test_the_message_has_the_new_word(way: str, old: dict[str, Any], new: str) -> None:
     with DAG("films"), pytest.raises(KlingRequestError, match=new):
         WAYS[way](**old)
+
+
+def test_a_text_for_people_does_not_lose_a_line_in_silence() -> None:
+    notifier = KlingNotifier(text="{% if kling.picture %}{{ kling.picture }}{% endif %}")
+    with pytest.raises(KlingRequestError, match=r"text: kling\.picture must be kling\.image"):
+        notifier.render_template_fields({})  # type: ignore[typeddict-item]

@@ -116,7 +116,7 @@ def test_our_defaults_are_sent() -> None:
         ({"base_video": VIDEO}, None),
     ],
 )
-def test_prices(fields: dict[str, Any], units: str | None) -> None:
+def test_prices_of_omni_videos(fields: dict[str, Any], units: str | None) -> None:
     found = estimate_price(read(**fields)).units
     assert (None if found is None else f"{found:.1f}") == units
 
@@ -124,15 +124,15 @@ def test_prices(fields: dict[str, Any], units: str | None) -> None:
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"prompt": None}, "prompt: is missing"),
-        ({"last_frame": IMAGE}, "first_frame: is missing: last_frame never stands alone"),
+        ({"prompt": None}, "prompt: must be given"),
+        ({"last_frame": IMAGE}, "first_frame: must be given: a last_frame alone is not accepted"),
         (
             {"reference_video": VIDEO, "base_video": VIDEO},
             "base_video: cannot be combined with reference_video",
         ),
         ({"base_video": VIDEO, "first_frame": IMAGE}, "first_frame: cannot be combined with base_video"),
         ({"base_video": VIDEO, "multi_shot": True}, "multi_shot True: cannot be combined with base_video"),
-        ({"base_video": VIDEO, "audio": "native"}, "audio 'native': cannot be native with base_video"),
+        ({"base_video": VIDEO, "audio": "native"}, "audio 'native': must be original or off with base_video"),
         ({"base_video": VIDEO, "duration": 5}, "duration: must be left out: it follows the base video"),
         ({"base_video": "/videos/a.mp4"}, "base_video '/videos/a.mp4': must be an http or https URL"),
         (
@@ -156,7 +156,7 @@ def test_prices(fields: dict[str, Any], units: str | None) -> None:
         ({"duration": 2}, "duration 2: must be 3 to 15 seconds for kling-3.0-omni"),
         ({**O1, "duration": 11}, "duration 11: must be 3 to 10 seconds for kling-o1"),
         ({**O1, "resolution": "4k"}, "resolution '4k': must be 720p or 1080p for kling-o1"),
-        ({**O1, "audio": "native"}, "audio 'native': kling-o1 makes no sound"),
+        ({**O1, "audio": "native"}, "audio 'native': must be left out: kling-o1 makes no sound"),
         ({**O1, "first_frame": IMAGE, "duration": 7}, "duration 7: must be 5 or 10 seconds for kling-o1"),
         (
             {**O1, "first_frame": IMAGE, "last_frame": IMAGE, "reference_images": [OTHER]},

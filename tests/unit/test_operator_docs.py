@@ -2,7 +2,7 @@
 """docs/operators.md: its tables are the docstrings, and its Dags use every parameter.
 
 The tables are written by this test (``WRITE_DOCS=1 pytest …``) and must be what it would write. That its Dags run is
-tested in ``tests/stack/test_pages.py``.
+tested in ``tests/stack/test_documented_dags.py``.
 """
 
 from __future__ import annotations

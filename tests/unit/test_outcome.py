@@ -22,7 +22,7 @@ from kling_provider.plugins.gallery.reading import read_video
 from kling_provider.storage import Manifest, find_saved_result
 from kling_provider.submission.sent import SentRequest
 from tests.unit.instance import Instance
-from tests.unit.storage_stand_ins import film, finished, origin, place, running_host, save, whole
+from tests.unit.storage_stand_ins import finished, make_video, origin, place, running_host, save, whole
 
 ENDED = datetime(2026, 11, 24, 6, 1, 30, 436000, UTC)
 SENT = SentRequest(
@@ -53,7 +53,7 @@ TASK = KlingTask(
 )
 
 
-def test_the_whole_shape() -> None:
+def test_the_whole_shape_of_a_result() -> None:
     result = TaskOutcome.of_task(TASK, SENT, type="text_to_video", adopted=False).to_xcom()
     assert result == {
         "name": "red-panda",
@@ -102,7 +102,9 @@ def test_what_is_not_known_is_null() -> None:
 
 def test_a_saved_result_tells_the_same_without_a_call(tmp_path: Path) -> None:
     with running_host() as host:
-        task = finished(host.serve("/a.mp4", whole(film())), host.serve("/b.mp4", whole(film(0.5))))
+        task = finished(
+            host.serve("/a.mp4", whole(make_video())), host.serve("/b.mp4", whole(make_video(0.5)))
+        )
         saved = save(task, tmp_path, "a", origin=origin(take=1))
     live = TaskOutcome.of_task(task, SENT, type="text_to_video", adopted=True, saved=saved).to_xcom()
     assert [output["file"] for output in live["outputs"]] == [f"file://{tmp_path}/a-{n}.mp4" for n in (0, 1)]
@@ -116,7 +118,7 @@ def test_a_saved_result_tells_the_same_without_a_call(tmp_path: Path) -> None:
 
 def test_everything_that_tells_of_a_result_says_the_same_facts(tmp_path: Path) -> None:
     with running_host() as host:
-        task = finished(host.serve("/a.mp4", whole(film())))
+        task = finished(host.serve("/a.mp4", whole(make_video())))
         saved = save(task, tmp_path, "a", origin=origin(take=1))
     outcome = TaskOutcome.of_task(task, SENT, type="text_to_video", adopted=False, saved=saved)
     facts = outcome.facts.as_json()

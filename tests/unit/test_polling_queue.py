@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue for slots, in a world where Kling has limits, workers take seconds to start and triggerers die."""
+"""The queue below the concurrency limit, in a world where Kling has limits, workers take seconds to start and triggerers die."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_probe_finds_out_that_the_account_allows_more_by_now():
     world = World(4, {"m": 2}, given=None)
     world.check = bigger_pack
     world.run(burst(40))
-    assert world.now < 350, "with two slots it takes 640 s"
+    assert world.now < 350, "with a limit of two it takes 640 s"
 
 
 @pytest.mark.parametrize("external_ids", [True, False])
@@ -130,8 +130,10 @@ def test_never_more_turns_than_room(seed, limit, count, slowest, render):
     external_ids=st.booleans(),
 )
 @settings(max_examples=80, deadline=None)
-def test_nobody_starves(seed, limits, stated, slowest, stolen, restart_at, lists, external_ids):
-    """Whatever is known or true about limits, whoever dies: all get their turn in the end."""
+def test_every_task_is_sent_in_the_end(
+    seed, limits, stated, slowest, stolen, restart_at, lists, external_ids
+):
+    """Whatever is known or true about limits, whoever dies: all are sent in the end."""
     jobs = [job for model in limits for dag in "ab" for job in burst(6, model=model, dag=dag)]
     world = World(
         seed,
@@ -161,39 +163,39 @@ def test_who_is_refused_goes_back_to_the_old_place_and_lets_others_pass_meanwhil
     queue = ConcurrencyQueue()
     for name in "abc":
         queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
-    assert names(queue.grant_turns(10.0, [], limit=1)) == ["a"]
+    assert names(queue.grant_capacity(10.0, [], limit=1)) == ["a"]
     queue.add_entry(entry("a", queued_at=ord("a"), not_before=21.0), now=11.0)
-    assert names(queue.grant_turns(12.0, [], limit=1)) == ["b"]
-    assert names(queue.grant_turns(22.0, [Running("1", "b")], limit=2)) == ["a"]
+    assert names(queue.grant_capacity(12.0, [], limit=1)) == ["b"]
+    assert names(queue.grant_capacity(22.0, [Running("1", "b")], limit=2)) == ["a"]
 
 
 def test_nothing_is_granted_before_the_first_look_and_while_the_queue_settles():
     queue = ConcurrencyQueue()
     queue.add_entry(entry("late", queued_at=5.0, not_before=10.0), now=0.0)
     queue.add_entry(entry("early", queued_at=1.0), now=1.0)
-    assert queue.grant_turns(SETTLE - 0.1, [], limit=1) == []
-    assert names(queue.grant_turns(SETTLE, [], limit=5)) == ["early"]
-    assert queue.grant_turns(9.9, [Running("1", "early")], limit=5) == []
-    assert names(queue.grant_turns(10.0, [Running("1", "early")], limit=5)) == ["late"]
+    assert queue.grant_capacity(SETTLE - 0.1, [], limit=1) == []
+    assert names(queue.grant_capacity(SETTLE, [], limit=5)) == ["early"]
+    assert queue.grant_capacity(9.9, [Running("1", "early")], limit=5) == []
+    assert names(queue.grant_capacity(10.0, [Running("1", "early")], limit=5)) == ["late"]
 
 
-def test_a_turn_that_nobody_takes_is_given_to_the_next():
+def test_a_grant_that_is_not_used_goes_to_the_next_task():
     queue = ConcurrencyQueue()
     for name in "ab":
         queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
-    assert names(queue.grant_turns(10.0, [], limit=1)) == ["a"]
-    assert queue.grant_turns(10.0 + GRANT_LIFE - 1, [], limit=1) == []
-    assert names(queue.grant_turns(10.0 + GRANT_LIFE, [], limit=1)) == ["b"]
+    assert names(queue.grant_capacity(10.0, [], limit=1)) == ["a"]
+    assert queue.grant_capacity(10.0 + GRANT_LIFE - 1, [], limit=1) == []
+    assert names(queue.grant_capacity(10.0 + GRANT_LIFE, [], limit=1)) == ["b"]
 
 
-def test_a_task_that_came_and_went_between_two_lists_ends_its_turn():
+def test_a_task_that_came_and_went_between_two_lists_ends_its_grant():
     queue = ConcurrencyQueue()
     for name in "ab":
         queue.add_entry(entry(name, queued_at=ord(name)), now=0.0)
-    queue.grant_turns(10.0, [], limit=1)
+    queue.grant_capacity(10.0, [], limit=1)
     assert queue.list_unseen(15.0, age=6.0) == []
     assert queue.list_unseen(16.0, age=6.0) == ["a"]
-    assert names(queue.grant_turns(16.0, [], limit=1, exist={"a"})) == ["b"]
+    assert names(queue.grant_capacity(16.0, [], limit=1, exist={"a"})) == ["b"]
 
 
 def test_who_leaves_the_queue_is_not_called():
@@ -202,7 +204,7 @@ def test_who_leaves_the_queue_is_not_called():
     queue.add_entry(gone, now=0.0)
     queue.add_entry(here, now=0.0)
     queue.remove_entry(gone)
-    assert queue.grant_turns(10.0, [], limit=5) == [here]
+    assert queue.grant_capacity(10.0, [], limit=5) == [here]
     queue.remove_entry(here)
 
 
@@ -212,4 +214,4 @@ def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
     queue.add_entry(old, now=0.0)
     queue.add_entry(new, now=0.0)
     queue.remove_entry(old)
-    assert queue.grant_turns(10.0, [], limit=5) == [new]
+    assert queue.grant_capacity(10.0, [], limit=5) == [new]

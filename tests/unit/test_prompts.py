@@ -75,7 +75,7 @@ class TestFormats:
             ("---\nprompt: A cat\n---\n", "A cat"),
         ],
     )
-    def test_other_markdown(self, write: Write, text: str, prompt: str) -> None:
+    def test_markdown_that_is_no_head_is_the_prompt(self, write: Write, text: str, prompt: str) -> None:
         (request,) = load_prompts(write(("a.md", text)))
         assert request["prompt"] == prompt
 
@@ -106,7 +106,7 @@ class TestFormats:
         assert [each["prompt"] for each in load_prompts(folder)] == ["X\u2028Y", "Y"]
 
     @pytest.mark.parametrize("sign", [",", ";", "\t"])
-    def test_csv(self, write: Write, sign: str) -> None:
+    def test_a_csv_is_one_prompt_per_row(self, write: Write, sign: str) -> None:
         rows = [
             ["name", "prompt", "duration", "multi_shot", "model_name"],
             ["x", '"A cat, a ""dog""\r\nand a bird"', "5", "TRUE", "kling-v3"],
@@ -174,7 +174,7 @@ class TestFolders:
         )
         assert names(load_prompts(folder)) == ["B2", "a/deep/er", "a/z", "b"]
 
-    def test_one_file(self, write: Write) -> None:
+    def test_a_single_file_is_loaded_without_its_neighbours(self, write: Write) -> None:
         folder = write(("sea/wave.md", "A wave"), ("sea/defaults.yaml", "duration: 3"), ("sea/x.md", "X"))
         assert load_prompts(folder / "sea" / "wave.md") == [
             {"name": "wave", "type": "text_to_video", "prompt": "A wave", "duration": 3}
@@ -299,7 +299,7 @@ class TestImages:
         found = load_prompts(write(("a.json", json.dumps(rows))))
         assert [each["first_frame"] for each in found] == [row["first_frame"] for row in rows]
 
-    def test_masks_too(self, write: Write) -> None:
+    def test_masks_are_paths_as_well(self, write: Write) -> None:
         mask = {"mask": "b.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}
         entry = {
             "type": "image_to_video",
@@ -434,7 +434,7 @@ class TestOnly:
             ("b/*", ["b/c", "b/c.take1", "b/d,e"]),
         ],
     )
-    def test_names(self, folder: Path, only: Any, labels: list[str]) -> None:
+    def test_only_chooses_by_name(self, folder: Path, only: Any, labels: list[str]) -> None:
         found = load_prompts(folder, only=only)
         assert [
             each["name"] + (f".take{each['take']}" if each.get("take") else "") for each in found
@@ -442,7 +442,9 @@ class TestOnly:
 
     @pytest.mark.parametrize("only", ["b/cc", ["a", "b/cc"], "*cc"])
     def test_an_unknown_name(self, folder: Path, only: Any) -> None:
-        with pytest.raises(KlingRequestError, match=r"There is no prompt '(b/|\*)cc' \(only\)") as caught:
+        with pytest.raises(
+            KlingRequestError, match=r"There is no prompt '(b/|\*)cc', which only names"
+        ) as caught:
             load_prompts(folder, only=only)
         if "*" not in only:
             assert "Did you mean 'b/c'?" in str(caught.value)

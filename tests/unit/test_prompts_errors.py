@@ -49,7 +49,7 @@ def test_five_different_mistakes_come_at_once() -> None:
     assert problems() == [
         "a.md:4: duration 99: must be 3 to 15 seconds for kling-3.0",
         "b.yaml:2: aspect_ratio '16x9': must be written like \"16:9\"",
-        "c.csv:2: duraton '5': no such key. Did you mean 'duration'?",
+        "c.csv:2: duraton '5': must be a known key. Did you mean 'duration'?",
         "d/e.json:4: first_frame 'gone.png': there is no such file "
         f"(looked for {Path.cwd()}/dags/prompts/d/gone.png)",
         "f.md:2: name: 'Tea' must be unique, and dags/prompts/a.md:2 has it as well; case does not count",
@@ -78,7 +78,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.md",
             "---\nmodel_name: kling-3-0\n---\nA",
-            ["a.md:2: model 'kling-3-0': no such model. Did you mean 'kling-3.0'?"],
+            ["a.md:2: model 'kling-3-0': must be a known model. Did you mean 'kling-3.0'?"],
         ),
         (
             "a.md",
@@ -88,12 +88,12 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "- prompt: A\n- prompt: B\n  elements:\n    - element_id: 1\n    - id: x\n",
-            ["a.yaml:5: elements.1.element_id: is missing"],
+            ["a.yaml:5: elements.1.element_id: must be given"],
         ),
         (
             "a.yaml",
             "defaults:\n  duration: 3\n  resolutoin: 720p\nprompts:\n  - prompt: A\n",
-            ["a.yaml:3: resolutoin '720p': no such key. Did you mean 'resolution'?"],
+            ["a.yaml:3: resolutoin '720p': must be a known key. Did you mean 'resolution'?"],
         ),
         (
             "a.jsonl",
@@ -108,15 +108,15 @@ def test_problems_carry_their_place_as_data() -> None:
             [
                 "a.md:2: duration 99: must be 3 to 15 seconds for kling-3.0",
                 "a.md:3: audio 'loud': must be one of: off, native.",
-                "a.md:4: varients 2: no such key. Did you mean 'variants'?",
+                "a.md:4: varients 2: must be a known key. Did you mean 'variants'?",
             ],
         ),
         # Markdown.
-        ("a.md", "", ["a.md:1: prompt: is missing: say what the video shows"]),
+        ("a.md", "", ["a.md:1: prompt: must be given: write what the video shows"]),
         (
             "a.md",
             "---\nduration: 5\n---\n \n",
-            ["a.md:1: prompt: is missing: say what the video shows"],
+            ["a.md:1: prompt: must be given: write what the video shows"],
         ),
         ("a.md", "---\nduration: 5\nA", ["a.md:1: its head must end with a second --- line"]),
         ("a.md", "---\n- a\n---\nA", ["a.md:1: its head must be a mapping such as duration: 5"]),
@@ -133,9 +133,9 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: A\nprompt: B\n",
-            ["a.yaml:2: prompt: stands here twice (first in line 1)"],
+            ["a.yaml:2: prompt: must be written once; it is in line 1 as well"],
         ),
-        ("a.yaml", "prompt: A\n\tb: c\n", ["a.yaml:2: cannot be read as YAML: it has a tab where YAML wants spaces"]),
+        ("a.yaml", "prompt: A\n\tb: c\n", ["a.yaml:2: cannot be read as YAML: it has a tab where YAML needs spaces"]),
         (
             "a.yaml",
             "prompt: A\n---\nprompt: B\n",
@@ -145,22 +145,22 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.yaml",
             "prompt: A\nno: 1\n? [x]\n: 2\n1: 3\n",
             [
-                "a.yaml:2: no 1: no such key.",
+                "a.yaml:2: no 1: must be one of: ",
                 "a.yaml:3: must have a word as a key",
-                "a.yaml:5: 1 3: no such key.",
+                "a.yaml:5: 1 3: must be one of: ",
             ],
         ),
         (
             "a.yaml",
             "prompt: !!python/name:os.system x\n",
-            ["a.yaml:1: prompt: the tag tag:yaml.org,2002:python/name:os.system is not read here"],
+            ["a.yaml:1: prompt: must have no tag tag:yaml.org,2002:python/name:os.system: remove it"],
         ),
         (
             "a.yaml",
             "a: &a [*a]\nprompt: A",
             ["a.yaml:1: cannot be read as YAML: an alias contains itself"],
         ),
-        ("a.yaml", "<<: {duration: 5}\nprompt: A", ["a.yaml:1: <<: merge keys are not read here; write defaults"]),
+        ("a.yaml", "<<: {duration: 5}\nprompt: A", ["a.yaml:1: <<: must not be used: write defaults instead of a merge key"]),
         (
             "a.yaml",
             "prompts: {a: 1}\n",
@@ -170,36 +170,36 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.yaml",
             "promts: 1\ndefaults: {name: x}\nprompts: [{prompt: A}]\n",
             [
-                "a.yaml:1: promts 1: no such key. Did you mean 'prompts'?",
+                "a.yaml:1: promts 1: must be a known key. Did you mean 'prompts'?",
                 "a.yaml:2: name 'x': must be in an entry, not in defaults",
             ],
         ),
         ("a.yml", "defaults: 5\nprompts: [{prompt: A}]", ["a.yml:1: defaults must be a mapping such as {duration: 5}"]),
         # JSON.
         ("a.json", '{"prompt": "A",}', ["a.json:1: cannot be read as JSON: "]),
-        ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: stands here twice"]),
-        ("a.json", '{"prompt": "A", "cfg_scale": NaN}', ["a.json: cannot be read as JSON: NaN is no number"]),
+        ("a.json", '{\n"prompt": "A",\n"prompt": "B"}', ["a.json:3: prompt: must be written once"]),
+        ("a.json", '{"prompt": "A", "cfg_scale": NaN}', ["a.json: cannot be read as JSON: NaN is not a number"]),
         ("a.json", "null", ["a.json: must hold at least one prompt"]),
         ("a.json", "[" * 100_000, ["a.json: cannot be read as JSON: it is nested too deeply"]),
         ("a.yaml", "[" * 100_000, ["a.yaml:1: cannot be read as YAML: it is nested too deeply"]),
         ("a.jsonl", "{}\n{\n[]", [
-            "a.jsonl:1: prompt: is missing: say what the video shows",
+            "a.jsonl:1: prompt: must be given: write what the video shows",
             "a.jsonl:2: cannot be read as JSON: ",
             "a.jsonl:3: an entry must be a mapping such as prompt: A red panda (found [])",
         ]),
         # CSV.
         ("a.csv", "prompt,take\nA,1,2\n", ["a.csv:2: must have as many cells as the header: at most 2 (has 3)"]),
         ("a.csv", "prompt,prompt,\nA,B,\n", [
-            "a.csv:1: prompt: stands twice in the header",
+            "a.csv:1: prompt: must be in the header once",
             "a.csv:1: the header has an empty cell",
         ]),
         ("a.csv", 'prompt\n"A\n', ["a.csv:2: cannot be read as CSV: unexpected end of data"]),
-        ("a.csv", "duration\n5\n", ["a.csv:2: prompt: is missing: say what the video shows"]),
+        ("a.csv", "duration\n5\n", ["a.csv:2: prompt: must be given: write what the video shows"]),
         # Text that is none.
         ("a.txt", b"A\ncaf\xe9\n", ["a.txt:2: must be UTF-8 (found the byte 0xe9): save the file as UTF-8"]),
         ("a.md", "A".encode("utf-16"), ["a.md:1: must be UTF-8 (found the byte 0xff): save the file as UTF-8"]),
-        ("a.txt", "A\x00B\n", ["a.txt:1: prompt: has characters that are no text: U+0000"]),
-        ("a.json", '{"prompt": "A \\ud83d"}', ["a.json:1: prompt: has characters that are no text: U+D83D"]),
+        ("a.txt", "A\x00B\n", ["a.txt:1: prompt: must have no characters that are not text: U+0000"]),
+        ("a.json", '{"prompt": "A \\ud83d"}', ["a.json:1: prompt: must have no characters that are not text: U+D83D"]),
         ("a.yaml", "prompt: A\n# \x07\n", ["a.yaml:2: has a character that YAML does not allow: U+0007"]),
         ("a.yaml", '"\\UFFFFFFFF"', ["a.yaml:1: cannot be read as YAML: it has an escape that is no character"]),
         # Names.
@@ -217,7 +217,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.txt",
             "A\nB\n\nA\n",
             [
-                "a.txt:4: name: asks for the same as dags/prompts/a.txt:1; take one of them out; for several videos of "
+                "a.txt:4: name: must differ from dags/prompts/a.txt:1, which asks for the same: remove one of them; for several videos of "
                 "one prompt write a .yaml with variants: 2"
             ],
         ),
@@ -246,8 +246,8 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.yaml",
             'prompt: A\nmatrix:\n  aspect_ratio: ["16:9", 556]\n  duraton: [1]\n  name: [x]\n  audio: off\n',
             [
-                "a.yaml:3: aspect_ratio 556: was read as the number 556; write it in quotes: \"9:16\"",
-                "a.yaml:4: matrix.duraton: no such key. Did you mean 'duration'?",
+                "a.yaml:3: aspect_ratio 556: must be in quotes, because YAML reads it as the number 556: write \"9:16\"",
+                "a.yaml:4: matrix.duraton: must be a known key. Did you mean 'duration'?",
                 "a.yaml:5: matrix.name: must not be in a matrix",
                 "a.yaml:6: matrix.audio 'off': must be a list of values",
             ],
@@ -255,7 +255,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.yaml",
             "prompt: A\nmode: std\nmatrix: {resolution: [720p]}",
-            ["a.yaml:3: matrix.resolution: must be written once: resolution stands beside the matrix as well"],
+            ["a.yaml:3: matrix.resolution: must be written once: resolution is beside the matrix as well"],
         ),
         (
             "a.yaml",
@@ -275,8 +275,8 @@ def test_problems_carry_their_place_as_data() -> None:
                 "a.yaml:4: external_task_id 'x2': must not be used with variants or matrix: it belongs to one task",
             ],
         ),
-        # Pictures.
-        ("a.yaml", "type: image_to_video\nprompt: A", ["a.yaml:1: first_frame: is missing"]),
+        # Images.
+        ("a.yaml", "type: image_to_video\nprompt: A", ["a.yaml:1: first_frame: must be given"]),
         (
             "a.yaml",
             "prompt: A\nimage: x.png",
@@ -298,7 +298,9 @@ def test_problems_carry_their_place_as_data() -> None:
         ("a.yaml", "type: nothing\nprompt: A", ["a.yaml:1: type 'nothing': must be one of: text_to_video, image_to_video, omni_video"]),
     ],
 )  # fmt: skip
-def test_what_is_said(name: str, content: str | bytes, expected: list[str]) -> None:
+def test_each_wrong_file_is_named_with_line_and_way_out(
+    name: str, content: str | bytes, expected: list[str]
+) -> None:
     write("fine.txt", "This one is fine")
     write(name, content)
     found = problems()
@@ -393,14 +395,14 @@ class TestValues:
 
 
 class TestPaths:
-    def test_nothing_there(self) -> None:
+    def test_a_path_that_does_not_exist(self) -> None:
         with pytest.raises(KlingRequestError) as caught:
             load_prompts("dags/promts")
         text = str(caught.value)
         assert text.startswith(f"There is no dags/promts; looked for {Path.cwd()}/dags/promts, ")
         assert text.endswith("Nothing was sent.")
 
-    def test_nothing_in_it(self) -> None:
+    def test_a_folder_without_prompt_files(self) -> None:
         write("README.md", "About")
         write("defaults.yaml", "duration: 5")
         write("pictures/a.png", b"")
@@ -425,7 +427,7 @@ class TestPaths:
             load_prompts(f"dags/prompts/{name}")
 
     @pytest.mark.parametrize("path", ["", "file:///no/such/folder", "nosuchscheme://bucket/x"])
-    def test_other_paths(self, path: str) -> None:
+    def test_paths_that_are_refused(self, path: str) -> None:
         with pytest.raises(KlingRequestError):
             load_prompts(path)
 
@@ -438,8 +440,10 @@ class TestConnection:
         standard = {"conn_type": "kling", "password": "sk-x"}
         monkeypatch.setenv("AIRFLOW_CONN_KLING_A", json.dumps(standard))
         (line,) = problems(conn_id="kling_a")
-        assert line.startswith("a.md:2: negative_prompt: the standard API has no such field")
+        assert line.startswith(
+            "a.md:2: negative_prompt: must be left out: the standard API drops it silently"
+        )
         gateway = standard | {"host": "https://gateway.example/kling"}
         monkeypatch.setenv("AIRFLOW_CONN_KLING_B", json.dumps(gateway))
         (line,) = problems(conn_id="kling_b")
-        assert line.startswith("b.md:2: model 'kling-3.0-turbo': is not on the legacy API")
+        assert line.startswith("b.md:2: model 'kling-3.0-turbo': must be a model of the legacy API")

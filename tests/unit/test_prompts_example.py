@@ -36,10 +36,10 @@ def test_both_apis_take_them_as_they_are(folder: Path, api: str) -> None:
         assert parse_request(each).find_unsupported(api) == []
 
 
-def test_their_picture_is_one_that_kling_takes(folder: Path) -> None:
+def test_their_image_is_one_that_kling_takes(folder: Path) -> None:
     (request,) = [each for each in load_prompts(folder) if each["type"] == "image_to_video"]
-    picture = Path(request["first_frame"])
-    assert picture.stat().st_size < 60_000
-    with Image.open(picture) as image:
+    image_file = Path(request["first_frame"])
+    assert image_file.stat().st_size < 60_000
+    with Image.open(image_file) as image:
         assert image.format == "JPEG"
         assert min(image.size) >= 640

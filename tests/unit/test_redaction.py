@@ -67,7 +67,7 @@ def test_a_key_that_is_short_leaves_json_whole() -> None:
 
 
 def test_long_base64_is_told_by_its_length() -> None:
-    picture = "QUJD" * 200
-    assert redact_base64({"a": [f"see {picture}"], "b": 1}) == {"a": ["see base64 (800 characters)"], "b": 1}
-    assert shorten(picture, 10) == "QUJDQ… (800 characters)"
+    image = "QUJD" * 200
+    assert redact_base64({"a": [f"see {image}"], "b": 1}) == {"a": ["see base64 (800 characters)"], "b": 1}
+    assert shorten(image, 10) == "QUJDQ… (800 characters)"
     assert shorten("short", 10) == "short"

@@ -184,7 +184,7 @@ def test_mappings_and_numbers_of_every_make_are_read() -> None:
     row = {"prompt": "A panda", "duration": 10, "watermark": True}
     assert parse_request(MappingProxyType({**row, "duration": number})) == parse_request(row)
     for nothing in (float("nan"), type("NAType", (), {})(), type("NaTType", (), {})()):
-        with pytest.raises(InvalidRequest, match="duration: is NaN, the empty cell of a data frame"):
+        with pytest.raises(InvalidRequest, match="duration: must not be NaN, the empty cell of a data frame"):
             parse_request({**row, "duration": nothing})
 
 

@@ -18,7 +18,7 @@ IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/
 def problems(data: Any) -> list[str]:
     with pytest.raises(InvalidRequest) as caught:
         parse_request(data)
-    assert str(caught.value) == "; ".join(map(str, caught.value.problems))
+    assert all(str(problem) in str(caught.value) for problem in caught.value.problems)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -35,8 +35,8 @@ def test_an_unquoted_ratio_is_told_apart(ratio: str) -> None:
     data = yaml.safe_load(f"prompt: x\naspect_ratio: {ratio}\n")
     assert isinstance(data["aspect_ratio"], int), "YAML 1.1 reads it as a number to base 60"
     assert problem(data) == (
-        f"aspect_ratio {data['aspect_ratio']}: was read as the number {data['aspect_ratio']}; "
-        f'write it in quotes: "{ratio}"'
+        f"aspect_ratio {data['aspect_ratio']}: must be in quotes, because YAML reads it as the number "
+        f'{data["aspect_ratio"]}: write "{ratio}"'
     )
     assert parse_request(yaml.safe_load('prompt: x\naspect_ratio: "16:9"\n')) == parse_request(
         {"prompt": "x"}
@@ -92,7 +92,7 @@ def test_a_yes_is_no_number() -> None:
         ),
         ({"elements": "Zhang"}, "elements 'Zhang': must be a list"),
         ({"elements": ["Zhang"]}, "elements.0 'Zhang': must be a mapping of keys and values"),
-        ({"voices": [{}]}, "voices.0.voice_id: is missing"),
+        ({"voices": [{}]}, "voices.0.voice_id: must be given"),
         (
             {"external_task_id": "a b"},
             "external_task_id 'a b': must be 1 to 128 letters, digits, dots, colons, dashes and underscores",
@@ -108,7 +108,7 @@ def test_a_yes_is_no_number() -> None:
         ),
         (
             {"camera_control": {"type": "simple", "config": {"pam": 1}}},
-            "camera_control.config.pam 1: no such key. Did you mean 'pan'?",
+            "camera_control.config.pam 1: must be a known key. Did you mean 'pan'?",
         ),
         (
             {"multi_prompt": [{"index": 7, "prompt": "x", "duration": 5}]},
@@ -127,12 +127,12 @@ def test_a_wrong_value_is_named_with_what_to_write(data: dict[str, Any], said: s
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        ("promt", "no such key. Did you mean 'prompt'?"),
-        ("Duration", "no such key. Did you mean 'duration'?"),
-        ("aspectRatio", "no such key. Did you mean 'aspect_ratio'?"),
-        ("negative-prompt", "no such key. Did you mean 'negative_prompt'?"),
-        ("watermarkinfo", "no such key. Did you mean 'watermark'?"),
-        ("soundd", "no such key. Did you mean 'sound'?"),
+        ("promt", "must be a known key. Did you mean 'prompt'?"),
+        ("Duration", "must be a known key. Did you mean 'duration'?"),
+        ("aspectRatio", "must be a known key. Did you mean 'aspect_ratio'?"),
+        ("negative-prompt", "must be a known key. Did you mean 'negative_prompt'?"),
+        ("watermarkinfo", "must be a known key. Did you mean 'watermark'?"),
+        ("soundd", "must be a known key. Did you mean 'sound'?"),
         (
             "first_frame",
             "belongs to type image_to_video or omni_video, not text_to_video; write type: image_to_video",
@@ -155,16 +155,19 @@ def test_parts_of_a_wire_body_say_where_their_content_goes(key: str) -> None:
 def test_a_key_without_any_likeness_lists_what_there_is() -> None:
     said = problem({**TEXT, "xyz": 1})
     assert said.startswith(
-        "xyz 1: no such key. Allowed: name, take, adopt, model, callback_url, external_task_id, prompt, duration, "
+        "xyz 1: must be one of: name, take, adopt, model, callback_url, external_task_id, prompt, duration, "
     )
 
 
 def test_two_spellings_of_one_thing_are_no_guess() -> None:
     said = problem({**TEXT, "mode": "pro", "resolution": "720p"})
-    assert said == "mode 'pro': is the legacy name of resolution; write only one of them"
+    assert (
+        said
+        == "mode 'pro': must not be beside resolution: it is the legacy name of the same field; write only one of them"
+    )
 
 
-def test_the_shape_comes_from_the_picture() -> None:
+def test_the_shape_comes_from_the_image() -> None:
     assert "an image's video has the shape of its first frame" in problem({**IMAGE, "aspect_ratio": "16:9"})
 
 

@@ -28,8 +28,8 @@ from kling_provider.storage import (
 from tests.unit.storage_stand_ins import (
     SAVED,
     Host,
-    film,
     finished,
+    make_video,
     names,
     origin,
     place,
@@ -46,8 +46,8 @@ CLAIM = "red-panda.kling.json"
 @pytest.fixture
 def host() -> Iterator[Host]:
     with running_host() as host:
-        host.serve("/a.mp4", whole(film()))
-        host.serve("/b.mp4", whole(film(0.5)))
+        host.serve("/a.mp4", whole(make_video()))
+        host.serve("/b.mp4", whole(make_video(0.5)))
         yield host
 
 
@@ -144,8 +144,8 @@ def test_another_request_of_the_same_dag_task_and_name_goes_beside(
         saved(tmp_path, host, FIRST, "red-panda"),
         saved(tmp_path, host, changed, "red-panda.bbbbbbbb", "/b.mp4"),
     )
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
-    assert (tmp_path / "red-panda.bbbbbbbb.mp4").read_bytes() == film(0.5)
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
+    assert (tmp_path / "red-panda.bbbbbbbb.mp4").read_bytes() == make_video(0.5)
     for whose, result in ((FIRST, first), (changed, second)):
         assert find_saved_result(place(tmp_path), "red-panda", whose).path == result.path  # type: ignore[union-attr]
     # The next one has a third place; what was paid stays where it is.
@@ -169,7 +169,7 @@ def test_replace_takes_the_plain_name_from_what_this_task_made(tmp_path: Path, h
     assert find(tmp_path, old) == ["red-panda.mp4"]
     assert saved(tmp_path, host, FIRST, "red-panda", replace=True).files[0].file.endswith("/red-panda.mp4")
     release_place(destination_path(str(tmp_path)), "red-panda", FIRST)
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
     assert names(tmp_path) == SAVED
 
 
@@ -181,8 +181,8 @@ def test_replace_never_takes_what_another_entry_of_the_same_run_made(tmp_path: P
     saved(tmp_path, host, FIRST, "red-panda", replace=True)
     saved(tmp_path, host, sibling, "red-panda.bbbbbbbb", "/b.mp4", replace=True)
     assert claim(tmp_path, sibling, replace=True) == "red-panda.bbbbbbbb"
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
-    assert (tmp_path / "red-panda.bbbbbbbb.mp4").read_bytes() == film(0.5)
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
+    assert (tmp_path / "red-panda.bbbbbbbb.mp4").read_bytes() == make_video(0.5)
 
 
 def test_what_nobody_made_gives_its_place_back(tmp_path: Path, host: Host) -> None:

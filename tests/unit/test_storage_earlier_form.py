@@ -29,8 +29,8 @@ from tests.unit.instance import Instance
 from tests.unit.storage_stand_ins import (
     SAVED,
     Host,
-    film,
     finished,
+    make_video,
     manifest,
     names,
     origin,
@@ -49,11 +49,11 @@ SIDECAR = "red-panda.mp4.json"
 @pytest.fixture
 def host() -> Iterator[Host]:
     with running_host() as host:
-        host.serve("/a.mp4", whole(film()))
+        host.serve("/a.mp4", whole(make_video()))
         yield host
 
 
-def write(folder: Path, file: str = "red-panda.mp4", data: bytes = film(), **more: Any) -> None:
+def write(folder: Path, file: str = "red-panda.mp4", data: bytes = make_video(), **more: Any) -> None:
     """A video and its sidecar."""
     told = {
         "version": 1,
@@ -125,7 +125,7 @@ def test_an_intact_sidecar_counts_as_saved_and_becomes_a_manifest(tmp_path: Path
 
 def test_several_sidecars_of_one_task_become_one_manifest(tmp_path: Path) -> None:
     for number in (0, 1):
-        write(tmp_path, f"red-panda-{number}.mp4", film(0.5 + number), suffixes=["-0.mp4", "-1.mp4"])
+        write(tmp_path, f"red-panda-{number}.mp4", make_video(0.5 + number), suffixes=["-0.mp4", "-1.mp4"])
     assert [Path(one.file).name for one in find(tmp_path).files] == ["red-panda-0.mp4", "red-panda-1.mp4"]
     assert names(tmp_path) == ["red-panda-0.mp4", "red-panda-1.mp4", "red-panda.kling.json"]
 
@@ -142,16 +142,16 @@ def test_what_is_not_whole_is_not_saved(tmp_path: Path, damage: str) -> None:
     else:
         write(tmp_path)
         file = tmp_path / "red-panda.mp4"
-        file.unlink() if damage == "gone" else file.write_bytes(film()[:500])
+        file.unlink() if damage == "gone" else file.write_bytes(make_video()[:500])
     assert find(tmp_path) is None
     assert claim_place(place(tmp_path), "red-panda", origin()) == "red-panda"
 
 
 def test_what_was_cut_is_saved_again_with_a_manifest(tmp_path: Path, host: Host) -> None:
-    write(tmp_path, data=film()[:500], bytes=5000)
+    write(tmp_path, data=make_video()[:500], bytes=5000)
     save(finished(f"{host.url}/a.mp4"), tmp_path)
     assert names(tmp_path) == SAVED
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
 
 
 def test_a_sidecar_of_others_is_refused_before_paying_and_names_its_owner(tmp_path: Path) -> None:
@@ -165,13 +165,13 @@ def test_a_sidecar_of_others_is_refused_before_paying_and_names_its_owner(tmp_pa
 
 
 def test_another_request_of_the_same_task_goes_beside_it_or_replaces_it(tmp_path: Path, host: Host) -> None:
-    write(tmp_path, identity="af-older", run_id="manual__0", data=film(0.5))
+    write(tmp_path, identity="af-older", run_id="manual__0", data=make_video(0.5))
     new = origin("af-" + "0" * 8 + "a" * 32)
     assert claim_place(place(tmp_path), "red-panda", new) == "red-panda.aaaaaaaa"
     assert claim_place(place(tmp_path), "red-panda", new, replace=True) == "red-panda"
     save(finished(f"{host.url}/a.mp4"), tmp_path, origin=new, replace=True)
     assert names(tmp_path) == ["red-panda.aaaaaaaa.kling.json", *SAVED]  # the operator gives the claim back
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
 
 
 def test_a_claim_of_ours_is_taken_over_and_becomes_a_claim_of_today(tmp_path: Path, host: Host) -> None:

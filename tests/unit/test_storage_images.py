@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of a request: what goes over the wire, what stands for it elsewhere, and what is refused."""
+"""Images of a request: what goes over the wire, what stands for it elsewhere, and what is refused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_files_become_base64(tmp_path: Path, png: bytes, jpg: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["raw", "wrapped", "data", "unpadded"])
-def test_base64_in_every_spelling_is_one_picture(kind: str, jpg: bytes) -> None:
+def test_base64_in_every_spelling_is_one_image(kind: str, jpg: bytes) -> None:
     text = inline(jpg)
     value = {
         "raw": text,
@@ -102,7 +102,7 @@ ADDRESSES = {
     "https://acc.blob.core.windows.net/c/a.png?sv=2024-11-04&st=1&se=2&sr=b&sp=r&spr=https&sig=s&snapshot=9": (
         "https://acc.blob.core.windows.net/c/a.png?snapshot=9"
     ),
-    # Without a sig these are no Azure signature, and may choose the picture.
+    # Without a sig these are no Azure signature, and may choose the image.
     "https://example.org/a.png?sv=1&se=2&sp=3": "https://example.org/a.png?sv=1&se=2&sp=3",
     "https://b.oss-cn-hangzhou.aliyuncs.com/a.png?x-oss-process=image/resize,w_1&OSSAccessKeyId=a&Signature=s"
     "&x-oss-signature-version=OSS4": "https://b.oss-cn-hangzhou.aliyuncs.com/a.png?x-oss-process=image/resize,w_1",
@@ -125,7 +125,7 @@ def test_addresses_stand_for_themselves_without_what_grants_access(address: str,
     assert address == expected or address not in repr(image)
 
 
-def test_what_may_grant_access_or_choose_the_picture_counts_and_is_not_shown() -> None:
+def test_what_may_grant_access_or_choose_the_image_counts_and_is_not_shown() -> None:
     image = load_image("https://example.org/a.png?access_token=leo&id=5")
     assert image.shown == "https://example.org/a.png?id=5"
     assert "leo" not in repr(image)
@@ -133,7 +133,7 @@ def test_what_may_grant_access_or_choose_the_picture_counts_and_is_not_shown() -
     assert load_image("https://example.org/a.png?access_token=mia&id=5").identity != image.identity
 
 
-def test_what_is_no_picture_is_refused_with_the_field_and_what_to_write(tmp_path: Path, png: bytes) -> None:
+def test_what_is_no_image_is_refused_with_the_field_and_what_to_write(tmp_path: Path, png: bytes) -> None:
     (tmp_path / "text.png").write_text("no picture" * 100)
     (tmp_path / "small.png").write_bytes(drawn(299, 400))
     (tmp_path / "flat.jpg").write_bytes(drawn(1000, 399, "JPEG"))
@@ -179,7 +179,7 @@ def request_of(**fields: Any) -> KlingRequest:
     return parse_request({"type": "image_to_video", "prompt": "It turns", **fields})
 
 
-def test_a_request_gets_its_pictures_for_the_wire(tmp_path: Path, png: bytes, jpg: bytes) -> None:
+def test_a_request_gets_its_images_for_the_wire(tmp_path: Path, png: bytes, jpg: bytes) -> None:
     (tmp_path / "a.png").write_bytes(png)
     request = request_of(
         first_frame="a.png", last_frame="https://example.org/z.png?Signature=s&Expires=9&v=1"
@@ -209,7 +209,7 @@ def test_a_request_gets_its_pictures_for_the_wire(tmp_path: Path, png: bytes, jp
     assert resolve_images(text) == (text, {})
 
 
-def test_all_wrong_pictures_are_told_at_once(tmp_path: Path) -> None:
+def test_all_wrong_images_are_told_at_once(tmp_path: Path) -> None:
     request = request_of(first_frame="a.png", last_frame="b.png")
     with pytest.raises(KlingRequestError) as error:
         resolve_images(request, base=str(tmp_path))
@@ -273,6 +273,6 @@ def test_sides_are_read_as_pillow_writes_them(width: int, height: int, kind: str
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
-def test_garbage_is_no_picture_and_no_crash(data: bytes, start: bytes) -> None:
+def test_garbage_is_no_image_and_no_crash(data: bytes, start: bytes) -> None:
     found = read_image_size(start + data)
     assert found is None or (found.width >= 0 and found.height >= 0)

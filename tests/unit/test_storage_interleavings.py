@@ -36,7 +36,7 @@ from kling_provider.storage import (
     stores,
 )
 from kling_provider.storage.parts import PartFile
-from tests.unit.storage_stand_ins import film, finished, origin, running_host, whole
+from tests.unit.storage_stand_ins import finished, make_video, origin, running_host, whole
 
 STEM = "red-panda"
 _numbers = count()
@@ -165,9 +165,9 @@ class Disk(stores.LocalStore):
 def links() -> Iterator[str]:
     """Where the results lie."""
     with running_host() as host:
-        host.serve("/0.mp4", whole(film()))
-        host.serve("/1.mp4", whole(film(0.5)))
-        host.serve("/old.mp4", whole(film(0.3)))
+        host.serve("/0.mp4", whole(make_video()))
+        host.serve("/1.mp4", whole(make_video(0.5)))
+        host.serve("/old.mp4", whole(make_video(0.3)))
         yield host.url
 
 
@@ -245,7 +245,7 @@ class Task:
         found = find_saved_result(self.root, STEM, self.whose, keep_form=True)
         if found is None:
             return False
-        expected = film() if self.number == 0 else film(0.5)
+        expected = make_video() if self.number == 0 else make_video(0.5)
         folder = found.path.parent
         data = [folder.fs.cat_file((folder / name).path) for name in found.manifest.files]
         return data == [expected] * self.outputs and found.manifest.kling_task_id == f"kling-{self.number}"

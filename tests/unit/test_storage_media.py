@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a film is whole: every cut of a real one is found, at every byte."""
+"""Whether a video is whole: every cut of a real one is found, at every byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kling_provider.storage.output_types import find_defect
-from tests.unit.storage_stand_ins import film
+from tests.unit.storage_stand_ins import make_video
 
 
 def wrong(data: bytes, kind: str = "video") -> str | None:
@@ -24,8 +24,8 @@ def box(kind: bytes, payload: bytes = b"payload") -> bytes:
 FTYP, MOOV, MDAT = box(b"ftyp"), box(b"moov"), box(b"mdat")
 
 
-def test_whole_films() -> None:
-    assert wrong(film()) is None
+def test_whole_videos() -> None:
+    assert wrong(make_video()) is None
     assert wrong(FTYP + MOOV + MDAT) is None
     assert wrong(FTYP + MDAT + box(b"free", b"") + MOOV + box(b"uuid")) is None
     large = b"\0\0\0\1mdat" + (16 + 5).to_bytes(8, "big") + b"12345"
@@ -48,13 +48,13 @@ def test_whole_films() -> None:
         (FTYP + MOOV + b"\0\0\0\1mdat\0\0", "damaged"),
     ],
 )
-def test_films_that_are_not_whole(data: bytes, says: str) -> None:
+def test_videos_that_are_not_whole(data: bytes, says: str) -> None:
     assert says in str(wrong(data))
 
 
 @given(st.integers(1, 10**9))
 def test_every_cut_is_found(after: int) -> None:
-    data = film()
+    data = make_video()
     assert wrong(data[: after % len(data)]) is not None
 
 
@@ -63,7 +63,7 @@ def test_garbage_is_judged_without_a_crash(data: bytes, start: bytes) -> None:
     wrong(start + data)
 
 
-def test_pictures_and_sounds() -> None:
+def test_images_and_sounds() -> None:
     assert wrong(b"\x89PNG\r\n\x1a\n....", "image") is None
     assert wrong(b"\xff\xd8\xff\xe0....", "image") is None
     assert wrong(b"RIFF....WEBPVP8 ", "image") is None

@@ -58,7 +58,7 @@ def named(template: str = "{name}", **facts: Any) -> str:
         ("{{{name}}}", {}, "{red-panda}.mp4"),
     ],
 )
-def test_names(template: str, facts: dict[str, Any], expected: str) -> None:
+def test_a_template_becomes_a_file_name(template: str, facts: dict[str, Any], expected: str) -> None:
     assert named(template, **facts) == expected
 
 
@@ -71,8 +71,8 @@ def test_names(template: str, facts: dict[str, Any], expected: str) -> None:
         ("{}", {}, "Allowed:"),
         ("{name!r}", {}, "without ! and :"),
         ("{take:03}", {}, "without ! and :"),
-        ("{name}.{kling_task_id}", {}, "nobody knows before the payment"),
-        ("{name", {}, "is no template"),
+        ("{name}.{kling_task_id}", {}, "is not known before the payment"),
+        ("{name", {}, "is not a valid template"),
         ("{name}", {"name": "../x"}, "leads out of destination"),
         ("{name}", {"name": "a/ .. /x"}, "leads out of destination"),
         ("a/../{name}", {}, "leads out of destination"),

@@ -26,7 +26,7 @@ from kling_provider.storage import (
     load_image,
     save_outputs,
 )
-from tests.unit.storage_stand_ins import Host, film, finished, origin, running_host, whole
+from tests.unit.storage_stand_ins import Host, finished, make_video, origin, running_host, whole
 
 pytestmark = pytest.mark.airflow_version
 _numbers = count()
@@ -116,17 +116,17 @@ def save(link: str, root: ObjectStoragePath, **more: Any) -> Any:
 
 
 STEM = "a/panda"
-FILM = "/bucket/videos/a/panda.mp4"
+VIDEO = "/bucket/videos/a/panda.mp4"
 MANIFEST = "/bucket/videos/a/panda.kling.json"
-ALL = {FILM, f"{FILM}.jpg", MANIFEST}
+ALL = {VIDEO, f"{VIDEO}.jpg", MANIFEST}
 
 
 def test_a_video_and_its_manifest(store: Bucket, host: Host, temporary: Path) -> None:
-    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    link, root = host.serve("/a.mp4", whole(make_video())), place(store)
     assert choose_place(root, STEM, origin()).stem == STEM
     saved = save(link, root)
     assert store.keys == ALL
-    assert store.cat_file(FILM) == film()
+    assert store.cat_file(VIDEO) == make_video()
     [file] = saved.files
     assert file.file == str(root / "a/panda.mp4")
     assert f"{store.scheme}://{store.conn}@" in file.file
@@ -144,19 +144,19 @@ def test_a_video_and_its_manifest(store: Bucket, host: Host, temporary: Path) ->
 
 @pytest.mark.parametrize("fault", ["refused", "short"])
 def test_an_upload_that_fails_leaves_no_video(store: Bucket, host: Host, temporary: Path, fault: str) -> None:
-    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    link, root = host.serve("/a.mp4", whole(make_video())), place(store)
     store.fault = fault
     with pytest.raises(KlingStorageError, match="stays at Kling until") as error:
         save(link, root)
     assert "s3cr3t" not in str(error.value)
     assert error.value.__cause__ is None
-    assert FILM not in store.keys
+    assert VIDEO not in store.keys
     assert list(temporary.iterdir()) == []
     assert find_saved_result(root, STEM, origin()) is None
     assert choose_place(root, STEM, origin()).stem == STEM
     assert not save(link, root).reused
     assert store.keys == ALL
-    assert store.cat_file(FILM) == film()
+    assert store.cat_file(VIDEO) == make_video()
 
 
 def test_what_killed_workers_left_is_removed(store: Bucket, host: Host, temporary: Path) -> None:
@@ -164,31 +164,31 @@ def test_what_killed_workers_left_is_removed(store: Bucket, host: Host, temporar
     root = place(store)
     if store.scheme == "sftp":
         store.pipe_file("/bucket/videos/a/.panda.mp4.part", b"half a video")
-    save(host.serve("/a.mp4", whole(film())), root)
+    save(host.serve("/a.mp4", whole(make_video())), root)
     assert list(temporary.iterdir()) == []
     assert store.keys == ALL
 
 
 def test_a_file_of_others_is_never_overwritten(store: Bucket, host: Host) -> None:
-    link, root = host.serve("/a.mp4", whole(film())), place(store)
-    store.pipe_file(FILM, b"somebody's")
+    link, root = host.serve("/a.mp4", whole(make_video())), place(store)
+    store.pipe_file(VIDEO, b"somebody's")
     for replace in (False, True):
         with pytest.raises(KlingRequestError, match="no manifest names it"):
             claim_place(root, STEM, origin(), replace=replace)
         with pytest.raises(KlingRequestError, match="no manifest names it"):
             save(link, root, replace=replace)
-    assert store.keys == {FILM}
-    assert store.cat_file(FILM) == b"somebody's"
+    assert store.keys == {VIDEO}
+    assert store.cat_file(VIDEO) == b"somebody's"
 
 
 def test_a_cut_file_is_made_again_and_an_edited_one_is_not(store: Bucket, host: Host) -> None:
-    link, root = host.serve("/a.mp4", whole(film())), place(store)
+    link, root = host.serve("/a.mp4", whole(make_video())), place(store)
     save(link, root)
-    store.pipe_file(FILM, film()[:5000])
+    store.pipe_file(VIDEO, make_video()[:5000])
     assert find_saved_result(root, STEM, origin()) is None
     save(link, root)
-    assert store.cat_file(FILM) == film()
-    store.pipe_file(FILM, film(0.5))
+    assert store.cat_file(VIDEO) == make_video()
+    store.pipe_file(VIDEO, make_video(0.5))
     with pytest.raises(KlingRequestError, match="was changed after it was saved"):
         save(link, root)
 
@@ -215,7 +215,7 @@ def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyP
         assert "s3cr3t" not in str(error.value)
 
 
-def test_pictures_come_from_object_stores_too(store: Bucket) -> None:
+def test_images_come_from_object_stores_too(store: Bucket) -> None:
     target = io.BytesIO()
     Pillow.new("RGB", (400, 300)).save(target, "PNG")
     store.pipe_file("/bucket/pictures/a.png", target.getvalue())

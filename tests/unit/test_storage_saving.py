@@ -27,8 +27,8 @@ from tests.unit.storage_stand_ins import (
     SECRET,
     Host,
     cut,
-    film,
     finished,
+    make_video,
     manifest,
     names,
     origin,
@@ -70,13 +70,13 @@ def told(error: BaseException) -> str:
 
 @pytest.mark.airflow_version
 def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.LogCaptureFixture) -> None:
-    task = finished(host.serve("/v/a.mp4", whole(film())))
+    task = finished(host.serve("/v/a.mp4", whole(make_video())))
     caplog.set_level(logging.DEBUG)
     saved = save(task, tmp_path / "not yet there", "animals/red-panda")
 
     folder = tmp_path / "not yet there/animals"
     assert names(folder) == SAVED
-    assert (folder / "red-panda.mp4").read_bytes() == film()
+    assert (folder / "red-panda.mp4").read_bytes() == make_video()
     assert [one.file for one in saved.files] == [f"file://{folder}/red-panda.mp4"]
     assert saved.manifest_file == f"file://{folder}/red-panda.kling.json"
     assert not saved.reused
@@ -99,8 +99,8 @@ def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.Log
                 "type": "video",
                 "id": "out-0",
                 "file": "red-panda.mp4",
-                "bytes": len(film()),
-                "sha256": hashlib.sha256(film()).hexdigest(),
+                "bytes": len(make_video()),
+                "sha256": hashlib.sha256(make_video()).hexdigest(),
                 "duration": 1.041,
                 "width": None,
                 "height": None,
@@ -133,7 +133,7 @@ def umask() -> int:
 
 
 def test_what_is_saved_is_not_downloaded_again(tmp_path: Path, host: Host) -> None:
-    task = finished(host.serve("/a.mp4", whole(film())))
+    task = finished(host.serve("/a.mp4", whole(make_video())))
     save(task, tmp_path)
     again = save(task, tmp_path, origin=origin("another name for it"))
     assert again.reused
@@ -147,37 +147,39 @@ def test_what_is_saved_is_not_downloaded_again(tmp_path: Path, host: Host) -> No
 @pytest.mark.parametrize("damage", ["missing", "cut", "garbage", "empty"])
 def test_a_file_that_is_not_intact_is_made_again(tmp_path: Path, host: Host, damage: str) -> None:
     file = tmp_path / "red-panda.mp4"
-    task = finished(host.serve("/a.mp4", whole(film())))
+    task = finished(host.serve("/a.mp4", whole(make_video())))
     save(task, tmp_path)
     if damage == "missing":
         file.unlink()
     else:
-        file.write_bytes({"cut": film()[:-1], "garbage": b"\0" * len(film()), "empty": b""}[damage])
+        file.write_bytes(
+            {"cut": make_video()[:-1], "garbage": b"\0" * len(make_video()), "empty": b""}[damage]
+        )
     assert find_saved_result(place(tmp_path), "red-panda", origin()) is None
     assert choose_place(place(tmp_path), "red-panda", origin()).stem == "red-panda"
     assert not save(task, tmp_path).reused
-    assert file.read_bytes() == film()
+    assert file.read_bytes() == make_video()
 
 
 def test_an_answer_that_is_cut_is_asked_for_again(tmp_path: Path, host: Host) -> None:
     link = host.serve(
         "/a.mp4",
-        cut(film(), 1000),
+        cut(make_video(), 1000),
         status(502),
-        silent_cut(film(), len(film()) - 1),
+        silent_cut(make_video(), len(make_video()) - 1),
         status(429),
-        whole(film()),
+        whole(make_video()),
     )
     save(finished(link), tmp_path)
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
     assert len(host.seen) == 5
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (cut(film(), 1000), f"was cut, of {len(film())} bytes"),
-        (silent_cut(film(), 5000), "not a whole video: it is cut, or damaged"),
+        (cut(make_video(), 1000), f"was cut, of {len(make_video())} bytes"),
+        (silent_cut(make_video(), 5000), "not a whole video: it is cut, or damaged"),
         (status(503), "answered 503"),
         (status(200), "not a whole video: it is no MP4 (15 bytes, text/html)"),
         (whole(b""), "it is empty"),
@@ -196,7 +198,7 @@ def test_what_never_comes_whole_leaves_nothing(tmp_path: Path, host: Host, answe
     assert len(host.seen) == 5
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_a_host_that_refuses_connections(tmp_path: Path) -> None:
     with running_host() as gone:
         link = gone.serve("/a.mp4")
     with pytest.raises(KlingServerError, match="refused the connection") as error:
@@ -207,16 +209,16 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 def test_silence_ends_by_the_read_timeout(tmp_path: Path, host: Host) -> None:
     go_on = threading.Event()
-    link = host.serve("/a.mp4", stalled(film(), 100, go_on), whole(film()))
+    link = host.serve("/a.mp4", stalled(make_video(), 100, go_on), whole(make_video()))
     save(finished(link), tmp_path, http_extras={"timeout": [5, 0.2]})
     go_on.set()
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
 def test_a_dead_link_is_replaced_by_a_fresh_one(tmp_path: Path, host: Host, code: int) -> None:
     dead = host.serve("/old.mp4", status(code))
-    fresh = finished(host.serve("/other.mp4", status(404)), host.serve("/new.mp4", whole(film())))
+    fresh = finished(host.serve("/other.mp4", status(404)), host.serve("/new.mp4", whole(make_video())))
     # The same output by its id, wherever it stands in the fresh answer.
     task = replace(finished(None, dead), outputs=finished(None, dead).outputs[1:])
     asked: list[int] = []
@@ -226,7 +228,7 @@ def test_a_dead_link_is_replaced_by_a_fresh_one(tmp_path: Path, host: Host, code
         return fresh
 
     save(task, tmp_path, refresh=refresh)
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
     assert asked == [1]
     assert host.paths == ["/old.mp4", "/new.mp4"]
 
@@ -249,9 +251,9 @@ def test_what_is_no_web_address_is_not_opened(tmp_path: Path, url: str | None) -
 
 
 def test_redirects_are_followed_to_web_addresses_only(tmp_path: Path, host: Host) -> None:
-    host.serve("/moved.mp4", whole(film()))
+    host.serve("/moved.mp4", whole(make_video()))
     save(finished(host.serve("/a.mp4", redirect(f"{host.url}/moved.mp4"))), tmp_path)
-    assert (tmp_path / "red-panda.mp4").read_bytes() == film()
+    assert (tmp_path / "red-panda.mp4").read_bytes() == make_video()
 
     elsewhere = finished(host.serve("/b.mp4", redirect("file:///etc/passwd")))
     loop = finished(host.serve("/c.mp4", redirect("/c.mp4")))
@@ -267,7 +269,7 @@ def test_no_credential_reaches_the_host_of_results(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    host.serve("/moved.mp4", whole(film()))
+    host.serve("/moved.mp4", whole(make_video()))
     link = host.serve("/a.mp4", redirect(f"{host.url}/moved.mp4"))
     save(finished(link), tmp_path, http_extras={"X-Gateway-Key": "k", "Authorization": "Bearer k"})
     assert host.paths == ["/a.mp4", "/moved.mp4"]
@@ -277,7 +279,7 @@ def test_no_credential_reaches_the_host_of_results(
 
 
 def test_the_proxy_of_the_connection_is_used(tmp_path: Path, host: Host) -> None:
-    host.answers["http://results.invalid/a.mp4"] = [whole(film())]
+    host.answers["http://results.invalid/a.mp4"] = [whole(make_video())]
     save(
         finished("http://results.invalid/a.mp4?Signature=x"),
         place(tmp_path),
@@ -287,7 +289,7 @@ def test_the_proxy_of_the_connection_is_used(tmp_path: Path, host: Host) -> None
 
 
 def test_the_manifest_shows_no_bytes_and_no_signature(tmp_path: Path, host: Host) -> None:
-    link = host.serve("/a.mp4", whole(film()))
+    link = host.serve("/a.mp4", whole(make_video()))
     written = {"first_frame": f"https://example.org/a.png?{SECRET}", "last_frame": "z.png", "prompt": "x"}
     save(
         finished(link), tmp_path, origin=origin(request=written, images={"last_frame": "sha256:" + "ab" * 32})

@@ -21,8 +21,8 @@ from kling_provider.storage import claim_place, find_claims, find_saved_result, 
 from kling_provider.storage.output_types import FORMATS, expected_suffixes, find_defect, find_suffix
 from tests.unit.storage_stand_ins import (
     Host,
-    film,
     finished,
+    make_video,
     names,
     origin,
     place,
@@ -54,7 +54,7 @@ def image(kind: str, side: int = 40) -> bytes:
 
 
 CONTENT = {
-    "/a.mp4": film(),
+    "/a.mp4": make_video(),
     "/a.png": image("PNG"),
     "/a.jpg": image("JPEG"),
     "/a.webp": image("WEBP"),
@@ -200,7 +200,7 @@ def test_a_file_of_others_at_one_of_the_names_stays_and_all_goes_beside(tmp_path
     (tmp_path / "red-panda-1.jpg").write_bytes(b"somebody's")
     three = task(host, ("image", "/a.png"), ("image", "/a.jpg"), ("image", "/a.webp"))
     with pytest.raises(
-        KlingRequestError, match=r"red-panda-1\.jpg is there and was not saved by this provider"
+        KlingRequestError, match=r"red-panda-1\.jpg exists and was not saved by this provider"
     ):
         save(three, tmp_path)
     assert names(tmp_path) == ["red-panda-1.jpg"]
@@ -238,14 +238,14 @@ def test_a_file_that_appears_while_files_are_put_there_stays(
 
 
 def test_two_kinds_of_request_have_one_name_each(tmp_path: Path, host: Host) -> None:
-    picture = origin(
+    image_origin = origin(
         "af-picture", type="image_generation", task_id="picture", expects=("image",), several=True
     )
     clip = origin("af-clip", type="image_to_video", task_id="clip")
-    assert claim_place(place(tmp_path), "cat", picture) == "cat"
+    assert claim_place(place(tmp_path), "cat", image_origin) == "cat"
     assert claim_place(place(tmp_path), "cat", clip) == "cat.image_to_video"
     assert stem_of_type("cat", "image_to_video") == "cat.image_to_video"
-    save(task(host, *[("image", "/a.png")] * 2), tmp_path, "cat", origin=picture)
+    save(task(host, *[("image", "/a.png")] * 2), tmp_path, "cat", origin=image_origin)
     save(task(host, ("video", "/a.mp4"), id="2"), tmp_path, "cat.image_to_video", origin=clip)
     assert names(tmp_path) == [
         "cat-0.png",
@@ -255,7 +255,7 @@ def test_two_kinds_of_request_have_one_name_each(tmp_path: Path, host: Host) -> 
         "cat.image_to_video.mp4.jpg",
         "cat.kling.json",
     ]
-    for whose, stem in ((picture, "cat"), (clip, "cat.image_to_video")):
+    for whose, stem in ((image_origin, "cat"), (clip, "cat.image_to_video")):
         found = find_saved_result(place(tmp_path), "cat", whose)
         assert found is not None
         assert found.path.name == f"{stem}.kling.json"

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_provider.api.codes import Answer, Kind, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import (
@@ -140,13 +140,13 @@ class Kling:
         if fate == "killed_before":
             raise Killed
         if fate == "refused":
-            return Sent(Answer(Kind.UNREADABLE, message="refused", task_state=TaskState.NONE))
+            return Sent(ApiResponse(ErrorKind.UNREADABLE, message="refused", task_state=TaskState.NONE))
         if fate in ("1302", "1303"):
-            kind = Kind.RATE_LIMIT if fate == "1302" else Kind.NO_SLOT
-            return Sent(Answer(kind, 429, int(fate), "wait", task_state=TaskState.NONE))
+            kind = ErrorKind.RATE_LIMIT if fate == "1302" else ErrorKind.CONCURRENCY_LIMIT
+            return Sent(ApiResponse(kind, 429, int(fate), "wait", task_state=TaskState.NONE))
         self.sent.append(fate)
-        lost = Answer(Kind.UNREADABLE, message="lost")
-        broken = Answer(Kind.SERVER, 500, 5000, "internal")
+        lost = ApiResponse(ErrorKind.UNREADABLE, message="lost")
+        broken = ApiResponse(ErrorKind.SERVER, 500, 5000, "internal")
         if fate in ("lost_before", "5000_before"):
             return Sent(lost if fate == "lost_before" else broken)
         request = CreateRequest(
@@ -167,7 +167,9 @@ class Kling:
                 locked=self.locked,
             )
         except ApiError as refusal:
-            return Sent(Answer(Kind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE))
+            return Sent(
+                ApiResponse(ErrorKind.INVALID, 400, refusal.code, str(refusal), task_state=TaskState.NONE)
+            )
         if failing:
             self.now += 3600
         if fate == "killed_after":
@@ -176,7 +178,7 @@ class Kling:
             return Sent(lost)
         if fate == "5000_after":
             return Sent(broken)
-        return Sent(Answer(Kind.OK, 200, 0, task_state=TaskState.MAY_EXIST), self._read(task))
+        return Sent(ApiResponse(ErrorKind.OK, 200, 0, task_state=TaskState.MAY_EXIST), self._read(task))
 
     def _read(self, task: Any) -> KlingTask:
         return KlingTask(
@@ -218,7 +220,7 @@ FATES = st.lists(
 
 
 def live_through(kling: Kling, tries: int, *, forget_record: bool) -> None:
-    """As many tries as Airflow would make: each looks first but the first one, a wait for a slot resumes."""
+    """As many tries as Airflow would make: each looks first but the first one, a wait in the queue resumes."""
     for number in range(tries):
         resume = None
         try:
@@ -257,16 +259,16 @@ def test_with_a_lock_at_most_one_live_task(
 
 @given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
-def test_without_a_lock_no_second_create_after_doubt(
+def test_without_a_lock_no_second_create_after_an_ambiguous_call(
     fates: list[str], reads: list[bool], prepares: list[bool], finds: bool
 ) -> None:
     """Nothing is sent after a call whose end is unknown, by whoever it was sent."""
     kling = Kling(locked=False, finds=finds, fates=fates, read_fates=reads, prepare_fates=prepares)
     live_through(kling, 6, forget_record=False)
-    doubtful = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
-    doubts = [number for number, fate in enumerate(kling.sent) if fate in doubtful]
+    ambiguous = ("lost_after", "lost_before", "5000_after", "5000_before", "killed_after")
+    ambiguous_calls = [number for number, fate in enumerate(kling.sent) if fate in ambiguous]
     if not finds:
-        assert doubts in ([], [len(kling.sent) - 1])
+        assert ambiguous_calls in ([], [len(kling.sent) - 1])
     assert kling.good <= 1
 
 
@@ -300,7 +302,7 @@ def test_a_call_that_cannot_be_made_ready_leaves_no_trace(locked: bool) -> None:
     assert len(kling.sent) == 1
 
 
-def test_a_call_that_cannot_be_made_ready_after_doubt_keeps_the_doubt() -> None:
+def test_a_call_that_cannot_be_made_ready_after_an_ambiguous_one_stays_ambiguous() -> None:
     kling = Kling(locked=False, finds=False, fates=["lost_after"])
     with pytest.raises(KlingSubmitUnknown):
         kling.run()
@@ -315,20 +317,20 @@ def test_a_call_that_cannot_be_made_ready_after_doubt_keeps_the_doubt() -> None:
 @pytest.mark.parametrize(
     ("kind", "seconds", "waits_deferred"),
     [
-        (Kind.RATE_LIMIT, None, False),
-        (Kind.RATE_LIMIT, 30.0, False),
-        (Kind.RATE_LIMIT, 31.0, True),
-        (Kind.RATE_LIMIT, 86_400.0, True),
-        (Kind.NO_SLOT, None, True),
-        (Kind.NO_SLOT, 7.0, True),
+        (ErrorKind.RATE_LIMIT, None, False),
+        (ErrorKind.RATE_LIMIT, 30.0, False),
+        (ErrorKind.RATE_LIMIT, 31.0, True),
+        (ErrorKind.RATE_LIMIT, 86_400.0, True),
+        (ErrorKind.CONCURRENCY_LIMIT, None, True),
+        (ErrorKind.CONCURRENCY_LIMIT, 7.0, True),
     ],
 )
 @pytest.mark.parametrize("locked", [True, False])
 def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
-    kind: Kind, seconds: float | None, waits_deferred: bool, locked: bool
+    kind: ErrorKind, seconds: float | None, waits_deferred: bool, locked: bool
 ) -> None:
     kling = Kling(locked=locked, finds=locked)
-    refusals = [Sent(Answer(kind, 429, None, "slow", retry_after=seconds, task_state=TaskState.NONE))]
+    refusals = [Sent(ApiResponse(kind, 429, None, "slow", retry_after=seconds, task_state=TaskState.NONE))]
 
     def do(step: Step) -> Any:
         return refusals.pop() if isinstance(step, Send) and refusals else kling.do(step)
@@ -338,7 +340,7 @@ def test_a_short_retry_after_is_slept_and_a_long_one_waits_without_a_worker(
     assert isinstance(outcome, MustQueue) is waits_deferred
     if isinstance(outcome, MustQueue):
         assert kling.waited == 0
-        assert outcome.full is (kind is Kind.NO_SLOT)
+        assert outcome.full is (kind is ErrorKind.CONCURRENCY_LIMIT)
         told = None if outcome.not_before is None else outcome.not_before - began
         assert told == (None if seconds is None else pytest.approx(seconds, abs=5))
         assert isinstance(kling.run(resume=outcome.external_task_id), Submitted)
@@ -364,9 +366,9 @@ def test_lost_before_sends_again_with_the_same_id() -> None:
     assert len(kling.sent) == 3
 
 
-def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
+def test_calls_that_stay_ambiguous_end_in_a_retry_that_says_so() -> None:
     kling = Kling(fates=["5000_before"] * 9)
-    with pytest.raises(KlingServerError, match=r"may exist.*retry looks first") as caught:
+    with pytest.raises(KlingServerError, match=r"may exist.*retry looks for it first") as caught:
         kling.run()
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert kling.waited < 60
@@ -381,7 +383,7 @@ def test_never_ending_doubt_ends_in_a_retry_that_says_so() -> None:
     ],
 )
 @pytest.mark.parametrize("before", ["answer lost", "duplicate", "open"])
-def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, who: str, before: str) -> None:
+def test_a_look_up_that_fails_leaves_the_error_ambiguous(error: KlingError, who: str, before: str) -> None:
     """Whatever it fails with: what was sent may exist, though this read knows of nothing."""
     kling = Kling(locked=before != "open", fates=["lost_after"] if before == "answer lost" else [])
     error = type(error)(str(error))  # a fresh one: it is added to
@@ -400,7 +402,7 @@ def test_a_look_up_that_fails_leaves_the_doubt_in_the_error(error: KlingError, w
     with pytest.raises(type(error)) as caught:
         drive_steps(kling.submission(look_first=before == "open").plan_steps(), do)
     assert caught.value.task_state is TaskState.MAY_EXIST
-    assert f"may be billed. {who} looks first and adopts it." in str(caught.value)
+    assert f"may be billed. {who} looks for it first and adopts it." in str(caught.value)
     assert len(kling.tasks) == 1
 
 
@@ -409,7 +411,9 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
     made = kling.run()
     assert isinstance(made, Submitted)
     kling.read_fates = [True, True]
-    with pytest.raises(KlingServerError, match=r"task [0-9]+ .* billed .* The retry looks first") as caught:
+    with pytest.raises(
+        KlingServerError, match=r"task [0-9]+ .* billed .* The retry looks for it first"
+    ) as caught:
         kling.run(look_first=True)
     assert caught.value.task_state is TaskState.EXISTS
     assert caught.value.kling_task_id == made.task.kling_task_id
@@ -422,14 +426,14 @@ def test_a_first_look_that_fails_does_not_say_that_there_is_no_task() -> None:
 @pytest.mark.parametrize(
     ("kind", "code", "text"),
     [
-        (Kind.AUTH, 1002, "no such key"),
-        (Kind.BALANCE, 1102, "no units"),
-        (Kind.INVALID, 1201, "this id was used"),  # a duplicate in words that we do not know
+        (ErrorKind.AUTH, 1002, "no such key"),
+        (ErrorKind.BALANCE, 1102, "no units"),
+        (ErrorKind.INVALID, 1201, "this id was used"),  # a duplicate in words that we do not know
     ],
 )
 @pytest.mark.parametrize("locked", [True, False])
-def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
-    kind: Kind, code: int, text: str, locked: bool
+def test_a_refusal_after_an_ambiguous_call_stays_ambiguous_and_promises_no_retry(
+    kind: ErrorKind, code: int, text: str, locked: bool
 ) -> None:
     kling = Kling(locked=locked, fates=["lost_after"])
 
@@ -437,7 +441,7 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
         if isinstance(step, Find):
             return {}
         if isinstance(step, Send) and kling.sent:
-            return Sent(Answer(kind, 400, code, text, task_state=TaskState.NONE))
+            return Sent(ApiResponse(kind, 400, code, text, task_state=TaskState.NONE))
         return kling.do(step)
 
     with pytest.raises(KlingError) as caught:
@@ -446,11 +450,11 @@ def test_a_refusal_after_doubt_keeps_the_doubt_and_promises_no_retry(
     assert caught.value.task_state is TaskState.MAY_EXIST
     assert "Nothing was made" not in said
     assert "The retry" not in said
-    assert ("A clear looks first" if locked else "A clear sends it again") in said
+    assert ("A clear looks for it first" if locked else "A clear sends it again") in said
 
 
-def test_a_1303_after_doubt_looks_before_it_waits() -> None:
-    """Our own task may be what fills the last slot."""
+def test_a_1303_after_an_ambiguous_call_looks_before_it_waits() -> None:
+    """Our own task may be what fills the limit."""
     kling = Kling(fates=["lost_before", "1303"])
     assert isinstance(kling.run(), MustQueue)
     kling = Kling(fates=["lost_before", "1303"])
@@ -529,7 +533,9 @@ def test_1201_with_another_text_is_a_wrong_request() -> None:
 
     def do(step: Step) -> Any:
         if isinstance(step, Send):
-            return Sent(Answer(Kind.INVALID, 400, 1201, "prompt is required", task_state=TaskState.NONE))
+            return Sent(
+                ApiResponse(ErrorKind.INVALID, 400, 1201, "prompt is required", task_state=TaskState.NONE)
+            )
         return kling.do(step)
 
     with pytest.raises(KlingRequestError, match="prompt is required"):
@@ -543,7 +549,7 @@ def test_already_exists_and_never_found_stops_after_a_minute() -> None:
     def do(step: Step) -> Any:
         if isinstance(step, Send):
             kling.sent.append("refused")
-            return Sent(Answer(Kind.INVALID, 400, 1201, text, task_state=TaskState.NONE))
+            return Sent(ApiResponse(ErrorKind.INVALID, 400, 1201, text, task_state=TaskState.NONE))
         return kling.do(step)
 
     with pytest.raises(KlingDuplicateUnknown, match="take"):
@@ -564,7 +570,7 @@ def test_already_exists_after_a_lost_answer_may_well_be_our_own_call() -> None:
         drive_steps(kling.submission().plan_steps(), do)
     assert kling.good == 1
     text = str(stopped.value)
-    assert "the answer to its call was lost" in text
+    assert "the response to its call was lost" in text
     assert "adopt" in text
     assert "30 days" not in text
     assert "Nothing was made now" not in text
@@ -635,7 +641,7 @@ class TestWithoutALock:
         assert isinstance(again, Submitted)
         assert again.task.kling_task_id == kling.tasks[0].id
 
-    def test_a_wrong_and_failed_adopt_does_not_end_the_doubt(self) -> None:
+    def test_a_wrong_and_failed_adopt_does_not_end_the_ambiguity(self) -> None:
         kling = Kling(locked=False, finds=False, fates=["fails", "lost_after"])
         theirs = kling.run(identity=Identity(namespace="", dag_id="others", scope={}, fingerprint={}))
         assert isinstance(theirs, Submitted)
@@ -681,7 +687,7 @@ class TestWithoutALock:
         assert outcome.adopted
         assert len(kling.tasks) == 1
 
-    def test_a_refusal_after_a_resubmitted_doubt_does_not_close_the_intent(self) -> None:
+    def test_a_refusal_after_a_resubmitted_ambiguous_call_does_not_close_the_intent(self) -> None:
         """Who takes resubmit back is stopped again: the first call may have made a task."""
         kling = Kling(locked=False, finds=False, fates=["lost_after", "1303"])
         assert isinstance(kling.run(resubmit=True), MustQueue)
@@ -690,7 +696,7 @@ class TestWithoutALock:
         assert len(kling.tasks) == 1
 
     def test_a_resubmitted_duplicate_behind_a_host_that_cannot_look_up(self) -> None:
-        """A gateway without look-ups before a Kling that locks: the doubtful call's task, not one of 30 days ago."""
+        """A gateway without look-ups before a Kling that locks: the ambiguous call's task, not one of 30 days ago."""
         kling = Kling(fates=["killed_after"])
         how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}
         with pytest.raises(Killed):
@@ -698,12 +704,12 @@ class TestWithoutALock:
         with pytest.raises(KlingDuplicateUnknown) as stopped:
             kling.run(look_first=True, resubmit=True, **how)
         text = str(stopped.value)
-        assert "the answer to its call was lost" in text
+        assert "the response to its call was lost" in text
         assert "adopt" in text
         assert "shows no task" not in text
         assert "30 days" not in text
 
-    def test_the_next_attempt_stays_the_next_one_after_a_wait_for_a_slot(self) -> None:
+    def test_the_next_attempt_stays_the_next_one_after_a_wait_in_the_queue(self) -> None:
         """Behind such a gateway the first attempt's id is taken for good."""
         kling = Kling(fates=["fails", "1303"])
         how: dict[str, Any] = {"lock": Lock.CARRIED, "can_find_by_external_id": False}

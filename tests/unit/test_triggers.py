@@ -67,7 +67,7 @@ def video(kling_task_id="t1", **options) -> KlingTaskTrigger:
     return KlingTaskTrigger(kling_task_id=kling_task_id, **{**defaults, **options})
 
 
-def slot(name="af-1", **options) -> KlingConcurrencyTrigger:
+def queued(name="af-1", **options) -> KlingConcurrencyTrigger:
     now = time.time()
     defaults = {
         "model": "kling-3.0",
@@ -82,7 +82,9 @@ def slot(name="af-1", **options) -> KlingConcurrencyTrigger:
 # -- what is in the database --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trigger", [video(model="kling-3.0", external_task_id="af-1"), slot(), slot(None)])
+@pytest.mark.parametrize(
+    "trigger", [video(model="kling-3.0", external_task_id="af-1"), queued(), queued(None)]
+)
 def test_a_row_makes_the_same_trigger_and_holds_nothing_secret(trigger, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", connection_json("http://127.0.0.1:9"))
     path, kwargs = trigger.serialize()
@@ -195,7 +197,7 @@ async def test_a_cancelled_trigger_leaves_without_a_word_to_kling(account, kling
     assert len(account.calls) == calls
 
 
-@pytest.mark.parametrize("trigger", [video(), slot()])
+@pytest.mark.parametrize("trigger", [video(), queued()])
 async def test_on_kill_only_says_what_goes_on(account, kling, capsys, trigger):
     await trigger.on_kill()
     await trigger.cleanup()
@@ -224,14 +226,14 @@ async def test_a_slow_connection_does_not_block_the_loop(account, kling, monkeyp
     assert slowest < 2.5
 
 
-# -- waiting for a slot -------------------------------------------------------------------------------------
+# -- waiting in the queue -----------------------------------------------------------------------------------
 
 
 async def test_room_wakes_the_first_in_line(account, kling, ticks):
     account.words = {"a": "processing", "b": "submitted", "old": "succeeded"}
     now = time.time()
-    later = asyncio.create_task(the_event(slot("af-2", queued_at=now - 5)))
-    first = asyncio.create_task(the_event(slot("af-1", queued_at=now - 9, refusals=3)))
+    later = asyncio.create_task(the_event(queued("af-2", queued_at=now - 5)))
+    first = asyncio.create_task(the_event(queued("af-1", queued_at=now - 9, refusals=3)))
     await account.read_again()
     assert not first.done()
     account.words["a"] = "succeeded"
@@ -256,7 +258,7 @@ async def test_the_limit_of_the_accounts_pack_counts_where_the_connection_says_n
     monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", connection_json(kling, extra={"profile": "kling"}))
     account.words = {"a": "processing", "b": "processing"}
     account.packs = [{"resource_pack_name": "Trial-Video-100Units-3Con-1Months", "status": "online"}]
-    assert (await the_event(slot()))["status"] == "room"
+    assert (await the_event(queued()))["status"] == "room"
     assert [path for _, path in account.calls if "costs" in path] != []
 
 
@@ -265,20 +267,20 @@ async def test_without_a_stated_limit_it_is_what_was_in_flight_at_the_refusal(
 ):
     monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", connection_json(kling, extra={"profile": "kling"}))
     account.words = {"a": "processing", "b": "processing"}
-    running = asyncio.create_task(the_event(slot()))
+    running = asyncio.create_task(the_event(queued()))
     await account.read_again()
     assert not running.done()
     account.words["a"] = "succeeded"
     assert (await running)["status"] == "room"
 
 
-async def test_no_slot_event_before_the_first_look_not_even_a_timeout(account, kling, ticks):
+async def test_no_queue_event_before_the_first_look_not_even_a_timeout(account, kling, ticks):
     at = time.time() + 0.5
-    assert (await the_event(slot(first_look=at)))["status"] == "room"
+    assert (await the_event(queued(first_look=at)))["status"] == "room"
     assert time.time() >= at
     account.words = {"a": "processing", "b": "processing"}
     at = time.time() + 0.5
-    event = await the_event(slot(first_look=at, queue_deadline=at - 5))
+    event = await the_event(queued(first_look=at, queue_deadline=at - 5))
     assert (event["status"], time.time() >= at) == ("timeout", True)
 
 
@@ -286,7 +288,7 @@ async def test_an_outage_is_waited_out_and_a_wrong_key_is_said(account, kling, t
     monkeypatch.setattr(queue_poller, "_MAX_PAUSE", 0.05)
     monkeypatch.setattr(queue_poller, "FAULT_BUDGET", 0.3)
     account.fault = lambda request: error(503, 5001, "maintenance")
-    running = asyncio.create_task(the_event(slot()))
+    running = asyncio.create_task(the_event(queued()))
     await asyncio.sleep(0.8)
     assert not running.done()
     account.keys = {"sk-another"}
@@ -295,11 +297,11 @@ async def test_an_outage_is_waited_out_and_a_wrong_key_is_said(account, kling, t
     assert KEY not in event["message"]
 
 
-async def test_a_cancelled_slot_trigger_leaves_its_place(account, kling, ticks):
+async def test_a_cancelled_queue_trigger_leaves_its_position(account, kling, ticks):
     account.words = {"a": "processing", "b": "processing"}
     now = time.time()
-    gone = asyncio.create_task(the_event(slot("af-1", queued_at=now - 9)))
-    here = asyncio.create_task(the_event(slot("af-2", queued_at=now - 5)))
+    gone = asyncio.create_task(the_event(queued("af-1", queued_at=now - 9)))
+    here = asyncio.create_task(the_event(queued("af-2", queued_at=now - 5)))
     await account.read_again()
     gone.cancel()
     account.words["a"] = "succeeded"
@@ -308,7 +310,7 @@ async def test_a_cancelled_slot_trigger_leaves_its_place(account, kling, ticks):
 
 
 def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
-    """Twelve videos, three slots: as the operators do it, with workers that start at once."""
+    """Twelve videos, a limit of three: as the operators do it, with workers that start at once."""
     with Sandbox(time_scale=60, render_seconds=60, concurrency=3) as sandbox:
         monkeypatch.setenv(
             "AIRFLOW_CONN_KLING_DEFAULT",
@@ -330,7 +332,7 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
                     return creates
                 assert answer.code == 1303
                 queued_at = queued_at or time.time() + number * 1e-3
-                event = await the_event(slot(f"e{number}", queued_at=queued_at))
+                event = await the_event(queued(f"e{number}", queued_at=queued_at))
                 assert event["status"] == "room"
                 order.append(number)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for the tests of waiting: an account's HTTP side, and a world of workers for the slot queue."""
+"""Stand-ins for the tests of waiting: an account's HTTP side, and a world of workers for the queue."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ class World:
             for name, model in self.in_flight.items()
         ]
         known = {name for _, name, _ in self.made} if self.external_ids else set()
-        granted = self.queue.grant_turns(
+        granted = self.queue.grant_capacity(
             self.now, running, limit=self.given, exist=known, complete=self.lists
         )
         for entry in granted:

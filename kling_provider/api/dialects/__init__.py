@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How requests are sent: Kling's two API designs, and routes of gateways that have words of their own.
 
-A dialect turns a request into an :class:`HttpCall`. What is answered is read by :mod:`.reading`.
+A dialect turns a request into an :class:`ApiRequest`. What is answered is read by :mod:`.reading`.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.responses import ResponsesDialect
 from kling_provider.api.dialects.standard import StandardBodyDialect, StandardDialect
@@ -28,10 +28,10 @@ class Dialect(Protocol):
     def design(self) -> ApiDesign:
         """Return Kling's API design whose fields requests have."""
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call. Inputs of ``request`` must be URLs or base64."""
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task. Legacy reads are bound to the type's path, and accept an external id too."""
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:

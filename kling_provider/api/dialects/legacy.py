@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import find_spec, spec_of
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
@@ -18,7 +18,7 @@ class LegacyDialect:
     name = "legacy"
     design: ApiDesign = "legacy"
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call, with every field at the top of the body."""
         spec = spec_of(request)
         body = request.to_body(self.design)
@@ -26,13 +26,13 @@ class LegacyDialect:
             body["callback_url"] = request.callback_url
         if external_task_id and spec.external_ids:
             body["external_task_id"] = external_task_id
-        return HttpCall("POST", spec.paths[self.design], json=body)
+        return ApiRequest("POST", spec.paths[self.design], json=body)
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return nothing: requests know themselves what this API design lacks."""
         return []
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task; an external id may stand in the place of Kling's.
 
         :raises ValueError: where the legacy API does not have the type.
@@ -40,4 +40,4 @@ class LegacyDialect:
         spec = find_spec(type)
         if spec is None or self.design not in spec.paths:
             raise ValueError(f"the legacy API has no type {type!r}")
-        return HttpCall("GET", f"{spec.paths[self.design]}/{quote(id, safe='')}")
+        return ApiRequest("GET", f"{spec.paths[self.design]}/{quote(id, safe='')}")

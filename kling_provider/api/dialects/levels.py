@@ -24,7 +24,7 @@ _WORDS_OF = {
     "aborted banned blocked moderated",
 }
 #: Kling's own words.
-WORDS = {
+_WORDS = {
     "submitted": TaskStatus.SUBMITTED,
     "processing": TaskStatus.PROCESSING,
     "succeed": TaskStatus.SUCCEEDED,
@@ -32,7 +32,7 @@ WORDS = {
     "failed": TaskStatus.FAILED,
 }
 #: What gateways say, in any case.
-GATEWAY_WORDS = {**WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
+_GATEWAY_WORDS = {**_WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
 #: What is no reason of a failure, though it stands where reasons do.
 _NO_REASONS = frozenset({"succeed", "success", "succeeded", "ok", "成功"})
 
@@ -69,9 +69,9 @@ class Level:
         return next((text for text in texts if text and text.strip().lower() not in _NO_REASONS), "")
 
 
-def read_levels(data: Any, *, lax_words: bool) -> list[Level]:
+def read_levels(data: Any, *, accepts_gateway_statuses: bool) -> list[Level]:
     """Read the objects of a response from the outside in; none where it holds no object."""
-    return [_read_level(fields, lax_words) for fields in _walk_objects(data)]
+    return [_read_level(fields, accepts_gateway_statuses) for fields in _walk_objects(data)]
 
 
 def choose_deciding_level(levels: list[Level]) -> Level:
@@ -113,8 +113,8 @@ def _walk_objects(data: Any) -> Iterator[Mapping[str, Any]]:
         data = data.get("data")
 
 
-def _read_level(fields: Mapping[str, Any], lax_words: bool) -> Level:
+def _read_level(fields: Mapping[str, Any], accepts_gateway_statuses: bool) -> Level:
     given = find_first(fields, "status", "task_status")
     word = given if isinstance(given, str) else "" if given is None else str(given)
-    status = GATEWAY_WORDS.get(word.strip().lower()) if lax_words else WORDS.get(word)
+    status = _GATEWAY_WORDS.get(word.strip().lower()) if accepts_gateway_statuses else _WORDS.get(word)
     return Level(fields, word, status or TaskStatus.UNKNOWN)

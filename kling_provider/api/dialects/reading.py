@@ -3,7 +3,7 @@
 
 ``GET /tasks`` returns legacy-made tasks too, in the standard shape; gateways mix both. So one reader takes
 either name of each field. Status words beyond Kling's own count only where the host is no Kling
-(``lax_words``).
+(``accepts_gateway_statuses``).
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ class UnreadableTask(ValueError):
     """The data is no task: no id, not an object, or another task than the one that was asked for."""
 
 
-def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None = None) -> KlingTask:
+def parse_task(
+    data: Any, *, accepts_gateway_statuses: bool = False, kling_task_id: str | None = None
+) -> KlingTask:
     """Parse one task.
 
-    :param lax_words: also accept the status words of gateways, in any case.
+    :param accepts_gateway_statuses: also accept the status words of gateways, in any case.
     :param kling_task_id: the id that was asked for. The answer must be about it; it may leave it out.
     :raises UnreadableTask: where no id is found, or another one.
     """
-    levels = read_levels(data, lax_words=lax_words)
+    levels = read_levels(data, accepts_gateway_statuses=accepts_gateway_statuses)
     if not levels:
-        raise UnreadableTask("the answer holds no task")
+        raise UnreadableTask("the response holds no task")
     external = next(filter(None, map(_read_external_id, levels)), None)
     state = choose_deciding_level(levels)
     status = state.status
@@ -52,7 +54,11 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
     inner_first = levels[::-1]
     known = sorted(inner_first, key=lambda level: level.status is not status)
     outputs = next(filter(None, map(_read_outputs, known)), [])
-    if lax_words and not any(level.word for level in levels) and any(output.url for output in outputs):
+    if (
+        accepts_gateway_statuses
+        and not any(level.word for level in levels)
+        and any(output.url for output in outputs)
+    ):
         status = TaskStatus.SUCCEEDED  # some resellers leave the word of a finished task empty
     reason = next(filter(None, (level.failure_reason for level in known)), "")
     return KlingTask(
@@ -68,19 +74,19 @@ def parse_task(data: Any, *, lax_words: bool = False, kling_task_id: str | None 
     )
 
 
-def parse_tasks(data: Any, *, lax_words: bool = False) -> tuple[list[KlingTask], int]:
+def parse_tasks(data: Any, *, accepts_gateway_statuses: bool = False) -> tuple[list[KlingTask], int]:
     """Parse the tasks of ``GET /tasks`` (an array) or of a legacy list, and count the entries that cannot be read.
 
     :raises UnreadableTask: where the data are not a list, or a list that is too long.
     """
     if not isinstance(data, list):
-        raise UnreadableTask("the answer holds no list of tasks")
+        raise UnreadableTask("the response holds no list of tasks")
     if len(data) > _MOST_TASKS:
-        raise UnreadableTask(f"the answer holds {len(data)} tasks, more than anybody asks for")
+        raise UnreadableTask(f"the response holds {len(data)} tasks, more than were asked for")
     tasks = []
     for item in data:
         try:
-            tasks.append(parse_task(item, lax_words=lax_words))
+            tasks.append(parse_task(item, accepts_gateway_statuses=accepts_gateway_statuses))
         except UnreadableTask:
             continue
     return tasks, len(data) - len(tasks)
@@ -92,11 +98,11 @@ def parse_page(data: Any) -> tuple[list[KlingTask], str | None]:
     :raises UnreadableTask: where the data are not such a page.
     """
     if not isinstance(data, Mapping) or not {"result", "count", "has_more"} & data.keys():
-        raise UnreadableTask("the answer holds no page of tasks")
+        raise UnreadableTask("the response holds no page of tasks")
     tasks, _ = parse_tasks(data.get("result") or [])
     cursor = data.get("next_cursor") if data.get("has_more") else None
     if data.get("has_more") and not cursor:
-        raise UnreadableTask("the answer says that there are more tasks, and not where")
+        raise UnreadableTask("the response says that there are more tasks, and has no cursor to read them")
     return tasks, str(cursor) if cursor else None
 
 
@@ -104,13 +110,15 @@ def _choose_id(levels: list[Level], asked: str | None, external: str | None) -> 
     ids = [one for level in levels for one in level.task_ids]
     if asked is None:
         if not ids:
-            raise UnreadableTask("the answer names no task id")
+            raise UnreadableTask("the response names no task id")
         return ids[0]
     if not ids or asked in ids:
         return asked
     if external == asked:  # legacy reads take an external id in the same place
         return ids[0]
-    raise UnreadableTask(f"the answer is about task {ids[0][:60]}, and not about the one that was asked for")
+    raise UnreadableTask(
+        f"the response is about task {ids[0][:60]}, and not about the one that was asked for"
+    )
 
 
 def _read_external_id(level: Level) -> str | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import find_spec, spec_of
 from kling_provider.api.models import known_model, legacy_name
 from kling_provider.api.problems import Problem
@@ -43,22 +43,22 @@ class ResponsesDialect:
     #: Requests are written in the names of the legacy API first, then in those of the model's family.
     design: ApiDesign = "legacy"
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call. The route has no external ids."""
         body = request.to_body("legacy")
         if request.callback_url:
             body["callback_url"] = request.callback_url
         _, write = _find_family(request)
-        return HttpCall("POST", PATH, json=write(request, body))
+        return ApiRequest("POST", PATH, json=write(request, body))
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task: its id tells which family made it."""
         if re.fullmatch(r"\d+", id):
             spec = find_spec(type)
             word = _V26_WORDS.get(spec.paths.get("legacy", "") if spec else "", "text2video")
-            return HttpCall("POST", PATH, json={"model": f"kling-{word}-get", "input": id, "stream": True})
+            return ApiRequest("POST", PATH, json={"model": f"kling-{word}-get", "input": id, "stream": True})
         bailian = "-" in id and not id.startswith("tsk-")
-        return HttpCall(
+        return ApiRequest(
             "POST", PATH, json={"model": "kling-v3-get" if bailian else "kling-v3-get-all", "input": id}
         )
 

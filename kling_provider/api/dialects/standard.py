@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from kling_provider.api.calls import HttpCall
+from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
@@ -17,7 +17,7 @@ from kling_provider.api.requests.fields import ApiDesign
 #: ``GET /tasks`` refuses more ids (observed live; 400/1201 "cannot exceed 20 in total").
 MAX_IDS = 20
 #: The longest page of ``POST /tasks``.
-MAX_PAGE = 500
+_MAX_PAGE = 500
 
 
 class StandardDialect:
@@ -26,7 +26,7 @@ class StandardDialect:
     name = "standard"
     design: ApiDesign = "standard"
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call, with the model in the path, and external id and callback among the ``options``."""
         spec = spec_of(request)
         body = request.to_body(self.design)
@@ -37,13 +37,13 @@ class StandardDialect:
         if given := {key: value for key, value in options.items() if value}:
             body["options"] = {**given, **body.get("options", {})}
         path = spec.paths[self.design].format(model=request.model)
-        return HttpCall("POST", path, json=body)
+        return ApiRequest("POST", path, json=body)
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return nothing: requests know themselves what this API design lacks."""
         return []
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task, whatever its type."""
         return read_tasks([id])
 
@@ -53,25 +53,25 @@ class StandardBodyDialect(StandardDialect):
 
     name = "standard-body"
 
-    def create(self, request: KlingRequest, external_task_id: str | None) -> HttpCall:
+    def create(self, request: KlingRequest, external_task_id: str | None) -> ApiRequest:
         """Return the paid call, with the model as the body's first field."""
         call = super().create(request, external_task_id)
         path = spec_of(request).paths[self.design].removesuffix("/{model}")
-        return HttpCall("POST", path, json={"model": request.model, **(call.json or {})})
+        return ApiRequest("POST", path, json={"model": request.model, **(call.json or {})})
 
-    def read(self, type: str, id: str) -> HttpCall:
+    def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task, whatever its type."""
-        return HttpCall("GET", f"/tasks/{quote(id, safe='')}")
+        return ApiRequest("GET", f"/tasks/{quote(id, safe='')}")
 
 
-def read_tasks(kling_task_ids: Sequence[str]) -> HttpCall:
+def read_tasks(kling_task_ids: Sequence[str]) -> ApiRequest:
     """Return the call that reads up to :data:`MAX_IDS` tasks of both designs; the response leaves unknown ids out."""
-    return HttpCall("GET", "/tasks", params={"task_ids": ",".join(kling_task_ids)})
+    return ApiRequest("GET", "/tasks", params={"task_ids": ",".join(kling_task_ids)})
 
 
-def find_tasks(external_task_ids: Sequence[str]) -> HttpCall:
+def find_tasks(external_task_ids: Sequence[str]) -> ApiRequest:
     """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response omits unknown ones."""
-    return HttpCall("GET", "/tasks", params={"external_task_ids": ",".join(external_task_ids)})
+    return ApiRequest("GET", "/tasks", params={"external_task_ids": ",".join(external_task_ids)})
 
 
 def list_tasks(
@@ -81,8 +81,8 @@ def list_tasks(
     statuses: Sequence[str] = (),
     product_types: Sequence[str] = (),
     cursor: str | None = None,
-    limit: int = MAX_PAGE,
-) -> HttpCall:
+    limit: int = _MAX_PAGE,
+) -> ApiRequest:
     """Return the call that lists one page of the account's tasks (by default 30 days); a cursor replaces the times."""
     body: dict[str, Any] = {"limit": limit}
     if cursor:
@@ -95,13 +95,13 @@ def list_tasks(
     filters = [("status", statuses), ("product_type", product_types)]
     if chosen := [{"key": key, "values": list(values)} for key, values in filters if values]:
         body["filters"] = chosen
-    return HttpCall("POST", "/tasks", json=body)
+    return ApiRequest("POST", "/tasks", json=body)
 
 
-def account_costs(since: datetime, until: datetime) -> HttpCall:
+def account_costs(since: datetime, until: datetime) -> ApiRequest:
     """Return the call that reads the account's packs; Kling requires both times and allows one such call a second."""
     times = {
         "start_time": str(int(since.timestamp() * 1000)),
         "end_time": str(int(until.timestamp() * 1000)),
     }
-    return HttpCall("GET", "/account/costs", params=times)
+    return ApiRequest("GET", "/account/costs", params=times)

@@ -106,7 +106,7 @@ class KlingRequest(BaseModel):
                     Problem(
                         name,
                         None,
-                        f"the {design} API has no such field and drops it silently: {wire.instead}, "
+                        f"must be left out: the {design} API drops it silently; {wire.instead}, "
                         f"or use a connection with api: {other}",
                     )
                 )
@@ -118,7 +118,11 @@ class KlingRequest(BaseModel):
         Call it after templates were rendered: such a text would be paid for as a prompt, or looked up as a task.
         """
         return [
-            Problem(field, value, "is what a template writes where it has no value; leave the key out there")
+            Problem(
+                field,
+                value,
+                "must be a value: this is what a template writes where it has none; leave the key out there",
+            )
             for field in dict.fromkeys((self.prompt_field, "negative_prompt", "adopt", "external_task_id"))
             if is_written_for_nothing(value := getattr(self, field, None))
         ]

@@ -62,13 +62,15 @@ def _check_aspect_ratio(value: Any) -> Any:
     # YAML 1.1 reads an unquoted 16:9 as a number to base 60: 969.
     if isinstance(value, int) and not isinstance(value, bool) and value > 60:
         minutes, seconds = divmod(value, 60)
-        raise ValueError(f'was read as the number {value}; write it in quotes: "{minutes}:{seconds}"')
+        raise ValueError(
+            f'must be in quotes, because YAML reads it as the number {value}: write "{minutes}:{seconds}"'
+        )
     if not isinstance(value, str):
         raise ValueError('must be written like "16:9"')
     return value
 
 
-def as_audio(value: Any) -> Any:
+def _as_audio(value: Any) -> Any:
     """Read ``audio`` as people write it: on, off, yes, no, or one of its own values."""
     # YAML 1.1 reads off and on as booleans.
     if isinstance(value, bool):
@@ -91,9 +93,9 @@ Whole = Annotated[int, BeforeValidator(_refuse_flag)]
 Number = Annotated[float, BeforeValidator(_refuse_flag)]
 Flag = Annotated[bool, BeforeValidator(as_whole)]
 Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_to_lower)]
-Audio = Annotated[Literal["off", "native"], BeforeValidator(as_audio)]
+Audio = Annotated[Literal["off", "native"], BeforeValidator(_as_audio)]
 #: ``original`` is the sound of a video that goes in.
-AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(as_audio)]
+AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(_as_audio)]
 AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
 #: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

@@ -153,9 +153,9 @@ class OmniVideo(VideoRequest):
     def _find_in_form(self) -> list[Problem]:
         found = super()._find_in_form()
         if not (self.prompt or "").strip() and not self.multi_prompt:
-            found.append(Problem("prompt", None, "is missing: say what the video shows"))
+            found.append(Problem("prompt", None, "must be given: write what the video shows"))
         if self.last_frame and not self.first_frame:
-            found.append(Problem("first_frame", None, "is missing: last_frame never stands alone"))
+            found.append(Problem("first_frame", None, "must be given: a last_frame alone is not accepted"))
         if self.reference_video and self.base_video:
             message = "cannot be combined with reference_video: one video at most"
             found.append(Problem("base_video", None, message))
@@ -185,9 +185,7 @@ class OmniVideo(VideoRequest):
         if self.multi_shot:
             frames.append(Problem("multi_shot", True, "cannot be combined with base_video"))
         if self.audio == "native":
-            frames.append(
-                Problem("audio", self.audio, "cannot be native with base_video; write original or off")
-            )
+            frames.append(Problem("audio", self.audio, "must be original or off with base_video"))
         return frames
 
     def _find_by_model(self, model: Model) -> list[Problem]:

@@ -107,14 +107,14 @@ class DirectedVideo(VideoRequest):
         if len(self.voices) > model.voices:
             found.append(Problem("voices", None, limit_count(model.voices, model.name)))
         if self.voices and self.audio != "native":
-            found.append(Problem("voices", None, "need audio: native"))
+            found.append(Problem("voices", None, "must be used with audio: native"))
         if not model.v1_controls:
             found += self._find_v1_controls(model.name)
         return found
 
     def _find_v1_controls(self, model: str) -> list[Problem]:
         return [
-            Problem(field, None, f"belongs to the kling-v1 models; {model} has no such field")
+            Problem(field, None, f"must be left out for {model}: only the kling-v1 models have this field")
             for field in ("cfg_scale", "camera_control")
             if getattr(self, field) is not None
         ]
@@ -137,7 +137,7 @@ class TextToVideo(DirectedVideo):
     def _find_in_form(self) -> list[Problem]:
         found = []
         if not (self.prompt or "").strip() and not self.multi_prompt:
-            found.append(Problem("prompt", None, "is missing: say what the video shows"))
+            found.append(Problem("prompt", None, "must be given: write what the video shows"))
         return found + super()._find_in_form()
 
     def _find_by_model(self, model: Model) -> list[Problem]:
@@ -184,9 +184,11 @@ class ImageToVideo(DirectedVideo):
         found = super()._find_in_form()
         if not self.first_frame:
             what = (
-                "last_frame never stands alone" if self.last_frame else "image_to_video starts from an image"
+                "a last_frame alone is not accepted"
+                if self.last_frame
+                else "image_to_video starts from an image"
             )
-            found.append(Problem("first_frame", None, f"is missing: {what}"))
+            found.append(Problem("first_frame", None, f"must be given: {what}"))
         groups = {
             "last_frame": self.last_frame is not None,
             "static_mask" if self.static_mask else "dynamic_masks": bool(

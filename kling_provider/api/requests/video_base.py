@@ -119,7 +119,7 @@ class VideoRequest(KlingRequest):
             found += self._find_by_model(model)
         elif near := find_near_name(self.model):
             # An unknown name passes, except where it is plainly a known one with other dots and dashes.
-            found.append(Problem("model", self.model, f"no such model. Did you mean {near!r}?"))
+            found.append(Problem("model", self.model, f"must be a known model. Did you mean {near!r}?"))
         return found
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
@@ -129,12 +129,16 @@ class VideoRequest(KlingRequest):
         if design == "standard":
             if model is not None and not model.standard:
                 found.append(
-                    Problem("model", self.model, "is not on the standard API (retired); take kling-3.0")
+                    Problem(
+                        "model",
+                        self.model,
+                        "must be a model of the standard API, from which this one is retired: write model: kling-3.0",
+                    )
                 )
             found += self._find_unnamed_elements()
             if not takes_external_id(self.model):
                 found += [
-                    Problem(field, None, f"{self.model} does not take it; leave it out")
+                    Problem(field, None, f"must be left out: {self.model} does not accept it")
                     for field in ("external_task_id", "callback_url")
                     if getattr(self, field)
                 ]
@@ -144,7 +148,7 @@ class VideoRequest(KlingRequest):
                 Problem(
                     "model",
                     self.model,
-                    "is not on the legacy API; use a connection with api: standard, or take kling-3.0",
+                    "must be a model of the legacy API: use a connection with api: standard, or write model: kling-3.0",
                 )
             )
         if self.prompt and len(self.prompt) > _LEGACY_PROMPT_LIMIT:
@@ -157,20 +161,20 @@ class VideoRequest(KlingRequest):
     def _find_unnamed_elements(self) -> list[Problem]:
         if all(item.id for item in self.elements):
             return []
-        return [Problem("elements", None, "need an id each, the name that the prompt uses (@id)")]
+        return [Problem("elements", None, "must have an id each, the name that the prompt uses (@id)")]
 
     def _find_in_form(self) -> list[Problem]:
         found = []
         if self.multi_prompt:
             if not self.multi_shot:
-                found.append(Problem("multi_prompt", None, "needs multi_shot: true"))
+                found.append(Problem("multi_prompt", None, "must be used with multi_shot: true"))
             total = sum(shot.duration for shot in self.multi_prompt)
             if total != self.duration:
                 found.append(
                     Problem(
                         "multi_prompt",
                         None,
-                        f"its shots must add up to the duration, {self.duration} s (they last {total} s)",
+                        f"must have shots that add up to the duration, {self.duration} s (they last {total} s)",
                     )
                 )
         return found
@@ -197,19 +201,19 @@ class VideoRequest(KlingRequest):
             add_problem("prompt", None, too_long)
         if self.audio is not None and self.audio not in model.audio:
             if model.always_audio:
-                add_problem(
-                    "audio", self.audio, f"{model.name} always makes sound and has no switch; leave audio out"
-                )
+                add_problem("audio", self.audio, f"must be left out: {model.name} always makes sound")
             elif self.audio != "off":
                 add_problem(
-                    "audio", self.audio, f"{model.name} makes no sound; take kling-3.0 or leave audio out"
+                    "audio",
+                    self.audio,
+                    f"must be left out: {model.name} makes no sound; for sound write model: kling-3.0",
                 )
         wanted = model.native_audio_resolutions
         if self.audio == "native" and wanted and self.resolution not in wanted:
             message = f"must be {' or '.join(wanted)} for {model.name} with native audio"
             add_problem("resolution", self.resolution, message)
         if self.multi_shot and not model.multi_shot:
-            message = f"{model.name} has no such field; write the shots into the prompt, or take kling-3.0"
+            message = f"must be left out for {model.name}: write the shots into the prompt, or write model: kling-3.0"
             add_problem("multi_shot", True, message)
         if len(self.elements) > model.elements:
             add_problem("elements", None, limit_count(model.elements, model.name))
@@ -226,5 +230,7 @@ def limit_count(most: int, model: str) -> str:
 
 def refuse_names(field: str, reference: str) -> Problem:
     """Describe the problem that the legacy API refers to stored things by number, and not by name."""
-    message = f"the legacy API has no names for them: leave id out and write {reference} in the prompt"
+    message = (
+        f"must have no id on the legacy API, which has no names for them: write {reference} in the prompt"
+    )
     return Problem(field, None, message)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from kling_provider.api.billing import units_text, usd_text
+from kling_provider.api.billing import format_amount, units_text, usd_text
 from kling_provider.exceptions import KlingBudgetError, KlingRequestError
 from kling_provider.execution.failures import report_failures
 from kling_provider.execution.found import find_paid, read_list
@@ -37,7 +37,7 @@ def check_budget(operator: KlingBudgetOperator, context: Context) -> Any:
         quote = _quote_requests(operator, context)
         log.info("What this list costs:\n%s", quote.format_table())
         if reasons := _find_exceeded(operator, quote):
-            text = f"Not passed on, nothing was sent: {'; '.join(reasons)}."
+            text = f"The list is not passed on, nothing was sent: {'; '.join(reasons)}."
             if operator.on_exceed == "skip":
                 raise AirflowSkipException(text)
             raise KlingBudgetError(text)
@@ -79,19 +79,25 @@ def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
     new, units, usd, flight = len(quote.new_lines), quote.units, quote.usd, quote.in_flight_units
     if operator.max_requests is not None and new > operator.max_requests:
         videos = "1 video" if new == 1 else f"{new} videos"
-        reasons.append(f"{videos} to be paid, and max_requests is {operator.max_requests}")
+        reasons.append(
+            f"max_requests must be {new} or more ({videos} to be paid); found {operator.max_requests}"
+        )
     unpriced = ", ".join(line.label for line in quote.unpriced_lines[:5])
     paid = "" if units is None else f"{units_text(units)} to be paid and {units_text(flight)} in flight"
     if operator.max_units is not None:
         if units is None:
             reasons.append(f"no known price for {unpriced}, so max_units cannot be kept")
         elif units + flight > operator.max_units:
-            reasons.append(f"{paid}, and max_units is {operator.max_units}")
+            reasons.append(
+                f"max_units must be {format_amount(units + flight)} or more ({paid}); found {operator.max_units}"
+            )
     if operator.max_usd is not None:
         if usd is None:
             reasons.append(f"no known price for {unpriced}, so max_usd cannot be kept")
         elif usd > operator.max_usd:
-            reasons.append(f"{usd_text(usd)} to be paid at list price, and max_usd is {operator.max_usd}")
+            reasons.append(
+                f"max_usd must be {usd_text(usd)} or more, the list price of what is to be paid; found {operator.max_usd}"
+            )
     left = quote.units_left
     if left is not None and units is not None and new and units + flight > left:
         reasons.append(f"{paid}, and the account has {units_text(left)} left")

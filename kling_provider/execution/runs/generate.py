@@ -103,7 +103,7 @@ class GenerateRun(SubmitRun):
             remembered = find_remembered_result(submitter.records.files, sent.identity, conn_id)
             if remembered is None:
                 raise
-            log.info("%s What was saved then is delivered from where it lies.", gone)
+            log.info("%s The result is the files that were saved then.", gone)
             return self.deliver_saved(sent, remembered)
 
     def _sent_before(self, kling_task_id: str, sent: Mapping[str, Any] | None) -> SentRequest:
@@ -117,8 +117,8 @@ class GenerateRun(SubmitRun):
         ):
             return known
         raise KlingServerError(
-            f"Nothing here says what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
-            "The next try looks the task up by the request of now."
+            f"It is not recorded here what was submitted as Kling task {kling_task_id}, and the request may have changed since. "
+            "The next try looks for the task by the request as it is now."
         )
 
     def _deliver_task(self, hook: KlingHook, sent: SentRequest, task: KlingTask, *, adopted: bool) -> Any:

@@ -65,7 +65,7 @@ def _save_missed(operator: KlingReconcileOperator, context: Context, hook: Kling
                 faults.append(error)
                 log.error("Kling task %s is paid and could not be saved: %s", task.kling_task_id, error)
     log.info(
-        "%d tasks of ours since %s: %d saved now, %d were saved, %d younger than %s, %d running, %d failed.",
+        "%d tasks of this provider since %s: %d saved now, %d were saved, %d younger than %s, %d running, %d failed.",
         len(tasks),
         since.isoformat(timespec="seconds"),
         len(report["saved"]),

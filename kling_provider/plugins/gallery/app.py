@@ -31,22 +31,22 @@ _DIGESTS = Digests()
 _GONE = "This video is neither on this server's disk nor at Kling any more."
 
 
-def get_readable_dags(user: GetUserDep) -> set[str]:
+def _get_readable_dags(user: GetUserDep) -> set[str]:
     """Return the ids of the Dags that the user may read."""
     return get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
 
 
-def refuse_dots(request: Request, user: GetUserDep) -> None:
+def _refuse_dots(request: Request, user: GetUserDep) -> None:
     """Refuse ``.``, ``..`` and empty parts in a URL with a 404 (after a 401 if the user is not signed in)."""
     if any(str(part) in ("", ".", "..") for part in request.path_params.values()):
         raise HTTPException(404, "There is no such video.")
 
 
-ReadableDags = Annotated[set[str], Depends(get_readable_dags)]
-OF_A_DAG = [Depends(refuse_dots), Depends(requires_access_dag(method="GET"))]
+ReadableDags = Annotated[set[str], Depends(_get_readable_dags)]
+_OF_A_DAG = [Depends(_refuse_dots), Depends(requires_access_dag(method="GET"))]
 
 
-def read_filters(
+def _read_filters(
     dag_ids: ReadableDags,
     dag_id: str | None = None,
     run_id: str | None = None,
@@ -73,10 +73,10 @@ def read_filters(
     )
 
 
-Wanted = Annotated[Filters, Depends(read_filters)]
+Wanted = Annotated[Filters, Depends(_read_filters)]
 
 
-def get_record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> VideoRecord:
+def _get_record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> VideoRecord:
     """Return what Airflow has recorded about the video of a task instance; without a record answer with a 404."""
     record = find_record(session, (dag_id, run_id, task_id, map_index))
     if record is None:
@@ -84,7 +84,7 @@ def get_record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_
     return record
 
 
-Recorded = Annotated[VideoRecord, Depends(get_record)]
+Recorded = Annotated[VideoRecord, Depends(_get_record)]
 
 
 class FreshFiles(StaticFiles):
@@ -101,23 +101,23 @@ def make_app() -> FastAPI:
     app = FastAPI(title="Kling videos", docs_url=None, redoc_url=None, openapi_url=None)
 
     def add_route(path: str, answer: Callable[..., Any], *, of_a_dag: bool = False) -> None:
-        dependencies = OF_A_DAG if of_a_dag else []
+        dependencies = _OF_A_DAG if of_a_dag else []
         app.api_route(path, methods=["GET", "HEAD"], dependencies=dependencies)(answer)
 
-    add_route("/api/videos", answer_videos)
-    add_route("/api/changes", answer_changes)
-    add_route("/api/choices", answer_choices)
-    add_route("/api/sums", answer_sums)
-    add_route("/api/runs/{dag_id}/{run_id}/total", answer_run_total, of_a_dag=True)
+    add_route("/api/videos", _answer_videos)
+    add_route("/api/changes", _answer_changes)
+    add_route("/api/choices", _answer_choices)
+    add_route("/api/sums", _answer_sums)
+    add_route("/api/runs/{dag_id}/{run_id}/total", _answer_run_total, of_a_dag=True)
     output = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
-    add_route(f"/videos/{output}", answer_video, of_a_dag=True)
-    add_route(f"/posters/{output}", answer_poster, of_a_dag=True)
-    add_route(f"/links/{output}", answer_link, of_a_dag=True)
+    add_route(f"/videos/{output}", _answer_video, of_a_dag=True)
+    add_route(f"/posters/{output}", _answer_poster, of_a_dag=True)
+    add_route(f"/links/{output}", _answer_link, of_a_dag=True)
     app.mount("/static", FreshFiles(directory=_STATIC))
     return app
 
 
-def answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
+def _answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = None) -> dict[str, Any]:
     """Return a page of cards, made by :func:`read_page`."""
     try:
         return read_page(session, filters, cursor)
@@ -125,29 +125,29 @@ def answer_videos(session: SessionDep, filters: Wanted, cursor: str | None = Non
         raise HTTPException(400, str(error)) from None
 
 
-def answer_changes(
+def _answer_changes(
     session: SessionDep, filters: Wanted, since: int, seen: datetime | None = None
 ) -> dict[str, Any]:
     """Return what changed, found by :func:`read_changes`."""
     return read_changes(session, filters, since, _assume_utc(seen))
 
 
-def answer_choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
+def _answer_choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
     """Return the values that the filters offer: ids of Dags, and models."""
     return list_choices(session, dag_ids)
 
 
-def answer_sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
+def _answer_sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
     """Return the number of videos and their cost, summed up by :func:`sum_up`."""
     return sum_up(session, filters)
 
 
-def answer_run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
+def _answer_run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
     """Return the number of videos and their cost in one run."""
     return sum_up(session, Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id))
 
 
-async def answer_video(
+async def _answer_video(
     request: Request, session: SessionDep, record: Recorded, n: int, download: bool = False
 ) -> Response:
     """Return the recorded file; if it is not here or was changed, redirect to Kling's link."""
@@ -185,7 +185,7 @@ async def answer_video(
     return RedirectResponse(url, status_code=307, headers={"Cache-Control": "no-store"})
 
 
-async def answer_poster(request: Request, record: Recorded, n: int) -> Response:
+async def _answer_poster(request: Request, record: Recorded, n: int) -> Response:
     """Return the poster image that was saved beside a video."""
     try:
         file, media_type = await run_in_threadpool(open_poster, record.get_file(n), record.kling_task_id)
@@ -196,7 +196,7 @@ async def answer_poster(request: Request, record: Recorded, n: int) -> Response:
     return answer_file(request, file, media_type=media_type, etag=etag, name=name)
 
 
-def answer_link(session: SessionDep, record: Recorded, n: int) -> Response:
+def _answer_link(session: SessionDep, record: Recorded, n: int) -> Response:
     """Return Kling's link as text, to be copied."""
     url = find_link(session, record, n, now=datetime.now(UTC))
     if url is None:

@@ -52,7 +52,7 @@ def read_json(text: str | None) -> Any:
         raise Unreadable("not JSON") from None
 
 
-def parse_time(value: Any) -> datetime | None:
+def _parse_time(value: Any) -> datetime | None:
     """Parse an ISO 8601 time, which is UTC without an offset; return ``None`` for anything else."""
     try:
         found = datetime.fromisoformat(value)
@@ -73,7 +73,7 @@ def _clean_text(value: Any) -> Any:
 def _read_time(value: Any) -> Any:
     if value is None or value == "":
         return None
-    if (found := parse_time(value)) is None:
+    if (found := _parse_time(value)) is None:
         raise ValueError("must be a time")
     return found
 

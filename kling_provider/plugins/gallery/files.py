@@ -31,7 +31,7 @@ _DEFAULT = "kling-videos"
 _LARGEST_MANIFEST = 1024 * 1024
 _Facts = TypeVar("_Facts", ManifestFacts, SidecarFacts)
 #: What is served, and as what: nothing that a browser would run.
-MEDIA_TYPES = {
+_MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".mp3": "audio/mpeg",
     ".wav": "audio/wav",
@@ -86,7 +86,7 @@ class RecordedFile:
     media_type: str
 
 
-def list_allowed_roots() -> list[Path]:
+def _list_allowed_roots() -> list[Path]:
     """Return the folders below which files are shown: ``[kling] gallery_roots``, separated by commas or new lines.
 
     The default is ``$AIRFLOW_HOME/kling-videos``. An entry that is no absolute path is left out.
@@ -103,7 +103,7 @@ def get_local_path(address: str) -> Path | None:
     return Path(address) if address.startswith("/") else None
 
 
-def open_recorded(address: str) -> OpenFile:
+def _open_recorded(address: str) -> OpenFile:
     """Open a recorded local file that lies below an allowed folder, after following links.
 
     :raises NotShown: ``elsewhere`` (an object store), ``outside`` or ``missing``.
@@ -111,7 +111,7 @@ def open_recorded(address: str) -> OpenFile:
     path = get_local_path(address)
     if path is None:
         raise NotShown("elsewhere", f"The video is stored at {address}.")
-    roots = list_allowed_roots()
+    roots = _list_allowed_roots()
     root, parts = _split_path(path, roots)
     if root is None:
         raise NotShown(
@@ -135,9 +135,9 @@ def open_video(file: FileFacts, kling_task_id: str) -> RecordedFile:
     :raises NotShown: if it is not so.
     """
     address = file.file or ""
-    video = open_recorded(address)
+    video = _open_recorded(address)
     sha256 = _find_attested(file, kling_task_id, video).sha256
-    media_type = MEDIA_TYPES.get(video.suffix)
+    media_type = _MEDIA_TYPES.get(video.suffix)
     if media_type is None or sha256 is None or file.sha256 not in (None, sha256):
         raise NotShown("changed", _CHANGED.format(video.name))
     return RecordedFile(video, sha256, media_type)
@@ -148,7 +148,7 @@ def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
 
     :raises NotShown: if there is none.
     """
-    poster, video = open_recorded(file.poster or ""), open_recorded(file.file or "")
+    poster, video = _open_recorded(file.poster or ""), _open_recorded(file.file or "")
     told = _find_attested(file, kling_task_id, video).poster
     media_type = _POSTER_TYPES.get(poster.suffix)
     if (
@@ -167,8 +167,8 @@ def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str |
     The manifest is looked at only where the file is not as it was recorded.
     """
     try:
-        video = open_recorded(file.file or "")
-        if video.suffix in MEDIA_TYPES and file.bytes in (None, video.size):
+        video = _open_recorded(file.file or "")
+        if video.suffix in _MEDIA_TYPES and file.bytes in (None, video.size):
             return "here", None
         _find_attested(file, kling_task_id or "", video)
     except NotShown as reason:
@@ -212,7 +212,7 @@ def _find_attested(file: FileFacts, kling_task_id: str, video: OpenFile) -> _Att
 def _read_beside(address: str, video: OpenFile, kind: type[_Facts]) -> tuple[_Facts | None, list[str]]:
     """Return the facts of a file in the same folder (``None`` if it is not there), and the fields that do not parse."""
     try:
-        beside = open_recorded(address)
+        beside = _open_recorded(address)
     except NotShown:
         return None, []
     if beside.folder != video.folder:

@@ -33,7 +33,7 @@ ENDED = ("success", "failed")
 FAILED = ("failed", "upstream_failed")
 #: What came of the instance is no failure, and no video either.
 LEFT = ("skipped", "removed")
-UNFINISHED = (
+_UNFINISHED = (
     "scheduled",
     "queued",
     "running",
@@ -61,7 +61,7 @@ def find_looks(session: Session, filters: Filters, since: datetime | None) -> li
     """Return lists of conditions, one of which holds for every row of a wanted job; an index of Airflow serves each."""
     state = filters.state
     bound = [] if since is None else [XComModel.timestamp >= since]
-    unfinished = or_(TaskInstance.state.is_(None), TaskInstance.state.in_(UNFINISHED))
+    unfinished = or_(TaskInstance.state.is_(None), TaskInstance.state.in_(_UNFINISHED))
     failed = TaskInstance.state.in_(FAILED)
     looks: list[list[ColumnElement[bool]]]
     if state is None:
@@ -158,7 +158,7 @@ def list_changed_rows(
     failed += [] if since is None else [TaskInstance.updated_at >= since]
     failed += [TaskInstance.dag_id.in_(dags)] if dags else []
     looks = [
-        or_(TaskInstance.state.in_(UNFINISHED), and_(*failed)),
+        or_(TaskInstance.state.in_(_UNFINISHED), and_(*failed)),
         and_(
             XComModel.dag_run_id.in_(_list_runs(session, filters, since or datetime.now(UTC))),
             or_(TaskInstance.state.is_(None), _was_left(), and_(*_has_sent())),

@@ -47,17 +47,17 @@ class MediaHosts:
         if here == self.own:
             return True
         return here[0] == "https" and (
-            here[1] == self.own[1] or any(is_subdomain(here[1], name) for name in self.names)
+            here[1] == self.own[1] or any(_is_subdomain(here[1], name) for name in self.names)
         )
 
 
-def is_subdomain(host: str, name: str) -> bool:
+def _is_subdomain(host: str, name: str) -> bool:
     """Say whether ``host`` is ``name`` or one of its subdomains."""
     name = name.lower().removeprefix("*").removeprefix(".")
     return bool(name) and (host == name or host.endswith(f".{name}"))
 
 
-def list_configured_hosts() -> tuple[str, ...]:
+def _list_configured_hosts() -> tuple[str, ...]:
     """Return the hosts of ``[kling] media_hosts``, separated by commas or new lines."""
     written = (conf.get("kling", "media_hosts", fallback="") or "").replace("\n", ",")
     return tuple(filter(None, (name.strip() for name in written.split(","))))
@@ -66,7 +66,7 @@ def list_configured_hosts() -> tuple[str, ...]:
 def find_media_hosts(conn_id: str | None) -> MediaHosts:
     """Return the hosts for a connection: its own, and the configured ones; without the connection, Kling's instead."""
     told = _read_media_hosts(conn_id or _DEFAULT_CONNECTION)
-    return replace(told, names=(*told.names, *list_configured_hosts()))
+    return replace(told, names=(*told.names, *_list_configured_hosts()))
 
 
 def _read_media_hosts(conn_id: str) -> MediaHosts:
@@ -75,7 +75,7 @@ def _read_media_hosts(conn_id: str) -> MediaHosts:
         # A task could name any connection, to have its host trusted.
         connection = KlingConnection.parse(stored) if stored.conn_type == "kling" else None
     except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything; there is no such host then
-        log.debug("Connection %s tells no media hosts: %s", conn_id, type(error).__name__)
+        log.debug("The media hosts of connection %s could not be read: %s", conn_id, type(error).__name__)
         connection = None
     if connection is None:
         return MediaHosts(("", "", None), KLING_MEDIA_HOSTS)

@@ -15,7 +15,7 @@ from kling_provider.plugins.gallery.filters import Filters
 from kling_provider.plugins.gallery.jobs import count_jobs
 
 #: The most asset events, and jobs, that are summed up.
-MOST = 5000
+_MOST = 5000
 
 
 def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
@@ -25,10 +25,10 @@ def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
     are the finished ones, ``again`` those of them that another run has paid for, ``paid`` the cost of the others, by
     currency (``None``: units). ``whole`` is false where there are too many videos to count; then only jobs are.
     """
-    finished = list_all(session, filters, MOST)
+    finished = list_all(session, filters, _MOST)
     found = finished or []
     states = Counter(_find_state(one) for one in found)
-    states.update(count_jobs(session, filters, MOST if finished is not None else 1000))
+    states.update(count_jobs(session, filters, _MOST if finished is not None else 1000))
     return {
         "whole": finished is not None,
         "videos": len(found),

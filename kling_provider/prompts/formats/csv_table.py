@@ -48,7 +48,9 @@ class Table:
                     line, f"must have as many cells as the header: at most {len(header)} (has {len(cells)})"
                 )
             elif cells == header[: len(cells)] and len(cells) == len(header):
-                self._add_problem(line, "repeats the header (two tables in one file?); take the row out")
+                self._add_problem(
+                    line, "must not repeat the header (are these two tables in one file?): remove the row"
+                )
             else:
                 named = zip(header, cells, strict=False)
                 yield line, {key: cell for key, cell in named if cell and not _is_unnamed(key)}
@@ -88,10 +90,10 @@ class Table:
                 what = "the header has an empty cell" if not key else f"the header has {key!r}"
                 self._add_problem(
                     line,
-                    f"{what}: a column without a name (an index?); take the column out (pandas: index=False)",
+                    f"{what}: a column must have a name; remove the column where it is an index (pandas: index=False)",
                 )
             elif count > 1:
-                self._add_problem(line, "stands twice in the header", key)
+                self._add_problem(line, "must be in the header once", key)
 
 
 def _is_unnamed(key: str) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from functools import cached_property
 from typing import Any
 
-from kling_provider.prompts.formats.yaml_text import YamlText
+from kling_provider.prompts.formats.yaml_text import WRITTEN_ONCE, YamlText
 from kling_provider.prompts.places import Lines
 from kling_provider.prompts.problems import TextProblem
 
@@ -46,7 +46,7 @@ class JsonText:
             self.lines = Lines(lambda: self._as_yaml.lines_by_key)
             self._find_twice(twice)
         else:
-            self.problems += [TextProblem(line, key, "stands here twice") for key in twice]
+            self.problems += [TextProblem(line, key, WRITTEN_ONCE) for key in twice]
 
     @cached_property
     def _as_yaml(self) -> YamlText:
@@ -56,10 +56,12 @@ class JsonText:
     def _find_twice(self, twice: list[str]) -> None:
         if not twice:
             return
-        known = [(line, key) for line, key, message in self._as_yaml.problems if "twice" in message]
-        self.problems += [TextProblem(line, key, "stands here twice") for line, key in known]
+        known = [
+            (line, key) for line, key, message in self._as_yaml.problems if message.startswith(WRITTEN_ONCE)
+        ]
+        self.problems += [TextProblem(line, key, WRITTEN_ONCE) for line, key in known]
         unplaced = set(twice) - {key for _, key in known}
-        self.problems += [TextProblem(None, key, "stands here twice") for key in sorted(unplaced)]
+        self.problems += [TextProblem(None, key, WRITTEN_ONCE) for key in sorted(unplaced)]
 
 
 def _parse_json(text: str, twice: list[str]) -> Any:
@@ -71,6 +73,6 @@ def _parse_json(text: str, twice: list[str]) -> Any:
         return dict(pairs)
 
     def refuse_number(word: str) -> Any:
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is not a number")
 
     return json.loads(text, object_pairs_hook=make_mapping, parse_constant=refuse_number)

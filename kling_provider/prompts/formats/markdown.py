@@ -72,7 +72,7 @@ def _find_other_head(body: str, line: int, known: Collection[str]) -> WrongHead 
     if language := _LANGUAGE.match(body):
         return WrongHead(line, f"has a head that begins with ---{language[1]}; {_ONLY_YAML}")
     if first.strip() == "---":
-        return WrongHead(line, "must not have a blank before the --- of its head; take it out")
+        return WrongHead(line, "must not have a blank before the --- of its head: remove it")
     if body.startswith("{") and _has_json_head(body):
         return WrongHead(line, f"has a head in JSON; {_ONLY_YAML}")
     if (key := _KEY.match(first)) and key[1] in known:

@@ -23,6 +23,8 @@ _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = frozenset({"str", "timestamp", "value"})
 _NUMBERS = frozenset({"int", "float", "bool"})
 _BASES = {"0o": 8, "0x": 16}
+#: What is said of a key that a mapping has twice; the reader of JSON finds the lines of those by it.
+WRITTEN_ONCE = "must be written once"
 #: Far more than prompts need; a few nested aliases could stand for billions.
 _MAX_NODES = 100_000
 
@@ -102,7 +104,7 @@ class YamlText:
         if isinstance(node, yaml.ScalarNode):
             return self._read_scalar(node, kind, path)
         if kind != ("map" if isinstance(node, yaml.MappingNode) else "seq"):
-            self._add_problem(line, _join_keys(path), f"the tag {node.tag} is not read here")
+            self._add_problem(line, _join_keys(path), f"must have no tag {node.tag}: remove it")
             return None
         self._around.append(node)
         try:
@@ -124,7 +126,7 @@ class YamlText:
             return text
         if kind in _NUMBERS:
             return _convert_scalar(text, kind)
-        self._add_problem(node.start_mark.line, _join_keys(path), f"the tag {node.tag} is not read here")
+        self._add_problem(node.start_mark.line, _join_keys(path), f"must have no tag {node.tag}: remove it")
         return text
 
     def _find_lost_text(self, node: yaml.ScalarNode, key: str) -> None:
@@ -149,10 +151,12 @@ class YamlText:
             # A key that YAML takes for a number or a boolean (no, 1) is the word that was written.
             key: str = key_node.value
             if key_node.tag == f"{_TAG}merge":
-                self._add_problem(line, key, "merge keys are not read here; write defaults")
+                self._add_problem(line, key, "must not be used: write defaults instead of a merge key")
                 continue
             if key in first:
-                self._add_problem(line, key, f"stands here twice (first in line {first[key] + self._first})")
+                self._add_problem(
+                    line, key, f"{WRITTEN_ONCE}; it is in line {first[key] + self._first} as well"
+                )
                 continue
             first[key] = line
             self.lines_by_key[*path, key] = line + self._first
@@ -179,7 +183,7 @@ def _explain_error(error: yaml.MarkedYAMLError) -> str:
     if "another document" in problem:
         return "it has several documents, with --- between; write a list instead"
     if "'\\t'" in problem:
-        return "it has a tab where YAML wants spaces"
+        return "it has a tab where YAML needs spaces"
     if "mapping values are not allowed" in problem:
         return "it has a text with a colon and a blank in it (': '); put the text in quotes"
     return problem if error.context is None else f"{problem}, {error.context}"

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """
-    One request at one endpoint.
+    """One request at one endpoint.
 
     :param route: the path with ``{id}`` in the place of ids, under which the request is counted.
     """
@@ -38,8 +37,7 @@ class Endpoint:
         """The fault that changes this answer, for reads and lists."""
 
     def get_gateway(self) -> Gateway:
-        """
-        Return the gateway that the sandbox is.
+        """Return the gateway that the sandbox is.
 
         :raises RuntimeError: it is Kling itself, which has no such endpoint.
         """

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The controls under ``/_sandbox/`` and the page for people.
+"""The controls under ``/_sandbox/`` and the page for people.
 
 =======  ==========================  ======================================================================
-GET      ``/_sandbox/stats``         counts, slots, log of creates
+GET      ``/_sandbox/stats``         counts, tasks in flight, log of creates
 GET      ``/_sandbox/tasks``         all tasks with their request; ``?limit=`` newest
 GET      ``/_sandbox/requests``      the last 5000 API requests as they came in; ``?limit=`` newest
 GET      ``/_sandbox/faults``        the rules in force and the table of kinds
@@ -31,7 +30,7 @@ from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
+_NUMBERS = ("time_scale", "render_seconds", "latency", "account_qps")
 
 
 def answer_control(app: App, request: Request) -> Response:
@@ -112,15 +111,15 @@ def advance_clock(app: App, seconds: float) -> int:
 
 
 def _set_options(app: App, body: dict[str, Any]) -> dict[str, Any]:
-    unknown = set(body) - {*NUMBERS, "concurrency", "units"}
+    unknown = set(body) - {*_NUMBERS, "concurrency", "units"}
     if unknown:
         raise ValueError(f"cannot be changed while running: {sorted(unknown)}")
-    for name in NUMBERS:
+    for name in _NUMBERS:
         if name in body:
             setattr(app.options, name, float(body[name]))
     app.backend.set_limits(units=body.get("units"), concurrency=body.get("concurrency"))
     options = app.options
-    return {name: getattr(options, name) for name in (*NUMBERS, "concurrency", "units")}
+    return {name: getattr(options, name) for name in (*_NUMBERS, "concurrency", "units")}
 
 
 def _read_limit(request: Request) -> int:

@@ -58,8 +58,7 @@ class Create(Endpoint):
             return [attributes]
 
     def run_operation(self) -> Response:
-        """
-        Check the body, make the task and return the response about it.
+        """Check the body, make the task and return the response about it.
 
         :raises ApiError: Kling refuses the create, and nothing is made.
         """
@@ -104,7 +103,7 @@ class Create(Endpoint):
 
 
 class StandardCreate(Create):
-    """``POST /{product}/{model}``"""
+    """Create by the standard design: ``POST /{product}/{model}``."""
 
     def __init__(self, app: App, request: Request, route: str, *, product: Product, model: str = "") -> None:
         super().__init__(app, request, route)
@@ -136,7 +135,7 @@ class StandardCreate(Create):
 
 
 class LegacyCreate(Create):
-    """``POST /v1/…``"""
+    """Create by the legacy design: ``POST /v1/…``."""
 
     accepts_tokens = True
 

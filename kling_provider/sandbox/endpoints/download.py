@@ -15,7 +15,7 @@ from kling_provider.sandbox.state.faults import Attributes
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class MediaDownload(Endpoint):
@@ -49,7 +49,7 @@ class MediaDownload(Endpoint):
         )
         answer.headers.append(("ETag", f'"{link.name}"'))
         wanted = self.request.get_header("Range")
-        match = RANGE.fullmatch(wanted) if wanted else None
+        match = _RANGE.fullmatch(wanted) if wanted else None
         if match is None or match.groups() == ("", ""):
             return answer
         first, last = _read_span(match[1], match[2], size)

@@ -38,8 +38,7 @@ class LegacyRead(Endpoint):
         return [*known, {"task_id": self.asked}, {"external_task_id": self.asked}]
 
     def run_operation(self) -> Response:
-        """
-        Return the task of this id or external id.
+        """Return the task of this id or external id.
 
         :raises ApiError: this path has made no such task (1201).
         """
@@ -67,8 +66,7 @@ class LegacyList(Endpoint):
         self.product = product
 
     def run_operation(self) -> Response:
-        """
-        Return one page of this path's tasks.
+        """Return one page of this path's tasks.
 
         :raises ApiError: ``pageNum`` or ``pageSize`` is out of range (1201).
         """

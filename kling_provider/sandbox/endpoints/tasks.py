@@ -13,9 +13,9 @@ from kling_provider.sandbox.http.messages import Response, build_success
 from kling_provider.sandbox.state.faults import Attributes
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
-MOST_IDS = 20
+_MOST_IDS = 20
 LIST_DEFAULT, LIST_MOST = 100, 500
-MONTH_MS = 30 * 86_400_000
+_MONTH_MS = 30 * 86_400_000
 
 
 class TasksRead(Endpoint):
@@ -39,8 +39,7 @@ class TasksRead(Endpoint):
         return [*known, *asked, *({"external_task_id": value} for value in external_ids)]
 
     def run_operation(self) -> Response:
-        """
-        Return the tasks that are found; ids that nobody knows are left out (observed).
+        """Return the tasks that are found; ids that nobody knows are left out (observed).
 
         :raises ApiError: no ids, both kinds of them, or more than 20 (1201).
         """
@@ -48,7 +47,7 @@ class TasksRead(Endpoint):
         ids, external_ids = self._list_ids("task_ids"), self._list_ids("external_task_ids")
         if not ids and not external_ids:
             raise InvalidParameter("task_ids or external_task_ids is required")  # observed
-        if len(ids) + len(external_ids) > MOST_IDS:
+        if len(ids) + len(external_ids) > _MOST_IDS:
             raise InvalidParameter("task_ids and external_task_ids cannot exceed 20 in total")  # observed
         if ids and external_ids:
             raise InvalidParameter("only one of task_ids and external_task_ids can be set")
@@ -65,8 +64,7 @@ class TasksList(Endpoint):
     operation = "list"
 
     def run_operation(self) -> Response:
-        """
-        Return one page of the account's tasks.
+        """Return one page of the account's tasks.
 
         :raises ApiError: limit, window, filter or cursor is invalid (1201).
         """
@@ -83,7 +81,7 @@ class TasksList(Endpoint):
             start, end, before = _parse_cursor(cursor)
         else:
             end = _read_moment(fields, "end_time") or to_milliseconds(now)
-            start = _read_moment(fields, "start_time") or end - MONTH_MS
+            start = _read_moment(fields, "start_time") or end - _MONTH_MS
             if start > end:
                 raise InvalidParameter("start_time must be before end_time")
         found = [
@@ -142,8 +140,7 @@ def _build_cursor(start: int, end: int, last: str) -> str:
 
 
 def _parse_cursor(cursor: str) -> tuple[int, int, int]:
-    """
-    Unpack a cursor: start and end in milliseconds, the last id.
+    """Unpack a cursor: start and end in milliseconds, the last id.
 
     :raises InvalidParameter: it is none of ours.
     """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Refusals in Kling's own words: an HTTP status, a business code and a sentence.
+"""Refusals in Kling's own words: an HTTP status, a business code and a sentence.
 
 The texts marked *observed* were recorded from the live service in 2026; the others follow its error table and
 its tone, because no recording of them exists.
@@ -9,7 +8,7 @@ its tone, because no recording of them exists.
 from __future__ import annotations
 
 #: Kling docs, error code page: the HTTP status that goes with each business code.
-HTTP_STATUS = {
+_HTTP_STATUS = {
     **dict.fromkeys((1000, 1001, 1002, 1003, 1004), 401),
     **dict.fromkeys((1100, 1101, 1102), 429),
     1103: 403,
@@ -23,7 +22,7 @@ HTTP_STATUS = {
 }
 
 #: The sentence of each code where nothing more precise is known.
-TEXTS = {
+_TEXTS = {
     1000: "Authentication failed",
     1001: "Authorization is empty",  # observed
     1002: "api key not found",  # observed
@@ -58,13 +57,13 @@ class ApiError(Exception):
 
     def __init__(self, code: int, message: str | None = None) -> None:
         self.code = code
-        self.message = TEXTS[code] if message is None else message
+        self.message = _TEXTS[code] if message is None else message
         super().__init__(f"{code} {self.message}")
 
     @property
     def http_status(self) -> int:
         """Return the HTTP status that goes with the code (Kling docs, error code page)."""
-        return HTTP_STATUS[self.code]
+        return _HTTP_STATUS[self.code]
 
 
 class InvalidParameter(ApiError):

@@ -32,8 +32,7 @@ class Request:
         return {key: values[-1] for key, values in parse_qs(self.query, keep_blank_values=True).items()}
 
     def parse_json(self) -> Any:
-        """
-        Return the body; an empty one reads as an empty object.
+        """Return the body; an empty one reads as an empty object.
 
         :raises ApiError: it is not JSON (1200, the table's general code; not observed).
         """

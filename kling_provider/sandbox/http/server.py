@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
+"""The socket: HTTP/1.1 with one thread for each connection, on the standard library alone.
 
 A web framework would hide what the faults need most: closing a connection before, in the middle of, or instead of
 an answer, and a port that refuses connections for a while.
@@ -25,9 +24,9 @@ from typing import Any, BinaryIO
 
 from kling_provider.sandbox.http.messages import Request, Response, build_html_page
 
-CHUNK = 256 * 1024
-LARGEST_BODY = 256 * 1024 * 1024
-IDLE = 75.0
+_CHUNK = 256 * 1024
+_LARGEST_BODY = 256 * 1024 * 1024
+_IDLE = 75.0
 """Seconds after which a connection without requests is closed."""
 
 
@@ -36,7 +35,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = IDLE
+    timeout = _IDLE
     server: Server
 
     def setup(self) -> None:
@@ -81,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
     def _read_request(self) -> Request | None:
         """Read the request; None where its body has no stated length, which no client of Kling's needs."""
         length = self.headers.get("Content-Length") or "0"
-        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > LARGEST_BODY:
+        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > _LARGEST_BODY:
             return None
         path, _, query = self.path.partition("?")
         return Request(
@@ -144,14 +143,13 @@ class Handler(BaseHTTPRequestHandler):
 
 def _read_chunks(file: BinaryIO, length: int) -> Iterator[bytes]:
     """Read up to ``length`` bytes of a file, piece by piece."""
-    while length > 0 and (chunk := file.read(min(CHUNK, length))):
+    while length > 0 and (chunk := file.read(min(_CHUNK, length))):
         yield chunk
         length -= len(chunk)
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """
-    Accepts connections; the port can be closed for a while.
+    """Accepts connections; the port can be closed for a while.
 
     :param port: 0 picks a free one.
     :param answer: what a request is answered; called from many threads.

@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 #: Longer lines are not measured: no font of ours puts as many characters side by side.
-MOST_IN_LINE = 600
+_MOST_IN_LINE = 600
 
 #: Fonts of common systems with characters that Pillow's own lacks (Chinese above all).
-WIDE_FONTS = (
+_WIDE_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansSC-Regular.otf",
     "wqy-microhei.ttc",
@@ -29,7 +29,7 @@ WIDE_FONTS = (
 
 @lru_cache(maxsize=64)
 def _load_font(size: int, wide: bool) -> Font:
-    for name in WIDE_FONTS if wide else ():
+    for name in _WIDE_FONTS if wide else ():
         try:
             return ImageFont.truetype(name, size)
         except OSError:
@@ -42,13 +42,13 @@ def choose_font(size: int, text: str) -> Font:
     return _load_font(max(8, size), any(ord(character) > 0x24F for character in text if character != "·"))
 
 
-def wrap_text(text: str, face: Font, width: float, lines: int) -> list[str]:
+def _wrap_text(text: str, face: Font, width: float, lines: int) -> list[str]:
     """Wrap text at spaces, or anywhere in writing that has none; what does not fit ends in an ellipsis."""
     result: list[str] = []
     line = ""
     for word in text.split():
         candidate = f"{line} {word}".strip()
-        if face.getlength(candidate[:MOST_IN_LINE]) <= width and len(candidate) <= MOST_IN_LINE:
+        if face.getlength(candidate[:_MOST_IN_LINE]) <= width and len(candidate) <= _MOST_IN_LINE:
             line = candidate
             continue
         if line:
@@ -68,7 +68,7 @@ def wrap_text(text: str, face: Font, width: float, lines: int) -> list[str]:
 
 def _count_fitting(word: str, face: Font, width: float) -> int:
     """Return how many characters of a word fit into a line, at least one."""
-    part = word[:MOST_IN_LINE]
+    part = word[:_MOST_IN_LINE]
     ends = range(2, len(part) + 1)
     return 1 + bisect.bisect_right(ends, width, key=lambda end: face.getlength(part[:end]))
 
@@ -103,18 +103,18 @@ class Overlay:
 
 def draw_captions(width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool) -> Overlay:
     """Prepare the writing of one video, once for all frames."""
-    shade, ink = draw_masks(width, height, prompt=prompt, facts=facts, name=name, badge=badge)
+    shade, ink = _draw_masks(width, height, prompt=prompt, facts=facts, name=name, badge=badge)
     return Overlay(shade, ink)
 
 
 def write_captions(canvas: Image.Image, *, prompt: str, facts: str, name: str, badge: bool) -> None:
     """Write into a still image."""
-    shade, ink = draw_masks(*canvas.size, prompt=prompt, facts=facts, name=name, badge=badge)
+    shade, ink = _draw_masks(*canvas.size, prompt=prompt, facts=facts, name=name, badge=badge)
     canvas.paste((4, 4, 6), (0, 0), shade)
     canvas.paste((244, 244, 244), (0, 0), ink)
 
 
-def draw_masks(
+def _draw_masks(
     width: int, height: int, *, prompt: str, facts: str, name: str, badge: bool
 ) -> tuple[Image.Image, Image.Image]:
     """Return the masks of shade and ink, both of the whole size."""
@@ -123,7 +123,7 @@ def draw_masks(
     dark, light = ImageDraw.Draw(shade), ImageDraw.Draw(ink)
     margin = 36 * unit
     face, small = choose_font(round(34 * unit), prompt), choose_font(round(22 * unit), facts + name)
-    lines = wrap_text(prompt, face, width - 2 * margin, 5 if width >= height else 8)
+    lines = _wrap_text(prompt, face, width - 2 * margin, 5 if width >= height else 8)
     line_height, small_height = 44 * unit, 30 * unit
     top = height - margin - small_height - line_height * len(lines) - 10 * unit
     fade = int(40 * unit)

@@ -24,8 +24,7 @@ class MediaFile(Protocol):
     def content_type(self) -> str: ...
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:
-        """
-        Make the file.
+        """Make the file.
 
         :param short_side: pixels of the shorter side of a video, in the place of its own.
         """
@@ -64,7 +63,7 @@ class VideoFile:
         """Render the video."""
         from kling_provider.sandbox.media.video import render_video
 
-        written = replace(self, prompt=drop_surrogates(self.prompt), name=drop_surrogates(self.name))
+        written = replace(self, prompt=_drop_surrogates(self.prompt), name=_drop_surrogates(self.name))
         render_video(written, target, short_side=short_side)
 
 
@@ -99,7 +98,7 @@ class ImageFile:
         """Draw the image; its size is what was asked, whatever ``short_side`` says."""
         from kling_provider.sandbox.media.image import write_image
 
-        written = replace(self, prompt=drop_surrogates(self.prompt), name=drop_surrogates(self.name))
+        written = replace(self, prompt=_drop_surrogates(self.prompt), name=_drop_surrogates(self.name))
         write_image(written, target)
 
 
@@ -132,7 +131,7 @@ class SoundFile:
         """Play it into a file."""
         from kling_provider.sandbox.media.audio import write_sound
 
-        write_sound(replace(self, prompt=drop_surrogates(self.prompt)), target)
+        write_sound(replace(self, prompt=_drop_surrogates(self.prompt)), target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +144,9 @@ class TextFile:
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Write the text as UTF-8."""
-        target.write_text(drop_surrogates(self.text), encoding="utf-8")
+        target.write_text(_drop_surrogates(self.text), encoding="utf-8")
 
 
-def drop_surrogates(text: str) -> str:
+def _drop_surrogates(text: str) -> str:
     """Replace halves of surrogate pairs, which JSON can hold and neither a file nor a font can."""
     return text.encode("utf-8", "replace").decode()

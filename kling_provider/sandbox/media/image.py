@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Still images: a landscape of the prompt's colours with the prompt written into it. Imported only when one is drawn.
+"""Still images: a landscape of the prompt's colours with the prompt written into it.
+
+Imported only when one is drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import ImageFile
 from kling_provider.sandbox.media.inputs import InputImage
 
-LARGEST_SAMPLE = 4096
+_LARGEST_SAMPLE = 4096
 
 
 def write_image(image: ImageFile, target: Path) -> None:
@@ -29,7 +30,7 @@ def write_image(image: ImageFile, target: Path) -> None:
         canvas = ImageOps.fit(shown, (image.width, image.height), Image.Resampling.BICUBIC)
     else:
         digest = hashlib.sha256(image.prompt.encode()).hexdigest()
-        canvas = draw_landscape(
+        canvas = _draw_landscape(
             image.width, image.height, dice=random.Random(image.seed), hue=int(digest[:4], 16) / 0xFFFF
         )
     captions.write_captions(
@@ -41,9 +42,8 @@ def write_image(image: ImageFile, target: Path) -> None:
         canvas.save(target, "JPEG", quality=90)
 
 
-def draw_landscape(width: int, height: int, *, dice: random.Random, hue: float | None = None) -> Image.Image:
-    """
-    Draw hills under a sun.
+def _draw_landscape(width: int, height: int, *, dice: random.Random, hue: float | None = None) -> Image.Image:
+    """Draw hills under a sun.
 
     :param hue: colour of the sky, 0 to 1; default: by chance.
     """
@@ -76,11 +76,11 @@ def draw_sample(query: str) -> bytes:
 
     def read_side(key: str, default: int) -> int:
         text = values.get(key, [""])[0]
-        return min(LARGEST_SAMPLE, max(1, int(text))) if text.isascii() and text.isdigit() else default
+        return min(_LARGEST_SAMPLE, max(1, int(text))) if text.isascii() and text.isdigit() else default
 
     dice = random.Random(values.get("seed", ["1"])[0])
     buffer = io.BytesIO()
-    draw_landscape(read_side("w", 1280), read_side("h", 720), dice=dice).save(buffer, "PNG")
+    _draw_landscape(read_side("w", 1280), read_side("h", 720), dice=dice).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What comes with a request: images, inline as base64 or as a URL, and videos as a URL (Kling docs, input limits).
+"""What comes with a request: images, inline as base64 or as a URL, and videos as a URL (Kling docs, input limits).
 
 The sandbox never fetches from outside. Its own sample image is available, a URL under ``.invalid`` is
 unreachable, and any other URL counts as a good image that the result cannot show.
@@ -17,11 +16,11 @@ from kling_provider.sandbox.http.errors import InvalidParameter
 
 UNREACHABLE = "Something went wrong when we tried to get the contents of the file."  # observed 2026-09
 BAD_PIXELS = "Image pixel is invalid"  # observed: a task that was made and failed after two seconds
-MIN_SIDE = 300
-MAX_RATIO = 2.5
-NEW_LIMIT = 50 * 1024 * 1024
-LEGACY_LIMIT = 10 * 1024 * 1024
-SAMPLE_PATH = "/_sandbox/image.png"
+_MIN_SIDE = 300
+_MAX_RATIO = 2.5
+_NEW_LIMIT = 50 * 1024 * 1024
+_LEGACY_LIMIT = 10 * 1024 * 1024
+_SAMPLE_PATH = "/_sandbox/image.png"
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,11 @@ class InputImage:
         if self.url is None:
             return None
         parts = urlsplit(self.url)
-        return parts.query if parts.path.endswith(SAMPLE_PATH) else None
+        return parts.query if parts.path.endswith(_SAMPLE_PATH) else None
 
 
 def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
-    """
-    Check an image as create does; what only generation finds becomes ``failure_message``.
+    """Check an image as create does; what only generation finds becomes ``failure_message``.
 
     :param legacy: the legacy API wants raw base64 without a ``data:`` head, of at most 10 MB.
     """
@@ -61,13 +59,13 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidParameter(f"{where} is neither a url nor valid base64") from None
-    if len(data) > (LEGACY_LIMIT if legacy else NEW_LIMIT):
+    if len(data) > (_LEGACY_LIMIT if legacy else _NEW_LIMIT):
         raise InvalidParameter(f"{where} is larger than {10 if legacy else 50}MB")
-    size = read_dimensions(data)
+    size = _read_dimensions(data)
     if size is None:
         raise InvalidParameter(f"{where} must be jpg, jpeg or png")
     width, height = size
-    fits = min(size) >= MIN_SIDE and max(width / height, height / width) <= MAX_RATIO
+    fits = min(size) >= _MIN_SIDE and max(width / height, height / width) <= _MAX_RATIO
     return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
 
 
@@ -78,7 +76,7 @@ def check_video(url: str) -> str | None:
     return read_image(url, "url", legacy=False).failure_message
 
 
-def read_dimensions(data: bytes) -> tuple[int, int] | None:
+def _read_dimensions(data: bytes) -> tuple[int, int] | None:
     """Read width and height in pixels from the header of a PNG or JPEG; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 33:
         width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")

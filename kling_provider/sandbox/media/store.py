@@ -16,8 +16,7 @@ AT_ONCE = 2
 
 
 class MediaStore:
-    """
-    Files on disk, oldest use thrown away first.
+    """Files on disk, oldest use thrown away first.
 
     :param folder: parent of the store's own folder, which :meth:`remove_folder` removes; default: the system's. The
         files of a task that is kept longer are made again.

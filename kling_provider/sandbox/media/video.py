@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Videos: H.264 in an MP4, moving, with the prompt in the frames, AAC where sound was asked.
+"""Videos: H.264 in an MP4, moving, with the prompt in the frames, AAC where sound was asked.
 
 Drawing happens on the three planes of YUV 4:2:0 themselves, which saves a colour conversion for every frame:
 five seconds of 720p take about one second on one core. Imported only when a video is rendered.
@@ -24,8 +23,8 @@ from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
 from kling_provider.sandbox.media.image import get_rgb, load_input
 
-SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
-SAMPLE_RATE = 48_000
+_SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
+_SAMPLE_RATE = 48_000
 Planes = tuple[Image.Image, Image.Image, Image.Image]
 
 
@@ -41,15 +40,14 @@ def compute_size(
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
         across, down = image or (16, 9)
-    short = short_side or SHORT_SIDE[resolution]
+    short = short_side or _SHORT_SIDE[resolution]
     ratio = across / down
     width, height = (short * ratio, short) if ratio >= 1 else (short, short / ratio)
     return round(width / 2) * 2, round(height / 2) * 2
 
 
 def render_video(file: VideoFile, target: Path, *, short_side: int | None = None) -> None:
-    """
-    Write the video that ``file`` describes to ``target``.
+    """Write the video that ``file`` describes to ``target``.
 
     :param short_side: pixels of the shorter side; default: what the resolution means.
     """
@@ -65,7 +63,7 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.options = {"preset": "ultrafast", "crf": "25"}
         video.codec_context.thread_count = 1  # renders run side by side with a whole Airflow
-        audio = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if file.sound else None
+        audio = container.add_stream("aac", rate=_SAMPLE_RATE, layout="mono") if file.sound else None
         for index in range(frames):
             frame = av.VideoFrame(width, height, "yuv420p")
             scene.draw_frame(frame, index, frames)
@@ -73,7 +71,7 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if audio is not None:
-            _add_sound(container, audio, frames * SAMPLE_RATE // FRAME_RATE, file.prompt)
+            _add_sound(container, audio, frames * _SAMPLE_RATE // FRAME_RATE, file.prompt)
 
 
 class Scene:
@@ -200,16 +198,16 @@ def _add_sound(container: Any, stream: AudioStream, samples: int, prompt: str) -
     digest = hashlib.sha256(prompt.encode()).digest()
     root = (196, 220, 247, 262, 294, 330)[digest[0] % 6]
     notes = (root, root * 3 // 2, root * 2, root * 5 // 2)
-    turn = 2 * math.pi / SAMPLE_RATE
+    turn = 2 * math.pi / _SAMPLE_RATE
     second = array.array("f")
-    for at in range(SAMPLE_RATE):
+    for at in range(_SAMPLE_RATE):
         swell = 0.6 + 0.4 * math.sin(turn * at)
         second.append(0.06 * swell * sum(math.sin(turn * note * at) for note in notes))
-    sound = (second * (samples // SAMPLE_RATE + 1))[:samples].tobytes()
+    sound = (second * (samples // _SAMPLE_RATE + 1))[:samples].tobytes()
     for start in range(0, samples, 1024):
         count = min(1024, samples - start)
         frame = av.AudioFrame(format="fltp", layout="mono", samples=count)
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = _SAMPLE_RATE, start, Fraction(1, _SAMPLE_RATE)
         part = sound[start * 4 : (start + count) * 4]
         frame.planes[0].update(part.ljust(frame.planes[0].buffer_size, b"\0"))
         container.mux(stream.encode(frame))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-How each API design describes a task: the ``data`` of creates, reads, lists and callbacks.
+"""How each API design describes a task: the ``data`` of creates, reads, lists and callbacks.
 
 Shapes as recorded in 2025 and 2026; the fields of the price in the legacy design since 2026-01 as documented.
 """
@@ -14,7 +13,7 @@ from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
-LEGACY_STATES = {"succeeded": "succeed"}
+_LEGACY_STATES = {"succeeded": "succeed"}
 
 
 def describe_standard_create(task: Task, *, echo: bool) -> dict[str, Any]:
@@ -38,8 +37,7 @@ def describe_standard_task(
     echo: bool,
     status: str | None = None,
 ) -> dict[str, Any]:
-    """
-    Return one task of ``GET /tasks``; tasks of the legacy design come in the same shape (observed).
+    """Return one task of ``GET /tasks``; tasks of the legacy design come in the same shape (observed).
 
     :param status: a word in the place of the task's own state.
     """
@@ -104,7 +102,7 @@ def describe_legacy_task(
     info = {} if task.request.answered_at_once else {"task_info": _build_legacy_info(task, echo=echo)}
     return {
         "task_id": task.id,
-        "task_status": status or LEGACY_STATES.get(state, state),
+        "task_status": status or _LEGACY_STATES.get(state, state),
         **info,
         "task_result": result,
         "task_status_msg": task.message if state == "failed" else "",

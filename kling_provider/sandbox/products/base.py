@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What a kind of request is: a :class:`Product` says its paths, checks its body, and knows its price and its outputs.
+"""What a kind of request is: a :class:`Product` says its paths, checks its body, and knows its price and its outputs.
 
 A further kind is one module with one subclass. :mod:`kling_provider.sandbox.products` lists those that every sandbox
 takes; ``Sandbox(products=[…])`` adds others to one sandbox.
@@ -39,8 +38,7 @@ class Product(abc.ABC):
 
     @abc.abstractmethod
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
-        """
-        Check a body as the create does.
+        """Check a body as the create does.
 
         :param model: the model of a standard path; empty where the path has none.
         :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
@@ -66,8 +64,7 @@ class Product(abc.ABC):
     def read_request(
         self, dialect: Dialect, body: object, *, model: str = "", lenient: bool = False
     ) -> CreateRequest:
-        """
-        Check a body and add what the product itself decides: price, packs, number of outputs.
+        """Check a body and add what the product itself decides: price, packs, number of outputs.
 
         :raises ApiError: Kling refuses it, and nothing is made.
         """
@@ -87,8 +84,7 @@ class Product(abc.ABC):
         return next((link for link in links if link.name == name), None)
 
     def describe_create(self, task: Task, dialect: Dialect, sign: Sign, *, echo: bool) -> dict[str, Any]:
-        """
-        Return ``data`` of the answer to a create.
+        """Return ``data`` of the answer to a create.
 
         :param echo: whether the answer repeats the external id.
         """
@@ -101,8 +97,7 @@ class Product(abc.ABC):
     def describe_task(
         self, task: Task, dialect: Dialect, now: float, sign: Sign, *, echo: bool, status: str | None = None
     ) -> dict[str, Any]:
-        """
-        Return the task as reads and lists of a design describe it; ``GET /tasks`` reads those of both.
+        """Return the task as reads and lists of a design describe it; ``GET /tasks`` reads those of both.
 
         :param status: a word in the place of the task's own state.
         """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The body of ``POST /v1/videos/omni-video``: images, elements and one video in lists of their own.
+"""The body of ``POST /v1/videos/omni-video``: images, elements and one video in lists of their own.
 
 All of it is documented (legacy pages, 2026); nobody has recorded this path. So a body is refused at create, as on
 the other legacy paths.
@@ -18,14 +17,13 @@ from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
 from kling_provider.sandbox.state.tasks import CreateRequest
 
-O1 = "kling-video-o1"
-IMAGE_TYPES = ("first_frame", "end_frame")
-REFER_TYPES = ("feature", "base")
+_O1 = "kling-video-o1"
+_IMAGE_TYPES = ("first_frame", "end_frame")
+_REFER_TYPES = ("feature", "base")
 
 
 def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
-    """
-    Check a create body.
+    """Check a create body.
 
     :param lenient: as resellers do it: whole numbers may be numbers.
     """
@@ -38,7 +36,7 @@ def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
     prompt = legacy_video.read_prompt(fields, name, required=True)
     given = _References(fields)
     duration = legacy_video.read_duration(fields, name, lenient=lenient)
-    if name == O1 and given.is_plain and duration not in (5, 10):
+    if name == _O1 and given.is_plain and duration not in (5, 10):
         raise InvalidParameter(f"duration must be one of 5, 10 for model {name} without references")
     sound = fields.read_choice("sound", ("on", "off"), "off") == "on"
     if sound and "native" not in model.audio:
@@ -89,7 +87,7 @@ class _References:
             self._read_element(Fields(entry, f"element_list[{index}]"))
             for index, entry in enumerate(fields.read_list("element_list"))
         ]
-        for kind in IMAGE_TYPES:
+        for kind in _IMAGE_TYPES:
             if types.count(kind) > 1:
                 raise InvalidParameter(f"image_list can have at most 1 {kind}")
         if "end_frame" in types and "first_frame" not in types:
@@ -114,7 +112,7 @@ class _References:
         if not entry.raw.get("image_url"):
             raise InvalidParameter(f"{entry.name_field('image_url')} is required")
         image = inputs.read_image(entry.raw["image_url"], entry.name_field("image_url"), legacy=True)
-        kind = entry.read_choice("type", IMAGE_TYPES, "")
+        kind = entry.read_choice("type", _IMAGE_TYPES, "")
         self.images.append(image)
         self._note_failure(image.failure_message)
         if kind == "first_frame":
@@ -131,7 +129,7 @@ class _References:
             if url is None:
                 raise InvalidParameter(f"{entry.name_field('video_url')} is required")
             self._note_failure(inputs.check_video(url))
-            refer_type = entry.read_choice("refer_type", REFER_TYPES, "")
+            refer_type = entry.read_choice("refer_type", _REFER_TYPES, "")
             if not refer_type:  # resellers' pages say that the default is base
                 raise InvalidParameter(f"{entry.name_field('refer_type')} is required")
             # the default is of resellers' pages

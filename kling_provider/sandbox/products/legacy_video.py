@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The bodies of videos in the legacy design, under ``/v1/videos``: the model in ``model_name``, durations as text.
-"""
+"""The bodies of videos in the legacy design, under ``/v1/videos``: ``model_name``, and durations as text."""
 
 from __future__ import annotations
 
@@ -24,15 +22,14 @@ from kling_provider.sandbox.products.video import VideoSettings
 from kling_provider.sandbox.state.tasks import CreateRequest
 
 RESOLUTION_OF_MODE = {"std": "720p", "pro": "1080p", "4k": "4k"}
-CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
-CAMERA_MOVES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
-ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
+_CAMERA_TYPES = ("simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward")
+_CAMERA_MOVES = ("horizontal", "vertical", "pan", "tilt", "roll", "zoom")
+_ELEMENTS = MODELS[LEGACY_NAMES["kling-v3"]].elements
 """Elements belong to v3, the only legacy name that takes any."""
 
 
 def read_create(product: str, body: object, *, lenient: bool = False) -> CreateRequest:
-    """
-    Check a create body of ``text2video`` or ``image2video``.
+    """Check a create body of ``text2video`` or ``image2video``.
 
     :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
     """
@@ -57,8 +54,8 @@ def read_create(product: str, body: object, *, lenient: bool = False) -> CreateR
     _check_camera(fields, f"{name}/{mode}/{duration}", supported=name in CAMERA_MODELS)
     first = _check_images(fields, name, mode, sound=sound) if product == IMAGE else None
     elements = [Fields(entry, "element_list") for entry in fields.read_list("element_list")]
-    if len(elements) > ELEMENTS:
-        raise InvalidParameter(f"element_list can have at most {ELEMENTS} elements")
+    if len(elements) > _ELEMENTS:
+        raise InvalidParameter(f"element_list can have at most {_ELEMENTS} elements")
     failure_message = first.failure_message if first is not None else None
     if elements and failure_message is None:  # the sandbox has no elements; the wording was observed
         failure_message = f"Element id not found: {elements[0].raw.get('element_id')}"
@@ -149,9 +146,9 @@ def _check_camera(fields: Fields, combination: str, *, supported: bool) -> None:
     if fields.raw.get("camera_control") is None:
         return
     camera = fields.read_object("camera_control")
-    kind = camera.read_choice("type", CAMERA_TYPES, "simple")
+    kind = camera.read_choice("type", _CAMERA_TYPES, "simple")
     moves = camera.read_object("config")
-    values = {move: moves.read_number(move) or 0 for move in CAMERA_MOVES}
+    values = {move: moves.read_number(move) or 0 for move in _CAMERA_MOVES}
     given = [move for move, value in values.items() if value]
     if any(not -10 <= value <= 10 for value in values.values()):
         raise InvalidParameter("camera_control.config values must be between -10 and 10")

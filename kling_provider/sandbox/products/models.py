@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What each video model can do (Kling docs, capability map and endpoint pages, state of September 2026).
+"""What each video model can do (Kling docs, capability map and endpoint pages, state of September 2026).
 
 The rows of Kling 4.0 are second-hand: they follow the pages of gateways that say the schema is Kling's own.
 """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What the omni page of the standard design and the live host refuse beyond single fields.
+"""What the omni page of the standard design and the live host refuse beyond single fields.
 
 *Documented*: the endpoint page of 2026-09-20; what it forbids is refused at create, as other cross rules are.
 *Observed*: validation messages of the live host, 2026-09. Whether an element is a video character, and so the
@@ -17,12 +16,12 @@ from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.products.models import SandboxModel
 
 VIDEOS = ("feature_video", "base_video")
-FRAMES = ("first_frame", "last_frame")
-IMAGES = (*FRAMES, "refer_image")
-IGNORED = ("image", "video")
+_FRAMES = ("first_frame", "last_frame")
+_IMAGES = (*_FRAMES, "refer_image")
+_IGNORED = ("image", "video")
 """Types of motion control, which omni drops without a word (observed)."""
-KNOWN = ("prompt", *IMAGES, "middle_frame", *VIDEOS, "element", "voice", *IGNORED)
-O1 = "kling-o1"
+_KNOWN = ("prompt", *_IMAGES, "middle_frame", *VIDEOS, "element", "voice", *_IGNORED)
+_O1 = "kling-o1"
 
 
 def check_list(value: Any) -> None:
@@ -33,11 +32,11 @@ def check_list(value: Any) -> None:
 
 def check_entry(kind: str, entry: Fields) -> None:
     """Refuse one of ``contents`` in the words of the live host."""
-    if kind not in KNOWN:
+    if kind not in _KNOWN:
         raise InvalidParameter(f"{entry.name_field('type')} value '{kind}' is invalid")  # observed
     if kind == "prompt" and not (entry.read_text("text") or "").strip():
         raise InvalidParameter("content item of type 'prompt' must have non-blank text")  # observed
-    if kind in (*IMAGES, "middle_frame", *VIDEOS) and not (entry.read_text("url") or "").strip():
+    if kind in (*_IMAGES, "middle_frame", *VIDEOS) and not (entry.read_text("url") or "").strip():
         raise InvalidParameter(
             f"content item of type '{kind}' must have a non-blank url"
         )  # observed for the frames
@@ -53,8 +52,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_settings(model: SandboxModel, counts: Mapping[str, int], *, audio: str, multi_shot: bool) -> None:
-    """
-    Check the rules between contents and settings.
+    """Check the rules between contents and settings.
 
     :param counts: how many of ``contents`` have each type.
     :param multi_shot: with the default of ``true`` put in, so that a base video has to turn it off.
@@ -63,7 +61,7 @@ def check_settings(model: SandboxModel, counts: Mapping[str, int], *, audio: str
     def has_any(*kinds: str) -> bool:
         return any(counts.get(kind) for kind in kinds)
 
-    if has_any("base_video") and has_any(*FRAMES):
+    if has_any("base_video") and has_any(*_FRAMES):
         raise InvalidParameter("base_video cannot be used with frames")  # documented
     if not model.plain_ids:
         return
@@ -79,12 +77,12 @@ def check_settings(model: SandboxModel, counts: Mapping[str, int], *, audio: str
             raise InvalidParameter("feature_video requires settings.multi_shot true")
         if audio != "off":
             raise InvalidParameter("feature_video requires settings.audio off")
-    if model.name == O1:  # both documented
+    if model.name == _O1:  # both documented
         if has_any("feature_video") and has_any("last_frame"):
-            raise InvalidParameter(f"feature_video cannot be used with last_frame for model {O1}")
+            raise InvalidParameter(f"feature_video cannot be used with last_frame for model {_O1}")
         if has_any("last_frame") and has_any("refer_image", "element"):
             raise InvalidParameter(
-                f"first_frame and last_frame exclude refer_image and element for model {O1}"
+                f"first_frame and last_frame exclude refer_image and element for model {_O1}"
             )
 
 
@@ -104,20 +102,19 @@ def _check_counts(counts: Mapping[str, int]) -> None:
     """Count images and elements; frames are images, as they are in the ``image_list`` of the legacy design."""
     elements = counts.get("element", 0)
     most = 4 if any(counts.get(kind) for kind in VIDEOS) else 7  # documented
-    if elements + sum(counts.get(kind, 0) for kind in IMAGES) > most:
+    if elements + sum(counts.get(kind, 0) for kind in _IMAGES) > most:
         raise InvalidParameter(f"contents can have at most {most} images and elements")
     if counts.get("first_frame") and elements > 3:  # documented
         raise InvalidParameter("contents can have at most 3 element with first_frame")
 
 
 def list_seconds(model: SandboxModel, counts: Mapping[str, int]) -> frozenset[int]:
-    """
-    Return the lengths that a model generates of these contents.
+    """Return the lengths that a model generates of these contents.
 
     O1 makes 5 or 10 s of a first frame without other references (documented). Create lets other lengths pass, as
     it does for every length (observed).
     """
     others = ("last_frame", "refer_image", "element", *VIDEOS)
-    if model.name == O1 and counts.get("first_frame") and not any(counts.get(kind) for kind in others):
+    if model.name == _O1 and counts.get("first_frame") and not any(counts.get(kind) for kind in others):
         return frozenset((5, 10))
     return model.seconds

@@ -43,8 +43,7 @@ class RenderedOutput:
 
 
 def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> RenderedOutput:
-    """
-    Describe a video.
+    """Describe a video.
 
     :param watermark: it has a second file with a watermark.
     """
@@ -59,8 +58,7 @@ def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> 
 
 
 def build_image_output(output_id: str, image: ImageFile, *, index: int, watermark: bool) -> RenderedOutput:
-    """
-    Describe one of a task's images.
+    """Describe one of a task's images.
 
     :param index: its place among them, from 0, which only the legacy design tells.
     :param watermark: it has a second file with a watermark.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What a finished video costs, in video units (Kling docs, price page of 2026-09-20).
+"""What a finished video costs, in video units (Kling docs, price page of 2026-09-20).
 
 Retired models: lists of third parties. Kling 4.0: a gateway's dollars divided by $0.14 a unit, since no official
 figure exists.
@@ -14,7 +13,7 @@ from typing import Literal
 Rate = Literal["silent", "native", "voice", "video"]
 
 #: (model, rate) -> resolution -> units a second
-UNITS_PER_SECOND: dict[tuple[str, Rate], dict[str, str]] = {
+_UNITS_PER_SECOND: dict[tuple[str, Rate], dict[str, str]] = {
     ("kling-3.0-turbo", "native"): {"720p": "0.8", "1080p": "1.0"},
     ("kling-3.0", "silent"): {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
     ("kling-3.0", "native"): {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
@@ -42,4 +41,4 @@ UNITS_PER_SECOND: dict[tuple[str, Rate], dict[str, str]] = {
 
 def price_video(model: str, rate: Rate, resolution: str, seconds: int) -> Decimal:
     """Return the units of one video of ``seconds`` seconds."""
-    return Decimal(UNITS_PER_SECOND[model, rate][resolution]) * seconds
+    return Decimal(_UNITS_PER_SECOND[model, rate][resolution]) * seconds

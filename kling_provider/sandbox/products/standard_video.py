@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
+"""The bodies of videos in the standard design: the model in the path, ``settings`` and ``options``.
 
 Strict where Kling is strict, lax where it was observed lax (2026-09): top-level keys and settings that it does
 not know are dropped without a word, a duration out of range and 480p pass create and fail at generation. What omni
@@ -20,8 +19,8 @@ from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
 from kling_provider.sandbox.state.tasks import CreateRequest
 
-RESOLUTIONS = ("480p", "720p", "1080p", "4k")  # the error text names 480p, generation refuses it
-SHOT = re.compile(r"shot\s*(\d+)\s*,\s*(\d+)\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
+_RESOLUTIONS = ("480p", "720p", "1080p", "4k")  # the error text names 480p, generation refuses it
+_SHOT = re.compile(r"shot\s*(\d+)\s*,\s*(\d+)\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
 
 
 def read_create(product: str, path_model: str, body: object) -> CreateRequest:
@@ -33,7 +32,7 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
     fields = Fields(body)
     settings, options = fields.read_object("settings"), fields.read_object("options")
     contents = _Contents(product, model, fields)
-    resolution = settings.read_choice("resolution", RESOLUTIONS, "720p")
+    resolution = settings.read_choice("resolution", _RESOLUTIONS, "720p")
     if resolution == "4k" and "4k" not in model.resolutions:
         raise InvalidParameter(f"settings.resolution 4k is not supported by model {name}")
     if resolution == "1080p" and "1080p" not in model.resolutions:
@@ -200,7 +199,7 @@ def _check_together(name: str, resolution: str, audio: str, contents: _Contents)
 
 def _check_shots(prompt: str, duration: int, multi_shot: bool) -> None:
     """Check ``shot n, m, words;`` inside the prompt: 1 to 6 shots of at least 1 s that fill the duration."""
-    shots = SHOT.findall(prompt) if multi_shot else []
+    shots = _SHOT.findall(prompt) if multi_shot else []
     if not shots:
         return
     numbered = all(1 <= int(number) <= 6 for number, _, _ in shots)

@@ -12,8 +12,8 @@ from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.tasks import Package
 
-PACK_DAYS = 30
-DAY_MS = 86_400_000
+_PACK_DAYS = 30
+_DAY_MS = 86_400_000
 
 
 @dataclass
@@ -37,7 +37,7 @@ class UnitPack:
     @property
     def invalid_ms(self) -> int:
         """Return when the pack expires (epoch milliseconds)."""
-        return self.bought_ms + PACK_DAYS * DAY_MS
+        return self.bought_ms + _PACK_DAYS * _DAY_MS
 
     def is_active(self, now_ms: int) -> bool:
         """Tell whether the pack is still valid and has units left."""
@@ -89,8 +89,7 @@ class SandboxAccount:
         return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
     def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
-        """
-        Take units from the packs, oldest first.
+        """Take units from the packs, oldest first.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
@@ -102,8 +101,7 @@ class SandboxAccount:
 
 
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
-    """
-    Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
+    """Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
 
     All have the same packs; the last one's key is good for telling what a key of the wrong region meets.
     """

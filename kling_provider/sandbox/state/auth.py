@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Who is calling: API keys bound to a region, and signed tokens (AK/SK) on the legacy and account paths.
+"""Who is calling: API keys bound to a region, and signed tokens (AK/SK) on the legacy and account paths.
 
 Texts were observed live in 2026 unless a comment says otherwise.
 """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The state behind the sandbox: accounts, tasks, limits. No HTTP, no threads of its own; every method is atomic.
+"""The state behind the sandbox: accounts, tasks, limits. No HTTP, no threads of its own; every method is atomic.
 
 A task's state follows from the clock, so nothing runs in the background. Choices where Kling's contract is
 silent: a duplicate external id is refused before balance and limit are looked at (a duplicate costs nothing even
@@ -29,9 +28,9 @@ from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, to_
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
 ID_EPOCH_MS = 1_568_028_519_586
 #: Part of the render time that a task waits before it is ``processing``.
-QUEUE_SHARE = 0.1
+_QUEUE_SHARE = 0.1
 #: Render seconds after which a task fails that generation refuses (recorded: within two seconds).
-EARLY_FAILURE = 2.0
+_EARLY_FAILURE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +48,11 @@ class TaskFault:
     given_up_because: str = ""
 
 
-NO_FAULT = TaskFault()
+_NO_FAULT = TaskFault()
 
 
 class Backend:
-    """
-    All state of one sandbox.
+    """All state of one sandbox.
 
     :param clock: seconds since the epoch; a test may stand it still.
     :param journal: what is kept from one start to the next; the packs are full at each.
@@ -114,11 +112,10 @@ class Backend:
         account: SandboxAccount,
         request: CreateRequest,
         *,
-        fault: Callable[[], TaskFault] = lambda: NO_FAULT,
+        fault: Callable[[], TaskFault] = lambda: _NO_FAULT,
         locked: bool = True,
     ) -> Task:
-        """
-        Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
+        """Make a task, or refuse: duplicate external id (1201), no units (1102), the concurrency limit (1303).
 
         :param fault: asked only when a task is really made.
         :param locked: False: duplicates are accepted, as on a gateway.
@@ -164,7 +161,7 @@ class Backend:
         elif request.failure_message in (UNREACHABLE, BAD_PIXELS) or (
             request.failure_message and not fault.stuck
         ):
-            ends = now + min(render, EARLY_FAILURE / self.options.time_scale)
+            ends = now + min(render, _EARLY_FAILURE / self.options.time_scale)
         elif fault.stuck:
             ends = math.inf
         elif message:
@@ -175,7 +172,7 @@ class Backend:
             account=account.name,
             request=request,
             created=now,
-            starts=min(now + render * QUEUE_SHARE, ends),
+            starts=min(now + render * _QUEUE_SHARE, ends),
             ends=ends,
             message=message,
             price=Decimal(0) if message else request.price,
@@ -243,8 +240,7 @@ class Backend:
     def find_by_legacy_path(
         self, account: SandboxAccount, product: str, task_id: str, *, external_id: str | None
     ) -> Task:
-        """
-        Return the task whose id or external id stands in a legacy path; the path must have made it.
+        """Return the task whose id or external id stands in a legacy path; the path must have made it.
 
         :param external_id: None: it is looked up by id alone.
         :raises InvalidParameter: there is none.
@@ -313,20 +309,20 @@ class Backend:
             now = self.settle_tasks()
             states = dict.fromkeys(("submitted", "processing", "succeeded", "failed"), 0)
             per_external: dict[str, int] = {}
-            slots = []
+            in_flight = []
             for task in self._tasks.values():
                 states[task.get_state(now)] += 1
                 name = task.request.external_id
                 if name is not None:
                     per_external[name] = per_external.get(name, 0) + 1
-                slots.append(
+                in_flight.append(
                     {
                         "task_id": task.id,
                         "external_task_id": name,
                         "account": task.account,
                         "model": task.request.model,
-                        "taken": to_milliseconds(task.created),
-                        "freed": None if task.is_live(now) else to_milliseconds(task.ends),
+                        "began": to_milliseconds(task.created),
+                        "ended": None if task.is_live(now) else to_milliseconds(task.ends),
                     }
                 )
             return {
@@ -335,7 +331,7 @@ class Backend:
                 "live": len(self._unsettled),
                 "peak_live": self.peak_live,
                 "peak_live_by_model": dict(self.peak_live_by_model),
-                "slots": slots,
+                "in_flight": in_flight,
                 "units": self._build_units("video", now),
                 "image_units": self._build_units("image", now),
             }

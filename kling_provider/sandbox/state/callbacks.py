@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Callbacks: a POST at every change of state, to URLs on this machine only.
+"""Callbacks: a POST at every change of state, to URLs on this machine only.
 
 Shapes: the new standard's bare task, the legacy bare task. Signed by Standard Webhooks where the sandbox has a
 secret (Kling docs, callbacks page). Sent once: whether Kling repeats a failed one is not documented.
@@ -25,7 +24,7 @@ from urllib.parse import urlsplit
 
 from kling_provider.sandbox.state.tasks import Task
 
-LOOK = 0.25
+_LOOK = 0.25
 """Seconds between looks at the clock, which a test may push forward."""
 
 
@@ -57,8 +56,7 @@ class CallbackSender:
         count: Callable[[str], None],
         secret: str | None,
     ) -> None:
-        """
-        Prepare to send.
+        """Prepare to send.
 
         :param clock: seconds since the epoch, which may be pushed forward.
         :param describe: the body for a task's state at a moment.
@@ -102,7 +100,7 @@ class CallbackSender:
             with self._changed:
                 while not self._closed and (not self._due or self._due[0][0] > self._clock()):
                     wait = self._due[0][0] - self._clock() if self._due else None
-                    self._changed.wait(None if wait is None else min(LOOK, max(0.0, wait)))
+                    self._changed.wait(None if wait is None else min(_LOOK, max(0.0, wait)))
                 if self._closed:
                     return
                 moment, _, task = heapq.heappop(self._due)

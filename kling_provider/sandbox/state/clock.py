@@ -8,8 +8,7 @@ import time
 
 
 class Clock:
-    """
-    Real time plus what :meth:`advance_by` added.
+    """Real time plus what :meth:`advance_by` added.
 
     Timestamps on the wire are this clock's; only the time a render takes is scaled.
     """
@@ -27,8 +26,7 @@ class Clock:
         return self._ahead
 
     def advance_by(self, seconds: float) -> None:
-        """
-        Push the clock forward.
+        """Push the clock forward.
 
         :raises ValueError: ``seconds`` is below 0.
         """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Faults on demand: rules that say what goes wrong, where, how often and for whom.
+"""Faults on demand: rules that say what goes wrong, where, how often and for whom.
 
 A rule is one JSON object::
 
@@ -26,15 +25,21 @@ from typing import Any, Literal
 Phase = Literal["before", "after", "task", "standing"]
 Attributes = Mapping[str, str | None]
 
-OPERATIONS = ("create", "read", "list", "download", "account")
-COMMON_KEYS = {"kind", "on", "probability", "times", "for_seconds", "match"}
-MATCH_KEYS = {"external_task_id", "task_id", "model", "product", "prompt_contains", "nth"}
+_OPERATIONS = ("create", "read", "list", "download", "account")
+_COMMON_KEYS = {"kind", "on", "probability", "times", "for_seconds", "match"}
+_MATCH_KEYS = {"external_task_id", "task_id", "model", "product", "prompt_contains", "nth"}
 
 
 @dataclass(frozen=True)
 class FaultKind:
-    """``before``: instead of the work. ``after``: to its answer. ``task``: to the task that a create makes,
-    drawn only when one is made. ``standing``: a property of the host while the rule is in force (no ``times``)."""
+    """One kind of fault: when it happens, and what a rule may set.
+
+    :param phase: ``before``: instead of the work; ``after``: to its answer; ``task``: to the task that a create makes, drawn
+        only when one is made; ``standing``: a property of the host while the rule is in force (no ``times``).
+    :param on: the operations that it can happen to.
+    :param text: what it does, as ``GET /_sandbox/faults`` tells it.
+    :param parameters: the keys that a rule may set, with their defaults.
+    """
 
     phase: Phase
     on: tuple[str, ...]
@@ -42,34 +47,34 @@ class FaultKind:
     parameters: Mapping[str, Any]
 
 
-ALL = OPERATIONS
-CREATE = ("create",)
-READS = ("read", "list")
+_ALL = _OPERATIONS
+_CREATE = ("create",)
+_READS = ("read", "list")
 
 KINDS: dict[str, FaultKind] = {
-    "answer_lost_before": FaultKind("before", CREATE, "connection closed, nothing was made", {}),
+    "answer_lost_before": FaultKind("before", _CREATE, "connection closed, nothing was made", {}),
     "answer_lost_after": FaultKind(
-        "after", CREATE, "the task was made, connection closed without an answer", {}
+        "after", _CREATE, "the task was made, connection closed without an answer", {}
     ),
     "answer_cut": FaultKind(
-        "after", CREATE, "the task was made, the answer's body stops at this share", {"at": 0.5}
+        "after", _CREATE, "the task was made, the answer's body stops at this share", {"at": 0.5}
     ),
-    "error_before": FaultKind("before", CREATE, "5000, 5001 or 5002, nothing was made", {"code": 5000}),
-    "error_after": FaultKind("after", CREATE, "5000, 5001 or 5002, but the task was made", {"code": 5000}),
+    "error_before": FaultKind("before", _CREATE, "5000, 5001 or 5002, nothing was made", {"code": 5000}),
+    "error_after": FaultKind("after", _CREATE, "5000, 5001 or 5002, but the task was made", {"code": 5000}),
     "html_502": FaultKind(
-        "before", CREATE, "an HTML page of a proxy", {"made": False, "status": 502, "retry_after": None}
+        "before", _CREATE, "an HTML page of a proxy", {"made": False, "status": 502, "retry_after": None}
     ),
-    "redirect": FaultKind("before", CREATE, "sent elsewhere", {"status": 307, "location": None}),
-    "status_408": FaultKind("before", CREATE, "408 of a proxy", {"made": False}),
+    "redirect": FaultKind("before", _CREATE, "sent elsewhere", {"status": 307, "location": None}),
+    "status_408": FaultKind("before", _CREATE, "408 of a proxy", {"made": False}),
     "answer": FaultKind(
         "before",
-        CREATE,
+        _CREATE,
         "this answer instead: status, headers, and as its body JSON, or a text as it is; made: the task exists",
         {"status": 400, "headers": {}, "body": "", "made": False},
     ),
     "slow": FaultKind(
         "after",
-        ALL,
+        _ALL,
         "the answer waits (a read time-out); before: so does the work",
         {
             "seconds": 30,
@@ -78,63 +83,65 @@ KINDS: dict[str, FaultKind] = {
     ),
     "drip": FaultKind(
         "after",
-        ALL,
+        _ALL,
         "the answer comes byte by byte, with so many seconds between two; head: its head as well",
         {"seconds": 0.4, "head": False},
     ),
     "flood": FaultKind(
         "after",
-        READS,
+        _READS,
         "the answer is padded to so many megabytes; gzip: packed, which is a thousandth",
         {"megabytes": 100, "gzip": True},
     ),
-    "rate_limited": FaultKind("before", ALL, "1302", {"retry_after": None}),
-    "concurrency": FaultKind("before", CREATE, "1303", {}),
-    "arrears": FaultKind("before", CREATE, "1101", {}),
-    "exhausted": FaultKind("before", CREATE, "1102", {}),
-    "auth": FaultKind("before", ALL, "1000, 1002, 1003, 1004, 1103 or 1304", {"code": 1002}),
+    "rate_limited": FaultKind("before", _ALL, "1302", {"retry_after": None}),
+    "concurrency": FaultKind("before", _CREATE, "1303", {}),
+    "arrears": FaultKind("before", _CREATE, "1101", {}),
+    "exhausted": FaultKind("before", _CREATE, "1102", {}),
+    "auth": FaultKind("before", _ALL, "1000, 1002, 1003, 1004, 1103 or 1304", {"code": 1002}),
     "refused": FaultKind(
-        "before", CREATE, "any code of the table, with a text", {"code": 1201, "message": None}
+        "before", _CREATE, "any code of the table, with a text", {"code": 1201, "message": None}
     ),
-    "moderation": FaultKind("before", CREATE, "1301 at create; as a task: see task_fails", {"code": 1301}),
+    "moderation": FaultKind("before", _CREATE, "1301 at create; as a task: see task_fails", {"code": 1301}),
     "task_fails": FaultKind(
         "task",
-        CREATE,
+        _CREATE,
         "the task that is made fails, after this part of its render",
         {
             "message": "Failure to pass the risk control system",
             "after": 0.5,
         },
     ),
-    "stuck": FaultKind("task", CREATE, "the task never ends", {}),
-    "slow_render": FaultKind("task", CREATE, "rendering takes this many times longer", {"factor": 10}),
+    "stuck": FaultKind("task", _CREATE, "the task never ends", {}),
+    "slow_render": FaultKind("task", _CREATE, "rendering takes this many times longer", {"factor": 10}),
     "ids_forgotten": FaultKind(
         "task",
-        CREATE,
+        _CREATE,
         "after these seconds the task and its id are not found; mode refused: a create with the id is still "
         "refused, mode free: it makes a new task",
         {"seconds": 0, "mode": "refused"},
     ),
     "gateway_gives_up": FaultKind(
         "task",
-        CREATE,
+        _CREATE,
         "a new-api gateway fails the task after this part of its render, while Kling goes on",
         {"message": "task timed out", "after": 0.5},
     ),
     "cut_download": FaultKind(
         "after", ("download",), "the file stops at this share of its length", {"at": 0.5}
     ),
-    "expired_link": FaultKind("after", READS, "links of this answer die after these seconds", {"seconds": 0}),
-    "unknown_status": FaultKind("after", READS, "a status word that nobody knows", {"status": "paused"}),
+    "expired_link": FaultKind(
+        "after", _READS, "links of this answer die after these seconds", {"seconds": 0}
+    ),
+    "unknown_status": FaultKind("after", _READS, "a status word that nobody knows", {"status": "paused"}),
     "outputs": FaultKind(
         "after",
-        READS,
+        _READS,
         'finished tasks have these outputs; "real" stands for the first real one, as an entry and as a url',
         {"outputs": []},
     ),
     "accepted_with_400": FaultKind(
         "after",
-        CREATE,
+        _CREATE,
         "DMXAPI: the task was made, but the answer has this status and error.code dmxapi_kling_error_0; place of the "
         "usual answer: beside the error, message (as a text in it), none",
         {"status": 400, "place": "beside"},
@@ -145,28 +152,28 @@ KINDS: dict[str, FaultKind] = {
         "DMXAPI's responses route: reads of failed tasks answer this status, with the state in the error's text",
         {"status": 400},
     ),
-    "missing_id": FaultKind("after", CREATE, "the task was made, a 2xx without an id", {}),
-    "wrong_code_shape": FaultKind("after", ALL, "the envelope's code as this text", {"code": "0"}),
-    "outage": FaultKind("before", READS, "reads answer 503; use for_seconds", {"status": 503}),
+    "missing_id": FaultKind("after", _CREATE, "the task was made, a 2xx without an id", {}),
+    "wrong_code_shape": FaultKind("after", _ALL, "the envelope's code as this text", {"code": "0"}),
+    "outage": FaultKind("before", _READS, "reads answer 503; use for_seconds", {"status": 503}),
     "refuse_connect": FaultKind(
         "standing",
-        ALL,
+        _ALL,
         "the port is closed for these seconds, from when it is set",
         {
             "seconds": 5,
         },
     ),
     "external_id_not_echoed": FaultKind(
-        "standing", ALL, "answers never carry the external id; the lock works", {}
+        "standing", _ALL, "answers never carry the external id; the lock works", {}
     ),
     "ids_ignored": FaultKind(
-        "standing", CREATE, "external ids are dropped: no lock, no echo, no look-up", {}
+        "standing", _CREATE, "external ids are dropped: no lock, no echo, no look-up", {}
     ),
     "no_lock": FaultKind(
-        "standing", CREATE, "a second create with the same external id makes a second task", {}
+        "standing", _CREATE, "a second create with the same external id makes a second task", {}
     ),
     "skewed_clock": FaultKind(
-        "standing", ALL, "Date header and token check are off by this", {"seconds": 600}
+        "standing", _ALL, "Date header and token check are off by this", {"seconds": 600}
     ),
 }
 
@@ -184,22 +191,22 @@ class Rule:
             raise BadRule(f"{where}: kind must be one of {', '.join(KINDS)}")
         self.name: str = raw["kind"]
         self.kind = KINDS[self.name]
-        unknown = set(raw) - COMMON_KEYS - set(self.kind.parameters)
+        unknown = set(raw) - _COMMON_KEYS - set(self.kind.parameters)
         if unknown:
             raise BadRule(f"{where} ({self.name}): unknown keys {sorted(unknown)}")
         on = raw.get("on") or self.kind.on
         self.on = (on,) if isinstance(on, str) else tuple(on)
-        if bad := set(self.on) - {*OPERATIONS, "any"}:
+        if bad := set(self.on) - {*_OPERATIONS, "any"}:
             raise BadRule(f"{where} ({self.name}): on knows no {sorted(bad)}")
         self.match: dict[str, Any] = dict(raw.get("match") or {})
-        if bad := set(self.match) - MATCH_KEYS:
+        if bad := set(self.match) - _MATCH_KEYS:
             raise BadRule(f"{where} ({self.name}): match knows no {sorted(bad)}")
         nth = self.match.pop("nth", None)
         self.nth: tuple[int, ...] = () if nth is None else tuple(nth) if isinstance(nth, list) else (nth,)
         self.probability = float(raw.get("probability", 1.0))
         self.times: int | None = raw.get("times")
         self.until = now + float(raw["for_seconds"]) if raw.get("for_seconds") is not None else None
-        self.parameters = {**self.kind.parameters, **{k: v for k, v in raw.items() if k not in COMMON_KEYS}}
+        self.parameters = {**self.kind.parameters, **{k: v for k, v in raw.items() if k not in _COMMON_KEYS}}
         self.raw = raw
         self.seen = 0
         self.acted = 0
@@ -265,8 +272,7 @@ class Faults:
         *,
         slow_only: bool = False,
     ) -> tuple[Rule | None, float]:
-        """
-        Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
+        """Return the rule of this phase that acts now, and the seconds by which ``slow`` delays.
 
         :param slow_only: the work was refused, so a fault of its answer waits for one that was not.
         """
@@ -330,7 +336,7 @@ def format_table() -> str:
     """Format the kinds as text, for ``--help`` and people."""
     lines = []
     for name, kind in KINDS.items():
-        on = "any" if kind.on == ALL else ",".join(kind.on)
+        on = "any" if kind.on == _ALL else ",".join(kind.on)
         parameters = ", ".join(f"{key}={value!r}" for key, value in kind.parameters.items())
         lines.append(f"  {name:<23}{on:<13}{kind.text}{f' ({parameters})' if parameters else ''}")
     return "\n".join(lines)

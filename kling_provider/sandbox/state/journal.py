@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What a sandbox remembers from one start to the next: a file of lines, written as things happen.
+"""What a sandbox remembers from one start to the next: a file of lines, written as things happen.
 
 The first line holds the secret that signs links, so that links of before still work; then a line for each task and
 for each push of the clock. A line that a kill has cut off is a task whose create was never answered.
@@ -24,8 +23,7 @@ NAME = "tasks.jsonl"
 
 
 class Journal:
-    """
-    The file in ``--state-dir``, or nothing at all without one.
+    """The file in ``--state-dir``, or nothing at all without one.
 
     :param folder: is made where it does not exist; None: nothing is kept.
     :raises ValueError: another sandbox keeps its tasks there, or the file is none of ours.

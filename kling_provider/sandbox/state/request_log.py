@@ -10,11 +10,11 @@ from typing import Any
 
 from kling_provider.sandbox.http.messages import Request, Response
 
-REQUESTS_KEPT = 5000
-BODY_KEPT = 64 * 1024
+_REQUESTS_KEPT = 5000
+_BODY_KEPT = 64 * 1024
 
 #: Business code -> the word under which the answer to a create is counted.
-WORDS = {
+_WORDS = {
     0: "ok",
     **dict.fromkeys((1000, 1001, 1002, 1003, 1004, 1103, 1304), "auth"),
     **dict.fromkeys((1100, 1101, 1102), "balance"),
@@ -61,7 +61,7 @@ class RequestLog:
             self._redirects_followed = 0
             self._callbacks: Counter[str] = Counter()
             self._creates: list[dict[str, Any]] = []
-            self._requests: deque[dict[str, Any]] = deque(maxlen=REQUESTS_KEPT)
+            self._requests: deque[dict[str, Any]] = deque(maxlen=_REQUESTS_KEPT)
 
     def record_request(
         self, request: Request, answer: Response, note: RequestNote, *, received_ms: int
@@ -72,7 +72,7 @@ class RequestLog:
             self._routes[f"{request.method} {note.route or request.path}"] += 1
             self._faults.update([*note.task_faults, *([note.fault] if note.fault else [])])
             if note.operation == "create":
-                word = note.fault or note.word or WORDS.get(note.code or 0, "invalid")
+                word = note.fault or note.word or _WORDS.get(note.code or 0, "invalid")
                 self._answers[word] += 1
                 self._made += note.task_id is not None
                 self._creates.append(
@@ -95,7 +95,7 @@ class RequestLog:
                     "path": request.path,
                     "query": request.query,
                     "headers": [list(pair) for pair in request.headers],
-                    "body": request.body[:BODY_KEPT].decode("utf-8", "replace"),
+                    "body": request.body[:_BODY_KEPT].decode("utf-8", "replace"),
                     "body_bytes": len(request.body),
                     "status": None if answer.drop else answer.status,
                     "fault": note.fault,

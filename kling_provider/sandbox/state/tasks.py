@@ -14,7 +14,7 @@ Dialect = Literal["standard", "legacy"]
 State = Literal["submitted", "processing", "succeeded", "failed"]
 Package = Literal["video", "image", "audio"]
 
-LINK_LIFE = 2_592_000
+_LINK_LIFE = 2_592_000
 """Seconds from the last update of a task to the end of its links: exactly 30 days (observed)."""
 
 
@@ -117,7 +117,7 @@ class Task:
     @property
     def links_expire_at(self) -> int:
         """Return when the links of a finished task die (epoch seconds)."""
-        return math.floor(self.ends) + LINK_LIFE
+        return math.floor(self.ends) + _LINK_LIFE
 
     def list_attributes(self) -> dict[str, str | None]:
         """Return what a fault rule can look at."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Asset, task
 
-ODD = Asset("kling://odd_films/announce")
+ODD = Asset("kling://odd_clips/announce")
 EVENTS = {
     "a year": {"kling_task_id": "odd-1", "prompt": 2024},
     "files": {"kling_task_id": "odd-2", "name": "files are a text", "files": "x"},
@@ -19,7 +19,7 @@ JOBS = {
     "number": 7,
 }
 
-with DAG("odd_films", schedule=None, default_args={"retries": 0}):
+with DAG("odd_clips", schedule=None, default_args={"retries": 0}):
 
     @task(outlets=[ODD])
     def announce(which, *, outlet_events):

@@ -53,7 +53,7 @@ mapped("impatient", KlingGenerateOperator, poll_interval=3, timeout=12)
 mapped("in_worker", KlingGenerateOperator, poll_interval=2, deferrable=False)
 mapped("resubmits", KlingGenerateOperator, poll_interval=3, on_ambiguous="resubmit")
 # And here files are the point.
-mapped("film", KlingGenerateOperator, poll_interval=3, destination="{{ params.place }}")
+mapped("saves", KlingGenerateOperator, poll_interval=3, destination="{{ params.place }}")
 mapped("daily", KlingGenerateOperator, poll_interval=3, destination="{{ params.place }}", pay_once_per="dag")
 
 for name, saved in (("prompt_files", {}), ("prompt_files_saved", {"destination": "{{ params.place }}"})):

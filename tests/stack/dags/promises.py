@@ -57,7 +57,7 @@ with DAG("many_in_three_tasks", **SETTINGS):
         return params["requests"]
 
     @task_group
-    def film(row):
+    def clip(row):
         submit = KlingSubmitOperator(task_id="submit", request=row, kling_conn_id=CONN)
         wait = KlingTaskSensor(task_id="wait", kling_task_id=submit.output, type=TYPE, kling_conn_id=CONN)
         save = KlingDownloadOperator(
@@ -65,7 +65,7 @@ with DAG("many_in_three_tasks", **SETTINGS):
         )
         submit >> wait >> save
 
-    film.expand(row=rows())
+    clip.expand(row=rows())
 
 with DAG("other_forms", **SETTINGS):
 

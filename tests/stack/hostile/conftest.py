@@ -19,7 +19,7 @@ import requests
 
 from kling_provider.sandbox import Sandbox
 from tests.contract.connecting import server
-from tests.stack.hostile.hosts import endless_list, flood
+from tests.stack.hostile.hostile_hosts import endless_list, flood
 from tests.support.stack import AirflowStack, wait_for
 from tests.support.stack.processes import ProcessFamily, free_port
 from tests.support.webhook import Webhook

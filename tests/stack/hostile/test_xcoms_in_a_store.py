@@ -71,8 +71,8 @@ def test_one_that_is_at_kling_plays_by_the_link_in_the_store(shown: Shown, hosti
     answer = hostile.get(f"/kling/{output['src']}", allow_redirects=False)
     assert answer.status_code == 307
     assert answer.headers["Location"].startswith(hostile.sandbox.url)
-    film = hostile.get(f"/kling/{output['src']}")
-    assert film.content[4:8] == b"ftyp"
+    video = hostile.get(f"/kling/{output['src']}")
+    assert video.content[4:8] == b"ftyp"
 
 
 def test_one_that_failed_says_why(played: Played, hostile: Hostile) -> None:

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 #: Every secret that a connection of these tests holds. None may be seen in a log.
 SECRETS = {
-    "slots": "api-key-slots-promises-83aa",
+    "two_at_once": "api-key-two-promises-83aa",
     "dmxapi": "sk-dmxapi-promises-91b2",
     "new_api": "sk-newapi-promises-c3d5",
     "wrong_key": "api-key-unknown-promises-6ef0",
@@ -184,7 +184,7 @@ class World:
 def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterator[World]:
     """The stand-ins, their connections, and an eye on the database."""
     with (
-        Sandbox(concurrency=2, units=100_000, time_scale=6, api_key=SECRETS["slots"]) as slots,
+        Sandbox(concurrency=2, units=100_000, time_scale=6, api_key=SECRETS["two_at_once"]) as two_at_once,
         Sandbox(profile="gateway", concurrency=50, units=100_000) as dmxapi,
         Sandbox(profile="gateway", shape="new-api", concurrency=50, units=100_000) as new_api,
         contextlib.closing(OneAtATime(stack.address)) as api,
@@ -192,7 +192,7 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
     ):
         addresses = {
             "kling_default": kling.address,
-            "slots": slots.url,
+            "two_at_once": two_at_once.url,
             "dmxapi": dmxapi.url,
             "new_api": new_api.url,
         }
@@ -206,7 +206,7 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
         )
         as_kling = {"profile": "kling"}
         for name, host, password, login, extra in (
-            ("slots", slots.url, SECRETS["slots"], None, as_kling),
+            ("two_at_once", two_at_once.url, SECRETS["two_at_once"], None, as_kling),
             # What a customer of a gateway has: an address with a path, a key, and nothing else.
             ("dmxapi", f"{dmxapi.url}/kling", SECRETS["dmxapi"], None, None),
             ("new_api", f"{new_api.url}/kling", SECRETS["new_api"], None, None),

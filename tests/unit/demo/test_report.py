@@ -21,7 +21,7 @@ def instance(index: int, state: str | None) -> dict[str, Any]:
     return {"task_id": "video", "map_index": index, "state": state, "rendered_map_index": None}
 
 
-def test_progress_tells_waiting_for_a_slot_from_rendering() -> None:
+def test_progress_tells_waiting_in_the_queue_from_rendering() -> None:
     instances = [
         instance(0, "success"),
         instance(1, "deferred"),

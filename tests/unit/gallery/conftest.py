@@ -38,7 +38,7 @@ def seeds(metadata_db: Path, settings: Path) -> Iterator[Seeds]:
 
     with create_session(scoped=False) as session:
         world = Seeds(session, settings)
-        for dag_id in ("ann_films", "bob_films"):
+        for dag_id in ("ann_clips", "bob_clips"):
             world.dag(dag_id)
             world.run(dag_id, RUN)
         session.commit()

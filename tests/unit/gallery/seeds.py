@@ -37,7 +37,7 @@ def says_whose(path: Path, kling_task_id: str, sha256: str, **more: Any) -> None
 
 def keep_place(path: Path) -> None:
     """Write the claim of a result that is on its way."""
-    claim = {"version": 1, "identity": "af-1", "dag_id": "ann_films", "kling_task_id": None}
+    claim = {"version": 1, "identity": "af-1", "dag_id": "ann_clips", "kling_task_id": None}
     claim |= {"outputs": []} if HAS_MANIFESTS else {"claim": True}
     beside(path).write_text(json.dumps(claim), encoding="utf-8")
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from kling_provider.plugins.plugin import KlingPlugin
 
 #: Who may read what. Nobody else may read anything.
-READERS = {"ann": {"ann_films"}, "root": {"ann_films", "bob_films"}}
+READERS = {"ann": {"ann_clips"}, "root": {"ann_clips", "bob_clips"}}
 
 
 class SomeDagsAuthManager(SimpleAuthManager):

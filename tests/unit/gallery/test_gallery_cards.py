@@ -14,7 +14,7 @@ from kling_provider.plugins.gallery.reason import find_todo
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 
-ANN = "ann_films"
+ANN = "ann_clips"
 
 
 def cards(as_user: As, user: str = "ann", **query: Any) -> dict[str, dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_every_error_of_the_catalogue_says_what_to_do(repository: Path) -> None:
     ("reason", "exists", "todo"),
     [
         ("Kling failed task 1: Image pixel is invalid. Change the picture.", True, "Change the picture."),
-        ("The request is wrong, nothing was sent: promt 'x': no such key.", False, "Correct the request: promt 'x': no such key."),
+        ("The request is wrong, nothing was sent: promt 'x': must be a known key.", False, "Correct the request: promt 'x': must be a known key."),
         ("It broke. The retry adopts it.", True, "The retry adopts it."),
         ("It broke in v3.0 of it.", True, "Clear the task: it adopts what exists at Kling and pays nothing."),
         (None, False, "Read the task's log, fix what it names, and clear the task."),
@@ -151,7 +151,7 @@ def test_defaults_are_said_as_well(seeds: Seeds, as_user: As) -> None:
     }
 
 
-def test_entries_have_names(seeds: Seeds, as_user: As) -> None:
+def test_cards_are_labelled_with_the_map_index_template(seeds: Seeds, as_user: As) -> None:
     seeds.job(ANN, RUN, map_index=7, kling_task_id="waits", rendered_map_index="kite")
     seeds.instance(ANN, RUN, "film.save", 0, rendered_map_index="tram")
     seeds.video(ANN, RUN, "film.save", 0, kling_task_id="done")
@@ -179,7 +179,7 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
     for index in (4, 5):
         seeds.job(ANN, "today", map_index=index, says="waiting_for_concurrency")
     seeds.job(ANN, "today", map_index=6, says="failed", state="failed", reason="No.")
-    seeds.video("bob_films", RUN, kling_task_id="bob")
+    seeds.video("bob_clips", RUN, kling_task_id="bob")
     seeds.session.commit()
     said = as_user("ann").get("/kling/api/sums").json()
     assert said == {
@@ -189,8 +189,8 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
         "states": {"saved": 2, "at_kling": 1, "rendering": 1, "waiting_for_concurrency": 2, "failed": 1},
         "paid": [{"currency": None, "amount": "9"}],
     }
-    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_films"}).json()["videos"] == 0
-    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_films"}).json()["videos"] == 1
+    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 0
+    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 1
 
 
 def test_more_videos_than_anybody_counts(seeds: Seeds, as_user: As) -> None:
@@ -204,7 +204,7 @@ def test_more_videos_than_anybody_counts(seeds: Seeds, as_user: As) -> None:
 class TestXComsInAnObjectStore:
     """Airflow's own backend leaves an address in the database."""
 
-    ADDRESS = "s3://xcoms/ann_films/run/video/kling.json"
+    ADDRESS = "s3://xcoms/ann_clips/run/video/kling.json"
 
     def test_jobs_are_seen(self, seeds: Seeds, as_user: As) -> None:
         seeds.run(ANN, "today", "running")

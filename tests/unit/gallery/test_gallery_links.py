@@ -27,10 +27,10 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unsaved(seeds: Seeds, link: str, conn_id: str | None) -> None:
-    seeds.instance("ann_films", RUN, "video", 0)
+    seeds.instance("ann_clips", RUN, "video", 0)
     expires = (datetime.now(UTC) + timedelta(days=9)).isoformat()
     more = {"conn_id": conn_id} if conn_id else {}
-    seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", link=link, expires_at=expires, **more)
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", link=link, expires_at=expires, **more)
     seeds.session.commit()
 
 
@@ -59,7 +59,7 @@ def test_hosts_of_a_connection(
     unsaved(seeds, link, conn_id)
     ann = as_user("ann")
     [output] = ann.get("/kling/api/videos").json()["cards"][0]["outputs"]
-    answer = ann.get(f"/kling/videos/ann_films/{RUN}/video/0/0")
+    answer = ann.get(f"/kling/videos/ann_clips/{RUN}/video/0/0")
     if followed:
         assert output["place"] == "kling"
         assert (answer.status_code, answer.headers["location"]) == (307, link)
@@ -69,7 +69,7 @@ def test_hosts_of_a_connection(
     assert "[kling] media_hosts" in output["why"]
     # It can be copied by who may read the Dag, and stands nowhere else.
     assert link not in ann.get("/kling/api/videos").text
-    copied = ann.get(f"/kling/links/ann_films/{RUN}/video/0/0")
+    copied = ann.get(f"/kling/links/ann_clips/{RUN}/video/0/0")
     assert (copied.status_code, copied.text) == (200, link)
     assert copied.headers["content-type"].startswith("text/plain")
 
@@ -91,18 +91,18 @@ def test_an_administrator_can_add_hosts(
 ) -> None:
     monkeypatch.setenv("AIRFLOW__KLING__MEDIA_HOSTS", setting)
     unsaved(seeds, "https://videos.reseller.example/v.mp4", "gateway")
-    answer = as_user("ann").get(f"/kling/videos/ann_films/{RUN}/video/0/0")
+    answer = as_user("ann").get(f"/kling/videos/ann_clips/{RUN}/video/0/0")
     assert answer.status_code == (307 if followed else 404)
 
 
 def test_a_link_is_for_who_may_read_the_dag(seeds: Seeds, as_user: As) -> None:
     expires = (datetime.now(UTC) + timedelta(days=9)).isoformat()
-    seeds.instance("bob_films", RUN, "video", 0)
+    seeds.instance("bob_clips", RUN, "video", 0)
     seeds.video(
-        "bob_films", RUN, map_index=0, kling_task_id="k1", link="https://a.example/v.mp4", expires_at=expires
+        "bob_clips", RUN, map_index=0, kling_task_id="k1", link="https://a.example/v.mp4", expires_at=expires
     )
     seeds.session.commit()
-    path = f"/kling/links/bob_films/{RUN}/video/0/0"
+    path = f"/kling/links/bob_clips/{RUN}/video/0/0"
     assert as_user(None).get(path).status_code == 401
     assert as_user("ann").get(path).status_code == 403
     assert as_user("root").get(path).text == "https://a.example/v.mp4"
@@ -111,15 +111,15 @@ def test_a_link_is_for_who_may_read_the_dag(seeds: Seeds, as_user: As) -> None:
 def test_without_its_result_there_is_no_link(seeds: Seeds, as_user: As) -> None:
     """The XCom was cleared, or is of another Kling task."""
     expires = (datetime.now(UTC) + timedelta(days=9)).isoformat()
-    seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", expires_at=expires)
-    seeds.instance("ann_films", RUN, "video", 0)
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", expires_at=expires)
+    seeds.instance("ann_clips", RUN, "video", 0)
     other = {"kling_task_id": "k2", "outputs": [{"url": "https://v15-kling-fdl.klingai.com/v.mp4"}]}
-    seeds.xcom("ann_films", RUN, "video", 0, "return_value", other)
+    seeds.xcom("ann_clips", RUN, "video", 0, "return_value", other)
     seeds.session.commit()
     [output] = as_user("ann").get("/kling/api/videos").json()["cards"][0]["outputs"]
     assert (output["place"], output["src"]) == ("kling", None)
     assert "clear" in output["why"]
-    assert as_user("ann").get(f"/kling/links/ann_films/{RUN}/video/0/0").status_code == 404
+    assert as_user("ann").get(f"/kling/links/ann_clips/{RUN}/video/0/0").status_code == 404
 
 
 def test_a_page_reads_each_connection_once(
@@ -138,9 +138,9 @@ def test_a_page_reads_each_connection_once(
     monkeypatch.setattr(Connection, "get_connection_from_secrets", counted)
     for number in range(6):
         conn_id = ("gateway", "reseller")[number % 2]
-        seeds.instance("ann_films", RUN, "video", number)
+        seeds.instance("ann_clips", RUN, "video", number)
         seeds.video(
-            "ann_films",
+            "ann_clips",
             RUN,
             map_index=number,
             kling_task_id=f"k{number}",

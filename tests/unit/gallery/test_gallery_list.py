@@ -13,7 +13,7 @@ from kling_provider.plugins.gallery.filters import STATES
 from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds
 
-ANN = "ann_films"
+ANN = "ann_clips"
 
 
 def cards(as_user: As, user: str = "ann", **query: Any) -> list[dict[str, Any]]:
@@ -79,7 +79,7 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
     seeds.video(ANN, RUN, "save", kling_task_id="old", files=[seeds.saved("a.mp4", "old")])
     seeds.video(ANN, RUN, map_index=1, kling_task_id="new")
     seeds.video(ANN, "later", kling_task_id="old", files=[seeds.saved("b.mp4", "old")], adopted=True)
-    seeds.video("bob_films", RUN, kling_task_id="old")
+    seeds.video("bob_clips", RUN, kling_task_id="old")
     seeds.session.commit()
     assert keys(as_user) == ["new", "old"]
     [_, old] = cards(as_user)
@@ -129,7 +129,7 @@ def test_states_of_what_is_not_done(
         assert states(as_user, state=other) == {}
 
 
-def test_a_slot_that_was_waited_for_leaves_no_card(seeds: Seeds, as_user: As) -> None:
+def test_a_wait_in_the_queue_that_ended_leaves_no_card(seeds: Seeds, as_user: As) -> None:
     """The video was found saved after the wait, so there is an event and the old XCom."""
     seeds.job(ANN, RUN, says="waiting_for_concurrency", state="success")
     seeds.video(ANN, RUN, kling_task_id="k1")
@@ -145,14 +145,14 @@ def test_of_two_jobs_for_one_kling_task_the_later_word_counts(seeds: Seeds, as_u
     assert (card["state"], card["reason"], card["task_id"]) == ("failed", "Refused (1301).", "wait")
 
 
-def test_two_waits_for_a_slot_are_two_cards(seeds: Seeds, as_user: As) -> None:
+def test_two_waits_in_the_queue_are_two_cards(seeds: Seeds, as_user: As) -> None:
     for index in range(2):
         seeds.job(ANN, RUN, map_index=index, says="waiting_for_concurrency")
     seeds.session.commit()
     assert len(set(keys(as_user))) == 2
 
 
-def test_filters(seeds: Seeds, as_user: As) -> None:
+def test_each_filter_finds_its_cards(seeds: Seeds, as_user: As) -> None:
     day = datetime(2026, 8, 1, tzinfo=UTC)
     seeds.dag("bob_more")
     seeds.run(ANN, "second")

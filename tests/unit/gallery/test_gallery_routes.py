@@ -17,12 +17,12 @@ from tests.unit.gallery.conftest import RUN, As
 from tests.unit.gallery.seeds import Seeds, beside, says_whose
 from tests.unit.gallery.server import status_of
 
-FILM = bytes(range(256)) * 40
+VIDEO = bytes(range(256)) * 40
 
 
 def address(
     what: str = "videos",
-    dag: str = "ann_films",
+    dag: str = "ann_clips",
     run: str = RUN,
     task: str = "video",
     index: Any = 0,
@@ -31,8 +31,8 @@ def address(
     return f"/kling/{what}/" + "/".join(quote(str(part), safe="") for part in (dag, run, task, index, n))
 
 
-def one_video(seeds: Seeds, dag_id: str = "ann_films", **more: Any) -> dict[str, Any]:
-    file = {**seeds.saved(f"{dag_id}.mp4", "k1", FILM), **more.pop("file", {})}
+def one_video(seeds: Seeds, dag_id: str = "ann_clips", **more: Any) -> dict[str, Any]:
+    file = {**seeds.saved(f"{dag_id}.mp4", "k1", VIDEO), **more.pop("file", {})}
     seeds.instance(dag_id, RUN, "video", 0)
     seeds.video(dag_id, RUN, map_index=0, kling_task_id="k1", files=[file], **more)
     seeds.session.commit()
@@ -46,7 +46,7 @@ def test_without_a_session_nothing_is_answered(seeds: Seeds, as_user: As) -> Non
         "/kling/api/videos",
         "/kling/api/changes?since=0",
         "/kling/api/choices",
-        f"/kling/api/runs/ann_films/{quote(RUN, safe='')}/total",
+        f"/kling/api/runs/ann_clips/{quote(RUN, safe='')}/total",
         address(),
         address("posters"),
     ):
@@ -55,23 +55,23 @@ def test_without_a_session_nothing_is_answered(seeds: Seeds, as_user: As) -> Non
 
 
 def test_files_of_another_dag_are_forbidden(seeds: Seeds, as_user: As) -> None:
-    one_video(seeds, "bob_films")
-    assert as_user("ann").get(address(dag="bob_films")).status_code == 403
-    assert as_user("ann").get(address("posters", dag="bob_films")).status_code == 403
-    assert as_user("ann").get(f"/kling/api/runs/bob_films/{quote(RUN, safe='')}/total").status_code == 403
-    assert as_user("root").get(address(dag="bob_films")).content == FILM
+    one_video(seeds, "bob_clips")
+    assert as_user("ann").get(address(dag="bob_clips")).status_code == 403
+    assert as_user("ann").get(address("posters", dag="bob_clips")).status_code == 403
+    assert as_user("ann").get(f"/kling/api/runs/bob_clips/{quote(RUN, safe='')}/total").status_code == 403
+    assert as_user("root").get(address(dag="bob_clips")).content == VIDEO
 
 
 def test_lists_leave_out_what_one_may_not_read(seeds: Seeds, as_user: As) -> None:
-    one_video(seeds, "ann_films", model="ann-model")
-    seeds.video("bob_films", RUN, kling_task_id="k2", model="bob-model")
-    seeds.job("bob_films", RUN, "other", kling_task_id="k3")
+    one_video(seeds, "ann_clips", model="ann-model")
+    seeds.video("bob_clips", RUN, kling_task_id="k2", model="bob-model")
+    seeds.job("bob_clips", RUN, "other", kling_task_id="k3")
     seeds.session.commit()
     ann = as_user("ann")
     for path in ("/kling/api/videos", "/kling/api/changes?since=0"):
-        assert [card["dag_id"] for card in ann.get(path).json()["cards"]] == ["ann_films"]
-        assert ann.get(path, params={"dag_id": "bob_films", "since": 0}).json()["cards"] == []
-    assert ann.get("/kling/api/choices").json() == {"dags": ["ann_films"], "models": ["ann-model"]}
+        assert [card["dag_id"] for card in ann.get(path).json()["cards"]] == ["ann_clips"]
+        assert ann.get(path, params={"dag_id": "bob_clips", "since": 0}).json()["cards"] == []
+    assert ann.get("/kling/api/choices").json() == {"dags": ["ann_clips"], "models": ["ann-model"]}
     everything = as_user("root").get("/kling/api/videos").json()["cards"]
     assert {card["kling_task_id"] for card in everything} == {"k1", "k2", "k3"}
 
@@ -80,23 +80,23 @@ def test_a_video_is_served_whole_and_in_ranges(seeds: Seeds, as_user: As) -> Non
     one_video(seeds)
     ann = as_user("ann")
     whole = ann.get(address())
-    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, FILM, "video/mp4")
+    assert (whole.status_code, whole.content, whole.headers["content-type"]) == (200, VIDEO, "video/mp4")
     assert whole.headers["accept-ranges"] == "bytes"
     assert whole.headers["x-content-type-options"] == "nosniff"
     assert "private" in whole.headers["cache-control"]
     part = ann.get(address(), headers={"Range": "bytes=100-299"})
-    assert (part.status_code, part.content) == (206, FILM[100:300])
-    assert part.headers["content-range"] == f"bytes 100-299/{len(FILM)}"
+    assert (part.status_code, part.content) == (206, VIDEO[100:300])
+    assert part.headers["content-range"] == f"bytes 100-299/{len(VIDEO)}"
     end = ann.get(address(), headers={"Range": "bytes=-10"})
-    assert (end.status_code, end.content) == (206, FILM[-10:])
-    assert ann.get(address(), headers={"Range": f"bytes={len(FILM)}-"}).status_code == 416
+    assert (end.status_code, end.content) == (206, VIDEO[-10:])
+    assert ann.get(address(), headers={"Range": f"bytes={len(VIDEO)}-"}).status_code == 416
 
 
 @pytest.mark.parametrize("part", ["dag", "run", "task", "index", "n"])
 @pytest.mark.parametrize("dots", ["..", ".", "%2e%2e"])
 def test_dots_in_any_part_find_nothing(seeds: Seeds, as_user: As, part: str, dots: str) -> None:
     one_video(seeds)
-    values = {"dag": "ann_films", "run": RUN, "task": "video", "index": "0", "n": "0", part: dots}
+    values = {"dag": "ann_clips", "run": RUN, "task": "video", "index": "0", "n": "0", part: dots}
     for user in ("ann", "root"):
         for what in ("videos", "posters"):
             assert status_of(as_user(user), f"/kling/{what}/" + "/".join(values.values())) == 404
@@ -110,7 +110,7 @@ def test_what_was_never_recorded_is_not_found(seeds: Seeds, as_user: As) -> None
 
 
 def outside(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    """The same film, in a folder that is not allowed."""
+    """The same video, in a folder that is not allowed."""
     return moved(file, shown.parent / "hidden" / "film.mp4")
 
 
@@ -140,13 +140,13 @@ def ring_of_links(file: dict[str, Any], shown: Path) -> dict[str, Any]:
 
 def changed(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     """As long as before, so that only the bytes say it."""
-    path(file).write_bytes(FILM[:-1] + b"x")
+    path(file).write_bytes(VIDEO[:-1] + b"x")
     return file
 
 
 def changed_with_its_manifest(file: dict[str, Any], shown: Path) -> dict[str, Any]:
-    """Somebody else's film and manifest, right in themselves, under the recorded name."""
-    other = FILM[::-1]
+    """Somebody else's video and manifest, right in themselves, under the recorded name."""
+    other = VIDEO[::-1]
     path(file).write_bytes(other)
     says_whose(path(file), "k1", hashlib.sha256(other).hexdigest())
     return file
@@ -177,7 +177,7 @@ def a_folder(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     return {"file": f"file://{shown}"}
 
 
-def not_a_film(file: dict[str, Any], shown: Path) -> dict[str, Any]:
+def not_a_video(file: dict[str, Any], shown: Path) -> dict[str, Any]:
     """A page would run in the browser with the user's session."""
     return moved(file, shown / "page.html")
 
@@ -201,7 +201,7 @@ def a_zero_byte(file: dict[str, Any], shown: Path) -> dict[str, Any]:
         a_manifest_that_is_none,
         gone,
         a_folder,
-        not_a_film,
+        not_a_video,
         a_zero_byte,
     ],
     ids=lambda spoil: spoil.__name__,
@@ -209,9 +209,9 @@ def a_zero_byte(file: dict[str, Any], shown: Path) -> dict[str, Any]:
 def test_only_the_saved_file_in_an_allowed_folder_is_served(
     seeds: Seeds, settings: Path, as_user: As, spoil: Callable[..., dict[str, Any]]
 ) -> None:
-    file = seeds.saved("film.mp4", "k1", FILM)
+    file = seeds.saved("film.mp4", "k1", VIDEO)
     file = {**file, **spoil(file, settings)}
-    seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", files=[file])
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file])
     seeds.session.commit()
     answer = as_user("ann").get(address())
     assert answer.status_code == 404
@@ -219,12 +219,12 @@ def test_only_the_saved_file_in_an_allowed_folder_is_served(
 
 
 def test_a_link_within_the_allowed_folder_is_fine(seeds: Seeds, settings: Path, as_user: As) -> None:
-    file = seeds.saved("real/film.mp4", "k1", FILM)
+    file = seeds.saved("real/film.mp4", "k1", VIDEO)
     (settings / "latest").symlink_to(settings / "real")
     file["file"] = f"{settings}/latest/film.mp4"  # a bare path is a local one as well
-    seeds.video("ann_films", RUN, map_index=0, kling_task_id="k1", files=[file])
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file])
     seeds.session.commit()
-    assert as_user("ann").get(address()).content == FILM
+    assert as_user("ann").get(address()).content == VIDEO
 
 
 def test_a_file_that_changes_after_it_was_shown_is_shown_no_more(seeds: Seeds, as_user: As) -> None:
@@ -232,23 +232,23 @@ def test_a_file_that_changes_after_it_was_shown_is_shown_no_more(seeds: Seeds, a
     ann = as_user("ann")
     assert ann.get(address()).status_code == 200
     times = path(file).stat()
-    path(file).write_bytes(FILM[::-1])
+    path(file).write_bytes(VIDEO[::-1])
     os.utime(path(file), ns=(times.st_atime_ns, times.st_mtime_ns))  # same size, same time of change
     assert ann.get(address()).status_code == 404
 
 
 def test_who_may_speak_for_a_dag_is_airflows_record_alone(seeds: Seeds, as_user: As) -> None:
     """Ann's task writes into its event that it were bob's; and an event from the API has no source at all."""
-    file = seeds.saved("bob.mp4", "k1", FILM)
+    file = seeds.saved("bob.mp4", "k1", VIDEO)
     seeds.video(
-        "ann_films", RUN, map_index=0, kling_task_id="k1", files=[file], claims={"dag_id": "bob_films"}
+        "ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file], claims={"dag_id": "bob_clips"}
     )
     seeds.session.commit()
     ann, root = as_user("ann"), as_user("root")
-    assert [card["dag_id"] for card in ann.get("/kling/api/videos").json()["cards"]] == ["ann_films"]
-    assert ann.get(address(dag="bob_films")).status_code == 403
-    assert root.get(address(dag="bob_films")).status_code == 404
-    seeds.event_from_the_api("kling://ann_films/video", {"kling_task_id": "k9", "files": [file]})
+    assert [card["dag_id"] for card in ann.get("/kling/api/videos").json()["cards"]] == ["ann_clips"]
+    assert ann.get(address(dag="bob_clips")).status_code == 403
+    assert root.get(address(dag="bob_clips")).status_code == 404
+    seeds.event_from_the_api("kling://ann_clips/video", {"kling_task_id": "k9", "files": [file]})
     seeds.session.commit()
     assert [card["key"] for card in root.get("/kling/api/videos").json()["cards"]] == ["k1"]
 
@@ -257,10 +257,10 @@ def test_unsaved_videos_come_from_kling_until_the_link_dies(seeds: Seeds, as_use
     now = datetime.now(UTC)
     link = "https://v15-kling-fdl.klingai.com/v.mp4?sign=abc"
     for index, days in enumerate((10, -1)):
-        seeds.instance("ann_films", RUN, "video", index)
+        seeds.instance("ann_clips", RUN, "video", index)
         expires = (now + timedelta(days=days)).isoformat()
         seeds.video(
-            "ann_films", RUN, map_index=index, kling_task_id=f"k{index}", link=link, expires_at=expires
+            "ann_clips", RUN, map_index=index, kling_task_id=f"k{index}", link=link, expires_at=expires
         )
     seeds.session.commit()
     ann = as_user("ann")
@@ -276,10 +276,10 @@ def test_unsaved_videos_come_from_kling_until_the_link_dies(seeds: Seeds, as_use
 
 
 def test_a_link_is_followed_to_the_web_only(seeds: Seeds, as_user: As) -> None:
-    seeds.instance("ann_films", RUN, "video", 0)
+    seeds.instance("ann_clips", RUN, "video", 0)
     expires = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     seeds.video(
-        "ann_films", RUN, map_index=0, kling_task_id="k1", link="javascript:alert(1)", expires_at=expires
+        "ann_clips", RUN, map_index=0, kling_task_id="k1", link="javascript:alert(1)", expires_at=expires
     )
     seeds.session.commit()
     assert as_user("ann").get(address()).status_code == 404
@@ -288,14 +288,14 @@ def test_a_link_is_followed_to_the_web_only(seeds: Seeds, as_user: As) -> None:
 def test_a_card_says_where_its_file_is(seeds: Seeds, settings: Path, as_user: As) -> None:
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     places = {
-        "here": seeds.saved("here.mp4", "k", FILM),
+        "here": seeds.saved("here.mp4", "k", VIDEO),
         "elsewhere": {"file": "s3://bucket/film.mp4", "type": "video", "sha256": "x", "bytes": 3},
         "missing": {"file": f"{settings}/gone.mp4", "type": "video", "sha256": "x", "bytes": 3},
         "outside": {"file": "/mnt/other/film.mp4", "type": "video", "sha256": "x", "bytes": 3},
-        "changed": {**seeds.saved("changed.mp4", "k", FILM), "bytes": 3},
+        "changed": {**seeds.saved("changed.mp4", "k", VIDEO), "bytes": 3},
     }
     for index, (place, file) in enumerate(places.items()):
-        seeds.video("ann_films", RUN, map_index=index, kling_task_id=place, files=[file], expires_at=past)
+        seeds.video("ann_clips", RUN, map_index=index, kling_task_id=place, files=[file], expires_at=past)
     seeds.session.commit()
     cards = as_user("ann").get("/kling/api/videos").json()["cards"]
     found = {card["key"]: card["outputs"][0] for card in cards}
@@ -316,21 +316,21 @@ def test_without_the_setting_the_default_folder_is_shown(
     assert f"{airflow_home}/kling-videos" in detail
 
 
-def test_posters_are_pictures_beside_a_saved_video(seeds: Seeds, settings: Path, as_user: As) -> None:
-    picture = settings / "ann_films.mp4.jpg"
-    picture.write_bytes(b"\xff\xd8 picture")
-    file = one_video(seeds, file={"poster": f"file://{picture}"})
+def test_posters_are_images_beside_a_saved_video(seeds: Seeds, settings: Path, as_user: As) -> None:
+    image_file = settings / "ann_clips.mp4.jpg"
+    image_file.write_bytes(b"\xff\xd8 picture")
+    file = one_video(seeds, file={"poster": f"file://{image_file}"})
     ann = as_user("ann")
     answer = ann.get(address("posters"))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     [card] = ann.get("/kling/api/videos").json()["cards"]
-    assert ann.get(f"/kling/{card['outputs'][0]['poster']}").content == picture.read_bytes()
+    assert ann.get(f"/kling/{card['outputs'][0]['poster']}").content == image_file.read_bytes()
     manifest_of_another_task(file, settings)
     assert ann.get(address("posters")).status_code == 404
 
 
 @pytest.mark.parametrize(
-    "poster", [None, "/etc/passwd", "{shown}/ann_films.kling.json", "{shown}/sub/p.jpg", "s3://b/p.jpg"]
+    "poster", [None, "/etc/passwd", "{shown}/ann_clips.kling.json", "{shown}/sub/p.jpg", "s3://b/p.jpg"]
 )
 def test_no_other_file_is_a_poster(seeds: Seeds, settings: Path, as_user: As, poster: str | None) -> None:
     (settings / "sub").mkdir()
@@ -340,7 +340,7 @@ def test_no_other_file_is_a_poster(seeds: Seeds, settings: Path, as_user: As, po
 
 
 def test_the_browsers_part_is_served(as_user: As) -> None:
-    for name, kind in (("gallery.js", "javascript"), ("gallery.css", "css"), ("film.svg", "svg")):
+    for name, kind in (("gallery.js", "javascript"), ("gallery.css", "css"), ("video.svg", "svg")):
         answer = as_user(None).get(f"/kling/static/{name}")
         assert answer.status_code == 200
         assert kind in answer.headers["content-type"]

@@ -44,8 +44,8 @@ def test_from_prompt_file_to_card(
     (request,) = load_prompts(tmp_path)
 
     extras: dict[Any, Any] = defaultdict(lambda: SimpleNamespace(extra={}))
-    instance = Instance(dag_id="ann_films", run_id=RUN)
-    with DAG("ann_films", schedule=None):
+    instance = Instance(dag_id="ann_clips", run_id=RUN)
+    with DAG("ann_clips", schedule=None):
         operator = KlingGenerateOperator(task_id="video", request=request, destination=f"file://{settings}")
     with pytest.raises(BaseException) as deferred:
         operator.execute({**instance.context, "outlet_events": extras})
@@ -79,14 +79,14 @@ def test_from_prompt_file_to_card(
     assert (event["type"], event["prompt"]) == ("postcard", "A paper boat / drifts away")
     assert len(event["files"]) == 3
     # Card.
-    seeds.video("ann_films", RUN, kling_task_id=kling_task_id, claims=event)
+    seeds.video("ann_clips", RUN, kling_task_id=kling_task_id, claims=event)
     seeds.session.commit()
     (card,) = as_user("ann").get("/kling/api/videos").json()["cards"]
     assert (card["type"], card["prompt"]) == ("postcard", "A paper boat / drifts away")
     assert [output["kind"] for output in card["outputs"]] == ["image", "image", "audio"]
 
     # Once more: it is found, and nothing is paid.
-    again = Instance(dag_id="ann_films", run_id=RUN, try_number=2)
+    again = Instance(dag_id="ann_clips", run_id=RUN, try_number=2)
     found = operator.execute({**again.context, "outlet_events": extras})
     assert found["kling_task_id"] == kling_task_id
     assert sandbox.stats()["creates"]["made"] == 1

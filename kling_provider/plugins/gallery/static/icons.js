@@ -5,7 +5,7 @@ import { h } from "./host.js";
 
 const PATHS = {
   play: "M8 5.5v13l10.5-6.5z",
-  film: "M4 5h16v14H4z M8 5v14 M16 5v14 M4 12h16",
+  video: "M4 5h16v14H4z M8 5v14 M16 5v14 M4 12h16",
   clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18z M12 7.5V12l3 2",
   warning: "M12 4 2.8 19.5h18.4z M12 10v4.5 M12 17.2v.1",
   box: "M4 8l8-4 8 4v8l-8 4-8-4z M4 8l8 4 8-4 M12 12v8",

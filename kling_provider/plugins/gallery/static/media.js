@@ -49,7 +49,7 @@ function Waiting({ card, now }) {
   const said = `${STATES[card.state].label} for ${spoken(elapsed)}${expected ? ` of about ${spoken(expected)}` : ""}`;
   // Never full before it is done: a render may take longer than the others did.
   const progress = rendering && expected ? Math.min(0.96, elapsed / expected) : undefined;
-  return h(Notice, { icon: rendering ? "film" : "clock", tone: rendering ? "blue.fg" : "orange.fg", progress,
+  return h(Notice, { icon: rendering ? "video" : "clock", tone: rendering ? "blue.fg" : "orange.fg", progress,
     head: STATES[card.state].label },
     h(UI.Text, { fontVariantNumeric: "tabular-nums", "aria-label": said, role: "timer" }, times),
     !rendering && h(UI.Text, { mt: 1 }, "The account is at its concurrency limit; nothing is paid yet."));
@@ -57,27 +57,27 @@ function Waiting({ card, now }) {
 
 const Tag = ({ children }) => h(UI.Badge, { variant: "solid", colorPalette: "gray", size: "xs" }, children);
 
-function Film({ card, output, index, play }) {
+function Video({ card, output, index, play }) {
   const [place, seen] = useSeen();
   const [started, setStarted] = useState(false);
   const [broken, setBroken] = useState("");
-  const film = useRef(null);
+  const video = useRef(null);
   const name = title(card) + (card.outputs.length > 1 ? `, ${index + 1} of ${card.outputs.length}` : "");
   const start = () => {
     setStarted(true);
-    film.current.currentTime = 0;
+    video.current.currentTime = 0;
     // A page that was opened by a link may play only what is silent.
-    film.current.play().catch(() => {
-      film.current.muted = true;
-      film.current.play().catch(() => {});
+    video.current.play().catch(() => {
+      video.current.muted = true;
+      video.current.play().catch(() => {});
     });
   };
   useEffect(() => {
     if (play && seen) start();
   }, [play, seen]);
   useEffect(() => {
-    // The button goes; whoever pressed it is at the film's controls now.
-    if (started) film.current?.focus();
+    // The button goes; whoever pressed it is at the video's controls now.
+    if (started) video.current?.focus();
   }, [started]);
   const explain = async () => {
     // The element says nothing about the reason; the route does.
@@ -89,10 +89,10 @@ function Film({ card, output, index, play }) {
   const still = output.poster ? address(output.poster) : undefined;
   return h(Stage, { ref: place, bg: "black" },
     h("video", {
-      ref: film, "aria-label": `Video: ${name}`, controls: started, playsInline: true, loop: true, tabIndex: started ? 0 : -1,
+      ref: video, "aria-label": `Video: ${name}`, controls: started, playsInline: true, loop: true, tabIndex: started ? 0 : -1,
       preload: started ? "auto" : seen && !still ? "metadata" : "none",
       poster: seen ? still : undefined,
-      // Half a second in: the first picture of a film is often black. The address stays, or the film begins anew.
+      // Half a second in: the first frame of a video is often black. The URL stays, or the video begins anew.
       src: seen ? address(output.src) + (still ? "" : "#t=0.5") : undefined,
       onError: () => seen && explain(), onPlay: () => setStarted(true),
       style: { width: "100%", height: "100%", objectFit: "contain", display: "block" },
@@ -107,14 +107,14 @@ function Film({ card, output, index, play }) {
         h(Tag, null, card.expires_at ? `At Kling until ${day(card.expires_at)}` : "At Kling")));
 }
 
-function Picture({ card, output }) {
+function StillImage({ card, output }) {
   const [place, seen] = useSeen();
   return h(Stage, { ref: place }, seen &&
     h(UI.Image, { src: address(output.src), alt: title(card), width: "100%", height: "100%", objectFit: "contain" }));
 }
 
 const Sound = ({ card, output }) =>
-  h(Stage, null, h(UI.VStack, { height: "100%", justify: "center", px: 4, color: "fg.muted" }, h(Icon, { name: "film", size: 28 }),
+  h(Stage, null, h(UI.VStack, { height: "100%", justify: "center", px: 4, color: "fg.muted" }, h(Icon, { name: "video", size: 28 }),
     h("audio", { controls: true, preload: "none", src: address(output.src), "aria-label": `Sound: ${title(card)}`, style: { width: "100%" } })));
 
 const Address = ({ text }) => h(UI.Code, { fontSize: "xs", mt: 1, bg: "transparent", userSelect: "all", wordBreak: "break-all" }, path(text));
@@ -149,7 +149,7 @@ export function Media({ card, index, now, play }) {
   }
   const output = card.outputs?.[index];
   if (!output?.src) return h(Absent, { card, output: output ?? {} });
-  if (output.kind === "image") return h(Picture, { card, output });
+  if (output.kind === "image") return h(StillImage, { card, output });
   if (output.kind === "audio") return h(Sound, { card, output });
-  return h(Film, { key: output.src, card, output, index, play });
+  return h(Video, { key: output.src, card, output, index, play });
 }

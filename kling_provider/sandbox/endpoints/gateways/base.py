@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-What a gateway is: its routes, its ids, and how it wraps what Kling says.
+"""What a gateway is: its routes, its ids, and how it wraps what Kling says.
 
 :class:`Gateway` itself is a reseller that passes the native legacy create and read by id on, and nothing else. A further
 one says in what it differs; :mod:`kling_provider.sandbox.endpoints.gateways` lists them by ``--shape``.
@@ -93,8 +92,7 @@ class Gateway:
         return native
 
     def build_read(self, task: Task, native: Response, now: float, word: str | None = None) -> Response:
-        """
-        Build the answer to a read.
+        """Build the answer to a read.
 
         :param native: what Kling said at the gateway's last look.
         :param word: a state in the place of the gateway's own.

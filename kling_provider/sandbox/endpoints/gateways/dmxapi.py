@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-DMXAPI: the native route of 2025, and ``POST /v1/responses`` of 2026, which both makes and reads tasks.
+"""DMXAPI: the native route of 2025, and ``POST /v1/responses`` of 2026, which both makes and reads tasks.
 
 ``dmxapi``: both routes, native bodies and ids as they are. ``dmxapi-responses``: that one route and nothing else.
 ``dmxapi-2025``: the native route as its pages of May 2025 recorded it: old ids, no ``task_info``, and only the models of
@@ -68,8 +67,7 @@ class Dmxapi2025(Gateway):
     id_form = OLD
 
     def prepare_body(self, body: object) -> object:
-        """
-        Refuse models of later.
+        """Refuse models of later.
 
         :raises InvalidParameter: no channel has the model.
         """
@@ -202,8 +200,7 @@ class ResponsesRead(Endpoint):
         return [*([] if task is None else [task.list_attributes()]), {"task_id": self.asked}]
 
     def run_operation(self) -> Response:
-        """
-        Return the task in the words of its form.
+        """Return the task in the words of its form.
 
         :raises ApiError: the body is not that of the form's page, or there is no such task (1201).
         """

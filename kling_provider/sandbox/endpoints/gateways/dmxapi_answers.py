@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The answers of DMXAPI's ``POST /v1/responses``.
+"""The answers of DMXAPI's ``POST /v1/responses``.
 
 The answers to creates and the finished one of ``v3`` were printed by its pages. Not printed, and so chosen here: the
 HTTP status of a success (200), the whole of a ``bailian`` read, what a stream says of a task that has not succeeded, and
@@ -89,8 +88,7 @@ def describe_for_people(data: dict[str, Any]) -> str:
 
 
 def build_stream(text: str) -> Response:
-    """
-    Build server-sent events whose last object has the text.
+    """Build server-sent events whose last object has the text.
 
     Its status is that of the stream, so it is ``completed`` before the video is.
     """
@@ -117,8 +115,7 @@ def build_refusal(error: ApiError, model: str | None) -> Response:
 
 
 def build_accepted_error(answer: Response, *, status: int, place: str) -> Response:
-    """
-    Build the answer to an accepted create that looks like an error.
+    """Build the answer to an accepted create that looks like an error.
 
     :param place: where the usual answer is: ``beside`` the error, in its ``message`` as a text, or nowhere (``none``).
     """

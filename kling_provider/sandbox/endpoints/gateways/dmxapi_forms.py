@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-The bodies of DMXAPI's ``POST /v1/responses``: three forms, which follow from the model.
+"""The bodies of DMXAPI's ``POST /v1/responses``: three forms, which follow from the model.
 
 ``v2.6`` and ``v3`` have the legacy design's names, with ``input`` for the prompt; ``bailian`` has the words of Alibaba
 Bailian. Fields, types and values are those of DMXAPI's pages of 2026; what they do not name is refused here, since
@@ -56,8 +55,7 @@ Translate = Callable[[str, Fields], tuple[str, dict[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """
-    One of the three forms.
+    """One of the three forms.
 
     :param route: what its tasks are kept under.
     :param readers: the models that read a task, and the product that they are for; None: all.
@@ -73,8 +71,7 @@ class Form:
     translate: Translate
 
     def read_create(self, products: Mapping[str, Product], model: str, body: dict[str, Any]) -> CreateRequest:
-        """
-        Check the body of a create.
+        """Check the body of a create.
 
         :raises ApiError: the gateway or Kling refuses it, and nothing is made.
         """
@@ -183,8 +180,7 @@ def translate_bailian(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
 
 
 def check_fields(fields: Fields, known: tuple[str, ...], model: str) -> None:
-    """
-    Refuse what the model's page does not name.
+    """Refuse what the model's page does not name.
 
     :raises InvalidParameter: with the first such key.
     """
@@ -209,8 +205,7 @@ def read_seconds_text(fields: Fields, key: str, default: str) -> str:
 
 
 def read_shots(fields: Fields, key: str, seconds: int, *, text: bool) -> list[dict[str, Any]]:
-    """
-    Return one to six shots that fill the length.
+    """Return one to six shots that fill the length.
 
     :param text: their lengths are texts; else whole numbers.
     """

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Ids of gateways' own, which hold Kling's: the sandbox needs no table of them, and a restart forgets none.
+"""Ids of gateways' own, which hold Kling's: the sandbox needs no table of them, and a restart forgets none.
 
 Each has a head, characters that look random, and Kling's number; an id that was not made so is nobody's.
 """
@@ -20,8 +19,7 @@ MIXED = SMALL + SMALL[10:].upper()
 
 @dataclass(frozen=True, kw_only=True)
 class IdForm:
-    """
-    A form of ids.
+    """A form of ids.
 
     :param digits: the characters after the head.
     :param noise: how many of them look random.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Resellers of the native legacy API whose answers differ in a few fields.
+"""Resellers of the native legacy API whose answers differ in a few fields.
 
 ``cometapi``: creates have no request id, and the answers of running tasks no ``task_status_msg``; ``task_info`` is empty,
 or has a null in it (two pages, 2026).

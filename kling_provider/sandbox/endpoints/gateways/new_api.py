@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Installs of new-api before August 2026, and what descends from them, as their public source builds answers.
+"""Installs of new-api before August 2026, and what descends from them, as their public source builds answers.
 
 ``new-api``: a row of its database, ``{"code": "success", "data": {…}}``, with an id and a state of its own, times in
 seconds, and in it what Kling said at its last look.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-new-api's plugin for Kling, since August 2026: Kling's envelope with the gateway's public id in it.
+"""new-api's plugin for Kling, since August 2026: Kling's envelope with the gateway's public id in it.
 
 The whole body goes on to Kling, so external ids and callbacks reach the reseller's account, where an id can be used once.
 It has routes of the new standard, too (1.2.0), with the model in the body and flat names folded in:
@@ -57,8 +56,7 @@ class NewApiPlugin(NewApi):
                 yield "POST", path.removesuffix("/{model}"), partial(PluginCreate, product=product)
 
     def prepare_body(self, body: object) -> object:
-        """
-        Put the body over its defaults; ``model`` is as good as ``model_name``.
+        """Put the body over its defaults; ``model`` is as good as ``model_name``.
 
         :raises InvalidParameter: it names no model.
         """
@@ -97,8 +95,7 @@ class PluginCreate(StandardCreate):
         self.model = str(body.get("model") or body.get("model_name") or "")
 
     def read_create(self) -> CreateRequest:
-        """
-        Check the model and the folded body.
+        """Check the model and the folded body.
 
         :raises ApiError: the plugin or Kling refuses it (1201).
         """
@@ -132,8 +129,7 @@ class PluginRead(Endpoint):
         return [*([] if task is None else [task.list_attributes()]), {"task_id": self.asked}]
 
     def run_operation(self) -> Response:
-        """
-        Return the task as the gateway saw it at its last look.
+        """Return the task as the gateway saw it at its last look.
 
         :raises ApiError: there is no such task (1201).
         """
@@ -172,8 +168,7 @@ def fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_settings(model: str, body: dict[str, Any]) -> None:
-    """
-    Check what the plugin checks by itself.
+    """Check what the plugin checks by itself.
 
     :param body: the folded one.
     :raises InvalidParameter: no whole number of 3 to 15 seconds, or what turbo has not.

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Baidu Qianfan: a wrapper of its own round Kling's bodies, and the legacy envelope whatever the model.
+"""Baidu Qianfan: a wrapper of its own round Kling's bodies, and the legacy envelope whatever the model.
 
 Bodies are ``{model, type, model_parameters}``: ``K3.0`` and ``K3O`` with legacy parameters, ``k3.0-turbo`` with those of
 the new standard. The units are in ``usage.credits``: beside the data for turbo, inside it for the others. **A turbo task
@@ -53,8 +52,7 @@ class QianfanCreate(Create):
     """A create of any model."""
 
     def read_create(self) -> CreateRequest:
-        """
-        Check the body and what it wraps.
+        """Check the body and what it wraps.
 
         :raises ApiError: no model or type of Qianfan's, or what Kling refuses.
         """
@@ -92,8 +90,7 @@ class QianfanRead(PathRead):
     """One task in the legacy envelope."""
 
     def run_operation(self) -> Response:
-        """
-        Return the task with its price as credits.
+        """Return the task with its price as credits.
 
         :raises ApiError: there is no such task (1201).
         """

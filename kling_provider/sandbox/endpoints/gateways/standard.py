@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""
-Resellers of the new standard's creates, whose reads are not Kling's.
+"""Resellers of the new standard's creates, whose reads are not Kling's.
 
 ``aimanyi``: reads by path, ``GET {create path}/{id}`` and, for every kind, ``GET /v1/{action}/{action2}/{id}``; one
 object in the place of the array, whose word for success is the legacy ``succeed``. A create of text-to-video takes a
@@ -124,8 +123,7 @@ class PathRead(Endpoint):
         return self.app.backend.find_by_ids(self.authenticate_caller(), [self.value])
 
     def run_operation(self) -> Response:
-        """
-        Return the task as the design describes it that made it.
+        """Return the task as the design describes it that made it.
 
         :raises ApiError: there is no such task (1201).
         """
@@ -153,8 +151,7 @@ class TokenHubCreate(StandardCreate):
         self.model = str(self.load_body().get("model") or "")
 
     def read_create(self) -> CreateRequest:
-        """
-        Check the body.
+        """Check the body.
 
         :raises ApiError: no model of TokenHub's, what turbo has not, or what Kling refuses.
         """

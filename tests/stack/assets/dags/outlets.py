@@ -46,7 +46,7 @@ with DAG("outlets_forms", **SETTINGS):
         request={
             **request("from-picture"),
             "type": "image_to_video",
-            "first_frame": str(Path(__file__).parent / "prompts/pictures/kite.jpg"),
+            "first_frame": str(Path(__file__).parent / "prompts/images/kite.jpg"),
         },
         destination=PLACE,
     )
@@ -60,7 +60,7 @@ with DAG("outlets_forms", **SETTINGS):
     mapped_function.expand(name=["one", "two"])
 
     @task_group
-    def film(one):
+    def clip(one):
         submitted = KlingSubmitOperator(task_id="submit", request=one)
         rendered = KlingTaskSensor(task_id="wait", kling_task_id=submitted.output, request=one)
         saved = KlingDownloadOperator(
@@ -68,7 +68,7 @@ with DAG("outlets_forms", **SETTINGS):
         )
         submitted >> rendered >> saved
 
-    film.expand(one=[request("grouped")])
+    clip.expand(one=[request("grouped")])
 
 with DAG("outlets_refused", schedule=None):
     KlingGenerateOperator(

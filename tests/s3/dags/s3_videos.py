@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts, pictures and videos in a bucket that wants credentials: no path here is a local one."""
+"""Prompts, images and videos in a bucket that wants credentials: no path here is a local one."""
 
 from datetime import timedelta
 
@@ -10,12 +10,12 @@ from kling_provider.prompts import load_prompts
 
 RETRIES = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 
-with DAG("s3_films", schedule=None, default_args=RETRIES):
-    prompts = task(load_prompts)("s3://aws_films@films/prompts")
+with DAG("s3_videos", schedule=None, default_args=RETRIES):
+    prompts = task(load_prompts)("s3://aws_videos@films/prompts")
     KlingGenerateOperator.partial(
         task_id="video",
         pay_once_per="dag",
-        destination="s3://aws_films@films/videos",
+        destination="s3://aws_videos@films/videos",
         map_index_template="{{ task.request.name }}",
     ).expand(request=prompts)
 
@@ -24,12 +24,12 @@ with DAG("s3_by_conn_id", schedule=None, default_args=RETRIES):
         task_id="video",
         request={"name": "by-conn-id", "prompt": "A letter box in the rain", "duration": 3},
         destination="s3://films/elsewhere",
-        destination_conn_id="aws_films",
+        destination_conn_id="aws_videos",
     )
 
 with DAG("s3_no_bucket", schedule=None, default_args=RETRIES):
     KlingGenerateOperator(
         task_id="video",
         request={"prompt": "Never to be paid", "duration": 3},
-        destination="s3://aws_films@no-such-bucket/videos",
+        destination="s3://aws_videos@no-such-bucket/videos",
     )

@@ -17,7 +17,7 @@ import pytest
 from airflow.sdk import Variable
 from PIL import Image
 
-from kling_provider.api.codes import TaskState, read_answer
+from kling_provider.api.codes import TaskState, parse_response
 from kling_provider.api.dialects.reading import parse_task
 from kling_provider.api.redaction import redact_urls
 from kling_provider.exceptions import (
@@ -140,19 +140,19 @@ def test_a_finished_task_without_a_result_is_no_success(
 
 def test_the_first_frame_is_not_needed_to_deliver(start: Start, tmp_path: Path) -> None:
     """It may be a file of the worker that sent it, and another one resumes; or it is gone by then."""
-    picture = tmp_path / "frame.png"
-    Image.new("RGB", (400, 300), "red").save(picture)
+    image = tmp_path / "frame.png"
+    Image.new("RGB", (400, 300), "red").save(image)
     request = {"type": "image_to_video", "prompt": "It moves", "duration": 3, "name": "panda"}
-    how = {"request": {**request, "first_frame": str(picture)}, "destination": str(tmp_path / "videos")}
+    how = {"request": {**request, "first_frame": str(image)}, "destination": str(tmp_path / "videos")}
     sandbox, instance = start(), Instance()
     kling_task_id, kwargs = begin(generate(**how), instance, sandbox)
-    picture.unlink()
+    image.unlink()
     result = go_on(generate(**how), instance, kling_task_id, **json.loads(json.dumps(kwargs)))
     manifest = json.loads((tmp_path / "videos" / "panda.kling.json").read_text())
     assert result["kling_task_id"] == kling_task_id
     assert "(sha256 " in manifest["request"]["first_frame"]
     # The next try is given it again, and finds what is saved by the same identity.
-    Image.new("RGB", (400, 300), "red").save(picture)
+    Image.new("RGB", (400, 300), "red").save(image)
     instance.ti.try_number = 2
     assert generate(**how).execute(context(instance))["kling_task_id"] == kling_task_id
 
@@ -202,12 +202,12 @@ def test_a_failed_task_promises_a_next_attempt_only_where_one_is_made(
     with pytest.raises((KlingTaskFailedFinally, KlingModerationError)) as caught:
         again[who].execute(context(Instance("other")))
     expected = {
-        "adopt": f"says adopt: {kling_task_id}, a retry takes over the same one",
+        "adopt": f"says adopt: {kling_task_id}, a retry adopts the same task",
         "own id": "Choose another external_task_id",
         "sensor": "Clear the task that submitted it",
     }
     assert expected[who] in str(caught.value)
-    assert "A clear makes the next attempt" not in str(caught.value)
+    assert "A clear of this task makes the next attempt" not in str(caught.value)
     assert "The retry" not in str(caught.value)
     assert made(sandbox) == 1
 
@@ -292,14 +292,14 @@ def test_a_connection_in_a_path_is_no_secret() -> None:
 def test_an_id_beside_the_data_is_the_paid_task(data: Any) -> None:
     """Some gateways write it at the top (kling-api.md section 11); at them a lost id stops every retry."""
     body = {"code": 0, "message": "SUCCEED", "request_id": "r", "task_id": "77", "data": data}
-    answer = read_answer(200, {}, json.dumps(body).encode())
+    answer = parse_response(200, {}, json.dumps(body).encode())
     assert answer.ok
-    assert parse_task(answer.data, lax_words=True).kling_task_id == "77"
+    assert parse_task(answer.data, accepts_gateway_statuses=True).kling_task_id == "77"
 
 
 def test_an_id_within_the_data_comes_first() -> None:
     body = {"code": 0, "task_id": "outside", "data": {"task_id": "inside"}}
-    assert parse_task(read_answer(200, {}, json.dumps(body).encode()).data).kling_task_id == "inside"
+    assert parse_task(parse_response(200, {}, json.dumps(body).encode()).data).kling_task_id == "inside"
 
 
 @pytest.mark.parametrize("try_number", [1, 2])
@@ -343,7 +343,7 @@ def test_a_read_that_fails_does_not_tell_the_gallery_that_there_is_no_task(
         (502, {"code": 5000, "message": "late", "data": {"task_id": "77"}}),
     ],
 )
-def test_a_doubtful_answer_that_names_a_task_is_not_forgotten(
+def test_an_ambiguous_answer_that_names_a_task_is_not_forgotten(
     status: int, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No code proves that nothing was made beside an id; and whoever is stopped is told the id."""
@@ -385,7 +385,7 @@ def test_the_next_run_adopts_what_a_run_paid_and_did_not_save(
     assert made(sandbox) == 1
 
 
-def test_the_next_run_stops_where_a_run_left_doubt(
+def test_the_next_run_stops_where_a_run_left_an_ambiguous_call(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
     sandbox = start("gateway")
@@ -400,7 +400,7 @@ def test_the_next_run_stops_where_a_run_left_doubt(
 def test_a_changed_prompt_at_the_same_place_is_a_new_video(
     start: Start, tmp_path: Path, variables: dict[str, Any]
 ) -> None:
-    """A clear after a file was changed: what is known by identity leaves no doubt."""
+    """A clear after a file was changed: what is known by identity is not ambiguous."""
     sandbox, instance = start("gateway"), Instance()
     how = {"destination": str(tmp_path), "pay_once_per": "dag", "filename": "{name}-{take}"}
     kling_task_id, kwargs = begin(generate(**how), instance, sandbox)

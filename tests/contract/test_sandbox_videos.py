@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Films are real: codec, length, size, sound, movement. Links are signed, and end."""
+"""Videos are real: codec, length, size, sound, movement. Links are signed, and end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def looked_at(data: bytes) -> dict[str, Any]:
         ("kling-4.0-flash", {"duration": 3, "aspect_ratio": "21:9"}, (1680, 720), True),
     ],
 )
-def test_a_film_is_what_was_asked(
+def test_a_video_is_what_was_asked(
     client: Client, model: str, settings: dict[str, Any], size: tuple[int, int], sound: bool
 ) -> None:
     facts = looked_at(fetched(client.finished(model=model, **settings)).content)
@@ -68,7 +68,7 @@ def test_a_film_is_what_was_asked(
     assert facts["moves"]
 
 
-def test_4k(client: Client) -> None:
+def test_the_size_of_each_resolution(client: Client) -> None:
     from kling_provider.sandbox.media.video import compute_size
 
     assert compute_size("4k", "16:9", None) == (3840, 2160)
@@ -95,13 +95,13 @@ def test_a_first_frame_gives_the_shape(client: Client, kind: str) -> None:
     assert (facts["size"], facts["moves"]) == ((720, 1080), True)
 
 
-def test_the_sample_picture(client: Client) -> None:
+def test_the_sample_image(client: Client) -> None:
     answer = requests.get(f"{client.sandbox.url}/_sandbox/image.png?w=320&h=300", timeout=TIMEOUT)
     assert answer.headers["Content-Type"] == "image/png"
     assert answer.content.startswith(b"\x89PNG")
 
 
-def test_two_films_of_one_prompt_differ_and_one_film_stays_the_same(client: Client) -> None:
+def test_two_videos_of_one_prompt_differ_and_one_video_stays_the_same(client: Client) -> None:
     first, second = client.finished(duration=3), client.finished(duration=3)
     assert fetched(first).content == fetched(first).content != fetched(second).content
 
@@ -119,7 +119,7 @@ def test_two_fetches_at_once_render_once(client: Client) -> None:
     assert client.sandbox.stats()["files_rendered"] == before + 1
 
 
-def test_reads_are_answered_while_a_film_renders(client: Client) -> None:
+def test_reads_are_answered_while_a_video_renders(client: Client) -> None:
     task = client.finished(duration=3, resolution="1080p")
     rendering = threading.Thread(target=fetched, args=(task,))
     rendering.start()
@@ -130,7 +130,7 @@ def test_reads_are_answered_while_a_film_renders(client: Client) -> None:
     assert answered > 5
 
 
-def test_ranges(client: Client) -> None:
+def test_ranges_of_a_video_are_served(client: Client) -> None:
     task = client.finished(duration=3)
     whole = fetched(task)
     size = len(whole.content)
@@ -168,8 +168,8 @@ def test_links_are_signed_and_end(client: Client) -> None:
 
 def test_a_watermark_only_where_it_was_asked(client: Client) -> None:
     task = client.finished(duration=3, options={"watermark_info": {"enabled": True}})
-    film = task["outputs"][0]
-    marked = requests.get(film["watermark_url"], timeout=TIMEOUT)
+    output = task["outputs"][0]
+    marked = requests.get(output["watermark_url"], timeout=TIMEOUT)
     assert marked.content != fetched(task).content
     assert "watermark_url" not in client.finished(duration=3)["outputs"][0]
 

@@ -66,7 +66,7 @@ def read(stack: AirflowStack) -> Iterator[Read]:
 
 
 @pytest.mark.parametrize("dag_id", [name for name in DAG_IDS if name != "docs_max_units"])
-def test_it_runs(read: Read, dag_id: str) -> None:
+def test_every_documented_dag_runs(read: Read, dag_id: str) -> None:
     assert read.state(dag_id) == "success", read.states(dag_id)
 
 

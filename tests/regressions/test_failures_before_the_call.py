@@ -94,7 +94,7 @@ EXTRAS = st.fixed_dictionaries(
 
 @given(EXTRAS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_the_extras_hold_nothing_is_left_in_doubt(
+def test_whatever_the_extras_hold_nothing_is_left_ambiguous(
     gateway: Sandbox, monkeypatch: pytest.MonkeyPatch, extras: dict[str, Any]
 ) -> None:
     """Either the call arrives, or the error proves that it did not: then the mended task sends it."""

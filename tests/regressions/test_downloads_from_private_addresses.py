@@ -30,7 +30,7 @@ class Neighbour:
 
     def __init__(self, address: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None) -> None:
         self.came = 0
-        self.film = b""
+        self.video = b""
         self.location: str | None = None
         outer = self
 
@@ -40,7 +40,7 @@ class Neighbour:
                 self.send_response(302 if outer.location else 200)
                 if outer.location:
                     self.send_header("Location", outer.location)
-                body = b"" if outer.location else outer.film
+                body = b"" if outer.location else outer.video
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Content-Type", "video/mp4")
                 self.end_headers()
@@ -95,11 +95,11 @@ def finished(sandbox: Sandbox, link: str | None) -> tuple[str, bytes]:
     told = requests.get(
         f"{sandbox.url}/tasks", {"task_ids": kling_task_id}, headers=headers, timeout=30
     ).json()
-    film = requests.get(told["data"][0]["outputs"][0]["url"], timeout=30).content
+    video = requests.get(told["data"][0]["outputs"][0]["url"], timeout=30).content
     if link is not None:
         outputs = [{"type": "video", "id": "o1", "url": link, "duration": "3.0"}]
         sandbox.set_faults([{"kind": "outputs", "outputs": outputs}])
-    return str(kling_task_id), film
+    return str(kling_task_id), video
 
 
 def save(kling_task_id: str, folder: Path) -> Any:
@@ -121,7 +121,7 @@ def test_a_name_that_means_a_private_address(
     neighbour = Neighbour(address)
     try:
         names["videos.example"] = address
-        kling_task_id, neighbour.film = finished(sandbox, f"http://videos.example:{neighbour.port}/v.mp4")
+        kling_task_id, neighbour.video = finished(sandbox, f"http://videos.example:{neighbour.port}/v.mp4")
         assert_refused(save(kling_task_id, tmp_path), neighbour, "videos.example")
     finally:
         neighbour.close()
@@ -130,7 +130,7 @@ def test_a_name_that_means_a_private_address(
 def test_an_address_that_the_link_names_itself(sandbox: Sandbox, tmp_path: Path) -> None:
     neighbour = Neighbour("127.0.0.2")
     try:
-        kling_task_id, neighbour.film = finished(sandbox, f"http://127.0.0.2:{neighbour.port}/v.mp4")
+        kling_task_id, neighbour.video = finished(sandbox, f"http://127.0.0.2:{neighbour.port}/v.mp4")
         assert_refused(save(kling_task_id, tmp_path), neighbour, "127.0.0.2")
     finally:
         neighbour.close()
@@ -144,17 +144,17 @@ def test_a_redirect_to_a_private_address(
     sender = Neighbour()
     try:
         sender.location = f"http://metadata.example:{neighbour.port}/latest"
-        kling_task_id, neighbour.film = finished(sandbox, f"http://127.0.0.1:{sender.port}/v.mp4")
+        kling_task_id, neighbour.video = finished(sandbox, f"http://127.0.0.1:{sender.port}/v.mp4")
         assert_refused(save(kling_task_id, tmp_path), neighbour, "metadata.example")
     finally:
         sender.close()
 
 
 def test_the_connections_own_host_may_be_private(sandbox: Sandbox, tmp_path: Path) -> None:
-    kling_task_id, film = finished(sandbox, None)
+    kling_task_id, video = finished(sandbox, None)
     result = save(kling_task_id, tmp_path)
     assert isinstance(result, dict), result
-    assert Path(result["outputs"][0]["file"].removeprefix("file://")).read_bytes() == film
+    assert Path(result["outputs"][0]["file"].removeprefix("file://")).read_bytes() == video
 
 
 def certificate(folder: Path) -> Path:
@@ -197,7 +197,7 @@ def test_a_redirect_that_gives_up_encryption(
     sender = Neighbour(tls=tls)
     try:
         sender.location = f"http://127.0.0.1:{neighbour.port}/v.mp4"
-        kling_task_id, neighbour.film = finished(sandbox, f"https://127.0.0.1:{sender.port}/v.mp4")
+        kling_task_id, neighbour.video = finished(sandbox, f"https://127.0.0.1:{sender.port}/v.mp4")
         connection = {
             "conn_type": "kling",
             "host": sandbox.url,

@@ -20,11 +20,11 @@ from tests.contract.sandbox_client import png
 from tests.regressions.outcomes import RED_PANDA, connected, creates, outcome_of
 from tests.unit.instance import Instance
 
-PICTURE = base64.b64encode(png(320, 320)).decode()
+IMAGE = base64.b64encode(png(320, 320)).decode()
 REQUESTS: list[dict[str, Any]] = [
     {"prompt": "A red panda brews tea", "duration": 3},
     {"prompt": "一只小熊猫在泡茶", "duration": 5, "name": "tea", "take": 2},
-    {"type": "image_to_video", "prompt": "It drifts away", "first_frame": PICTURE},
+    {"type": "image_to_video", "prompt": "It drifts away", "first_frame": IMAGE},
 ]
 
 

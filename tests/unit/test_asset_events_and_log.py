@@ -150,13 +150,13 @@ def test_a_plan_is_no_event(sandbox: Sandbox, dag: DAG) -> None:
 def test_the_log_folds_request_and_result(
     sandbox: Sandbox, dag: DAG, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    picture = tmp_path / "panda.png"
-    Image.new("RGB", (400, 300), "red").save(picture)
+    image_file = tmp_path / "panda.png"
+    Image.new("RGB", (400, 300), "red").save(image_file)
     request = {
         "type": "image_to_video",
         "prompt": "It moves",
         "duration": 3,
-        "image": str(picture),
+        "image": str(image_file),
         "callback_url": "https://hooks.example/kling?token=s3cr3t",
     }
     with caplog.at_level(logging.INFO):
@@ -165,18 +165,18 @@ def test_the_log_folds_request_and_result(
     start, end = lines.index("::group::Request"), lines.index("::endgroup::")
     [shown] = lines[start + 1 : end]
     assert shown.startswith(f"POST {sandbox.url}/image-to-video/kling-3.0\n{{")
-    assert f"{picture} (sha256 " in shown
+    assert f"{image_file} (sha256 " in shown
     assert '"callback_url": "https://hooks.example"' in shown
     assert "s3cr3t" not in caplog.text
-    assert "iVBOR" not in caplog.text  # the picture's base64
+    assert "iVBOR" not in caplog.text  # the image's base64
 
 
 def test_the_plan_of_a_legacy_spelling_shows_no_bytes(sandbox: Sandbox, dag: DAG, tmp_path: Path) -> None:
-    picture = tmp_path / "panda.png"
-    Image.new("RGB", (400, 300), "red").save(picture)
-    request = {"type": "image_to_video", "prompt": "It moves", "image": str(picture)}
+    image_file = tmp_path / "panda.png"
+    Image.new("RGB", (400, 300), "red").save(image_file)
+    request = {"type": "image_to_video", "prompt": "It moves", "image": str(image_file)}
     plan, _, _ = run(KlingSubmitOperator(task_id="submit", request=request, plan_only=True))
-    assert f"{picture} (sha256 " in json.dumps(plan["http"])
+    assert f"{image_file} (sha256 " in json.dumps(plan["http"])
 
 
 def test_the_storage_tab_says_where_the_job_stands(sandbox: Sandbox, dag: DAG) -> None:

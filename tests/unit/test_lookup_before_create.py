@@ -37,6 +37,6 @@ def test_a_first_try_sends_first_and_a_second_one_looks(sandbox: Sandbox) -> Non
 
 
 def test_an_instance_that_a_cleared_run_has_got_looks_first(sandbox: Sandbox) -> None:
-    """A file was inserted and the run cleared: the film of map index 3 stands at 4 now, in its first try."""
+    """A file was inserted and the run cleared: the video of map index 3 stands at 4 now, in its first try."""
     first = submitted(sandbox, Instance(map_index=3))
     assert submitted(sandbox, Instance(map_index=4, clear_number=1)) == first

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An HTTP answer -> what happened: the vendor's whole table, gateways, and whatever else may come."""
+"""An HTTP response -> what happened: the vendor's whole table, gateways, and whatever else may come."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_provider.api.codes import Answer, Kind, TaskState, read_answer
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState, parse_response
 from kling_provider.exceptions import (
     KlingAuthError,
     KlingBalanceError,
@@ -21,40 +21,42 @@ from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
     KlingServerError,
-    error_for,
 )
+from kling_provider.hooks.response_errors import error_for
 
 #: The vendor's error page, written down once more: HTTP status, code, kind, exception, what its text advises.
-TABLE: list[tuple[int, int, Kind, type[KlingError], str]] = [
-    (401, 1000, Kind.AUTH, KlingAuthError, "Check the key"),
-    (401, 1001, Kind.AUTH, KlingAuthError, "put the API key there"),
-    (401, 1002, Kind.AUTH, KlingAuthError, "belongs to this region"),
-    (401, 1003, Kind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
-    (401, 1004, Kind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
-    (429, 1100, Kind.BALANCE, KlingBalanceError, "suspended"),
-    (429, 1101, Kind.BALANCE, KlingBalanceError, "top up"),
-    (429, 1102, Kind.BALANCE, KlingBalanceError, "top up"),
-    (403, 1103, Kind.AUTH, KlingAuthError, "open it in Kling's console"),
-    (400, 1200, Kind.INVALID, KlingRequestError, "Change the request"),
-    (400, 1201, Kind.INVALID, KlingRequestError, "Change the request"),
-    (404, 1202, Kind.INVALID, KlingRequestError, "host and api"),
-    (404, 1203, Kind.INVALID, KlingRequestError, "Check model and type"),
-    (400, 1300, Kind.MODERATION, KlingModerationError, "Change the prompt"),
-    (400, 1301, Kind.MODERATION, KlingModerationError, "Change the prompt"),
-    (429, 1302, Kind.RATE_LIMIT, KlingRateLimitError, "after a pause"),
-    (429, 1303, Kind.NO_SLOT, KlingConcurrencyError, "when one of its tasks has ended"),
-    (429, 1304, Kind.AUTH, KlingAuthError, "IP list"),
-    (500, 5000, Kind.SERVER, KlingServerError, "may exist"),
-    (503, 5001, Kind.SERVER, KlingServerError, "may exist"),
-    (504, 5002, Kind.SERVER, KlingServerError, "may exist"),
+TABLE: list[tuple[int, int, ErrorKind, type[KlingError], str]] = [
+    (401, 1000, ErrorKind.AUTH, KlingAuthError, "Check the key"),
+    (401, 1001, ErrorKind.AUTH, KlingAuthError, "password must be the API key"),
+    (401, 1002, ErrorKind.AUTH, KlingAuthError, "a key of this region"),
+    (401, 1003, ErrorKind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
+    (401, 1004, ErrorKind.TOKEN_TIME, KlingAuthError, "clock of this machine"),
+    (429, 1100, ErrorKind.BALANCE, KlingBalanceError, "suspended"),
+    (429, 1101, ErrorKind.BALANCE, KlingBalanceError, "top up"),
+    (429, 1102, ErrorKind.BALANCE, KlingBalanceError, "top up"),
+    (403, 1103, ErrorKind.AUTH, KlingAuthError, "ask for it in Kling's console"),
+    (400, 1200, ErrorKind.INVALID, KlingRequestError, "Change the request"),
+    (400, 1201, ErrorKind.INVALID, KlingRequestError, "Change the request"),
+    (404, 1202, ErrorKind.INVALID, KlingRequestError, "host and api"),
+    (404, 1203, ErrorKind.INVALID, KlingRequestError, "Check model and type"),
+    (400, 1300, ErrorKind.MODERATION, KlingModerationError, "Change the prompt"),
+    (400, 1301, ErrorKind.MODERATION, KlingModerationError, "Change the prompt"),
+    (429, 1302, ErrorKind.RATE_LIMIT, KlingRateLimitError, "after a pause"),
+    (429, 1303, ErrorKind.CONCURRENCY_LIMIT, KlingConcurrencyError, "when one of its tasks has ended"),
+    (429, 1304, ErrorKind.AUTH, KlingAuthError, "IP list"),
+    (500, 5000, ErrorKind.SERVER, KlingServerError, "may exist"),
+    (503, 5001, ErrorKind.SERVER, KlingServerError, "may exist"),
+    (504, 5002, ErrorKind.SERVER, KlingServerError, "may exist"),
 ]
 PASSING = (KlingRateLimitError, KlingConcurrencyError, KlingServerError)
 NOTHING_MADE = "Nothing was made, nothing is billed."
 MAY_EXIST = "A task may exist at Kling and may be billed."
 
 
-def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Answer:
-    return read_answer(status, headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode())
+def answer(status: int, body: Any, headers: dict[str, str] | None = None) -> ApiResponse:
+    return parse_response(
+        status, headers or {}, body if isinstance(body, bytes) else json.dumps(body).encode()
+    )
 
 
 def kling(code: Any, message: str = "said") -> dict[str, Any]:
@@ -69,10 +71,10 @@ def wrapped(code: Any, message: str = "said") -> dict[str, Any]:
 @pytest.mark.parametrize("spelt", [int, str, lambda code: f" {code} "])
 @pytest.mark.parametrize(("status", "code", "kind", "raised", "advice"), TABLE)
 def test_the_vendors_table(
-    status: int, code: int, kind: Kind, raised: type[KlingError], advice: str, spelt: Any
+    status: int, code: int, kind: ErrorKind, raised: type[KlingError], advice: str, spelt: Any
 ) -> None:
     found = answer(status, kling(spelt(code)))
-    state = TaskState.MAY_EXIST if kind is Kind.SERVER else TaskState.NONE
+    state = TaskState.MAY_EXIST if kind is ErrorKind.SERVER else TaskState.NONE
     assert (found.kind, found.code, found.message, found.request_id) == (kind, code, "said", "r-1")
     assert (found.ok, found.task_state) == (False, state)
 
@@ -82,14 +84,14 @@ def test_the_vendors_table(
     assert isinstance(error, AirflowFailException) is (raised not in PASSING)
     text = str(error)
     assert text.startswith(f"Could not create a video at host: said (code {code}). ")
-    assert text.endswith(MAY_EXIST if kind is Kind.SERVER else NOTHING_MADE)
+    assert text.endswith(MAY_EXIST if kind is ErrorKind.SERVER else NOTHING_MADE)
     assert advice in text
     assert "\n" not in text
 
 
 @pytest.mark.parametrize(("status", "code", "kind", "raised", "advice"), TABLE)
 def test_a_failed_read_says_nothing_about_tasks_and_money(
-    status: int, code: int, kind: Kind, raised: type[KlingError], advice: str
+    status: int, code: int, kind: ErrorKind, raised: type[KlingError], advice: str
 ) -> None:
     error = error_for(answer(status, kling(code)), "read task 1 at host")
     assert type(error) is raised
@@ -100,7 +102,7 @@ def test_a_failed_read_says_nothing_about_tasks_and_money(
 @pytest.mark.parametrize(("_", "code", "kind", "raised", "advice"), TABLE)
 @pytest.mark.parametrize("status", [200, 201, 307, 400, 408, 429, 500, 502])
 def test_klings_code_decides_whatever_the_status_around_it(
-    status: int, _: int, code: int, kind: Kind, raised: type[KlingError], advice: str
+    status: int, _: int, code: int, kind: ErrorKind, raised: type[KlingError], advice: str
 ) -> None:
     """5000 to 5002 prove nothing under any status; every other code of the table is Kling's refusal."""
     for body in (
@@ -111,7 +113,7 @@ def test_klings_code_decides_whatever_the_status_around_it(
     ):
         found = answer(status, body)
         assert (found.kind, found.code, found.message, found.request_id) == (kind, code, "said", "r-1")
-        assert found.task_state is (TaskState.MAY_EXIST if kind is Kind.SERVER else TaskState.NONE)
+        assert found.task_state is (TaskState.MAY_EXIST if kind is ErrorKind.SERVER else TaskState.NONE)
 
 
 SUCCESS = {"code": 0, "message": "SUCCEED", "request_id": "r", "data": {"task_id": "1"}}
@@ -131,7 +133,7 @@ SUCCESS = {"code": 0, "message": "SUCCEED", "request_id": "r", "data": {"task_id
     ],
 )
 @pytest.mark.parametrize("status", [200, 201, 202])
-def test_success(status: int, body: dict[str, Any]) -> None:
+def test_a_success_in_every_form(status: int, body: dict[str, Any]) -> None:
     found = answer(status, body)
     assert found.ok
     assert found.data == body.get("data", body)
@@ -141,65 +143,65 @@ def test_success(status: int, body: dict[str, Any]) -> None:
     ("status", "body", "kind", "state", "message"),
     [
         # Nobody's code: 401, 403, 404, 405 prove that nothing was made, whoever says so.
-        (401, {"error": {"message": "Invalid token", "type": "x"}}, Kind.AUTH, "none", "Invalid token"),
-        (401, b"<html><title>401 Unauthorized</title></html>", Kind.AUTH, "none", "401 Unauthorized"),
-        (403, {"error": "quota"}, Kind.AUTH, "none", "quota"),
+        (401, {"error": {"message": "Invalid token", "type": "x"}}, ErrorKind.AUTH, "none", "Invalid token"),
+        (401, b"<html><title>401 Unauthorized</title></html>", ErrorKind.AUTH, "none", "401 Unauthorized"),
+        (403, {"error": "quota"}, ErrorKind.AUTH, "none", "quota"),
         (
             404,
             {"error": {"message": "Invalid URL (POST /x)", "code": ""}},
-            Kind.INVALID,
+            ErrorKind.INVALID,
             "none",
             "Invalid URL (POST /x)",
         ),
         (
             404,
             b"<html>\n<head><title>404 Not Found</title></head></html>",
-            Kind.INVALID,
+            ErrorKind.INVALID,
             "none",
             "404 Not Found",
         ),
-        (405, b"", Kind.INVALID, "none", ""),
+        (405, b"", ErrorKind.INVALID, "none", ""),
         # So do a wrong request, a limit, and a quota.
-        (400, {"code": "fail_to_fetch_task", "message": "m"}, Kind.REFUSED, "none", "m"),
-        (400, {"code": 1999, "message": "m"}, Kind.REFUSED, "none", "m"),
-        (400, b"Bad Request", Kind.REFUSED, "none", "Bad Request"),
-        (402, {"error": {"message": "pay"}}, Kind.BALANCE, "none", "pay"),
-        (413, b"<html><title>413 Request Entity Too Large</title>", Kind.REFUSED, "none", None),
-        (415, b"", Kind.REFUSED, "none", ""),
-        (422, {"detail": "no"}, Kind.REFUSED, "none", ""),
-        (301, b"", Kind.REFUSED, "none", "the host answered with a redirect, which is never followed"),
+        (400, {"code": "fail_to_fetch_task", "message": "m"}, ErrorKind.REFUSED, "none", "m"),
+        (400, {"code": 1999, "message": "m"}, ErrorKind.REFUSED, "none", "m"),
+        (400, b"Bad Request", ErrorKind.REFUSED, "none", "Bad Request"),
+        (402, {"error": {"message": "pay"}}, ErrorKind.BALANCE, "none", "pay"),
+        (413, b"<html><title>413 Request Entity Too Large</title>", ErrorKind.REFUSED, "none", None),
+        (415, b"", ErrorKind.REFUSED, "none", ""),
+        (422, {"detail": "no"}, ErrorKind.REFUSED, "none", ""),
+        (301, b"", ErrorKind.REFUSED, "none", "the host answered with a redirect, which is not followed"),
         # Everything else without a code of the table proves nothing.
-        (400, SUCCESS, Kind.UNREADABLE, "may_exist", "SUCCEED"),
-        (400, json.dumps(SUCCESS).encode()[:-9], Kind.UNREADABLE, "may_exist", None),
-        (408, b"<html>Request Timeout</html>", Kind.UNREADABLE, "may_exist", "Request Timeout"),
-        (408, {"code": "timeout"}, Kind.UNREADABLE, "may_exist", ""),
-        (409, {"code": "conflict"}, Kind.UNREADABLE, "may_exist", ""),
-        (500, SUCCESS, Kind.SERVER, "may_exist", "SUCCEED"),
+        (400, SUCCESS, ErrorKind.UNREADABLE, "may_exist", "SUCCEED"),
+        (400, json.dumps(SUCCESS).encode()[:-9], ErrorKind.UNREADABLE, "may_exist", None),
+        (408, b"<html>Request Timeout</html>", ErrorKind.UNREADABLE, "may_exist", "Request Timeout"),
+        (408, {"code": "timeout"}, ErrorKind.UNREADABLE, "may_exist", ""),
+        (409, {"code": "conflict"}, ErrorKind.UNREADABLE, "may_exist", ""),
+        (500, SUCCESS, ErrorKind.SERVER, "may_exist", "SUCCEED"),
         (
             502,
             b"<html><head><title>502 Bad Gateway</title></head></html>",
-            Kind.UNREADABLE,
+            ErrorKind.UNREADABLE,
             "may_exist",
             "502 Bad Gateway",
         ),
-        (503, {"msg": "busy"}, Kind.SERVER, "may_exist", "busy"),
-        (303, b"", Kind.UNREADABLE, "may_exist", None),
-        (307, SUCCESS, Kind.UNREADABLE, "may_exist", None),
-        (200, b"", Kind.UNREADABLE, "may_exist", ""),
-        (200, b"<html>Welcome</html>", Kind.UNREADABLE, "may_exist", "Welcome"),
-        (200, json.dumps(SUCCESS).encode()[:-9], Kind.UNREADABLE, "may_exist", None),
-        (200, b"\xff\xfe\x00", Kind.UNREADABLE, "may_exist", None),
-        (200, b"[" * 100_000, Kind.UNREADABLE, "may_exist", None),
-        (200, b"null", Kind.UNREADABLE, "may_exist", "null"),
-        (200, [SUCCESS], Kind.UNREADABLE, "may_exist", None),
-        (200, {"code": "fail", "message": "m"}, Kind.UNREADABLE, "may_exist", "m"),
-        (200, {"error": {"message": "no channel"}}, Kind.UNREADABLE, "may_exist", "no channel"),
-        (200, {"code": True, "message": "m"}, Kind.UNREADABLE, "may_exist", "m"),
-        (200, {}, Kind.UNREADABLE, "may_exist", ""),
+        (503, {"msg": "busy"}, ErrorKind.SERVER, "may_exist", "busy"),
+        (303, b"", ErrorKind.UNREADABLE, "may_exist", None),
+        (307, SUCCESS, ErrorKind.UNREADABLE, "may_exist", None),
+        (200, b"", ErrorKind.UNREADABLE, "may_exist", ""),
+        (200, b"<html>Welcome</html>", ErrorKind.UNREADABLE, "may_exist", "Welcome"),
+        (200, json.dumps(SUCCESS).encode()[:-9], ErrorKind.UNREADABLE, "may_exist", None),
+        (200, b"\xff\xfe\x00", ErrorKind.UNREADABLE, "may_exist", None),
+        (200, b"[" * 100_000, ErrorKind.UNREADABLE, "may_exist", None),
+        (200, b"null", ErrorKind.UNREADABLE, "may_exist", "null"),
+        (200, [SUCCESS], ErrorKind.UNREADABLE, "may_exist", None),
+        (200, {"code": "fail", "message": "m"}, ErrorKind.UNREADABLE, "may_exist", "m"),
+        (200, {"error": {"message": "no channel"}}, ErrorKind.UNREADABLE, "may_exist", "no channel"),
+        (200, {"code": True, "message": "m"}, ErrorKind.UNREADABLE, "may_exist", "m"),
+        (200, {}, ErrorKind.UNREADABLE, "may_exist", ""),
     ],
 )
 def test_what_is_not_klings_envelope(
-    status: int, body: Any, kind: Kind, state: str, message: str | None
+    status: int, body: Any, kind: ErrorKind, state: str, message: str | None
 ) -> None:
     found = answer(status, body)
     assert (found.kind, found.task_state) == (kind, TaskState(state))
@@ -246,7 +248,7 @@ FORMS: dict[str, Any] = {
     "gateway words": {"code": "fail_to_fetch_task", "message": "upstream said no", "data": None},
     "text": b"upstream connect error",
 }
-REFUSALS_NESTED = [row for row in TABLE if row[2] is not Kind.SERVER]
+REFUSALS_NESTED = [row for row in TABLE if row[2] is not ErrorKind.SERVER]
 NAMES_TASK: list[Any] = [
     {"code": "fail_to_fetch_task", "message": json.dumps(SUCCESS), "data": None},
     {"error": {"message": "too slow"}, "task_id": "task_1"},
@@ -288,7 +290,7 @@ def test_a_body_that_was_cut_proves_nothing_under_any_status(status: int) -> Non
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize(("_", "code", "kind", "raised", "advice"), REFUSALS_NESTED)
 def test_klings_refusal_in_a_wrapper_is_klings_refusal(
-    _: int, code: int, kind: Kind, raised: type[KlingError], advice: str, status: int
+    _: int, code: int, kind: ErrorKind, raised: type[KlingError], advice: str, status: int
 ) -> None:
     found = answer(status, wrapped(code, "its reason"))
     assert (found.kind, found.task_state) == (kind, TaskState.NONE)
@@ -486,7 +488,7 @@ def succeeded(status: int, body: bytes) -> bool:
 def test_nothing_raises_and_nothing_but_a_success_is_one(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
-    found = read_answer(status, headers, body)
+    found = parse_response(status, headers, body)
     assert found.ok == succeeded(status, body)
     assert isinstance(found.message, str)
     assert found.request_id is None or isinstance(found.request_id, str)

@@ -41,13 +41,16 @@ GATEWAY_WORDS = {
 @pytest.mark.parametrize("lax", [False, True])
 @pytest.mark.parametrize("word", KLINGS_WORDS)
 def test_klings_words_count_on_both_surfaces(name: str, lax: bool, word: str) -> None:
-    read = parse_task({"id": "1", name: word}, lax_words=lax)
+    read = parse_task({"id": "1", name: word}, accepts_gateway_statuses=lax)
     assert (read.status, read.status_word) == (KLINGS_WORDS[word], word)
 
 
 @pytest.mark.parametrize("word", GATEWAY_WORDS)
 def test_other_words_and_cases_count_at_gateways_only(word: str) -> None:
-    assert parse_task({"task_id": "1", "status": word}, lax_words=True).status is GATEWAY_WORDS[word]
+    assert (
+        parse_task({"task_id": "1", "status": word}, accepts_gateway_statuses=True).status
+        is GATEWAY_WORDS[word]
+    )
     assert parse_task({"task_id": "1", "status": word}).status is TaskStatus.UNKNOWN
 
 
@@ -56,7 +59,7 @@ def test_other_words_and_cases_count_at_gateways_only(word: str) -> None:
 @example("sUcCeEd", False)
 @example("", True)
 def test_a_word_that_nobody_documents_is_never_success_and_never_running(word: Any, lax: bool) -> None:
-    read = parse_task({"id": "1", "status": word}, lax_words=lax)
+    read = parse_task({"id": "1", "status": word}, accepts_gateway_statuses=lax)
     known = KLINGS_WORDS | ({word.lower(): status for word, status in GATEWAY_WORDS.items()} if lax else {})
     asked = str(word).strip().lower() if lax else str(word)
     assert read.status is known.get(asked, TaskStatus.UNKNOWN)
@@ -120,7 +123,7 @@ def test_a_gateway_with_seconds_nulls_and_empty_ids() -> None:
             "created_at": 1764235825,
             "updated_at": 1764236054,
         },
-        lax_words=True,
+        accepts_gateway_statuses=True,
     )
     assert read.outputs == (Output("video", None, "https://x/v.mp4", None, 5.0),)
     assert read.outputs[0].url == "https://x/v.mp4"
@@ -145,7 +148,7 @@ def test_new_api_nests_the_native_answer() -> None:
             "progress": "100%",
             "data": {"code": 0, "message": "SUCCEED", "data": NATIVE},
         },
-        lax_words=True,
+        accepts_gateway_statuses=True,
     )
     assert (read.kling_task_id, read.status) == ("task_9", TaskStatus.SUCCEEDED), (
         "the id that the gateway knows"
@@ -154,9 +157,13 @@ def test_new_api_nests_the_native_answer() -> None:
 
 
 def test_new_api_with_one_address_and_an_error() -> None:
-    done = parse_task({"task_id": "1", "status": "succeeded", "url": "https://x/v.mp4"}, lax_words=True)
+    done = parse_task(
+        {"task_id": "1", "status": "succeeded", "url": "https://x/v.mp4"}, accepts_gateway_statuses=True
+    )
     assert [(output.type, output.url) for output in done.outputs] == [("video", "https://x/v.mp4")]
-    failed = parse_task({"task_id": "1", "status": "FAILURE", "error": {"message": "no"}}, lax_words=True)
+    failed = parse_task(
+        {"task_id": "1", "status": "FAILURE", "error": {"message": "no"}}, accepts_gateway_statuses=True
+    )
     assert (failed.status, failed.message) == (TaskStatus.FAILED, "no")
 
 
@@ -198,11 +205,11 @@ def test_billing_keeps_units_and_money_apart() -> None:
     )
 
 
-def test_pages() -> None:
+def test_a_page_of_a_list_names_the_next_one() -> None:
     tasks, cursor = parse_page({"result": [{"id": "1"}], "count": 1, "has_more": True, "next_cursor": "c"})
     assert ([task.kling_task_id for task in tasks], cursor) == (["1"], "c")
     assert parse_page({"result": [{"id": "1"}], "has_more": False, "next_cursor": "c"})[1] is None
-    with pytest.raises(UnreadableTask, match="more tasks, and not where"):
+    with pytest.raises(UnreadableTask, match="more tasks, and has no cursor"):
         parse_page({"result": [{"id": "1"}], "has_more": True})
     for wrong in (None, [], {}, {"code": 0, "message": "SUCCEED"}, {"result": "x"}):
         with pytest.raises(UnreadableTask):
@@ -236,7 +243,7 @@ ANYTHING = st.recursive(
 @example({"id": "1", "outputs": [None, {"type": None, "url": {}, "id": []}]}, True, None)
 def test_whatever_comes_is_a_task_or_unreadable(data: Any, lax: bool, asked: str | None) -> None:
     try:
-        read = parse_task(data, lax_words=lax, kling_task_id=asked)
+        read = parse_task(data, accepts_gateway_statuses=lax, kling_task_id=asked)
     except UnreadableTask:
         return
     assert read.kling_task_id

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the browser tests run: films of two people, one of whom may see the other's."""
+"""What the browser tests run: videos of two people, one of whom may see the other's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kling_provider.operators.kling import KlingGenerateOperator
 
 VIDEOS = os.environ["KLING_VIDEOS"]
 
-with DAG("ann_films", schedule=None, default_args={"retries": 0}):
+with DAG("ann_clips", schedule=None, default_args={"retries": 0}):
     KlingGenerateOperator.partial(
         task_id="video", destination=VIDEOS, filename="{run_id}-{name}", poll_interval=1
     ).expand(
@@ -32,7 +32,7 @@ with DAG("ann_others", schedule=None, default_args={"retries": 0}):
         filename="{run_id}-{name}",
     )
 
-with DAG("bob_films", schedule=None, default_args={"retries": 0}):
+with DAG("bob_clips", schedule=None, default_args={"retries": 0}):
     KlingGenerateOperator(
         task_id="video",
         request={"name": "secret", "prompt": "Bob's secret film", "duration": 3},

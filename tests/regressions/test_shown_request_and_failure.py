@@ -25,7 +25,7 @@ from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
 from tests.unit.instance import Instance
 
 
-def picture() -> str:
+def image() -> str:
     buffer = io.BytesIO()
     Image.new("RGB", (400, 300), "red").save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
@@ -35,7 +35,7 @@ SECRETS = {
     "type": "image_to_video",
     "prompt": "It moves",
     "duration": 3,
-    "first_frame": picture(),
+    "first_frame": image(),
     "last_frame": "https://bucket.example/last.png?X-Amz-Signature=s3cr3t&X-Amz-Expires=60&X-Amz-Credential=me",
     "callback_url": "https://hooks.example/services/T0/B0/s3cr3t?token=s3cr3t",
 }

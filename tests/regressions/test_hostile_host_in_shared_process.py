@@ -391,7 +391,7 @@ async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: py
 # -- no such connection ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["video", "slot"])
+@pytest.mark.parametrize("kind", ["video", "queue"])
 async def test_a_connection_that_does_not_exist_ends_the_wait_soon(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -407,7 +407,7 @@ async def test_a_connection_that_does_not_exist_ends_the_wait_soon(
         first_look=now,
         poll_interval=0.3,
     )
-    if kind == "slot":
+    if kind == "queue":
         trigger = QueueTrigger(
             kling_conn_id="kling_nowhere", model="kling-3.0", **{QUEUE_DEADLINE: now + 3600}, first_look=now
         )

@@ -55,9 +55,12 @@ def test_automatic_is_what_nothing_is(
 @pytest.mark.parametrize(
     ("extra", "why"),
     [
-        ({}, "127.0.0.1 is no host that is known; if it is Kling under another name, set profile to kling"),
+        (
+            {},
+            "127.0.0.1 is not a known host; if it is Kling under another name, set the extra profile to kling",
+        ),
         ({"profile": "gateway"}, "the connection says so"),
-        ({"profile": "automatic"}, "127.0.0.1 is no host that is known"),
+        ({"profile": "automatic"}, "127.0.0.1 is not a known host"),
     ],
     ids=repr,
 )

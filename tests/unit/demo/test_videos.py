@@ -10,13 +10,13 @@ from typing import Any
 import av
 import pytest
 
-from demo.films import Film, differences, read_film
+from demo.videos import VideoFile, differences, read_video
 
 ASKED = {"duration": 5, "aspect_ratio": "16:9", "audio": False}
-RIGHT = Film(codec="h264", seconds=5.0, width=1280, height=720, sound=False)
+RIGHT = VideoFile(codec="h264", seconds=5.0, width=1280, height=720, sound=False)
 
 
-def write_film(file: Path, *, seconds: int, width: int, height: int, sound: bool) -> None:
+def write_video(file: Path, *, seconds: int, width: int, height: int, sound: bool) -> None:
     with av.open(str(file), "w") as container:
         video = container.add_stream("libx264", rate=24)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
@@ -36,24 +36,24 @@ def write_film(file: Path, *, seconds: int, width: int, height: int, sound: bool
 
 @pytest.mark.parametrize("sound", [True, False])
 def test_a_file_is_decoded_to_its_end(tmp_path: Path, sound: bool) -> None:
-    file = tmp_path / "film.mp4"
-    write_film(file, seconds=2, width=320, height=180, sound=sound)
-    assert read_film(file) == Film(codec="h264", seconds=2.0, width=320, height=180, sound=sound)
+    file = tmp_path / "video.mp4"
+    write_video(file, seconds=2, width=320, height=180, sound=sound)
+    assert read_video(file) == VideoFile(codec="h264", seconds=2.0, width=320, height=180, sound=sound)
 
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Exception, match=r"(?i)invalid|moov|error"):
-        read_film(file)
+        read_video(file)
 
 
-def test_a_film_as_asked_for_has_no_differences() -> None:
+def test_a_video_as_asked_for_has_no_differences() -> None:
     assert differences(RIGHT, ASKED) == []
     assert differences(RIGHT, {}) == []
     assert differences(RIGHT, {"duration": "5", "aspect_ratio": None, "audio": None}) == []
 
 
 @pytest.mark.parametrize(
-    ("film", "word"),
+    ("video", "word"),
     [
         ({"codec": "mpeg4"}, "mpeg4"),
         ({"seconds": 5.3}, "5.30 s, not 5 s"),
@@ -62,8 +62,8 @@ def test_a_film_as_asked_for_has_no_differences() -> None:
         ({"sound": True}, "nobody asked for"),
     ],
 )
-def test_each_difference_is_named(film: dict[str, Any], word: str) -> None:
-    [difference] = differences(Film(**{**vars(RIGHT), **film}), ASKED)
+def test_each_difference_is_named(video: dict[str, Any], word: str) -> None:
+    [difference] = differences(VideoFile(**{**vars(RIGHT), **video}), ASKED)
     assert word in difference
 
 
@@ -72,4 +72,4 @@ def test_missing_sound_is_a_difference() -> None:
 
 
 def test_even_numbers_of_pixels_are_no_difference() -> None:
-    assert differences(Film("h264", 5.0, 854, 480, False), ASKED) == []
+    assert differences(VideoFile("h264", 5.0, 854, 480, False), ASKED) == []
