@@ -42,7 +42,7 @@ def plan_next_model(
         if model in (first.request.model, current):
             continue
         try:
-            planned = plan_with_model(hook, plan, model)
+            planned = _plan_with_model(hook, plan, model)
         except KlingRequestError as why:
             log.warning("The fallback %s is passed over: %s", model, why)
             continue
@@ -60,7 +60,7 @@ def plan_next_model(
     return None
 
 
-def plan_with_model(hook: KlingHook, plan: RequestPlan, model: str) -> RequestPlan:
+def _plan_with_model(hook: KlingHook, plan: RequestPlan, model: str) -> RequestPlan:
     """Return ``plan`` with another model: checked anew, priced anew, and the same intended result.
 
     :raises KlingRequestError: where the request is wrong for that model.
@@ -81,7 +81,7 @@ def describe_successor(hook: KlingHook, plan: RequestPlan) -> str:
     """Describe the model that stands nearest to one that the host has no more, and what it costs for this request."""
     successor = find_successor(plan.request.model)
     try:
-        price = plan_with_model(hook, plan, successor).price.as_text()
+        price = _plan_with_model(hook, plan, successor).price.as_text()
     except KlingRequestError:
         return f"{successor} needs other settings than this request has"
     return f"{successor} would cost {price}"

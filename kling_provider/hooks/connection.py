@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kling_provider.api.requests.base import KlingRequest
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
-OUR_EXTRAS = ("region", "profile", "api", "namespace", "max_concurrency", "unit_price")
+OUR_EXTRAS = ("region", "profile", "api", "namespace", "unit_price", "max_concurrency")
 #: Ours too, and not in the form: few need it, and it lifts a protection.
 _UNLISTED_EXTRAS = ("allow_private_downloads",)
 _KNOWN_EXTRAS = (*OUR_EXTRAS, *_UNLISTED_EXTRAS, *HTTP_OPTIONS)

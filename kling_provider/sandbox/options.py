@@ -29,7 +29,7 @@ CHOICES = {
     "pack": ("trial", "plain", "none"),
 }
 
-PREFIXES = {
+_PREFIXES = {
     "dmxapi-responses": "",
     "cloudsway": "/v1/ai/sandbox/kling/videos",  # the third part is a customer's own
     "tokenhub": "/v1/wand/kling",
@@ -91,7 +91,7 @@ class Options:
     @property
     def path_prefix(self) -> str:
         """Return what stands before the paths: what was given, the gateway's own, else nothing."""
-        own = PREFIXES.get(self.shape, "/kling") if self.is_gateway else ""
+        own = _PREFIXES.get(self.shape, "/kling") if self.is_gateway else ""
         given = self.prefix if self.prefix is not None else own
         return "/" + given.strip("/") if given.strip("/") else ""
 

@@ -69,6 +69,7 @@ def test_the_form_offers_exactly_our_extras_and_their_values() -> None:
         "profile": ["automatic", *PROFILES],
         "api": ["automatic", *DIALECTS],
         "namespace": None,
+        "unit_price": None,
         "max_concurrency": None,
     }
     assert CONN_FIELDS["region"]["schema"]["default"] == "global"

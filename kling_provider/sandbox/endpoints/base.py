@@ -117,7 +117,7 @@ class Endpoint:
                 status=self.get_forced_status(task),
             )
             if self.rule is not None and self.rule.name == "outputs" and self._is_ruled(task):
-                replace_outputs(data, self.rule["outputs"])
+                _replace_outputs(data, self.rule["outputs"])
             described.append(data)
         return described
 
@@ -127,7 +127,7 @@ Route = tuple[str, str, Build]
 """Method, path with ``{parameters}``, and what makes the endpoint of app, request, route and parameters."""
 
 
-def replace_outputs(data: dict[str, Any], wanted: Sequence[Any]) -> None:
+def _replace_outputs(data: dict[str, Any], wanted: Sequence[Any]) -> None:
     """Give a finished task other outputs, in the shape of either design; ``real`` stands for its first one."""
     is_legacy = "task_result" in data
     real = next(iter(data["task_result"].values()), []) if is_legacy else data["outputs"]

@@ -15,7 +15,7 @@ from kling_provider.sandbox.state.faults import Rule
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-CODES = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
+_CODES = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
 
 
 def build_fault_response(app: App, rule: Rule, endpoint: Endpoint) -> Response:
@@ -31,7 +31,7 @@ def build_fault_response(app: App, rule: Rule, endpoint: Endpoint) -> Response:
         answer = build_html_page(int(rule["status"]), "Moved")
         answer.headers.append(("Location", str(location)))
         return answer
-    error = ApiError(CODES.get(rule.name) or int(rule["code"]), rule.parameters.get("message"))
+    error = ApiError(_CODES.get(rule.name) or int(rule["code"]), rule.parameters.get("message"))
     return _add_retry_after(endpoint.build_refusal(error), rule)
 
 

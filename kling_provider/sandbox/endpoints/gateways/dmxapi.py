@@ -32,8 +32,8 @@ from kling_provider.sandbox.state.tasks import CreateRequest, Task
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-OLD_MODELS = ("kling-v1", "kling-v1-5", "kling-v1-6")
-BAILIAN_LIFE = 86_400.0
+_OLD_MODELS = ("kling-v1", "kling-v1-5", "kling-v1-6")
+_BAILIAN_LIFE = 86_400.0
 """Seconds for which an id of Bailian's is good."""
 V26, V3, BAILIAN = FORMS
 
@@ -71,7 +71,7 @@ class Dmxapi2025(Gateway):
 
         :raises InvalidParameter: no channel has the model.
         """
-        if isinstance(body, dict) and body.get("model_name", "kling-v1") not in OLD_MODELS:
+        if isinstance(body, dict) and body.get("model_name", "kling-v1") not in _OLD_MODELS:
             raise InvalidParameter("model is not supported")
         return body
 
@@ -173,7 +173,7 @@ class ResponsesCreate(Create):
         if self.form is None or self.form.ids is None:
             super().remove_ids(payload)
             return
-        change_text(payload, lambda said: {k: v for k, v in said.items() if k not in ("taskId", "task_id")})
+        _change_text(payload, lambda said: {k: v for k, v in said.items() if k not in ("taskId", "task_id")})
         if self.form is V3:
             payload["request_id"] = str(uuid.uuid4())
 
@@ -213,7 +213,7 @@ class ResponsesRead(Endpoint):
             raise InvalidParameter("stream must be true")
         task = self._find_task(self.app.backend.find_by_ids(account, [self.value]))
         if task is None:
-            if self.form is not BAILIAN or not is_uuid(self.asked):
+            if self.form is not BAILIAN or not _is_uuid(self.asked):
                 raise InvalidParameter(f"Task not found by id/external id: {self.asked}")
             return self._build_output({"task_id": self.asked, "task_status": "UNKNOWN"})
         now = self.app.backend.clock()
@@ -224,7 +224,7 @@ class ResponsesRead(Endpoint):
         """Return the task, where this reader's models made it and its id still lives."""
         product, now = self.form.readers[self.body["model"]], self.app.backend.clock()
         for task in tasks:
-            old = self.form is BAILIAN and now - task.created > BAILIAN_LIFE
+            old = self.form is BAILIAN and now - task.created > _BAILIAN_LIFE
             if task.request.route == self.form.route and product in (None, task.request.product) and not old:
                 return task
         return None
@@ -259,7 +259,7 @@ class ResponsesRead(Endpoint):
 
     def put_code(self, payload: dict[str, Any], code: object) -> None:
         """Put another code into Kling's envelope, where the answer has one."""
-        change_text(payload, lambda said: {**said, "code": code} if "code" in said else said)
+        _change_text(payload, lambda said: {**said, "code": code} if "code" in said else said)
 
 
 def load_body(request: Request) -> dict[str, Any]:
@@ -271,7 +271,7 @@ def load_body(request: Request) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def is_uuid(text: str) -> bool:
+def _is_uuid(text: str) -> bool:
     """Tell whether a text has the form of Bailian's ids."""
     try:
         return str(uuid.UUID(text)) == text
@@ -279,7 +279,7 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def change_text(payload: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def _change_text(payload: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """Change what the text of an answer says; an error has none."""
     for message in payload.get("output", ()):
         for content in message["content"]:

@@ -18,9 +18,9 @@ from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Response
 from kling_provider.sandbox.state.tasks import Task
 
-CODE = "dmxapi_kling_error_"
+_CODE = "dmxapi_kling_error_"
 NOTHING = Decimal(0)
-BAILIAN_STATES = {
+_BAILIAN_STATES = {
     "submitted": "PENDING",
     "processing": "RUNNING",
     "succeeded": "SUCCEEDED",
@@ -64,7 +64,7 @@ def describe_v3(task: Task, data: dict[str, Any], public_id: str, request_id: st
 def describe_bailian(data: dict[str, Any], public_id: str) -> dict[str, Any]:
     """Return a task in Bailian's words: a link and, where a watermark was asked for, another."""
     state = data["task_status"]
-    said = {"task_id": public_id, "task_status": BAILIAN_STATES.get(state, state)}
+    said = {"task_id": public_id, "task_status": _BAILIAN_STATES.get(state, state)}
     if url := get_video_url(data):
         said["video_url"] = url
         if marked := data["task_result"]["videos"][0].get("watermark_url"):
@@ -111,7 +111,7 @@ def build_refusal(error: ApiError, model: str | None) -> Response:
         )
     if error.code in (1101, 1102):
         return build_openai_error(403, "user quota is not enough", "insufficient_user_quota")
-    return build_openai_error(error.http_status, error.message, f"{CODE}{error.code}", type="upstream_error")
+    return build_openai_error(error.http_status, error.message, f"{_CODE}{error.code}", type="upstream_error")
 
 
 def build_accepted_error(answer: Response, *, status: int, place: str) -> Response:
@@ -120,7 +120,7 @@ def build_accepted_error(answer: Response, *, status: int, place: str) -> Respon
     :param place: where the usual answer is: ``beside`` the error, in its ``message`` as a text, or nowhere (``none``).
     """
     text = write_json(answer.payload) if place == "message" else "SUCCEED"
-    error = build_openai_error(status, text, f"{CODE}0", type="upstream_error")
+    error = build_openai_error(status, text, f"{_CODE}0", type="upstream_error")
     if place == "beside":
         error.payload = {**answer.payload, **error.payload}
     return error

@@ -19,11 +19,11 @@ from kling_provider.sandbox.products import Product
 from kling_provider.sandbox.products.models import IMAGE, OMNI, TEXT
 from kling_provider.sandbox.state.tasks import CreateRequest
 
-RATIOS = ("16:9", "9:16", "1:1")
-SHOT_TYPES = ("customize", "intelligence")
-SECONDS = range(3, 16)
+_RATIOS = ("16:9", "9:16", "1:1")
+_SHOT_TYPES = ("customize", "intelligence")
+_SECONDS = range(3, 16)
 
-V26_FIELDS = (
+_V26_FIELDS = (
     "model",
     "input",
     "negative_prompt",
@@ -33,7 +33,7 @@ V26_FIELDS = (
     "duration",
     "callback_url",
 )
-V3_FIELDS = (
+_V3_FIELDS = (
     "model",
     "input",
     "negative_prompt",
@@ -47,7 +47,7 @@ V3_FIELDS = (
     "voice_list",
     "watermark_info",
 )
-MEDIA_TYPES = ("first_frame", "last_frame")
+_MEDIA_TYPES = ("first_frame", "last_frame")
 
 Translate = Callable[[str, Fields], tuple[str, dict[str, Any]]]
 """(model, body) -> the name of the product and its legacy body"""
@@ -80,10 +80,12 @@ class Form:
         return replace(request, model_name=model, route=self.route, body=body)
 
 
-def translate_v26(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
+def _translate_v26(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     """Write a body of ``v2.6``: lengths are numbers, and with an image the sound is on unless it says otherwise."""
     with_image = model.endswith("image2video")
-    check_fields(fields, (*V26_FIELDS, *(("image", "image_tail", "voice_list") if with_image else ())), model)
+    check_fields(
+        fields, (*_V26_FIELDS, *(("image", "image_tail", "voice_list") if with_image else ())), model
+    )
     duration = fields.read_integer("duration")
     if duration not in (None, 5, 10):
         raise InvalidParameter("duration must be one of 5, 10")
@@ -98,7 +100,7 @@ def translate_v26(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
         "negative_prompt": fields.read_text("negative_prompt"),
         "mode": fields.read_choice("mode", ("std", "pro"), "std"),
         "sound": fields.read_choice("sound", ("on", "off"), "on" if with_image else "off"),
-        "aspect_ratio": fields.read_choice("aspect_ratio", RATIOS, "16:9"),
+        "aspect_ratio": fields.read_choice("aspect_ratio", _RATIOS, "16:9"),
         "duration": str(duration or 5),
         "callback_url": fields.read_text("callback_url"),
         "voice_list": [{"voice_id": voice.read_text("voiceId")} for voice in voices],
@@ -106,19 +108,19 @@ def translate_v26(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     }
 
 
-def translate_v3(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
+def _translate_v3(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     """Write a body of ``v3``: the shots of a text are in ``multi_prompt``, those of an image in ``input`` itself."""
     with_image = bool(fields.raw.get("image") or fields.raw.get("image_tail"))
     own = ("image", "image_tail") if with_image else ("image", "image_tail", "aspect_ratio", "multi_prompt")
-    check_fields(fields, (*V3_FIELDS, *own), model)
+    check_fields(fields, (*_V3_FIELDS, *own), model)
     check_fields(fields.read_object("watermark_info"), ("enabled",), model)
-    duration = read_seconds_text(fields, "duration", "5")
+    duration = _read_seconds_text(fields, "duration", "5")
     shots: list[dict[str, Any]] = []
     if fields.read_flag("multi_shot"):
-        if fields.read_choice("shot_type", SHOT_TYPES, "") == "":
+        if fields.read_choice("shot_type", _SHOT_TYPES, "") == "":
             raise InvalidParameter("shot_type is required with multi_shot")
         if fields.raw["shot_type"] == "customize":
-            shots = read_shots(fields, "input" if with_image else "multi_prompt", int(duration), text=True)
+            shots = _read_shots(fields, "input" if with_image else "multi_prompt", int(duration), text=True)
     if shots and with_image:
         prompt = ""
     else:
@@ -131,7 +133,7 @@ def translate_v3(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
         "prompt": prompt,
         "multi_prompt": shots,
         "duration": duration,
-        "element_list": read_elements(fields, model),
+        "element_list": _read_elements(fields, model),
         **_take_present(
             fields,
             ("negative_prompt", "mode", "sound", "cfg_scale", "aspect_ratio", "image", "image_tail"),
@@ -140,7 +142,7 @@ def translate_v3(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     }
 
 
-def translate_bailian(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
+def _translate_bailian(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     """Write a body of ``bailian``: ``input`` and ``parameters``, pictures as ``media``, whole numbers and booleans."""
     check_fields(fields, ("model", "input", "parameters"), model)
     given, parameters = fields.read_object("input"), fields.read_object("parameters")
@@ -149,24 +151,24 @@ def translate_bailian(model: str, fields: Fields) -> tuple[str, dict[str, Any]]:
     check_fields(parameters, ("mode", "aspect_ratio", "duration", "audio", "watermark"), model)
     duration = parameters.read_integer("duration")
     duration = 5 if duration is None else duration
-    if duration not in SECONDS:
+    if duration not in _SECONDS:
         raise InvalidParameter("parameters.duration must be between 3 and 15")
     shots: list[dict[str, Any]] = []
-    shot_type = given.read_choice("shot_type", SHOT_TYPES, "")
+    shot_type = given.read_choice("shot_type", _SHOT_TYPES, "")
     if given.read_flag("multi_shot"):
         if not shot_type:
             raise InvalidParameter("input.shot_type is required with input.multi_shot")
         if shot_type == "customize":
-            shots = read_shots(given, "multi_prompt", duration, text=False)
-    frames = read_media(given)
+            shots = _read_shots(given, "multi_prompt", duration, text=False)
+    frames = _read_media(given)
     legacy = {
         "prompt": given.read_text("prompt"),
         "mode": parameters.read_choice("mode", ("std", "pro"), "pro"),
-        "aspect_ratio": parameters.read_choice("aspect_ratio", RATIOS, "16:9"),
+        "aspect_ratio": parameters.read_choice("aspect_ratio", _RATIOS, "16:9"),
         "duration": str(duration),
         "sound": "on" if parameters.read_flag("audio") else "off",
         "watermark_info": {"enabled": parameters.read_flag("watermark") or False},
-        "element_list": read_elements(given, model),
+        "element_list": _read_elements(given, model),
         "multi_shot": given.read_flag("multi_shot"),
         "shot_type": shot_type,
         "multi_prompt": shots,
@@ -196,15 +198,15 @@ def read_prompt(fields: Fields) -> str:
     return fields.read_text("input") or ""
 
 
-def read_seconds_text(fields: Fields, key: str, default: str) -> str:
+def _read_seconds_text(fields: Fields, key: str, default: str) -> str:
     """Return a length of 3 to 15 seconds, which is a text here."""
     text = fields.read_text(key) or default
-    if text not in {str(seconds) for seconds in SECONDS}:
+    if text not in {str(seconds) for seconds in _SECONDS}:
         raise InvalidParameter(f"{fields.name_field(key)} must be one of 3 to 15, as a string")
     return text
 
 
-def read_shots(fields: Fields, key: str, seconds: int, *, text: bool) -> list[dict[str, Any]]:
+def _read_shots(fields: Fields, key: str, seconds: int, *, text: bool) -> list[dict[str, Any]]:
     """Return one to six shots that fill the length.
 
     :param text: their lengths are texts; else whole numbers.
@@ -228,7 +230,7 @@ def read_shots(fields: Fields, key: str, seconds: int, *, text: bool) -> list[di
     return found
 
 
-def read_elements(fields: Fields, model: str) -> list[dict[str, Any]]:
+def _read_elements(fields: Fields, model: str) -> list[dict[str, Any]]:
     """Return the elements, of which there may be three."""
     found = fields.read_list("element_list")
     if len(found) > 3:
@@ -242,13 +244,13 @@ def read_elements(fields: Fields, model: str) -> list[dict[str, Any]]:
     return found
 
 
-def read_media(fields: Fields) -> dict[str, str]:
+def _read_media(fields: Fields) -> dict[str, str]:
     """Return the URL of each frame; a last one needs a first one."""
     frames: dict[str, str] = {}
     for index, entry in enumerate(fields.read_list("media")):
         one = Fields(entry, f"{fields.name_field('media')}[{index}]")
         check_fields(one, ("type", "url"), "media")
-        kind, url = one.read_choice("type", MEDIA_TYPES, ""), one.read_text("url") or ""
+        kind, url = one.read_choice("type", _MEDIA_TYPES, ""), one.read_text("url") or ""
         if not kind or kind in frames:
             raise InvalidParameter(f"{one.name_field('type')} must be one first_frame or one last_frame")
         if not url.startswith(("http://", "https://")):
@@ -271,7 +273,7 @@ FORMS = (
         readers={"kling-text2video-get": TEXT, "kling-image2video-get": IMAGE},
         tokens=850,
         ids=None,
-        translate=translate_v26,
+        translate=_translate_v26,
     ),
     Form(
         route="responses v3",
@@ -279,7 +281,7 @@ FORMS = (
         readers={"kling-v3-get-all": None},
         tokens=10_000,
         ids=TSK,
-        translate=translate_v3,
+        translate=_translate_v3,
     ),
     Form(
         route="responses bailian",
@@ -287,7 +289,7 @@ FORMS = (
         readers={"kling-v3-get": None},
         tokens=10_000,
         ids=UUID,
-        translate=translate_bailian,
+        translate=_translate_bailian,
     ),
 )
 

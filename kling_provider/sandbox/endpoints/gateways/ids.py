@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from kling_provider.sandbox.state.backend import ID_EPOCH_MS
 
-SMALL = "0123456789abcdefghijklmnopqrstuvwxyz"
-HEX = SMALL[:16]
+_SMALL = "0123456789abcdefghijklmnopqrstuvwxyz"
+_HEX = _SMALL[:16]
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-MIXED = SMALL + SMALL[10:].upper()
+_MIXED = _SMALL + _SMALL[10:].upper()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +66,15 @@ class IdForm:
         return text
 
 
-PUBLIC = IdForm(head="task_", digits=SMALL, noise=20, width=12)
+PUBLIC = IdForm(head="task_", digits=_SMALL, noise=20, width=12)
 """Of the new-api family: ``task_`` and 32 characters."""
 ULID = IdForm(head="task_", digits=CROCKFORD, stamp=10, noise=4, width=12)
 """Of Kapon: ``task_`` and a ULID, whose first ten characters are a time."""
-OLD = IdForm(head="C", digits=MIXED, noise=10, width=11)
+OLD = IdForm(head="C", digits=_MIXED, noise=10, width=11)
 """Of Kling itself in early 2025, and of gateways that still answer so: 22 characters."""
-TSK = IdForm(head="tsk-", digits=SMALL, noise=4, width=12)
+TSK = IdForm(head="tsk-", digits=_SMALL, noise=4, width=12)
 """Of Baidu's resale behind DMXAPI's ``kling-v3``."""
-MDA = IdForm(head="mda-", digits=SMALL, noise=4, width=12)
+MDA = IdForm(head="mda-", digits=_SMALL, noise=4, width=12)
 """Of its videos."""
-UUID = IdForm(digits=HEX, noise=16, width=16, dashes=(8, 12, 16, 20))
+UUID = IdForm(digits=_HEX, noise=16, width=16, dashes=(8, 12, 16, 20))
 """Of Alibaba Bailian."""

@@ -28,13 +28,13 @@ from kling_provider.sandbox.http.messages import Request, Response, build_error_
 from kling_provider.sandbox.state.tasks import Task
 
 STATES = {"submitted": "SUBMITTED", "processing": "IN_PROGRESS", "succeeded": "SUCCESS", "failed": "FAILURE"}
-VIDEO_STATES = {
+_VIDEO_STATES = {
     "submitted": "queued",
     "processing": "in_progress",
     "succeeded": "completed",
     "failed": "failed",
 }
-ROUTER_STATES = {**VIDEO_STATES, "processing": "processing", "succeeded": "succeeded"}
+_ROUTER_STATES = {**_VIDEO_STATES, "processing": "processing", "succeeded": "succeeded"}
 
 
 class NewApi(Gateway):
@@ -77,7 +77,7 @@ class NewApi(Gateway):
             "quota": math.ceil(task.price * 1000),
             "action": "generate" if task.request.image else "textGenerate",
             "status": word or ("NOT_START" if seen == task.created else STATES[state]),
-            "fail_reason": get_failure_reason(task, now) if state == "failed" else "",
+            "fail_reason": _get_failure_reason(task, now) if state == "failed" else "",
             "submit_time": math.floor(task.created),
             "start_time": math.floor(task.starts) if seen >= task.starts else 0,
             "finish_time": math.floor(task.given_up_at if given_up else task.ends) if ended else 0,
@@ -130,7 +130,7 @@ class NewApiVideo(NewApi):
             "task_id": public,
             "object": "video",
             "model": task.request.model_name,
-            "status": word or VIDEO_STATES[state],
+            "status": word or _VIDEO_STATES[state],
             "progress": math.floor(task.compute_progress(seen) * 100),
             "created_at": math.floor(task.created),
         }
@@ -138,7 +138,7 @@ class NewApiVideo(NewApi):
             payload["completed_at"] = math.floor(task.ends)
             payload["metadata"] = {"url": get_video_url(native.payload["data"])}
         elif state == "failed":
-            payload["error"] = {"message": get_failure_reason(task, now), "code": "task_failed"}
+            payload["error"] = {"message": _get_failure_reason(task, now), "code": "task_failed"}
         return Response(payload=payload)
 
 
@@ -150,15 +150,15 @@ class CrazyRouter(NewApi):
         state = self.find_state(task, now)
         data: dict[str, Any] = {
             "task_id": self.get_public_id(task),
-            "status": word or ROUTER_STATES[state],
+            "status": word or _ROUTER_STATES[state],
             "url": get_video_url(native.payload["data"]) if state == "succeeded" else "",
             "format": "mp4" if state == "succeeded" else "",
             "metadata": None,
-            "error": {"code": 0, "message": get_failure_reason(task, now)} if state == "failed" else None,
+            "error": {"code": 0, "message": _get_failure_reason(task, now)} if state == "failed" else None,
         }
         return Response(payload={"code": "success", "message": "", "data": data})
 
 
-def get_failure_reason(task: Task, now: float) -> str:
+def _get_failure_reason(task: Task, now: float) -> str:
     """Return why a task failed: the gateway's own words where it gave up."""
     return task.given_up_because if now >= task.given_up_at else task.message

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from kling_provider.sandbox.http.errors import ApiError
 
 MODELS = ("kling-3.0", "kling-3.0-turbo")
-LEGACY_DEFAULTS = {"mode": "std", "duration": "5", "aspect_ratio": "1:1", "cfg_scale": 0.5}
+_LEGACY_DEFAULTS = {"mode": "std", "duration": "5", "aspect_ratio": "1:1", "cfg_scale": 0.5}
 """Put under every legacy body; Kling's own default ratio is 16:9."""
-DEFAULTS = {"duration": 5, "resolution": "720p", "audio": "off"}
+_DEFAULTS = {"duration": 5, "resolution": "720p", "audio": "off"}
 """Sent where they are left out; ``multi_shot`` is not, so Kling's own default counts."""
-SETTINGS = ("duration", "resolution", "audio", "multi_shot", "aspect_ratio")
-OPTIONS = ("callback_url", "external_task_id", "watermark_info")
-FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
-SECONDS = range(3, 16)
+_SETTINGS = ("duration", "resolution", "audio", "multi_shot", "aspect_ratio")
+_OPTIONS = ("callback_url", "external_task_id", "watermark_info")
+_FRAMES = {"image": "first_frame", "image_tail": "last_frame"}
+_SECONDS = range(3, 16)
 
 
 class NewApiPlugin(NewApi):
@@ -65,7 +65,7 @@ class NewApiPlugin(NewApi):
         name = body.get("model_name") or body.get("model")
         if not name:
             raise InvalidParameter("model_name is required")
-        return {**LEGACY_DEFAULTS, **body, "model_name": name}
+        return {**_LEGACY_DEFAULTS, **body, "model_name": name}
 
     def build_created(self, task: Task, native: Response) -> Response:
         """Put the public id into Kling's answer."""
@@ -103,7 +103,7 @@ class PluginCreate(StandardCreate):
             raise InvalidParameter(
                 f"model {self.model} is not supported on this route; supported: {', '.join(MODELS)}"
             )
-        body = fold_body(self.product.name, self.model, self.load_body())
+        body = _fold_body(self.product.name, self.model, self.load_body())
         check_settings(self.model, body)
         return self.product.read_request("standard", body, model=self.model)
 
@@ -148,22 +148,22 @@ class PluginRead(Endpoint):
         return Response(payload={"code": 0, "data": [answer]})
 
 
-def fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
+def _fold_body(product: str, model: str, body: dict[str, Any]) -> dict[str, Any]:
     """Return the body that goes on to Kling: flat names in their places, defaults where nothing was said."""
-    flat = {name: body[name] for name in SETTINGS if body.get(name) is not None}
-    own = dict(DEFAULTS)
+    flat = {name: body[name] for name in _SETTINGS if body.get(name) is not None}
+    own = dict(_DEFAULTS)
     if model == "kling-3.0-turbo":
         del own["audio"]
     settings = {**own, **flat, **(body.get("settings") or {})}
-    options = {**{name: body[name] for name in OPTIONS if body.get(name)}, **(body.get("options") or {})}
+    options = {**{name: body[name] for name in _OPTIONS if body.get(name)}, **(body.get("options") or {})}
     if product != TEXT:
         settings.pop("aspect_ratio", None)
     contents = list(body.get("contents") or [])
     if product != TEXT and not contents:
         if body.get("prompt"):
             contents.append({"type": "prompt", "text": body["prompt"]})
-        contents += [{"type": kind, "url": body[name]} for name, kind in FRAMES.items() if body.get(name)]
-    passed = {name: value for name, value in body.items() if name not in (*SETTINGS, *OPTIONS, *FRAMES)}
+        contents += [{"type": kind, "url": body[name]} for name, kind in _FRAMES.items() if body.get(name)]
+    passed = {name: value for name, value in body.items() if name not in (*_SETTINGS, *_OPTIONS, *_FRAMES)}
     return {**passed, "settings": settings, "options": options, "contents": contents}
 
 
@@ -175,7 +175,7 @@ def check_settings(model: str, body: dict[str, Any]) -> None:
     """
     settings = body["settings"]
     duration = settings["duration"]
-    if not isinstance(duration, int) or isinstance(duration, bool) or duration not in SECONDS:
+    if not isinstance(duration, int) or isinstance(duration, bool) or duration not in _SECONDS:
         raise InvalidParameter("duration must be an integer between 3 and 15")
     if model != "kling-3.0-turbo":
         return

@@ -27,16 +27,16 @@ from kling_provider.sandbox.products.models import IMAGE, OMNI, TEXT
 if TYPE_CHECKING:
     from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
-TURBO = "k3.0-turbo"
-PRODUCTS = {
+_TURBO = "k3.0-turbo"
+_PRODUCTS = {
     ("K3.0", "text2video"): TEXT,
     ("K3.0", "img2video"): IMAGE,
     ("K3O", "omni-video"): OMNI,
-    (TURBO, "text2video"): TEXT,
-    (TURBO, "img2video"): IMAGE,
+    (_TURBO, "text2video"): TEXT,
+    (_TURBO, "img2video"): IMAGE,
 }
 LEGACY_NAMES = {"K3.0": "kling-v3", "K3O": "kling-v3-omni"}
-KNOWN = ("model", "type", "model_parameters")
+_KNOWN = ("model", "type", "model_parameters")
 
 
 class Qianfan(Gateway):
@@ -58,14 +58,14 @@ class QianfanCreate(Create):
         """
         fields = Fields(self.request.parse_json())
         for key in fields.raw:
-            if key not in KNOWN:
-                raise InvalidParameter(f"{key} must be one of {', '.join(KNOWN)}")
+            if key not in _KNOWN:
+                raise InvalidParameter(f"{key} must be one of {', '.join(_KNOWN)}")
         model, kind = fields.read_text("model") or "", fields.read_text("type") or ""
-        if (model, kind) not in PRODUCTS:
+        if (model, kind) not in _PRODUCTS:
             raise InvalidParameter(f"type {kind or 'none'} is not supported by model {model or 'none'}")
-        product = self.app.products[PRODUCTS[model, kind]]
+        product = self.app.products[_PRODUCTS[model, kind]]
         parameters = fields.read_object("model_parameters")
-        if model == TURBO:
+        if model == _TURBO:
             return product.read_request(
                 "standard", fold_prompt(product.name, parameters.raw), model="kling-3.0-turbo"
             )

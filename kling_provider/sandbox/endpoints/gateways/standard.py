@@ -34,7 +34,7 @@ from kling_provider.sandbox.state.tasks import CreateRequest, Task
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-TOKENHUB_MODELS = {
+_TOKENHUB_MODELS = {
     "kling-video-v3": "kling-3.0",
     "kling-video-v3-turbo": "kling-3.0-turbo",
     "kling-video-v3-omni": "kling-3.0-omni",
@@ -42,7 +42,7 @@ TOKENHUB_MODELS = {
     "kling-video-v2.6": "kling-2.6",
     "kling-video-v2.5-turbo": "kling-2.5-turbo",
 }
-TOKENS_PER_UNIT = 100_000
+_TOKENS_PER_UNIT = 100_000
 
 
 class Aimanyi(Gateway):
@@ -158,7 +158,7 @@ class TokenHubCreate(StandardCreate):
         fields = Fields(self.request.parse_json())
         if not self.model:
             raise InvalidParameter("model is required")
-        version = TOKENHUB_MODELS.get(self.model)
+        version = _TOKENHUB_MODELS.get(self.model)
         if version is None:
             raise InvalidParameter("model is not supported")
         if version == "kling-3.0-turbo":
@@ -175,14 +175,14 @@ class TokenHubRead(PathRead):
     def run_operation(self) -> Response:
         """Return the task, or an empty array."""
         tasks, now = self.find_tasks(), self.app.backend.clock()
-        answer = build_success([pick_fields(task) for task in self.describe_tasks(tasks, now, "standard")])
+        answer = build_success([_pick_fields(task) for task in self.describe_tasks(tasks, now, "standard")])
         if tasks and tasks[0].get_state(now) == "succeeded":
-            tokens = int(tasks[0].price * Decimal(TOKENS_PER_UNIT))
+            tokens = int(tasks[0].price * Decimal(_TOKENS_PER_UNIT))
             answer.payload["tokenhub_usage"] = {"total_tokens": tokens}
         return answer
 
 
-def pick_fields(task: dict[str, Any]) -> dict[str, Any]:
+def _pick_fields(task: dict[str, Any]) -> dict[str, Any]:
     """Return what TokenHub tells of a task; one that waits is ``queued``."""
     state = {"submitted": "queued"}.get(task["status"], task["status"])
     return {"id": task["id"], "status": state, "message": task["message"], "outputs": task["outputs"]}
