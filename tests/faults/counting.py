@@ -40,7 +40,7 @@ def count(stage: Stage, seconds: float) -> Line:
     scenario = stage.scenario
     tasks = list(stage.sandbox.backend.all())
     now = stage.sandbox.backend.clock()
-    succeeded = {task.id for task in tasks if task.get_state(now) == "succeeded"}
+    succeeded = {stage.id_at_host(task) for task in tasks if task.get_state(now) == "succeeded"}
     named, files = stage.named() | stage.remembered, stage.saved()
     instances = [one for run in stage.runs for one in run.instances()]
     in_hand = files if scenario.files else named | files

@@ -11,6 +11,9 @@ from tests.faults.user_actions import stops_say_how_to_go_on
 from tests.faults.worker_kills import kill_in_call
 
 GATEWAY: dict[str, Any] = {"profile": "gateway"}
+#: DMXAPI as it is in 2026: ``POST /v1/responses`` alone, with ids of its own.
+RESPONSES: dict[str, Any] = {"profile": "gateway", "shape": "dmxapi-responses"}
+DMXAPI = {"profile": "dmxapi"}
 
 
 def stopped(stage: Stage, run: Run) -> list[int]:
@@ -27,7 +30,7 @@ def stopped(stage: Stage, run: Run) -> list[int]:
 
 def adopt(stage: Stage, run: Run, indexes: list[int]) -> None:
     """What the stop advises: look the task up at the host, write its id into the request, clear."""
-    there = {str(task.request.prompt): task.id for task in stage.sandbox.backend.all()}
+    there = {str(task.request.prompt): stage.id_at_host(task) for task in stage.sandbox.backend.all()}
     rows = stage.rows()
     for index in indexes:
         rows[index]["adopt"] = there[rows[index]["prompt"]]
@@ -143,6 +146,56 @@ SCENARIOS = (
         play=next_run,
         sandbox={**GATEWAY, "render_seconds": HELD},
         expect=Expect(failed=20, most_creates=20),
+    ),
+    Scenario(
+        name="responses-lost",
+        fault="DMXAPI's responses route: answer lost after the task was made; then adopt",
+        play=stop_and_adopt,
+        sandbox=RESPONSES,
+        extra=DMXAPI,
+        faults=[{"kind": "answer_lost_after", "probability": 0.4}],
+        expect=Expect(most_creates=20),
+    ),
+    Scenario(
+        name="responses-accepted",
+        fault="DMXAPI's responses route: accepted creates within an HTTP 400",
+        sandbox=RESPONSES,
+        extra=DMXAPI,
+        faults=[
+            {"kind": "accepted_with_400", "place": "message", "match": {"nth": [1, 5, 9, 13, 17]}},
+            {"kind": "accepted_with_400", "place": "beside", "match": {"nth": [2, 6, 10, 14, 18]}},
+        ],
+        expect=Expect(most_creates=20),
+    ),
+    Scenario(
+        name="responses-killed",
+        fault="DMXAPI's responses route: SIGKILL of the worker during the paid call; then adopt",
+        play=killed_in_call,
+        sandbox=RESPONSES,
+        extra=DMXAPI,
+        faults=[{"kind": "slow", "seconds": 6, "before": True, "times": 10}],
+        expect=Expect(most_creates=20),
+    ),
+    Scenario(
+        name="responses-fails",
+        fault="DMXAPI's responses route: five tasks fail, told with an HTTP 400; the retry is the next attempt",
+        sandbox=RESPONSES,
+        extra=DMXAPI,
+        request={"model": "kling-v3-video-generation"},
+        faults=[
+            {"kind": "task_fails", "message": "Internal render error", "match": {"nth": [1, 5, 9, 13, 17]}},
+            {"kind": "failed_with_400"},
+        ],
+        expect=Expect(tasks=25, most_creates=25),
+    ),
+    Scenario(
+        name="responses-cleared",
+        fault="DMXAPI's responses route: finished tasks cleared",
+        play=cleared,
+        sandbox=RESPONSES,
+        extra=DMXAPI,
+        request={"model": "kling-2.6", "duration": 5},
+        expect=Expect(most_creates=20),
     ),
     Scenario(
         name="model-no-id",

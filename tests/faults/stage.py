@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from kling_provider.sandbox import Sandbox
+from kling_provider.sandbox.endpoints.gateways.ids import TSK, UUID
+from kling_provider.sandbox.state.tasks import Task
 from tests.faults.processes import running_tasks
 from tests.faults.scenario import HELD, Scenario
 from tests.support.stack import AirflowStack, StackError, wait_for
@@ -103,6 +105,15 @@ class Stage:
             }
             for number in range(videos or self.scenario.videos)
         ]
+
+    def id_at_host(self, task: Task) -> str:
+        """The id by which the host answers for a task: some gateways have ids of their own."""
+        if self.sandbox.options.shape != "dmxapi-responses":
+            return task.id
+        model = str(self.scenario.request.get("model", "kling-3.0"))
+        if model == "kling-2.6":
+            return task.id
+        return (UUID if model.startswith("kling-v3-") else TSK).encode(task.id)
 
     def write_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         self.rows_file.write_text(json.dumps(list(rows)), encoding="utf-8")

@@ -187,6 +187,9 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
         Sandbox(concurrency=2, units=100_000, time_scale=6, api_key=SECRETS["two_at_once"]) as two_at_once,
         Sandbox(profile="gateway", concurrency=50, units=100_000) as dmxapi,
         Sandbox(profile="gateway", shape="new-api", concurrency=50, units=100_000) as new_api,
+        Sandbox(
+            profile="gateway", shape="dmxapi-responses", concurrency=50, units=100_000
+        ) as dmxapi_responses,
         contextlib.closing(OneAtATime(stack.address)) as api,
         Sampler(stack.database) as sampler,
     ):
@@ -195,6 +198,7 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
             "two_at_once": two_at_once.url,
             "dmxapi": dmxapi.url,
             "new_api": new_api.url,
+            "dmxapi_responses": dmxapi_responses.url,
         }
         world = World(
             stack=stack,
@@ -210,6 +214,14 @@ def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterat
             # What a customer of a gateway has: an address with a path, a key, and nothing else.
             ("dmxapi", f"{dmxapi.url}/kling", SECRETS["dmxapi"], None, None),
             ("new_api", f"{new_api.url}/kling", SECRETS["new_api"], None, None),
+            # A stand-in is not at www.dmxapi.cn, so its profile is said; the address has no path.
+            (
+                "dmxapi_responses",
+                dmxapi_responses.url,
+                SECRETS["dmxapi"],
+                None,
+                {"profile": "dmxapi", "unit_price": "0.79 CNY"},
+            ),
             ("wrong_key", kling.address, SECRETS["wrong_key"], None, as_kling),
             ("wrong_region", kling.address, f"{kling.key}-china", None, as_kling),
             ("access_key", kling.address, SECRET_KEY, ACCESS_KEY, as_kling),
