@@ -63,9 +63,9 @@ def ask(world: World, *, dag: str, type: str, requests: dict[str, dict[str, Any]
 @pytest.mark.parametrize(
     "facts",
     [
-        pytest.param(partial(ask, dag=dag, type=type, requests=requests), id=f"{dag}, {type}")
+        pytest.param(partial(ask, dag=dag, type=kind, requests=requests), id=f"{dag}, {kind}")
         for dag in ("many", "many_in_three_tasks")
-        for type, requests in (("text_to_video", TEXTS), ("image_to_video", IMAGES))
+        for kind, requests in (("text_to_video", TEXTS), ("image_to_video", IMAGES))
     ],
     indirect=True,
 )
