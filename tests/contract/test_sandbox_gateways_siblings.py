@@ -233,7 +233,7 @@ def test_cloudsway(captures: Path) -> None:
         (task,) = client.get(f"/tasks?task_ids={created['data']['id']}").json()["data"]
         assert task["status"] == "submitted"
         refused(client.get("/tasks?external_task_ids=mine"), 400, 1201)
-        assert client.film(model="kling-3.0").status_code == 404
+        assert client.create_video(model="kling-3.0").status_code == 404
 
 
 def test_aimanyi() -> None:

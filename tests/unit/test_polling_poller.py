@@ -146,7 +146,7 @@ async def test_a_fault_of_our_own_does_not_end_the_loop_either(account, kling, m
 
     monkeypatch.setattr(KlingAsyncHook, "get_batch", get_batch)
     assert (await wait("t1", every=0.05)).state is State.SUCCEEDED
-    assert "A tick failed" in caplog.text
+    assert "A round of reads failed" in caplog.text
 
 
 async def test_retry_after_is_honoured(account, kling):

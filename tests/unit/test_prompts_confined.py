@@ -76,7 +76,7 @@ def test_too_many_files_and_folders_too_deep(folder: Path, monkeypatch: pytest.M
     deep = folder.joinpath(*["d"] * 40)
     deep.mkdir(parents=True)
     monkeypatch.setattr(find, "MAX_FILES", 100)
-    with pytest.raises(KlingRequestError, match="more than 32 folders deep"):
+    with pytest.raises(KlingRequestError, match="must be at most 32 folders deep"):
         load_prompts(folder)
 
 

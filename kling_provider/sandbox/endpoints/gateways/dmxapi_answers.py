@@ -9,6 +9,7 @@ the body of a refusal, whose code follows the one that clients report, ``dmxapi_
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -121,9 +122,7 @@ def build_accepted_error(answer: Response, *, status: int, place: str) -> Respon
     """
     text = write_json(answer.payload) if place == "message" else "SUCCEED"
     error = build_openai_error(status, text, f"{_CODE}0", type="upstream_error")
-    if place == "beside":
-        error.payload = {**answer.payload, **error.payload}
-    return error
+    return replace(error, payload={**answer.payload, **error.payload}) if place == "beside" else error
 
 
 def build_failed_error(text: str, *, status: int) -> Response:
