@@ -116,7 +116,7 @@ def _choose_advice(answer: ApiResponse) -> str | None:
     if status is None:
         if answer.kind is not ErrorKind.UNREADABLE or answer.task_state is not TaskState.NONE:
             return None
-        return "Check the connection's host and port, and that this machine may reach them."
+        return "Check the connection's host and port, and that this machine may reach them. Nothing was sent."
     if isinstance(answer.code, int) and answer.code in KLING_CODES:
         known = _ADVICE if answer.at_kling else _ADVICE_ELSEWHERE
         return known.get(answer.code) or _ADVICE_BY_KIND.get(answer.kind)

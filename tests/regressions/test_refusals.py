@@ -204,10 +204,15 @@ def test_what_names_a_task_or_says_success_is_never_a_refusal(
 ) -> None:
     instance = Instance()
     gateway.set_faults([answering(status, body, made=True)])
+    accepted = status >= 400 and body in (SUCCESS, wrapped(SUCCESS))
     for _ in range(2):
-        error = attempt(instance)
-        assert isinstance(error, KlingError), repr(error)
-        assert error.task_state is TaskState.MAY_EXIST, str(error)
+        came = attempt(instance)
+        if accepted and isinstance(came, str):
+            # A task and a word of success: the task is taken over, and nothing is sent again.
+            assert came == SUCCESS["data"]["task_id"]  # type: ignore[index]
+            break
+        assert isinstance(came, KlingError), repr(came)
+        assert came.task_state is TaskState.MAY_EXIST, str(came)
     assert made(gateway) == 1
 
 

@@ -115,7 +115,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 FAILURES: list[tuple[str, dict[str, Any], str, int]] = [
     ("a wrong request", {"request": {"promt": "x", "duration": 99}}, "nothing was sent", 3),
-    ("a price above the limit", {"max_units": 0.1}, "costs 1.8 units", 3),
+    ("a price above the limit", {"max_units": 0.1}, "max_units must be 1.8 or more", 3),
     ("a key that is none", {}, "Could not create", 3),
 ]
 
