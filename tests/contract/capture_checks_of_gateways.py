@@ -309,3 +309,48 @@ def _(record: Record) -> None:
         }
         taken.append(units(made))
     assert taken == [8, 12, 3, 3]
+
+
+# -- what others print ----------------------------------------------------------------------------------------
+
+
+@check("61_tencent_vclm_motion_control_done.json")
+def _(record: Record) -> None:
+    """Tencent's VCLM has an API and signatures of its own. No connection speaks it, and its answer is no task of ours."""
+    answer = parse_response(200, {}, json.dumps(record["response"]).encode())
+    assert (answer.ok, answer.task_state) == (False, TaskState.MAY_EXIST)
+    read = parse_task(
+        {"task_id": "1", "status": record["response"]["Response"]["Status"]}, accepts_gateway_statuses=True
+    )
+    assert read.status is TaskStatus.SUCCEEDED  # its word is known, as gateways may pass it on
+
+
+@check("62_doc_legacy_query_examples.json")
+def _(record: Record) -> None:
+    """Kept of every answer: ids, state, times, outputs. Left out: the placeholders of what was deducted, index, names."""
+    outputs = {
+        "avatar_query": [Output("video", "string", "string", "string", 5.0)],
+        "element_list": [Output("element", "0")],
+        "image_generation_list": [Output("image", url="string", watermark_url="string")],
+        "omni_image_query": [Output("image", url="string", watermark_url="string")] * 2,
+        "subject_completion_query": [Output("image", url="string")] * 3,
+        # The same sound also comes as WAV; one output is one result, so the MP3 is taken.
+        "text_to_audio_query": [Output("audio", "string", "string", duration=5.0)],
+        "tts_create": [Output("audio", "string", "string", duration=5.0)],
+        "voice_list": [Output("voice", "string", "string")],
+    }
+    assert record["records"].keys() == outputs.keys()
+    for what, response in record["records"].items():
+        answer = success(response)
+        fields = answer.data if isinstance(answer.data, dict) else answer.data[0]
+        read = parse_task(fields)
+        assert read == KlingTask(
+            kling_task_id="string",
+            status=TaskStatus.SUCCEEDED,
+            status_word="succeed",
+            message="string",
+            external_task_id=fields.get("task_info", {}).get("external_task_id"),
+            outputs=tuple(outputs[what]),
+            created_at=at(fields["created_at"]),
+            updated_at=at(fields["updated_at"]),
+        ), what

@@ -24,8 +24,6 @@ from tests.contract.capture_checks import CHECKS, Record, at, check, each, submi
 
 #: Of kinds of requests, and of routes, that are not spoken here yet.
 WAITING = {
-    "61_tencent_vclm_motion_control_done.json",
-    "62_doc_legacy_query_examples.json",
     "63_doc_identify_face_lip_sync_multi_elements.json",
     "64_doc_solutions_virtual_try_on.json",
 }

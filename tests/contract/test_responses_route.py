@@ -175,6 +175,21 @@ async def test_the_triggerer_reads_all_forms_at_once(dmxapi: Sandbox) -> None:
     assert {one: task.status for one, task in found.items()} == dict.fromkeys(ids, "succeeded")
 
 
+@pytest.mark.parametrize("host", ["https://www.dmxapi.cn", "www.dmxapi.cn", "https://ssvip.dmxapi.com/"])
+def test_a_connection_without_extras_takes_the_route(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_connection(monkeypatch, host, password="sk-kling-sandbox")
+    plan = attempt(Instance(), request={"prompt": "a boat", "duration": 5}, plan_only=True)
+    assert plan["http"]["method"] == "POST"
+    assert plan["http"]["url"] == f"https://{host.removeprefix('https://').rstrip('/')}/v1/responses"
+    assert plan["http"]["json"]["model"] == "kling-v3"
+    assert plan["http"]["json"]["input"] == "a boat"
+    assert plan["price"]["units"] is None
+    assert "unit_price" in plan["price"]["basis"]
+    use_connection(monkeypatch, f"{host.rstrip('/')}/kling", password="sk-kling-sandbox")
+    plan = attempt(Instance(), request={"prompt": "a boat", "duration": 5}, plan_only=True)
+    assert plan["http"]["url"].endswith("/kling/v1/videos/text2video")
+
+
 def test_the_connection_test_asks_for_free(dmxapi: Sandbox) -> None:
     ok, text = KlingHook().test_connection()
     assert ok, text

@@ -31,6 +31,17 @@ _LONGEST_WORD = 60
 _MOST_TASKS = 2000
 
 
+#: The lists of a legacy result, and the type of what they hold (Kling's API reference).
+_LEGACY_LISTS = {
+    "videos": "video",
+    "images": "image",
+    "series_images": "image",
+    "audios": "audio",
+    "elements": "element",
+    "voices": "voice",
+}
+
+
 class UnreadableTask(ValueError):
     """The data is no task: no id, not an object, or another task than the one that was asked for."""
 
@@ -140,8 +151,9 @@ def _read_outputs(level: Level) -> list[Output]:
     ]
     result = fields.get("task_result")
     if isinstance(result, Mapping):
-        for plural, kind in (("videos", "video"), ("images", "image"), ("audios", "audio")):
-            found += [_read_output(kind, item) for item in list_mappings(result.get(plural))]
+        for plural, kind in _LEGACY_LISTS.items():
+            for item in list_mappings(result.get(plural)):
+                found += _read_legacy_outputs(kind, item)
     if found:
         return found
     metadata = fields.get("metadata")
@@ -153,12 +165,18 @@ def _read_outputs(level: Level) -> list[Output]:
     return [Output("video", url=url)] if url else []
 
 
+def _read_legacy_outputs(kind: str, item: Mapping[str, Any]) -> list[Output]:
+    """Read one entry of a legacy result: as a rule one output, of a multi-image element up to three images."""
+    urls = [url for number in (1, 2, 3) if (url := read_long_text(item.get(f"url_{number}")))]
+    return [Output(kind, url=url) for url in urls] or [_read_output(kind, item)]
+
+
 def _read_output(kind: str, item: Mapping[str, Any]) -> Output:
     seconds = read_decimal(find_first(item, "duration", "mp3_duration", "duration_mp3"))
     return Output(
         type=kind,
-        id=read_text(item.get("id")),
-        url=read_long_text(find_first(item, "url", "mp3_url", "url_mp3")),
+        id=read_text(find_first(item, "id", "element_id", "voice_id")),
+        url=read_long_text(find_first(item, "url", "mp3_url", "url_mp3", "trial_url")),
         watermark_url=read_long_text(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
     )
