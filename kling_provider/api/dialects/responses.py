@@ -80,7 +80,9 @@ class ResponsesDialect:
             if path and path not in fields and request.wire_value(name) not in (None, "", [], False):
                 found.append(
                     Problem(
-                        name, None, f"the responses route has no such field for {request.model}; leave it out"
+                        name,
+                        None,
+                        f"must be left out: the responses route has no such field for {request.model}",
                     )
                 )
         if request.callback_url and "callback_url" not in fields:
@@ -88,7 +90,7 @@ class ResponsesDialect:
                 Problem(
                     "callback_url",
                     None,
-                    f"the responses route has no such field for {request.model}; leave it out",
+                    f"must be left out: the responses route has no such field for {request.model}",
                 )
             )
         return found
