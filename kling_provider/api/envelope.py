@@ -56,7 +56,7 @@ class Envelope:
     whole: Mapping[str, Any] | None = field(default=None, repr=False)
     #: The body names a task, at any level.
     names_task: bool = False
-    #: What the innermost level that names a task says of it.
+    #: What the last object that names a task says of it, in the order of the body: a wrapper stands before its content.
     task_data: Mapping[str, Any] | None = field(default=None, repr=False)
     #: Some level says that it worked.
     says_success: bool = False
@@ -78,7 +78,7 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         value = read_events(text) or json.loads(text)
         levels = list(_walk_levels(value))
         value = dict(add_units_taken(unwrap_response(value))) if isinstance(value, dict) else value
-        clean = clean_json(value)
+        clean, task_data = clean_json(value), _find_task_data(levels)
     except (ValueError, RecursionError):  # brackets without end are no answer either
         return _read_other_form(text)
     if not isinstance(value, dict):
@@ -100,7 +100,7 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         data=_extract_data(clean),
         whole=clean,
         names_task=any(_has_task_id(level) for level in levels) or _has_any(value, "id"),
-        task_data=_find_task_data(levels),
+        task_data=task_data,
         says_success=any(_says_success(level) for level in levels),
         is_wrapped_response=value.get("object") == "response",
         words=tuple(_collect_words(levels)),

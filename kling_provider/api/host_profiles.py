@@ -74,7 +74,7 @@ _ROWS = (
     # The model stands in the body, and one path reads all types.
     HostProfile(
         "tokenhub",
-        "standard-body",
+        "tokenhub",
         ("tokenhub.tencentmaas.com",),
         "Tencent Cloud's documentation of TokenHub",
         "2026-10",

@@ -41,7 +41,7 @@ CONN_FIELDS: dict[str, Any] = {
         "description": "How requests are sent. Automatic: standard for Kling with an API key, responses for DMXAPI, else legacy.",
         "schema": {
             "type": "string",
-            "enum": [AUTOMATIC, "standard", "legacy", "responses", "standard-body"],
+            "enum": [AUTOMATIC, "standard", "legacy", "responses", "standard-body", "tokenhub"],
             "default": AUTOMATIC,
         },
     },

@@ -56,7 +56,7 @@ def sandbox() -> Iterator[Sandbox]:
         (
             {"extra": {"api": "v2"}},
             KlingRequestError,
-            "extra api must be one of standard, legacy, responses, standard-body; found 'v2'",
+            "extra api must be one of standard, legacy, responses, standard-body, tokenhub; found 'v2'",
         ),
         (
             {"extra": {"profile": "kong"}},

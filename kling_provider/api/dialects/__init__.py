@@ -11,7 +11,7 @@ from typing import Protocol
 from kling_provider.api.calls import ApiRequest
 from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.responses import ResponsesDialect
-from kling_provider.api.dialects.standard import StandardBodyDialect, StandardDialect
+from kling_provider.api.dialects.standard import StandardBodyDialect, StandardDialect, TokenHubDialect
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -43,4 +43,5 @@ DIALECTS: dict[str, Dialect] = {
     "legacy": LegacyDialect(),
     "responses": ResponsesDialect(),
     "standard-body": StandardBodyDialect(),
+    "tokenhub": TokenHubDialect(),
 }

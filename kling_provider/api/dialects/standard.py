@@ -20,6 +20,17 @@ MAX_IDS = 20
 _MAX_PAGE = 500
 
 
+#: Kling's name -> Tencent's (Tencent Cloud's documentation of TokenHub, October 2026).
+_TOKENHUB_MODELS = {
+    "kling-3.0": "kling-video-v3",
+    "kling-3.0-turbo": "kling-video-v3-turbo",
+    "kling-3.0-omni": "kling-video-v3-omni",
+    "kling-o1": "kling-video-o1",
+    "kling-2.6": "kling-video-v2.6",
+    "kling-2.5-turbo": "kling-video-v2.5-turbo",
+}
+
+
 class StandardDialect:
     """``POST /text-to-video/{model}`` and its like; needs an API key."""
 
@@ -57,11 +68,25 @@ class StandardBodyDialect(StandardDialect):
         """Return the paid call, with the model as the body's first field."""
         call = super().create(request, external_task_id)
         path = spec_of(request).paths[self.design].removesuffix("/{model}")
-        return ApiRequest("POST", path, json={"model": request.model, **(call.json or {})})
+        return ApiRequest("POST", path, json={"model": self.name_model(request.model), **(call.json or {})})
+
+    def name_model(self, model: str) -> str:
+        """Return what the host calls a model."""
+        return model
 
     def read(self, type: str, id: str) -> ApiRequest:
         """Return the call that reads one task, whatever its type."""
         return ApiRequest("GET", f"/tasks/{quote(id, safe='')}")
+
+
+class TokenHubDialect(StandardBodyDialect):
+    """Tencent's TokenHub: the standard API with the model in the body, under a name of Tencent's."""
+
+    name = "tokenhub"
+
+    def name_model(self, model: str) -> str:
+        """Return Tencent's name of a model; an unknown name stays."""
+        return _TOKENHUB_MODELS.get(model, model)
 
 
 def read_tasks(kling_task_ids: Sequence[str]) -> ApiRequest:
