@@ -56,7 +56,7 @@ class Envelope:
     whole: Mapping[str, Any] | None = field(default=None, repr=False)
     #: The body names a task, at any level.
     names_task: bool = False
-    #: What the last object that names a task says of it, in the order of the body: a wrapper stands before its content.
+    #: What the outermost object that names a task says of it: its id is the one that the host answers to.
     task_data: Mapping[str, Any] | None = field(default=None, repr=False)
     #: Some level says that it worked.
     says_success: bool = False
@@ -76,21 +76,17 @@ def read_envelope(body: bytes, known_codes: Collection[int]) -> Envelope:
         return Envelope(Form.EMPTY)
     try:
         value = read_events(text) or json.loads(text)
-        levels = list(_walk_levels(value))
+        places = list(_walk_levels(value))
+        levels = [place.fields for place in places]
         value = dict(add_units_taken(unwrap_response(value))) if isinstance(value, dict) else value
-        clean, task_data = clean_json(value), _find_task_data(levels)
-    except (ValueError, RecursionError):  # brackets without end are no answer either
+        clean, task_data = clean_json(value), _find_task_data(places)
+    except (ValueError, RecursionError):  # nested too deeply
         return _read_other_form(text)
     if not isinstance(value, dict):
         named = any(_has_task_id(level) for level in levels)
         succeeded = any(_says_success(level) for level in levels)
         return Envelope(Form.TEXT, message=_make_excerpt(text), names_task=named, says_success=succeeded)
-    kling_code: int | None = None
-    source: Mapping[str, Any] = value
-    for level in levels:
-        found = _parse_code(level.get("code"))
-        if isinstance(found, int) and found in known_codes:
-            kling_code, source = found, level
+    kling_code, source = _find_kling_code(places, known_codes) or (None, value)
     return Envelope(
         form=Form.JSON,
         code=_parse_code(value.get("code")),
@@ -113,19 +109,44 @@ def _read_other_form(text: bytes) -> Envelope:
     return Envelope(Form.CUT if text[:1] in b"{[" else Form.TEXT, message=_make_excerpt(text))
 
 
-def _walk_levels(value: Any, depth: int = _DEEPEST) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a response, outermost first, including those that stand as JSON within a text."""
-    if depth == 0:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One object of a response: how many levels are around it, and whether it stands as JSON within a text."""
+
+    fields: Mapping[str, Any]
+    depth: int
+    in_text: bool
+
+
+def _walk_levels(value: Any, depth: int = 0, in_text: bool = False) -> Iterator[_Place]:
+    """Yield the objects of a response, each before what is in it, including those that stand as JSON within a text."""
+    if depth == _DEEPEST:
         return
     if isinstance(value, dict):
-        yield value
+        yield _Place(value, depth, in_text)
         for item in value.values():
-            yield from _walk_levels(item, depth - 1)
+            yield from _walk_levels(item, depth + 1, in_text)
     elif isinstance(value, list):
         for item in value[:50]:
-            yield from _walk_levels(item, depth - 1)
+            yield from _walk_levels(item, depth + 1, in_text)
     elif isinstance(value, str) and (inner := _parse_nested(value)) is not None:
-        yield from _walk_levels(inner, depth - 1)
+        yield from _walk_levels(inner, depth + 1, True)
+
+
+def _find_kling_code(
+    places: list[_Place], known_codes: Collection[int]
+) -> tuple[int, Mapping[str, Any]] | None:
+    """Return the innermost code of Kling's table, and the object that has it.
+
+    A code within a text counts only where no other does: the text may repeat what a user wrote.
+    """
+    found = [
+        (place.in_text, code, place.fields)
+        for place in places
+        if isinstance(code := _parse_code(place.fields.get("code")), int) and code in known_codes
+    ]
+    chosen = [one for one in found if not one[0]] or found
+    return chosen[-1][1:] if chosen else None
 
 
 def _parse_nested(text: str) -> dict[str, Any] | None:
@@ -154,15 +175,14 @@ def _has_id_in_data(data: Any) -> bool:
     return any(isinstance(item, Mapping) and _has_any(item, "id", "task_id", "taskId") for item in items)
 
 
-def _find_task_data(levels: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    named = [level for level in levels if _has_any(level, "task_id", "taskId")]
-    named = named or [
-        item
-        for level in levels
-        for item in (level.get("data"),)
-        if isinstance(item, Mapping) and _has_any(item, "id")
-    ]
-    return clean_json(rename_fields(named[-1])) if named else None
+def _find_task_data(places: list[_Place]) -> Mapping[str, Any] | None:
+    named = [place for place in places if _has_any(place.fields, "task_id", "taskId")]
+    if named:
+        outermost = min(named, key=lambda place: place.depth).fields
+    else:
+        data = [place.fields.get("data") for place in places]
+        outermost = next((one for one in data if isinstance(one, Mapping) and _has_any(one, "id")), {})
+    return dict(clean_json(rename_fields(outermost))) or None
 
 
 def _says_success(level: Mapping[str, Any]) -> bool:

@@ -516,3 +516,36 @@ def test_nothing_raises_and_nothing_but_a_success_is_one(
         assert error.task_state is found.task_state
         if found.task_state is TaskState.NONE and status not in REFUSING:
             assert found.code in {row[1] for row in REFUSALS_NESTED}, "only Kling's own code is a proof there"
+
+
+# -- strange bodies -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [10, 300, 500, 800, 950, 3000])
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_a_body_of_many_brackets_is_read_without_an_error(depth: int, status: int) -> None:
+    brackets = "[" * depth + "]" * depth
+    inner = json.dumps({"task_id": "x"})[:-1] + f', "a": {brackets}}}'
+    for body in (json.dumps({"code": 0, "data": inner}), f'{{"code": 0, "data": {inner}}}', brackets, inner):
+        found = parse_response(status, {}, body.encode())
+        assert found.task_state is TaskState.MAY_EXIST or (status == 400 and body == brackets)
+
+
+def test_the_task_of_an_error_is_the_one_that_the_host_answers_to() -> None:
+    theirs = {"code": 0, "data": {"task_id": "of Kling", "task_status": "submitted"}}
+    for body in (
+        {"code": "success", "data": {"task_id": "of the gateway", "data": theirs}},
+        {"data": {"x": {"task_id": "inside"}}, "task_id": "of the gateway", "message": "SUCCEED"},
+        {"error": {"message": json.dumps({"code": 0, "task_id": "of the gateway", "data": theirs})}},
+    ):
+        found = answer(500, body)
+        assert found.data["task_id"] == "of the gateway"
+
+
+def test_a_code_in_the_words_of_a_user_does_not_count_beside_klings_own() -> None:
+    said = 'prompt {"code": 1303}'
+    assert answer(400, {"code": 1201, "message": said}).code == 1201
+    assert (
+        answer(400, {"code": "fail_to_fetch_task", "message": said}).code == 1303
+    )  # a wrapper of a gateway's
+    assert answer(400, {"code": 1000, "data": {"code": 1303}}).code == 1303  # inside, and no text
