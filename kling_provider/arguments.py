@@ -21,6 +21,8 @@ from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.
 _LONGEST_WAIT = timedelta(days=30)
+#: Seconds between two reads of one task, where neither a Dag nor a trigger's row says otherwise.
+POLL_INTERVAL = 10.0
 #: The shortest time between two reads of one task, in seconds. All waiting tasks share the triggerer and the account.
 _SHORTEST_POLL = 1.0
 _LONGEST_POLL = timedelta(days=1)

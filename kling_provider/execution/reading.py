@@ -12,6 +12,7 @@ from typing import Any
 from kling_provider import metrics
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.arguments import POLL_INTERVAL
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling.wait_state import WaitState
@@ -130,7 +131,8 @@ def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id:
         return task
     if event.get("status") == "timeout":
         now = time.time()
-        decision = WaitState(kling_task_id=kling_task_id, deadline=now, since=now).note_task(task, now)
+        over = WaitState(kling_task_id=kling_task_id, deadline=now, since=now, poll_interval=POLL_INTERVAL)
+        decision = over.note_task(task, now)
         if decision.error is not None:
             raise decision.error
     raise KlingServerError(

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.arguments import (
+    POLL_INTERVAL,
     Argument,
     accept_duration,
     accept_file_name,
@@ -45,7 +46,8 @@ class KlingGenerateOperator(KlingSubmitOperator):
     :param timeout: the longest wait for the video, from the later of Kling's create time and the start of this try:
         seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; clear it to adopt that.
     :param poll_interval: the time between two reads of the task: seconds or a timedelta, at least 1 second. Tasks that
-        wait on one connection share their reads.
+        wait on one connection share their reads. Reads become rarer: the interval is twice as long after 10 minutes of
+        waiting, and six times as long after an hour.
 
     The other parameters are those of :class:`KlingSubmitOperator`.
     """
@@ -70,7 +72,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
         destination_conn_id: str | None = None,
         replace: bool = False,
         timeout: float | timedelta = timedelta(hours=1),
-        poll_interval: float | timedelta = 10.0,
+        poll_interval: float | timedelta = POLL_INTERVAL,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

@@ -20,8 +20,6 @@ from kling_provider.exceptions import (
     KlingTimeout,
 )
 
-#: Seconds between reads, unless the caller says otherwise.
-_POLL_INTERVAL = 10.0
 #: A wait that has lasted so many seconds is read at so many times the interval: what took ten minutes will not
 #: be over in the next ten seconds.
 _PACES = ((3600.0, 6), (600.0, 2))
@@ -86,7 +84,7 @@ class WaitState:
 
     :param deadline: when to give up; ``None`` waits for ever. Only a read after it gives up.
     :param since: when the wait began, for the pace of reads.
-    :param poll_interval: seconds between reads; longer once a wait has lasted ten minutes, and an hour.
+    :param poll_interval: seconds between reads; twice as many once a wait has lasted ten minutes, six times after an hour.
     :param spread: 0 to 1, stretches the pauses after failed reads, so that clients of one outage do not come
         back all at once.
     """
@@ -97,7 +95,7 @@ class WaitState:
         kling_task_id: str,
         deadline: float | None,
         since: float,
-        poll_interval: float = _POLL_INTERVAL,
+        poll_interval: float,
         spread: float = 0.0,
     ) -> None:
         self.kling_task_id = kling_task_id

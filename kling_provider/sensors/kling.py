@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from kling_provider.arguments import (
+    POLL_INTERVAL,
     Argument,
     accept_duration,
     accept_flag,
@@ -50,7 +51,8 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     :param kling_conn_id: the id of the connection. (templated)
     :param deferrable: whether to wait in the triggerer; ``False`` pokes or reschedules.
     :param poll_interval: the time between two reads while deferred: seconds or a timedelta, at least 1 second. Tasks that
-        wait on one connection share their reads.
+        wait on one connection share their reads. Reads become rarer: the interval is twice as long after 10 minutes of
+        waiting, and six times as long after an hour.
     :param timeout: the longest wait for the task: seconds or a timedelta; Airflow's own, with another default.
     """
 
@@ -79,7 +81,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         request: Mapping[str, Any] | None = None,
         kling_conn_id: str = "kling_default",
         deferrable: bool = True,
-        poll_interval: float | timedelta = 10.0,
+        poll_interval: float | timedelta = POLL_INTERVAL,
         timeout: float | timedelta = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:

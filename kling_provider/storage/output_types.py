@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of each type of output: the suffix of its file, and whether bytes are what they claim to be.
 
-This table is all that knows types of outputs: a new one is a row here.
+The types and their suffixes are in :mod:`kling_provider.api.output_types`; what files of each suffix begin with is here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from kling_provider.api.output_types import SUFFIXES_OF_TYPES
 from kling_provider.api.tasks import Output
 from kling_provider.storage.media import find_video_defect
 
@@ -48,31 +49,27 @@ def _is_no_page(start: bytes) -> bool:
     return start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"<"
 
 
-_VIDEO = (Format(".mp4", lambda start: start[4:8] == b"ftyp"),)
-_IMAGE = (
-    Format(".png", _begins_with(b"\x89PNG\r\n\x1a\n")),
-    Format(".jpg", _begins_with(b"\xff\xd8\xff")),
-    Format(".webp", _is_riff(b"WEBP")),
-)
-_AUDIO = (
-    Format(".mp3", _is_mp3),
-    Format(".wav", _is_riff(b"WAVE")),
-    Format(".m4a", lambda start: start[4:8] == b"ftyp"),
-)
+def _is_mp4(start: bytes) -> bool:
+    return start[4:8] == b"ftyp"
+
+
+#: Whether a file may begin with these bytes, by its suffix.
+_STARTS: Mapping[str, Callable[[bytes], bool]] = {
+    ".mp4": _is_mp4,
+    ".png": _begins_with(b"\x89PNG\r\n\x1a\n"),
+    ".jpg": _begins_with(b"\xff\xd8\xff"),
+    ".webp": _is_riff(b"WEBP"),
+    ".mp3": _is_mp3,
+    ".wav": _is_riff(b"WAVE"),
+    ".m4a": _is_mp4,
+    ".srt": _is_no_page,
+    ".ass": _is_no_page,
+}
 
 #: By the type of a task's output, in Kling's words.
 FORMATS: Mapping[str, tuple[Format, ...]] = {
-    "video": _VIDEO,
-    "subbed_video": _VIDEO,
-    "product_video": _VIDEO,
-    "image": _IMAGE,
-    "product_image": _IMAGE,
-    "model_images": _IMAGE,
-    "audio": _AUDIO,
-    "voice": _AUDIO,
-    "srt": (Format(".srt", _is_no_page),),
-    "ass": (Format(".ass", _is_no_page),),
-    "subtitle": (Format(".srt", _is_no_page),),
+    output_type: tuple(Format(suffix, _STARTS[suffix]) for suffix in suffixes)
+    for output_type, suffixes in SUFFIXES_OF_TYPES.items()
 }
 
 #: What a file name's author may have written at its end.
@@ -124,7 +121,7 @@ def find_defect(output_type: str, file: BinaryIO, size: int) -> str | None:
     formats = FORMATS.get(output_type)
     if formats is None:
         return None
-    if formats is _VIDEO:
+    if formats == FORMATS["video"]:
         return find_video_defect(file, size)
     file.seek(0)
     start = file.read(_START)

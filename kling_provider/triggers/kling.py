@@ -18,7 +18,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
-from kling_provider.arguments import poll_seconds
+from kling_provider.arguments import POLL_INTERVAL, poll_seconds
 from kling_provider.task_log import log_group, wait_title
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
@@ -57,7 +57,7 @@ class KlingTaskTrigger(BaseTrigger):
         type: str = "text_to_video",
         deadline: float | None = None,
         first_look: float | None = None,
-        poll_interval: float = 10.0,
+        poll_interval: float = POLL_INTERVAL,
         external_task_id: str | None = None,
         model: str | None = None,
         expected_at: float | None = None,
@@ -70,7 +70,7 @@ class KlingTaskTrigger(BaseTrigger):
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
         # A row of an older version, or one made by hand, must not hold up all others that wait here.
-        self.poll_interval = poll_seconds(poll_interval, default=10.0)
+        self.poll_interval = poll_seconds(poll_interval, default=POLL_INTERVAL)
         self.external_task_id = external_task_id
         self.model = model
         self.expected_at = expected_at

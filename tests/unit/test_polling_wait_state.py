@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.arguments import POLL_INTERVAL
 from kling_provider.exceptions import (
     KlingAuthError,
     KlingServerError,
@@ -22,8 +23,12 @@ from kling_provider.polling.wait_state import FAULT_BUDGET, LATE_FAULT_BUDGET, M
 START = 1_800_000_000.0
 
 
-def watch(*, deadline: float | None = START + 3600, **options) -> WaitState:
-    return WaitState(kling_task_id="t1", deadline=deadline, since=START, **options)
+def watch(
+    *, deadline: float | None = START + 3600, poll_interval: float = POLL_INTERVAL, **options
+) -> WaitState:
+    return WaitState(
+        kling_task_id="t1", deadline=deadline, since=START, poll_interval=poll_interval, **options
+    )
 
 
 def task(status: TaskStatus, word: str = "") -> KlingTask:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from kling_provider.api.output_types import MEDIA_TYPES, find_media_type
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.storage import claim_place, find_claims, find_saved_result, saved_task_ids, stem_of_type
@@ -313,6 +314,16 @@ def test_whatever_a_task_made_is_saved_and_found(
     assert [(one.type, one.file is None) for one in saved.manifest.outputs] == [
         (kind, path is None) for kind, path in outputs
     ]
+
+
+def test_every_format_has_a_media_type_and_each_type_of_output_is_of_one_family() -> None:
+    suffixes = {one.suffix for formats in FORMATS.values() for one in formats}
+    assert suffixes == set(MEDIA_TYPES)
+    for output_type, formats in FORMATS.items():
+        families = {MEDIA_TYPES[one.suffix].partition("/")[0] for one in formats}
+        assert {str(find_media_type(output_type)).partition("/")[0]} == families, output_type
+    assert (find_media_type("splat"), find_media_type("splat", ".mp4")) == (None, "video/mp4")
+    assert find_media_type("video", ".splat") is None
 
 
 @settings(deadline=None)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How requests are sent: Kling's two API designs, and routes of gateways that have words of their own.
+"""How requests are sent and responses are read: Kling's two API designs, and routes of gateways with words of their own.
 
-A dialect turns a request into an :class:`ApiRequest`. What is answered is read by :mod:`.reading`.
+A dialect turns a request into an :class:`ApiRequest`. Responses have one reader for all hosts: :mod:`.reading` makes the task
+of one, :mod:`.levels` chooses among states that are nested, :mod:`.status_words` says what each word means, and :mod:`.fields`
+reads single values.
 """
 
 from __future__ import annotations

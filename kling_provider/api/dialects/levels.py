@@ -13,26 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kling_provider.api.dialects.fields import find_first, read_id, read_time, read_web_url
+from kling_provider.api.dialects.status_words import read_status
 from kling_provider.api.tasks import TaskStatus
 
-_WORDS_OF = {
-    TaskStatus.SUBMITTED: "queued queueing in_queue pending not_start waiting wait created accepted",
-    TaskStatus.PROCESSING: "running run in_progress initializing initialized preparing starting started generating "
-    "rendering working retrying finalizing",
-    TaskStatus.SUCCEEDED: "success successful completed complete done finished",
-    TaskStatus.FAILED: "failure fail error errored cancelled canceled expired timeout timed_out rejected refused "
-    "aborted banned blocked moderated",
-}
-#: Kling's own words.
-_WORDS = {
-    "submitted": TaskStatus.SUBMITTED,
-    "processing": TaskStatus.PROCESSING,
-    "succeed": TaskStatus.SUCCEEDED,
-    "succeeded": TaskStatus.SUCCEEDED,
-    "failed": TaskStatus.FAILED,
-}
-#: What gateways say, in any case.
-_GATEWAY_WORDS = {**_WORDS, **{word: status for status, words in _WORDS_OF.items() for word in words.split()}}
 #: What is no reason of a failure, though it stands where reasons do.
 _NO_REASONS = frozenset({"succeed", "success", "succeeded", "ok", "成功"})
 
@@ -116,5 +99,4 @@ def _walk_objects(data: Any) -> Iterator[Mapping[str, Any]]:
 def _read_level(fields: Mapping[str, Any], accepts_gateway_statuses: bool) -> Level:
     given = find_first(fields, "status", "task_status")
     word = given if isinstance(given, str) else "" if given is None else str(given)
-    status = _GATEWAY_WORDS.get(word.strip().lower()) if accepts_gateway_statuses else _WORDS.get(word)
-    return Level(fields, word, status or TaskStatus.UNKNOWN)
+    return Level(fields, word, read_status(word, accepts_gateway_statuses=accepts_gateway_statuses))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import PurePosixPath
 from statistics import median
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+from kling_provider.api.output_types import find_media_type
 from kling_provider.plugins.gallery.events import Finished
 from kling_provider.plugins.gallery.facts import (
     FileFacts,
@@ -47,7 +49,8 @@ _NOT_PLAYABLE: dict[LinkUse, tuple[Place, str]] = {
 class CardOutput(BaseModel):
     """One output of a video's task.
 
-    :param kind: the type of the file, such as ``video``.
+    :param kind: the type of the output, in Kling's words, such as ``video``.
+    :param media_type: of its file, which decides how it is played; ``None`` if the format is not known.
     :param place: where the output is.
     :param why: what the place means, in words.
     :param address: the path or URL that it was saved at.
@@ -56,6 +59,7 @@ class CardOutput(BaseModel):
     """
 
     kind: str
+    media_type: str | None
     place: Place
     why: str | None
     address: str | None
@@ -262,13 +266,14 @@ def _make_outputs(
     for n, file in enumerate(facts.files or [FileFacts()]):
         place, why = _find_output_place(file, facts)
         # What this server cannot show itself comes from Kling's link, as long as that lives.
-        linked = place in ("kling", "elsewhere", "missing", "changed", "replaced") and not expired
+        linked = place in ("kling", "elsewhere", "missing", "unserved", "changed", "replaced") and not expired
         use = links.get(n, "follow")
         playable = place == "here" or (linked and use == "follow")
         if place == "kling" and not playable:
             place, why = ("expired", None) if expired else _NOT_PLAYABLE[use]
         yield CardOutput(
             kind=file.type,
+            media_type=find_media_type(file.type, PurePosixPath(file.file or "").suffix.lower()),
             place=place,
             why=why,
             address=file.file,

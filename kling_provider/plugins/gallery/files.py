@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 from airflow.configuration import AIRFLOW_HOME, conf
 
+from kling_provider.api.output_types import MEDIA_TYPES
 from kling_provider.file_names import manifest_names
 from kling_provider.plugins.gallery.facts import (
     FileFacts,
@@ -30,22 +31,12 @@ _DEFAULT = "kling-videos"
 #: Bytes; a larger manifest was not written by our tasks.
 _LARGEST_MANIFEST = 1024 * 1024
 _Facts = TypeVar("_Facts", ManifestFacts, SidecarFacts)
-#: What is served, and as what: nothing that a browser would run.
-_MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".mp3": "audio/mpeg",
-    ".wav": "audio/wav",
-    ".m4a": "audio/mp4",
-    ".srt": "text/plain",
-    ".ass": "text/plain",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-}
-_POSTER_TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_POSTER_TYPES = {suffix: kind for suffix, kind in MEDIA_TYPES.items() if kind.startswith("image/")}
+_POSTER_TYPES[".jpeg"] = "image/jpeg"
 _IMAGE_BEGINNINGS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF")
 
 _CHANGED = "{} is not the file that was saved: it was changed."
+_NOT_SERVED = "The gallery does not open files of the format of {}."
 _REPLACED = "{} was replaced by a newer video (Kling task {})."
 
 
@@ -58,6 +49,7 @@ Place = Literal[
     "elsewhere",
     "missing",
     "outside",
+    "unserved",
     "changed",
     "replaced",
     "expired",
@@ -137,9 +129,11 @@ def open_video(file: FileFacts, kling_task_id: str) -> RecordedFile:
     address = file.file or ""
     video = _open_recorded(address)
     sha256 = _find_attested(file, kling_task_id, video).sha256
-    media_type = _MEDIA_TYPES.get(video.suffix)
-    if media_type is None or sha256 is None or file.sha256 not in (None, sha256):
+    if sha256 is None or file.sha256 not in (None, sha256):
         raise NotShown("changed", _CHANGED.format(video.name))
+    media_type = MEDIA_TYPES.get(video.suffix)
+    if media_type is None:
+        raise NotShown("unserved", _NOT_SERVED.format(video.name))
     return RecordedFile(video, sha256, media_type)
 
 
@@ -168,12 +162,15 @@ def find_place(file: FileFacts, kling_task_id: str | None) -> tuple[Place, str |
     """
     try:
         video = _open_recorded(file.file or "")
-        if video.suffix in _MEDIA_TYPES and file.bytes in (None, video.size):
+        is_whole = file.bytes in (None, video.size)
+        if is_whole and video.suffix in MEDIA_TYPES:
             return "here", None
         _find_attested(file, kling_task_id or "", video)
     except NotShown as reason:
         return reason.place, str(reason)
-    return "changed", _CHANGED.format(video.name)
+    return (
+        ("unserved", _NOT_SERVED.format(video.name)) if is_whole else ("changed", _CHANGED.format(video.name))
+    )
 
 
 @dataclass(frozen=True)

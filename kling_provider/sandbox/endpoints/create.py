@@ -99,6 +99,8 @@ class Create(Endpoint):
                 fault = replace(
                     fault, given_up_after=float(rule["after"]), given_up_because=str(rule["message"])
                 )
+            else:
+                raise NotImplementedError(f"nothing carries out {rule.name} to a task")
         return fault
 
 

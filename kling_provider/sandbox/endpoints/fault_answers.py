@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
 _CODES = {"rate_limited": 1302, "concurrency": 1303, "arrears": 1101, "exhausted": 1102}
+#: Refusals whose code the rule itself says.
+_CODED = frozenset({"error_before", "auth", "refused", "moderation"})
+#: What ``base.py`` has done already, in its description of the tasks.
+_DONE_BY_THE_WORK = frozenset({"expired_link", "unknown_status", "outputs"})
 
 
 def build_fault_response(app: App, rule: Rule, endpoint: Endpoint) -> Response:
-    """Build what a fault answers in the place of the endpoint."""
+    """Build what a fault answers in the place of the endpoint.
+
+    :raises NotImplementedError: for a kind that is not carried out here.
+    """
     if rule.name == "answer_lost_before":
         return Response(drop=True)
     if rule.name in ("html_502", "status_408", "outage"):
@@ -31,12 +38,20 @@ def build_fault_response(app: App, rule: Rule, endpoint: Endpoint) -> Response:
         answer = build_html_page(int(rule["status"]), "Moved")
         answer.headers.append(("Location", str(location)))
         return answer
-    error = ApiError(_CODES.get(rule.name) or int(rule["code"]), rule.parameters.get("message"))
+    if rule.name in _CODES:
+        error = ApiError(_CODES[rule.name])
+    elif rule.name in _CODED:
+        error = ApiError(int(rule["code"]), rule.parameters.get("message"))
+    else:
+        raise NotImplementedError(f"nothing carries out {rule.name} in the place of the work")
     return _add_retry_after(endpoint.build_refusal(error), rule)
 
 
 def apply_fault(rule: Rule, answer: Response, endpoint: Endpoint) -> Response:
-    """Change the response to work that was done as a fault wants it."""
+    """Change the response to work that was done as a fault wants it.
+
+    :raises NotImplementedError: for a kind that is carried out neither here nor by the work.
+    """
     if rule.name == "answer_lost_after":
         return Response(drop=True)
     if rule.name == "answer":
@@ -55,8 +70,11 @@ def apply_fault(rule: Rule, answer: Response, endpoint: Endpoint) -> Response:
         return build_accepted_error(answer, status=int(rule["status"]), place=str(rule["place"]))
     elif rule.name == "missing_id":
         endpoint.remove_ids(answer.payload)
-    elif rule.name == "wrong_code_shape" and isinstance(answer.payload, dict):
-        endpoint.put_code(answer.payload, rule["code"])
+    elif rule.name == "wrong_code_shape":
+        if isinstance(answer.payload, dict):
+            endpoint.put_code(answer.payload, rule["code"])
+    elif rule.name not in _DONE_BY_THE_WORK:
+        raise NotImplementedError(f"nothing carries out {rule.name} to an answer")
     return answer
 
 

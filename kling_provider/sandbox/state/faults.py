@@ -34,8 +34,14 @@ _MATCH_KEYS = {"external_task_id", "task_id", "model", "product", "prompt_contai
 class FaultKind:
     """One kind of fault: when it happens, and what a rule may set.
 
-    :param phase: ``before``: instead of the work; ``after``: to its answer; ``task``: to the task that a create makes, drawn
-        only when one is made; ``standing``: a property of the host while the rule is in force (no ``times``).
+    :param phase: when it happens, which decides where it is carried out:
+
+        * ``before``: instead of the work, by ``build_fault_response`` of ``endpoints/fault_answers.py``.
+        * ``after``: to the answer, by ``apply_fault`` of the same module, or while the work describes tasks, by
+          ``endpoints/base.py``.
+        * ``task``: to the task that a create makes, drawn only when one is made, by ``endpoints/create.py``.
+        * ``standing``: a property of the host while the rule is in force (no ``times``), by whatever asks
+          :meth:`Faults.find_standing` for it: ``app.py`` and the endpoints.
     :param on: the operations that it can happen to.
     :param text: what it does, as ``GET /_sandbox/faults`` tells it.
     :param parameters: the keys that a rule may set, with their defaults.

@@ -270,7 +270,7 @@ def test_unsaved_videos_come_from_kling_until_the_link_dies(seeds: Seeds, as_use
     cards = {card["kling_task_id"]: card for card in ann.get("/kling/api/videos").json()["cards"]}
     assert cards["k0"]["outputs"][0]["place"] == "kling"
     assert cards["k1"]["outputs"][0] == {
-        "kind": "video", "place": "expired", "why": None, "address": None, "src": None, "poster": None,
+        "kind": "video", "media_type": "video/mp4", "place": "expired", "why": None, "address": None, "src": None, "poster": None,
     }  # fmt: skip
     assert "sign=" not in ann.get("/kling/api/videos").text
 
@@ -304,6 +304,34 @@ def test_a_card_says_where_its_file_is(seeds: Seeds, settings: Path, as_user: As
     assert found["elsewhere"]["address"] == "s3://bucket/film.mp4"
     assert "[kling] gallery_roots" in found["outside"]["why"]
     assert str(settings) in found["outside"]["why"]
+
+
+def test_a_subtitle_file_is_here_and_is_served_as_text(seeds: Seeds, settings: Path, as_user: As) -> None:
+    text = "1\n00:00:00,000 --> 00:00:01,000\n红熊猫\n".encode()
+    file = {**seeds.saved("film.srt", "k1", text), "type": "srt"}
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file])
+    seeds.session.commit()
+    ann = as_user("ann")
+    [output] = ann.get("/kling/api/videos").json()["cards"][0]["outputs"]
+    assert (output["kind"], output["place"], output["media_type"]) == ("srt", "here", "text/plain")
+    answer = ann.get(f"/kling/{output['src']}")
+    assert (answer.status_code, answer.content) == (200, text)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_a_saved_file_of_another_format_is_not_called_changed(
+    seeds: Seeds, settings: Path, as_user: As
+) -> None:
+    past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
+    file = {**seeds.saved("film.splat", "k1", b"points"), "type": "splat"}
+    seeds.video("ann_clips", RUN, map_index=0, kling_task_id="k1", files=[file], expires_at=past)
+    seeds.session.commit()
+    ann = as_user("ann")
+    [output] = ann.get("/kling/api/videos").json()["cards"][0]["outputs"]
+    assert (output["place"], output["media_type"], output["src"]) == ("unserved", None, None)
+    assert output["why"] == "The gallery does not open files of the format of film.splat."
+    answer = ann.get(address())
+    assert (answer.status_code, answer.json()["detail"]) == (404, output["why"])
 
 
 def test_without_the_setting_the_default_folder_is_shown(

@@ -117,6 +117,13 @@ const Sound = ({ card, output }) =>
   h(Stage, null, h(UI.VStack, { height: "100%", justify: "center", px: 4, color: "fg.muted" }, h(Icon, { name: "video", size: 28 }),
     h("audio", { controls: true, preload: "none", src: address(output.src), "aria-label": `Sound: ${title(card)}`, style: { width: "100%" } })));
 
+/** What no player of the browser plays: subtitles, and formats that are not known. */
+const PlainFile = ({ card, output }) =>
+  h(Notice, { icon: "box", head: "Not a picture, sound or video" },
+    h(UI.Link, { href: address(output.src), target: "_blank", rel: "noopener noreferrer", color: "fg.info",
+      "aria-label": `Open the file: ${title(card)}` }, "Open the file"),
+    output.address && h(Address, { text: output.address }));
+
 const Address = ({ text }) => h(UI.Code, { fontSize: "xs", mt: 1, bg: "transparent", userSelect: "all", wordBreak: "break-all" }, path(text));
 
 function Absent({ card, output }) {
@@ -128,6 +135,7 @@ function Absent({ card, output }) {
       "The file was removed, or the API server does not share the disk of the workers. It was saved as"),
       h(Address, { text: output.address })],
     outside: ["warning", "Outside the gallery's folders", h(UI.Text, null, output.why), h(Address, { text: output.address })],
+    unserved: ["box", "Saved, and not shown here", h(UI.Text, null, output.why), h(Address, { text: output.address })],
     changed: ["warning", "Not the file that was saved", h(UI.Text, null, output.why)],
     replaced: ["box", "Replaced by a newer one", h(UI.Text, null, output.why)],
     unlisted: ["box", "At Kling, on another host", h(UI.Text, null, output.why)],
@@ -149,7 +157,9 @@ export function Media({ card, index, now, play }) {
   }
   const output = card.outputs?.[index];
   if (!output?.src) return h(Absent, { card, output: output ?? {} });
-  if (output.kind === "image") return h(StillImage, { card, output });
-  if (output.kind === "audio") return h(Sound, { card, output });
-  return h(Video, { key: output.src, card, output, index, play });
+  const [family] = (output.media_type ?? "").split("/");
+  if (family === "image") return h(StillImage, { card, output });
+  if (family === "audio") return h(Sound, { card, output });
+  if (family === "video") return h(Video, { key: output.src, card, output, index, play });
+  return h(PlainFile, { card, output });
 }
