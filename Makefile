@@ -51,7 +51,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-assets test-hostile test-browser test-s3 screenshots check faults bench clean constraints install
+.PHONY: help demo up test test-slow test-assets test-hostile test-browser test-s3 screenshots check faults bench clean constraints install
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -73,18 +73,21 @@ demo: $(STAMP)  ## Prompt files in, videos out, on a whole Airflow against the s
 up: $(STAMP)  ## The same with a first run, left running for the browser until Ctrl-C
 	@$(BIN)/python -m demo.up
 
-test: $(STAMP) $(STAMP_FLOOR)  ## All tests on Airflow 3.3, and what depends on the version on 3.1.8 too
+test: $(STAMP) $(STAMP_FLOOR)  ## The tests on Airflow 3.3, and what depends on the version on 3.1.8 too
 	@echo "== Airflow $(FLOOR): what depends on the version"
 	@$(VENV_FLOOR)/bin/$(PYTEST) -q -m airflow_version $(TESTS)
-	@echo "== Airflow $(NEWEST): everything"
-	@$(BIN)/$(PYTEST) -q $(TESTS)
+	@echo "== Airflow $(NEWEST): all but what make test-slow runs"
+	@$(BIN)/$(PYTEST) -q -m "not slow" $(TESTS)
 
-check: $(STAMP)  ## Format, lint, types, import rules, unit tests
+test-slow: $(STAMP)  ## The unit tests that take a second or more, and a test for every fault that was found
+	@$(BIN)/$(PYTEST) -q -m slow tests/unit tests/regressions
+
+check: $(STAMP)  ## Format, lint, types, import rules, the fast unit tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/$(PYTEST) -q tests/unit
+	@$(BIN)/$(PYTEST) -q -m "not slow" tests/unit
 
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py

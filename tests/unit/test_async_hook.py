@@ -202,6 +202,7 @@ async def test_a_redirect_is_not_followed(connect):
     assert seen == ["/tasks"]
 
 
+@pytest.mark.slow
 async def test_a_call_ends_after_the_read_timeout(connect, account):
     account.slowness = 5
     async with serving(account.answer) as url, connect(url, **kling(timeout=[1, 0.2])) as hook:

@@ -60,6 +60,7 @@ def test_a_list_within_all_limits_is_passed_on(sandbox: Sandbox, caplog: pytest.
     assert sandbox.stats()["creates"]["received"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "text"),
     [
@@ -83,6 +84,7 @@ def test_each_limit_stops_with_the_sums(sandbox: Sandbox, limit: dict[str, Any],
     assert sandbox.stats()["creates"]["received"] == 0
 
 
+@pytest.mark.slow
 def test_what_is_paid_already_is_not_counted_but_is_in_flight(sandbox: Sandbox) -> None:
     submit(0)
     assert run(max_requests=3, max_units=12) == LIST
@@ -111,6 +113,7 @@ def test_an_account_that_does_not_answer_stops_nobody(sandbox: Sandbox) -> None:
     assert run(max_units=12) == LIST
 
 
+@pytest.mark.slow
 def test_a_request_without_a_known_price(sandbox: Sandbox) -> None:
     unknown = [{"name": "odd", "prompt": "x", "model": "kling-9"}]
     assert run(unknown) == unknown

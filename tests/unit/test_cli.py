@@ -89,6 +89,7 @@ def test_every_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> 
         assert " ".join(command.help.split()) in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_the_commands_are_airflow_s_too(claims: Path, metadata_db: Path) -> None:
     """``airflow kling``, as the provider key ``cli`` gives it."""
     for arguments, code, says in (

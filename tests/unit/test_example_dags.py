@@ -73,6 +73,7 @@ def test_who_presses_trigger_without_a_look_pays_nothing(dags: dict[str, DAG]) -
                 assert task.plan_only is wanted
 
 
+@pytest.mark.slow
 def test_no_extra_is_needed_to_read_them() -> None:
     code = (
         "import runpy, sys\n"

@@ -117,6 +117,7 @@ def test_replace_delivers_our_own(
     assert made(sandbox) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["generate", "download"])
 def test_a_finished_task_without_a_result_is_no_success(
     task: str, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

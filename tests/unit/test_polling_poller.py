@@ -60,6 +60,7 @@ async def until(true, seconds=10.0):
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_all_who_wait_are_read_together_twenty_at_a_time(account, kling):
     account.words = {f"t{number}": "processing" for number in range(45)}
     running = await waits(account.words, first_look=time.time() + TOGETHER)
@@ -71,6 +72,7 @@ async def test_all_who_wait_are_read_together_twenty_at_a_time(account, kling):
     assert sorted(decision.task.kling_task_id for decision in decisions) == sorted(account.words)
 
 
+@pytest.mark.slow
 async def test_where_very_many_wait_a_list_of_what_is_in_flight_saves_calls(account, kling):
     account.words = {f"t{number}": "processing" for number in range(200)}
     account.words["t7"] = "succeeded"
@@ -84,6 +86,7 @@ async def test_where_very_many_wait_a_list_of_what_is_in_flight_saves_calls(acco
     assert states.count(State.FAILED) == 199
 
 
+@pytest.mark.slow
 async def test_a_list_that_fails_is_replaced_by_reads_by_id(account, kling):
     account.words = {f"t{number}": "succeeded" for number in range(61)}
     account.fault = lambda request: error(500, 5000, "down") if request.method == "POST" else None
@@ -149,6 +152,7 @@ async def test_a_fault_of_our_own_does_not_end_the_loop_either(account, kling, m
     assert "A round of reads failed" in caplog.text
 
 
+@pytest.mark.slow
 async def test_retry_after_is_honoured(account, kling):
     account.words = {"t1": "succeeded"}
     left = iter([True])
@@ -224,6 +228,7 @@ async def test_a_host_without_such_reads_gets_single_ones_a_few_at_a_time(accoun
     assert 1 < account.most_at_once <= 8
 
 
+@pytest.mark.slow
 async def test_a_proxys_bare_404_is_an_outage_and_klings_word_about_an_id_is_not(account, kling, monkeypatch):
     connect(monkeypatch, kling, profile="gateway")
     account.words = {"t1": "succeed"}
@@ -277,6 +282,7 @@ async def test_lines_of_the_shared_reads_belong_to_no_task(account, kling):
     assert lines == {"kling_provider.polling.poller": "nobody's"}
 
 
+@pytest.mark.slow
 async def test_progress_is_told_to_each_who_waits(account, kling, monkeypatch):
     monkeypatch.setattr(waiting, "_PROGRESS", 0.3)
     account.words = {"t1": "processing"}

@@ -39,6 +39,7 @@ def test_the_first_frame_as_a_jpeg_beside_the_video(tmp_path: Path, host: Host) 
     assert (image.format, image.size) == ("JPEG", (96, 64))
 
 
+@pytest.mark.slow
 def test_a_large_video_has_a_small_poster() -> None:
     data = make_poster(io.BytesIO(make_video(0.2, 1920, 1080)))
     assert data is not None

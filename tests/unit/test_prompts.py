@@ -492,6 +492,7 @@ class TestValues:
         assert load_prompts(folder, values={})[0]["prompt"] == "A cat"
 
 
+@pytest.mark.slow
 def test_a_module_that_costs_a_dag_file_nothing() -> None:
     code = (
         "import airflow.sdk, sys; from airflow.sdk import task; before = set(sys.modules);"

@@ -70,6 +70,7 @@ def test_problems_carry_their_place_as_data() -> None:
     assert (getattr(problem, "file", None), getattr(problem, "line", None)) == ("dags/prompts/a.md", 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -357,6 +358,7 @@ def test_signatures_and_passwords_are_not_repeated() -> None:
     assert "s3cr3t" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_an_alias_bomb_ends_early() -> None:
     levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]

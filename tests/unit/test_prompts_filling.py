@@ -32,6 +32,7 @@ def assert_refused(text: str, says: str) -> None:
     assert re.search(says, "; ".join(problem.message for problem in problems))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "filled"),
     [
@@ -87,6 +88,7 @@ DOUBLING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "more"), DOUBLING)
 def test_what_doubles_ends_early(start: str, more: str) -> None:
     lines = "".join(f"{{% set x = {more} %}}" for _ in range(60))
@@ -96,6 +98,7 @@ def test_what_doubles_ends_early(start: str, more: str) -> None:
 HUGE = 10**10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -173,6 +176,7 @@ def test_each_text_has_its_own_limit() -> None:
     assert [len(one) for one in filled if isinstance(one, str)] == [8890] * 20
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.sampled_from(

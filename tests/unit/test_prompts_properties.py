@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def as_csv(prompt: str) -> str:
     return text.getvalue()
 
 
+@pytest.mark.slow
 @given(prompts)
 @example("---\nA\n---\nB")
 @example("{{ x }} {% y %}")
@@ -60,6 +62,7 @@ def test_any_prompt_comes_back_from_every_form(prompt: str) -> None:
         assert loaded({name: text}) == [{"name": "x", "type": "text_to_video", "prompt": prompt}], name
 
 
+@pytest.mark.slow
 @given(prompts.filter(lambda text: "\\" not in text))
 @example("---\nA\n---\nB")
 @example("# A\nB\nC\n\n- D\n  E\n- F")
@@ -81,6 +84,7 @@ def test_any_line_comes_back_from_text(prompt: str) -> None:
     assert [each["prompt"] for each in loaded({"x.txt": f"# ideas\n{prompt}\n"})] == [prompt]
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(file_names, st.integers(1, 3), min_size=2, max_size=8),
     st.sampled_from(SUFFIXES),
@@ -177,6 +181,7 @@ contents = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.tuples(

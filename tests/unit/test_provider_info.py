@@ -151,6 +151,7 @@ print("FORM" + meta.model_dump_json())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.airflow_version
 def test_the_form_that_the_api_server_serves() -> None:
     served = json.loads(run(sys.executable, "-c", FORM).rpartition("FORM")[2])
@@ -177,6 +178,7 @@ def test_the_form_that_the_api_server_serves() -> None:
     assert standard["url_schema"]["hidden"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.airflow_version
 def test_the_command_line_lists_every_part() -> None:
     shown = run(
@@ -194,6 +196,7 @@ def test_the_command_line_lists_every_part() -> None:
     assert [one["name"] for one in info["task-decorators"]] == ["kling"]
 
 
+@pytest.mark.slow
 @pytest.mark.airflow_version
 def test_the_decorator_is_known_to_airflow() -> None:
     out = run(sys.executable, "-c", "from airflow.sdk import task; print('DECORATOR', task.kling.__name__)")

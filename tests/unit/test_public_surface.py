@@ -99,6 +99,7 @@ def is_internal(name: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in INTERNAL)
 
 
+@pytest.mark.slow
 def test_the_page_lists_the_modules_with_all_and_no_other() -> None:
     exporting = {name for name, module in MODULES.items() if module.exported is not None}
     assert set(LISTED) == {name for name in exporting if not is_internal(name)}
@@ -201,6 +202,7 @@ def is_helper(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bo
     return not isinstance(node, ast.ClassDef) and names <= _PLAIN_DECORATORS
 
 
+@pytest.mark.slow
 def test_what_no_other_module_uses_has_a_leading_underscore() -> None:
     uses = {module.name: module.used_elsewhere for module in read_modules(*FOLDERS)}
     found = []

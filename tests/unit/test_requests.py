@@ -264,6 +264,7 @@ def test_what_was_parsed_and_dumped_is_parsed_as_the_same(data: dict[str, Any]) 
     assert parse_request(request.model_dump(exclude_defaults=True) | {"type": request.type}) == request
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, JSON | WORDS, max_size=8))
 def test_whatever_comes_something_can_be_read(data: dict[str, Any]) -> None:
     request, rest = read_what_can_be(data)

@@ -266,6 +266,7 @@ RELATIONS = ["another run", "another entry", "another prompt", "another Dag", "a
 steps = st.none() | st.integers(1, 40)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=30,
     deadline=None,

@@ -6,9 +6,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
+
 from kling_provider.storage.parts import part_file, remove_dead
 
 
+@pytest.mark.slow
 def test_a_part_stays_while_others_clean_up(tmp_path: Path) -> None:
     """Who cleans up may hold the lock of a part that was just made."""
     done = threading.Event()

@@ -213,6 +213,7 @@ except KlingStorageError as error:
 """
 
 
+@pytest.mark.slow
 def test_no_room_for_the_file(tmp_path: Path, host: Host, repository: Path) -> None:
     """A real write that fails, in a process that may not write more than 4 KiB."""
     link = host.serve("/a.mp4", whole(make_video()))

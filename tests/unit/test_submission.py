@@ -238,6 +238,7 @@ def live_through(kling: Kling, tries: int, *, forget_record: bool) -> None:
 FAULTS = st.lists(st.booleans(), max_size=12)
 
 
+@pytest.mark.slow
 @given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_with_a_lock_at_most_one_live_task(
@@ -257,6 +258,7 @@ def test_with_a_lock_at_most_one_live_task(
     assert kling.good == 1
 
 
+@pytest.mark.slow
 @given(FATES, FAULTS, FAULTS, st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_without_a_lock_no_second_create_after_an_ambiguous_call(

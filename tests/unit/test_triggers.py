@@ -106,6 +106,7 @@ def test_airflows_task_id_does_not_poison_ours():
     assert trigger.serialize()[1]["kling_task_id"] == "t1"
 
 
+@pytest.mark.slow
 def test_importing_the_triggers_is_cheap():
     """The triggerer imports the module inside its event loop, workers while they parse a DAG file."""
     heavy = (
@@ -129,6 +130,7 @@ def test_importing_the_triggers_is_cheap():
 # -- waiting for a video ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_videos_of_a_real_sandbox(monkeypatch):
     with Sandbox(time_scale=60, render_seconds=60) as sandbox:
         monkeypatch.setenv(
@@ -158,12 +160,14 @@ async def test_one_event_with_ids_and_status_and_nothing_else(account, kling, wo
     assert ("still processing" in message) == (status == "timeout")
 
 
+@pytest.mark.slow
 async def test_a_task_that_kling_does_not_know(account, kling):
     event = await the_event(video())
     assert event["status"] == "lost"
     assert "does not know task t1" in event["message"]
 
 
+@pytest.mark.slow
 async def test_reads_that_fail_for_too_long(account, kling, monkeypatch):
     monkeypatch.setattr("kling_provider.polling.wait_state.FAULT_BUDGET", 0.3)
     account.fault = lambda request: error(500, 5000, "internal")
@@ -180,6 +184,7 @@ async def test_no_event_before_the_first_look(account, kling):
     assert time.time() >= at
 
 
+@pytest.mark.slow
 async def test_a_cancelled_trigger_leaves_without_a_word_to_kling(account, kling):
     account.words = {"t1": "processing"}
     others = asyncio.all_tasks()
@@ -205,6 +210,7 @@ async def test_on_kill_only_says_what_goes_on(account, kling, capsys, trigger):
     assert account.calls == []
 
 
+@pytest.mark.slow
 async def test_a_slow_connection_does_not_block_the_loop(account, kling, monkeypatch):
     """Secrets are masked by messages to the supervisor, certificates are read, tokens signed: in a thread."""
     account.words = {"t1": "succeeded"}
@@ -274,6 +280,7 @@ async def test_without_a_stated_limit_it_is_what_was_in_flight_at_the_refusal(
     assert (await running)["status"] == "room"
 
 
+@pytest.mark.slow
 async def test_no_queue_event_before_the_first_look_not_even_a_timeout(account, kling, ticks):
     at = time.time() + 0.5
     assert (await the_event(queued(first_look=at)))["status"] == "room"
@@ -284,6 +291,7 @@ async def test_no_queue_event_before_the_first_look_not_even_a_timeout(account, 
     assert (event["status"], time.time() >= at) == ("timeout", True)
 
 
+@pytest.mark.slow
 async def test_an_outage_is_waited_out_and_a_wrong_key_is_said(account, kling, ticks, monkeypatch):
     monkeypatch.setattr(queue_poller, "_MAX_PAUSE", 0.05)
     monkeypatch.setattr(queue_poller, "FAULT_BUDGET", 0.3)
@@ -309,6 +317,7 @@ async def test_a_cancelled_queue_trigger_leaves_its_position(account, kling, tic
     assert waiting.get_pollers("kling_default").queue_poller.is_idle
 
 
+@pytest.mark.slow
 def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
     """Twelve videos, a limit of three: as the operators do it, with workers that start at once."""
     with Sandbox(time_scale=60, render_seconds=60, concurrency=3) as sandbox:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,6 +101,7 @@ def test_the_table_has_a_row_per_video_and_their_sum() -> None:
     assert len(table([]).splitlines()) == 4
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

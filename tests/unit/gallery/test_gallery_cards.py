@@ -193,6 +193,7 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
     assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 1
 
 
+@pytest.mark.slow
 def test_more_videos_than_anybody_counts(seeds: Seeds, as_user: As) -> None:
     seeds.thousands(ANN, RUN, 5001)
     seeds.job(ANN, RUN, "waits", 0, kling_task_id="r1")

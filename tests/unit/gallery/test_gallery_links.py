@@ -108,6 +108,7 @@ def test_a_link_is_for_who_may_read_the_dag(seeds: Seeds, as_user: As) -> None:
     assert as_user("root").get(path).text == "https://a.example/v.mp4"
 
 
+@pytest.mark.slow
 def test_without_its_result_there_is_no_link(seeds: Seeds, as_user: As) -> None:
     """The XCom was cleared, or is of another Kling task."""
     expires = (datetime.now(UTC) + timedelta(days=9)).isoformat()

@@ -41,6 +41,7 @@ def states(as_user: As, **query: Any) -> dict[str, str]:
     return {card["key"]: card["state"] for card in cards(as_user, **query)}
 
 
+@pytest.mark.slow
 def test_pages_hold_everything_once_newest_first(seeds: Seeds, as_user: As) -> None:
     for number in range(60):
         seeds.tick()
@@ -91,6 +92,7 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
     assert mine["again"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("says", "task_state", "run_state", "shown"),
     [
@@ -293,6 +295,7 @@ def test_what_a_retry_or_a_clear_adopted_was_paid_by_its_own_run(seeds: Seeds, a
     assert (said["videos"], said["again"], said["paid"]) == (1, 0, [{"currency": None, "amount": "3"}])
 
 
+@pytest.mark.slow
 def test_five_thousand_videos(seeds: Seeds, as_user: As) -> None:
     """A page at a time; ``benchmarks/gallery.py`` says how long it takes."""
     seeds.thousands(ANN, RUN, 5000)

@@ -33,12 +33,14 @@ def output(program: str) -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.airflow_version
 def test_airflow_finds_the_plugin_and_what_it_offers() -> None:
     offered = "['nav', 'dag_run', 'dag', 'task_instance'] ['/kling']" if has_gallery() else "[] []"
     assert output(_PROGRAM) == f"{offered} {{}}"
 
 
+@pytest.mark.slow
 @pytest.mark.airflow_version
 def test_the_plugin_brings_nothing_along() -> None:
     """Workers and the triggerer load it too."""

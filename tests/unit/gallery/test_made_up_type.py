@@ -37,6 +37,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
         yield running
 
 
+@pytest.mark.slow
 def test_from_prompt_file_to_card(
     sandbox: Sandbox, tmp_path: Path, settings: Path, seeds: Seeds, as_user: As
 ) -> None:
