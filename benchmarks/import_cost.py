@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 #: Milliseconds, for the operators.
-GOAL = 60
+GOAL = 20
 #: What a DAG file imports, and each in an interpreter of its own. ``requests`` is there to compare with.
 STATEMENTS = (
     "import kling_provider.operators.kling",

@@ -214,6 +214,16 @@ _BY_NAME = {model.name: model for model in _MODELS} | {
     model.legacy_name: model for model in _MODELS if model.legacy_name
 }
 
+#: Kling's name -> Tencent's (Tencent Cloud's documentation of TokenHub, October 2026).
+_TOKENHUB_NAMES = {
+    "kling-3.0": "kling-video-v3",
+    "kling-3.0-turbo": "kling-video-v3-turbo",
+    "kling-3.0-omni": "kling-video-v3-omni",
+    "kling-o1": "kling-video-o1",
+    "kling-2.6": "kling-video-v2.6",
+    "kling-2.5-turbo": "kling-video-v2.5-turbo",
+}
+
 
 def known_model(name: str) -> Model | None:
     """Return the rules of a model by either of its names; ``None`` for a name that is not in the table."""
@@ -265,6 +275,11 @@ def legacy_name(name: str) -> str:
 def find_successor(name: str) -> str:
     """Return the nearest model that Kling serves now, in the standard API's spelling."""
     return _find_nearest_current(name).name
+
+
+def tokenhub_name(name: str) -> str:
+    """Return Tencent TokenHub's name of a model; an unknown name stays."""
+    return _TOKENHUB_NAMES.get(name, name)
 
 
 def suggest_current_model(name: str) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import spec_of
+from kling_provider.api.models import tokenhub_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -18,17 +19,6 @@ from kling_provider.api.requests.fields import ApiDesign
 MAX_IDS = 20
 #: The longest page of ``POST /tasks``.
 _MAX_PAGE = 500
-
-
-#: Kling's name -> Tencent's (Tencent Cloud's documentation of TokenHub, October 2026).
-_TOKENHUB_MODELS = {
-    "kling-3.0": "kling-video-v3",
-    "kling-3.0-turbo": "kling-video-v3-turbo",
-    "kling-3.0-omni": "kling-video-v3-omni",
-    "kling-o1": "kling-video-o1",
-    "kling-2.6": "kling-video-v2.6",
-    "kling-2.5-turbo": "kling-video-v2.5-turbo",
-}
 
 
 class StandardDialect:
@@ -86,7 +76,7 @@ class TokenHubDialect(StandardBodyDialect):
 
     def name_model(self, model: str) -> str:
         """Return Tencent's name of a model; an unknown name stays."""
-        return _TOKENHUB_MODELS.get(model, model)
+        return tokenhub_name(model)
 
 
 def read_tasks(kling_task_ids: Sequence[str]) -> ApiRequest:
