@@ -291,7 +291,7 @@ def test_a_connection_in_a_path_is_no_secret() -> None:
 
 @pytest.mark.parametrize("data", [{"task_status": "submitted"}, {}, [], "", None])
 def test_an_id_beside_the_data_is_the_paid_task(data: Any) -> None:
-    """Some gateways write it at the top (kling-api.md section 11); at them a lost id stops every retry."""
+    """Some gateways write it at the top; at them a lost id stops every retry."""
     body = {"code": 0, "message": "SUCCEED", "request_id": "r", "task_id": "77", "data": data}
     answer = parse_response(200, {}, json.dumps(body).encode())
     assert answer.ok

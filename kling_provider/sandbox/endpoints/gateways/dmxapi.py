@@ -20,7 +20,7 @@ from kling_provider.sandbox.endpoints.base import Endpoint, Route
 from kling_provider.sandbox.endpoints.create import Create
 from kling_provider.sandbox.endpoints.gateways import dmxapi_answers as answers
 from kling_provider.sandbox.endpoints.gateways.base import Gateway, build_openai_error
-from kling_provider.sandbox.endpoints.gateways.dmxapi_forms import FORMS, Form, check_fields, find_form
+from kling_provider.sandbox.endpoints.gateways.dmxapi_forms import FORMS, RouteForm, check_fields, find_form
 from kling_provider.sandbox.endpoints.gateways.ids import OLD, UUID
 from kling_provider.sandbox.http.errors import ApiError, InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
@@ -124,7 +124,7 @@ class ResponsesCreate(Create):
     """A create of any form."""
 
     def __init__(
-        self, app: App, request: Request, route: str, *, form: Form | None, body: dict[str, Any]
+        self, app: App, request: Request, route: str, *, form: RouteForm | None, body: dict[str, Any]
     ) -> None:
         super().__init__(app, request, route)
         self.form, self.body = form, body
@@ -188,7 +188,7 @@ class ResponsesRead(Endpoint):
 
     operation = "read"
 
-    def __init__(self, app: App, request: Request, route: str, *, form: Form, body: dict[str, Any]) -> None:
+    def __init__(self, app: App, request: Request, route: str, *, form: RouteForm, body: dict[str, Any]) -> None:
         super().__init__(app, request, route)
         self.form, self.body = form, body
         self.asked = given if isinstance(given := body.get("input"), str) else ""

@@ -54,7 +54,7 @@ Translate = Callable[[str, Fields], tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Form:
+class RouteForm:
     """One of the three forms.
 
     :param route: what its tasks are kept under.
@@ -267,7 +267,7 @@ def _take_present(fields: Fields, *names: tuple[str, ...]) -> dict[str, Any]:
 
 
 FORMS = (
-    Form(
+    RouteForm(
         route="responses v2.6",
         models=("kling-v2-6-text2video", "kling-v2-6-image2video"),
         readers={"kling-text2video-get": TEXT, "kling-image2video-get": IMAGE},
@@ -275,7 +275,7 @@ FORMS = (
         ids=None,
         translate=_translate_v26,
     ),
-    Form(
+    RouteForm(
         route="responses v3",
         models=("kling-v3",),
         readers={"kling-v3-get-all": None},
@@ -283,7 +283,7 @@ FORMS = (
         ids=TSK,
         translate=_translate_v3,
     ),
-    Form(
+    RouteForm(
         route="responses bailian",
         models=("kling-v3-video-generation", "kling-v3-omni-video-generation"),
         readers={"kling-v3-get": None},
@@ -294,6 +294,6 @@ FORMS = (
 )
 
 
-def find_form(model: object) -> Form | None:
+def find_form(model: object) -> RouteForm | None:
     """Return the form of a model that makes or reads tasks; None for any other."""
     return next((form for form in FORMS if model in (*form.models, *form.readers)), None)
