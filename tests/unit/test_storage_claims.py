@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,6 @@ from tests.unit.storage_stand_ins import (
     names,
     origin,
     place,
-    running_host,
     save,
     whole,
 )
@@ -44,11 +42,10 @@ CLAIM = "red-panda.kling.json"
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        host.serve("/a.mp4", whole(make_video()))
-        host.serve("/b.mp4", whole(make_video(0.5)))
-        yield host
+def host(host: Host) -> Host:
+    host.serve("/a.mp4", whole(make_video()))
+    host.serve("/b.mp4", whole(make_video(0.5)))
+    return host
 
 
 def another(identity: str = "b", **facts: Any) -> Origin:

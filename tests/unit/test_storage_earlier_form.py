@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,6 @@ from tests.unit.storage_stand_ins import (
     names,
     origin,
     place,
-    running_host,
     save,
     whole,
 )
@@ -47,10 +46,9 @@ SIDECAR = "red-panda.mp4.json"
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        host.serve("/a.mp4", whole(make_video()))
-        yield host
+def host(host: Host) -> Host:
+    host.serve("/a.mp4", whole(make_video()))
+    return host
 
 
 def write(folder: Path, file: str = "red-panda.mp4", data: bytes = make_video(), **more: Any) -> None:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,10 @@ from tests.unit.storage_stand_ins import (
     names,
     origin,
     place,
-    running_host,
     save,
     stalled,
     whole,
 )
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        yield host
 
 
 @pytest.mark.parametrize("replace", [False, True])

@@ -42,17 +42,7 @@ from tests.unit.storage_stand_ins import (
     whole,
 )
 
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        yield host
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+pytestmark = pytest.mark.usefixtures("no_pauses")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:

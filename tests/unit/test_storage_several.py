@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,25 +26,19 @@ from tests.unit.storage_stand_ins import (
     names,
     origin,
     place,
-    running_host,
     save,
     status,
     whole,
 )
 
+pytestmark = pytest.mark.usefixtures("no_pauses")
+
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        for path, data in CONTENT.items():
-            host.serve(path, whole(data))
-        yield host
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+def host(host: Host) -> Host:
+    for path, data in CONTENT.items():
+        host.serve(path, whole(data))
+    return host
 
 
 def image(kind: str, side: int = 40) -> bytes:
