@@ -9,25 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Literal
 
 from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PerSecond, Price, PriceRule
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, input_fields
-from kling_provider.api.requests.omni import OmniVideo
-from kling_provider.api.requests.video import ImageToVideo, TextToVideo
 from kling_provider.api.suggestions import suggest
 
 #: What a request is where it names no type.
 DEFAULT_TYPE = "text_to_video"
+
+_RequestClass = type[KlingRequest]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSpec:
     """One type of request."""
 
-    request_class: type[KlingRequest]
+    #: The word that users write for ``type``.
+    type: str
+    #: The class of its requests, or where it is: ``"video:TextToVideo"`` below :mod:`kling_provider.api.requests`. A class of
+    #: pydantic's takes 15 to 60 ms to make, so it is imported when a request of the type is met.
+    made_by: _RequestClass | str
     #: The path of the create call in each API design that has the type; ``{model}`` stands for the model.
     paths: Mapping[ApiDesign, str]
     #: Types of the outputs, in Kling's words.
@@ -44,9 +50,9 @@ class RequestSpec:
     concurrency: Literal["video", "image"] | None = "video"
 
     @property
-    def type(self) -> str:
-        """Return the word that users write for ``type``."""
-        return str(self.request_class.model_fields["type"].default)
+    def request_class(self) -> _RequestClass:
+        """Return the class of its requests, which is imported at the first use."""
+        return _import_class(self.made_by) if isinstance(self.made_by, str) else self.made_by
 
     def takes_external_id(self, model: str) -> bool:
         """Tell whether a create of this type with ``model`` accepts an external id."""
@@ -66,7 +72,8 @@ def _add_spec(spec: RequestSpec) -> None:
 
 _add_spec(
     RequestSpec(
-        request_class=TextToVideo,
+        type="text_to_video",
+        made_by="video:TextToVideo",
         paths={"standard": "/text-to-video/{model}", "legacy": "/v1/videos/text2video"},
         outputs=("video",),
         price_rule=PerSecond(),
@@ -74,7 +81,8 @@ _add_spec(
 )
 _add_spec(
     RequestSpec(
-        request_class=ImageToVideo,
+        type="image_to_video",
+        made_by="video:ImageToVideo",
         paths={"standard": "/image-to-video/{model}", "legacy": "/v1/videos/image2video"},
         outputs=("video",),
         price_rule=PerSecond(),
@@ -82,12 +90,20 @@ _add_spec(
 )
 _add_spec(
     RequestSpec(
-        request_class=OmniVideo,
+        type="omni_video",
+        made_by="omni:OmniVideo",
         paths={"standard": "/omni-video/{model}", "legacy": "/v1/videos/omni-video"},
         outputs=("video",),
         price_rule=PerSecond(),
     )
 )
+
+
+@cache
+def _import_class(where: str) -> _RequestClass:
+    module, _, name = where.partition(":")
+    found: _RequestClass = getattr(import_module(f"kling_provider.api.requests.{module}"), name)
+    return found
 
 
 def request_types() -> tuple[str, ...]:
@@ -120,9 +136,14 @@ def suggest_type(word: object) -> str:
     return suggest(str(word), _SPECS)
 
 
-def input_names() -> dict[str, str | None]:
-    """Return the input fields of all types, each with the key that holds the input in the parts of a list, or ``None``."""
-    return {name: within for spec in _SPECS.values() for name, within, _ in input_fields(spec.request_class)}
+def input_names(type: object = None) -> dict[str, str | None]:
+    """Return the input fields, each with the key that holds the input in the parts of a list, or ``None``.
+
+    :param type: of this type only; of all types where it is unknown.
+    """
+    spec = find_spec(type) if type else None
+    specs = [spec] if spec is not None else _SPECS.values()
+    return {name: within for one in specs for name, within, _ in input_fields(one.request_class)}
 
 
 def all_field_names() -> frozenset[str]:

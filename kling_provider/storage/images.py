@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
-from kling_provider.api.catalog import input_names
+from kling_provider.api.catalog import DEFAULT_TYPE, input_names
 from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.redaction import (
     redact_base64,
@@ -133,7 +133,7 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
-    images, inputs = images or {}, input_names()
+    images, inputs = images or {}, input_names(request.get("type") or DEFAULT_TYPE)
     shown: dict[str, Any] = {}
     for key, value in request.items():
         ours = _our_name(key)

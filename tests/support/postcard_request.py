@@ -31,7 +31,8 @@ class PostcardRequest(KlingRequest):
 
 
 POSTCARD = RequestSpec(
-    request_class=PostcardRequest,
+    type=PostcardRequest.model_fields["type"].default,
+    made_by=PostcardRequest,
     paths={"standard": "/postcards/{model}", "legacy": "/v1/general/postcards"},
     outputs=("image", "image", "audio"),
     price_rule=PerCall("12.5", USD_PER_IMAGE_UNIT),

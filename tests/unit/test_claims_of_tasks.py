@@ -183,7 +183,11 @@ def test_outputs_of_kinds_that_are_not_known_are_kept_or_passed_over(
 def test_the_files_that_a_kind_makes_are_looked_for_before_paying(name: str, tmp_path: Path) -> None:
     """By what the catalog says that it makes; a video of that name is not in the way of images."""
     images = RequestSpec(
-        request_class=MadeUp, paths={"standard": "/made-up"}, outputs=("image",), price_rule=PerSecond()
+        type="made_up",
+        made_by=MadeUp,
+        paths={"standard": "/made-up"},
+        outputs=("image",),
+        price_rule=PerSecond(),
     )
     place = OutputPlace(destination=str(tmp_path), filename="{kling_task_id}")
     with add_spec_for_now(images):

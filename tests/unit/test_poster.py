@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +17,9 @@ from tests.unit.storage_stand_ins import (
     make_video,
     manifest,
     names,
-    running_host,
     save,
     whole,
 )
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        yield host
 
 
 def test_the_first_frame_as_a_jpeg_beside_the_video(tmp_path: Path, host: Host) -> None:

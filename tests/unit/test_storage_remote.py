@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from kling_provider.storage import (
     load_image,
     save_outputs,
 )
-from tests.unit.storage_stand_ins import Host, finished, make_video, origin, running_host, whole
+from tests.unit.storage_stand_ins import Host, finished, make_video, origin, whole
 
 pytestmark = pytest.mark.airflow_version
 _numbers = count()
@@ -78,12 +77,6 @@ class Server(Bucket):
         if fault:
             raise OSError(28, "No space left on device")
         self.pipe_file(rpath, data)
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with running_host() as host:
-        yield host
 
 
 @pytest.fixture(autouse=True)

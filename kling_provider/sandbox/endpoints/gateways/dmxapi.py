@@ -188,7 +188,9 @@ class ResponsesRead(Endpoint):
 
     operation = "read"
 
-    def __init__(self, app: App, request: Request, route: str, *, form: RouteForm, body: dict[str, Any]) -> None:
+    def __init__(
+        self, app: App, request: Request, route: str, *, form: RouteForm, body: dict[str, Any]
+    ) -> None:
         super().__init__(app, request, route)
         self.form, self.body = form, body
         self.asked = given if isinstance(given := body.get("input"), str) else ""
