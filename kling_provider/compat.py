@@ -11,12 +11,12 @@ from typing import Any, cast
 from airflow.sdk import get_current_context
 
 
-def task_state_store(context: Mapping[str, Any]) -> Any | None:
+def get_task_state_store(context: Mapping[str, Any]) -> Any | None:
     """Return Airflow 3.3's store of a task instance, which lasts between its tries; ``None`` on older versions."""
     return context.get("task_state_store")
 
 
-def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
+def get_asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
     """Return Airflow 3.3's store of ``asset``, which all runs share.
 
     It is ``None`` on older versions, and where the task declares the asset neither as an inlet nor as an outlet.
@@ -30,14 +30,14 @@ def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
         return None
 
 
-def never_expire() -> Any:
+def get_never_expire_retention() -> Any:
     """Return the ``retention`` for a row of these stores that must outlive the default of 30 days."""
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
 
 
-def task_deferral_timeout() -> type[Exception]:
+def get_task_deferral_timeout_class() -> type[Exception]:
     """Return the class that Airflow raises at its own limit on a deferral; its module differs between 3.1 and 3.3."""
     from airflow.sdk import exceptions as sdk
 
@@ -48,7 +48,7 @@ def task_deferral_timeout() -> type[Exception]:
     return sdk.TaskDeferralTimeout
 
 
-def stats(*, triggerer: bool) -> Any:
+def get_stats(*, triggerer: bool) -> Any:
     """Return Airflow's metrics, with ``incr``, ``gauge`` and ``timing``.
 
     :param triggerer: this process is the triggerer. Since 3.2 the task SDK and Airflow's core have metrics of their own,
@@ -73,7 +73,7 @@ def has_gallery() -> bool:
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
-def running_context() -> dict[str, Any]:
+def get_running_context() -> dict[str, Any]:
     """Return the context of the Airflow task that runs in this process; empty outside of tasks."""
     try:
         context: Any = get_current_context()
@@ -82,7 +82,7 @@ def running_context() -> dict[str, Any]:
         return {}
 
 
-def read_database() -> None:
+def enable_database_connections() -> None:
     """Let this process find connections in Airflow's database, for command lines that have access to it.
 
     Airflow's own commands do the same; elsewhere only environment and secrets backends are asked.

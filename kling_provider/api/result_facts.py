@@ -62,7 +62,7 @@ class ResultFacts(BaseModel):
             }
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the facts alone, also of a subclass with further fields."""
         return {name: getattr(self, name) for name in ResultFacts.model_fields}
 

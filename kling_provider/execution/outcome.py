@@ -96,7 +96,7 @@ class TaskOutcome:
     def to_xcom(self) -> dict[str, Any]:
         """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
         return {
-            **self.facts.as_json(),
+            **self.facts.to_json(),
             "adopted": self.adopted,
             "status": self.status,
             "outputs": [self._describe_output(index, one) for index, one in enumerate(self.outputs)],
@@ -135,7 +135,7 @@ class TaskOutcome:
 
     def lineage_facts(self) -> dict[str, Any]:
         """Return what the run facet ``kling`` of OpenLineage says."""
-        return {**self.facts.as_json(), "adopted": self.adopted}
+        return {**self.facts.to_json(), "adopted": self.adopted}
 
     def to_log(self) -> list[str]:
         """Return the result in lines, without links."""

@@ -21,7 +21,7 @@ from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.values import impossible_characters
+from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
@@ -95,7 +95,7 @@ class KlingHook(BaseHook):
         try:
             request = parse_request(data)
             problems = [
-                *impossible_characters(request.model_dump()),
+                *find_invalid_characters(request.model_dump()),
                 *request.find_text_for_nothing(),
                 *self.connection.find_unsupported(request),
             ]

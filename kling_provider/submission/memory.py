@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from kling_provider.assets import video_asset
-from kling_provider.compat import asset_state_store
+from kling_provider.compat import get_asset_state_store
 from kling_provider.exceptions import KlingServerError
 from kling_provider.submission.records import VariableRecord, may_go_on_without
 from kling_provider.submission.sent import SentRequest
@@ -40,7 +40,9 @@ class PaidMemory:
         ti = context["ti"]
         self._identity = identity
         self._asset = f"kling://{ti.dag_id}/{ti.task_id}"
-        self._store = None if account_wide else asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
+        self._store = (
+            None if account_wide else get_asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
+        )
         self._variable = VariableRecord(identity, _DESCRIPTION)
 
     @classmethod

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 from airflow.sdk import Variable
 
-from kling_provider.compat import never_expire, task_state_store
+from kling_provider.compat import get_never_expire_retention, get_task_state_store
 from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class InstanceRecord(Protocol):
 
 def instance_record(context: Mapping[str, Any]) -> InstanceRecord:
     """Return where the task instance in ``context`` keeps its record."""
-    store = task_state_store(context)
+    store = get_task_state_store(context)
     return _StateStore(store) if store is not None else _build_variable_record(context)
 
 
@@ -56,7 +56,7 @@ def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiti
 
     :param known: what the XCom ``kling`` says.
     """
-    store = task_state_store(context)
+    store = get_task_state_store(context)
     if store is None:
         return
     since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -130,7 +130,7 @@ class _StateStore:
 
     def store(self, record: SubmissionRecord, *, needed: bool) -> None:
         try:
-            self._store.set(_KEY, dict(record), retention=never_expire())
+            self._store.set(_KEY, dict(record), retention=get_never_expire_retention())
         except Exception:
             # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
             if not may_go_on_without(record, needed=needed):
