@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
+from kling_provider.hooks.authorization import find_skew_for_retry, make_authorization
 from kling_provider.hooks.connection_errors import explain_error, make_answer
 from kling_provider.hooks.http_options import check_tls, split_extras
 from kling_provider.hooks.patience import Patience, make_patient_response
@@ -250,7 +250,7 @@ def send_call(prepared: PreparedCall) -> ApiResponse:
     more.
     """
     answer, headers = _send_once(prepared)
-    skew = skew_to_sign_again(answer, headers, prepared.credential)
+    skew = find_skew_for_retry(answer, headers, prepared.credential)
     if skew is not None:
         _Bearer(make_authorization(prepared.credential, skew=skew))(prepared.request)
         answer, _ = _send_once(prepared)

@@ -125,7 +125,7 @@ def test_everything_that_tells_of_a_result_says_the_same_facts(tmp_path: Path) -
     assert set(facts) == set(ResultFacts.model_fields)
     event = outcome.to_event(Instance().context, "kling_default")
     manifest = Manifest.model_validate_json((tmp_path / "a.kling.json").read_bytes())
-    for told in (outcome.to_xcom(), event, outcome.lineage_facts(), manifest.to_json()):
+    for told in (outcome.to_xcom(), event, outcome.to_lineage_facts(), manifest.to_json()):
         assert {name: told[name] for name in facts} == facts
     assert (event["resolution"], event["aspect_ratio"], event["audio"]) == ("720p", "16:9", "native")
     assert "s3cr3t" not in json.dumps(event) + "".join(outcome.to_log())

@@ -115,8 +115,8 @@ class KlingRequest(BaseModel):
                 )
         return found
 
-    def find_text_for_nothing(self) -> list[Problem]:
-        """Find texts that Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+    def find_rendered_nulls(self) -> list[Problem]:
+        """Find texts that Jinja or ``str()`` writes for a missing value: ``None``, ``nan``.
 
         Call it after templates were rendered: such a text would be paid for as a prompt, or looked up as a task.
         """
