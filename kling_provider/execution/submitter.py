@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out what :class:`~kling_provider.submission.Submission` decides, for one plan of one task instance."""
+"""Carry out the steps of :class:`~kling_provider.submission.Submission` for one plan of one task instance."""
 
 from __future__ import annotations
 

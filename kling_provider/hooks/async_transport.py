@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How ``KlingAsyncHook`` sends, on aiohttp: reads only. Importing it costs 250 ms: never at a Dag file's top."""
+"""Send the reads of ``KlingAsyncHook``, with aiohttp.
+
+Importing it takes about 250 ms, so do not import it at the top of a Dag file.
+"""
 
 from __future__ import annotations
 

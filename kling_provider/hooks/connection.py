@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An Airflow connection of type ``kling`` -> where to call, as whom, and what the host can do."""
+"""Parse an Airflow connection of type ``kling``: the host, the credential, and what the host can do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both hooks do, written once: which calls, in which order, what their answers mean, what is raised.
+"""The operations of both hooks: which calls to make, in which order, and what their responses mean.
 
-Each operation is a generator of calls, which either hook drives with its own transport. All of it is free: a read never
-makes, changes or bills a task.
+Each operation is a generator of calls, which either hook runs with its own transport (:mod:`.drivers`). All of them are
+free: a read never makes, changes or bills a task.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The external id of a paid call in a user's own task: the same at every try, so that a retry does not pay again."""
+"""Choose the external id of a paid call in a user's own task: the same at every try, so that a retry does not pay again."""
 
 from __future__ import annotations
 

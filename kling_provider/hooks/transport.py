@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
+"""Send the calls of ``KlingHook``, with requests.
 
-What comes out of :func:`send_call` is an answer, whatever happens; only :func:`prepare_call` raises. Nothing here sends a call
-again, but for one whose token was found early or late and that made nothing.
+:func:`prepare_call` makes a call complete, so that after it only the network can fail; it may raise. :func:`send_call` sends it
+and always returns a response. A call is sent a second time only if Kling refused its token as early or late, and made
+nothing.
 """
 
 from __future__ import annotations

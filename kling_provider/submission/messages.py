@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages and errors of the state machine: whether a task exists, is billed, and what a retry will do."""
+"""Build the errors of the state machine. They say whether a task exists, whether it is billed, and what a retry will do."""
 
 from __future__ import annotations
 
