@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The asset of a task that makes videos: what other Dags are scheduled by, and what the gallery reads."""
+"""The asset of a task that makes videos. Other Dags can be scheduled by it, and the gallery reads its events."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["video_asset"]
 def video_asset(dag_id: str, task_id: str) -> Asset:
     """Return the asset that gets an event for every finished video of a task: ``kling://<dag_id>/<task_id>``.
 
-    Write ``schedule=video_asset("films", "video")`` to run a Dag for each video that the task ``video`` of the Dag ``films``
-    makes. The event's ``extra`` describes the video.
+    Write ``schedule=video_asset("kling_daily", "video")`` to run a Dag for each video that the task ``video`` of the Dag
+    ``kling_daily`` makes. The event's ``extra`` describes the video.
 
     :param dag_id: the id of the Dag that makes the videos.
-    :param task_id: the id of the task, including the ids of its task groups, as the UI shows it: ``film.save``.
+    :param task_id: the id of the task, including the ids of its task groups, as the UI shows it: ``group.video``.
     """
-    # Name and uri are the same, so that a schedule that gives either finds it.
-    address = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"
-    return Asset(name=address, uri=address)
+    # Name and URI are the same, so that a schedule that gives either finds it.
+    uri = f"kling://{quote(dag_id, safe='')}/{quote(task_id, safe='')}"
+    return Asset(name=uri, uri=uri)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this Airflow can do, asked of Airflow itself: the only place that looks."""
+"""Differences between the supported Airflow versions (3.1 to 3.3). No other module checks the version.
+
+:func:`forget_mask` is here for another reason: it uses a private API of Airflow.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,13 @@ from typing import Any, cast
 from airflow.sdk import get_current_context
 
 
-def task_state_store(context: Mapping[str, Any]) -> Any | None:
-    """Return Airflow 3.3's store of a task instance, which lasts between its tries; ``None`` on older versions."""
+def get_task_state_store(context: Mapping[str, Any]) -> Any | None:
+    """Return Airflow 3.3's state store of a task instance, which lasts between its tries; ``None`` on older versions."""
     return context.get("task_state_store")
 
 
-def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
-    """Return Airflow 3.3's store of ``asset``, which all runs share.
+def get_asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
+    """Return Airflow 3.3's state store of ``asset``, which all runs share.
 
     It is ``None`` on older versions, and where the task declares the asset neither as an inlet nor as an outlet.
     """
@@ -30,15 +33,15 @@ def asset_state_store(context: Mapping[str, Any], asset: Any) -> Any | None:
         return None
 
 
-def never_expire() -> Any:
-    """Return the ``retention`` for a row of these stores that must outlive the default of 30 days."""
+def get_never_expire_retention() -> Any:
+    """Return the ``retention`` of a state store's value that must outlive the default of 30 days (Airflow 3.3)."""
     from airflow.sdk.execution_time.context import NEVER_EXPIRE
 
     return NEVER_EXPIRE
 
 
-def task_deferral_timeout() -> type[Exception]:
-    """Return the class that Airflow raises at its own limit on a deferral; its module differs between 3.1 and 3.3."""
+def get_task_deferral_timeout_class() -> type[Exception]:
+    """Return the class of the error that Airflow raises when a deferral times out; its module differs by version."""
     from airflow.sdk import exceptions as sdk
 
     if not hasattr(sdk, "TaskDeferralTimeout"):
@@ -48,7 +51,7 @@ def task_deferral_timeout() -> type[Exception]:
     return sdk.TaskDeferralTimeout
 
 
-def stats(*, triggerer: bool) -> Any:
+def get_stats(*, triggerer: bool) -> Any:
     """Return Airflow's metrics, with ``incr``, ``gauge`` and ``timing``.
 
     :param triggerer: this process is the triggerer. Since 3.2 the task SDK and Airflow's core have metrics of their own,
@@ -73,7 +76,7 @@ def has_gallery() -> bool:
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
 
 
-def running_context() -> dict[str, Any]:
+def get_running_context() -> dict[str, Any]:
     """Return the context of the Airflow task that runs in this process; empty outside of tasks."""
     try:
         context: Any = get_current_context()
@@ -82,7 +85,7 @@ def running_context() -> dict[str, Any]:
         return {}
 
 
-def read_database() -> None:
+def enable_database_connections() -> None:
     """Let this process find connections in Airflow's database, for command lines that have access to it.
 
     Airflow's own commands do the same; elsewhere only environment and secrets backends are asked.
@@ -91,10 +94,11 @@ def read_database() -> None:
 
 
 def forget_mask(secret: str) -> None:
-    """Remove an expired secret from what this process hides in its logs.
+    """Remove an expired secret from the ones that this process masks in its logs.
 
-    Airflow has no such call. Where its masker is built differently from today's, the secret stays hidden, which costs time
-    with each further one.
+    It takes effect with the next ``add_mask``, which compiles the secrets to one pattern. Airflow has no public call for it,
+    so this uses a private one: where a version of Airflow has it no more, the secret stays masked, and each further secret
+    makes logging a little slower.
     """
     try:
         from airflow.sdk._shared.secrets_masker import _secrets_masker

@@ -10,9 +10,9 @@ _NAME = "Kling AI"
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's parts, in the shape of Airflow's ``provider_info.schema.json``."""
-    from kling_provider.hooks.connection_form import CONN_FIELDS, ui_field_behaviour
+    from kling_provider.hooks.connection_form import CONN_FIELDS, build_ui_field_behaviour
 
-    behaviour = ui_field_behaviour()
+    behaviour = build_ui_field_behaviour()
     return {
         "package-name": "airflow-provider-kling",
         "name": _NAME,

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.values import one_form
+from kling_provider.api.values import normalize_text
 
 #: How far the same request is paid once: in this run, in this Dag, or in the whole account.
 PayOncePer = Literal["run", "dag", "account"]
@@ -60,7 +60,7 @@ class Identity:
         if pay_once_per != "account":
             scope |= {"dag": dag_id, "task": task_id}
             if request.name is not None:
-                scope["name"] = one_form(request.name)
+                scope["name"] = normalize_text(request.name)
         if pay_once_per == "run":
             scope["run"] = run_id
             if request.name is None:

@@ -17,7 +17,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from kling_provider.compat import stats
+from kling_provider.compat import get_stats
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,6 @@ def _send_metric(
 ) -> None:
     try:
         known = {tag: text for tag, text in tags.items() if text}
-        getattr(stats(triggerer=triggerer), how)(name, value, tags=known)
+        getattr(get_stats(triggerer=triggerer), how)(name, value, tags=known)
     except Exception as error:  # noqa: BLE001 - see the module's docstring
         log.debug("The metric %s could not be sent: %s", name, error)

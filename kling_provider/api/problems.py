@@ -58,6 +58,12 @@ def _say_no_such_key(key: str, known: Sequence[str]) -> str:
     return f"must be a known key.{near}" if near or not known else f"must be one of: {', '.join(known)}"
 
 
+def describe_invalid_characters(found: Iterable[str]) -> str:
+    """Say of a text that it must not contain the characters ``found``; at most five of them are named."""
+    codes = ", ".join(f"U+{ord(one):04X}" for one in sorted(set(found))[:5])
+    return f"must not contain control characters or lone surrogates (found {codes})"
+
+
 def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str]]) -> list[Problem]:
     """List what pydantic found, in this provider's words.
 
@@ -78,9 +84,8 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
             case "bool_parsing" | "bool_type":
                 message = "must be true or false"
             case "string_unicode":
-                halves = sorted({sign for sign in item["input"] if "\ud800" <= sign <= "\udfff"})
-                signs = ", ".join(f"U+{ord(sign):04X}" for sign in halves[:5])
-                problems.append(Problem(field, None, f"must have no characters that are not text: {signs}"))
+                halves = {sign for sign in item["input"] if "\ud800" <= sign <= "\udfff"}
+                problems.append(Problem(field, None, describe_invalid_characters(halves)))
                 continue
             case "string_type":
                 message = "must be text"
@@ -126,7 +131,7 @@ _PATTERNS = {
     "aspect_ratio": 'must be written like "16:9"',
     "base_video": "must be an http or https URL: Kling accepts videos by URL only",
     "callback_url": "must be an http or https URL",
-    "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores",
+    "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only",
     "model": "must be a model's name such as kling-3.0",
     "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
 }

@@ -1,48 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to say of a Kling task, in the words that XCom, asset event, lineage, manifest, message and card share."""
+"""The facts of a result, under the same names in XComs, asset events, lineage, manifests, messages and the gallery."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from kling_provider.api.tasks import Billing, KlingTask
 
+if TYPE_CHECKING:
+    from kling_provider.api.requests.base import Summary
+
+
+class DescribedRequest(Protocol):
+    """A request that can say what it asks for. Its attributes that are named like a fact are taken as facts."""
+
+    @property
+    def summary(self) -> Summary:
+        """Return the request in a few facts for people."""
+
 
 class ResultFacts(BaseModel):
-    """The facts of one Kling task as plain JSON; what is not known is ``None``.
+    """The facts of one Kling task in values that JSON can hold; ``None`` where a fact is unknown.
 
-    Times are ISO 8601 in UTC with milliseconds, amounts decimal text. No field ever holds a link or a secret.
+    Times are ISO 8601 in UTC with milliseconds, amounts are decimal text. No field holds a link or a secret.
 
-    A new fact of a request is a field here, and one of what is sent; a new fact of a task is a field here, and a line in
-    :meth:`with_task`. Whatever tells of results takes it from here.
+    To add a fact of the request, add a field here and to :class:`~kling_provider.submission.sent.SentRequest`. To add a fact
+    of the task, add a field here and a line to :meth:`with_task`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
     name: str | None = None
-    #: The kind of request.
+    #: The type of the request: ``text_to_video``.
     type: str | None = None
     prompt: str | None = None
     model: str | None = None
     take: int = 0
     kling_task_id: str | None = None
     external_task_id: str | None = None
-    #: Units and money are separate entries.
+    #: ``charge_type``, ``amount`` and ``currency`` of each charge; units and money are separate entries.
     billing: list[dict[str, Any]] = []
     created_at: str | None = None
     finished_at: str | None = None
     expires_at: str | None = None
 
     @classmethod
-    def of_request(cls, request: Any, *, type: str | None = None) -> ResultFacts:
-        """Return the facts that a request itself states.
+    def of_request(cls, request: DescribedRequest | None, *, type: str | None = None) -> ResultFacts:
+        """Return the facts that are known from the request alone.
 
-        :param request: a request or what was sent of it; ``None`` where it is unknown.
-        :param type: the kind of request, where ``request`` does not say it.
+        :param request: a ``KlingRequest`` or a ``SentRequest``; ``None`` if it is unknown.
+        :param type: the type of the request, if ``request`` is ``None`` or has none.
         """
         known = {name: getattr(request, name) for name in cls.model_fields if hasattr(request, name)}
         if request is not None:
@@ -50,7 +61,7 @@ class ResultFacts(BaseModel):
         return cls.model_validate({**known, "type": type or known.get("type")})
 
     def with_task(self, task: KlingTask) -> ResultFacts:
-        """Return these facts with those of a task at Kling."""
+        """Return a copy with the facts of the task at Kling."""
         return self.model_copy(
             update={
                 "kling_task_id": task.kling_task_id,
@@ -62,8 +73,8 @@ class ResultFacts(BaseModel):
             }
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts alone, also of a subclass with further fields."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as a dict that JSON can hold, without the further fields of a subclass."""
         return {name: getattr(self, name) for name in ResultFacts.model_fields}
 
 
@@ -73,7 +84,7 @@ def format_time(value: datetime | None) -> str | None:
 
 
 def _billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
-    """Return what a task cost as JSON; amounts are text without an exponent."""
+    """Return the charges of a task as dicts that JSON can hold; amounts are text without an exponent."""
     return [
         {"charge_type": one.charge_type, "amount": format(one.amount, "f"), "currency": one.currency}
         for one in billing

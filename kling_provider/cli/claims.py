@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from kling_provider.cli.asking import ask_to_confirm, print_lines
+from kling_provider.cli.terminal import ask_to_confirm, print_lines
 from kling_provider.storage import FoundClaim, find_claims, release_claim
 
 

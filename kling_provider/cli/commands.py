@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from kling_provider.compat import read_database
+from kling_provider.compat import enable_database_connections
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _run_command(command: Command, arguments: argparse.Namespace) -> int:
     """Run one command and return its exit code; an error of this provider is one line on stderr, and exit code 1."""
     from kling_provider.exceptions import KlingError
 
-    read_database()
+    enable_database_connections()
     module, _, function = command.run.partition(":")
     try:
         return int(getattr(import_module(module), function)(arguments))

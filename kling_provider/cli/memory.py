@@ -18,7 +18,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from kling_provider.cli.asking import ask_to_confirm, print_lines
+from kling_provider.cli.terminal import ask_to_confirm, print_lines
 from kling_provider.exceptions import KlingError
 
 #: How Variables of :class:`~kling_provider.submission.records.VariableRecord` begin.

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decorator ``@task.kling``, which turns a function that returns a request or a prompt into a generated video."""
+"""The decorator ``@task.kling``: a task that generates a video from the request or prompt that a function returns."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.common.compat.sdk import (
@@ -26,28 +28,27 @@ __all__ = ["KlingDecoratedOperator", "kling_task"]
 
 
 class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
-    """Generate a video from the request that a function returns; ``@task.kling`` makes this operator.
+    """Generate a video from the request that a function returns. ``@task.kling`` makes this operator.
 
-    The function returns a request (a mapping) or a prompt (text). It runs at every try, and again after a wait at the
-    account's concurrency limit; only equal requests are paid once. A function that returns something else each time
-    (a language model) belongs in a task of its own, whose XCom is passed to the task of the video.
+    The function must return a request (a mapping) or a prompt (text). Airflow calls it at every try, and again after a wait
+    at the account's concurrency limit. A retry pays nothing only if the function returns an equal request again. If it
+    returns another one each time (because it asks a language model), call it in a task of its own, and pass the XCom of that
+    task to the one that generates the video.
 
-    :param python_callable: the function.
+    :param python_callable: the function, without ``async``.
     :param op_args: positional arguments for the function. (templated)
     :param op_kwargs: keyword arguments for the function. (templated)
 
     The other parameters are those of :class:`~kling_provider.operators.kling.KlingGenerateOperator`, without ``request``.
     """
 
+    # The request is what the function returns, so it is neither an argument nor rendered.
     template_fields: Sequence[str] = (
         *DecoratedOperator.template_fields,
-        "destination",
-        "filename",
-        "kling_conn_id",
+        *(name for name in KlingGenerateOperator.template_fields if name != "request"),
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {**DecoratedOperator.template_fields_renderers}
     custom_operator_name = "@task.kling"
-    # The request is what the function returns.
     arguments: ClassVar[Mapping[str, Argument]] = {
         name: one for name, one in KlingGenerateOperator.arguments.items() if name != "request"
     }
@@ -67,19 +68,34 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
             request=SET_DURING_EXECUTION,
             **kwargs,
         )
+        _refuse_coroutine_function(python_callable, self.task_id)
 
     def make_request(self, context: Context) -> Any:
-        """Call the function for its request, just before it is sent; a resume that only finishes a video does not call it."""
+        """Call the function and return its request, just before it is checked and priced.
+
+        It is not called when a task that waited for its video goes on.
+
+        :raises KlingRequestError: if the function returns neither a request nor a text; nothing was sent.
+        """
+        # Imported here, because importing them would slow the parsing of Dag files.
+        from kling_provider.api.requests.base import KlingRequest
+        from kling_provider.exceptions import KlingRequestError
+
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
         returned = self.python_callable(*self.op_args, **arguments)
         # What the function returned is data: it is not rendered again.
         self.request = {"prompt": returned} if isinstance(returned, str) else returned
+        if not isinstance(self.request, Mapping | KlingRequest):
+            raise KlingRequestError(
+                f"The function {_name_function(self.python_callable)} must return a request (a mapping) or a prompt "
+                f"(text); found {type(returned).__name__}. Nothing was sent."
+            )
         return self.request
 
 
 class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
-    """The decorated function while the Dag is parsed; checks mapped tasks and declares their asset too."""
+    """Stand for the decorated function while the Dag is parsed; mapped tasks are checked, and their asset is declared."""
 
     def expand(self, **values: Any) -> Any:
         return _declare_mapped(super().expand(**values))
@@ -90,9 +106,25 @@ class _KlingTask(_TaskDecorator[Any, Any, KlingDecoratedOperator]):
 
 def _declare_mapped(mapped: Any) -> Any:
     operator = mapped.operator
+    _refuse_coroutine_function(operator.python_callable, operator.task_id)
     KlingDecoratedOperator.read_arguments({**operator.partial_kwargs, "task_id": operator.task_id})
     declare_asset(operator.partial_kwargs, operator.dag, operator.task_id)
     return mapped
+
+
+def _refuse_coroutine_function(function: Callable[..., Any], task_id: str) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        from kling_provider.exceptions import KlingRequestError
+
+        raise KlingRequestError(
+            f"{KlingDecoratedOperator.__name__} {task_id!r}: the function {_name_function(function)} must be a plain "
+            "function (def); found async def"
+        )
+
+
+def _name_function(function: Callable[..., Any]) -> str:
+    plain = function.func if isinstance(function, partial) else function
+    return getattr(plain, "__name__", type(plain).__name__)
 
 
 def kling_task(
@@ -103,8 +135,10 @@ def kling_task(
 ) -> TaskDecorator:
     """Turn a function that returns a request or a prompt into a task that generates the video.
 
-    :param python_callable: the function, where the decorator is used without arguments.
-    :param multiple_outputs: whether each key of the result is an XCom of its own.
+    :param python_callable: the function, if the decorator is used without arguments.
+    :param multiple_outputs: whether each key of the result becomes an XCom of its own. Airflow's own decorators default to
+        what the function's return annotation says (``dict``: true). Here the default is false, because the annotation
+        describes the request and not the result.
     :param kwargs: the parameters of :class:`~kling_provider.operators.kling.KlingGenerateOperator` without ``request``.
     """
 

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs on a worker. Operators and sensors import it when a task runs, never while a Dag is parsed."""
+"""Code that runs on a worker.
+
+Operators and sensors import it when a task runs, because importing it would slow the parsing of every Dag file. Start at
+:mod:`.runs`.
+"""

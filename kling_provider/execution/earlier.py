@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an earlier try of a task instance submitted, and what a resume goes on with."""
+"""Resume what an earlier try of this task instance submitted, and remember that its result was delivered."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from kling_provider.hooks.kling import KlingHook
 from kling_provider.submission import Find, ReadTask, Step, Submitted, Wait, drive_steps, state_machine
 from kling_provider.submission.lookups import recover_earlier_submission
 from kling_provider.submission.memory import PaidMemory
-from kling_provider.submission.records import instance_record
+from kling_provider.submission.records import get_instance_record
 from kling_provider.submission.sent import SentRequest, read_sent_request
 from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
 
 
-def sent_by_this_try(record: SubmissionRecord | None, max_tries: int) -> SentRequest | None:
-    """Return what an earlier try of the same row of automatic retries submitted, while its result is not delivered.
+def get_unfinished_submission(record: SubmissionRecord | None, max_tries: int) -> SentRequest | None:
+    """Return what an earlier automatic try submitted, if its result is not delivered yet; else ``None``.
 
-    :param max_tries: Airflow's ``ti.max_tries``: it stays over automatic retries, and a clear changes it.
+    After a clear it returns ``None``: then the request counts as it is now.
+
+    :param record: the record of the task instance.
+    :param max_tries: Airflow's ``ti.max_tries``, which only a clear changes.
     """
     if (
         record is None
@@ -38,9 +41,10 @@ def sent_by_this_try(record: SubmissionRecord | None, max_tries: int) -> SentReq
 def recover_submission(
     hook: KlingHook, record: SubmissionRecord, sent: SentRequest, *, dag_id: str
 ) -> Submitted | None:
-    """Find the Kling task of an earlier try; ``None`` where none is to be finished.
+    """Find the Kling task that an earlier try submitted; ``None`` if there is none to finish.
 
-    :raises KlingError: where it cannot be read.
+    :param sent: what that try submitted.
+    :raises KlingError: if the task cannot be read.
     """
     steps = recover_earlier_submission(
         record,
@@ -77,13 +81,13 @@ def run_free_step(hook: KlingHook, type: str, step: Step) -> Any:
         case Wait(seconds):
             log.info("Kling is asked again for the task of an earlier try in %.0f s.", seconds)
             return time.sleep(seconds)
-    raise TypeError(f"{type!r} must be a step that costs nothing")
+    raise TypeError(f"{step!r} must be a step that costs nothing")
 
 
 def mark_delivered(context: Mapping[str, Any], sent: SentRequest, files: Sequence[str] = ()) -> None:
-    """Remember where the result of ``sent`` was saved, for later runs. It is delivered, so nothing here fails the task."""
+    """Remember where the result of ``sent`` was saved, for later runs. It never fails the task: the result is delivered."""
     try:
-        records = instance_record(context)
+        records = get_instance_record(context)
         record = records.load()
         if record is None or record.get("identity") != sent.identity:
             return

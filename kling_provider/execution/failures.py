@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of a failure: in the log, in the XCom ``kling``, in the metrics; and what it means for what is paid."""
+"""Report failures in the log, the XCom ``kling`` and the metrics, and add what they mean for paid work."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which requests of a list need not be paid: their result is saved, remembered, or at Kling already.
+"""Find the requests of a list that need no payment: their result is saved, remembered, or exists at Kling.
 
-Everything is asked where the paying task will ask, by the same functions, and all of it is free.
+It looks in the same places as the task that will pay, with the same functions. No call here is paid.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """One request of a list, as its task instance will see it.
+    """One request of a list, as the task instance that will pay for it will see it.
 
-    :param plan: what that instance would send, and where it would save.
-    :param context: of that instance.
+    :param label: what the table calls it: its name, or ``#`` and its place in the list.
+    :param plan: what that task instance would send, and where it would save the result.
+    :param context: the context of that task instance.
     """
 
     label: str
@@ -53,7 +54,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PaidResult:
-    """Where a result is already. ``words`` are for the table."""
+    """A result that exists already. ``words`` say in the table where it is."""
 
     words: str
     kling_task_id: str | None = None
@@ -63,10 +64,11 @@ def read_list(
     requests: Sequence[Any],
     prepare: Callable[[Mapping[str, Any], int], tuple[RequestPlan, Mapping[str, Any]]],
 ) -> list[Wanted]:
-    """Check every request.
+    """Check all requests of a list.
 
-    :param prepare: request and its place in the list -> the plan of the instance that will pay, and its context.
-    :raises KlingRequestError: with every problem of every request; nothing was sent.
+    :param prepare: gets a request and its place in the list, and returns the plan and the context of the task instance that
+        will pay for it.
+    :raises KlingRequestError: with all problems of all requests; nothing was sent.
     """
     wanted: list[Wanted] = []
     problems: list[Problem] = []
@@ -94,9 +96,9 @@ def read_list(
 
 
 def find_paid(hook: KlingHook, wanted: Sequence[Wanted]) -> dict[int, PaidResult]:
-    """Find what exists already or comes with another entry, by its index in the list.
+    """Find the requests whose result exists, or which equal an earlier request of the list; keys are places in the list.
 
-    :raises KlingError: where the paying task could not look either.
+    :raises KlingError: if a place cannot be read. The task that will pay could not read it either.
     """
     found: dict[int, PaidResult] = {}
     first: dict[str, Wanted] = {}

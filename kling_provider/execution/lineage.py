@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lineage: images in, files out. For OpenLineage, and for Airflow's own collector of what tasks touch.
+"""Report inputs and saved files as lineage, to OpenLineage and to Airflow's own lineage collector.
 
 The OpenLineage client is imported only when OpenLineage asks.
 """
@@ -27,7 +27,7 @@ def report_lineage(outcome: TaskOutcome, operator: Any) -> None:
 
 
 def describe_lineage(outcome: TaskOutcome | None) -> Any:
-    """Return what OpenLineage shows of a result; ``None`` where there is none, or it cannot be told."""
+    """Describe a result for OpenLineage; ``None`` if there is none, or it cannot be described (which is logged)."""
     if outcome is not None:
         with log_failures_of("tell OpenLineage"):
             return _build_lineage(outcome)
@@ -45,17 +45,17 @@ def _build_lineage(outcome: TaskOutcome) -> Any:
     )
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    facts = outcome.lineage_facts()
+    facts = outcome.to_lineage_facts()
     facet = attr.make_class(
         "KlingRunFacet", {name: attr.field(default=None) for name in facts}, bases=(RunFacet,)
     )
     inputs = []
     for address in outcome.input_urls:
-        namespace, name = dataset_name(address)
+        namespace, name = build_dataset_name(address)
         inputs.append(Dataset(namespace=namespace, name=name))
     outputs = []
     for saved in outcome.files:
-        namespace, name = dataset_name(saved.file)
+        namespace, name = build_dataset_name(saved.file)
         statistics = OutputStatisticsOutputDatasetFacet(size=saved.output.bytes, fileCount=1)
         outputs.append(
             OutputDataset(namespace=namespace, name=name, outputFacets={"outputStatistics": statistics})
@@ -63,8 +63,8 @@ def _build_lineage(outcome: TaskOutcome) -> Any:
     return OperatorLineage(inputs=inputs, outputs=outputs, run_facets={"kling": facet(**facts)})
 
 
-def dataset_name(address: str) -> tuple[str, str]:
-    """Return namespace and name by OpenLineage's naming rules: ``file`` and an absolute path, ``s3://bucket`` and a key.
+def build_dataset_name(address: str) -> tuple[str, str]:
+    """Build namespace and name by OpenLineage's naming rules: ``file`` and an absolute path, ``s3://bucket`` and a key.
 
     :param address: a path, or ``scheme://[conn@]place/rest``; queries are left out.
     """

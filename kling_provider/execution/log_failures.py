@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A failure to tell what happened (an XCom, an asset event, lineage) goes to the log and no further.
+"""Log a failure to report something (an XCom, an asset event, lineage) instead of raising it.
 
-It never ends a wait, never fails a task whose result is saved, and never replaces the failure that was to be told of.
+Reports are extras: when one fails, the wait goes on, the task whose result is saved succeeds, and an error that was to be
+reported stays the one that Airflow shows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def log_failures_of(what: str) -> Iterator[None]:
-    """Turn what fails within the block into a warning in the log.
+    """Log what fails within the block as a warning.
 
     :param what: what the block does, to follow "Could not": ``"send the asset event"``.
     """

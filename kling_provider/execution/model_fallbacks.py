@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another model for a request whose own the host has no more: the same intended result, so at most one is paid."""
+"""Plan a request with another model if the host no longer has its own. It is the same result, so at most one is paid."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task instance came to, once: XCom, asset event, lineage and log are made from one object."""
+"""The result of a task instance: one object, from which XCom, asset event, lineage and log are made."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class TaskOutcome:
     def to_xcom(self) -> dict[str, Any]:
         """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
         return {
-            **self.facts.as_json(),
+            **self.facts.to_json(),
             "adopted": self.adopted,
             "status": self.status,
             "outputs": [self._describe_output(index, one) for index, one in enumerate(self.outputs)],
@@ -111,7 +111,7 @@ class TaskOutcome:
         """
         ti = context["ti"]
         return {
-            **self.lineage_facts(),
+            **self.to_lineage_facts(),
             **self.asked,
             "delivered": self.saved is not None and self.saved.reused,
             "conn_id": conn_id,
@@ -133,9 +133,9 @@ class TaskOutcome:
             "map_index": ti.map_index,
         }
 
-    def lineage_facts(self) -> dict[str, Any]:
-        """Return what the run facet ``kling`` of OpenLineage says."""
-        return {**self.facts.as_json(), "adopted": self.adopted}
+    def to_lineage_facts(self) -> dict[str, Any]:
+        """Return the result for the run facet ``kling`` of OpenLineage, in values that JSON can hold."""
+        return {**self.facts.to_json(), "adopted": self.adopted}
 
     def to_log(self) -> list[str]:
         """Return the result in lines, without links."""

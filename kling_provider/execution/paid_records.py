@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of one plan: by its own task instance between tries, and by the memory that runs share."""
+"""Read and write the two records of a paid request: of its task instance between tries, and the one that runs share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kling_provider.execution.plan import RequestPlan
 from kling_provider.submission import Submitted
 from kling_provider.submission.memory import PaidMemory
 from kling_provider.submission.messages import format_now
-from kling_provider.submission.records import instance_record
+from kling_provider.submission.records import get_instance_record
 from kling_provider.submission.sent import SentRequest
 from kling_provider.submission.steps import SubmissionRecord
 
@@ -33,7 +33,7 @@ class PaidRecords:
         self._own = own
         self._host = host
         self._max_tries = context["ti"].max_tries
-        self._records = instance_record(context)
+        self._records = get_instance_record(context)
         # Others than this task instance may have paid.
         self._memory = PaidMemory.of_sent(context, plan.sent)
         self._shared: SubmissionRecord | None = None
@@ -51,8 +51,10 @@ class PaidRecords:
 
     def load(self) -> SubmissionRecord | None:
         """Read what is known of this request: by this task instance, else by the memory that all runs share."""
-        own = self._if_it_counts(self._own)
-        shared = self._shared = self._if_it_counts(self._memory.load() if self._memory is not None else None)
+        own = self._drop_foreign_record(self._own)
+        shared = self._shared = self._drop_foreign_record(
+            self._memory.load() if self._memory is not None else None
+        )
         if own is None or own.get("identity") != self._plan.identity.key:
             if not self.was_cleared_since(own) and own is not None and own.get("state") == "open":
                 return own  # a call with an unknown end, of this very row of retries: without a lock it stops
@@ -110,8 +112,11 @@ class PaidRecords:
         self._records.store(record, needed=needed)
         self._kept = record.get("kling_task_id")
 
-    def _if_it_counts(self, record: SubmissionRecord | None) -> SubmissionRecord | None:
-        """Leave out what a sandbox on this machine made, once the connection is to a host elsewhere: it was not paid."""
+    def _drop_foreign_record(self, record: SubmissionRecord | None) -> SubmissionRecord | None:
+        """Return ``None`` for a record that does not count at this host, else ``record``.
+
+        What a sandbox on this machine made was not paid at a host elsewhere.
+        """
         there, here = (record or {}).get("host"), self._host
         if there is not None and there != here and self._plan.identity.own is not None:
             return None  # the user's own external id names a task of one account, and another host has another one

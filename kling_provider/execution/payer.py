@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task that will pay for a list of requests, as far as it can be known before it runs.
+"""The task that will pay for the requests of a budget, as far as it is known before it runs.
 
-A budget looks where that task will look, by the same functions: what identity a request has there, where its result
-would lie, and what is remembered of it.
+A budget must look where that task will look. So it needs the identity that each request will have there, the place where
+the result will be saved, and the record of earlier payments.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class _Instance:
-    """A task instance of the payer before it exists; whatever it does not say is the budget's own."""
+    """Stand for a task instance of the payer before it exists. Other attributes are those of the budget's own instance."""
 
     try_number = 1
     max_tries = 0
@@ -43,9 +43,9 @@ class _Instance:
 class Payer:
     """The task that will pay.
 
-    :param is_mapped: each request of the list is an instance of its own.
-    :param place: where it saves, as its author wrote it; ``None`` where it saves nothing.
-    :param unknown: settings that are mapped, so that they are unknown before it runs.
+    :param is_mapped: whether each request of the list becomes a task instance of its own.
+    :param place: where it saves results, with templates not rendered; ``None`` if it saves none.
+    :param unknown: the names of settings that are mapped, so that they are unknown before it runs.
     """
 
     task_id: str
@@ -78,18 +78,21 @@ class Payer:
             unknown=tuple(settings.mapped & {"destination", "filename", "pay_once_per", "kling_conn_id"}),
         )
 
-    def context_of(
+    def build_context(
         self, context: Mapping[str, Any], index: int, request: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the context of the instance that will pay for the request at ``index``."""
+        """Build the context of the task instance that will pay for the request at ``index``.
+
+        :param context: the context of the budget's own task instance.
+        """
         ti = _Instance(context["ti"], self.task_id, index if self.is_mapped else -1)
         task = SimpleNamespace(task_id=self.task_id, request=request)
         return {**context, "ti": ti, "task_instance": ti, "task": task}
 
-    def place_of(self, budget: BaseOperator, context: Mapping[str, Any]) -> OutputPlace | None:
-        """Return where the result of one request would be saved; ``None`` where it is not saved, or cannot be known yet.
+    def find_place(self, budget: BaseOperator, context: Mapping[str, Any]) -> OutputPlace | None:
+        """Find where the result of one request will be saved; ``None`` if it is not saved, or the place is not known yet.
 
-        :param context: of :meth:`context_of`.
+        :param context: what :meth:`build_context` returned.
         """
         if self.place is None or self.unknown:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one task instance intends to have made: the checked request, its inputs, its identity and its price."""
+"""Plan what one task instance will send: check the request, read its inputs, compute its identity and its price."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the work of a task instance stands: the XCom ``kling``, the Storage tab, and the events of a finished result."""
+"""Report the progress of a task instance in the XCom ``kling`` and the Storage tab, and announce its finished result."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait for the account's concurrency: a place in the queue, why, and what its end means."""
+"""Wait for the account's concurrency: enter the queue, say why, and handle the event that ends the wait."""
 
 from __future__ import annotations
 

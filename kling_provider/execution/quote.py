@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A list of requests -> what it would cost now: which are paid already, what the others cost, what the account has."""
+"""Quote a list of requests: which are paid already, what the others would cost, and what the account has left."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Pa
         lines=lines,
         in_flight=count,
         in_flight_units=units,
-        units_left=_units_left(hook),
+        units_left=_read_units_left(hook),
         reseller=None if hook.connection.profile.name == "kling" else hook.connection.host,
     )
 
@@ -150,7 +150,7 @@ def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | 
     return len(running), units.quantize(Decimal("0.1"))
 
 
-def _units_left(hook: KlingHook) -> Decimal | None:
+def _read_units_left(hook: KlingHook) -> Decimal | None:
     if not hook.connection.profile.account:
         return None
     try:

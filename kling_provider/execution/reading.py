@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads of a task that exists: its id as users give it, its end as a trigger's event tells of it, its outputs."""
+"""Read Kling tasks that exist: by the id that a user gave, and again after a wait, for the final state and fresh links."""
 
 from __future__ import annotations
 

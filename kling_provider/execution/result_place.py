@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a task instance's result goes."""
+"""Find, claim and fill the place in the storage for the result of a task instance."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out what :class:`~kling_provider.submission.Submission` decides, for one plan of one task instance."""
+"""Carry out the steps of :class:`~kling_provider.submission.Submission` for one plan of one task instance."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from kling_provider.submission import (
     drive_steps,
     drive_steps_until,
 )
-from kling_provider.submission.sent import another_result_advice
+from kling_provider.submission.sent import explain_another_result
 from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
 
@@ -243,7 +243,7 @@ class Submitter:
             made,
             paid,
             task.word,
-            another_result_advice(self.plan.sent),
+            explain_another_result(self.plan.sent),
         )
 
     def _describe_units_left(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wait for a task at Kling: how long it takes, and the wait within a worker (``deferrable=False``)."""
+"""Wait for a Kling task in the worker (``deferrable=False``), and estimate when a task ends."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ from kling_provider.polling.wait_state import WaitState
 
 log = logging.getLogger(__name__)
 
-#: Airflow's own limit on a deferral is a net so much below the trigger's deadline.
+#: Airflow's own limit on a deferral comes so much later than the deadline of the trigger: it ends only waits that the trigger
+#: did not end.
 _NET = timedelta(minutes=10)
 
 
-def limit_of_deferral(deadline: float) -> timedelta:
-    """Return Airflow's own limit for a trigger that ends at the epoch ``deadline``."""
+def compute_deferral_timeout(deadline: float) -> timedelta:
+    """Compute Airflow's own limit on a deferral from the deadline of its trigger.
+
+    :param deadline: an epoch in seconds.
+    """
     return timedelta(seconds=max(0.0, deadline - time.time())) + _NET
 
 
 def expect_end(task: KlingTask, model: str, seconds: int | None) -> float | None:
-    """Return when ``task`` will be finished, roughly: an epoch.
+    """Estimate when Kling will finish a task, as an epoch in seconds; ``None`` if it ended or nothing is known.
 
-    :param seconds: of the video.
+    :param seconds: the duration of the video.
     """
     if task.created_at is None or task.status.ended or seconds is None:
         return None
@@ -48,15 +52,16 @@ def count_delivered(task: KlingTask, **tags: str | None) -> None:
 def wait_for_task_here(
     hook: KlingHook, task: KlingTask, type: str, deadline: float, poll_interval: float
 ) -> KlingTask:
-    """Wait within this worker, by the same rules as the trigger.
+    """Wait in this worker until a task ends, by the same rules as the trigger, and return the task.
 
-    :param deadline: an epoch.
+    :param type: the type of the request that made the task.
+    :param deadline: an epoch in seconds.
     :param poll_interval: seconds between two reads.
-    :raises KlingError: where the wait ended without an end of the task.
+    :raises KlingError: if the wait ended before the task.
     """
     wait = WaitState(
         kling_task_id=task.kling_task_id,
-        deadline=clock.from_wall(deadline),
+        deadline=clock.convert_wall_time(deadline),
         since=clock.now(),
         poll_interval=poll_interval,
         spread=random.random(),  # noqa: S311 - jitter

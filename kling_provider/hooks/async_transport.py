@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How ``KlingAsyncHook`` sends, on aiohttp: reads only. Importing it costs 250 ms: never at a Dag file's top."""
+"""Send the reads of ``KlingAsyncHook``, with aiohttp.
+
+Importing it takes about 250 ms, so do not import it at the top of a Dag file.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from asgiref.sync import sync_to_async
 from kling_provider.api.auth import AccessKey
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks import connection_errors
-from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
+from kling_provider.hooks.authorization import find_skew_for_retry, make_authorization
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_errors import make_answer
 from kling_provider.hooks.http_options import HttpOptions, Route, find_route, load_tls, split_extras
@@ -76,7 +79,7 @@ class AsyncTransport:
         :raises KlingRequestError: where the call cannot be made; nothing was sent.
         """
         answer, headers = await self._send_once(call, None)
-        skew = skew_to_sign_again(answer, headers, self.connection.credential)
+        skew = find_skew_for_retry(answer, headers, self.connection.credential)
         if skew is not None:
             answer, _ = await self._send_once(call, skew)
         return answer

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``KlingAsyncHook``: Kling's reads for event loops. Importing it costs 250 ms: never at a Dag file's top."""
+"""``KlingAsyncHook``: read tasks at Kling from an event loop.
+
+Importing it takes about 250 ms, so do not import it at the top of a Dag file.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``Authorization`` header of every call, and when a call is worth signing again. Sends nothing."""
+"""Make the ``Authorization`` header of a call, and decide whether to sign and send a call again. It sends nothing itself."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def make_authorization(credential: Credential, *, skew: float | None = None) -> 
     return f"Bearer {token}"
 
 
-def skew_to_sign_again(
+def find_skew_for_retry(
     answer: ApiResponse, headers: Mapping[str, str], credential: Credential
 ) -> float | None:
-    """Return the skew to sign with where a call should be sent once more, else ``None``.
+    """Find the clock skew to sign a refused call with, in seconds; ``None`` if the call must not be sent again.
 
-    That is where Kling found a JWT early or late, made nothing, and said its own time. An API key does not expire.
+    A call is sent again if Kling refused its JWT as early or late, made nothing, and stated its own time. An API key has no
+    times.
     """
     if not isinstance(credential, AccessKey):
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An Airflow connection of type ``kling`` -> where to call, as whom, and what the host can do."""
+"""Parse an Airflow connection of type ``kling``: the host, the credential, and what the host can do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.host_profiles import PROFILES, find_profile_name
 from kling_provider.api.hosts import REGIONS, HostProfile
 from kling_provider.api.pricing import Price, UnitPrice
+from kling_provider.api.redaction import shorten
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
 from kling_provider.hooks.connection_form import AUTOMATIC
@@ -264,9 +265,9 @@ def _read_positive(conn_id: str, name: str, value: Any) -> int | None:
     if value in (None, ""):
         return None
     text = str(value).strip().removesuffix(".0")
-    if isinstance(value, bool) or not (text.isascii() and text.isdecimal()) or int(text) < 1:
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise KlingRequestError(
-            f"Connection {conn_id!r}: extra {name} must be a whole number from 1; found {value!r}."
+            f"Connection {conn_id!r}: extra {name} must be a whole number from 1; found {shorten(repr(value), 60)}."
         )
     return int(text)
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that got no response -> an :class:`ApiResponse` that says whether the request may have arrived, for both transports.
+"""Make an :class:`ApiResponse` of a call that got no response. It says whether the request may have arrived.
 
-Only what failed before the connection stood counts as "not made": a name that is not known, a connect that was
-refused or timed out, TLS, a proxy that opened no way. After that a task may have been made, whatever failed.
+A request has not arrived if the connection was never established: the name is unknown, the connection was refused or timed
+out, TLS failed, or a proxy opened no tunnel. After that Kling may have made a task, whatever failed. Both transports use
+this.
 """
 
 from __future__ import annotations

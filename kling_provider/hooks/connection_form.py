@@ -63,7 +63,7 @@ CONN_FIELDS: dict[str, Any] = {
 }
 
 
-def ui_field_behaviour() -> dict[str, Any]:
+def build_ui_field_behaviour() -> dict[str, Any]:
     """Return labels and placeholders of Airflow's own fields, in the hook method's spelling."""
     return {
         # Airflow 3.3.2 tests no connection without a port, so the field is there to write 0 into.
@@ -78,7 +78,7 @@ def ui_field_behaviour() -> dict[str, Any]:
     }
 
 
-def connection_form_widgets() -> dict[str, Any]:
+def build_connection_form_widgets() -> dict[str, Any]:
     """Return the form's fields for Airflow 3.1, which asks the hook for them.
 
     Airflow's API server stands in for the libraries that are imported here.

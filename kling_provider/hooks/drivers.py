@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an operation is carried out: by ``KlingHook`` one call after the other, by ``KlingAsyncHook`` on its event loop.
+"""Run an operation: ``KlingHook`` sends its calls one after the other, ``KlingAsyncHook`` on its event loop.
 
-An operation is a generator of calls with what their answers mean; what it returns is its result.
+An operation is a generator. It yields calls, each with a function that parses the response, and returns its result.
 """
 
 from __future__ import annotations

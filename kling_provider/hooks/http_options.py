@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a connection's extras and the environment say that a host is reached: the same for every transport. Sends nothing.
+"""Read how to reach a host, from a connection's extras and the environment: headers, proxies, certificates, time-outs.
 
-Which extras are headers and which are options, proxy, certificates, time-outs.
+It is the same for both transports. It sends nothing.
 """
 
 from __future__ import annotations

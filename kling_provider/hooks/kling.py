@@ -21,14 +21,14 @@ from kling_provider.api.models import legacy_name, suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.values import impossible_characters
+from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
-from kling_provider.hooks.connection_form import connection_form_widgets, ui_field_behaviour
+from kling_provider.hooks.connection_form import build_connection_form_widgets, build_ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
 from kling_provider.hooks.own_task import choose_external_id
-from kling_provider.hooks.response_errors import error_for
+from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 
@@ -76,8 +76,8 @@ class KlingHook(BaseHook):
         self.kling_conn_id = kling_conn_id
 
     # The form of Airflow 3.1; later ones read the same from provider info without importing this module.
-    get_connection_form_widgets = staticmethod(connection_form_widgets)
-    get_ui_field_behaviour = staticmethod(ui_field_behaviour)
+    get_connection_form_widgets = staticmethod(build_connection_form_widgets)
+    get_ui_field_behaviour = staticmethod(build_ui_field_behaviour)
 
     @cached_property
     def connection(self) -> KlingConnection:
@@ -95,8 +95,8 @@ class KlingHook(BaseHook):
         try:
             request = parse_request(data)
             problems = [
-                *impossible_characters(request.model_dump()),
-                *request.find_text_for_nothing(),
+                *find_invalid_characters(request.model_dump()),
+                *request.find_rendered_nulls(),
                 *self.connection.find_unsupported(request),
             ]
             if problems:
@@ -137,7 +137,7 @@ class KlingHook(BaseHook):
     def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
-            raise error_for(answer, f"create a video at {self.connection.host}", creating=True)
+            raise build_response_error(answer, f"create a video at {self.connection.host}", creating=True)
         return task
 
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:

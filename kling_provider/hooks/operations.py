@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both hooks do, written once: which calls, in which order, what their answers mean, what is raised.
+"""The operations of both hooks: which calls to make, in which order, and what their responses mean.
 
-Each operation is a generator of calls, which either hook drives with its own transport. All of it is free: a read never
-makes, changes or bills a task.
+Each operation is a generator of calls, which either hook runs with its own transport (:mod:`.drivers`). All of them are
+free: a read never makes, changes or bills a task.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kling_provider.exceptions import (
     KlingServerError,
 )
 from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
-from kling_provider.hooks.response_errors import error_for
+from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
@@ -198,7 +198,7 @@ def check_host(connection: KlingConnection) -> Operation[str]:
 
     def parse_any(answer: ApiResponse) -> None:
         if not answer.ok and not (answer.is_not_found and answer.code is not None):
-            raise error_for(answer, f"read from {host}")
+            raise build_response_error(answer, f"read from {host}")
 
     # A person waits for it: tried once.
     yield ReadCall(_make_read_call(connection, "text_to_video", "0"), parse_any, retry_after=())

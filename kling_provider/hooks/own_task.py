@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The external id of a paid call in a user's own task: the same at every try, so that a retry does not pay again."""
+"""Choose the external id of a paid call in a user's own task: the same at every try, so that a retry does not pay again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kling_provider.api.hosts import Lock
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
 from kling_provider.api.tasks import TaskStatus
-from kling_provider.compat import running_context
+from kling_provider.compat import get_running_context
 from kling_provider.exceptions import KlingError, KlingTaskFailedFinally
 from kling_provider.identity import Identity
 
@@ -44,7 +44,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
     :raises KlingTaskFailedFinally: where Kling failed every attempt; nothing was sent.
     """
     profile = hook.connection.profile
-    context = running_context()
+    context = get_running_context()
     if request.external_task_id is None and not context:
         log.warning(
             "No Airflow task runs here, so this paid call has no external_task_id: if it is sent again, it is paid again. "

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long an answer may take as a whole.
+"""Limit the time for a whole response.
 
-A socket's time-out counts from byte to byte, so one byte now and then would hold a worker for ever.
+The time-out of a socket starts anew with every byte. A host that sends one byte now and then would hold a worker for ever.
 """
 
 from __future__ import annotations

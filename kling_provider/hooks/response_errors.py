@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which exception a response becomes, and what its text advises."""
+"""Build the exception for a response that is no success, with advice on what to do."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ _CLASSES: dict[ErrorKind, type[KlingError]] = {
 }
 
 
-def error_for(answer: ApiResponse, doing: str, *, creating: bool = False) -> KlingError:
-    """Return the exception for a response that is no success, or that lacks the task which it should name.
+def build_response_error(answer: ApiResponse, doing: str, *, creating: bool = False) -> KlingError:
+    """Build the exception for a response that is no success, or that lacks the task which it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.

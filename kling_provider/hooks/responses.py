@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What came over the wire -> tasks, packs or an error, for both hooks. No I/O.
+"""Parse HTTP responses to tasks, packs or errors, for both hooks. No I/O.
 
-First bytes become an :class:`~kling_provider.api.codes.ApiResponse` (:func:`read_response`), then an answer what was asked for
-(``parse_…``).
+:func:`read_response` makes an :class:`~kling_provider.api.codes.ApiResponse` of the bytes. The functions ``parse_…`` make what
+was asked for of that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kling_provider.api.redaction import redact_key, redact_key_in_body
 from kling_provider.api.responses_route import read_stated_failure
 from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
-from kling_provider.hooks.response_errors import error_for
+from kling_provider.hooks.response_errors import build_response_error
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
@@ -130,7 +130,7 @@ def parse_known(connection: KlingConnection, answer: ApiResponse, kling_task_id:
             return None
         if (stated := _read_stated_failure(connection, answer, kling_task_id)) is not None:
             return stated
-        raise error_for(answer, doing)
+        raise build_response_error(answer, doing)
     if isinstance(answer.data, list) and len(answer.data) != 1:
         found, complete = parse_batch(connection, answer, [kling_task_id], doing)
         if kling_task_id not in found and not complete:
@@ -190,7 +190,7 @@ def parse_found(
     if answer.is_not_found:
         return {}
     if not answer.ok:
-        raise error_for(answer, doing)
+        raise build_response_error(answer, doing)
     if isinstance(answer.data, list):
         tasks, unreadable = _parse_many(connection, answer, doing)
         others = any(task.external_task_id not in (None, *external_task_ids) for task in tasks)
@@ -221,7 +221,7 @@ def parse_list_page(connection: KlingConnection, answer: ApiResponse) -> tuple[l
     """
     doing = f"list tasks at {connection.host}"
     if not answer.ok:
-        raise error_for(answer, doing)
+        raise build_response_error(answer, doing)
     try:
         return parse_page(answer.data)
     except UnreadableTask as why:
@@ -234,13 +234,13 @@ def parse_packs(connection: KlingConnection, answer: ApiResponse) -> tuple[Pack,
     :raises KlingError: for an answer that is no success.
     """
     if not answer.ok:
-        raise error_for(answer, f"read the account at {connection.host}")
+        raise build_response_error(answer, f"read the account at {connection.host}")
     return parse_account(answer.data)
 
 
 def _parse_many(connection: KlingConnection, answer: ApiResponse, doing: str) -> tuple[list[KlingTask], int]:
     if not answer.ok:
-        raise error_for(answer, doing)
+        raise build_response_error(answer, doing)
     try:
         return parse_tasks(answer.data, accepts_gateway_statuses=connection.profile.accepts_gateway_statuses)
     except UnreadableTask as why:

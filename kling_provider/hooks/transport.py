@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How ``KlingHook`` sends, on requests: a call is prepared whole, so that after it only the network can fail.
+"""Send the calls of ``KlingHook``, with requests.
 
-What comes out of :func:`send_call` is an answer, whatever happens; only :func:`prepare_call` raises. Nothing here sends a call
-again, but for one whose token was found early or late and that made nothing.
+:func:`prepare_call` makes a call complete, so that after it only the network can fail; it may raise. :func:`send_call` sends it
+and always returns a response. A call is sent a second time only if Kling refused its token as early or late, and made
+nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from urllib3.exceptions import HTTPError
 
 from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.hooks.authorization import make_authorization, skew_to_sign_again
+from kling_provider.hooks.authorization import find_skew_for_retry, make_authorization
 from kling_provider.hooks.connection_errors import explain_error, make_answer
 from kling_provider.hooks.http_options import check_tls, split_extras
 from kling_provider.hooks.patience import Patience, make_patient_response
@@ -250,7 +251,7 @@ def send_call(prepared: PreparedCall) -> ApiResponse:
     more.
     """
     answer, headers = _send_once(prepared)
-    skew = skew_to_sign_again(answer, headers, prepared.credential)
+    skew = find_skew_for_retry(answer, headers, prepared.credential)
     if skew is not None:
         _Bearer(make_authorization(prepared.credential, skew=skew))(prepared.request)
         answer, _ = _send_once(prepared)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a video, and in the queue of an account at its concurrency limit.
+"""Wait for Kling tasks to finish, and queue tasks while an account is at its concurrency limit.
 
-The first is :mod:`.wait_state` and :mod:`.poller`, the second :mod:`.queue` and :mod:`.queue_poller`.
+Triggers call :mod:`.waiting`. :mod:`.wait_state`, :mod:`.queue` and :mod:`.capacity` decide, without I/O. :mod:`.poller` and
+:mod:`.queue_poller` read, once for all tasks of one event loop and connection; :mod:`.shared_hook` gives them the hook,
+:mod:`.clock` the time.
 
-``wait_state``, ``queue`` and ``capacity`` decide, without I/O. ``poller`` and ``queue_poller`` read, once for all tasks
-that wait in one event loop on one connection; they import aiohttp, so inside a running loop import them in a thread.
+Importing ``waiting``, ``poller``, ``queue_poller`` or ``shared_hook`` loads aiohttp, so inside a running event loop import
+them in a thread.
 """

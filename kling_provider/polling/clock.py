@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clock of a process that waits: it runs on evenly when the machine's clock is set.
+"""A clock that does not jump when the time of the machine is set.
 
-Its times look like epochs, so that log lines can show them; they are the wall clock's as this process found it first.
-Epochs that come from elsewhere (a database, a worker) go through :func:`from_wall` when a wait begins.
+Its times look like epochs, so that log lines can show them: it starts at the machine's time, and counts on evenly. Convert
+epochs from elsewhere (a database, a worker) with :func:`convert_wall_time` when a wait begins.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ _STARTED_AT = time.time() - time.monotonic()
 
 
 def now() -> float:
-    """Return the time of this clock, in seconds: comparable with its other times only."""
+    """Return the time of this clock in seconds. Compare it with other times of this clock only."""
     return _STARTED_AT + time.monotonic()
 
 
-def from_wall(epoch: float) -> float:
-    """Return the time of this clock at which the wall clock, left alone from now on, will show ``epoch``."""
+def convert_wall_time(epoch: float) -> float:
+    """Convert an epoch in seconds to the time of this clock."""
     return epoch + now() - time.time()

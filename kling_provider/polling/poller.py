@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One read for many tasks that wait for videos on one connection.
+"""Read the Kling tasks that many Airflow tasks wait for, together for each connection.
 
-All reads fall on ticks of one clock, so that those of one tick become calls of up to 20 ids. Where very many wait, one list of what is still in flight answers for most of them, and only the rest is read by id.
+All reads happen on the ticks of one clock, so that the reads of one tick become calls of up to 20 ids. If very many tasks
+wait, one list of what is in flight answers for most of them, and only the rest is read by id.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Polls for the queue below the concurrency limit: reads what is in flight, and wakes the tasks that are next."""
+"""Poll for the queue below the concurrency limit: read what is in flight, and wake the tasks that are next."""
 
 from __future__ import annotations
 

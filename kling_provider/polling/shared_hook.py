@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One hook for all tasks that wait on a connection, renewed when the connection may have changed."""
+"""Share one hook among all tasks that wait on a connection, and renew it when the connection may have changed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What triggers call: wait for a video, wait for capacity. One :class:`ConnectionPollers` per event loop and connection."""
+"""Wait for a video or for capacity: the functions that triggers call.
+
+Waits of one event loop and connection share one :class:`ConnectionPollers`.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from weakref import WeakKeyDictionary
 
 from kling_provider.exceptions import KlingError
 from kling_provider.polling import clock
-from kling_provider.polling.clock import from_wall
+from kling_provider.polling.clock import convert_wall_time
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import MEMORY, Entry
 from kling_provider.polling.queue_poller import QueuePoller
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
-#: What triggers import, in one go and in a thread: they import nothing of it at their top.
-__all__ = ["Entry", "KlingError", "WaitState", "from_wall", "wait_for_capacity", "wait_for_video"]
+#: Triggers import these together and in a thread, because importing them loads aiohttp.
+__all__ = ["Entry", "KlingError", "WaitState", "convert_wall_time", "wait_for_capacity", "wait_for_video"]
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0
@@ -28,7 +31,7 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 class ConnectionPollers:
-    """What all tasks that wait on one connection share. Its HTTP session is closed when none waits."""
+    """The pollers that all waits on one connection share. Their HTTP session is closed when no task waits."""
 
     def __init__(self, kling_conn_id: str) -> None:
         self.shared_hook = SharedHook(kling_conn_id)
@@ -117,7 +120,7 @@ async def wait_for_capacity(
             await asyncio.wait({ticket.granted}, timeout=min(left, _find_pause_to_next_line(began)))
             if not ticket.granted.done():
                 # Not how many are before it: counted once for each of thousands, that is all the loop would do.
-                since = clock.now() - clock.from_wall(entry.queued_at)
+                since = clock.now() - clock.convert_wall_time(entry.queued_at)
                 say(f"Queued at the concurrency limit of {entry.model} for {since:.0f} s.")
         if (error := ticket.granted.result()) is not None:
             raise error

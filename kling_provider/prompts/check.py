@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.values import impossible_characters, whole_number
+from kling_provider.api.values import find_invalid_characters, parse_whole_number
 from kling_provider.file_names import add_take
 from kling_provider.prompts.inputs import ResolvedVariant
 from kling_provider.prompts.naming import fold_name
@@ -63,7 +63,7 @@ def check_requests(
         variant = each.variant
         data = dict(each.data)
         data["name"] = variant.name  # None where it cannot be a name, which has been reported
-        take = whole_number(data.get("take", 0))
+        take = parse_whole_number(data.get("take", 0))
         if take is not None and variant.more_takes:
             data["take"] = take = take + variant.more_takes
         request = _check_request(data, variant, connection, problems)
@@ -85,7 +85,7 @@ def _get_connection(conn_id: str) -> KlingConnection:
 def _check_request(
     data: Mapping[str, Any], variant: Variant, connection: KlingConnection | None, problems: Problems
 ) -> KlingRequest | None:
-    found = impossible_characters(data)
+    found = find_invalid_characters(data)
     request = None
     try:
         request = parse_request(data)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from kling_provider.api.redaction import redact_value
-from kling_provider.compat import running_context
+from kling_provider.compat import get_running_context
 from kling_provider.prompts.problems import Problems, PromptProblem, build_call_error
 from kling_provider.prompts.repository_files import is_repository_file
 
@@ -269,7 +269,7 @@ def _list_folders() -> Iterator[Path]:
 
     The Dag's file comes first, because each version of a bundle has prompts of its own.
     """
-    dag: Any = running_context().get("dag")
+    dag: Any = get_running_context().get("dag")
     if dag is not None and dag.fileloc:
         yield from Path(dag.fileloc).absolute().parents
     yield Path.cwd()

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kling_provider.compat import running_context
+from kling_provider.compat import get_running_context
 from kling_provider.prompts.check import CheckedRequest, check_requests
 from kling_provider.prompts.choose import choose_requests
 from kling_provider.prompts.defaults import apply_defaults
@@ -50,7 +50,7 @@ def load_requests(
     chosen = choose_requests(checked, only)
     _check_count(chosen, path, limit)
     # What a task returns goes through XCom, where Airflow takes nothing for a template.
-    is_task = bool(running_context())
+    is_task = bool(get_running_context())
     return [request.data if is_task else LiteralRequest(request.data) for request in chosen]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from kling_provider.api.parsing import read_what_can_be
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.values import as_whole
+from kling_provider.api.values import convert_integral_float
 from kling_provider.file_names import UNSAFE
 from kling_provider.prompts.request_fields import VARIANT_KEYS, get_input_paths
 
@@ -109,7 +109,7 @@ def _simplify_value(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(as_whole(value))
+        return str(convert_integral_float(value))
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, Mapping):

@@ -11,7 +11,7 @@ from typing import Any
 
 from kling_provider.api.problems import Problem, unknown_key
 from kling_provider.api.suggestions import suggest
-from kling_provider.api.values import whole_number
+from kling_provider.api.values import parse_whole_number
 from kling_provider.prompts import naming
 from kling_provider.prompts.defaults import PromptEntry
 from kling_provider.prompts.places import Fields, Value
@@ -96,7 +96,7 @@ def _read_variants(fields: Fields, wrong: list[Problem]) -> int:
     asked = fields.get("variants")
     if asked is None:
         return 1
-    number = whole_number(asked.value) or 0
+    number = parse_whole_number(asked.value) or 0
     if 1 <= number <= _MAX_VARIANTS:
         return number
     wrong.append(Problem("variants", asked.value, f"must be a whole number from 1 to {_MAX_VARIANTS}"))

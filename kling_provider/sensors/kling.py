@@ -26,7 +26,7 @@ from kling_provider.arguments import (
     accept_text,
     with_dicts,
 )
-from kling_provider.compat import task_deferral_timeout
+from kling_provider.compat import get_task_deferral_timeout_class
 from kling_provider.operators.base import KlingOperator
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
             try:
                 # Not BaseSensorOperator's: for soft_fail that also skips failures that a retry may solve.
                 return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
-            except task_deferral_timeout() as error:
+            except get_task_deferral_timeout_class() as error:
                 raise AirflowSensorTimeout(str(error)) from error
 
     def execute_complete(

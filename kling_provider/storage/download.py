@@ -8,6 +8,7 @@ line or exception shows more of one than its host.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -225,7 +226,8 @@ def _stream_to_file(response: Response, file: BinaryIO, host: str) -> tuple[int,
     stated = response.headers.get("Content-Length", "")
     expected = (
         int(stated)
-        if stated.isdecimal() and response.headers.get("Content-Encoding", "identity") == "identity"
+        if re.fullmatch(r"[0-9]{1,18}", stated)
+        and response.headers.get("Content-Encoding", "identity") == "identity"
         else None
     )
     _not_too_large(expected or 0, host)

@@ -29,6 +29,7 @@ from kling_provider.api.redaction import (
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
 from kling_provider.api.spelling import translate_fields
+from kling_provider.api.values import convert_numpy
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.media import read_image_size
@@ -135,8 +136,8 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
     """
     images, inputs = images or {}, input_names(request.get("type") or DEFAULT_TYPE)
     shown: dict[str, Any] = {}
-    for key, value in request.items():
-        ours = _our_name(key)
+    for key, given in request.items():
+        ours, value = _our_name(key), convert_numpy(given)
         if key == "callback_url" and isinstance(value, str):
             shown[key] = show_origin(value)
         elif ours in inputs and isinstance(value, str):

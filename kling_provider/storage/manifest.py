@@ -134,7 +134,7 @@ class Manifest(ResultFacts):
     @classmethod
     def _build_from(cls, origin: Origin, facts: ResultFacts, **more: Any) -> Manifest:
         return cls(
-            **facts.as_json(),
+            **facts.to_json(),
             version=_VERSION,
             identity=origin.identity,
             dag_id=origin.dag_id,

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exactly-once submission: given what is known and each response, what now. A class without I/O.
+"""Submit a request exactly once: decide what to do next from what is known and from each response. No I/O.
 
-:meth:`Submission.plan_steps` is a generator: it yields what to do (:data:`Step`) and is sent what came of it, so
-that hook, operators and tests can drive the same decisions. What fails is thrown into it.
+:meth:`Submission.plan_steps` is a generator. It yields a :data:`Step`, and is sent the result of that step; an error of the
+step is thrown into it. So the hook, operators and tests run the same decisions.
 
-Two cases:
+There are two cases:
 
-* **with a lock** Kling refuses a second create with our id, so after an ambiguous
-  call we look up, and where nothing is found send again *with the same id*;
-* **without one** an intent is stored before the call and closed after it. An ambiguous call is never
-  repeated: we stop and say how to go on.
+* **With a lock** Kling refuses a second create with our id. So after an ambiguous call we look it up, and if nothing is
+  found we send again *with the same id*.
+* **Without a lock** an intent is stored before the call and closed after it. An ambiguous call is never repeated: we stop,
+  and say how to go on.
 """
 
 from kling_provider.submission.messages import build_task_failure

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find what was sent before: by the Kling task id of a record, or by the external id of a call without a response.
+"""Find what was sent before: by the Kling task id in a record, or by the external id of a call that got no response.
 
-Generators of steps, as the state machine's own: what they yield is free.
+These are generators of steps, as in :mod:`.state_machine`. None of their steps is paid.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was paid, by identity, for later runs: wherever their files lie, and after Kling has forgotten it (30 days).
+"""Remember what was paid, by identity, for later runs: wherever its files are, and after Kling has forgotten it (30 days).
 
-On Airflow 3.3 a key of the state store of the task's own asset ``kling://<dag_id>/<task_id>``; before 3.3, and for what
-is paid once in the whole account, an Airflow Variable ``kling_record_<identity>``. Both are read, so that an upgrade
-of Airflow forgets nothing.
+On Airflow 3.3 it is a key in the state store of the task's own asset ``kling://<dag_id>/<task_id>``. Before 3.3, and for
+what is paid once in the whole account, it is an Airflow Variable ``kling_record_<identity>``. Both are read, so that nothing
+is forgotten when Airflow is upgraded.
 
-A memory that cannot be read is never taken for "nothing was paid": the asset's store answers "unknown" also where the
-asset is inactive. So a marker is written and read back first, and where that fails nothing is sent.
+The state store of an inactive asset answers "unknown" to every read. That must not be taken for "nothing was paid". So a
+marker is written and read back first, and if that fails nothing is sent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from kling_provider.assets import video_asset
-from kling_provider.compat import asset_state_store
+from kling_provider.compat import get_asset_state_store
 from kling_provider.exceptions import KlingServerError
 from kling_provider.submission.records import VariableRecord, may_go_on_without
 from kling_provider.submission.sent import SentRequest
@@ -40,7 +40,9 @@ class PaidMemory:
         ti = context["ti"]
         self._identity = identity
         self._asset = f"kling://{ti.dag_id}/{ti.task_id}"
-        self._store = None if account_wide else asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
+        self._store = (
+            None if account_wide else get_asset_state_store(context, video_asset(ti.dag_id, ti.task_id))
+        )
         self._variable = VariableRecord(identity, _DESCRIPTION)
 
     @classmethod

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages and errors of the state machine: whether a task exists, is billed, and what a retry will do."""
+"""Build the errors of the state machine. They say whether a task exists, whether it is billed, and what a retry will do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kling_provider.exceptions import (
     KlingTaskFailed,
     KlingTaskFailedFinally,
 )
-from kling_provider.hooks.response_errors import error_for
+from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.identity import Identity
 from kling_provider.submission.steps import SubmissionRecord
 
@@ -77,7 +77,7 @@ class SubmissionMessages:
         """
         if earlier_ambiguous and answer.task_state is TaskState.NONE:
             answer = replace(answer, task_state=TaskState.MAY_EXIST)
-        error = error_for(answer, self.create_action, creating=True)
+        error = build_response_error(answer, self.create_action, creating=True)
         if error.task_state is TaskState.MAY_EXIST:
             goes_on = "looks for it first, and adopts it or sends the request again with the same id"
             if not locked:

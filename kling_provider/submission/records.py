@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is remembered of paid work: per task instance between its tries, and per identity across runs.
+"""Remember what a task instance paid for, between its tries.
 
-A task instance's own record is kept in Airflow 3.3's task state store, which survives retries and clears and shows in
-the task's Storage tab; before 3.3 in an Airflow Variable. What is paid once across runs is also remembered by its
-identity (:mod:`kling_provider.submission.memory`), wherever its files lie.
+On Airflow 3.3 the record is in the task state store, which survives retries and clears and shows in the task's Storage tab.
+Before 3.3 it is an Airflow Variable. What is paid once across runs is also remembered by its identity, in
+:mod:`kling_provider.submission.memory`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 from airflow.sdk import Variable
 
-from kling_provider.compat import never_expire, task_state_store
+from kling_provider.compat import get_never_expire_retention, get_task_state_store
 from kling_provider.submission.steps import SubmissionRecord
 
 log = logging.getLogger(__name__)
@@ -43,9 +43,9 @@ class InstanceRecord(Protocol):
         """Drop the record where it would stay behind for ever: the result is delivered, and Kling itself remembers."""
 
 
-def instance_record(context: Mapping[str, Any]) -> InstanceRecord:
-    """Return where the task instance in ``context`` keeps its record."""
-    store = task_state_store(context)
+def get_instance_record(context: Mapping[str, Any]) -> InstanceRecord:
+    """Return the record of the task instance in ``context``."""
+    store = get_task_state_store(context)
     return _StateStore(store) if store is not None else _build_variable_record(context)
 
 
@@ -56,7 +56,7 @@ def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiti
 
     :param known: what the XCom ``kling`` says.
     """
-    store = task_state_store(context)
+    store = get_task_state_store(context)
     if store is None:
         return
     since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -130,7 +130,7 @@ class _StateStore:
 
     def store(self, record: SubmissionRecord, *, needed: bool) -> None:
         try:
-            self._store.set(_KEY, dict(record), retention=never_expire())
+            self._store.set(_KEY, dict(record), retention=get_never_expire_retention())
         except Exception:
             # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
             if not may_go_on_without(record, needed=needed):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was submitted: the facts that travel with the wait, so that a resume computes nothing anew.
+"""The facts of a submitted request, which are stored with the task that waits for it.
 
-Airflow renders a task's fields again when the task resumes and when it is retried. By then a Variable, the Dag file
-or a mapped list may say something else, while Kling renders what it was sent. So whose a result is, is decided once.
+Airflow renders the fields of a task again when it resumes or is retried. By then a Variable, the Dag file or a mapped list
+may have changed, while Kling renders what was sent. So a resume takes these facts and computes nothing anew.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ def fit_to_store(value: Any) -> Any:
     return whole
 
 
-def another_result_advice(sent: SentRequest) -> str:
-    """Describe what makes another, paid result: ``take`` does nothing beside an id that names one task."""
+def explain_another_result(sent: SentRequest) -> str:
+    """Explain what to change for another, paid result. A new ``take`` does nothing beside an id that names one task."""
     if sent.adopt:
         return "remove adopt from the request"
     if sent.own_external_task_id:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that the state machine asks for, its outcomes, and how both are carried out."""
+"""The steps and outcomes of the state machine, and the functions that run its steps."""
 
 from __future__ import annotations
 

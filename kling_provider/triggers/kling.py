@@ -92,7 +92,7 @@ class KlingTaskTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import WaitState, from_wall, wait_for_video
+        from kling_provider.polling.waiting import WaitState, convert_wall_time, wait_for_video
 
         title = wait_title(self.kling_task_id, self.expected_at)
         with metrics.track_waiting("video"), log_group(self.log.info, title):
@@ -100,12 +100,12 @@ class KlingTaskTrigger(BaseTrigger):
                 self.kling_conn_id,
                 WaitState(
                     kling_task_id=self.kling_task_id,
-                    deadline=None if self.deadline is None else from_wall(self.deadline),
-                    since=from_wall(self.first_look),
+                    deadline=None if self.deadline is None else convert_wall_time(self.deadline),
+                    since=convert_wall_time(self.first_look),
                     poll_interval=self.poll_interval,
                 ),
                 type=self.type,
-                first_look=from_wall(self.first_look),
+                first_look=convert_wall_time(self.first_look),
                 external_task_id=self.external_task_id,
                 model=self.model,
                 say=self.log.info,
@@ -188,7 +188,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import Entry, KlingError, from_wall, wait_for_capacity
+        from kling_provider.polling.waiting import Entry, KlingError, convert_wall_time, wait_for_capacity
 
         entry = Entry(
             # The place is as good a name as any where the model takes no external id.
@@ -197,7 +197,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
             model=self.model,
             dag_id=self.dag_id,
             queued_at=self.queued_at,
-            not_before=from_wall(self.first_look),
+            not_before=convert_wall_time(self.first_look),
             full=self.full,
         )
         event: dict[str, Any] = {
@@ -209,7 +209,10 @@ class KlingConcurrencyTrigger(BaseTrigger):
         try:
             with metrics.track_waiting("queue"), log_group(self.log.info, title):
                 came = await wait_for_capacity(
-                    self.kling_conn_id, entry, deadline=from_wall(self.queue_deadline), say=self.log.info
+                    self.kling_conn_id,
+                    entry,
+                    deadline=convert_wall_time(self.queue_deadline),
+                    say=self.log.info,
                 )
             event["status"] = "room" if came else "timeout"
         except KlingError as error:

@@ -16,6 +16,7 @@ from airflow.sdk import DAG, task
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kling_provider import metrics
 from kling_provider.operators.kling import (
     KlingDownloadOperator,
     KlingGenerateOperator,
@@ -56,7 +57,7 @@ def context_of(instance: Instance, broken: frozenset[str], patch: pytest.MonkeyP
     if "lineage" in broken:
         with_lineage_collector(patch, boom)
     if "metrics" in broken:
-        patch.setattr("kling_provider.metrics.stats", boom)
+        patch.setattr(metrics, "get_stats" if hasattr(metrics, "get_stats") else "stats", boom)
     if "progress" in broken:
         honest = instance.store.set
         instance.store.set = lambda key, value, **how: (  # type: ignore[method-assign]

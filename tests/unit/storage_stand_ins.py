@@ -106,6 +106,17 @@ def cut(data: bytes, after: int) -> Answer:
     return answer
 
 
+def stating(length: str, data: bytes) -> Answer:
+    """Says any length, sends the data and hangs up."""
+
+    def answer(handler: Handler) -> None:
+        handler.head(200, Content_Length=length, Content_Type="video/mp4")
+        handler.wfile.write(data)
+        handler.close_connection = True
+
+    return answer
+
+
 def silent_cut(data: bytes, after: int) -> Answer:
     """No length: what comes until the connection closes looks complete."""
 

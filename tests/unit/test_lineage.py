@@ -11,7 +11,7 @@ from airflow.sdk import ObjectStoragePath
 
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.execution.lineage import dataset_name, describe_lineage, report_lineage
+from kling_provider.execution.lineage import build_dataset_name, describe_lineage, report_lineage
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
 
@@ -59,7 +59,7 @@ def outcome(file: str = "s3://aws_default@bucket/videos/panda.mp4") -> TaskOutco
     ],
 )
 def test_names_of_datasets(address: str, namespace: str, name: str) -> None:
-    assert dataset_name(address) == (namespace, name)
+    assert build_dataset_name(address) == (namespace, name)
 
 
 def test_images_have_names_where_they_have_addresses() -> None:

@@ -121,11 +121,11 @@ def test_everything_that_tells_of_a_result_says_the_same_facts(tmp_path: Path) -
         task = finished(host.serve("/a.mp4", whole(make_video())))
         saved = save(task, tmp_path, "a", origin=origin(take=1))
     outcome = TaskOutcome.of_task(task, SENT, type="text_to_video", adopted=False, saved=saved)
-    facts = outcome.facts.as_json()
+    facts = outcome.facts.to_json()
     assert set(facts) == set(ResultFacts.model_fields)
     event = outcome.to_event(Instance().context, "kling_default")
     manifest = Manifest.model_validate_json((tmp_path / "a.kling.json").read_bytes())
-    for told in (outcome.to_xcom(), event, outcome.lineage_facts(), manifest.as_json()):
+    for told in (outcome.to_xcom(), event, outcome.to_lineage_facts(), manifest.to_json()):
         assert {name: told[name] for name in facts} == facts
     assert (event["resolution"], event["aspect_ratio"], event["audio"]) == ("720p", "16:9", "native")
     assert "s3cr3t" not in json.dumps(event) + "".join(outcome.to_log())

@@ -199,10 +199,14 @@ def test_problems_carry_their_place_as_data() -> None:
         # Text that is none.
         ("a.txt", b"A\ncaf\xe9\n", ["a.txt:2: must be UTF-8 (found the byte 0xe9): save the file as UTF-8"]),
         ("a.md", "A".encode("utf-16"), ["a.md:1: must be UTF-8 (found the byte 0xff): save the file as UTF-8"]),
-        ("a.txt", "A\x00B\n", ["a.txt:1: prompt: must have no characters that are not text: U+0000"]),
-        ("a.json", '{"prompt": "A \\ud83d"}', ["a.json:1: prompt: must have no characters that are not text: U+D83D"]),
+        ("a.txt", "A\x00B\n", ["a.txt:1: prompt: must not contain control characters or lone surrogates (found U+0000)"]),
+        ("a.json", '{"prompt": "A \\ud83d"}', ["a.json:1: prompt: must not contain control characters or lone surrogates (found U+D83D)"]),
         ("a.yaml", "prompt: A\n# \x07\n", ["a.yaml:2: has a character that YAML does not allow: U+0007"]),
         ("a.yaml", '"\\UFFFFFFFF"', ["a.yaml:1: cannot be read as YAML: it has an escape that is no character"]),
+        # Numbers that Python cannot write.
+        ("a.yaml", f"prompt: A\ntake: 0x{'f' * 5000}", [f"a.yaml:2: take '0x{'f' * 54}...: must be a whole number"]),
+        ("a.yaml", f"prompt: A\nvariants: 0o{'7' * 5000}", [f"a.yaml:2: variants '0o{'7' * 54}...: must be a whole"]),
+        ("a.csv", f"prompt,take\nA,{'9' * 5000}.0\n", [f"a.csv:2: take '{'9' * 56}...: must be a whole number"]),
         # Names.
         ("a.yaml", "name: ''\nprompt: A", ["a.yaml:1: name '': must not be empty"]),
         ("a.yaml", "name: [x]\nprompt: A", ["a.yaml:1: name ['x']: must be text"]),

@@ -15,6 +15,7 @@ from kling_provider.api.parsing import parse_request, read_what_can_be
 from kling_provider.api.problems import InvalidRequest, Problem
 from kling_provider.api.requests.video import ImageToVideo, TextToVideo
 from kling_provider.api.spelling import legacy_names
+from tests.unit.arrays import make_array
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
@@ -180,12 +181,25 @@ def test_numbers_and_flags_may_be_text(text: dict[str, Any], value: dict[str, An
 
 def test_mappings_and_numbers_of_every_make_are_read() -> None:
     """As rows of data frames hold them, without the libraries that make them."""
-    number = type("int64", (), {"__module__": "numpy", "item": lambda self: 10})()
+    number = type("int64", (), {"__module__": "numpy", "tolist": lambda self: 10})()
     row = {"prompt": "A panda", "duration": 10, "watermark": True}
     assert parse_request(MappingProxyType({**row, "duration": number})) == parse_request(row)
     for nothing in (float("nan"), type("NAType", (), {})(), type("NaTType", (), {})()):
         with pytest.raises(InvalidRequest, match="duration: must not be NaN, the empty cell of a data frame"):
             parse_request({**row, "duration": nothing})
+
+
+@pytest.mark.parametrize("ids", [["11"], ["11", "12"], []], ids=len)
+def test_arrays_are_read_as_lists(ids: list[str]) -> None:
+    """The list columns of a Parquet file arrive as arrays, with arrays of objects within."""
+    elements = [{"element_id": one} for one in ids]
+    row = {**TEXT, "elements": make_array(elements)}
+    assert parse_request(row) == parse_request({**TEXT, "elements": elements})
+    split = make_array([make_array(["A"]), make_array(["B"])])
+    with pytest.raises(InvalidRequest, match=r"prompt \[\['A'\], \['B'\]\]: must be text"):
+        parse_request({"prompt": split})
+    with pytest.raises(InvalidRequest, match=r"elements\.1\.element_id: must not be NaN"):
+        parse_request({**TEXT, "elements": make_array([{"element_id": "1"}, {"element_id": float("nan")}])})
 
 
 def test_a_model_is_checked_as_its_mapping_is() -> None:

@@ -12,6 +12,8 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 
 TEXT: dict[str, Any] = {"prompt": "A red panda brews tea"}
+EXTERNAL_ID = "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only"
+NOT_FINITE = "must be text; found a number that is not finite"
 IMAGE: dict[str, Any] = {"type": "image_to_video", "first_frame": "https://host/a.png"}
 
 
@@ -95,8 +97,24 @@ def test_a_yes_is_no_number() -> None:
         ({"voices": [{}]}, "voices.0.voice_id: must be given"),
         (
             {"external_task_id": "a b"},
-            "external_task_id 'a b': must be 1 to 128 letters, digits, dots, colons, dashes and underscores",
+            f"external_task_id 'a b': {EXTERNAL_ID}",
         ),
+        # In a path, it would ask for another address.
+        ({"external_task_id": ".."}, f"external_task_id '..': {EXTERNAL_ID}"),
+        ({"external_task_id": "."}, f"external_task_id '.': {EXTERNAL_ID}"),
+        ({"external_task_id": ""}, f"external_task_id '': {EXTERNAL_ID}"),
+        (
+            {"external_task_id": "x" * 129},
+            f"external_task_id '{'x' * 56}...: must be at most 128 characters (has 129)",
+        ),
+        ({"external_task_id": float("inf")}, f"external_task_id inf: {NOT_FINITE}"),
+        ({"prompt": float("-inf")}, f"prompt -inf: {NOT_FINITE}"),
+        (
+            {"external_task_id": 1e18},
+            "external_task_id 1e+18: must be text, in quotes: as a number it has lost digits",
+        ),
+        ({"take": "9" * 5000}, f"take '{'9' * 56}...: must be a whole number"),
+        ({"take": f"{'9' * 5000}.0"}, f"take '{'9' * 56}...: must be a whole number"),
         (
             {"camera_control": {"type": "simpel"}},
             "camera_control.type 'simpel': must be one of: simple, down_back, forward_up, right_turn_forward, "
@@ -122,6 +140,24 @@ def test_a_yes_is_no_number() -> None:
 )
 def test_a_wrong_value_is_named_with_what_to_write(data: dict[str, Any], said: str) -> None:
     assert problem({**TEXT, **data}) == said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"take": 10**5000}, "take: must be a number of at most 1000 digits"),
+        ({"prompt": -(10**5000)}, "prompt: must be a number of at most 1000 digits"),
+        ({"voices": [{"voice_id": 10**1000}]}, "voices.0.voice_id: must be a number of at most 1000 digits"),
+        ({1: "a", "1": "b"}, "1: must be written once: 1 and '1' are the same key"),
+        (
+            {"camera_control": {1: 2, "1": 3}},
+            "camera_control.1: must be written once: 1 and '1' are the same key",
+        ),
+    ],
+    ids=["take", "prompt", "voice_id", "keys", "keys within"],
+)
+def test_what_python_cannot_write_or_tell_apart_is_refused(data: dict[Any, Any], said: str) -> None:
+    assert said in problems({**TEXT, **data})
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
     KlingServerError,
 )
-from kling_provider.hooks.response_errors import error_for
+from kling_provider.hooks.response_errors import build_response_error
 
 #: The vendor's error page, written down once more: HTTP status, code, kind, exception, what its text advises.
 TABLE: list[tuple[int, int, ErrorKind, type[KlingError], str]] = [
@@ -78,7 +78,7 @@ def test_the_vendors_table(
     assert (found.kind, found.code, found.message, found.request_id) == (kind, code, "said", "r-1")
     assert (found.ok, found.task_state) == (False, state)
 
-    error = error_for(found, "create a video at host", creating=True)
+    error = build_response_error(found, "create a video at host", creating=True)
     assert type(error) is raised
     assert (error.code, error.request_id, error.http_status, error.task_state) == (code, "r-1", status, state)
     assert isinstance(error, AirflowFailException) is (raised not in PASSING)
@@ -93,7 +93,7 @@ def test_the_vendors_table(
 def test_a_failed_read_says_nothing_about_tasks_and_money(
     status: int, code: int, kind: ErrorKind, raised: type[KlingError], advice: str
 ) -> None:
-    error = error_for(answer(status, kling(code)), "read task 1 at host")
+    error = build_response_error(answer(status, kling(code)), "read task 1 at host")
     assert type(error) is raised
     assert error.task_state is TaskState.NONE
     assert "billed" not in str(error)
@@ -225,7 +225,7 @@ def test_what_is_not_klings_envelope(
     assert (found.kind, found.task_state) == (kind, TaskState(state))
     if message is not None:
         assert found.message == message
-    error = error_for(found, "create a video at host", creating=True)
+    error = build_response_error(found, "create a video at host", creating=True)
     assert error.task_state is found.task_state
     assert isinstance(error, AirflowFailException) is (state == "none" and status != 429)
     assert (message or "(") in str(error)
@@ -291,7 +291,7 @@ SAYS_SUCCESS: list[Any] = [
 def test_a_status_without_klings_code_is_a_refusal_or_proves_nothing(form: str, status: int) -> None:
     found = answer(status, FORMS[form])
     assert found.task_state is (TaskState.NONE if status in REFUSING else TaskState.MAY_EXIST)
-    error = error_for(found, "create a video at host", creating=True)
+    error = build_response_error(found, "create a video at host", creating=True)
     assert str(error).endswith(NOTHING_MADE if status in REFUSING else MAY_EXIST)
     if status in REFUSING - {302, 307, 429}:
         assert isinstance(error, AirflowFailException), "sent again it would be refused again"
@@ -312,7 +312,7 @@ def test_klings_refusal_in_a_wrapper_is_klings_refusal(
 ) -> None:
     found = answer(status, wrapped(code, "its reason"))
     assert (found.kind, found.task_state) == (kind, TaskState.NONE)
-    error = error_for(found, "create a video at host", creating=True)
+    error = build_response_error(found, "create a video at host", creating=True)
     assert type(error) is raised
     assert "its reason" in str(error)
     assert advice in str(error)
@@ -366,7 +366,7 @@ def test_a_success_is_found_however_it_is_wrapped(status: int, junk: Any, depth:
 )
 def test_a_gateways_quota_is_a_balance_and_not_a_wrong_key(status: int, body: Any, quota: bool) -> None:
     found = answer(status, body)
-    error = error_for(found, "create a video at host", creating=True)
+    error = build_response_error(found, "create a video at host", creating=True)
     assert found.task_state is TaskState.NONE
     assert isinstance(error, KlingBalanceError) is quota
     if quota:
@@ -376,13 +376,13 @@ def test_a_gateways_quota_is_a_balance_and_not_a_wrong_key(status: int, body: An
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 405, 415, 422])
 def test_an_html_page_is_a_wrong_address_and_says_so(status: int) -> None:
-    text = str(error_for(answer(status, PAGE), "create a video at host", creating=True))
+    text = str(build_response_error(answer(status, PAGE), "create a video at host", creating=True))
     assert "check the connection's host (and its path prefix)" in text
 
 
 def test_a_redirect_says_where_to_without_what_signs_it() -> None:
     to = {"Location": "https://user:secret@gateway.example/kling/v1/videos?token=abc"}
-    error = error_for(answer(301, b"", to), "create a video at host", creating=True)
+    error = build_response_error(answer(301, b"", to), "create a video at host", creating=True)
     assert isinstance(error, KlingRequestError)
     assert "https://gateway.example/kling/v1/videos" in str(error)
     assert "check the connection's host" in str(error)
@@ -395,12 +395,12 @@ def test_a_redirect_says_where_to_without_what_signs_it() -> None:
 @pytest.mark.parametrize("status", [301, 302, 400, 413, 415, 422])
 def test_a_read_that_is_refused_by_its_status_alone_is_tried_again(status: int) -> None:
     """Nothing is lost by another look, and a paid video by giving up."""
-    error = error_for(answer(status, b""), "read task 1 at host")
+    error = build_response_error(answer(status, b""), "read task 1 at host")
     assert type(error) is KlingServerError
 
 
 def test_a_wrong_path_is_the_connections_fault() -> None:
-    text = str(error_for(answer(404, b"<html>nginx</html>"), "read task 1 at host"))
+    text = str(build_response_error(answer(404, b"<html>nginx</html>"), "read task 1 at host"))
     assert "no such path: check the connection's host (and its path prefix) and api." in text
 
 
@@ -442,7 +442,7 @@ def test_retry_after(header: str, seconds: float | None) -> None:
     for body in (kling(1302), b"<html>"):
         found = answer(429, body, {"Retry-After": header})
         assert found.retry_after == seconds
-        assert error_for(found, "read").retry_after == seconds
+        assert build_response_error(found, "read").retry_after == seconds
     assert answer(429, kling(1302)).retry_after is None
 
 
@@ -450,7 +450,7 @@ def test_a_link_in_a_text_is_shown_without_what_signs_it() -> None:
     text = "cannot get https://b.example/a.png?X-Amz-Signature=abc&X-Amz-Expires=1, sorry"
     for found in (answer(400, kling(1201, text)), answer(502, text.encode()), answer(401, {"error": text})):
         assert "https://b.example/a.png?…" in found.message
-        assert "abc" not in str(error_for(found, "create a video at host", creating=True))
+        assert "abc" not in str(build_response_error(found, "create a video at host", creating=True))
     assert "abc" not in repr(answer(200, {**SUCCESS, "data": {"url": "https://b.example/a?sig=abc"}}))
 
 
@@ -512,7 +512,7 @@ def test_nothing_raises_and_nothing_but_a_success_is_one(
     assert found.request_id is None or isinstance(found.request_id, str)
     assert found.retry_after is None or 0 <= found.retry_after < float("inf")
     if not found.ok:
-        error = error_for(found, "create a video at host", creating=True)
+        error = build_response_error(found, "create a video at host", creating=True)
         assert error.task_state is found.task_state
         if found.task_state is TaskState.NONE and status not in REFUSING:
             assert found.code in {row[1] for row in REFUSALS_NESTED}, "only Kling's own code is a proof there"

@@ -18,6 +18,7 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage import load_image, resolve_images, shown_request
 from kling_provider.storage.media import read_image_size
+from tests.unit.arrays import make_array
 
 
 def drawn(width: int = 640, height: int = 360, kind: str = "PNG", **options: Any) -> bytes:
@@ -239,6 +240,12 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
         "static_mask": "https://example.org/m.png",
     }
     assert shown_request(written)["image"] == f"{tmp_path}/a.png"
+
+
+def test_arrays_are_shown_without_signatures() -> None:
+    masks = [{"mask": "https://example.org/m.png?X-Amz-Signature=sig", "trajectories": []}]
+    written = {"type": "image_to_video", "dynamic_masks": masks}
+    assert shown_request({**written, "dynamic_masks": make_array(masks)}) == shown_request(written)
 
 
 @pytest.mark.parametrize(

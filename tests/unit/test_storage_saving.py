@@ -38,6 +38,7 @@ from tests.unit.storage_stand_ins import (
     save,
     silent_cut,
     stalled,
+    stating,
     status,
     whole,
 )
@@ -186,6 +187,14 @@ def test_what_never_comes_whole_leaves_nothing(tmp_path: Path, host: Host, answe
     assert error.value.kling_task_id == "912345678901234567"
     assert names(tmp_path) == []
     assert len(host.seen) == 5
+
+
+@pytest.mark.parametrize(
+    "length", ["9" * 5000, "\u00b2", "-5", "many"], ids=["long", "superscript", "negative", "word"]
+)
+def test_a_length_that_is_none_counts_as_not_stated(length: str, tmp_path: Path, host: Host) -> None:
+    saved = save(finished(host.serve("/a.mp4", stating(length, make_video()))), tmp_path)
+    assert [one.output.bytes for one in saved.files] == [len(make_video())]
 
 
 def test_a_host_that_refuses_connections(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ class LegacyDialect:
         return ApiRequest("POST", spec.paths[self.design], json=body)
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
-        """Return nothing: requests know themselves what this API design lacks."""
+        """Return no problems: :class:`KlingRequest` itself reports fields that this design lacks."""
         return []
 
     def read(self, type: str, id: str) -> ApiRequest:

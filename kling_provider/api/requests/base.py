@@ -22,10 +22,13 @@ from kling_provider.api.requests.fields import (
     find_marker,
     input_fields,
 )
-from kling_provider.api.values import is_written_for_nothing, one_form
+from kling_provider.api.values import is_rendered_null, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
 AudioRate = Literal["off", "native", "voice", "video"]
+
+#: Not of dots only: the legacy API reads a task at a path that ends with its id, and ``..`` there means another path.
+_EXTERNAL_ID = r"^\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"
 
 #: Ours, or about the task: none of these changes the result.
 _NOT_THE_RESULT = frozenset({"name", "take", "adopt", "callback_url", "external_task_id"})
@@ -69,7 +72,7 @@ class KlingRequest(BaseModel):
     type: str
     model: ModelName
     callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
-    external_task_id: Text | None = Field(None, pattern=r"^[A-Za-z0-9._:-]{1,128}$")
+    external_task_id: Text | None = Field(None, max_length=128, pattern=_EXTERNAL_ID)
 
     @field_validator("model")
     @classmethod
@@ -112,8 +115,8 @@ class KlingRequest(BaseModel):
                 )
         return found
 
-    def find_text_for_nothing(self) -> list[Problem]:
-        """Find texts that Jinja or ``str()`` writes where there is no value: ``None``, ``nan``.
+    def find_rendered_nulls(self) -> list[Problem]:
+        """Find texts that Jinja or ``str()`` writes for a missing value: ``None``, ``nan``.
 
         Call it after templates were rendered: such a text would be paid for as a prompt, or looked up as a task.
         """
@@ -124,7 +127,7 @@ class KlingRequest(BaseModel):
                 "must be a value: this is what a template writes where it has none; leave the key out there",
             )
             for field in dict.fromkeys((self.prompt_field, "negative_prompt", "adopt", "external_task_id"))
-            if is_written_for_nothing(value := getattr(self, field, None))
+            if is_rendered_null(value := getattr(self, field, None))
         ]
 
     # -- on the wire --------------------------------------------------------------------------------------------
@@ -201,7 +204,7 @@ class KlingRequest(BaseModel):
         names = {name for name, _, _ in input_fields(type(self))}
         fields = {
             # The bytes of a path are its own; a text is the same text in every form of Unicode.
-            key: value if key in names else _to_one_form(value)
+            key: value if key in names else _normalize_value(value)
             for key, value in self.with_inputs(inputs)
             .model_dump(exclude=set(_NOT_THE_RESULT), exclude_none=True)
             .items()
@@ -234,9 +237,9 @@ def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:
     body[last] = value
 
 
-def _to_one_form(value: Any) -> Any:
+def _normalize_value(value: Any) -> Any:
     if isinstance(value, str):
-        return one_form(value)
+        return normalize_text(value)
     if isinstance(value, dict):
-        return {key: _to_one_form(item) for key, item in value.items()}
-    return [_to_one_form(item) for item in value] if isinstance(value, list) else value
+        return {key: _normalize_value(item) for key, item in value.items()}
+    return [_normalize_value(item) for item in value] if isinstance(value, list) else value

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kling_provider.api.values import as_whole, write_number
+from kling_provider.api.values import convert_integral_float, convert_number_to_text
 
 #: Kling's two API designs.
 ApiDesign = Literal["standard", "legacy"]
@@ -55,7 +55,7 @@ def _refuse_flag(value: Any) -> Any:
     # A yes or on that YAML made a boolean is no 1: it would pay for another take.
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
-    return as_whole(value)
+    return convert_integral_float(value)
 
 
 def _check_aspect_ratio(value: Any) -> Any:
@@ -88,10 +88,10 @@ def _to_lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-Text = Annotated[str, BeforeValidator(write_number)]
+Text = Annotated[str, BeforeValidator(convert_number_to_text)]
 Whole = Annotated[int, BeforeValidator(_refuse_flag)]
 Number = Annotated[float, BeforeValidator(_refuse_flag)]
-Flag = Annotated[bool, BeforeValidator(as_whole)]
+Flag = Annotated[bool, BeforeValidator(convert_integral_float)]
 Resolution = Annotated[Literal["720p", "1080p", "4k"], BeforeValidator(_to_lower)]
 Audio = Annotated[Literal["off", "native"], BeforeValidator(_as_audio)]
 #: ``original`` is the sound of a video that goes in.

@@ -59,13 +59,13 @@ def _quote_requests(operator: KlingBudgetOperator, context: Context) -> Quote:
     hook = KlingHook(conn_id)
 
     def prepare_plan(request: Any, index: int) -> tuple[RequestPlan, Mapping[str, Any]]:
-        own = payer.context_of(context, index, request)
+        own = payer.build_context(context, index, request)
         plan = plan_request(
             hook,
             request,
             own,
             pay_once_per=operator.pay_once_per or payer.pay_once_per,
-            place=payer.place_of(operator, own),
+            place=payer.find_place(operator, own),
         )
         return plan, own
 

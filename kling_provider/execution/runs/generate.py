@@ -19,14 +19,14 @@ from kling_provider.execution.result_place import find_remembered_result
 from kling_provider.execution.runs.submit import SubmitRun, to_seconds
 from kling_provider.execution.submitter import Submitter
 from kling_provider.execution.waits import (
+    compute_deferral_timeout,
     count_delivered,
     expect_end,
-    limit_of_deferral,
     wait_for_task_here,
 )
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.submission import Submitted
-from kling_provider.submission.records import instance_record
+from kling_provider.submission.records import get_instance_record
 from kling_provider.submission.sent import OutputPlace, SentRequest, read_sent_request
 from kling_provider.task_log import log_group, wait_title
 from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
@@ -75,7 +75,7 @@ class GenerateRun(SubmitRun):
             method_name="execute_complete",
             # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
             kwargs={"adopted": done.adopted, "sent": sent.to_json()},
-            timeout=limit_of_deferral(deadline),
+            timeout=compute_deferral_timeout(deadline),
         )
         raise AssertionError("unreachable: defer raises")
 
@@ -109,7 +109,7 @@ class GenerateRun(SubmitRun):
     def _sent_before(self, kling_task_id: str, sent: Mapping[str, Any] | None) -> SentRequest:
         if (known := SentRequest.from_json(sent)) is not None:
             return known
-        record = instance_record(self.context).load()
+        record = get_instance_record(self.context).load()
         if (
             record is not None
             and record.get("kling_task_id") == kling_task_id

@@ -98,5 +98,5 @@ def _save_task(
 
 
 def _describe_task(task: KlingTask) -> dict[str, Any]:
-    facts = ResultFacts().with_task(task).as_json()
+    facts = ResultFacts().with_task(task).to_json()
     return {name: facts[name] for name in _REPORTED}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingModelUnavailable
-from kling_provider.execution.earlier import mark_delivered, recover_submission, sent_by_this_try
+from kling_provider.execution.earlier import get_unfinished_submission, mark_delivered, recover_submission
 from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
 from kling_provider.execution.model_fallbacks import plan_next_model
 from kling_provider.execution.outcome import TaskOutcome
@@ -22,12 +22,12 @@ from kling_provider.execution.queue import enter_queue, explain_queue, raise_if_
 from kling_provider.execution.reading import raise_if_failed
 from kling_provider.execution.result_place import ResultPlace
 from kling_provider.execution.submitter import Submitter
-from kling_provider.execution.waits import expect_end, limit_of_deferral
+from kling_provider.execution.waits import compute_deferral_timeout, expect_end
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import SavedResult
 from kling_provider.submission import MustQueue, Outcome, Permit, Submitted
-from kling_provider.submission.records import instance_record
-from kling_provider.submission.sent import OutputPlace, SentRequest, another_result_advice
+from kling_provider.submission.records import get_instance_record
+from kling_provider.submission.sent import OutputPlace, SentRequest, explain_another_result
 from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
 from kling_provider.triggers.kling import KlingConcurrencyTrigger
@@ -81,8 +81,8 @@ class SubmitRun:
 
     def _submit_or_adopt(self, queue: Mapping[str, Any] | None) -> Any:
         operator, context = self.operator, self.context
-        record = instance_record(context).load()
-        earlier = None if operator.plan_only else sent_by_this_try(record, context["ti"].max_tries)
+        record = get_instance_record(context).load()
+        earlier = None if operator.plan_only else get_unfinished_submission(record, context["ti"].max_tries)
         if record is not None and earlier is not None:
             self.sent = earlier
             hook = KlingHook(earlier.kling_conn_id)
@@ -136,7 +136,7 @@ class SubmitRun:
             except KlingModelUnavailable:
                 if (fallback := self._plan_fallback(submitter, first)) is None:
                     raise
-                record = instance_record(self.context).load()
+                record = get_instance_record(self.context).load()
                 submitter = self._make_submitter(fallback, submitter.hook, record)
                 continue
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
@@ -210,7 +210,7 @@ class SubmitRun:
         self.operator.defer(
             trigger=KlingConcurrencyTrigger(**queue),
             method_name="execute_after_queue",
-            timeout=limit_of_deferral(queue["queue_deadline"]),
+            timeout=compute_deferral_timeout(queue["queue_deadline"]),
         )
         raise AssertionError("unreachable: defer raises")
 
@@ -232,7 +232,7 @@ class SubmitRun:
             "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
             (facts.finished_at or saved.manifest.saved_at or "an unknown time")[:10],
             ", ".join(one.file for one in saved.files) or saved.manifest_file,
-            another_result_advice(sent),
+            explain_another_result(sent),
         )
         self.push_state(
             state=outcome.status,

@@ -19,7 +19,7 @@ from kling_provider.execution.failures import report_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
-from kling_provider.execution.waits import count_delivered, expect_end, limit_of_deferral
+from kling_provider.execution.waits import compute_deferral_timeout, count_delivered, expect_end
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import shown_request
 from kling_provider.submission.sent import fit_to_store
@@ -82,7 +82,7 @@ class WaitRun:
             method_name="execute_complete",
             # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
             kwargs={"waited": self._fields_to_keep()},
-            timeout=limit_of_deferral(now + sensor.timeout),
+            timeout=compute_deferral_timeout(now + sensor.timeout),
         )
         raise AssertionError("unreachable: defer raises")
 

@@ -23,6 +23,8 @@ _TAG = "tag:yaml.org,2002:"
 _AS_TEXT = frozenset({"str", "timestamp", "value"})
 _NUMBERS = frozenset({"int", "float", "bool"})
 _BASES = {"0o": 8, "0x": 16}
+#: Python reads longer numbers to base 8 or 16 as well, but cannot write them in decimal.
+_MAX_DIGITS = 1000
 #: What is said of a key that a mapping has twice; the reader of JSON finds the lines of those by it.
 WRITTEN_ONCE = "must be written once"
 #: Far more than prompts need; a few nested aliases could stand for billions.
@@ -170,8 +172,9 @@ def _convert_scalar(text: str, kind: str) -> Any:
         return text.lower() == "true" if text.lower() in ("true", "false") else text
     try:
         if kind == "int":
-            base = _BASES.get(text[:2])
-            return int(text[2:], base) if base else int(text)
+            if (base := _BASES.get(text[:2])) is None:
+                return int(text)
+            return int(text[2:], base) if len(text) <= _MAX_DIGITS else text
         number = float(text)
     except ValueError:  # more digits than Python reads; .inf and .nan
         return text

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kling_provider.sandbox.endpoints.base import Endpoint
@@ -22,7 +23,7 @@ class AccountCosts(Endpoint):
         account, now_ms = self.authenticate_caller(), to_milliseconds(self.app.backend.settle_tasks())
         values = self.request.parse_query()
         times = [values.get("start_time", ""), values.get("end_time", "")]
-        if not all(time.isascii() and time.isdigit() for time in times):
+        if not all(re.fullmatch(r"[0-9]{1,18}", time) for time in times):
             raise InvalidParameter("start_time and end_time are required")
         start, end = int(times[0]), int(times[1])
         if start > end:

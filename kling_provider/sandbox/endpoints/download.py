@@ -15,7 +15,7 @@ from kling_provider.sandbox.state.faults import Attributes
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 class MediaDownload(Endpoint):

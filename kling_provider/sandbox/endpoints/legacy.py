@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,6 @@ class LegacyList(Endpoint):
         text = self.request.parse_query().get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):
+        if not (re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most):
             raise InvalidParameter(f"{name} must be between 1 and {most}")
         return int(text)

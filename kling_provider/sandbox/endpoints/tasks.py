@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Sequence
 
 from kling_provider.sandbox.endpoints.base import Endpoint
@@ -129,7 +130,7 @@ def _build_status_filter(values: list[str]) -> Callable[[Task, float], bool]:
 def _read_moment(fields: Fields, key: str) -> int | None:
     """Return milliseconds; a number and its text were both accepted (observed)."""
     value = fields.raw.get(key)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
         return int(value)
     return fields.read_integer(key)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import socket
 import socketserver
 import sys
@@ -80,7 +81,8 @@ class Handler(BaseHTTPRequestHandler):
     def _read_request(self) -> Request | None:
         """Read the request; None where its body has no stated length, which no client of Kling's needs."""
         length = self.headers.get("Content-Length") or "0"
-        if self.headers.get("Transfer-Encoding") or not length.isdigit() or int(length) > _LARGEST_BODY:
+        stated = re.fullmatch(r"[0-9]{1,18}", length) is not None
+        if self.headers.get("Transfer-Encoding") or not stated or int(length) > _LARGEST_BODY:
             return None
         path, _, query = self.path.partition("?")
         return Request(

@@ -11,6 +11,7 @@ import hashlib
 import io
 import math
 import random
+import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -76,7 +77,7 @@ def draw_sample(query: str) -> bytes:
 
     def read_side(key: str, default: int) -> int:
         text = values.get(key, [""])[0]
-        return min(_LARGEST_SAMPLE, max(1, int(text))) if text.isascii() and text.isdigit() else default
+        return min(_LARGEST_SAMPLE, max(1, int(text))) if re.fullmatch(r"[0-9]{1,9}", text) else default
 
     dice = random.Random(values.get("seed", ["1"])[0])
     buffer = io.BytesIO()

@@ -20,7 +20,7 @@ from kling_provider.sandbox.products.video import VideoSettings
 from kling_provider.sandbox.state.tasks import CreateRequest
 
 _RESOLUTIONS = ("480p", "720p", "1080p", "4k")  # the error text names 480p, generation refuses it
-_SHOT = re.compile(r"shot\s*(\d+)\s*,\s*(\d+)\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
+_SHOT = re.compile(r"shot\s*(\d{1,1000})\s*,\s*(\d{1,1000})\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)
 
 
 def read_create(product: str, path_model: str, body: object) -> CreateRequest:

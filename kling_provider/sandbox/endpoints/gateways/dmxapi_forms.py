@@ -8,6 +8,7 @@ nobody has seen what the host does with it. Each body is written as Kling's lega
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -222,7 +223,7 @@ def _read_shots(fields: Fields, key: str, seconds: int, *, text: bool) -> list[d
         if not 1 <= len(shot.read_text("prompt") or "") <= 512:
             raise InvalidParameter(f"{shot.name_field('prompt')} must have 1 to 512 characters")
         length = shot.read_text("duration") if text else shot.read_integer("duration")
-        if length is None or not str(length).isdecimal() or int(length) < 1:
+        if length is None or not re.fullmatch(r"[0-9]{1,9}", str(length)) or int(length) < 1:
             raise InvalidParameter(f"{shot.name_field('duration')} must be at least 1")
         total += int(length)
     if total != seconds:
