@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# A fresh machine needs Python 3.11 or later (with venv) and make. Everything else lands in this folder.
+# A fresh machine needs Python 3.11 to 3.13 (with venv) and make. Everything else lands in this folder.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
@@ -96,7 +96,7 @@ test-hostile: $(STAMP) $(STAMP_FLOOR)  ## Hosts that answer as nobody should bes
 	@$(VENV_FLOOR)/bin/$(PYTEST) -q -n 0 -m airflow_version tests/stack/hostile
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/hostile
 
-test-browser: $(STAMP_ALL)  ## The gallery in a Chromium, with users who may see some DAGs only
+test-browser: $(STAMP_ALL)  ## The gallery in a Chromium, with users who may see some Dags only
 	@$(BIN)/$(PYTEST) -q -n 0 tests/browser
 
 test-s3: $(STAMP_ALL)  ## Videos in s3://, with the amazon provider and a server that speaks S3
@@ -108,7 +108,7 @@ screenshots: $(STAMP_ALL)  ## Take the screenshots of docs/monitoring.md again, 
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a DAG file; thousands of videos in the gallery
+bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a Dag file; thousands of videos in the gallery
 	@$(BIN)/python benchmarks/import_cost.py
 	@$(BIN)/python benchmarks/gallery.py
 	@$(BIN)/python benchmarks/gallery.py --postgresql --videos 100000
