@@ -116,7 +116,7 @@ def test_an_output_of_a_new_kind_is_kept_or_ignored_beside_the_video(
     assert all(Path(file.removeprefix("file://")).is_file() for file in files)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     kinds=st.lists(st.text("abcxyz0_-/. é\n", min_size=1, max_size=12), min_size=1, max_size=3),
     linked=st.booleans(),

@@ -287,6 +287,8 @@ async def test_progress_is_told_to_each_who_waits(account, kling, monkeypatch):
     monkeypatch.setattr(waiting, "_PROGRESS", 0.3)
     account.words = {"t1": "processing"}
     lines: list[str] = []
+    began = time.monotonic()
     await wait("t1", patience=1.0, every=0.05, say=lines.append)
-    assert 1 <= len(lines) <= 4
+    # On a busy machine the wait ends late, and each third of a second has its line.
+    assert 1 <= len(lines) <= 1 + (time.monotonic() - began) / 0.3
     assert lines[-1].startswith("Waiting for task t1: processing, made ")
