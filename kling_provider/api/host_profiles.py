@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hosts that are known, one row each, with the source of its facts. A host that is not here is a ``gateway``."""
+"""The hosts that are known, one row each, with the source of its facts. A host that is not here is a ``gateway``.
+
+A host's word for the state of a task is no row here: see :mod:`kling_provider.api.dialects.status_words`.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class HostProfile:
     task_reads: bool = False
     #: ``/account/costs``.
     account: bool = False
-    #: Uses other status words than Kling, in any case.
+    #: Uses other status words than Kling, in any case: those of ``dialects/status_words.py``.
     accepts_gateway_statuses: bool = True
     #: External ids and callbacks reach the account of a reseller, where equal ids of other customers collide: they go
     #: along only where the connection has a namespace.

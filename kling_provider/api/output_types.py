@@ -3,7 +3,8 @@
 
 The files of a result, their checks (:mod:`kling_provider.storage.output_types`) and the gallery's players follow from these
 two tables. A new type of a known format is a row of :data:`SUFFIXES_OF_TYPES`; a new format is also one of :data:`MEDIA_TYPES`, and
-one in ``storage/output_types.py`` for what its bytes begin with.
+one in ``storage/output_types.py`` for what its bytes begin with. Within a type, a format whose files begin with a sign of
+their own stands before one without: ``.srt`` and ``.ass`` accept any text.
 """
 
 from __future__ import annotations

@@ -59,7 +59,11 @@ async def write_many() -> AsyncIterator[str]:
     yield "A red panda"
 
 
-@pytest.mark.parametrize("function", [write_later, write_many, partial(write_later)], ids=str)
+@pytest.mark.parametrize(
+    "function",
+    [write_later, write_many, partial(write_later)],
+    ids=["coroutine", "async generator", "partial"],
+)
 @pytest.mark.parametrize("mapped", [False, True], ids=["plain", "mapped"])
 def test_a_coroutine_function_is_refused_where_the_dag_is_parsed(
     function: Callable[..., Any], mapped: bool

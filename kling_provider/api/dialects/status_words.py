@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words for the state of a task: Kling's own, and those of gateways. A new word is a word in one of these tables.
 
-An answer to the paid call has words of its own for success, in :mod:`kling_provider.api.envelope`.
+An answer to the paid call has words of its own for success, in :mod:`kling_provider.api.envelope`, and lines for people of
+DMXAPI's route have some for a failure, in :mod:`kling_provider.api.responses_route`.
 """
 
 from __future__ import annotations
