@@ -41,7 +41,7 @@ class Finished:
     :param first: the id of the first event.
     :param at: when that was.
     :param latest: the latest one; ``read`` is what it says.
-    :param again: another run delivered it before, and paid for it.
+    :param again: it was paid outside of what the filters want: by another run, or without a run in them by another Dag.
     """
 
     first: int
@@ -93,7 +93,7 @@ def list_finished_since(session: Session, filters: Filters, limit: int, above: i
     )
     wanted = [(event, read) for event, read in _read_documents(session, query) if _is_wanted(filters, read)]
     seen = look_around(session, ((event, read.facts) for event, read in wanted))
-    return [_make_finished(event, event, read, seen[event.key]) for event, read in wanted]
+    return [_make_finished(filters, event, event, read, seen[event.key]) for event, read in wanted]
 
 
 def find_settled_event(session: Session, above: int = 0) -> int:
@@ -188,7 +188,11 @@ def _list_firsts(session: Session, filters: Filters, documents: Iterable[_Docume
     texts = _read_texts(session, {last.event for event, _, last in chosen if last.event != event.event})
     return [
         _make_finished(
-            event, last, read_video(texts[last.event]) if last.event in texts else read, seen[event.key]
+            filters,
+            event,
+            last,
+            read_video(texts[last.event]) if last.event in texts else read,
+            seen[event.key],
         )
         for event, read, last in chosen
     ]
@@ -219,8 +223,13 @@ def _read_texts(session: Session, events: Collection[int]) -> dict[int, str | No
 
 
 def _make_finished(
-    first: Sighting, latest: Sighting, read: ParsedDocument[VideoFacts], seen: Sequence[Sighting]
+    filters: Filters,
+    first: Sighting,
+    latest: Sighting,
+    read: ParsedDocument[VideoFacts],
+    seen: Sequence[Sighting],
 ) -> Finished:
     # What an event says itself is of one try: a retry adopts what its own run has paid for.
-    again = bool(seen) and (seen[0].dag_id, seen[0].run_id) != (latest.dag_id, latest.run_id)
+    payer = seen[0] if seen else latest
+    again = payer.dag_id != latest.dag_id or (filters.run_id is not None and payer.run_id != latest.run_id)
     return Finished(first=first.event, at=first.at, latest=latest, read=read, again=again)

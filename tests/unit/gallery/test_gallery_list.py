@@ -84,7 +84,11 @@ def test_each_kling_task_once_where_it_was_finished_first_as_it_is_now(seeds: Se
     seeds.session.commit()
     assert keys(as_user) == ["new", "old"]
     [_, old] = cards(as_user)
-    assert (old["run_id"], old["task_id"], old["again"]) == ("later", "video", True)
+    assert (old["run_id"], old["task_id"], old["again"]) == ("later", "video", False)  # this Dag paid for it
+    [theirs] = cards(as_user, "root", dag_id="bob_clips")
+    assert theirs["again"] is True
+    [later] = cards(as_user, dag_id=ANN, run_id="later")
+    assert later["again"] is True
     assert old["outputs"][0]["address"].endswith("/b.mp4")
     # On the tab of the first run it is that run's.
     [mine] = cards(as_user, dag_id=ANN, run_id=RUN, text="porch", task_id="save")
@@ -282,6 +286,22 @@ def test_the_total_of_a_run_counts_what_it_paid_once(seeds: Seeds, as_user: As) 
 
     assert total(RUN) == (4, 0, {None: "5.5", "USD": "0.42"})
     assert total("other") == (2, 1, {None: "3"})
+
+
+def test_the_total_of_a_dag_stays_when_a_run_delivers_again(seeds: Seeds, as_user: As) -> None:
+    """With ``pay_once_per="dag"`` every later run delivers what the first one paid for."""
+    seeds.video(ANN, RUN, kling_task_id="k1")
+    for run in ("second", "third"):
+        seeds.run(ANN, run)
+        seeds.video(ANN, run, kling_task_id="k1", adopted=True)
+    seeds.session.commit()
+    for where in ({}, {"dag_id": ANN}):
+        said = as_user("ann").get("/kling/api/sums", params=where).json()
+        assert (said["videos"], said["again"], said["paid"]) == (1, 0, [{"currency": None, "amount": "3"}])
+        [card] = cards(as_user, **where)
+        assert card["again"] is False
+    [card] = cards(as_user, dag_id=ANN, run_id="third")
+    assert card["again"] is True
 
 
 def test_what_a_retry_or_a_clear_adopted_was_paid_by_its_own_run(seeds: Seeds, as_user: As) -> None:
