@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import ObjectStoragePath
 
-from kling_provider.api.catalog import DEFAULT_TYPE, input_names
+from kling_provider.api.catalog import find_spec, input_names
 from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.redaction import (
     redact_base64,
@@ -134,7 +134,7 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
-    images, inputs = images or {}, input_names(request.get("type") or DEFAULT_TYPE)
+    images, inputs = images or {}, _find_inputs(request)
     shown: dict[str, Any] = {}
     for key, given in request.items():
         ours, value = _our_name(key), convert_numpy(given)
@@ -167,6 +167,14 @@ def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, 
     if within is not None and isinstance(item, Mapping) and isinstance(item.get(within), str):
         return {**item, within: _show_value(item[within], images.get(f"{where}.{within}"))}
     return redact_base64(item)
+
+
+def _find_inputs(request: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return the inputs of the request's type; of all types where it has a key of others, whose link is hidden as well."""
+    spec = find_spec(request.get("type"))
+    if spec is None or any(_our_name(key) not in spec.request_class.model_fields for key in request):
+        return input_names()
+    return input_names(spec.type)
 
 
 def _our_name(key: str) -> str:

@@ -146,7 +146,7 @@ def _find_time(levels: Iterable[Level], *names: str) -> Any:
 def _read_outputs(level: Level) -> list[Output]:
     fields = level.fields
     found = [
-        _read_output(read_text(item.get("type")) or "video", item)
+        _read_output("video" if item.get("type") is None else read_text(item["type"]) or "unknown", item)
         for item in list_mappings(fields.get("outputs"))
     ]
     result = fields.get("task_result")
