@@ -157,23 +157,6 @@ def accept_text(what: str, *, optional: bool = False) -> Argument:
     return Argument(f"{what}{' or None' if optional else ''}", read_value)
 
 
-def accept_names(what: str) -> Argument:
-    """Accept several texts, none of them empty.
-
-    :param what: continues "must be a list of": ``"models"``.
-    """
-
-    def read_value(value: Any) -> tuple[str, ...]:
-        if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-            raise ValueError
-        names = tuple(value)
-        if not all(isinstance(name, str) and name.strip() for name in names):
-            raise ValueError
-        return names
-
-    return Argument(f"a list of {what}", read_value)
-
-
 def accept_folder(*, optional: bool = False) -> Argument:
     """Accept a folder, and read it as text, so that Airflow renders the Jinja in it."""
 

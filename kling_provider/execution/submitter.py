@@ -68,7 +68,7 @@ class Submitter:
         #: The task that was made or found.
         self.kling_task_id: str | None = None
         self.records = PaidRecords(plan, context, record, host=hook.connection.host)
-        self._max_units = None if max_units is None else Decimal(str(max_units))
+        self.max_units = None if max_units is None else Decimal(str(max_units))
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
@@ -184,7 +184,7 @@ class Submitter:
 
     def _check_budget(self) -> None:
         price = self.plan.price
-        if self._max_units is not None and (price.units is None or price.units > self._max_units):
+        if self.max_units is not None and (price.units is None or price.units > self.max_units):
             if price.units is None:
                 must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
                 way = "Leave max_units out, or write a model of the price list."
@@ -192,7 +192,7 @@ class Submitter:
                 must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
                 way = "Raise max_units, or write a shorter duration or a lower resolution."
             raise KlingBudgetError(
-                f"max_units {must}; found {self._max_units}. Nothing was sent, nothing is billed. {way}"
+                f"max_units {must}; found {self.max_units}. Nothing was sent, nothing is billed. {way}"
             )
 
     def _is_at_limit(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -134,10 +134,11 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
-    images, inputs = images or {}, _find_inputs(request)
+    images, names = images or {}, {key: _our_name(key) for key in request}
+    inputs = _find_inputs(request.get("type"), names.values())
     shown: dict[str, Any] = {}
     for key, given in request.items():
-        ours, value = _our_name(key), convert_numpy(given)
+        ours, value = names[key], convert_numpy(given)
         if key == "callback_url" and isinstance(value, str):
             shown[key] = show_origin(value)
         elif ours in inputs and isinstance(value, str):
@@ -169,10 +170,10 @@ def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, 
     return redact_base64(item)
 
 
-def _find_inputs(request: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the inputs of the request's type; of all types where it has a key of others, whose link is hidden as well."""
-    spec = find_spec(request.get("type"))
-    if spec is None or any(_our_name(key) not in spec.request_class.model_fields for key in request):
+def _find_inputs(type: object, names: Iterable[str]) -> dict[str, str | None]:
+    """Return the inputs of a type; of all types where there is a name of others, whose link is hidden as well."""
+    spec = find_spec(type)
+    if spec is None or any(name not in spec.request_class.model_fields for name in names):
         return input_names()
     return input_names(spec.type)
 

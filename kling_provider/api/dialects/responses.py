@@ -74,26 +74,18 @@ class ResponsesDialect:
         if spec_of(request).paths.get("legacy") not in _V26_WORDS:
             return [Problem("type", request.type, "must be text_to_video or image_to_video on this route")]
         fields, _ = _find_family(request)
-        found = []
-        for name, wire in request.find_wires().items():
-            path = (wire.find_path("legacy") or "").partition(".")[0]
-            if path and path not in fields and request.wire_value(name) not in (None, "", [], False):
-                found.append(
-                    Problem(
-                        name,
-                        None,
-                        f"must be left out: the responses route has no such field for {request.model}",
-                    )
-                )
-        if request.callback_url and "callback_url" not in fields:
-            found.append(
-                Problem(
-                    "callback_url",
-                    None,
-                    f"must be left out: the responses route has no such field for {request.model}",
-                )
-            )
-        return found
+        # Where a field stands on the legacy API; a callback is no field of the body there.
+        places = {
+            name: (wire.find_path("legacy") or "").partition(".")[0]
+            for name, wire in request.find_wires().items()
+        }
+        places["callback_url"] = "callback_url"
+        reason = f"must be left out: the responses route has no such field for {request.model}"
+        return [
+            Problem(name, None, reason)
+            for name, place in places.items()
+            if place and place not in fields and request.wire_value(name) not in (None, "", [], False)
+        ]
 
 
 _Writer = Callable[[KlingRequest, dict[str, Any]], dict[str, Any]]

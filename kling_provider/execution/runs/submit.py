@@ -6,7 +6,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.codes import TaskState
@@ -147,13 +146,12 @@ class SubmitRun:
             queue = self._wait_in_queue(submitter, outcome, queue or {})
 
     def _plan_fallback(self, submitter: Submitter, first: RequestPlan) -> RequestPlan | None:
-        most = self.operator.max_units
         return plan_next_model(
             submitter.hook,
             submitter.plan,
             self.operator.model_fallbacks,
             first=first,
-            max_units=None if most is None else Decimal(str(most)),
+            max_units=submitter.max_units,
         )
 
     def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
