@@ -116,7 +116,9 @@ class SentRequest:
 
         :param external_task_id: the id of the task; some hosts do not repeat it.
         """
-        units = next((str(one.amount) for one in task.billing if one.charge_type == "unit"), None)
+        # An ended task says itself what it cost, whenever it is read.
+        told = () if task.status.ended else task.billing
+        units = next((str(one.amount) for one in told if one.charge_type == "unit"), None)
         return replace(self, external_task_id=external_task_id, units_taken=units or self.units_taken)
 
     def complete_billing(self, task: KlingTask) -> KlingTask:
