@@ -51,12 +51,14 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-slow test-assets test-hostile test-browser test-s3 screenshots check faults bench clean constraints install
+.PHONY: help demo up test test-slow test-assets test-hostile test-browser test-s3 screenshots check faults bench clean constraints install install-all
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
 install: $(STAMP)  ## Only install, into .venv
+
+install-all: $(STAMP_ALL)  ## Only install, with what the tests of the browser and of S3 need
 
 $(STAMP): pyproject.toml constraints/airflow-$(NEWEST).txt
 	$(call install,$(VENV),constraints/airflow-$(NEWEST).txt,dev)
@@ -90,7 +92,7 @@ check: $(STAMP)  ## Format, lint, types, import rules, the fast unit tests
 	@$(BIN)/$(PYTEST) -q -m "not slow" tests/unit
 
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
-	@$(BIN)/$(PYTEST) -q tests/stack/test_assets.py
+	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_assets.py
 
 test-hostile: $(STAMP) $(STAMP_FLOOR)  ## Hosts that answer as nobody should beside innocent tasks, and XComs in an object store
 	@$(VENV_FLOOR)/bin/$(PYTEST) -q -n 0 -m airflow_version tests/stack/hostile
