@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from kling_provider.api.catalog import (
     DEFAULT_TYPE,
-    RequestSpec,
     all_specs,
+    explain_type,
     find_spec,
     input_names,
-    request_types,
 )
 from kling_provider.api.problems import InvalidRequest, Problem, list_problems, unknown_key
+from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import KEYS_WITHIN
 from kling_provider.api.spelling import legacy_names, translate_fields
@@ -41,14 +41,14 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     data, problems = to_plain_values(data)
     spec = find_spec(type_ := data.get("type") or DEFAULT_TYPE)
     if spec is None:
-        raise InvalidRequest(
-            [*problems, Problem("type", type_, f"must be one of: {', '.join(request_types())}")]
-        )
+        raise InvalidRequest([*problems, Problem("type", type_, explain_type(type_))])
     cls = spec.request_class
-    fields, misspelt = translate_fields({key: value for key, value in data.items() if value is not None})
+    given = {key: value for key, value in data.items() if value is not None}
+    fields, misspelt = translate_fields(given, cls)
     problems += misspelt
-    for key in [key for key in fields if key not in cls.model_fields]:
-        problems.append(unknown_key(key, fields.pop(key), cls.model_fields, _explain_foreign(key, spec)))
+    known = cls.field_names()
+    for key in [key for key in fields if key not in known]:
+        problems.append(unknown_key(key, fields.pop(key), known, _explain_foreign(key, spec)))
     request: KlingRequest | None = None
     try:
         request = cls.model_validate(fields)
@@ -74,11 +74,11 @@ def read_what_can_be(data: Mapping[str, Any]) -> tuple[KlingRequest, dict[str, A
     For messages about it and for its name. Nothing was checked, so it must not be sent.
     """
     clean, _ = to_plain_values(data)
-    fields, _ = translate_fields({key: value for key, value in clean.items() if value is not None})
-    spec = find_spec(str(fields.pop("type", ""))) or find_spec(DEFAULT_TYPE)
+    spec = find_spec(str(clean.pop("type", None) or "")) or find_spec(DEFAULT_TYPE)
     assert spec is not None
     cls = spec.request_class
-    rest = {key: fields.pop(key) for key in list(fields) if key not in cls.model_fields}
+    fields, _ = translate_fields({key: value for key, value in clean.items() if value is not None}, cls)
+    rest = {key: fields.pop(key) for key in list(fields) if key not in cls.field_names()}
     try:
         return cls.model_validate(fields), rest
     except ValidationError as error:
@@ -91,7 +91,7 @@ def _write_type(field: str) -> str | None:
 
     Of several types the plainest one, which comes first in the catalog.
     """
-    types = [spec.type for spec in all_specs() if field in spec.request_class.model_fields]
+    types = [spec.type for spec in all_specs() if field in spec.request_class.field_names()]
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
@@ -105,13 +105,13 @@ def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> Klin
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
     """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
-    others = [other.type for other in all_specs() if key in other.request_class.model_fields]
+    others = [other.type for other in all_specs() if key in other.request_class.field_names()]
     if others:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"
         if (why := spec.request_class.foreign_fields.get(key)) is not None:
             return f"{said}: {why}"
         return f"{said}; {way}" if (way := _write_type(key)) else said
-    if not suggest(key, spec.request_class.model_fields) and (near := suggest(key, legacy_names())):
+    if not suggest(key, spec.request_class.field_names()) and (near := suggest(key, legacy_names())):
         return f"must be a known key.{near}"
     return None
 

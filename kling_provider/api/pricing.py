@@ -8,6 +8,7 @@ their own. What the list does not name has no price here, and says so: a guess w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -141,8 +142,11 @@ class UnitPrice:
 class PriceRule(Protocol):
     """How the price of a type is found."""
 
-    def compute_price(self, request: Any) -> Price:
-        """Return the list price of ``request``, whether a task exists already or not."""
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the list price of ``request``, whether a task exists already or not.
+
+        :param seconds: how long its inputs are, by field, as far as that is known.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,11 @@ class PerSecond:
     The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
     """
 
-    def compute_price(self, request: Any) -> Price:
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the list's price of a second times the seconds; unknown where the input decides the length."""
-        if (seconds := request.billed_seconds) is None:
+        if (billed := request.billed_seconds) is None:
             return Price(None, None, "the length of the input decides")
-        return look_up_price(request.model, request.resolution, seconds, audio_rate=request.audio_rate)
+        return look_up_price(request.model, request.resolution, billed, audio_rate=request.audio_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class PerCall:
     units: str
     usd_per_unit: Decimal = USD_PER_UNIT
 
-    def compute_price(self, request: Any) -> Price:
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the price of one call."""
         units = Decimal(self.units)
         return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
@@ -201,6 +205,7 @@ _WORDS: dict[AudioRate, str] = {
     "native": "with native audio",
     "voice": "with a stored voice",
     "video": "with a reference video",
+    "motion": "with motion control",
 }
 
 

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.problems import Problem
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests.base import KlingRequest
 
 _MODES = {"std": "720p", "pro": "1080p", "4k": "4k"}
 
@@ -51,44 +55,82 @@ _LEGACY: dict[str, tuple[str, Callable[[Any], Any]]] = {
 _WIRE = {
     "settings": "is a part of Kling's body; write its keys directly: resolution, aspect_ratio, duration, audio",
     "options": "is a part of Kling's body; write callback_url, external_task_id, watermark directly",
-    "contents": "is a part of Kling's body; write prompt, first_frame, last_frame, elements, voices directly",
-    "n": "Kling makes one video per task; ask for more with variants in a prompt file, or with take",
-    "seed": "Kling accepts no seed; raise take for another video of the same prompt",
+    "contents": "is a part of Kling's body; write its items directly: prompt, first_frame, elements, reference_images",
+    "input": "is a part of Kling's body; write its keys directly",
+    "n": "Kling makes one result per task of this type; ask for more with variants in a prompt file, or with take",
+    "seed": "Kling accepts no seed; raise take for another result of the same prompt",
 }
 
 
-def translate_fields(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """Translate a request from legacy names to the standard API's, and list what could not be translated."""
+def translate_fields(
+    data: Mapping[str, Any], cls: type[KlingRequest] | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Translate a request from legacy names to the standard API's, and list what could not be translated.
+
+    :param cls: the class of its type, whose own names stay: ``image`` is a first frame of most videos, and an input of its
+        own elsewhere.
+    """
     fields: dict[str, Any] = {}
     problems: list[Problem] = []
+    own = () if cls is None else cls.field_names()
     for key, value in data.items():
-        if key in _WIRE:
-            problems.append(Problem(key, None, _WIRE[key]))
-        elif key in _LEGACY:
-            ours, convert = _LEGACY[key]
-            if ours in data:
-                problems.append(
-                    Problem(
-                        key,
-                        value,
-                        f"must not be beside {ours}: it is the legacy name of the same field; write only one of them",
-                    )
-                )
-                continue
-            try:
-                fields[ours] = convert(value)
-            except ValueError as error:
-                problems.append(Problem(key, value, str(error)))
-        else:
-            fields[str(key)] = value
+        found = None if key in own else _find_translation(str(key), cls)
+        if found is None:
+            if key in _WIRE and key not in own:
+                problems.append(Problem(key, None, _WIRE[key]))
+            else:
+                fields[str(key)] = value
+            continue
+        ours, convert = found
+        if ours in data:
+            message = (
+                f"must not be beside {ours}: it is the legacy name of the same field; write only one of them"
+            )
+            problems.append(Problem(key, value, message))
+            continue
+        try:
+            fields[ours] = convert(value)
+        except ValueError as error:
+            problems.append(Problem(key, value, str(error)))
     return fields, problems
 
 
+def _find_translation(key: str, cls: type[KlingRequest] | None) -> tuple[str, Callable[[Any], Any]] | None:
+    found = _LEGACY.get(key)
+    if cls is None or (found is not None and found[0] in cls.field_names()):
+        return found
+    # A field that only other types have is translated, too: the message about it names those.
+    return list_wire_names(cls).get(key) or found
+
+
+@cache
+def list_wire_names(cls: type[KlingRequest]) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    """Return the fields that the legacy API calls otherwise, by its name: ``effect_scene`` of ``scene``."""
+    return {
+        wire.legacy: (
+            name,
+            partial(_translate_value, {value: ours for ours, value in (wire.legacy_values or {}).items()}),
+        )
+        for name, wire in cls.find_wires().items()
+        if wire.legacy is not None and wire.legacy.isidentifier() and wire.legacy != name
+    }
+
+
+def _translate_value(values: Mapping[Any, Any], value: Any) -> Any:
+    return values.get(value, value) if isinstance(value, str) else value
+
+
 def legacy_names() -> tuple[str, ...]:
-    """Return the legacy names that :func:`translate_fields` accepts."""
+    """Return the legacy names that :func:`translate_fields` accepts for most types."""
     return tuple(_LEGACY)
 
 
-def to_field_name(name: str) -> str:
-    """Return the field's name for a key in either spelling; an unknown key stays."""
-    return _LEGACY[name][0] if name in _LEGACY else name
+def to_field_name(name: str, cls: type[KlingRequest] | None = None) -> str:
+    """Return the field's name for a key in either spelling; an unknown key stays.
+
+    :param cls: the class of the request's type, if it is known.
+    """
+    if cls is not None and name in cls.field_names():
+        return name
+    found = _find_translation(name, cls)
+    return name if found is None else found[0]

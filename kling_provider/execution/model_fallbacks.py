@@ -79,7 +79,7 @@ def _plan_with_model(hook: KlingHook, plan: RequestPlan, model: str) -> RequestP
 
 def describe_successor(hook: KlingHook, plan: RequestPlan) -> str:
     """Describe the model that stands nearest to one that the host has no more, and what it costs for this request."""
-    successor = find_successor(plan.request.model)
+    successor = find_successor(plan.request.model or "")
     try:
         price = _plan_with_model(hook, plan, successor).price.as_text()
     except KlingRequestError:

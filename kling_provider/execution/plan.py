@@ -84,7 +84,8 @@ class RequestPlan:
 
     def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
-        call = connection.dialect.create(shown_inputs(self.request, self.images), external_task_id)
+        dialect = connection.find_dialect(self.request)
+        call = dialect.create(shown_inputs(self.request, self.images), external_task_id)
         return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
 
     def describe(
@@ -132,7 +133,7 @@ def plan_request(
     ti, connection = context["ti"], hook.connection
     data = read_arguments("The request", {"request": accept_request()}, {"request": data})["request"]
     request = hook.validate_request(data)
-    wire, images = resolve_images(request, api=connection.dialect.design)
+    wire, images = resolve_images(request, api=connection.find_dialect(request).design)
     lock = connection.profile.find_lock(request)
     identity = Identity.of_request(
         request,

@@ -74,7 +74,7 @@ class Quote:
         rows = [
             (
                 line.label,
-                line.wanted.plan.request.model,
+                line.wanted.plan.request.model or "",
                 "" if facts.duration is None else f"{facts.duration} s",
                 facts.resolution or "",
                 _describe_state(line),

@@ -32,12 +32,12 @@ def compute_deferral_timeout(deadline: float) -> timedelta:
     return timedelta(seconds=max(0.0, deadline - time.time())) + _NET
 
 
-def expect_end(task: KlingTask, model: str, seconds: int | None) -> float | None:
+def expect_end(task: KlingTask, model: str | None, seconds: int | None) -> float | None:
     """Estimate when Kling will finish a task, as an epoch in seconds; ``None`` if it ended or nothing is known.
 
     :param seconds: the duration of the video.
     """
-    if task.created_at is None or task.status.ended or seconds is None:
+    if task.created_at is None or task.status.ended or seconds is None or model is None:
         return None
     return task.created_at.timestamp() + expected_seconds(model, seconds)
 

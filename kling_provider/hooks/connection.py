@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
 from kling_provider.api.auth import AccessKey, ApiKey, Credential
-from kling_provider.api.catalog import estimate_price
-from kling_provider.api.dialects import DIALECTS, Dialect
+from kling_provider.api.catalog import estimate_price, spec_of
+from kling_provider.api.dialects import DIALECTS, Dialect, find_dialect
 from kling_provider.api.host_profiles import PROFILES, find_profile_name
 from kling_provider.api.hosts import REGIONS, HostProfile
 from kling_provider.api.pricing import Price, UnitPrice
+from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import shorten
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
@@ -27,7 +29,6 @@ from kling_provider.task_log import hide_in_logs
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-    from kling_provider.api.problems import Problem
     from kling_provider.api.requests.base import KlingRequest
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
@@ -67,17 +68,28 @@ class KlingConnection:
         """Return the API that reads one task: at some gateways another one than the API that makes it."""
         return DIALECTS[self.profile.read_api or self.api]
 
+    def find_dialect(self, request: KlingRequest) -> Dialect:
+        """Return the API design that a request goes by: that of the connection, where its type has a path there."""
+        return find_dialect(self.dialect, spec_of(request))
+
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
+        dialect, spec = self.find_dialect(request), spec_of(request)
+        if spec.choose_design(dialect.design) is None:
+            message = f"must be used with a connection with api: standard: the {dialect.design} API has no {spec.type}"
+            return [Problem("type", None, message)]
         return [
-            *request.find_unsupported(self.dialect.design),
-            *self.dialect.find_unsupported(request),
+            *request.find_unsupported(dialect.design),
+            *dialect.find_unsupported(request),
             *self.profile.find_unsupported(request),
         ]
 
-    def price_request(self, request: KlingRequest) -> Price:
-        """Return what a request costs here: Kling's list price, or that of another host by its stated price of a unit."""
-        price = estimate_price(request)
+    def price_request(self, request: KlingRequest, seconds: Mapping[str, float] | None = None) -> Price:
+        """Return what a request costs here: Kling's list price, or that of another host by its stated price of a unit.
+
+        :param seconds: how long its inputs are, by field, as far as that is known.
+        """
+        price = estimate_price(request, seconds)
         if self.unit_price is not None:
             return self.unit_price.apply(price)
         if self.profile.is_kling:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import ApiResponse, TaskState
-from kling_provider.api.models import legacy_name, suggest_current_model
+from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
@@ -137,7 +138,9 @@ class KlingHook(BaseHook):
     def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
-            raise build_response_error(answer, f"create a video at {self.connection.host}", creating=True)
+            raise build_response_error(
+                answer, f"create a {spec_of(request).noun} at {self.connection.host}", creating=True
+            )
         return task
 
     def prepare_create(self, request: KlingRequest, *, external_task_id: str | None) -> PreparedCall:
@@ -151,14 +154,14 @@ class KlingHook(BaseHook):
         if external_task_id and not profile.external_ids:
             self.log.warning("The external_task_id is not sent: %s.", profile.no_ids_reason)
             external_task_id = None
-        call = self.connection.dialect.create(request, external_task_id)
+        dialect = self.connection.find_dialect(request)
+        call = dialect.create(request, external_task_id)
         session = self._transport.open_session()
         try:
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
-        model = legacy_name(request.model) if self.connection.dialect.design == "legacy" else request.model
-        return replace(prepared, model=model)
+        return replace(prepared, model=request.name_model(dialect.design))
 
     def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.

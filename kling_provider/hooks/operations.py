@@ -13,8 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import units_left
-from kling_provider.api.catalog import request_types, suggest_type
-from kling_provider.api.dialects import standard
+from kling_provider.api.catalog import explain_type, find_spec, request_types
+from kling_provider.api.dialects import Dialect, find_dialect, standard
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import (
     KlingRateLimitError,
@@ -72,10 +72,11 @@ def read_tasks(
     """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
     alone = _check_words(kling_task_ids, "kling_task_ids")
-    if connection.profile.task_reads:
+    path = find_tasks_path(connection, type)
+    if path is not None:
         batches, alone = _split_batches(alone), []
         for batch in batches:
-            part, complete = yield from read_batch(connection, batch)
+            part, complete = yield from read_batch(connection, batch, path)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
     known: list[KlingTask | None] = yield ReadCalls(
@@ -90,10 +91,11 @@ def read_tasks(
 
 
 def read_batch(
-    connection: KlingConnection, kling_task_ids: Sequence[str]
+    connection: KlingConnection, kling_task_ids: Sequence[str], path: str = standard.TASKS
 ) -> Operation[tuple[dict[str, KlingTask], bool]]:
     """Read up to 20 tasks in one call, and find out whether missing ones are unknown.
 
+    :param path: where tasks of their type are read: :func:`find_tasks_path`.
     :raises KlingRequestError: for more ids, and where the host reads one task per call.
     """
     _check_able(connection, connection.profile.task_reads, "reads one task per call")
@@ -104,7 +106,7 @@ def read_batch(
         )
     doing = f"read {len(batch)} tasks at {connection.host}"
     result: tuple[dict[str, KlingTask], bool] = yield ReadCall(
-        standard.read_tasks(batch), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
+        standard.read_tasks(batch, path), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
     )
     return result
 
@@ -119,7 +121,7 @@ def find_tasks(
     _check_able(connection, connection.profile.can_find_by_external_id, "finds no tasks by external id")
     ids = _check_words(external_task_ids, "external_task_ids")
     found: dict[str, list[KlingTask]] = {}
-    for batch in _split_batches(ids) if connection.profile.task_reads else [[one] for one in ids]:
+    for batch in _split_batches(ids) if find_tasks_path(connection, type) else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
         doing = f"look up {', '.join(batch[:2])}{more} at {connection.host}"
         found |= yield ReadCall(
@@ -137,6 +139,7 @@ def list_tasks(
     statuses: Sequence[str],
     product_types: Sequence[str],
     max_pages: int | None,
+    path: str = standard.TASKS,
 ) -> Operation[list[KlingTask]]:
     """List the account's tasks, 500 per call.
 
@@ -157,7 +160,7 @@ def list_tasks(
     pages = 0
     while True:
         call = standard.list_tasks(
-            since, until, statuses=statuses, product_types=product_types, cursor=cursor
+            since, until, statuses=statuses, product_types=product_types, cursor=cursor, path=path
         )
         page, cursor = yield ReadCall(call, partial(parse_list_page, connection))
         found |= {task.kling_task_id: task for task in page}
@@ -208,6 +211,12 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     return f"{host} accepts the key; the account has {left.normalize():f} video units left."
 
 
+def find_tasks_path(connection: KlingConnection, type: str) -> str | None:
+    """Return the path at which many tasks of a type are read in one call; ``None`` where the host reads them one by one."""
+    spec = find_spec(type)
+    return spec.tasks_path if spec is not None and connection.profile.task_reads else None
+
+
 # -- calls and arguments ---------------------------------------------------------------------------------------
 
 
@@ -217,9 +226,9 @@ def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) 
     ``/tasks`` knows the tasks of both API designs and needs no ``type``, so it is used where the host has it.
     """
     kind = _check_type(type)
-    if connection.profile.task_reads:
-        return standard.read_tasks([kling_task_id])
-    return connection.read_dialect.read(kind, kling_task_id)
+    if (path := find_tasks_path(connection, kind)) is not None:
+        return standard.read_tasks([kling_task_id], path)
+    return _find_read_dialect(connection, kind).read(kind, kling_task_id)
 
 
 def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> ApiRequest:
@@ -228,9 +237,9 @@ def _make_find_call(connection: KlingConnection, type: str, external_task_ids: S
     Legacy reads accept either id in the same place, one at a time.
     """
     kind = _check_type(type)
-    if connection.profile.task_reads:
-        return standard.find_tasks(external_task_ids)
-    return connection.read_dialect.read(kind, external_task_ids[0])
+    if (path := find_tasks_path(connection, kind)) is not None:
+        return standard.find_tasks(external_task_ids, path)
+    return _find_read_dialect(connection, kind).read(kind, external_task_ids[0])
 
 
 def _split_batches(ids: Sequence[str]) -> list[Sequence[str]]:
@@ -249,9 +258,12 @@ def _check_type(type: Any) -> str:
     """
     if isinstance(type, str) and type in request_types():
         return type
-    raise KlingRequestError(
-        f"type must be one of {', '.join(request_types())}; found {type!r}.{suggest_type(type)} Nothing was sent."
-    )
+    raise KlingRequestError(f"type {explain_type(type)}; found {type!r}. Nothing was sent.")
+
+
+def _find_read_dialect(connection: KlingConnection, type: str) -> Dialect:
+    spec = find_spec(type)
+    return connection.read_dialect if spec is None else find_dialect(connection.read_dialect, spec)
 
 
 def _check_pages(max_pages: Any) -> None:

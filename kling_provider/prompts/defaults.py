@@ -35,6 +35,12 @@ class PromptEntry:
     stem: str
     shares_file: bool
 
+    @property
+    def type(self) -> Any:
+        """Return the type that is asked for, as it was written; ``None`` where none is."""
+        written = self.fields.get("type")
+        return None if written is None else written.value
+
 
 def apply_defaults(contents: Sequence[FileContent], problems: Problems) -> list[PromptEntry]:
     """Merge each entry with the defaults of its file and of its folders; the inner ones win.
@@ -78,22 +84,23 @@ def _list_folders(file: PromptFile) -> list[str]:
 
 def _merge_fields(own: Section, around: Sequence[Section]) -> Fields:
     """Merge the fields of ``own`` with the defaults in ``around`` (outermost first) that its type has."""
-    elsewhere = get_keys_of_other_types(own.data.get("type") or _find_inherited(around, "type"))
+    type_ = own.data.get("type") or _find_inherited(around, "type")
+    elsewhere = get_keys_of_other_types(type_)
     found: dict[str, Value] = {}
     for section in (*around, own):
         for key, value in section.data.items():
             if value is None:
                 continue
             if section is not own:
-                if key in ("name", *KEYS_OF_ONE_TASK) or get_canonical_key(key) in elsewhere:
+                if key in ("name", *KEYS_OF_ONE_TASK) or get_canonical_key(key, type_) in elsewhere:
                     continue
                 if key == "matrix" and isinstance(value, Mapping):
                     value = {
                         name: items
                         for name, items in value.items()
-                        if get_canonical_key(name) not in elsewhere
+                        if get_canonical_key(name, type_) not in elsewhere
                     }
-            for other in [one for one in found if is_same_field(one, key)]:
+            for other in [one for one in found if is_same_field(one, key, type_)]:
                 if found[other].section is not section:
                     del found[other]
             found[key] = Value(value, section, (key,))

@@ -96,7 +96,7 @@ def _resolve_variant(
     for key in filled.data:
         folder = variant.fields[key].section.folder
         for path in paths:
-            if not is_same_field(key, path[0]):
+            if not is_same_field(key, path[0], type_ and type_.value):
                 continue
             for place, written in _walk_values(data[key], path[1:]):
                 found = _find_input(written.strip(), folder, allowed)

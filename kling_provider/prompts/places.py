@@ -91,9 +91,10 @@ def find_origin(field: str, fields: Fields, own: Section) -> Value:
     :param fields: the fields of the entry, with its defaults.
     :param own: the entry itself, which is returned for a field that was not written.
     """
+    type_ = fields["type"].value if "type" in fields else None
     head, *rest = [field] if field in fields else field.split(".")
     for key, value in fields.items():
-        if head in (key, get_canonical_key(key)):
+        if head in (key, get_canonical_key(key, type_)):
             below = tuple(int(part) if part.isascii() and part.isdigit() else part for part in rest)
             return Value(value.value, value.section, (*value.keys, *below))
     return Value(None, own, ())

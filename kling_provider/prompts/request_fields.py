@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from kling_provider.api.catalog import DEFAULT_TYPE, all_field_names, all_specs, find_spec, request_types
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import Text, input_fields
-from kling_provider.api.spelling import legacy_names, to_field_name
+from kling_provider.api.spelling import legacy_names, list_wire_names, to_field_name
 
 #: Keys of an entry that make several requests of it.
 VARIANT_KEYS = ("variants", "matrix")
@@ -27,7 +27,12 @@ EVERY = "*"
 
 def get_known_keys() -> frozenset[str]:
     """Return every key that an entry may have, in either spelling."""
-    return frozenset({*get_request_keys(), *legacy_names(), *VARIANT_KEYS})
+    return frozenset({*get_request_keys(), *legacy_names(), *_get_wire_names(request_types()), *VARIANT_KEYS})
+
+
+@cache
+def _get_wire_names(types: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for spec in all_specs() for name in list_wire_names(spec.request_class))
 
 
 def get_request_keys() -> frozenset[str]:
@@ -37,7 +42,7 @@ def get_request_keys() -> frozenset[str]:
 
 def get_keys_of_other_types(type_: object) -> frozenset[str]:
     """Return the keys that requests of other types have, and those of ``type_`` do not."""
-    return get_request_keys() - _get_kind(type_).model_fields.keys()
+    return get_request_keys() - set(_get_kind(type_).field_names())
 
 
 def get_text_keys() -> frozenset[str]:
@@ -66,14 +71,14 @@ def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
     return tuple(paths)
 
 
-def get_canonical_key(key: str) -> str:
-    """Return the current spelling of a key; an unknown one stays as it is."""
-    return to_field_name(key)
+def get_canonical_key(key: str, type_: object = None) -> str:
+    """Return the current spelling of a key in a request of ``type_``; an unknown one stays as it is."""
+    return to_field_name(key, _get_kind(type_))
 
 
-def is_same_field(key: str, other: str) -> bool:
-    """Say whether two keys mean one field, in whatever spelling."""
-    return to_field_name(key) == to_field_name(other)
+def is_same_field(key: str, other: str, type_: object = None) -> bool:
+    """Say whether two keys mean one field of ``type_``, in whatever spelling."""
+    return get_canonical_key(key, type_) == get_canonical_key(other, type_)
 
 
 def _get_kind(type_: object) -> type[KlingRequest]:

@@ -77,7 +77,11 @@ def _expand_entry(entry: PromptEntry, problems: Problems) -> Iterator[Variant]:
     for combination in itertools.product(*matrix.values()):
         chosen = dict(zip(matrix, combination, strict=True))
         full = _name_combination(name, chosen, entry, problems)
-        kept = {key: item for key, item in rest.items() if not any(is_same_field(key, one) for one in chosen)}
+        kept = {
+            key: item
+            for key, item in rest.items()
+            if not any(is_same_field(key, one, entry.type) for one in chosen)
+        }
         for take in range(variants):
             yield Variant(entry, kept | chosen, full, take)
 
@@ -116,17 +120,19 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
     found: dict[str, list[Value]] = {}
     for key, items in asked.value.items():
         field = f"matrix.{key}"
-        if get_canonical_key(key) not in allowed:
+        if get_canonical_key(key, entry.type) not in allowed:
             cannot = key in get_request_keys()
             message = "must not be in a matrix" if cannot else unknown_key(key, None, allowed).message
             wrong.append(Problem(field, None, message))
         elif not isinstance(items, list) or not items or any(item is None for item in items):
             wrong.append(Problem(field, items, "must be a list of values"))
-        elif any(is_same_field(other, key) for other in own if own[other] is not None):
+        elif any(is_same_field(other, key, entry.type) for other in own if own[other] is not None):
             if (
                 asked.section is entry.own
             ):  # else the entry has the last word over a matrix among its defaults
-                message = f"must be written once: {get_canonical_key(key)} is beside the matrix as well"
+                message = (
+                    f"must be written once: {get_canonical_key(key, entry.type)} is beside the matrix as well"
+                )
                 wrong.append(Problem(field, None, message))
         else:
             at = (*asked.keys, key)

@@ -28,7 +28,7 @@ from kling_provider.api.redaction import (
 )
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
-from kling_provider.api.spelling import translate_fields
+from kling_provider.api.spelling import to_field_name
 from kling_provider.api.values import convert_numpy
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_storage_error
@@ -134,7 +134,9 @@ def shown_request(request: Mapping[str, Any], images: Mapping[str, str] | None =
 
     :param images: what :func:`resolve_images` gave, if anything was read yet.
     """
-    images, names = images or {}, {key: _our_name(key) for key in request}
+    spec = find_spec(request.get("type"))
+    cls = None if spec is None else spec.request_class
+    images, names = images or {}, {key: to_field_name(str(key), cls) for key in request}
     inputs = _find_inputs(request.get("type"), names.values())
     shown: dict[str, Any] = {}
     for key, given in request.items():
@@ -173,15 +175,9 @@ def _shown_item(item: Any, where: str, within: str | None, images: Mapping[str, 
 def _find_inputs(type: object, names: Iterable[str]) -> dict[str, str | None]:
     """Return the inputs of a type; of all types where there is a name of others, whose link is hidden as well."""
     spec = find_spec(type)
-    if spec is None or any(name not in spec.request_class.model_fields for name in names):
+    if spec is None or any(name not in spec.request_class.field_names() for name in names):
         return input_names()
     return input_names(spec.type)
-
-
-def _our_name(key: str) -> str:
-    """Translate a legacy name of a field: ``first_frame`` for ``image``."""
-    fields, _ = translate_fields({key: ""})
-    return next(iter(fields), key)
 
 
 def _show_value(value: str, identity: str | None) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
+from kling_provider.api.catalog import find_spec
 from kling_provider.api.requests.base import Summary
 from kling_provider.api.tasks import Billing, KlingTask
 from kling_provider.submission.steps import SubmissionRecord
@@ -53,7 +54,7 @@ class SentRequest:
     kling_conn_id: str
     pay_once_per: str
     type: str
-    model: str
+    model: str | None = None
     name: str | None = None
     prompt: str | None = None
     take: int = 0
@@ -105,11 +106,16 @@ class SentRequest:
     def label(self) -> str:
         """Return the request in a few words, for messages."""
         if self.name:
-            return f"video {self.name!r}"
+            return f"{self._noun} {self.name!r}"
         prompt = " ".join((self.prompt or "").split())
         if not prompt:
             return f"the {self.type} request without a prompt"
-        return f"video {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+        return f"{self._noun} {prompt[:40] + '…' if len(prompt) > 40 else prompt!r}"
+
+    @property
+    def _noun(self) -> str:
+        spec = find_spec(self.type)
+        return "result" if spec is None else spec.noun
 
     def with_task(self, task: KlingTask, external_task_id: str | None) -> SentRequest:
         """Return a copy with what is known once a task was made or found.

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kling_provider.api.catalog import RequestSpec
 from kling_provider.api.pricing import USD_PER_IMAGE_UNIT, PerCall
+from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, Text, Whole
 
@@ -38,6 +38,6 @@ POSTCARD = RequestSpec(
     price_rule=PerCall("12.5", USD_PER_IMAGE_UNIT),
     external_ids=False,
     callbacks=False,
-    locked=False,
+    locked="no",
     concurrency="image",
 )

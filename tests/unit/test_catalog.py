@@ -15,7 +15,6 @@ import yaml
 from pydantic import Field
 
 from kling_provider.api.catalog import (
-    RequestSpec,
     add_spec_for_now,
     all_specs,
     estimate_price,
@@ -30,6 +29,7 @@ from kling_provider.api.models import model_names
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.pricing import PerCall
 from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ImageInput, Text, Wire
 from kling_provider.prompts import load_prompts
@@ -165,7 +165,7 @@ COLLAGE = RequestSpec(
     price_rule=PerCall("0.25"),
     external_ids=False,
     callbacks=False,
-    locked=False,
+    locked="no",
     concurrency="image",
 )
 PIECE = "https://example.org/a.png"

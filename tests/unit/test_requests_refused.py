@@ -214,9 +214,16 @@ def test_a_request_is_a_mapping(data: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["video", 5, ["text_to_video"], "image-to-video"])
 def test_an_unknown_type_is_named(kind: Any) -> None:
-    assert (
-        problem({**TEXT, "type": kind})
-        == f"type {kind!r}: must be one of: text_to_video, image_to_video, omni_video"
+    said = problem({**TEXT, "type": kind})
+    assert said.startswith(f"type {kind!r}: must be one of: text_to_video, image_to_video, omni_video")
+    assert (said.endswith(" Did you mean 'image_to_video'?")) == (kind == "image-to-video" or kind == "video")
+
+
+def test_a_type_that_kling_retired_names_its_successor() -> None:
+    said = problem({**TEXT, "type": "multi_image_to_video"})
+    assert said == (
+        "type 'multi_image_to_video': must be another type, because Kling no longer serves this one: write type: omni_video "
+        "with the images as reference_images"
     )
 
 

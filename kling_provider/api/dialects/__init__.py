@@ -15,6 +15,7 @@ from kling_provider.api.dialects.legacy import LegacyDialect
 from kling_provider.api.dialects.responses import ResponsesDialect
 from kling_provider.api.dialects.standard import StandardBodyDialect, StandardDialect, TokenHubDialect
 from kling_provider.api.problems import Problem
+from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 
@@ -38,6 +39,16 @@ class Dialect(Protocol):
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return what the dialect has no field for, beyond what its design lacks."""
+
+
+def find_dialect(dialect: Dialect, spec: RequestSpec) -> Dialect:
+    """Return the dialect that a request of a type goes by: at Kling's standard API the legacy one where it alone has a path.
+
+    One API key serves both.
+    """
+    if isinstance(dialect, StandardDialect) and spec.choose_design(dialect.design) == "legacy":
+        return DIALECTS["legacy"]
+    return dialect
 
 
 DIALECTS: dict[str, Dialect] = {

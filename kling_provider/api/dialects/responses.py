@@ -13,7 +13,7 @@ from typing import Any
 
 from kling_provider.api.calls import ApiRequest
 from kling_provider.api.catalog import find_spec, spec_of
-from kling_provider.api.models import known_model, legacy_name
+from kling_provider.api.models import known_model
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -64,6 +64,8 @@ class ResponsesDialect:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return what the route has no field for, by the model; such a request is not sent."""
+        if request.model is None or spec_of(request).paths.get("legacy") not in _V26_WORDS:
+            return [Problem("type", request.type, "must be text_to_video or image_to_video on this route")]
         model = known_model(request.model)
         if model is not None and model.legacy_name not in (_V3, _V26):
             message = (
@@ -71,8 +73,6 @@ class ResponsesDialect:
                 "video model in its documents"
             )
             return [Problem("model", request.model, message)]
-        if spec_of(request).paths.get("legacy") not in _V26_WORDS:
-            return [Problem("type", request.type, "must be text_to_video or image_to_video on this route")]
         fields, _ = _find_family(request)
         # Where a field stands on the legacy API; a callback is no field of the body there.
         places = {
@@ -95,7 +95,7 @@ def _find_family(request: KlingRequest) -> tuple[frozenset[str], _Writer]:
     """Return the fields of the model's family, and what writes its body; a model that is not known is taken for a v3."""
     if request.model in _BAILIAN:
         return _BAILIAN_FIELDS, _write_bailian
-    return (_V26_FIELDS, _write_v26) if legacy_name(request.model) == _V26 else (_V3_FIELDS, _write_v3)
+    return (_V26_FIELDS, _write_v26) if request.name_model("legacy") == _V26 else (_V3_FIELDS, _write_v3)
 
 
 def _write_v26(request: KlingRequest, body: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _write_v3(request: KlingRequest, body: dict[str, Any]) -> dict[str, Any]:
     prompt: Any = body.get("prompt", "")
     if "image" in taken and taken.get("multi_prompt"):
         prompt = taken.pop("multi_prompt")  # of a video from an image the shots are the input
-    return {"model": legacy_name(request.model), "input": prompt, **taken}
+    return {"model": request.name_model("legacy"), "input": prompt, **taken}
 
 
 def _write_bailian(request: KlingRequest, body: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from kling_provider.api.requests.fields import ApiDesign
 
 #: ``GET /tasks`` refuses more ids (observed live; 400/1201 "cannot exceed 20 in total").
 MAX_IDS = 20
+#: Where all tasks but those of the solutions are read and listed.
+TASKS = "/tasks"
 #: The longest page of ``POST /tasks``.
 _MAX_PAGE = 500
 
@@ -58,7 +60,14 @@ class StandardBodyDialect(StandardDialect):
         """Return the paid call, with the model as the body's first field."""
         call = super().create(request, external_task_id)
         path = spec_of(request).paths[self.design].removesuffix("/{model}")
-        return ApiRequest("POST", path, json={"model": self.name_model(request.model), **(call.json or {})})
+        return ApiRequest(
+            "POST",
+            path,
+            json={
+                **({} if request.model is None else {"model": self.name_model(request.model)}),
+                **(call.json or {}),
+            },
+        )
 
     def name_model(self, model: str) -> str:
         """Return what the host calls a model."""
@@ -79,14 +88,20 @@ class TokenHubDialect(StandardBodyDialect):
         return tokenhub_name(model)
 
 
-def read_tasks(kling_task_ids: Sequence[str]) -> ApiRequest:
-    """Return the call that reads up to :data:`MAX_IDS` tasks of both designs; the response leaves unknown ids out."""
-    return ApiRequest("GET", "/tasks", params={"task_ids": ",".join(kling_task_ids)})
+def read_tasks(kling_task_ids: Sequence[str], path: str = TASKS) -> ApiRequest:
+    """Return the call that reads up to :data:`MAX_IDS` tasks of both designs; the response leaves unknown ids out.
+
+    :param path: where tasks of their type are read.
+    """
+    return ApiRequest("GET", path, params={"task_ids": ",".join(kling_task_ids)})
 
 
-def find_tasks(external_task_ids: Sequence[str]) -> ApiRequest:
-    """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response omits unknown ones."""
-    return ApiRequest("GET", "/tasks", params={"external_task_ids": ",".join(external_task_ids)})
+def find_tasks(external_task_ids: Sequence[str], path: str = TASKS) -> ApiRequest:
+    """Return the call that finds the tasks of up to :data:`MAX_IDS` external ids; the response omits unknown ones.
+
+    :param path: where tasks of their type are read.
+    """
+    return ApiRequest("GET", path, params={"external_task_ids": ",".join(external_task_ids)})
 
 
 def list_tasks(
@@ -97,8 +112,12 @@ def list_tasks(
     product_types: Sequence[str] = (),
     cursor: str | None = None,
     limit: int = _MAX_PAGE,
+    path: str = TASKS,
 ) -> ApiRequest:
-    """Return the call that lists one page of the account's tasks (by default 30 days); a cursor replaces the times."""
+    """Return the call that lists one page of the account's tasks (by default 30 days); a cursor replaces the times.
+
+    :param path: where tasks of their type are listed; the solutions have a list of their own, without product types.
+    """
     body: dict[str, Any] = {"limit": limit}
     if cursor:
         body["cursor"] = cursor
@@ -110,7 +129,7 @@ def list_tasks(
     filters = [("status", statuses), ("product_type", product_types)]
     if chosen := [{"key": key, "values": list(values)} for key, values in filters if values]:
         body["filters"] = chosen
-    return ApiRequest("POST", "/tasks", json=body)
+    return ApiRequest("POST", path, json=body)
 
 
 def account_costs(since: datetime, until: datetime) -> ApiRequest:

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from kling_provider.api.models import legacy_name, to_standard_name
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
@@ -25,7 +23,7 @@ from kling_provider.api.requests.fields import (
 from kling_provider.api.values import is_rendered_null, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
-AudioRate = Literal["off", "native", "voice", "video"]
+AudioRate = Literal["off", "native", "voice", "video", "motion"]
 
 #: Not of dots only: the legacy API reads a task at a path that ends with its id, and ``..`` there means another path.
 _EXTERNAL_ID = r"^\.*[A-Za-z0-9_:-][A-Za-z0-9._:-]*$"
@@ -52,7 +50,8 @@ class KlingRequest(BaseModel):
     wire is said by :class:`~kling_provider.api.requests.fields.Wire`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    # A class takes up to 60 ms to make ready; most of them are never used in a process.
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
     #: Defaults of a moment that stays for ever: a value that equals its entry is left out of the identity, so that
     #: writing a default out changes nothing, and a later change of our defaults does not pay again.
@@ -63,6 +62,8 @@ class KlingRequest(BaseModel):
     wire_order: ClassVar[tuple[str, ...]] = ()
     #: Why a key of other types does not belong to this one.
     foreign_fields: ClassVar[Mapping[str, str]] = {}
+    #: Fields of this class that the type does not have, because Kling has none: ``model`` of effects.
+    without: ClassVar[frozenset[str]] = frozenset()
 
     # Ours: never sent to Kling as such.
     name: Text | None = Field(None, min_length=1, max_length=200)
@@ -70,14 +71,14 @@ class KlingRequest(BaseModel):
     adopt: Text | None = None
 
     type: str
-    model: ModelName
+    model: ModelName | None = None
     callback_url: str | None = Field(None, pattern=r"^https?://\S+$")
     external_task_id: Text | None = Field(None, max_length=128, pattern=_EXTERNAL_ID)
 
-    @field_validator("model")
     @classmethod
-    def _use_one_spelling(cls, value: str) -> str:
-        return to_standard_name(value)
+    def field_names(cls) -> tuple[str, ...]:
+        """Return the keys that a request of this type may have."""
+        return tuple(name for name in cls.model_fields if name not in cls.without)
 
     # -- for people ---------------------------------------------------------------------------------------------
 
@@ -96,7 +97,11 @@ class KlingRequest(BaseModel):
 
     def find_problems(self) -> list[Problem]:
         """Find every broken rule between fields; none where the request may be sent."""
-        return []
+        return [
+            Problem(field, None, f"must be left out: Kling has no such field for {self.type}")
+            for field in sorted(self.without)
+            if getattr(self, field) is not None
+        ]
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
         """Find what ``design`` would drop silently or cannot express; such a request is not sent."""
@@ -161,9 +166,13 @@ class KlingRequest(BaseModel):
             else:
                 value = wire.convert_value(value, design)
             _set_at_path(body, path, value)
-        if design == "legacy":
-            body["model_name"] = legacy_name(self.model)
+        if design == "legacy" and self.model is not None:
+            body["model_name"] = self.name_model(design)
         return body
+
+    def name_model(self, design: ApiDesign) -> str | None:
+        """Return what ``design`` calls the model; ``None`` where the type has none."""
+        return self.model
 
     # -- inputs -------------------------------------------------------------------------------------------------
 
@@ -226,15 +235,30 @@ class KlingRequest(BaseModel):
 
 def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:
     """Set ``value`` at a path in the notation of :class:`Wire`."""
-    if item := re.fullmatch(r"(\w+)\[(\w+)\](?:\.(\w+))?", path):
-        array, kind, within = item.groups()
-        for one in value if isinstance(value, list) else [value]:
-            body.setdefault(array, []).append({"type": kind, **({within: one} if within else one)})
-        return
     *parents, last = path.split(".")
-    for parent in parents:
+    for number, parent in enumerate(parents):
+        if parent.endswith("]"):
+            _add_items(body, parent, ".".join((*parents[number + 1 :], last)), value)
+            return
         body = body.setdefault(parent, {})
-    body[last] = value
+    if last.endswith("]"):
+        _add_items(body, last, None, value)
+    else:
+        body[last] = value
+
+
+def _add_items(body: dict[str, Any], array: str, within: str | None, value: Any) -> None:
+    """Add ``value`` to an array: as objects of a ``type``, as a field of objects, or as it is."""
+    name, kind = array.rstrip("]").split("[")
+    items = body.setdefault(name, [])
+    if not kind and within and not isinstance(value, list):
+        if not items:
+            items.append({})
+        items[0][within] = value
+        return
+    for one in value if isinstance(value, list) else [value]:
+        fields = {within: one} if within else one
+        items.append({"type": kind, **fields} if kind else fields)
 
 
 def _normalize_value(value: Any) -> Any:

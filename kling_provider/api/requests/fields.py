@@ -22,6 +22,8 @@ class Wire:
 
     A path is dotted (``settings.duration``). ``contents[first_frame].url`` is the field ``url`` of an item of
     ``contents`` whose ``type`` is ``first_frame``; ``contents[element]`` takes each of several parts as such an item.
+    ``subject_image_list[].subject_image`` is a field of each object of an array: of several values each makes an object of
+    its own, and one value belongs to the first object, as do its neighbours (``face_choose[].face_id``).
     """
 
     standard: str | None
@@ -46,9 +48,32 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """Mark a field as an input: a URL, base64, or a path that a worker reads just before the call."""
+    """Mark a field as an input: a URL, base64, a path that a worker reads just before the call, or another task's result.
+
+    :param kind: what it must be.
+    :param standard: what the standard API accepts: a row of :mod:`kling_provider.api.media_limits`.
+    :param legacy: what the legacy API accepts.
+    :param id_field: the field that takes Kling's own id of such an output instead, where the endpoint has one.
+    """
 
     kind: Literal["image", "video", "audio"]
+    standard: str | None = None
+    legacy: str | None = None
+    id_field: str | None = None
+
+    def find_limits(self, design: ApiDesign) -> str | None:
+        """Return the row of what ``design`` accepts; ``None`` where nothing is documented."""
+        return self.standard if design == "standard" else self.legacy
+
+
+@dataclass(frozen=True, slots=True)
+class ResultId:
+    """Mark a field as Kling's id of what another task made.
+
+    :param output_type: of the output whose id it is: ``video``, ``audio``, ``voice``, ``element``, ``session``.
+    """
+
+    output_type: str
 
 
 def _refuse_flag(value: Any) -> Any:
@@ -99,9 +124,13 @@ AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValida
 AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
 #: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-ImageInput = Annotated[str, Field(min_length=1), Media("image")]
+ImageInput = Annotated[str, Field(min_length=1), Media("image", "image_new", "image_legacy")]
 #: Kling accepts videos by URL only.
-VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video")]
+VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video", "video_omni", "video_omni")]
+VideoId = Annotated[Text, ResultId("video")]
+VoiceId = Annotated[Text, ResultId("voice")]
+ElementId = Annotated[Text, ResultId("element")]
+SessionId = Annotated[Text, ResultId("session")]
 
 
 class RequestPart(BaseModel):
@@ -139,7 +168,7 @@ class CameraControl(RequestPart):
 class Element(RequestPart):
     """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
 
-    element_id: Text
+    element_id: ElementId
     id: Text | None = None
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
@@ -150,7 +179,7 @@ class Element(RequestPart):
 class Voice(RequestPart):
     """A stored voice; ``id`` is its name in the prompt (standard API)."""
 
-    voice_id: Text
+    voice_id: VoiceId
     id: Text | None = None
 
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
@@ -197,7 +226,7 @@ class Point(RequestPart):
 class DynamicMask(RequestPart):
     """A motion brush: where, and along which path (2 to 77 points)."""
 
-    mask: Annotated[str, Media("image")]
+    mask: Annotated[str, Media("image", None, "image_legacy")]
     trajectories: list[Point] = Field(min_length=2, max_length=77)
 
 
@@ -214,8 +243,10 @@ KEYS_WITHIN: dict[str, tuple[str, ...]] = {
 }
 
 
-def find_marker(marker: type[Wire] | type[Media], annotation: Any, metadata: Any = ()) -> Any:
-    """Return the :class:`Wire` or :class:`Media` of a field, also within ``list[…]`` and ``… | None``."""
+def find_marker(
+    marker: type[Wire] | type[Media] | type[ResultId], annotation: Any, metadata: Any = ()
+) -> Any:
+    """Return the :class:`Wire`, :class:`Media` or :class:`ResultId` of a field, also within ``list[…]`` and ``… | None``."""
     for one in metadata:
         if isinstance(one, marker):
             return one

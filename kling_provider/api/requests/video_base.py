@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kling_provider.api.models import (
     Model,
     find_near_name,
     known_model,
+    legacy_name,
     takes_external_id,
+    to_standard_name,
 )
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AudioRate, KlingRequest
@@ -25,6 +27,7 @@ from kling_provider.api.requests.fields import (
     AudioWithOriginal,
     Element,
     Flag,
+    ModelName,
     Resolution,
     Shot,
     Text,
@@ -39,7 +42,22 @@ SOUND_WORDS = {"native": "on", "off": "off", "original": "off"}
 _LEGACY_PROMPT_LIMIT = 2500
 
 
-class VideoRequest(KlingRequest):
+class VideoModelRequest(KlingRequest):
+    """A request with one of the video models, whose names differ between the designs."""
+
+    model: ModelName
+
+    @field_validator("model")
+    @classmethod
+    def _use_one_spelling(cls, value: str) -> str:
+        return to_standard_name(value)
+
+    def name_model(self, design: ApiDesign) -> str | None:
+        """Return what ``design`` calls the model."""
+        return legacy_name(self.model) if design == "legacy" else self.model
+
+
+class VideoRequest(VideoModelRequest):
     """A video of some seconds, in a resolution."""
 
     prompt: Text | None = None  # where it stands on the wire differs by type, as for elements
@@ -113,7 +131,7 @@ class VideoRequest(KlingRequest):
 
     def find_problems(self) -> list[Problem]:
         """Find every broken rule, including those of the model."""
-        found = self._find_in_form()
+        found = super().find_problems() + self._find_in_form()
         model = known_model(self.model)
         if model is not None:
             found += self._find_by_model(model)

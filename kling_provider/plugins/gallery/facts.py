@@ -253,7 +253,9 @@ def read_facts(kind: type[Facts], data: Any) -> tuple[Facts, list[str]]:
 def read_request(data: Mapping[str, Any] | None) -> tuple[RequestFacts, list[str]]:
     """Read a request; return it by current names with defaults filled in, and the fields that do not parse."""
     written = {key: value for key, value in (data or {}).items() if value is not None}
-    facts, wrong = read_facts(RequestFacts, translate_fields(written)[0])
+    spec = find_spec(written.get("type"))
+    cls = None if spec is None else spec.request_class
+    facts, wrong = read_facts(RequestFacts, translate_fields(written, cls)[0])
     return (fill_defaults(facts) if data else facts), wrong
 
 
@@ -270,9 +272,9 @@ def fill_defaults(facts: RequestFacts) -> RequestFacts:
     filled: dict[str, Any] = {
         field: kind.model_fields[field].default
         for field in _DEFAULTS
-        if getattr(facts, field) is None and field in kind.model_fields
+        if getattr(facts, field) is None and field in kind.field_names()
     }
-    if facts.audio is None:
+    if facts.audio is None and "audio" in kind.field_names():
         model = known_model(facts.model or str(filled.get("model")))
         filled["audio"] = (
             ("native" if model.always_audio else None if not model.audio else "off") if model else None
