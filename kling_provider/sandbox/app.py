@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from kling_provider.sandbox.media.links import Signer
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.products import Product, find_products
+from kling_provider.sandbox.products.library import KLING, Library
 from kling_provider.sandbox.state.auth import Authenticator
 from kling_provider.sandbox.state.backend import Backend
 from kling_provider.sandbox.state.callbacks import CallbackSender
@@ -26,7 +28,7 @@ from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import Faults
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.request_log import RequestLog
-from kling_provider.sandbox.state.tasks import Task, to_milliseconds
+from kling_provider.sandbox.state.tasks import LINK_LIFE, Task, to_milliseconds
 
 
 class App:
@@ -53,6 +55,7 @@ class App:
         clock = Clock()
         clock.advance_by(self.journal.ahead)
         self.backend = Backend(options, clock, self.journal)
+        self.library = Library(self.backend, self.products.values())
         self.media = MediaStore(
             options.state_dir, limit=options.media_cache_mb * 1024 * 1024, short_side=options.short_side
         )
@@ -87,6 +90,10 @@ class App:
         rule = self.faults.find_standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
 
+    def find_task(self, task_id: str) -> Task | None:
+        """Return a task of any account, or that of a preset; None for an unknown id."""
+        return self.backend.get_task(task_id) or self.library.get_preset(task_id)
+
     def get_product(self, task: Task) -> Product:
         """Return the kind of a task."""
         return self.products[task.request.product]
@@ -96,7 +103,11 @@ class App:
 
         :param expires: when the link dies (epoch seconds); default: when Kling's would.
         """
-        until = task.links_expire_at if expires is None else expires
+        until = expires
+        if until is None and task.account == KLING:  # presets are as fresh as the answer that names them
+            until = math.floor(self.backend.clock()) + LINK_LIFE
+        if until is None:
+            until = task.links_expire_at
         return self.signer.sign_path(base, f"/files/{task.id}/{name}", expires=until)
 
     def _describe_callback(self, task: Task, moment: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_success
 from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.library import AccountLibrary
 from kling_provider.sandbox.state.backend import TaskFault
 from kling_provider.sandbox.state.faults import Attributes
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -69,6 +70,7 @@ class Create(Endpoint):
             for name, value in self.request.headers
         ]
         request = replace(self.read_create(), headers=headers)
+        request = app.products[request.product].check_library(request, AccountLibrary(app.library, account))
         attributes = request.list_attributes()
         if app.faults.find_standing("ids_ignored", attributes, now):
             request = replace(request, external_id=None)

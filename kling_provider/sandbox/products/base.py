@@ -11,11 +11,14 @@ import abc
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.sandbox.products import answers
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Package, Task
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.products.library import AccountLibrary
 
 
 class Product(abc.ABC):
@@ -33,6 +36,8 @@ class Product(abc.ABC):
     """What the filter of ``POST /tasks`` calls it: ``video``, ``image``, ``try_on``."""
     answered_at_once: ClassVar[bool] = False
     """The answer to the create has the outputs; there is nothing to read or to list."""
+    page_limit: ClassVar[int] = 500
+    """The largest page of its list in the legacy design."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 
@@ -77,6 +82,17 @@ class Product(abc.ABC):
             output_count=self.count_outputs(request),
             answered_at_once=self.answered_at_once,
         )
+
+    def check_library(self, request: CreateRequest, library: AccountLibrary) -> CreateRequest:
+        """Check what a good body names of the account's library; return the request, perhaps bound to fail.
+
+        :raises ApiError: Kling refuses it at create.
+        """
+        return request
+
+    def describe_usage(self, request: CreateRequest) -> dict[str, str | bool]:
+        """Return the fields of a ledger that a request has: ``resolution``, ``duration``, ``video_sound``, and so on."""
+        return {}
 
     def find_link(self, task: Task, name: str) -> Link | None:
         """Return the file of a task that has this name."""

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Voices of the account, made of a recording, and those that everybody has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from kling_provider.sandbox.http.errors import InvalidParameter
+from kling_provider.sandbox.http.fields import Fields
+from kling_provider.sandbox.media import inputs
+from kling_provider.sandbox.media.speech import SpeechFile
+from kling_provider.sandbox.products.library import LibraryEntry, LibraryProduct
+from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
+from kling_provider.sandbox.products.text_checks import read_required
+from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
+
+_PRESETS = (
+    "Warm narrator",
+    "Bright presenter",
+    "Calm teacher",
+    "Old storyteller",
+    "Cheerful child",
+    "Deep announcer",
+)
+_FIRST_PRESET = 829_810_000_000_000_000
+_FORMATS = ("mp3", "wav", "mp4", "mov")
+
+
+class CustomVoiceProduct(LibraryProduct):
+    """``POST /v1/general/custom-voices``, its presets and its deletion."""
+
+    name = "custom-voice"
+    legacy_path = "/v1/general/custom-voices"
+    presets_path = "/v1/general/presets-voices"
+    delete_paths = ("/v1/general/delete-voices",)
+    kind = "voice"
+    page_limit = 1000
+
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+        """Check the name, and that there is one recording."""
+        fields = Fields(body)
+        name = read_required(fields, "voice_name", 20)
+        url, video_id = fields.read_text("voice_url"), fields.read_text("video_id")
+        if (url is None) == (video_id is None):
+            raise InvalidParameter("exactly one of voice_url and video_id is required")
+        return CreateRequest(
+            dialect=dialect,
+            product=self.name,
+            model=self.name,
+            model_name=self.name,
+            prompt=name,
+            external_id=fields.read_text("external_task_id"),
+            callback_url=fields.read_text("callback_url"),
+            failure_message=_check_recording(url) if url is not None else None,
+            body=fields.raw,
+        )
+
+    def compute_price(self, request: CreateRequest) -> Decimal:
+        """Return the price of one call."""
+        return Decimal("0.05")
+
+    def list_entries(self, task: Task) -> Sequence[LibraryEntry]:
+        """Return the one voice."""
+        return [LibraryEntry(kind="voice", id=task.output_ids[0], name=task.request.prompt, task=task)]
+
+    def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
+        """Return the one voice, with a sentence that it says."""
+        (entry,) = self.list_entries(task)
+        return [
+            RenderedOutput(
+                type="voice",
+                standard={
+                    "id": entry.id,
+                    "name": entry.name,
+                    "url": _link_trial(entry.id, entry.name),
+                    "owned_by": task.account,
+                    "status": "deleted" if entry.is_deleted else "succeed",
+                },
+                legacy=describe_voice(entry.id, entry.name, task.account),
+                legacy_list="voices",
+            )
+        ]
+
+    def list_presets(self) -> Sequence[Task]:
+        """Return the presets; their names are made up."""
+        return [self.build_preset(_FIRST_PRESET + 10 * number, name) for number, name in enumerate(_PRESETS)]
+
+
+def describe_voice(voice_id: str, name: str, owner: str) -> Mapping[str, Value]:
+    """Return a voice as the legacy design has it, in results and in elements that speak with it."""
+    return {
+        "voice_id": voice_id,
+        "voice_name": name,
+        "trial_url": _link_trial(voice_id, name),
+        "owned_by": owner,
+    }
+
+
+def _link_trial(voice_id: str, name: str) -> Link:
+    speech = SpeechFile(voice=voice_id, text=f"Hello, my name is {name}, and this is how I sound.")
+    return Link(f"{voice_id}.mp3", speech)
+
+
+def _check_recording(url: str) -> str | None:
+    """Check the URL of a recording, which cannot be inline; return why generation will fail."""
+    if not url.startswith(("http://", "https://")):
+        raise InvalidParameter("voice_url must be a url")
+    return inputs.read_image(url, "voice_url", legacy=True).failure_message
