@@ -12,7 +12,6 @@ from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_success
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.products.library import AccountLibrary
 from kling_provider.sandbox.state.backend import TaskFault
 from kling_provider.sandbox.state.faults import Attributes
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -70,15 +69,16 @@ class Create(Endpoint):
             for name, value in self.request.headers
         ]
         request = replace(self.read_create(), headers=headers)
-        request = app.products[request.product].check_library(request, AccountLibrary(app.library, account))
         attributes = request.list_attributes()
         if app.faults.find_standing("ids_ignored", attributes, now):
             request = replace(request, external_id=None)
         has_lock = app.gateway is None or app.gateway.locks_ids or app.gateway.drops_ids
         locked = has_lock and app.faults.find_standing("no_lock", attributes, now) is None
-        task = app.backend.create_task(
-            account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
-        )
+        with app.backend.lock:  # what the request names does not change until the task is made
+            request = app.products[request.product].complete_request(request, app.open_library(account))
+            task = app.backend.create_task(
+                account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
+            )
         self.note.task_id = task.id
         app.callback_sender.watch_task(task)
         return self.build_response(task)

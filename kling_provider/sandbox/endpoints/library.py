@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The library of an account: lists of presets, the list of old elements, deletions."""
+"""Voices and elements beyond their tasks: lists of presets, the list of old elements, deletions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.endpoints.legacy import LegacyList
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.http.messages import Request, Response, build_success
-from kling_provider.sandbox.products.library import LibraryProduct
+from kling_provider.sandbox.products.entries import LibraryProduct, find_deletable
 from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.tasks import Task
@@ -26,7 +27,7 @@ class LibraryList(LegacyList):
 
     def list_tasks(self, account: SandboxAccount) -> Sequence[Task]:
         """Return what the account made, newest first."""
-        return self.app.library.list_made(self.product, account)
+        return list(self.app.open_library(account).list_tasks(self.product.name))
 
 
 class PresetList(LegacyList):
@@ -36,7 +37,7 @@ class PresetList(LegacyList):
 
     def list_tasks(self, account: SandboxAccount) -> Sequence[Task]:
         """Return the presets, always in the same order."""
-        return self.app.library.list_presets(self.product)
+        return self.product.presets
 
 
 class LibraryDeletion(Endpoint):
@@ -55,5 +56,8 @@ class LibraryDeletion(Endpoint):
         """
         account = self.authenticate_caller()
         entry_id = read_required(Fields(self.request.parse_json()), f"{self.product.kind}_id")
-        task = self.app.library.delete_entry(self.product, account, entry_id)
-        return build_success({"task_id": task.id, "task_status": "succeed"})
+        entry = find_deletable(self.app.open_library(account), self.product.kind, entry_id)
+        if not self.app.backend.delete_output(entry.task, entry.id):
+            # the words "already be deleted" were observed
+            raise InvalidParameter(f"{entry.kind.title()} {entry.id} may already be deleted")
+        return build_success({"task_id": entry.task.id, "task_status": "succeed"})

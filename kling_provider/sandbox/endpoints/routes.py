@@ -18,7 +18,7 @@ from kling_provider.sandbox.endpoints.library import LibraryDeletion, LibraryLis
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_error_response
-from kling_provider.sandbox.products.library import LibraryProduct
+from kling_provider.sandbox.products.entries import LibraryProduct
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App

@@ -48,9 +48,7 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     if not isinstance(value, str) or not value.strip():
         raise InvalidParameter(f"{where} must be a string")
     if value.startswith(("http://", "https://")):
-        host = urlsplit(value).hostname or ""
-        unreachable = not host or host == "invalid" or host.endswith(".invalid")
-        return InputImage(url=value, failure_message=UNREACHABLE if unreachable else None)
+        return InputImage(url=value, failure_message=UNREACHABLE if is_unreachable(value) else None)
     if value.startswith("data:"):
         if legacy:
             raise InvalidParameter(f"{where} must be raw base64 without the data: prefix")
@@ -67,6 +65,12 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     width, height = size
     fits = min(size) >= _MIN_SIDE and max(width / height, height / width) <= _MAX_RATIO
     return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
+
+
+def is_unreachable(url: str) -> bool:
+    """Tell whether nobody can fetch from a URL: it has no host, or one under ``.invalid``."""
+    host = urlsplit(url).hostname or ""
+    return not host or host == "invalid" or host.endswith(".invalid")
 
 
 def check_video(url: str) -> str | None:

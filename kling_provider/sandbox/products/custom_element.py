@@ -18,7 +18,8 @@ from kling_provider.sandbox.products.element_fields import (
     read_images,
     read_names,
 )
-from kling_provider.sandbox.products.library import AccountLibrary, LibraryEntry, LibraryProduct
+from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct, find_entry
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
 from kling_provider.sandbox.products.text_checks import read_required_choice
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
@@ -65,10 +66,10 @@ class CustomElementProduct(LibraryProduct):
             body=fields.raw,
         )
 
-    def check_library(self, request: CreateRequest, library: AccountLibrary) -> CreateRequest:
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
         """Refuse a voice that is not there; keep its name for the answers."""
         for voice_id in request.voices:
-            voice = library.find_entry("voice", voice_id)
+            voice = find_entry(library, "voice", voice_id)
             if voice is None:
                 raise InvalidParameter("Voice id not found")  # observed for speech
             kept = {"id": voice.id, "name": voice.name, "owner": voice.task.account}

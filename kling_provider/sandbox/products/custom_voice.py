@@ -10,7 +10,7 @@ from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.media.speech import SpeechFile
-from kling_provider.sandbox.products.library import LibraryEntry, LibraryProduct
+from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
 from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task

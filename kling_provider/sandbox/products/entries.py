@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The library of an account: voices and elements that its own tasks made, and presets that everybody has.
+"""Voices and elements that an account's own tasks made, and presets that everybody has.
 
-It holds nothing itself: an entry is an output of a task that succeeded and that nobody deleted. So it outlives a
+Nothing holds them but their tasks: an entry is an output of a task that succeeded and that nobody deleted. So it outlives a
 restart as the tasks do, and an entry stays when reads have forgotten its task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.state.accounts import SandboxAccount
-from kling_provider.sandbox.state.backend import Backend
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
 EntryKind = Literal["voice", "element"]
@@ -55,8 +55,13 @@ class LibraryProduct(Product):
         """Return what a task has put into the library, deleted or not."""
         raise NotImplementedError
 
-    def list_presets(self) -> Sequence[Task]:
+    @cached_property
+    def presets(self) -> Sequence[Task]:
         """Return the tasks of the presets, as lists show them."""
+        return self.list_presets()
+
+    def list_presets(self) -> Sequence[Task]:
+        """Make the tasks of the presets."""
         raise NotImplementedError
 
     def build_preset(self, number: int, name: str, /, **settings: Any) -> Task:
@@ -85,78 +90,54 @@ class LibraryProduct(Product):
         )
 
 
-class Library:
-    """The libraries of all accounts of a sandbox."""
-
-    def __init__(self, backend: Backend, products: Iterable[Product]) -> None:
-        self._backend = backend
-        self._products = {
-            product.name: product for product in products if isinstance(product, LibraryProduct)
-        }
-        self._presets = {
-            task.id: task for product in self._products.values() for task in product.list_presets()
-        }
-
-    def get_preset(self, task_id: str) -> Task | None:
-        """Return the task of a preset."""
-        return self._presets.get(task_id)
-
-    def list_presets(self, product: LibraryProduct) -> Sequence[Task]:
-        """Return the tasks of a kind's presets."""
-        return [task for task in self._presets.values() if task.request.product == product.name]
-
-    def list_made(self, product: LibraryProduct, account: SandboxAccount) -> Sequence[Task]:
-        """Return the account's tasks of a kind that succeeded, newest first, those that reads forgot as well."""
-        now = self._backend.settle_tasks()
-        return [
-            task
-            for task in reversed(self._backend.all())
-            if (task.account, task.request.product) == (account.name, product.name)
-            and task.get_state(now) == "succeeded"
-        ]
-
-    def list_entries(self, account: SandboxAccount, *, presets: bool = True) -> Sequence[LibraryEntry]:
-        """Return what the account can name or could name before it was deleted."""
-        tasks = list(self._presets.values()) if presets else []
-        for product in self._products.values():
-            tasks += self.list_made(product, account)
-        return [entry for task in tasks for entry in self._products[task.request.product].list_entries(task)]
-
-    def delete_entry(self, product: LibraryProduct, account: SandboxAccount, entry_id: str) -> Task:
-        """Delete an entry that the account made; return the task that made it.
-
-        :raises InvalidParameter: there is none, or it was deleted before (1201).
-        """
-        own = self.list_entries(account, presets=False)
-        for entry in own:
-            if (entry.kind, entry.id) == (product.kind, entry_id) and entry.is_deletable:
-                if not self._backend.delete_output(entry.task, entry_id):
-                    # the words "already be deleted" were observed
-                    raise InvalidParameter(f"{product.kind.title()} {entry_id} may already be deleted")
-                return entry.task
-        raise InvalidParameter(f"{product.kind.title()} id not found: {entry_id}")
+def find_preset(products: Iterable[Product], task_id: str) -> Task | None:
+    """Return the task of a preset of any kind."""
+    return next((task for task in _list_presets(products) if task.id == task_id), None)
 
 
-class AccountLibrary:
-    """What one account can name."""
+def find_entry(library: Library, kind: EntryKind, entry_id: str) -> LibraryEntry | None:
+    """Return an entry that an account can name: a preset, or one of its own that it did not delete."""
+    tasks = [*_list_presets(library.products.values()), *library.list_tasks(*_name_products(library))]
+    for entry in _list_entries(library, tasks):
+        if (entry.kind, entry.id) == (kind, entry_id) and not entry.is_deleted:
+            return entry
+    return None
 
-    def __init__(self, library: Library, account: SandboxAccount) -> None:
-        self._library = library
-        self.account = account
 
-    def find_entry(self, kind: EntryKind, entry_id: str) -> LibraryEntry | None:
-        """Return an entry that is there."""
-        for entry in self._library.list_entries(self.account):
-            if (entry.kind, entry.id) == (kind, entry_id) and not entry.is_deleted:
-                return entry
-        return None
+def find_missing(library: Library, request: CreateRequest) -> str | None:
+    """Return Kling's sentence about the first element or voice of a request that is not there."""
+    for element_id in request.elements:
+        if find_entry(library, "element", element_id) is None:
+            return f"Element id not found: {element_id}"  # observed
+    for voice_id in request.voices:
+        if find_entry(library, "voice", voice_id) is None:
+            return f"Voice id not found: {voice_id}"
+    return None
 
-    def find_missing(self, request: CreateRequest) -> str | None:
-        """Return Kling's sentence about the first element or voice of a request that is not there."""
-        for element_id in request.elements:
-            if self.find_entry("element", element_id) is None:
-                return f"Element id not found: {element_id}"  # observed
-        for voice_id in request.voices:
-            if self.find_entry("voice", voice_id) is None:
-                return f"Voice id not found: {voice_id}"
-        return None
+
+def find_deletable(library: Library, kind: EntryKind, entry_id: str) -> LibraryEntry:
+    """Return an entry that the account made, deleted or not.
+
+    :raises InvalidParameter: there is none.
+    """
+    for entry in _list_entries(library, library.list_tasks(*_name_products(library))):
+        if (entry.kind, entry.id) == (kind, entry_id) and entry.is_deletable:
+            return entry
+    raise InvalidParameter(f"{kind.title()} id not found: {entry_id}")
+
+
+def _name_products(library: Library) -> Sequence[str]:
+    return [product.name for product in library.products.values() if isinstance(product, LibraryProduct)]
+
+
+def _list_presets(products: Iterable[Product]) -> Iterator[Task]:
+    for product in products:
+        if isinstance(product, LibraryProduct):
+            yield from product.presets
+
+
+def _list_entries(library: Library, tasks: Iterable[Task]) -> Iterator[LibraryEntry]:
+    for task in tasks:
+        product = library.products[task.request.product]
+        if isinstance(product, LibraryProduct):
+            yield from product.list_entries(task)

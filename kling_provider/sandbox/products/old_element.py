@@ -18,7 +18,7 @@ from kling_provider.sandbox.products.element_fields import (
     read_images,
     read_names,
 )
-from kling_provider.sandbox.products.library import LibraryEntry, LibraryProduct
+from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct
 from kling_provider.sandbox.products.outputs import RenderedOutput, Sign, Value
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 

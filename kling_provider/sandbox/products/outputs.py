@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kling_provider.sandbox.media.derived import DerivedFile
 from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
 from kling_provider.sandbox.state.tasks import Task
 
@@ -18,7 +19,7 @@ class Link:
     """Stands in an output where the signed URL of a file belongs. ``name`` is the file's own in its task."""
 
     name: str
-    media: MediaFile
+    media: MediaFile | DerivedFile
 
 
 Value = str | int | Link | Sequence["Value"] | Mapping[str, "Value"]

@@ -10,7 +10,8 @@ from typing import Any
 
 from kling_provider.sandbox.media.files import VideoFile
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.products.library import AccountLibrary
+from kling_provider.sandbox.products.entries import find_missing
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import RenderedOutput, build_video_output
 from kling_provider.sandbox.products.prices import Rate, price_video
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -35,12 +36,12 @@ class VideoSettings:
 class VideoProduct(Product):
     """A kind that makes one video, paid by the second."""
 
-    def check_library(self, request: CreateRequest, library: AccountLibrary) -> CreateRequest:
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
         """Let generation fail for elements and voices that are not there, as was observed for elements."""
-        missing = library.find_missing(request)
+        missing = find_missing(library, request)
         if missing is None or request.failure_message is not None:
             return request
-        return replace(request, failure_message=missing, price=Decimal(0))
+        return replace(request, failure_message=missing)
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of the asked seconds by model, resolution and sound."""
