@@ -6,11 +6,16 @@ from __future__ import annotations
 import array
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 from av.audio.resampler import AudioResampler
 from PIL import Image
+
+from kling_provider.sandbox.media.audio import SAMPLE_RATE as COMPOSED_RATE
+from kling_provider.sandbox.media.audio import compose_samples
+from kling_provider.sandbox.media.files import SoundFile
 
 SAMPLE_RATE = 48_000
 """Samples a second, of the sound of every video."""
@@ -90,12 +95,27 @@ def read_frame(file: BinaryIO, index: int) -> Image.Image:
     return found
 
 
-def add_sound(container: Any, stream: Any, samples: Samples) -> None:
+def dub_video(file: BinaryIO, sound: SoundFile, target: Path) -> None:
+    """Write the pictures of a video, bit by bit as they are, with another sound."""
+    samples = compose_samples(sound.prompt, sound.seed, sound.seconds)
+    file.seek(0)
+    with av.open(file, "r") as given, av.open(str(target), "w", format="mp4") as container:
+        pictures = given.streams.video[0]
+        video = container.add_stream_from_template(pictures)
+        audio = container.add_stream("aac", rate=COMPOSED_RATE, layout="mono")
+        for packet in given.demux(pictures):
+            if packet.dts is not None:
+                packet.stream = video
+                container.mux(packet)
+        add_sound(container, audio, samples, rate=COMPOSED_RATE)
+
+
+def add_sound(container: Any, stream: Any, samples: Samples, *, rate: int = SAMPLE_RATE) -> None:
     """Encode samples into a stream of AAC."""
     for start in range(0, len(samples), 1024):
         part = samples[start : start + 1024]
         frame = av.AudioFrame(format="s16", layout="mono", samples=len(part))
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         frame.planes[0].update(part.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))

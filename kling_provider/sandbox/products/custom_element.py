@@ -10,7 +10,9 @@ from typing import Any
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.media import inputs
+from kling_provider.sandbox.media.derived import CopiedFile
+from kling_provider.sandbox.media.limits import VideoLimits
+from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.products.custom_voice import describe_voice
 from kling_provider.sandbox.products.element_fields import (
     describe_tags,
@@ -21,10 +23,13 @@ from kling_provider.sandbox.products.element_fields import (
 from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct, find_entry
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
-from kling_provider.sandbox.products.text_checks import read_required_choice
+from kling_provider.sandbox.products.text_checks import read_required, read_required_choice
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 _FROM_VIDEO, _FROM_IMAGES = "video_refer", "image_refer"
+_LIMITS = VideoLimits(seconds=((3, 8),), sides=(1, 100_000))
+_NOBODY = "there is no human in the video"
+"""Observed for lips; only realistic people can be elements from a video (documented)."""
 _PRESETS = ("Harbour cat", "Tin robot", "Paper lantern", "Market stall")
 _FIRST_PRESET = 829_820_000_000_000_000
 
@@ -46,12 +51,14 @@ class CustomElementProduct(LibraryProduct):
         voice_id = fields.read_text("element_voice_id")
         if reference_type == _FROM_VIDEO and voice_id is not None:
             raise InvalidParameter(f"element_voice_id is not supported with reference_type {_FROM_VIDEO}")
+        given: dict[str, Any] = {}
+        failure = None
         if reference_type == _FROM_IMAGES:
             given, failure = read_images(
                 fields.read_object("element_image_list"), "frontal_image", "refer_images"
             )
         else:
-            given, failure = _read_video(fields.read_object("element_video_list"))
+            given["url"] = _get_url(fields.read_object("element_video_list"))
         return CreateRequest(
             dialect=dialect,
             product=self.name,
@@ -67,13 +74,21 @@ class CustomElementProduct(LibraryProduct):
         )
 
     def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
-        """Refuse a voice that is not there; keep its name for the answers."""
+        """Find its video, or the voice that it speaks with.
+
+        :raises InvalidParameter: there is no such voice, or the video is no URL.
+        """
+        settings = request.settings
+        if (url := settings.get("url")) is not None:
+            video = library.read_video(url)
+            kept = {**settings, "video": video.to_json(), "speaks": video.has_sound and video.faces > 0}
+            return replace(request, settings=kept, failure_message=_find_fault(video))
         for voice_id in request.voices:
             voice = find_entry(library, "voice", voice_id)
             if voice is None:
                 raise InvalidParameter("Voice id not found")  # observed for speech
             kept = {"id": voice.id, "name": voice.name, "owner": voice.task.account}
-            return replace(request, settings={**request.settings, "voice": kept})
+            return replace(request, settings={**settings, "voice": kept})
         return request
 
     def compute_price(self, request: CreateRequest) -> Decimal:
@@ -174,17 +189,28 @@ def _describe_images(images: Sequence[Link]) -> Mapping[str, Value]:
     return {"frontal_image": frontal, "refer_images": [{"image_url": image} for image in others]}
 
 
-def _read_video(fields: Fields) -> tuple[dict[str, Any], str | None]:
-    """Return the one video, and why generation will fail."""
+def _get_url(fields: Fields) -> str:
+    """Return the URL of the one video."""
     entries = fields.read_list("refer_videos")
     if len(entries) != 1:
         raise InvalidParameter(f"{fields.name_field('refer_videos')} must have exactly 1 video")
     one = Fields(entries[0], f"{fields.name_field('refer_videos')}[0]")
-    url = one.read_text("video_url")
-    if url is None:
-        raise InvalidParameter(f"{one.name_field('video_url')} is required")
-    return {"video": url}, inputs.check_video(url)
+    return read_required(one, "video_url")
+
+
+def _find_fault(video: Source) -> str | None:
+    """Return why generation fails for a video; of one from elsewhere nobody knows the size."""
+    fault = _LIMITS.find_fault(video)
+    if fault is not None or not video.is_seen:
+        return fault
+    if sorted((video.width, video.height)) != [1080, 1920]:
+        return "The input video must be 1080p with an aspect ratio of 16:9 or 9:16"
+    return None if video.faces else _NOBODY
 
 
 def _link_videos(task: Task) -> Sequence[Link]:
-    return []
+    """Return the file of an element's video; none for an element from images."""
+    kept = task.request.settings.get("video")
+    if kept is None:
+        return []
+    return [Link(f"{task.output_ids[0]}.mp4", CopiedFile(source=Source.from_json(kept)))]

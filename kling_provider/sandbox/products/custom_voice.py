@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
-from kling_provider.sandbox.media import inputs
+from kling_provider.sandbox.media.limits import SoundLimits
+from kling_provider.sandbox.media.sources import SAMPLE_VIDEO, Source
 from kling_provider.sandbox.media.speech import SpeechFile
+from kling_provider.sandbox.products.base import Product
 from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
 from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
@@ -24,7 +29,12 @@ _PRESETS = (
     "Deep announcer",
 )
 _FIRST_PRESET = 829_810_000_000_000_000
-_FORMATS = ("mp3", "wav", "mp4", "mov")
+_LIMITS = SoundLimits(seconds=(5, 30), formats=("mp3", "wav", "mp4", "mov"))
+_SPEAKING_PATHS = (
+    "/v1/videos/avatar/image2video",
+    "/v1/videos/lip-sync",
+    "/v1/videos/advanced-lip-sync",
+)
 
 
 class CustomVoiceProduct(LibraryProduct):
@@ -44,6 +54,8 @@ class CustomVoiceProduct(LibraryProduct):
         url, video_id = fields.read_text("voice_url"), fields.read_text("video_id")
         if (url is None) == (video_id is None):
             raise InvalidParameter("exactly one of voice_url and video_id is required")
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise InvalidParameter("voice_url must be a url")
         return CreateRequest(
             dialect=dialect,
             product=self.name,
@@ -52,9 +64,25 @@ class CustomVoiceProduct(LibraryProduct):
             prompt=name,
             external_id=fields.read_text("external_task_id"),
             callback_url=fields.read_text("callback_url"),
-            failure_message=_check_recording(url) if url is not None else None,
             body=fields.raw,
         )
+
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
+        """Find the recording; one that cannot be had, or is of another length, fails at generation.
+
+        :raises InvalidParameter: the video is unknown or of a kind whose voices cannot be taken.
+        """
+        url, video_id = request.body.get("voice_url"), request.body.get("video_id")
+        if video_id:
+            task, _ = library.find_output(video_id, "video", where="video_id")
+            if not _can_be_heard(library.products[task.request.product], task.request):
+                raise InvalidParameter(f"video_id {video_id} has no voice that can be taken")
+            sound = library.find_video(video_id)
+        elif urlsplit(str(url)).path.endswith(SAMPLE_VIDEO):
+            sound = library.read_video(str(url))
+        else:
+            sound = library.read_sound(str(url), "voice_url", max_mb=0)
+        return replace(request, failure_message=_find_fault(sound))
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of one call."""
@@ -102,8 +130,15 @@ def _link_trial(voice_id: str, name: str) -> Link:
     return Link(f"{voice_id}.mp3", speech)
 
 
-def _check_recording(url: str) -> str | None:
-    """Check the URL of a recording, which cannot be inline; return why generation will fail."""
-    if not url.startswith(("http://", "https://")):
-        raise InvalidParameter("voice_url must be a url")
-    return inputs.read_image(url, "voice_url", legacy=True).failure_message
+def _find_fault(sound: Source) -> str | None:
+    """Return why generation fails for a recording."""
+    if not sound.has_sound:
+        return "there is no voice in the video"
+    return _LIMITS.find_fault(sound)
+
+
+def _can_be_heard(product: Product, request: CreateRequest) -> bool:
+    """Tell whether voices can be made of a kind's videos (documented: those of V2.6 with sound, avatars, lip-syncs)."""
+    if product.legacy_path in _SPEAKING_PATHS:
+        return True
+    return request.model == "kling-2.6" and request.settings.get("sound") is True
