@@ -7,7 +7,7 @@ import array
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import av
 from av.audio.resampler import AudioResampler
@@ -20,7 +20,7 @@ from kling_provider.sandbox.media.files import SoundFile
 SAMPLE_RATE = 48_000
 """Samples a second, of the sound of every video."""
 _NAMES = {"mp3": "mp3", "wav": "wav", "aac": "aac"}
-Samples = array.array[int]
+Samples: TypeAlias = "array.array[int]"
 
 
 def measure_sound(file: BinaryIO) -> tuple[str, float] | None:
