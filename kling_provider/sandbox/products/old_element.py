@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.products.element_fields import (
     describe_tags,
@@ -40,6 +41,8 @@ class OldElementProduct(LibraryProduct):
         fields = Fields(body)
         names = read_names(fields)
         images, failure = read_images(fields, "element_frontal_image", "element_refer_list")
+        if failure is not None:  # there is no task that could fail later
+            raise InvalidParameter(failure)
         return CreateRequest(
             dialect=dialect,
             product=self.name,
@@ -47,7 +50,6 @@ class OldElementProduct(LibraryProduct):
             model_name=self.name,
             prompt=names["name"],
             settings={**names, **images},
-            failure_message=failure,
             body=fields.raw,
         )
 
@@ -81,8 +83,8 @@ class OldElementProduct(LibraryProduct):
     ) -> dict[str, Any]:
         """Return the element itself, which no task is around."""
         described = super().describe_task(task, "legacy", now, sign, echo=echo, status=status)
-        element: dict[str, Any] = described["task_result"]["elements"][0]
-        return element
+        found: list[dict[str, Any]] = described["task_result"].get("elements", [])
+        return found[0] if found else described  # a fault let it fail
 
     def list_presets(self) -> Sequence[Task]:
         """Return the presets; their names are made up, their images drawn."""
