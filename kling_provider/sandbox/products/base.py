@@ -36,6 +36,8 @@ class Product(abc.ABC):
     """What the filter of ``POST /tasks`` calls it: ``video``, ``image``, ``try_on``."""
     answered_at_once: ClassVar[bool] = False
     """The answer to the create has the outputs; there is nothing to read or to list."""
+    read_by_external_id: ClassVar[bool] = True
+    """Its reads in the legacy design take an external id, too."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 
