@@ -94,7 +94,7 @@ class EffectsProduct(DerivedProduct):
         )
         output = build_video_output(task.output_ids[0], film, watermark=False)
         legacy: dict[str, Any] = {key: value for key, value in output.legacy.items() if key != "duration"}
-        return [replace(output, legacy=legacy)]
+        return [replace(output, standard=legacy, legacy=legacy)]
 
 
 def _read_images(given: Fields, *, two: bool) -> list[InputImage]:
