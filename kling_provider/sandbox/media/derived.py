@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -38,8 +39,8 @@ class DerivedFile(Protocol):
 
 
 def format_seconds(seconds: float) -> str:
-    """Return seconds as on Kling's wire: ``5.041``."""
-    return f"{round(seconds, 3):.7g}"
+    """Return seconds as on Kling's wire, rounded down: ``5.041``."""
+    return f"{math.floor(seconds * 1000 + 1e-6) / 1000:.7g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class ScoredVideo:
         with tempfile.NamedTemporaryFile(suffix=".mp4", dir=target.parent) as silent:
             film = replace(self.video, sound=False, watermark=self.watermark)
             film.write_file(Path(silent.name), short_side=short_side)
-            samples = mixing.read_samples(parts[0]) if parts else mixing.Samples("h")
+            samples = mixing.read_samples(parts[0] if parts else None)
             if samples:
                 samples = mixing.fit_samples(samples, mixing.count_samples(self.video.frame_count))
             with Path(silent.name).open("rb") as file:

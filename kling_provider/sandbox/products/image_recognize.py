@@ -46,7 +46,7 @@ class ImageRecognizeProduct(ToolProduct):
             product=self.name,
             model=self.name,
             model_name=self.name,
-            settings={"size": inputs.measure_image(image) or _UNSEEN_SIZE},
+            settings={"size": list(inputs.measure_image(image) or _UNSEEN_SIZE)},
             image=image,
             body=fields.raw,
         )

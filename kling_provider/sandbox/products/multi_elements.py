@@ -74,12 +74,12 @@ class MultiElementsProduct(DerivedProduct):
         fitting = 5 if source.seconds < 6 else 10
         if settings["duration"] != fitting:
             raise InvalidParameter(f"duration must be {fitting} for a video of {source.seconds:g} seconds")
-        shapes = selections.list_shapes(source, marked)
+        shapes = [list(shape) for shape in selections.list_shapes(source, marked)]
         return replace(request, settings={**settings, "source": source.to_json(), "shapes": shapes})
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of the seconds by mode; the real one is not known."""
-        return Decimal(_PRICES[request.settings["mode"]]) * request.settings["duration"] / 5
+        return Decimal(_PRICES[request.settings["mode"]]) * int(request.settings["duration"]) / 5
 
     def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         """Return the edited video, which names its session in the legacy design."""
@@ -87,7 +87,7 @@ class MultiElementsProduct(DerivedProduct):
         assert source is not None
         video = EditedVideo(
             source=source,
-            seconds=round(settings["duration"] + 1 / 24, 3),
+            seconds=settings["duration"] + 1 / 24,
             edit=settings["edit"],
             shapes=tuple((a, b, c, d) for a, b, c, d in settings["shapes"]),
             images=tuple(_read_images(Fields(request.body), settings["edit"])),
