@@ -38,6 +38,8 @@ class Product(abc.ABC):
     """The answer to the create has the outputs; there is nothing to read or to list."""
     page_limit: ClassVar[int] = 500
     """The largest page of its list in the legacy design."""
+    read_by_external_id: ClassVar[bool] = True
+    """Its reads in the legacy design take an external id, too."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 

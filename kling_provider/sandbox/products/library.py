@@ -43,6 +43,7 @@ class Library:
         check_link: Callable[[str, str, float], str | None],
     ) -> None:
         self.account = account
+        self.options = backend.options
         self.now = backend.settle_tasks()
         self._backend = backend
         self.products = products

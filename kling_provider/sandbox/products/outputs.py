@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kling_provider.sandbox.media.derived import DerivedFile
-from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
+from kling_provider.sandbox.media.derived import DerivedFile, MadeVideo
+from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile
 from kling_provider.sandbox.state.tasks import Task
 
 Sign = Callable[[Task, str], str]
@@ -56,7 +56,7 @@ def _find_links(value: Value) -> Iterator[Link]:
             yield from _find_links(part)
 
 
-def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> RenderedOutput:
+def build_video_output(output_id: str, video: MadeVideo, *, watermark: bool) -> RenderedOutput:
     """Describe a video.
 
     :param watermark: it has a second file with a watermark.
