@@ -90,7 +90,15 @@ def test_text_to_audio_inside(client: Client, body: dict[str, Any]) -> None:
     data = finished(client, TEXT_TO_AUDIO, body)
     assert (data["task_status"], data["final_unit_deduction"]) == ("succeed", "0.25")
     assert set(data) == {
-        *("task_id", "task_status", "task_status_msg", "task_info", "task_result", "final_unit_deduction"),
+        *(
+            "task_id",
+            "task_status",
+            "task_status_msg",
+            "task_info",
+            "task_result",
+            "final_unit_deduction",
+            "final_balance_deduction",
+        ),
         *("created_at", "updated_at"),
     }
     (sound,) = data["task_result"]["audios"]
@@ -172,8 +180,8 @@ def here(client: Client, url: str) -> str:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({}, "exactly one of video_id and video_url"),
-        ({"video_url": FILM, "video_id": "1"}, "exactly one of video_id and video_url"),
+        ({}, "video_id or video_url is required"),
+        ({"video_url": FILM, "video_id": "1"}, "only one of video_id and video_url"),
         ({"video_id": "1"}, "video_id 1 not found"),
         ({"video_id": 1}, "video_id must be a string"),
         ({"video_url": "AAAA"}, "Video URL is invalid"),
@@ -269,7 +277,14 @@ def test_speech_inside(client: Client, fields: dict[str, Any]) -> None:
     assert answer.status_code == 200, answer.text
     data = answer.json()["data"]
     assert set(data) == {
-        *("task_id", "task_status", "task_status_msg", "task_result", "final_unit_deduction"),
+        *(
+            "task_id",
+            "task_status",
+            "task_status_msg",
+            "task_result",
+            "final_unit_deduction",
+            "final_balance_deduction",
+        ),
         *("created_at", "updated_at"),
     }
     assert (data["task_status"], data["final_unit_deduction"]) == ("succeed", "0.05")

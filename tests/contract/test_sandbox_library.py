@@ -119,8 +119,8 @@ def test_voices_inside(client: Client, fields: dict[str, Any]) -> None:
     [
         (without(VOICE, "voice_name"), "voice_name is required"),
         ({**VOICE, "voice_name": "n" * 21}, "voice_name cannot exceed 20"),
-        (without(VOICE, "voice_url"), "exactly one of voice_url and video_id"),
-        ({**VOICE, "video_id": "1"}, "exactly one of voice_url and video_id"),
+        (without(VOICE, "voice_url"), "voice_url or video_id is required"),
+        ({**VOICE, "video_id": "1"}, "only one of voice_url and video_id"),
         ({**VOICE, "voice_url": "AAAA"}, "voice_url must be a url"),
         (without(VOICE, "voice_url", video_id="1"), "video_id 1 not found"),
     ],

@@ -11,8 +11,8 @@ from kling_provider.sandbox.endpoints.legacy import LegacyList
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.http.messages import Request, Response, build_success
+from kling_provider.sandbox.products.derived import read_required
 from kling_provider.sandbox.products.entries import LibraryProduct, find_deletable
-from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.tasks import Task
 

@@ -14,6 +14,7 @@ from kling_provider.sandbox.media.derived import CopiedFile
 from kling_provider.sandbox.media.limits import VideoLimits
 from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.products.custom_voice import describe_voice
+from kling_provider.sandbox.products.derived import read_required, read_required_choice
 from kling_provider.sandbox.products.element_fields import (
     describe_tags,
     link_images,
@@ -23,7 +24,6 @@ from kling_provider.sandbox.products.element_fields import (
 from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct, find_entry
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
-from kling_provider.sandbox.products.text_checks import read_required, read_required_choice
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 _FROM_VIDEO, _FROM_IMAGES = "video_refer", "image_refer"

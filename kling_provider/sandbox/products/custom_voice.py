@@ -14,10 +14,10 @@ from kling_provider.sandbox.media.limits import SoundLimits
 from kling_provider.sandbox.media.sources import SAMPLE_VIDEO, Source
 from kling_provider.sandbox.media.speech import SpeechFile
 from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.derived import check_one, read_required
 from kling_provider.sandbox.products.entries import LibraryEntry, LibraryProduct
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
-from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 _PRESETS = (
@@ -51,9 +51,8 @@ class CustomVoiceProduct(LibraryProduct):
         """Check the name, and that there is one recording."""
         fields = Fields(body)
         name = read_required(fields, "voice_name", 20)
-        url, video_id = fields.read_text("voice_url"), fields.read_text("video_id")
-        if (url is None) == (video_id is None):
-            raise InvalidParameter("exactly one of voice_url and video_id is required")
+        check_one(fields, "voice_url", "video_id")
+        url = fields.read_text("voice_url")
         if url is not None and not url.startswith(("http://", "https://")):
             raise InvalidParameter("voice_url must be a url")
         return CreateRequest(
@@ -78,6 +77,8 @@ class CustomVoiceProduct(LibraryProduct):
             if not _can_be_heard(library.products[task.request.product], task.request):
                 raise InvalidParameter(f"video_id {video_id} has no voice that can be taken")
             sound = library.find_video(video_id)
+            if (fault := _find_fault(sound)) is not None:  # Kling knows its own videos at once
+                raise InvalidParameter(fault)
         elif urlsplit(str(url)).path.endswith(SAMPLE_VIDEO):
             sound = library.read_video(str(url))
         else:

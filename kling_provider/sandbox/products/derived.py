@@ -123,10 +123,18 @@ def check_one(fields: Fields, *keys: str) -> str:
     return given[0]
 
 
-def read_required(fields: Fields, key: str) -> str:
-    """Return a text that must be there."""
+def read_required(fields: Fields, key: str, most: int | None = None) -> str:
+    """Return a text that must be there, of so many characters at most."""
     value = fields.read_text(key)
     if value is None or not value.strip():
+        raise InvalidParameter(f"{fields.name_field(key)} is required")
+    return value if most is None else read_limited(fields, key, most)
+
+
+def read_required_choice(fields: Fields, key: str, allowed: tuple[str, ...]) -> str:
+    """Return one of the allowed texts, none of which is a default."""
+    value = fields.read_choice(key, allowed, "")
+    if not value:
         raise InvalidParameter(f"{fields.name_field(key)} is required")
     return value
 

@@ -10,8 +10,8 @@ from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.media.given import GivenImage
+from kling_provider.sandbox.products.derived import read_required
 from kling_provider.sandbox.products.outputs import Link, Value
-from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.tasks import Task
 
 TAGS = {

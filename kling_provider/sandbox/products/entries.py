@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.derived import DerivedProduct
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
@@ -42,9 +43,10 @@ class LibraryEntry:
         return self.id in self.task.deleted_ids
 
 
-class LibraryProduct(Product):
+class LibraryProduct(DerivedProduct):
     """A kind whose outputs stay in the account's library."""
 
+    has_watermark = False
     presets_path: ClassVar[str]
     """Where its presets are listed."""
     delete_paths: ClassVar[tuple[str, ...]] = ()

@@ -22,6 +22,7 @@ from kling_provider.sandbox.products.derived import (
     read_required,
     read_watermark,
 )
+from kling_provider.sandbox.products.entries import find_missing
 from kling_provider.sandbox.products.legacy_video import RESOLUTION_OF_MODE
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.models import LEGACY_NAMES, RETIRED
@@ -54,7 +55,7 @@ class MotionControlProduct(DerivedProduct):
         video = library.read_video(settings["video_url"])
         of_image = settings["orientation"] == "image" and not settings["elements"]
         fault = (MOTION_VIDEO_OF_IMAGE if of_image else MOTION_VIDEO).find_fault(video)
-        failure = request.failure_message or fault
+        failure = request.failure_message or find_missing(library, request) or fault
         return replace(request, settings={**settings, "source": video.to_json()}, failure_message=failure)
 
     def compute_price(self, request: CreateRequest) -> Decimal:
@@ -207,9 +208,6 @@ def _build_request(
     watermark: bool,
     fields: Fields,
 ) -> CreateRequest:
-    failure = image.failure_message
-    if elements and failure is None:  # the sandbox has no elements; the wording was observed
-        failure = f"Element id not found: {elements[0]}"
     return CreateRequest(
         dialect=dialect,
         product=MotionControlProduct.name,
@@ -224,9 +222,10 @@ def _build_request(
             "resolution": resolution,
         },
         image=image,
+        elements=elements,
         external_id=external_id,
         callback_url=callback_url,
         watermark=watermark,
-        failure_message=failure,
+        failure_message=image.failure_message,
         body=fields.raw,
     )

@@ -9,20 +9,20 @@ from decimal import Decimal
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media.speech import SpeechFile
-from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.derived import DerivedProduct, read_required, read_required_choice
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Value
 from kling_provider.sandbox.products.speech_voices import SPEECH_VOICES
-from kling_provider.sandbox.products.text_checks import read_required, read_required_choice
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 _SLOWEST, _FASTEST = 0.8, 2.0
 
 
-class SpeechProduct(Product):
+class SpeechProduct(DerivedProduct):
     """``POST /v1/audio/tts``: no external id, no callback, nothing to read later."""
 
     name = "tts"
     legacy_path = "/v1/audio/tts"
+    has_watermark = False
     answered_at_once = True
 
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:

@@ -9,20 +9,20 @@ from decimal import Decimal
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media.files import SoundFile
-from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.derived import DerivedProduct, read_required
 from kling_provider.sandbox.products.outputs import RenderedOutput, build_sound_output
-from kling_provider.sandbox.products.text_checks import read_required
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
 PROMPT_LIMIT = 200
 _SHORTEST, _LONGEST = 3.0, 10.0
 
 
-class TextToAudioProduct(Product):
+class TextToAudioProduct(DerivedProduct):
     """``POST /v1/audio/text-to-audio``."""
 
     name = "text-to-audio"
     legacy_path = "/v1/audio/text-to-audio"
+    has_watermark = False
 
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check prompt and length."""
