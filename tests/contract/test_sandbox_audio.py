@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 import requests
 
 from kling_provider.sandbox import Sandbox
+from tests.contract.recordings import recorded
 from tests.contract.sandbox_client import TIMEOUT, Client, refused
 
 TEXT_TO_AUDIO, VIDEO_TO_AUDIO, TTS = (
@@ -340,3 +342,24 @@ def test_speech_is_nowhere_to_read(client: Client) -> None:
     assert client.get(f"{TTS}/{data['task_id']}").status_code == 404
     assert client.get(TTS).status_code == 404
     assert client.post(TTS, {**HELLO, "external_task_id": "a"}).status_code == 200, "no lock"
+
+
+def test_answers_have_the_documented_form(client: Client, captures: Path) -> None:
+    records = recorded(captures, "62")["records"]
+    read = finished(client, TEXT_TO_AUDIO, {**RAIN, "external_task_id": "a"})
+    at_once = client.post(TTS, HELLO).json()["data"]
+    for ours, theirs in (
+        (read, records["text_to_audio_query"]["data"]),
+        (at_once, records["tts_create"]["data"]),
+    ):
+        assert shape(ours) == shape(theirs)
+    made = client.post(TEXT_TO_AUDIO, RAIN).json()["data"]
+    (text_to_audio, _) = recorded(captures, "56")["records"]
+    assert shape(made) == shape(text_to_audio["response"]["data"])
+
+
+def shape(value: Any) -> Any:
+    """Keys and types of a JSON value."""
+    if isinstance(value, dict):
+        return {key: shape(part) for key, part in value.items()}
+    return [shape(part) for part in value] if isinstance(value, list) else type(value)

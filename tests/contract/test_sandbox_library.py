@@ -15,6 +15,7 @@ import requests
 from PIL import Image
 
 from kling_provider.sandbox import Sandbox
+from tests.contract.recordings import recorded
 from tests.contract.sandbox_client import TIMEOUT, Client, png, refused
 
 VOICES, ELEMENTS, OLD = (
@@ -542,3 +543,21 @@ def test_an_entry_stays_when_reads_forget_its_task(client: Client) -> None:
     assert client.get(ELEMENTS).json()["data"] == []
     client.sandbox.set_faults([])
     assert omni(client, element).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("record", "path", "body", "kind"),
+    [("voice_list", VOICES, VOICE, "voices"), ("element_list", ELEMENTS, OF_VIDEO, "elements")],
+)
+def test_lists_have_the_documented_form(
+    client: Client, captures: Path, record: str, path: str, body: dict[str, Any], kind: str
+) -> None:
+    (theirs,) = recorded(captures, "62")["records"][record]["data"]
+    finished(client, path, {**body, "external_task_id": "a"})
+    (ours,) = client.get(path).json()["data"]
+    assert set(ours) == set(theirs)
+    assert set(ours["task_info"]) == set(theirs["task_info"])
+    (our_entry,), (their_entry,) = ours["task_result"][kind], theirs["task_result"][kind]
+    assert {key: type(value) for key, value in our_entry.items()} == {
+        key: type(value) for key, value in their_entry.items()
+    }
