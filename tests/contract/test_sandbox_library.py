@@ -165,6 +165,18 @@ def test_a_voice_of_a_video_of_the_account(client: Client) -> None:
         refused(client.post(VOICES, {**body, "video_id": silent}), 400, 1201, "no voice")
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(6, ""), (4.5, "5 to 30 seconds")])
+def test_a_voice_of_an_avatar(client: Client, seconds: float, text: str) -> None:
+    sound = f"{client.sandbox.url}/_sandbox/sound.mp3?seconds={seconds}"
+    spoken = finished(client, "/v1/videos/avatar/image2video", {"image": IMAGE, "sound_file": sound})
+    video = spoken["task_result"]["videos"][0]["id"]
+    body = without(VOICE, "voice_url", video_id=video)
+    if text:
+        refused(client.post(VOICES, body), 400, 1201, text)
+    else:
+        assert finished(client, VOICES, body)["task_status"] == "succeed"
+
+
 def test_a_voice_can_be_read_listed_and_heard(client: Client) -> None:
     data = finished(client, VOICES, {**VOICE, "external_task_id": "ann"})
     assert client.get(f"{VOICES}/ann").json()["data"] == data
