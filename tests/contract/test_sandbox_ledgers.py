@@ -117,7 +117,7 @@ def test_every_kind_of_request_says_what_it_was(client: Client) -> None:
     }
     assert found["text-to-audio"]["duration"] == "3.5"
     assert (found["video-to-audio"]["duration"], found["video-to-audio"]["refer_video_input"]) == (
-        "6.042",
+        "6.041",
         True,
     )
     assert (found["custom-voice"]["duration"], found["postcard"]["product_type"]) == ("", "image")
