@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
 
 from kling_provider.sandbox import Sandbox
 from tests.contract.media_checks import distance, fetch, finish, finish_video, sample, tone, watch
-from tests.contract.sandbox_client import Client, refused
+from tests.contract.sandbox_client import TIMEOUT, Client, refused
+from tests.support.postcard import Postcard
 
 FACES, ADVANCED, OLD = "/v1/videos/identify-face", "/v1/videos/advanced-lip-sync", "/v1/videos/lip-sync"
 VIDEO, SOUND = "https://films.example/a.mp4", "https://sounds.example/a.mp3"
@@ -324,3 +327,80 @@ def test_what_only_generation_finds(client: Client, given: dict[str, str], text:
 def test_every_begun_block_is_paid(client: Client, seconds: str, amount: str) -> None:
     task = finish(client, OLD, {"input": {**AUDIO, "video_url": sample(client, f"seconds={seconds}")}})
     assert task["final_unit_deduction"] == amount
+
+
+# what inputs stand for
+
+
+def test_a_sound_is_named_by_its_id() -> None:
+    with Sandbox(time_scale=1, short_side=96, products=[Postcard()]) as sandbox:
+        client = Client(sandbox)
+        card = client.post("/postcards/kling-p1", {"lines": ["a", "b"], "bars": 2}).json()["data"]["id"]
+        sandbox.advance(120)
+        image, _, sound = client.task(card)["outputs"]
+        session = identify(client, video_url=VIDEO)["session_id"]
+        by_id = {"audio_id": sound["id"], "drop": "sound_file"}
+        assert speak(client, session, **by_id).status_code == 200
+        refused(speak(client, session, **by_id, sound_end_time=2001), 400, 1201, "after the end of the sound")
+        by_url = speak(client, session, sound_file=sound["wav_url"], sound_end_time=2001)
+        refused(by_url, 400, 1201, "after the end of the sound")
+        refused(client.post(FACES, {"video_url": sound["mp3_url"]}), 400, 1201, "must be one of mp4, mov")
+        refused(client.post(FACES, {"video_url": image["url"]}), 400, 1201, "must be one of mp4, mov")
+        refused(client.post(FACES, {"video_id": sound["id"]}), 400, 1201, "not found")
+        second = Client(sandbox, sandbox.backend.get_account("second").api_key)
+        other = identify(second, video_url=VIDEO)["session_id"]
+        refused(speak(second, other, **by_id), 400, 1201, f"audio_id {sound['id']} not found")
+        sandbox.advance(30 * 86_400)
+        avatar = {"image": "https://images.example/a.png", "audio_id": sound["id"]}
+        answer = client.post("/v1/videos/avatar/image2video", avatar)
+        refused(answer, 400, 1201, "older than 30 days")
+
+
+def test_what_is_elsewhere_is_replaced_by_a_stand_in(client: Client) -> None:
+    session = identify(client, video_url=VIDEO)["session_id"]
+    made = speak(client, session, sound_start_time=7000, sound_end_time=9000).json()["data"]["task_id"]
+    client.sandbox.advance(120)
+    film = watch(client.task(made)["outputs"][0]["url"])
+    assert (film.codecs, len(film.frames)) == (["h264", "aac"], 121)
+    assert max(map(abs, film.samples)) > 1000
+
+
+def test_a_fault_in_a_tool_opens_no_session(client: Client) -> None:
+    client.sandbox.set_faults(
+        [{"kind": "task_fails", "match": {"product": "identify-face"}, "message": "Dark"}]
+    )
+    refused(client.post(FACES, {"video_url": VIDEO}), 500, 5000, "Dark")
+    (task,) = client.sandbox.backend.all()
+    refused(speak(client, task.output_ids[0]), 400, 1201, "session_id is invalid or expired")
+    assert client.sandbox.stats()["units"]["default"]["spent"] == "0"
+
+
+def test_a_callback_names_the_video_it_was_made_of(client: Client) -> None:
+    source = finish_video(client)
+    session = identify(client, video_id=source["id"])["session_id"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hook) as hook:
+        hook.timeout = TIMEOUT
+        url = f"http://127.0.0.1:{hook.server_port}/"
+        speak(client, session, body={"callback_url": url, "external_task_id": "c1"})
+        bodies: list[dict[str, Any]] = []
+        while not bodies or bodies[-1]["task_status"] != "succeed":
+            hook.handle_request()
+            bodies += Hook.bodies[len(bodies) :]
+            client.sandbox.advance(60)
+    assert set(bodies[-1]["task_result"]) == {"images", "videos", "audios"}
+    assert bodies[-1]["task_info"]["parent_video"]["id"] == source["id"]
+    assert [body["task_info"] for body in bodies[:-1]] == [{}] * (len(bodies) - 1)
+
+
+class Hook(BaseHTTPRequestHandler):
+    """Keeps the callbacks."""
+
+    bodies: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
