@@ -30,6 +30,15 @@ class UnitPack:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
+    def wire_name(self) -> str:
+        """Return the name of the pack, which states units and limit unless the pack has another name."""
+        if self.named:
+            return (
+                f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
+            )
+        return f"{self.package.title()} Generation - 10,000 entries"
+
+    @property
     def remaining_units(self) -> Decimal:
         """Return the units that are left, never below 0."""
         return max(Decimal(0), self.total - self.used)
@@ -49,11 +58,8 @@ class UnitPack:
             status = "expired"
         else:
             status = "online" if self.remaining_units > 0 else "runOut"
-        name = f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
         return {
-            "resource_pack_name": name
-            if self.named
-            else f"{self.package.title()} Generation - 10,000 entries",
+            "resource_pack_name": self.wire_name,
             "resource_pack_id": self.id,
             "resource_pack_type": "decreasing_total",
             "total_quantity": float(self.total),
@@ -88,16 +94,20 @@ class SandboxAccount:
         """Return how many tasks may run at once: the highest of the active packs, not their sum (concurrency page)."""
         return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
-    def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
-        """Take units from the packs, oldest first.
+    def charge_units(self, units: Decimal, package: Package, now_ms: int) -> list[tuple[UnitPack, Decimal]]:
+        """Take units from the packs, oldest first; return how many each pack gave.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
+        given = []
         self.spent[package] = self.spent.get(package, Decimal(0)) + units
         for pack in self._list_active(package, now_ms):
             part = min(units, pack.remaining_units)
             pack.used += part
             units -= part
+            if part:
+                given.append((pack, part))
+        return given
 
 
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:

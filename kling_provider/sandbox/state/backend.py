@@ -23,6 +23,7 @@ from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.state.accounts import SandboxAccount, open_accounts
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.journal import Journal
+from kling_provider.sandbox.state.ledger import Deduction
 from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, to_milliseconds
 
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
@@ -72,6 +73,7 @@ class Backend:
         self._last_id = 0
         self._reset_state()
         self._restore_tasks(self._journal.tasks)
+        self._deductions += self._journal.deductions
 
     def clear_tasks(self) -> None:
         """Forget all tasks and fill up the packs."""
@@ -94,6 +96,7 @@ class Backend:
             self._tasks: dict[str, Task] = {}
             self._by_external: dict[tuple[str, str], list[Task]] = {}
             self._unsettled: dict[str, Task] = {}
+            self._deductions: list[Deduction] = []
             self.peak_live = 0
             self.peak_live_by_model: dict[str, int] = {}
             fresh = open_accounts(self.options, to_milliseconds(self.clock()))
@@ -212,10 +215,23 @@ class Backend:
                 del self._unsettled[task.id]
                 task.settled = True
                 if not task.message:
-                    self.get_account(task.account).charge_units(
-                        task.price, task.request.package, to_milliseconds(task.ends)
-                    )
+                    self._charge_task(task)
             return now
+
+    def _charge_task(self, task: Task) -> None:
+        moment, account = to_milliseconds(task.ends), self.get_account(task.account)
+        for pack, units in account.charge_units(task.price, task.request.package, moment):
+            deduction = Deduction(
+                task_id=task.id,
+                account=account.name,
+                pack_id=pack.id,
+                pack_name=pack.wire_name,
+                moment=moment,
+                units_before=pack.remaining_units + units,
+                units=units,
+            )
+            self._deductions.append(deduction)
+            self._journal.add_deduction(deduction)
 
     # reading
 
@@ -269,6 +285,21 @@ class Backend:
                 for task in reversed(self._tasks.values())
                 if task.account == account.name and start <= task.created <= end and task.is_visible(now)
             ]
+
+    def list_deductions(self, account: SandboxAccount) -> Sequence[Deduction]:
+        """Return what was taken from the account's packs, oldest first."""
+        with self.lock:
+            self.settle_tasks()
+            return [one for one in self._deductions if one.account == account.name]
+
+    def delete_output(self, task: Task, output_id: str) -> bool:
+        """Delete a voice or an element; tell whether it was there."""
+        with self.lock:
+            if output_id in task.deleted_ids:
+                return False
+            task.deleted_ids.append(output_id)
+            self._journal.delete_output(task, output_id)
+            return True
 
     def list_running(self) -> Sequence[Task]:
         """Return the tasks that have not ended."""
