@@ -14,7 +14,7 @@ import binascii
 import io
 import math
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
@@ -217,11 +217,6 @@ def _measure_plain(media: object) -> Source | None:
         format="mp4",
         faces=count_faces(media.prompt, default=1),
     )
-
-
-def with_place(source: Source, **place: str) -> Source:
-    """Return the source with what is known of where it is: ``id``, ``url``, ``task_id``, ``file``."""
-    return replace(source, **place)  # type: ignore[arg-type]
 
 
 def _read_sample(query: str) -> dict[str, float]:

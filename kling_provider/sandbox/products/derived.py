@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -80,9 +81,9 @@ class ToolProduct(Product):
         """Return nothing: what its answer has is no output of a task."""
         return ()
 
+    @abc.abstractmethod
     def build_answer(self, task: Task, sign: Sign) -> dict[str, Any]:
         """Return the answer's own fields."""
-        raise NotImplementedError
 
     def describe_create(self, task: Task, dialect: Dialect, sign: Sign, *, echo: bool) -> dict[str, Any]:
         """Return ``data`` of the answer.
