@@ -91,6 +91,10 @@ class App:
         """Return the kind of a task."""
         return self.products[task.request.product]
 
+    def is_solution(self, task: Task) -> bool:
+        """Tell whether a task is read and listed at ``/solutions``, not at ``/tasks``."""
+        return task.request.dialect == "standard" and self.get_product(task).is_solution
+
     def sign_url(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
         """Return the signed URL of a task's file.
 

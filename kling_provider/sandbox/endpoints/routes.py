@@ -13,6 +13,7 @@ from kling_provider.sandbox.endpoints.base import Build, Endpoint, Route
 from kling_provider.sandbox.endpoints.create import LegacyCreate, StandardCreate
 from kling_provider.sandbox.endpoints.download import MediaDownload
 from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
+from kling_provider.sandbox.endpoints.solutions import SolutionsList, SolutionsRead
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_error_response
@@ -84,6 +85,8 @@ def _list_routes(app: App) -> Iterator[Route]:
     """List the routes of Kling itself."""
     yield "GET", "/tasks", TasksRead
     yield "POST", "/tasks", TasksList
+    yield "GET", "/solutions", SolutionsRead
+    yield "POST", "/solutions", SolutionsList
     yield "GET", "/account/costs", AccountCosts
     for product in app.products.values():
         if (path := product.standard_path) is not None:

@@ -33,6 +33,8 @@ class Product(abc.ABC):
     """What the filter of ``POST /tasks`` calls it: ``video``, ``image``, ``try_on``."""
     answered_at_once: ClassVar[bool] = False
     """The answer to the create has the outputs; there is nothing to read or to list."""
+    is_solution: ClassVar[bool] = False
+    """What its standard path makes is read and listed at ``/solutions``, not at ``/tasks``."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 
@@ -57,6 +59,10 @@ class Product(abc.ABC):
         """Return how many ids the outputs need."""
         return 1
 
+    def count_places(self, request: CreateRequest) -> int:
+        """Return how many tasks it counts as for the concurrency limit: images count one by one (documented)."""
+        return 1
+
     def summarize_settings(self, request: CreateRequest) -> str:
         """Return the settings in a few words, for people."""
         return ""
@@ -75,6 +81,7 @@ class Product(abc.ABC):
             package=self.package,
             price=Decimal(0) if request.failure_message else self.compute_price(request),
             output_count=self.count_outputs(request),
+            places=self.count_places(request),
             answered_at_once=self.answered_at_once,
         )
 
@@ -103,6 +110,10 @@ class Product(abc.ABC):
         """
         describe = answers.describe_standard_task if dialect == "standard" else answers.describe_legacy_task
         return describe(task, self.list_outputs(task), now, sign, echo=echo, status=status)
+
+    def get_state_word(self, task: Task, now: float) -> str | None:
+        """Return the kind's own word for a state, which its filter of lists uses as well; None: the design's."""
+        return None
 
     def describe_callback(self, task: Task, now: float, sign: Sign) -> dict[str, Any]:
         """Return the body of a callback."""
