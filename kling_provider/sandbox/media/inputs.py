@@ -92,7 +92,7 @@ def read_limited_image(value: object, where: str, limits: ImageLimits) -> InputI
         raise InvalidParameter(f"{where} must be a string")
     if value.startswith(("http://", "https://")):
         image = InputImage(url=value)
-        failure_message = UNREACHABLE if _is_unreachable(value) else None
+        failure_message = UNREACHABLE if is_unreachable(value) else None
     elif not limits.takes_base64:
         raise InvalidParameter(f"{where} must be a url")
     else:
@@ -125,11 +125,6 @@ def read_sample_size(query: str) -> tuple[int, int]:
     return read_side("w"), read_side("h")
 
 
-def _is_unreachable(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return not host or host == "invalid" or host.endswith(".invalid")
-
-
 def _read_inline_image(value: str, where: str, limits: ImageLimits) -> InputImage:
     if value.startswith("data:"):
         if not limits.takes_data_urls:
@@ -145,6 +140,12 @@ def _read_inline_image(value: str, where: str, limits: ImageLimits) -> InputImag
         words = ", ".join(limits.formats[:-1])
         raise InvalidParameter(f"{where} must be {words} or {limits.formats[-1]}")
     return InputImage(data=data)
+
+
+def is_unreachable(url: str) -> bool:
+    """Tell whether nobody can fetch from a URL: it has no host, or one under ``.invalid``."""
+    host = urlsplit(url).hostname or ""
+    return not host or host == "invalid" or host.endswith(".invalid")
 
 
 def check_video(url: str) -> str | None:

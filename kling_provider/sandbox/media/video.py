@@ -23,7 +23,6 @@ from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
 from kling_provider.sandbox.media.image import get_rgb, load_input
 
-_SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 _SAMPLE_RATE = 48_000
 Planes = tuple[Image.Image, Image.Image, Image.Image]
 
@@ -40,7 +39,7 @@ def compute_size(
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
         across, down = image or (16, 9)
-    short = short_side or _SHORT_SIDE[resolution]
+    short = short_side or (2160 if resolution == "4k" else int(resolution.removesuffix("p")))
     ratio = across / down
     width, height = (short * ratio, short) if ratio >= 1 else (short, short / ratio)
     return round(width / 2) * 2, round(height / 2) * 2
@@ -56,7 +55,7 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
         file.resolution, file.aspect_ratio, still.size if still else None, short_side=short_side
     )
     scene = Scene(file, width, height, still)
-    frames = file.seconds * FRAME_RATE + 1
+    frames = file.frame_count
     with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata.update({"title": file.prompt[:200], "comment": file.title})
         video = container.add_stream("libx264", rate=FRAME_RATE)
@@ -171,7 +170,7 @@ class Scene:
         light = (235, 128, 128)[number]
         canvas.paste(light, (0, canvas.height - thick, end, canvas.height))
         if number == 0:
-            text = f"{seconds:05.2f} / {self.seconds}"
+            text = f"{seconds:05.2f} / {self.seconds:.4g}"
             width = int(170 * self.unit)
             ImageDraw.Draw(canvas).text(
                 (self.width - width, 28 * self.unit), text, fill=235, font=self.clock_font

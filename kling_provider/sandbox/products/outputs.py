@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from kling_provider.sandbox.media.derived import DerivedFile
 from kling_provider.sandbox.media.expanded import ExpandedImageFile
 from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
 from kling_provider.sandbox.state.tasks import Task
@@ -19,7 +20,7 @@ class Link:
     """Stands in an output where the signed URL of a file belongs. ``name`` is the file's own in its task."""
 
     name: str
-    media: MediaFile
+    media: MediaFile | DerivedFile
 
 
 @dataclass(frozen=True, kw_only=True)
