@@ -25,9 +25,12 @@ class SolutionProduct(Product):
         return " · ".join(filter(None, words))
 
 
-def describe_video(task: Task) -> VideoFile:
-    """Return the video of a task, with the words of the request in it."""
-    request, settings = task.request, VideoSettings(**task.request.settings)
+def describe_video(task: Task, settings: VideoSettings | None = None) -> VideoFile:
+    """Return the video of a task, with the words of the request in it.
+
+    :param settings: default: they are all that the request keeps.
+    """
+    request, settings = task.request, settings or VideoSettings(**task.request.settings)
     facts = (request.model_name, f"{settings.duration} s", settings.resolution)
     return VideoFile(
         seed=task.id,
