@@ -52,6 +52,8 @@ class VideoFile:
     """None: that of the first frame, or 16:9."""
     sound: bool = False
     first_frame: InputImage | None = None
+    beside: InputImage | None = None
+    """Is shown to the right of the first frame."""
     watermark: bool = False
 
     @property

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 from av.audio.resampler import AudioResampler
 from PIL import Image
+
+from kling_provider.sandbox.media import captions
+from kling_provider.sandbox.media.files import FRAME_RATE
 
 SAMPLE_RATE = 48_000
 """Samples a second, of the sound of every video."""
@@ -99,3 +103,55 @@ def add_sound(container: Any, stream: Any, samples: Samples) -> None:
         frame.planes[0].update(part.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
         container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
+
+
+def copy_film(film: BinaryIO, target: Path, samples: Samples) -> None:
+    """Write the very frames of a film with other sound; without samples it is silent."""
+    film.seek(0)
+    with av.open(film, "r") as source, _open_target(target) as made:
+        stream = source.streams.video[0]
+        video = made.add_stream_from_template(stream)
+        audio = made.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if samples else None
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = video
+                made.mux(packet)
+        if audio is not None:
+            add_sound(made, audio, samples)
+
+
+def write_film(frames: Iterable[Image.Image], target: Path, samples: Samples) -> None:
+    """Write frames of one size as a film; without samples it is silent."""
+    with _open_target(target) as made:
+        video: Any = None
+        audio: Any = None
+        for index, image in enumerate(frames):
+            if video is None:
+                video = made.add_stream("libx264", rate=FRAME_RATE)
+                video.width, video.height, video.pix_fmt = image.width, image.height, "yuv420p"
+                video.options = {"preset": "ultrafast", "crf": "20"}
+                video.codec_context.thread_count = 1
+                audio = made.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if samples else None
+            frame = av.VideoFrame.from_image(image).reformat(format="yuv420p")  # type: ignore[no-untyped-call]
+            frame.pts, frame.time_base = index, Fraction(1, FRAME_RATE)
+            made.mux(video.encode(frame))
+        made.mux(video.encode(None))
+        if audio is not None:
+            add_sound(made, audio, samples)
+
+
+def mark_frames(frames: Iterable[Image.Image]) -> Iterator[Image.Image]:
+    """Write the watermark into frames."""
+    for frame in frames:
+        marked = frame.copy()
+        captions.write_captions(marked, prompt="", facts="", name="", badge=True)
+        yield marked
+
+
+def _open_target(target: Path) -> Any:
+    return av.open(str(target), "w", format="mp4", options={"movflags": "faststart"})
+
+
+def count_samples(frames: int) -> int:
+    """Return how many samples belong to so many frames."""
+    return frames * SAMPLE_RATE // FRAME_RATE

@@ -11,6 +11,7 @@ import array
 import hashlib
 import math
 import random
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
     :param short_side: pixels of the shorter side; default: what the resolution means.
     """
     still = load_input(file.first_frame)
+    if still is not None and file.beside is not None:
+        still = _join_images(still, load_input(file.beside))
     width, height = compute_size(
         file.resolution, file.aspect_ratio, still.size if still else None, short_side=short_side
     )
@@ -71,6 +74,16 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
         container.mux(video.encode(None))
         if audio is not None:
             _add_sound(container, audio, frames * _SAMPLE_RATE // FRAME_RATE, file.prompt)
+
+
+def draw_frames_after(last: Image.Image, file: VideoFile, count: int) -> Iterator[Image.Image]:
+    """Draw frames that grow out of the last one of another video, at its size."""
+    scene = Scene(file, last.width, last.height, last)
+    for index in range(count):
+        frame = av.VideoFrame(last.width, last.height, "yuv420p")
+        scene.draw_frame(frame, index, count)
+        image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+        yield image
 
 
 class Scene:
@@ -186,6 +199,17 @@ def _split_planes(image: Image.Image) -> Planes:
         blue.point(chroma),
         red.point(chroma),
     )
+
+
+def _join_images(left: Image.Image, right: Image.Image | None) -> Image.Image:
+    """Put two images side by side, at the height of the left one."""
+    if right is None:
+        return left
+    right = right.resize((max(1, right.width * left.height // right.height), left.height))
+    joined = Image.new("RGB", (left.width + right.width, left.height))
+    joined.paste(left, (0, 0))
+    joined.paste(right, (left.width, 0))
+    return joined
 
 
 def _fit_image(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -26,6 +26,7 @@ class AiMultiShotProduct(Product):
     legacy_path = "/v1/general/ai-multi-shot"
     package = "image"
     product_type = "image"
+    read_by_external_id = False  # the page of the query names the task id alone
 
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check a body: one image, and no watermark."""

@@ -38,6 +38,8 @@ class Product(abc.ABC):
     """The answer to the create has the outputs; there is nothing to read or to list."""
     is_solution: ClassVar[bool] = False
     """What its standard path makes is read and listed at ``/solutions``, not at ``/tasks``."""
+    read_by_external_id: ClassVar[bool] = True
+    """Its reads in the legacy design take an external id, too."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from kling_provider.sandbox.media.derived import DerivedFile
+from kling_provider.sandbox.media.derived import DerivedFile, MadeVideo
 from kling_provider.sandbox.media.expanded import ExpandedImageFile
-from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
+from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile
 from kling_provider.sandbox.state.tasks import Task
 
 Sign = Callable[[Task, str], str]
@@ -44,7 +44,7 @@ class RenderedOutput:
         return list({link.name: link for link in found}.values())
 
 
-def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> RenderedOutput:
+def build_video_output(output_id: str, video: MadeVideo, *, watermark: bool) -> RenderedOutput:
     """Describe a video.
 
     :param watermark: it has a second file with a watermark.
