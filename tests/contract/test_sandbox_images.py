@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 import requests
 from PIL import Image
@@ -458,6 +459,68 @@ def test_each_image_takes_a_place_of_the_image_pack() -> None:
         for _ in range(9):  # a call of nine views is one task
             assert create(client, SHOTS).status_code == 200
         refused(create(client, SHOTS), 429, 1303)
+
+
+def test_a_result_of_the_sandbox_is_an_input(client: Client) -> None:
+    """A picture goes through an expansion and a further image into a video, and is seen in all of them."""
+    first = finished(client, EXPAND, image=coloured(400, 400), **expansion(0, 0, 0, 0))
+    red = first["task_result"]["images"][0]["url"]
+    wider = finished(client, EXPAND, image=red, **expansion(0, 0, 0.5, 0.5))["task_result"]["images"][0][
+        "url"
+    ]
+    assert fetched(wider).size == (800, 400)
+    assert is_close(fetched(wider).getpixel((400, 200)), (250, 20, 20))
+    (made,) = finished(client, GENERATIONS, image=wider)["task_result"]["images"]
+    image = fetched(made["url"])
+    assert is_close(image.getpixel((image.width // 2, image.height // 2)), (250, 20, 20))
+    contents = [{"type": "first_frame", "url": made["url"]}]
+    answer = client.post(
+        "/image-to-video/kling-3.0-turbo", {"contents": contents, "settings": {"duration": 3}}
+    )
+    client.sandbox.advance(120)
+    url = client.task(answer.json()["data"]["id"])["outputs"][0]["url"]
+    with av.open(io.BytesIO(requests.get(url, timeout=TIMEOUT).content)) as container:
+        frame = next(container.decode(video=0)).to_image()
+    assert is_close(frame.getpixel((frame.width // 2, frame.height // 2)), (250, 20, 20))
+
+
+def test_a_dead_link_is_no_input(client: Client) -> None:
+    (made,) = finished(client, GENERATIONS)["task_result"]["images"]
+    cut = made["url"].rpartition("=")[0] + "=0"
+    task_id = create(client, GENERATIONS, image=cut).json()["data"]["task_id"]
+    client.sandbox.advance(31 * 86_400)
+    late = create(client, GENERATIONS, image=made["url"]).json()["data"]["task_id"]
+    client.sandbox.advance(120)
+    for failed in (task_id, late):
+        data = client.get(f"{GENERATIONS}/{failed}").json()["data"]
+        assert data["task_status_msg"].startswith("Something went wrong")
+
+
+def test_views_are_read_by_the_task_id_alone(client: Client) -> None:
+    task_id = finished(client, SHOTS, external_task_id="n1")["task_id"]
+    assert client.get(f"{SHOTS}/{task_id}").json()["data"]["task_info"] == {"external_task_id": "n1"}
+    refused(client.get(f"{SHOTS}/n1"), 400, 1201, "Task not found")
+    assert client.get("/tasks?external_task_ids=n1").json()["data"][0]["id"] == task_id
+
+
+def test_the_callback_of_a_series_has_all_lists(client: Client) -> None:
+    task_id = finished(client, OMNI, **SERIES)["task_id"]
+    app = client.sandbox.app
+    task = app.backend.get_task(task_id)
+    assert task is not None
+    body = app.get_product(task).describe_callback(task, task.ends, lambda task, name: name)
+    counts = {name: len(found) for name, found in body["task_result"].items() if name != "result_type"}
+    assert counts == {"images": 0, "series_images": 4, "videos": 0, "audios": 0}
+    assert body["task_result"]["result_type"] == "series"
+
+
+def test_the_price_of_a_real_task(client: Client, captures: Path) -> None:
+    """Images of recorded tasks cost what the account was charged."""
+    tasks = json.loads((captures / "40_live_cost_log.json").read_text())["tasks"]
+    charged = [task for task in tasks if "images" in task["endpoint"]]
+    assert charged
+    for task in charged:
+        assert finished(client, GENERATIONS)["final_unit_deduction"] == task["billing"][0]["amount"]
 
 
 def test_reads_and_lists(client: Client) -> None:

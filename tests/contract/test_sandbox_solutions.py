@@ -9,7 +9,10 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 from typing import Any
 
 import av
@@ -713,6 +716,40 @@ def test_packs_and_places(client: Client) -> None:
 
 def test_a_token_is_no_key_here(client: Client) -> None:
     refused(Client(client.sandbox, key="a.b.c").post(STUDIO, {}), 401, 1002)
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps the bodies of callbacks."""
+
+    bodies: Queue[dict[str, Any]] = Queue()
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"])
+        self.bodies.put(json.loads(self.rfile.read(length)))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+def test_subtitles_are_told_at_the_end_alone(client: Client) -> None:
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        states = {}
+        for path in (STUDIO, DRAMA):
+            task_id = made(client, path, callback_url=url)
+            client.sandbox.advance(120)
+            first = Receiver.bodies.get(timeout=TIMEOUT)
+            states[path] = [first["status"]]
+            if first["status"] != "succeeded":
+                states[path].append(Receiver.bodies.get(timeout=TIMEOUT)["status"])
+            assert first["id"] == task_id
+        server.shutdown()
+        thread.join()
+    assert states == {STUDIO: ["processing", "succeeded"], DRAMA: ["succeeded"]}
 
 
 def test_the_callback_of_a_solution_has_its_words(client: Client) -> None:

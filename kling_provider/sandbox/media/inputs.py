@@ -19,6 +19,7 @@ UNREACHABLE = "Something went wrong when we tried to get the contents of the fil
 BAD_PIXELS = "Image pixel is invalid"  # observed: a task that was made and failed after two seconds
 _MAX_RATIO = 2.5
 _SAMPLE_PATH = "/_sandbox/image.png"
+_OWN_FILE = re.compile(r"/files/(\d+)/([^/]+)")
 _SAMPLE_SIDES = {"w": 1280, "h": 720}
 _LARGEST_SAMPLE = 4096
 
@@ -68,6 +69,12 @@ class InputImage:
     data: bytes | None = None
     url: str | None = None
     failure_message: str | None = None
+
+    @property
+    def own_file(self) -> tuple[str, str] | None:
+        """Return task and name of the file of this sandbox that the URL leads to; None for any other URL."""
+        match = _OWN_FILE.fullmatch(urlsplit(self.url or "").path)
+        return (match[1], match[2]) if match else None
 
     @property
     def sample_query(self) -> str | None:

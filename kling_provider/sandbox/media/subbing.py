@@ -16,7 +16,7 @@ from kling_provider.sandbox.media.subtitles import SubbedFile
 def burn_cues(file: SubbedFile, given: BinaryIO, target: Path) -> None:
     """Write the video ``given`` with the lines of ``file`` in its frames; its sound is copied as it is."""
     with (
-        av.open(given) as source,
+        av.open(given, "r") as source,
         av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as made,
     ):
         shown = source.streams.video[0]
@@ -52,6 +52,7 @@ def _draw_line(file: SubbedFile, frame: Any) -> Any:
     ImageDraw.Draw(image).text(
         at, text, fill="white", font=font, anchor="ms", stroke_width=max(1, size // 16), stroke_fill="black"
     )
-    drawn = av.VideoFrame.from_image(image).reformat(format="yuv420p")
+    drawn: Any = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call]
+    drawn = drawn.reformat(format="yuv420p")
     drawn.pts, drawn.time_base = frame.pts, frame.time_base
     return drawn

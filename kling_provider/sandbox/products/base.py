@@ -36,6 +36,8 @@ class Product(abc.ABC):
     """What the filter of ``POST /tasks`` calls it: ``video``, ``image``, ``try_on``."""
     answered_at_once: ClassVar[bool] = False
     """The answer to the create has the outputs; there is nothing to read or to list."""
+    calls_back_at_end_only: ClassVar[bool] = False
+    """There is no callback when a task begins to be processed."""
     is_solution: ClassVar[bool] = False
     """What its standard path makes is read and listed at ``/solutions``, not at ``/tasks``."""
     read_by_external_id: ClassVar[bool] = True
@@ -65,6 +67,8 @@ class Product(abc.ABC):
         :raises ApiError: Kling refuses it, and nothing is made.
         """
         request = self.resolve_inputs(request, library)
+        fault = request.failure_message or library.find_image_fault(request.image)
+        request = replace(request, failure_message=fault)
         price = Decimal(0) if request.failure_message else self.compute_price(request)
         return replace(
             request,

@@ -116,7 +116,8 @@ class ClothingDupeProduct(SolutionProduct):
 
     def count_outputs(self, request: CreateRequest) -> int:
         """Return the number of images, and one for the video."""
-        return sum(request.settings["images"]) + 1
+        images: list[int] = request.settings["images"]
+        return sum(images) + 1
 
     def list_outputs(self, task: Task) -> Sequence[RenderedOutput]:
         """Return the images of the products, those of the models, and the video."""

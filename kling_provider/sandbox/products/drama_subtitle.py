@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
+from kling_provider.sandbox.media.files import TextFile
 from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.media.subtitles import Look, SubbedFile, build_ass, build_cues, build_srt
 from kling_provider.sandbox.products import solution_sources, solutions
@@ -36,6 +37,7 @@ class DramaSubtitleProduct(SolutionProduct):
 
     name = "drama-subtitle"
     standard_path = "/solutions/drama_subtitle"
+    calls_back_at_end_only = True
 
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check a body; what generation finds in the video is said in the page's sentences."""
@@ -99,7 +101,7 @@ class DramaSubtitleProduct(SolutionProduct):
             margin_v=settings["margin_v"],
         )
         subbed = SubbedFile(source=video, cues=cues, look=look)
-        files = (subbed, build_srt(cues), build_ass(cues, look))
+        files: list[SubbedFile | TextFile] = [subbed, build_srt(cues), build_ass(cues, look)]
         links = [
             Link(f"{name}{file.file_suffix}", file) for name, file in zip(task.output_ids, files, strict=True)
         ]
