@@ -27,7 +27,7 @@ def burn_cues(file: SubbedFile, given: BinaryIO, target: Path) -> None:
         heard = next(iter(source.streams.audio), None)
         sound = None if heard is None else made.add_stream_from_template(heard)
         for packet in source.demux():
-            if packet.stream is heard:
+            if sound is not None and packet.stream is heard:
                 if packet.dts is not None:  # the empty packet at the end
                     packet.stream = sound
                     made.mux(packet)
