@@ -79,7 +79,8 @@ class LegacyList(Endpoint):
             if task.request.dialect == "legacy" and task.request.product == self.product.name
         ]
         page = own[(number - 1) * size : number * size]
-        native = build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
+        described = self.describe_tasks(page, self.app.backend.clock(), "legacy")
+        native = build_success([self.product.trim_listed(data) for data in described])
         return native if self.app.gateway is None else self.app.gateway.build_list(page, native)
 
     def _read_page_number(self, name: str, default: int, most: int) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar, Protocol, runtime_checkable
 
 from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
+from kling_provider.sandbox.media.inputs import InputImage
+from kling_provider.sandbox.media.masks import Shape
 from kling_provider.sandbox.media.sources import Source, describe_file
 
 
@@ -36,8 +39,8 @@ class DerivedFile(Protocol):
 
 
 def format_seconds(seconds: float) -> str:
-    """Return seconds as on Kling's wire: ``5.041``."""
-    return f"{round(seconds, 3):.7g}"
+    """Return seconds as on Kling's wire, rounded down: ``5.041``."""
+    return f"{math.floor(seconds * 1000 + 1e-6) / 1000:.7g}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +99,7 @@ class ScoredVideo:
         with tempfile.NamedTemporaryFile(suffix=".mp4", dir=target.parent) as silent:
             film = replace(self.video, sound=False, watermark=self.watermark)
             film.write_file(Path(silent.name), short_side=short_side)
-            samples = mixing.read_samples(parts[0]) if parts else mixing.Samples("h")
+            samples = mixing.read_samples(parts[0] if parts else None)
             if samples:
                 samples = mixing.fit_samples(samples, mixing.count_samples(self.video.frame_count))
             with Path(silent.name).open("rb") as file:
@@ -208,10 +211,6 @@ class ExtendedVideo:
         mixing.write_film(mixing.mark_frames(film) if self.watermark else film, target, samples)
 
 
-MadeVideo = VideoFile | ScoredVideo | TalkingVideo | ExtendedVideo
-"""A video that is the output of a task; all of them have ``watermark`` and ``wire_duration``."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class FrameFile:
     """One frame of a video as a still, or a part of it."""
@@ -238,3 +237,50 @@ class FrameFile:
         frame.crop((int(left * width), int(top * height), int(right * width), int(bottom * height))).save(
             target, "PNG", compress_level=1
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditedVideo:
+    """A video in which what was marked is another thing now, or gone; it ends early, or stands still at its end."""
+
+    source: Source
+    seconds: float
+    edit: str
+    """``addition`` and ``swap`` show the images, ``removal`` a grey disc, ``outline`` the marks, ``mask`` them alone."""
+    shapes: tuple[Shape, ...]
+    images: tuple[InputImage, ...] = ()
+    watermark: bool = False
+    file_suffix: ClassVar[str] = ".mp4"
+    content_type: ClassVar[str] = "video/mp4"
+
+    @property
+    def sources(self) -> Sequence[Source]:
+        """Return what it is made of."""
+        return (self.source,)
+
+    @property
+    def wire_duration(self) -> str:
+        """Return the seconds as on Kling's wire."""
+        return format_seconds(self.seconds)
+
+    def measure(self) -> Source:
+        """Return its facts."""
+        return Source(**{**self.source.to_json(), "seconds": self.seconds, "id": "", "task_id": ""})
+
+    def write_from(self, parts: Sequence[BinaryIO], target: Path, *, short_side: int | None = None) -> None:
+        """Edit the frames; the sound stays."""
+        from kling_provider.sandbox.media import mixing
+        from kling_provider.sandbox.media.edits import edit_frames
+
+        count = round(self.seconds * FRAME_RATE)
+        samples = mixing.read_samples(parts[0])
+        if samples:
+            samples = mixing.fit_samples(samples, mixing.count_samples(count))
+        frames = edit_frames(
+            mixing.read_frames(parts[0]), count, edit=self.edit, shapes=self.shapes, images=self.images
+        )
+        mixing.write_film(mixing.mark_frames(frames) if self.watermark else frames, target, samples)
+
+
+MadeVideo = VideoFile | ScoredVideo | TalkingVideo | ExtendedVideo | EditedVideo
+"""A video that is the output of a task; all of them have ``watermark`` and ``wire_duration``."""

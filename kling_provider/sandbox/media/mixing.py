@@ -7,7 +7,7 @@ import array
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import av
 from av.audio.resampler import AudioResampler
@@ -19,7 +19,7 @@ from kling_provider.sandbox.media.files import FRAME_RATE
 SAMPLE_RATE = 48_000
 """Samples a second, of the sound of every video."""
 _NAMES = {"mp3": "mp3", "wav": "wav", "aac": "aac"}
-Samples = array.array[int]
+Samples: TypeAlias = "array.array[int]"
 
 
 def measure_sound(file: BinaryIO) -> tuple[str, float] | None:
@@ -36,9 +36,11 @@ def measure_sound(file: BinaryIO) -> tuple[str, float] | None:
     return (known, count / rate) if count else None
 
 
-def read_samples(file: BinaryIO) -> Samples:
-    """Return the sound of a file as mono samples of 16 bits; empty where it has none."""
+def read_samples(file: BinaryIO | None) -> Samples:
+    """Return the sound of a file as mono samples of 16 bits; empty where it has none, or is none."""
     samples = array.array("h")
+    if file is None:
+        return samples
     file.seek(0)
     with av.open(file, "r") as container:
         if not container.streams.audio:

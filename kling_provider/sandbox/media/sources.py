@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import math
 import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
@@ -124,7 +125,7 @@ def read_video_url(value: str, where: str) -> Source:
     if parts.path.endswith(SAMPLE_VIDEO):
         sample = _read_sample(parts.query)
         return Source(
-            seconds=round(sample["seconds"] + 1 / 24, 3),
+            seconds=math.floor((sample["seconds"] + 1 / 24) * 1000 + 1e-6) / 1000,  # as on the wire
             width=round(sample["w"] / 2) * 2,
             height=round(sample["h"] / 2) * 2,
             has_sound=parse_qs(parts.query).get("sound") != ["off"],

@@ -153,6 +153,10 @@ class Product(abc.ABC):
         """Return the kind's own word for a state, which its filter of lists uses as well; None: the design's."""
         return None
 
+    def trim_listed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a task of the legacy design as a list has it; default: as a read does."""
+        return data
+
     def describe_callback(self, task: Task, now: float, sign: Sign) -> dict[str, Any]:
         """Return the body of a callback."""
         if task.request.dialect == "standard":

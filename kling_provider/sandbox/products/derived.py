@@ -71,7 +71,6 @@ class ToolProduct(Product):
     """A kind that is answered at once, in a form of its own."""
 
     answered_at_once = True
-    is_legacy_only: ClassVar[bool] = True
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return what a call costs; default: nothing, where no price is known."""

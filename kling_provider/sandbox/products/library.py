@@ -43,6 +43,7 @@ class Library:
         check_link: Callable[[str, str, float], str | None],
     ) -> None:
         self.account = account
+        self.options = backend.options
         self.now = backend.settle_tasks()
         self._backend = backend
         self._products = products
@@ -110,7 +111,7 @@ class Library:
         :raises InvalidParameter: it is no URL.
         """
         own = self._find_own_file(url)
-        if own is not None and (own.width or own.failure_message):
+        if own is not None:
             return replace(own, faces=sources.count_faces(urlsplit(url).query, default=own.faces))
         return sources.read_video_url(url, where)
 
@@ -135,7 +136,9 @@ class Library:
         if link is None or wrong is not None or task.get_state(self.now) != "succeeded":
             return Source(seconds=0, url=url, failure_message=UNREACHABLE)
         found = self._describe_link(task, link)
-        return None if found is None else replace(found, url=url)
+        if found is None:  # it neither moves nor sounds, so its format is the wrong one everywhere
+            return Source(seconds=0, url=url, format=link.media.file_suffix.removeprefix("."))
+        return replace(found, url=url)
 
     def find_image_fault(self, image: InputImage | None) -> str | None:
         """Return why an image cannot be had that is a file of the sandbox itself; None for any other, and a good one."""
