@@ -162,17 +162,6 @@ def check_video(url: str) -> str | None:
     return read_image(url, "url", legacy=False).failure_message
 
 
-def measure_image(image: InputImage) -> tuple[int, int] | None:
-    """Return width and height of an image that the sandbox has; None for any other."""
-    if image.data is not None:
-        return _read_dimensions(image.data)
-    if image.sample_query is None:
-        return None
-    from kling_provider.sandbox.media.image import draw_sample
-
-    return _read_dimensions(draw_sample(image.sample_query))
-
-
 def _read_dimensions(data: bytes) -> tuple[int, int] | None:
     """Read width and height in pixels from the header of a PNG, JPEG or WebP; None for anything else."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and data[12:16] == b"IHDR" and len(data) >= 33:
