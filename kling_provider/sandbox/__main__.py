@@ -26,7 +26,7 @@ _HELP = {
     "region": "keys of the other region are refused",
     "time_scale": "how many render seconds pass in one real second",
     "render_seconds": "how long Kling takes for a video, before scaling",
-    "concurrency": "tasks in flight that the pack allows, for each model",
+    "concurrency": "tasks in flight that a pack allows, for each model; a pack of image units at least 9",
     "units": "video units in the pack",
     "image_units": "image units in a pack of their own; 0: no such pack",
     "pack": "trial: its name states the limit; plain: it does not; none: no pack at all",

@@ -19,6 +19,7 @@ from kling_provider.sandbox.http.guard import refuse_stranger
 from kling_provider.sandbox.http.messages import Request, Response
 from kling_provider.sandbox.media.derived import DerivedFile
 from kling_provider.sandbox.media.files import MediaFile
+from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.media.links import Signer
 from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.media.store import MediaStore
@@ -66,6 +67,7 @@ class App:
             limit=options.media_cache_mb * 1024 * 1024,
             short_side=options.short_side,
             find_file=self.find_source_file,
+            find_image=self.find_image_file,
         )
         self.faults = Faults(options.seed)
         self.request_log = RequestLog()
@@ -106,6 +108,10 @@ class App:
         """Return the kind of a task."""
         return self.products[task.request.product]
 
+    def is_solution(self, task: Task) -> bool:
+        """Tell whether a task is read and listed at ``/solutions``, not at ``/tasks``."""
+        return task.request.dialect == "standard" and self.get_product(task).is_solution
+
     def find_source_file(self, source: Source) -> tuple[str, MediaFile | DerivedFile]:
         """Return the name in the store and the maker of the file that a source stands for."""
         task = self.backend.get_task(source.task_id) if source.task_id else None
@@ -115,6 +121,15 @@ class App:
         media = source.build_stand_in()
         digest = hashlib.sha256(repr(source).encode()).hexdigest()[:20]
         return f"source-{digest}{media.file_suffix}", media
+
+    def find_image_file(self, image: InputImage) -> tuple[str, MediaFile | DerivedFile] | None:
+        """Return the same of an image that is an image of a task; None for any other."""
+        task_id, name = image.own_file or ("", "")
+        task = self.backend.get_task(task_id)
+        link = self.get_product(task).find_link(task, name) if task is not None else None
+        if task is None or link is None or not link.media.content_type.startswith("image/"):
+            return None
+        return f"{task.id}-{link.name}", link.media
 
     def open_library(self, account: SandboxAccount) -> Library:
         """Return what the requests of an account may name."""
@@ -189,7 +204,11 @@ class App:
     def resume_tasks(self) -> None:
         """Go on with the tasks of before; called when the URL is known."""
         for task in self.backend.list_running():
-            self.callback_sender.watch_task(task)
+            self.watch_task(task)
+
+    def watch_task(self, task: Task) -> None:
+        """Send the callbacks of a task from now on."""
+        self.callback_sender.watch_task(task, at_end_only=self.get_product(task).calls_back_at_end_only)
 
     def shut_down(self) -> None:
         """Stop the callbacks, remove the rendered files and close the journal."""

@@ -80,7 +80,7 @@ class Create(Endpoint):
                 account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
             )
         self.note.task_id = task.id
-        app.callback_sender.watch_task(task)
+        app.watch_task(task)
         return self.build_response(task)
 
     def _draw_task_fault(self, attributes: Attributes, now: float) -> TaskFault:

@@ -15,6 +15,7 @@ from kling_provider.sandbox.endpoints.download import MediaDownload
 from kling_provider.sandbox.endpoints.ledgers import BalanceLedger, PackageLedger
 from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
 from kling_provider.sandbox.endpoints.library import LibraryDeletion, LibraryList, PresetList
+from kling_provider.sandbox.endpoints.solutions import SolutionsList, SolutionsRead
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_error_response
@@ -87,6 +88,8 @@ def _list_routes(app: App) -> Iterator[Route]:
     """List the routes of Kling itself."""
     yield "GET", "/tasks", TasksRead
     yield "POST", "/tasks", TasksList
+    yield "GET", "/solutions", SolutionsRead
+    yield "POST", "/solutions", SolutionsList
     yield "GET", "/account/costs", AccountCosts
     yield "POST", "/account/billing/package", PackageLedger
     yield "POST", "/account/billing/balance", BalanceLedger

@@ -89,6 +89,8 @@ class ImageFile:
     """``png`` or ``jpeg``."""
     image: InputImage | None = None
     """Is shown in the place of a landscape, where the sandbox has it."""
+    inset: bool = False
+    """It is shown inside of a landscape, so that images made from one differ."""
     watermark: bool = False
 
     @property

@@ -9,11 +9,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from kling_provider.sandbox.media.derived import DerivedFile
 from kling_provider.sandbox.media.files import MediaFile
+from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.media.sources import Source
 
 AT_ONCE = 2
@@ -28,6 +30,7 @@ class MediaStore:
     :param limit: bytes that may be kept.
     :param short_side: pixels of the shorter side of every video; default: what its resolution means.
     :param find_file: returns the name and the maker of the file that a source stands for.
+    :param find_image: returns those of an image that is a file of the sandbox itself; None for any other.
     """
 
     def __init__(
@@ -37,12 +40,14 @@ class MediaStore:
         limit: int,
         short_side: int | None = None,
         find_file: Callable[[Source], tuple[str, MediaFile | DerivedFile]],
+        find_image: Callable[[InputImage], tuple[str, MediaFile | DerivedFile] | None],
     ) -> None:
         self._parent = folder
         self._made: Path | None = None
         self._limit = limit
         self._short_side = short_side
         self._find_file = find_file
+        self._find_image = find_image
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._kept: dict[str, int] = {}
@@ -82,11 +87,22 @@ class MediaStore:
                 with self._at_once:
                     media.write_from(parts, unfinished, short_side=self._short_side)
         else:
+            media = self._load_inputs(media)
             with self._at_once:
                 media.write_file(unfinished, short_side=self._short_side)
         unfinished.rename(path)
         with self._lock:
             self.rendered += 1
+
+    def _load_inputs(self, media: MediaFile) -> MediaFile:
+        """Return the description with the bytes of images in it that are files of the sandbox itself."""
+        loaded = {}
+        for name, image in vars(media).items():
+            found = self._find_image(image) if isinstance(image, InputImage) and image.data is None else None
+            if found is not None:
+                with self.open_file(*found) as file:
+                    loaded[name] = replace(image, data=file.read())
+        return replace(media, **loaded) if loaded else media  # type: ignore[type-var]
 
     def _open_source(self, source: Source) -> BinaryIO:
         if source.data:

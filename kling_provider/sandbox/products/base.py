@@ -38,6 +38,10 @@ class Product(abc.ABC):
     """The answer to the create has the outputs; there is nothing to read or to list."""
     page_limit: ClassVar[int] = 500
     """The largest page of its list in the legacy design."""
+    calls_back_at_end_only: ClassVar[bool] = False
+    """There is no callback when a task begins to be processed."""
+    is_solution: ClassVar[bool] = False
+    """What its standard path makes is read and listed at ``/solutions``, not at ``/tasks``."""
     read_by_external_id: ClassVar[bool] = True
     """Its reads in the legacy design take an external id, too."""
     is_resold: ClassVar[bool] = False
@@ -65,8 +69,15 @@ class Product(abc.ABC):
         :raises ApiError: Kling refuses it, and nothing is made.
         """
         request = self.resolve_inputs(request, library)
+        fault = request.failure_message or library.find_image_fault(request.image)
+        request = replace(request, failure_message=fault)
         price = Decimal(0) if request.failure_message else self.compute_price(request)
-        return replace(request, price=price, output_count=self.count_outputs(request))
+        return replace(
+            request,
+            price=price,
+            output_count=self.count_outputs(request),
+            places=self.count_places(request),
+        )
 
     @abc.abstractmethod
     def compute_price(self, request: CreateRequest) -> Decimal:
@@ -78,6 +89,10 @@ class Product(abc.ABC):
 
     def count_outputs(self, request: CreateRequest) -> int:
         """Return how many ids the outputs need."""
+        return 1
+
+    def count_places(self, request: CreateRequest) -> int:
+        """Return how many tasks it counts as for the concurrency limit: images count one by one (documented)."""
         return 1
 
     def summarize_settings(self, request: CreateRequest) -> str:
@@ -98,6 +113,7 @@ class Product(abc.ABC):
             package=self.package,
             price=Decimal(0) if request.failure_message else self.compute_price(request),
             output_count=self.count_outputs(request),
+            places=self.count_places(request),
             answered_at_once=self.answered_at_once,
         )
 
@@ -138,6 +154,10 @@ class Product(abc.ABC):
         """
         describe = answers.describe_standard_task if dialect == "standard" else answers.describe_legacy_task
         return describe(task, self.list_outputs(task), now, sign, echo=echo, status=status)
+
+    def get_state_word(self, task: Task, now: float) -> str | None:
+        """Return the kind's own word for a state, which its filter of lists uses as well; None: the design's."""
+        return None
 
     def trim_listed(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return a task of the legacy design as a list has it; default: as a read does."""

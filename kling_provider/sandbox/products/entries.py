@@ -8,7 +8,7 @@ restart as the tasks do, and an entry stays when reads have forgotten its task.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -115,6 +115,14 @@ def find_missing(library: Library, request: CreateRequest) -> str | None:
         if find_entry(library, "voice", voice_id) is None:
             return f"Voice id not found: {voice_id}"
     return None
+
+
+def fail_for_missing(library: Library, request: CreateRequest) -> CreateRequest:
+    """Let generation fail for an element or a voice that is not there, as was observed for elements."""
+    missing = find_missing(library, request)
+    if missing is None or request.failure_message is not None:
+        return request
+    return replace(request, failure_message=missing)
 
 
 def find_deletable(library: Library, kind: EntryKind, entry_id: str) -> LibraryEntry:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.media import sources
-from kling_provider.sandbox.media.inputs import UNREACHABLE
+from kling_provider.sandbox.media.inputs import UNREACHABLE, InputImage
 from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput
 from kling_provider.sandbox.state.accounts import SandboxAccount
@@ -139,6 +139,19 @@ class Library:
         if found is None:  # it neither moves nor sounds, so its format is the wrong one everywhere
             return Source(seconds=0, url=url, format=link.media.file_suffix.removeprefix("."))
         return replace(found, url=url)
+
+    def find_image_fault(self, image: InputImage | None) -> str | None:
+        """Return why an image cannot be had that is a file of the sandbox itself; None for any other, and a good one."""
+        if image is None or image.own_file is None or image.url is None:
+            return None
+        parts = urlsplit(image.url)
+        task_id, name = image.own_file
+        task = self._backend.get_task(task_id)
+        wrong = self._check_link(parts.path, parts.query, self.now)
+        if task is None or wrong is not None or task.get_state(self.now) != "succeeded":
+            return UNREACHABLE
+        link = self.products[task.request.product].find_link(task, name)
+        return None if link is not None and link.media.content_type.startswith("image/") else UNREACHABLE
 
     def find_session(self, product: str, session_id: str) -> Task:
         """Return the task of a tool that opened a session.

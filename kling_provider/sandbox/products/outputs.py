@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kling_provider.sandbox.media.derived import DerivedFile, MadeVideo
+from kling_provider.sandbox.media.expanded import ExpandedImageFile
 from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile
 from kling_provider.sandbox.state.tasks import Task
 
@@ -71,18 +72,27 @@ def build_video_output(output_id: str, video: MadeVideo, *, watermark: bool) -> 
     return RenderedOutput(type="video", standard=fields, legacy=fields, legacy_list="videos")
 
 
-def build_image_output(output_id: str, image: ImageFile, *, index: int, watermark: bool) -> RenderedOutput:
+def build_image_output(
+    output_id: str,
+    image: ImageFile | ExpandedImageFile,
+    *,
+    index: int,
+    watermark: bool,
+    group_id: str | None = None,
+) -> RenderedOutput:
     """Describe one of a task's images.
 
     :param index: its place among them, from 0, which only the legacy design tells.
     :param watermark: it has a second file with a watermark.
+    :param group_id: the series that it belongs to, which only the standard design tells.
     """
     fields: dict[str, Value] = {"url": Link(f"{output_id}{image.file_suffix}", image)}
     if watermark:
         marked = replace(image, watermark=True)
         fields["watermark_url"] = Link(f"{output_id}-watermark{image.file_suffix}", marked)
+    group = {} if group_id is None else {"group_id": group_id}
     return RenderedOutput(
-        type="image", standard=fields, legacy={"index": index, **fields}, legacy_list="images"
+        type="image", standard={**fields, **group}, legacy={"index": index, **fields}, legacy_list="images"
     )
 
 

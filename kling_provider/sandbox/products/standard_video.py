@@ -16,7 +16,7 @@ from typing import Any
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
-from kling_provider.sandbox.products import omni_rules
+from kling_provider.sandbox.products import kling_4_rules, omni_rules
 from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, SandboxModel
 from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
@@ -107,6 +107,8 @@ class _Contents:
         """How many there are of each type."""
         self.elements: list[str] = []
         self._names: list[str] = []
+        self._is_kling_4 = not model.plain_ids
+        self._limits = inputs.KLING_4_IMAGE if self._is_kling_4 else inputs.NEW_IMAGE
         limit = model.prompt_limit if product == TEXT else model.image_prompt_limit
         if product == TEXT:
             self.prompt = fields.read_text("prompt") or ""
@@ -140,7 +142,7 @@ class _Contents:
         elif kind in ("first_frame", "middle_frame", "last_frame") or (
             kind == "refer_image" and product == OMNI
         ):
-            image = inputs.read_image(entry.raw.get("url"), entry.name_field("url"), legacy=False)
+            image = inputs.read_limited_image(entry.raw.get("url"), entry.name_field("url"), self._limits)
             self.failure_message = self.failure_message or image.failure_message
             if kind == "first_frame":
                 self.first_frame = image
@@ -163,6 +165,8 @@ class _Contents:
             voice = entry.read_text("voice_id")
             if voice is None:
                 raise InvalidParameter(f"{entry.name_field('voice_id')} is required")
+            if self._is_kling_4 and entry.read_text("id") is None:
+                raise InvalidParameter(f"{entry.name_field('id')} is required")
             self.voices.append(voice)
         # every other type is ignored, as `image` and `video` were on omni (observed), which refuses unknown ones
 
@@ -179,15 +183,17 @@ class _Contents:
             "last_frame": int(model.last_frame),
             "element": model.elements,
             "voice": model.voices,
-            "feature_video": 1,
+            "feature_video": 1 if model.plain_ids else 5,
             "base_video": 1,
         }
+        if not model.plain_ids:
+            kling_4_rules.check_counts(product, self.counts)
         for kind, most in allowed.items():
             if count(kind, 0) > most:
                 if most == 0:
                     raise InvalidParameter(f"{kind} is not supported by model {model.name}")
                 raise InvalidParameter(f"contents can have at most {most} {kind}")
-        if len(self.videos) > 1:
+        if model.plain_ids and len(self.videos) > 1:
             raise InvalidParameter("contents can have at most 1 video")
         if product == OMNI:
             omni_rules.check_names(self._names)

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
 from kling_provider.sandbox.media.files import VideoFile
 from kling_provider.sandbox.products.base import Product
-from kling_provider.sandbox.products.entries import find_missing
+from kling_provider.sandbox.products.entries import fail_for_missing
 from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import RenderedOutput, build_video_output
 from kling_provider.sandbox.products.prices import Rate, price_video
@@ -38,10 +38,7 @@ class VideoProduct(Product):
 
     def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
         """Let generation fail for elements and voices that are not there, as was observed for elements."""
-        missing = find_missing(library, request)
-        if missing is None or request.failure_message is not None:
-            return request
-        return replace(request, failure_message=missing)
+        return fail_for_missing(library, request)
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of the asked seconds by model, resolution and sound."""

@@ -14,6 +14,7 @@ from kling_provider.sandbox.state.tasks import Package
 
 _PACK_DAYS = 30
 _DAY_MS = 86_400_000
+_LARGEST_IMAGE_TASK = 9
 
 
 @dataclass
@@ -110,6 +111,15 @@ class SandboxAccount:
         return given
 
 
+def get_concurrency(package: Package, concurrency: int) -> int:
+    """Return how many tasks a pack allows at once that is bought with ``concurrency``.
+
+    Each image of a task takes a place, so a pack of image units has room for the nine that one task can make (nine
+    were reported of the vendor's own image packs).
+    """
+    return max(concurrency, _LARGEST_IMAGE_TASK) if package == "image" else concurrency
+
+
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
     """Open the accounts of a fresh sandbox: ``default``, a ``second`` one, and one of the ``other-region``.
 
@@ -123,7 +133,7 @@ def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
         return [
             UnitPack(
                 total=Decimal(str(units)),
-                concurrency=options.concurrency,
+                concurrency=get_concurrency(package, options.concurrency),
                 bought_ms=now_ms,
                 package=package,
                 named=options.pack == "trial",

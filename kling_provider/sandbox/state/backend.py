@@ -20,7 +20,7 @@ from kling_provider.sandbox.http.errors import ApiError, InvalidParameter
 from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.media.inputs import BAD_PIXELS, UNREACHABLE
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.state.accounts import SandboxAccount, open_accounts
+from kling_provider.sandbox.state.accounts import SandboxAccount, get_concurrency, open_accounts
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.ledger import Deduction
@@ -133,19 +133,20 @@ class Backend:
                 raise InvalidParameter(f"External_task_id {request.external_id} already exists")  # observed
             if account.get_remaining_units(request.package, to_milliseconds(now)) <= 0:
                 raise ApiError(1102)
-            live = self._count_beside(account, request)
-            if not request.answered_at_once and live >= account.get_limit(
+            taken = self._count_beside(account, request) + request.places
+            if not request.answered_at_once and taken > account.get_limit(
                 request.package, to_milliseconds(now)
             ):
                 raise ApiError(1303)
             return self._make_task(account, request, fault(), now)
 
     def _count_beside(self, account: SandboxAccount, request: CreateRequest) -> int:
-        """Count the tasks that share a limit with ``request``: by account, model and kind of pack."""
+        """Count the places that are taken of ``request``'s limit: by account, model and kind of pack."""
         return sum(
-            (task.account, task.request.model, task.request.package)
-            == (account.name, request.model, request.package)
+            task.request.places
             for task in self._unsettled.values()
+            if (task.account, task.request.model, task.request.package)
+            == (account.name, request.model, request.package)
         )
 
     def _is_taken(self, account: SandboxAccount, external_id: str, now: float) -> bool:
@@ -330,7 +331,7 @@ class Backend:
             for account in self.accounts:
                 for pack in account.packs:
                     if concurrency is not None:
-                        pack.concurrency = concurrency
+                        pack.concurrency = get_concurrency(pack.package, concurrency)
                     if units is not None and pack.package == "video":
                         pack.total, pack.used = Decimal(str(units)), Decimal(0)
 

@@ -47,6 +47,8 @@ class CreateRequest:
     """Units that are taken when it succeeds."""
     output_count: int = 1
     """How many ids its outputs need."""
+    places: int = 1
+    """How many tasks it counts as for the concurrency limit."""
     answered_at_once: bool = False
     """Done when the create is answered; no read and no list knows it."""
     route: str = ""
