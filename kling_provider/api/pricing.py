@@ -34,6 +34,7 @@ _LIST: dict[str, _Cells] = {
     "kling-3.0": {
         "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
         "native": {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
+        "motion": {"720p": "0.9", "1080p": "1.2"},
     },
     "kling-3.0-omni": {
         "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
@@ -48,6 +49,7 @@ _LIST: dict[str, _Cells] = {
         "off": {"720p": "0.3", "1080p": "0.5"},
         "native": {"1080p": "1.0"},
         "voice": {"1080p": "1.2"},
+        "motion": {"720p": "0.5", "1080p": "0.8"},
     },
     "kling-2.5-turbo": {"off": {"720p": "0.3", "1080p": "0.5"}},
 }
@@ -154,12 +156,12 @@ class PriceRule(Protocol):
 class PerSecond:
     """A price per second, by model, resolution and sound.
 
-    The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
+    The request has ``model``, ``resolution``, ``audio_rate`` and ``count_billed_seconds``.
     """
 
     def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the list's price of a second times the seconds; unknown where the input decides the length."""
-        if (billed := request.billed_seconds) is None:
+        if (billed := request.count_billed_seconds(seconds)) is None:
             return Price(None, None, "the length of the input decides")
         return look_up_price(request.model, request.resolution, billed, audio_rate=request.audio_rate)
 

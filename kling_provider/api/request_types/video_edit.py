@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import UnknownPrice
+from kling_provider.api.pricing import PerSecond, UnknownPrice
 from kling_provider.api.request_types.spec import RequestSpec
 
 #: The answer says what it cost, and no list does.
@@ -32,6 +32,34 @@ def _make_step(name: str, path: str) -> RequestSpec:
 
 
 SPECS: tuple[RequestSpec, ...] = (
+    RequestSpec(
+        type="motion_control",
+        made_by="motion:MotionControl",
+        paths={"standard": "/motion-control/{model}", "legacy": "/v1/videos/motion-control"},
+        outputs=("video",),
+        price_rule=PerSecond(),
+        locked="by_model",
+        example="motion_control.yaml",
+    ),
+    RequestSpec(
+        type="effects",
+        made_by="video_edit:Effects",
+        paths={"legacy": "/v1/videos/effects"},
+        outputs=("video",),
+        price_rule=UnknownPrice("it depends on the scene, by a price list of Kling's that is not known here"),
+        example="effects.yaml",
+    ),
+    RequestSpec(
+        type="video_extend",
+        made_by="video_edit:VideoExtend",
+        paths={"legacy": "/v1/videos/video-extend"},
+        outputs=("video",),
+        price_rule=UnknownPrice(
+            "Kling's list has no extensions; by third parties' lists 2 units a call, 3.5 for a source in pro"
+        ),
+        status="unknown",
+        example="video_extend.yaml",
+    ),
     RequestSpec(
         type="multi_elements",
         made_by="video_edit:MultiElements",

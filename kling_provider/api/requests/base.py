@@ -138,6 +138,17 @@ class KlingRequest(BaseModel):
             if is_rendered_null(value := getattr(self, field, None))
         ]
 
+    def find_warnings(self) -> list[str]:
+        """Find what may be wrong and is sent all the same, as texts for people: a word that is not on an open list."""
+        return []
+
+    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+        """Find inputs that are too long or too short beside the rest of the request.
+
+        :param seconds: how long its inputs are, by field, as far as that is known.
+        """
+        return []
+
     # -- on the wire --------------------------------------------------------------------------------------------
 
     @classmethod

@@ -145,13 +145,32 @@ class AdvancedLipSync(KlingRequest):
             found.append(Problem("sound_end_time", self.sound_end_time, message))
         return found
 
+    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+        """Find a cut that ends after its sound, or after the video."""
+        found = []
+        if (sound := seconds.get("sound")) is not None and self.sound_end_time > sound * 1000:
+            message = f"must not be after the end of the sound, {sound * 1000:.0f} ms"
+            found.append(Problem("sound_end_time", self.sound_end_time, message))
+        if (video := seconds.get("video")) is not None and self._insert_end > video * 1000:
+            message = (
+                f"must let the sound end within the video, which lasts {video * 1000:.0f} ms "
+                f"(it would end at {self._insert_end} ms)"
+            )
+            found.append(Problem("sound_insert_time", self.sound_insert_time, message))
+        return found
+
+    @property
+    def _insert_end(self) -> int:
+        """When the sound ends, in milliseconds of the video."""
+        return self.sound_insert_time + self.sound_end_time - self.sound_start_time
+
     def find_problems_with_face(self, start_time: int, end_time: int) -> list[Problem]:
         """Find whether the sound misses the face: they must overlap by 2 seconds.
 
         :param start_time: when the face is first seen, in milliseconds of the video.
         :param end_time: when it is last seen.
         """
-        ends = self.sound_insert_time + self.sound_end_time - self.sound_start_time
+        ends = self._insert_end
         overlap = min(ends, end_time) - max(self.sound_insert_time, start_time)
         if overlap >= _SHORTEST_SOUND_MS:
             return []

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from kling_provider.api.dialects.fields import list_mappings, read_long_text, read_text
+from kling_provider.api.effects import ENDED, TWO_IMAGES, find_near_scene, is_known, suggest_scene
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult, KlingRequest
 from kling_provider.api.requests.fields import (
@@ -19,6 +20,7 @@ from kling_provider.api.requests.fields import (
     ImageInput,
     Media,
     Mode,
+    Number,
     Selection,
     SelectionPoint,
     SessionId,
@@ -28,7 +30,8 @@ from kling_provider.api.requests.fields import (
     Whole,
     Wire,
 )
-from kling_provider.api.requests.rules import find_missing_numbers, find_not_one_of
+from kling_provider.api.requests.references import find_wrong_numbers
+from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.tasks import Output
 from kling_provider.api.values import parse_whole_number
 
@@ -41,6 +44,71 @@ _IMAGES_OF_MODES = {"addition": (1, 2), "swap": (1, 1), "removal": (0, 0)}
 def _read_number(value: Any) -> Any:
     number = parse_whole_number(value)
     return value if number is None else number
+
+
+class VideoExtend(KlingRequest):
+    """A video that goes on for 4 to 5 seconds, up to 3 minutes in all; with the model and the quality of its source.
+
+    Nobody has confirmed lately that Kling still makes them: the models of its sources are retired.
+    """
+
+    without: ClassVar[frozenset[str]] = frozenset({"model"})
+    #: Frozen: see :attr:`KlingRequest.frozen_defaults`.
+    frozen_defaults: ClassVar[Mapping[str, Any]] = {"cfg_scale": 0.5, "watermark": False}
+
+    type: Literal["video_extend"] = "video_extend"
+    video_id: Annotated[VideoId, Wire(None, "video_id", instead=None)]
+    prompt: Annotated[Text | None, Wire(None, "prompt", instead=None)] = Field(None, max_length=2500)
+    negative_prompt: Annotated[Text | None, Wire(None, "negative_prompt", instead=None)] = Field(
+        None, max_length=2500
+    )
+    cfg_scale: Annotated[Number, Wire(None, "cfg_scale", instead=None)] = Field(0.5, ge=0, le=1)
+    watermark: Annotated[Flag, Wire(None, "watermark_info.enabled", instead=None)] = False
+
+
+class Effects(KlingRequest):
+    """A template of Kling's with the people or things of one image, or of two."""
+
+    without: ClassVar[frozenset[str]] = frozenset({"model"})
+    prompt_field: ClassVar[str] = "scene"
+    foreign_fields: ClassVar[Mapping[str, str]] = dict.fromkeys(("duration", "resolution", "mode", "aspect_ratio", "audio"), "the scene decides it")
+
+    type: Literal["effects"] = "effects"
+    scene: Annotated[Text, Wire(None, "effect_scene", instead=None)] = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+    )
+    image: Annotated[ImageInput | None, Wire(None, "input.image", instead=None)] = None
+    images: Annotated[list[ImageInput], Wire(None, "input.images", instead=None)] = Field(
+        default_factory=list, max_length=2
+    )
+
+    def find_problems(self) -> list[Problem]:
+        """Find every broken rule: as many images as the scene has places; a scene that is plainly misspelt."""
+        found = super().find_problems()
+        if not is_known(self.scene) and (near := find_near_scene(self.scene)):
+            found.append(Problem("scene", self.scene, f"must be a known scene. Did you mean {near!r}?"))
+        elif self.scene in TWO_IMAGES and self.image is not None:
+            message = f"must be left out for {self.scene}: write images, the left one and the right one"
+            return [*found, Problem("image", None, message)]
+        elif is_known(self.scene) and self.scene not in TWO_IMAGES and self.images:
+            message = f"must be left out for {self.scene}, which takes one: write image"
+            return [*found, Problem("images", None, message)]
+        if len(self.images) == 1:
+            found.append(
+                Problem("images", None, "must be 2, the left one and the right one; for one write image")
+            )
+        fields = ("images", "image") if self.scene in TWO_IMAGES else ("image", "images")
+        return found + find_not_one_of(self, *fields)
+
+    def find_warnings(self) -> list[str]:
+        """Find a scene that Kling did not name when the list was read, or that has ended."""
+        if self.scene in ENDED:
+            return [f"scene {self.scene!r} has ended by Kling's update log"]
+        if is_known(self.scene):
+            return []
+        near = suggest_scene(self.scene)
+        said = f"scene {self.scene!r} was not on Kling's list of 2026-09-20, and is sent all the same"
+        return [f"{said}; the most similar one is {near!r}" if near else said]
 
 
 class MultiElements(KlingRequest):
@@ -96,7 +164,17 @@ class MultiElements(KlingRequest):
                 f"(has {len(self.images)})"
             )
             found.append(Problem("images", None, message))
-        return found + find_missing_numbers("prompt", self.prompt, {"video": 1, "image": len(self.images)})
+        return found + find_wrong_numbers(self.prompt, {"video": 1, "image": len(self.images)})
+
+    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+        """Find a duration that is not that of the video: 5 of 2 to 5 seconds, 10 of 7 to 10."""
+        if (length := seconds.get("video")) is None:
+            return []
+        wanted = 5 if length <= 5 else 10
+        if self.duration == wanted:
+            return []
+        message = f"must be {wanted} for a video of {length:g} seconds"
+        return [Problem("duration", self.duration, message)]
 
     def _find_in_selections(self) -> list[Problem]:
         frames = [one.frame_index for one in self.selections]
