@@ -59,8 +59,11 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            rest = _build_unchecked(cls, {key: value for key, value in fields.items() if key not in wrong})
-            problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
+            problems += [
+                problem
+                for problem in _find_in_rest(cls, {k: v for k, v in fields.items() if k not in wrong})
+                if problem.field in on_their_own
+            ]
     if request is not None:
         problems += request.find_problems()
     if problems or request is None:
@@ -93,6 +96,14 @@ def _write_type(field: str) -> str | None:
     """
     types = [spec.type for spec in all_specs() if field in spec.request_class.field_names()]
     return f"write type: {types[0]}" if types and field in input_names() else None
+
+
+def _find_in_rest(cls: type[KlingRequest], fields: Mapping[str, Any]) -> list[Problem]:
+    """Find the broken rules between the fields that are right; none where a required one is not among them."""
+    try:
+        return cls.model_validate(dict(fields)).find_problems()
+    except ValidationError:
+        return []
 
 
 def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:

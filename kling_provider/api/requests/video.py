@@ -192,11 +192,11 @@ class ImageToVideo(DirectedVideo):
     def _find_in_form(self) -> list[Problem]:
         found = super()._find_in_form()
         if not self.first_frame:
-            what = (
-                "other frames alone are not accepted"
-                if self.last_frame or self.middle_frames
-                else "image_to_video starts from an image"
-            )
+            what = "image_to_video starts from an image"
+            if self.last_frame:
+                what = "a last_frame alone is not accepted"
+            elif self.middle_frames:
+                what = "middle_frames alone are not accepted"
             found.append(Problem("first_frame", None, f"must be given: {what}"))
         groups = {
             "last_frame": self.last_frame is not None,

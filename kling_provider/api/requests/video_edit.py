@@ -71,7 +71,9 @@ class Effects(KlingRequest):
 
     without: ClassVar[frozenset[str]] = frozenset({"model"})
     prompt_field: ClassVar[str] = "scene"
-    foreign_fields: ClassVar[Mapping[str, str]] = dict.fromkeys(("duration", "resolution", "mode", "aspect_ratio", "audio"), "the scene decides it")
+    foreign_fields: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("duration", "resolution", "mode", "aspect_ratio", "audio"), "the scene decides it"
+    )
 
     type: Literal["effects"] = "effects"
     scene: Annotated[Text, Wire(None, "effect_scene", instead=None)] = Field(
