@@ -50,7 +50,7 @@ def test_what_is_required(type_: str, field: str) -> None:
     ("type_", "inside", "outside", "wrong"),
     [
         ("identify_face", {"video": None, "video_id": "8976"}, {"video_id": "8976"}, "video_id"),
-        ("identify_face", {}, {"video": "speaker.mp4"}, "video"),
+        ("identify_face", {}, {"video": ""}, "video"),
         ("identify_face", {}, {"video": None, "video_id": ""}, "video_id"),
         ("identify_face", {}, {"external_task_id": "mine"}, "external_task_id"),
         ("identify_face", {}, {"callback_url": "https://example.org/hook"}, "callback_url"),
@@ -105,6 +105,12 @@ def test_what_is_required(type_: str, field: str) -> None:
         ("lip_sync", HEARD, {**HEARD, "audio_file": "AAAA"}, "audio_url"),
         ("lip_sync", {**HEARD, "audio_type": "url"}, {**HEARD, "audio_type": "file"}, "audio_type"),
         ("lip_sync", HEARD, {**HEARD, "audio_url": "/s.mp3"}, "audio_url"),
+        (
+            "lip_sync",
+            {**HEARD, "audio_url": None, "audio_file": "s.mp3"},
+            {**HEARD, "audio_url": None, "audio_file": SOUND},
+            "audio_file",
+        ),
         ("lip_sync", HEARD, {**HEARD, "text": "Good morning"}, "text"),
         ("lip_sync", HEARD, {**HEARD, "voice_speed": 1}, "voice_speed"),
         ("lip_sync", {}, {"external_task_id": "mine"}, "external_task_id"),
@@ -146,6 +152,6 @@ def test_the_sound_overlaps_the_face_by_two_seconds(face: tuple[int, int], insid
 )
 def test_the_cut_lies_inside_sound_and_video(field: str, inside: float, outside: float, wrong: str) -> None:
     request = read("advanced_lip_sync", **{**FROM_VIDEO, "sound_insert_time": 500})
-    assert request.find_problems_of_lengths({field: inside}) == []
-    assert request.find_problems_of_lengths({}) == []
-    assert [one.field for one in request.find_problems_of_lengths({field: outside})] == [wrong]
+    assert request.find_wrong_lengths({field: inside}) == []
+    assert request.find_wrong_lengths({}) == []
+    assert [one.field for one in request.find_wrong_lengths({field: outside})] == [wrong]

@@ -178,8 +178,8 @@ def test_rules_just_inside_and_just_outside(
 
 def test_videos_of_thirty_seconds_together() -> None:
     request = parse_request({**OMNI, "reference_videos": [VIDEO, VIDEO]})
-    assert request.find_problems_of_lengths({"reference_videos.0": 15, "reference_videos.1": 15}) == []
-    (problem,) = request.find_problems_of_lengths({"reference_videos.0": 15, "reference_videos.1": 15.1})
+    assert request.find_wrong_lengths({"reference_videos.0": 15, "reference_videos.1": 15}) == []
+    (problem,) = request.find_wrong_lengths({"reference_videos.0": 15, "reference_videos.1": 15.1})
     assert problem.field == "reference_videos"
 
 

@@ -77,7 +77,7 @@ def test_what_is_required(type_: str, field: str) -> None:
         ),
         ("motion_control", {"audio": "off"}, {"audio": "native"}, "audio"),
         ("motion_control", {"resolution": "1080P"}, {"resolution": "4k"}, "resolution"),
-        ("motion_control", {"video": VIDEO}, {"video": "dance.mp4"}, "video"),
+        ("motion_control", {"video": VIDEO}, {"video": ""}, "video"),
         ("motion_control", {"watermark": "true"}, {"watermark": "perhaps"}, "watermark"),
         (
             "motion_control",
@@ -260,9 +260,9 @@ def test_elements_have_names_on_one_api_and_numbers_on_the_other() -> None:
 )
 def test_lengths_of_videos(type_: str, fields: dict[str, Any], inside: float, outside: float) -> None:
     request = read(type_, **fields)
-    assert request.find_problems_of_lengths({"video": inside}) == []
-    assert request.find_problems_of_lengths({}) == []
-    assert len(request.find_problems_of_lengths({"video": outside})) == 1
+    assert request.find_wrong_lengths({"video": inside}) == []
+    assert request.find_wrong_lengths({}) == []
+    assert len(request.find_wrong_lengths({"video": outside})) == 1
 
 
 @pytest.mark.parametrize(

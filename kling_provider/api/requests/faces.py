@@ -24,7 +24,6 @@ from kling_provider.api.requests.fields import (
     SessionId,
     Text,
     VideoId,
-    VideoUrl,
     VoiceId,
     Whole,
     Wire,
@@ -35,7 +34,7 @@ from kling_provider.api.tasks import Output
 #: A sound must last so long, and overlap the face so long, in milliseconds.
 _SHORTEST_SOUND_MS = 2000
 
-FaceVideo = Annotated[VideoUrl, Media("video", None, "video_face", id_field="video_id")]
+FaceVideo = Annotated[str, Field(min_length=1), Media("video", None, "video_face", id_field="video_id")]
 
 
 class IdentifyFace(AnsweredAtOnce):
@@ -145,7 +144,7 @@ class AdvancedLipSync(KlingRequest):
             found.append(Problem("sound_end_time", self.sound_end_time, message))
         return found
 
-    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
         """Find a cut that ends after its sound, or after the video."""
         found = []
         if (sound := seconds.get("sound")) is not None and self.sound_end_time > sound * 1000:
@@ -242,6 +241,9 @@ class LipSync(KlingRequest):
             ]
         else:
             found += find_not_one_of(self, *sound)
+            if (self.audio_file or "").lower().startswith(("http://", "https://")):
+                message = "must be a file or base64: write a URL as audio_url"
+                found.append(Problem("audio_file", self.audio_file, message))
         foreign = (*sound, "audio_type") if self._speaks_text else (*text, "voice_language", "voice_speed")
         found += [
             Problem(field, None, f"must be left out with mode: {self.mode}")

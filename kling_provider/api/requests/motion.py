@@ -23,7 +23,6 @@ from kling_provider.api.requests.fields import (
     Media,
     ModelName,
     Text,
-    VideoUrl,
     Wire,
 )
 from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
@@ -70,8 +69,8 @@ class MotionControl(VideoModelRequest):
     prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = Field(None, max_length=2500)
     image: Annotated[ImageInput, Wire("contents[image].url", "image_url")]
     video: Annotated[
-        VideoUrl, Media("video", "video_motion", "video_motion"), Wire("contents[video].url", "video_url")
-    ]
+        str, Media("video", "video_motion", "video_motion"), Wire("contents[video].url", "video_url")
+    ] = Field(min_length=1)
     elements: Annotated[list[Element], Wire("contents[element]", "element_list")] = Field(
         default_factory=list, max_length=1
     )
@@ -130,7 +129,7 @@ class MotionControl(VideoModelRequest):
         found += find_wrong_numbers(prompt, {"element": len(self.elements)})
         return found + find_wrong_names("elements", prompt, [one.id for one in self.elements if one.id])
 
-    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
         """Find a video that is too long for the orientation."""
         length, most = seconds.get("video"), _LONGEST[self.character_orientation]
         if length is None or length <= most:

@@ -255,7 +255,7 @@ class OmniVideo(VideoRequest):
             found.append(Problem("reference_video", None, message))
         return found
 
-    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
         """Find videos that are too long together."""
         if self._limits is None:
             return []

@@ -26,7 +26,6 @@ from kling_provider.api.requests.fields import (
     SessionId,
     Text,
     VideoId,
-    VideoUrl,
     Whole,
     Wire,
 )
@@ -35,7 +34,9 @@ from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.tasks import Output
 from kling_provider.api.values import parse_whole_number
 
-EditedVideo = Annotated[VideoUrl, Media("video", None, "video_multi_elements", id_field="video_id")]
+EditedVideo = Annotated[
+    str, Field(min_length=1), Media("video", None, "video_multi_elements", id_field="video_id")
+]
 
 #: How many images each way of editing takes.
 _IMAGES_OF_MODES = {"addition": (1, 2), "swap": (1, 1), "removal": (0, 0)}
@@ -81,7 +82,7 @@ class Effects(KlingRequest):
     )
     image: Annotated[ImageInput | None, Wire(None, "input.image", instead=None)] = None
     images: Annotated[list[ImageInput], Wire(None, "input.images", instead=None)] = Field(
-        default_factory=list, max_length=2
+        default_factory=list, min_length=2, max_length=2
     )
 
     def find_problems(self) -> list[Problem]:
@@ -95,10 +96,6 @@ class Effects(KlingRequest):
         elif is_known(self.scene) and self.scene not in TWO_IMAGES and self.images:
             message = f"must be left out for {self.scene}, which takes one: write image"
             return [*found, Problem("images", None, message)]
-        if len(self.images) == 1:
-            found.append(
-                Problem("images", None, "must be 2, the left one and the right one; for one write image")
-            )
         fields = ("images", "image") if self.scene in TWO_IMAGES else ("image", "images")
         return found + find_not_one_of(self, *fields)
 
@@ -168,7 +165,7 @@ class MultiElements(KlingRequest):
             found.append(Problem("images", None, message))
         return found + find_wrong_numbers(self.prompt, {"video": 1, "image": len(self.images)})
 
-    def find_problems_of_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
         """Find a duration that is not that of the video: 5 of 2 to 5 seconds, 10 of 7 to 10."""
         if (length := seconds.get("video")) is None:
             return []
