@@ -23,6 +23,9 @@ from kling_provider.api.spelling import legacy_names, translate_fields
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import to_plain_values
 
+#: How many types a message about a key that belongs to them lists.
+_MOST_LISTED = 4
+
 
 def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     """Parse one request, with the names of the standard or the legacy API, and check it.
@@ -98,6 +101,13 @@ def _write_type(field: str) -> str | None:
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
+def _list_types(types: list[str]) -> str:
+    """List types for a message: all of a few, else the plainest of them."""
+    if len(types) <= _MOST_LISTED:
+        return " or ".join(types)
+    return f"{', '.join(types[:_MOST_LISTED])} or {len(types) - _MOST_LISTED} others"
+
+
 def _find_in_rest(cls: type[KlingRequest], fields: Mapping[str, Any]) -> list[Problem]:
     """Find the broken rules between the fields that are right; none where a required one is not among them."""
     try:
@@ -120,7 +130,7 @@ def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
         return f"must be left out: Kling has no such field for {spec.type}"
     others = [other.type for other in all_specs() if key in other.request_class.field_names()]
     if others:
-        said = f"belongs to type {' or '.join(others)}, not {spec.type}"
+        said = f"belongs to type {_list_types(others)}, not {spec.type}"
         if (why := spec.request_class.foreign_fields.get(key)) is not None:
             return f"{said}: {why}"
         return f"{said}; {way}" if (way := _write_type(key)) else said

@@ -293,3 +293,21 @@ def test_what_nobody_has_confirmed_says_so() -> None:
 def test_a_session_or_what_opens_one() -> None:
     assert read("multi_elements").has_session
     assert not read("multi_elements", session_id=None, video=VIDEO, selections=[MARK]).has_session
+
+
+@pytest.mark.parametrize("type_", ["motion_control", "text_to_video"])
+def test_an_unknown_model_passes_with_a_warning(type_: str) -> None:
+    fields = {"type": type_, "prompt": "A cat", **LEAST.get(type_, {})}
+    assert parse_request({**fields, "model": "kling-9"}).find_warnings() == [
+        "model kling-9 is not known here: its rules are not checked"
+    ]
+    assert parse_request(fields).find_warnings() == []
+
+
+def test_a_key_of_many_types_names_the_plainest() -> None:
+    with pytest.raises(InvalidRequest) as invalid:
+        read("multi_elements_clear", prompt="A cat")
+    assert (
+        "prompt 'A cat': belongs to type text_to_video, image_to_video, omni_video, motion_control or "
+        in str(invalid.value)
+    )

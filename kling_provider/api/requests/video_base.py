@@ -53,6 +53,13 @@ class VideoModelRequest(KlingRequest):
     def _use_one_spelling(cls, value: str) -> str:
         return to_standard_name(value)
 
+    def find_warnings(self) -> list[str]:
+        """Find a model that is not in the table."""
+        found = super().find_warnings()
+        if known_model(self.model) is None:
+            found.append(f"model {self.model} is not known here: its rules are not checked")
+        return found
+
     def name_model(self, design: ApiDesign) -> str | None:
         """Return what ``design`` calls the model."""
         return legacy_name(self.model) if design == "legacy" else self.model
