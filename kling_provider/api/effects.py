@@ -44,7 +44,7 @@ witch_transform woodland_elf yangge_dance zombie_transform zoom_out
 
 #: Scenes with two people or things, side by side.
 TWO_IMAGES = frozenset(_TWO_IMAGES.split())
-ONE_IMAGE = frozenset(_ONE_IMAGE.split())
+_KNOWN = TWO_IMAGES | frozenset(_ONE_IMAGE.split())
 
 #: Listed, though the vendor's update log says that they have ended.
 ENDED: frozenset[str] = frozenset({"magic_match_tree"})
@@ -52,24 +52,20 @@ ENDED: frozenset[str] = frozenset({"magic_match_tree"})
 
 def is_known(scene: str) -> bool:
     """Tell whether a scene was on the list."""
-    return scene in TWO_IMAGES or scene in ONE_IMAGE
+    return scene in _KNOWN
 
 
 def find_near_scene(scene: str) -> str | None:
     """Return the known scene that differs from an unknown one in dashes, blanks and case only; else ``None``."""
     return next(
-        (
-            known
-            for known in sorted(TWO_IMAGES | ONE_IMAGE)
-            if _fold(known) == _fold(scene) and known != scene
-        ),
+        (known for known in sorted(_KNOWN) if _fold(known) == _fold(scene) and known != scene),
         None,
     )
 
 
 def suggest_scene(scene: str) -> str | None:
     """Return the most similar known scene; ``None`` where none is similar."""
-    near = difflib.get_close_matches(scene.lower(), sorted(TWO_IMAGES | ONE_IMAGE), n=1, cutoff=0.8)
+    near = difflib.get_close_matches(scene.lower(), sorted(_KNOWN), n=1, cutoff=0.8)
     return near[0] if near else None
 
 
