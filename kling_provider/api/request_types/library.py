@@ -3,6 +3,28 @@
 
 from __future__ import annotations
 
+from kling_provider.api.pricing import PerCall
 from kling_provider.api.request_types.spec import RequestSpec
 
-SPECS: tuple[RequestSpec, ...] = ()
+SPECS: tuple[RequestSpec, ...] = (
+    RequestSpec(
+        type="custom_voice",
+        made_by="library:CustomVoice",
+        paths={"legacy": "/v1/general/custom-voices"},
+        outputs=("voice",),
+        price_rule=PerCall("0.05"),
+        noun="voice",
+        example="custom_voice.yaml",
+    ),
+    RequestSpec(
+        type="custom_element",
+        made_by="library:CustomElement",
+        paths={"legacy": "/v1/general/advanced-custom-elements"},
+        outputs=("element",),
+        # Seen live: the price list does not name it.
+        price_rule=PerCall("0"),
+        noun="element",
+        concurrency=None,
+        example="custom_element.yaml",
+    ),
+)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Voices and elements that the account keeps, to be used in later requests.
+
+The rules are the vendor's (API reference of September 2026; of the older library of elements February 2026).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests.base import Summary
+from kling_provider.api.requests.fields import ImageInput, Media, Text, VideoId, VoiceId, Wire
+from kling_provider.api.requests.without_model import RequestWithoutModel
+
+#: Kling's marks of what an element is.
+Tag = Literal["o_101", "o_102", "o_103", "o_104", "o_105", "o_106", "o_107", "o_108"]
+#: One clean human voice, 5 to 30 seconds, also with a picture; Kling reads it by URL.
+VoiceSound = Annotated[
+    str, Field(pattern=r"^https?://\S+$"), Media("audio", "sound_voice", "sound_voice", id_field="video_id")
+]
+ElementVideo = Annotated[
+    str, Field(pattern=r"^https?://\S+$"), Media("video", "video_element", "video_element")
+]
+
+
+class CustomVoice(RequestWithoutModel):
+    """A voice from a sound, or from a video of Kling's in which somebody speaks."""
+
+    prompt_field: ClassVar[str] = "voice_name"
+    required_texts: ClassVar[Mapping[str, str]] = {"voice_name": "what the voice is called in the library"}
+    one_of: ClassVar[tuple[str, ...]] = ("sound", "video_id")
+
+    type: Literal["custom_voice"] = "custom_voice"
+    voice_name: Annotated[Text, Wire(None, "voice_name", instead=None)] = Field(max_length=20)
+    sound: Annotated[VoiceSound | None, Wire(None, "voice_url", instead=None)] = None
+    #: Kling's id of a video with sound of kling-2.6, of an avatar, or of a lip-sync.
+    video_id: Annotated[VideoId | None, Wire(None, "video_id", instead=None)] = None
+
+    @property
+    def summary(self) -> Summary:
+        """Return the request in a few facts for people; the sound that goes in is none of them."""
+        return replace(super().summary, sound=None)
+
+
+class ElementRequest(RequestWithoutModel):
+    """What both libraries of elements ask for."""
+
+    prompt_field: ClassVar[str] = "element_description"
+    required_texts: ClassVar[Mapping[str, str]] = {
+        "element_name": "what the element is called in the library",
+        "element_description": "what the element looks like",
+    }
+
+    element_name: Annotated[Text, Wire(None, "element_name", instead=None)] = Field(max_length=20)
+    element_description: Annotated[Text, Wire(None, "element_description", instead=None)] = Field(
+        max_length=100
+    )
+    tags: Annotated[list[Tag], Wire(None, "tag_list[].tag_id", instead=None)] = Field(default_factory=list)
+
+
+class CustomElement(ElementRequest):
+    """A character or thing that comes back in later videos: from images of it, or from a video of a person."""
+
+    type: Literal["custom_element"] = "custom_element"
+    reference_type: Annotated[
+        Literal["video_refer", "image_refer"], Wire(None, "reference_type", instead=None)
+    ]
+    frontal_image: Annotated[
+        ImageInput | None, Wire(None, "element_image_list.frontal_image", instead=None)
+    ] = None
+    #: From other sides.
+    reference_images: Annotated[
+        list[ImageInput], Wire(None, "element_image_list.refer_images[].image_url", instead=None)
+    ] = Field(default_factory=list, max_length=3)
+    video: Annotated[
+        ElementVideo | None, Wire(None, "element_video_list.refer_videos[].video_url", instead=None)
+    ] = None
+    #: A voice of the library, for a character.
+    voice_id: Annotated[VoiceId | None, Wire(None, "element_voice_id", instead=None)] = None
+
+    def find_problems(self) -> list[Problem]:
+        """Find every broken rule, including inputs of the other way to make an element."""
+        return super().find_problems() + self._find_by_reference()
+
+    def _find_by_reference(self) -> list[Problem]:
+        if "reference_type" not in self.model_fields_set:
+            return []  # which is told on its own
+        images, video = ("frontal_image", "reference_images"), ("video",)
+        needed, ignored = (images, video) if self.reference_type == "image_refer" else (video, images)
+        missing = [
+            Problem(name, None, f"must be given for reference_type {self.reference_type}")
+            for name in needed
+            if not getattr(self, name)
+        ]
+        return missing + [
+            Problem(
+                name,
+                None,
+                f"must be left out for reference_type {self.reference_type}",
+            )
+            for name in ignored
+            if getattr(self, name)
+        ]
+
+
+class OldCustomElement(ElementRequest):
+    """An element of the older library, which is another than that of :class:`CustomElement`.
+
+    The answer to the call is the result. It is not known whether Kling still serves it.
+    """
+
+    without: ClassVar[frozenset[str]] = frozenset({"model", "callback_url", "external_task_id"})
+
+    type: Literal["custom_element_old"] = "custom_element_old"
+    frontal_image: Annotated[ImageInput, Wire(None, "element_frontal_image", instead=None)]
+    reference_images: Annotated[
+        list[ImageInput], Wire(None, "element_refer_list[].image_url", instead=None)
+    ] = Field(min_length=1, max_length=3)
