@@ -136,7 +136,6 @@ _PATTERNS = {
     "video": "must be an http or https URL: Kling accepts videos by URL only",
     "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
     "sound": "must be an http or https URL: Kling accepts this sound by URL only",
-    "video": "must be an http or https URL: Kling accepts videos by URL only",
 }
 
 

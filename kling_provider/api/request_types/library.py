@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import PerCall
+from kling_provider.api.pricing import PerCall, UnknownPrice
 from kling_provider.api.request_types.spec import RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (
@@ -26,5 +26,22 @@ SPECS: tuple[RequestSpec, ...] = (
         noun="element",
         concurrency=None,
         example="custom_element.yaml",
+    ),
+    RequestSpec(
+        type="custom_element_old",
+        made_by="library:OldCustomElement",
+        paths={"legacy": "/v1/general/custom-elements"},
+        outputs=("element",),
+        price_rule=UnknownPrice("no list states the price of an element of the older library"),
+        noun="element",
+        answered="at_once",
+        external_ids=False,
+        callbacks=False,
+        locked="no",
+        found_by_external_id=False,
+        tasks_path=None,
+        concurrency=None,
+        status="unknown",
+        example="custom_element_old.yaml",
     ),
 )

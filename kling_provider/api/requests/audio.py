@@ -8,8 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from kling_provider.api.requests.fields import Flag, Media, Number, Text, VideoId, Wire
+from kling_provider.api.dialects.reading import UnreadableTask, parse_task
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.fields import Flag, Media, Number, Text, VideoId, VideoUrl, Wire
+from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel
+from kling_provider.api.tasks import Output, TaskStatus
 
 
 def _check_decimals(value: float) -> float:
@@ -21,11 +26,7 @@ def _check_decimals(value: float) -> float:
 #: Kling rounds further decimals without a word.
 Tenths = Annotated[Number, AfterValidator(_check_decimals)]
 #: A video that gets a sound; Kling reads it by URL.
-SilentVideo = Annotated[
-    str,
-    Field(pattern=r"^https?://\S+$"),
-    Media("video", "video_sound", "video_sound", id_field="video_id"),
-]
+SilentVideo = Annotated[VideoUrl, Media("video", None, "video_sound", id_field="video_id")]
 
 
 class TextToAudio(RequestWithoutModel):
@@ -46,7 +47,6 @@ class VideoToAudio(RequestWithoutModel):
     frozen_defaults: ClassVar[Mapping[str, Any]] = {"asmr_mode": False}
     prompt_field: ClassVar[str] = "sound_effect_prompt"
     optional_texts: ClassVar[tuple[str, ...]] = ("sound_effect_prompt", "bgm_prompt")
-    one_of: ClassVar[tuple[str, ...]] = ("video", "video_id")
 
     type: Literal["video_to_audio"] = "video_to_audio"
     video: Annotated[SilentVideo | None, Wire(None, "video_url", instead=None)] = None
@@ -58,9 +58,13 @@ class VideoToAudio(RequestWithoutModel):
     bgm_prompt: Annotated[Text | None, Wire(None, "bgm_prompt", instead=None)] = Field(None, max_length=200)
     asmr_mode: Annotated[Flag, Wire(None, "asmr_mode", instead=None)] = False
 
+    def find_problems(self) -> list[Problem]:
+        """Find every broken rule: one video, by URL or by Kling's id."""
+        return super().find_problems() + find_not_one_of(self, "video", "video_id")
 
-class Speech(RequestWithoutModel):
-    """Words that a voice of Kling's speech catalogue says. The answer to the call is the result.
+
+class Speech(AnsweredAtOnce, RequestWithoutModel):
+    """Words that a voice of Kling's speech catalogue says.
 
     The catalogue is one of its own: an id of the library of voices is unknown there (observed; 1201 "Voice id not found").
     """
@@ -68,7 +72,6 @@ class Speech(RequestWithoutModel):
     #: Frozen: see :attr:`KlingRequest.frozen_defaults`.
     frozen_defaults: ClassVar[Mapping[str, Any]] = {"voice_speed": 1.0}
     prompt_field: ClassVar[str] = "text"
-    without: ClassVar[frozenset[str]] = frozenset({"model", "callback_url", "external_task_id"})
     required_texts: ClassVar[Mapping[str, str]] = {
         "text": "what is said",
         "voice_id": "a voice of the speech catalogue, such as oversea_male1",
@@ -80,3 +83,19 @@ class Speech(RequestWithoutModel):
     #: Of the text. It must be given, because Kling takes every text for Chinese where it is not.
     voice_language: Annotated[Literal["zh", "en"], Wire(None, "voice_language", instead=None)]
     voice_speed: Annotated[Tenths, Wire(None, "voice_speed", instead=None)] = Field(1.0, ge=0.8, le=2)
+
+    @classmethod
+    def read_outputs(cls, data: Any) -> tuple[Output, ...]:
+        """Return the sounds of the answer, as a rule one ``audio``; it has the form of a task that has ended.
+
+        :raises AnswerWithoutResult: where it holds no sound, or says that none could be made.
+        """
+        try:
+            task = parse_task(data)
+        except UnreadableTask as why:
+            raise AnswerWithoutResult(str(why)) from None
+        if task.status is TaskStatus.FAILED:
+            raise AnswerWithoutResult(task.message or "Kling could not say it, and does not tell why")
+        if not any(output.url for output in task.outputs):
+            raise AnswerWithoutResult("the response holds no sound")
+        return task.outputs

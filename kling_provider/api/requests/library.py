@@ -7,25 +7,23 @@ The rules are the vendor's (API reference of September 2026; of the older librar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from kling_provider.api.dialects.reading import read_stored_item
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import Summary
-from kling_provider.api.requests.fields import ImageInput, Media, Text, VideoId, VoiceId, Wire
+from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.fields import ImageInput, Media, Text, VideoId, VideoUrl, VoiceId, Wire
+from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel
+from kling_provider.api.tasks import Output
 
 #: Kling's marks of what an element is.
 Tag = Literal["o_101", "o_102", "o_103", "o_104", "o_105", "o_106", "o_107", "o_108"]
 #: One clean human voice, 5 to 30 seconds, also with a picture; Kling reads it by URL.
-VoiceSound = Annotated[
-    str, Field(pattern=r"^https?://\S+$"), Media("audio", "sound_voice", "sound_voice", id_field="video_id")
-]
-ElementVideo = Annotated[
-    str, Field(pattern=r"^https?://\S+$"), Media("video", "video_element", "video_element")
-]
+VoiceSound = Annotated[VideoUrl, Media("audio", None, "sound_voice", id_field="video_id")]
+ElementVideo = Annotated[VideoUrl, Media("video", None, "video_element")]
 
 
 class CustomVoice(RequestWithoutModel):
@@ -33,7 +31,6 @@ class CustomVoice(RequestWithoutModel):
 
     prompt_field: ClassVar[str] = "voice_name"
     required_texts: ClassVar[Mapping[str, str]] = {"voice_name": "what the voice is called in the library"}
-    one_of: ClassVar[tuple[str, ...]] = ("sound", "video_id")
 
     type: Literal["custom_voice"] = "custom_voice"
     voice_name: Annotated[Text, Wire(None, "voice_name", instead=None)] = Field(max_length=20)
@@ -41,10 +38,9 @@ class CustomVoice(RequestWithoutModel):
     #: Kling's id of a video with sound of kling-2.6, of an avatar, or of a lip-sync.
     video_id: Annotated[VideoId | None, Wire(None, "video_id", instead=None)] = None
 
-    @property
-    def summary(self) -> Summary:
-        """Return the request in a few facts for people; the sound that goes in is none of them."""
-        return replace(super().summary, sound=None)
+    def find_problems(self) -> list[Problem]:
+        """Find every broken rule: one source, a sound or Kling's id of a video."""
+        return super().find_problems() + find_not_one_of(self, "sound", "video_id")
 
 
 class ElementRequest(RequestWithoutModel):
@@ -108,16 +104,25 @@ class CustomElement(ElementRequest):
         ]
 
 
-class OldCustomElement(ElementRequest):
+class OldCustomElement(AnsweredAtOnce, ElementRequest):
     """An element of the older library, which is another than that of :class:`CustomElement`.
 
-    The answer to the call is the result. It is not known whether Kling still serves it.
+    It is not known whether Kling still serves it.
     """
-
-    without: ClassVar[frozenset[str]] = frozenset({"model", "callback_url", "external_task_id"})
 
     type: Literal["custom_element_old"] = "custom_element_old"
     frontal_image: Annotated[ImageInput, Wire(None, "element_frontal_image", instead=None)]
     reference_images: Annotated[
         list[ImageInput], Wire(None, "element_refer_list[].image_url", instead=None)
     ] = Field(min_length=1, max_length=3)
+
+    @classmethod
+    def read_outputs(cls, data: Any) -> tuple[Output, ...]:
+        """Return one ``element``, whose id is the element's.
+
+        :raises AnswerWithoutResult: where the answer names no element.
+        """
+        found = read_stored_item("element", data) if isinstance(data, Mapping) else None
+        if found is None or found.id is None:
+            raise AnswerWithoutResult("the response names no element")
+        return (found,)

@@ -19,8 +19,6 @@ class RequestWithoutModel(KlingRequest):
     required_texts: ClassVar[Mapping[str, str]] = {}
     #: Texts that may be left out; a blank one counts as left out.
     optional_texts: ClassVar[tuple[str, ...]] = ()
-    #: Fields of which exactly one must be given, the plainest first, and why there are several.
-    one_of: ClassVar[tuple[str, ...]] = ()
 
     def wire_value(self, field: str) -> Any:
         """Return what is sent: no blank texts."""
@@ -34,12 +32,12 @@ class RequestWithoutModel(KlingRequest):
         return {name: value for name, value in fields.items() if name not in blank}
 
     def find_problems(self) -> list[Problem]:
-        """Find every broken rule, including texts that are blank, and fields that exclude one another."""
+        """Find every broken rule, including texts that are blank."""
         found = super().find_problems()
         for field, what in self.required_texts.items():
             if not str(getattr(self, field, None) or "").strip():
                 found.append(Problem(field, None, f"must be given: write {what}"))
-        return found + self._find_one_of()
+        return found
 
     def find_rendered_nulls(self) -> list[Problem]:
         """Find texts that templates write for a missing value, in every text of the type."""
@@ -50,16 +48,4 @@ class RequestWithoutModel(KlingRequest):
             Problem(field, value, "must be a value: this is what a template writes where it has none")
             for field in more
             if is_rendered_null(value := getattr(self, field, None))
-        ]
-
-    def _find_one_of(self) -> list[Problem]:
-        given = [name for name in self.one_of if getattr(self, name, None)]
-        if not self.one_of or len(given) == 1:
-            return []
-        if not given:
-            plainest, *others = self.one_of
-            return [Problem(plainest, None, f"must be given, or {' or '.join(others)}")]
-        return [
-            Problem(name, None, f"must not be beside {given[0]}: write only one of them")
-            for name in given[1:]
         ]
