@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kling_provider.api import library
 from kling_provider.hooks import account_operations as operations
@@ -136,9 +136,7 @@ class AccountMethods(ABC):
         )
 
     def _delete(self, call: ApiRequest, what: str) -> bool:
-        return self._change_account(
-            call, lambda connection, answer: operations.parse_deleted(connection, what, answer)
-        )
+        return self._change_account(call, partial(operations.parse_deleted, what=what))
 
     @abstractmethod
     def _run_for_account(self, make: Callable[[KlingConnection], Operation[Result]]) -> Result:

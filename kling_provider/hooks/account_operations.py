@@ -79,7 +79,7 @@ def list_elements(
     return elements
 
 
-def parse_deleted(connection: KlingConnection, what: str, answer: ApiResponse) -> bool:
+def parse_deleted(connection: KlingConnection, answer: ApiResponse, *, what: str) -> bool:
     """Tell whether this call deleted it; ``False`` where it was deleted before.
 
     :param what: for messages: ``"voice 7"``.

@@ -304,7 +304,9 @@ class KlingHook(AccountMethods, BaseHook):
     def _run_for_account(self, make: Callable[[KlingConnection], Operation[Result]]) -> Result:
         return self._run_operation(make(self.connection))
 
-    def _change_account(self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Any]) -> Any:
+    def _change_account(
+        self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Result]
+    ) -> Result:
         check_library(self.connection)
         # As with a paid call: on a kept-alive connection that died the outcome would be ambiguous.
         session = self._transport.open_session()
