@@ -143,7 +143,9 @@ class AccountMethods(ABC):
         """Run the operation that ``make`` makes for the hook's connection."""
 
     @abstractmethod
-    def _change_account(self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Any]) -> Any:
+    def _change_account(
+        self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Result]
+    ) -> Result:
         """Send a call that changes the account, once, and return what ``parse`` makes of the answer."""
 
 

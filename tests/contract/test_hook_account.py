@@ -198,7 +198,7 @@ def test_a_list_is_read_until_a_page_is_not_full(account: Account, hook: KlingHo
 def test_a_list_that_repeats_a_page_has_no_end(account: Account, hook: KlingHook) -> None:
     account.say([{"task_id": str(n), "task_status": "succeed"} for n in range(500)])
     with pytest.raises(
-        KlingServerError, match="Could not list tasks of type text_to_audio at .* does not end"
+        KlingServerError, match=r"Could not list tasks of type text_to_audio at .* does not end"
     ):
         hook.list_tasks_of_type("text_to_audio")
     assert len(account.asked) == 2
@@ -359,7 +359,7 @@ def test_an_empty_ledger(account: Account, hook: KlingHook) -> None:
 
 def test_a_ledger_without_an_end(account: Account, hook: KlingHook) -> None:
     account.say(page(MONEY, cursor="again"))
-    with pytest.raises(KlingServerError, match="Could not list deductions at .* the list does not end"):
+    with pytest.raises(KlingServerError, match=r"Could not list deductions at .* the list does not end"):
         hook.list_balance_deductions(SINCE, UNTIL)
     assert len(account.asked) == 2
     assert len(hook.list_balance_deductions(SINCE, UNTIL, max_pages=1)) == 1
@@ -394,7 +394,7 @@ def test_a_gateway_has_neither(account: Account, monkeypatch: pytest.MonkeyPatch
     ]
     with connected(account, monkeypatch, profile="gateway") as hook:
         for call in calls:
-            with pytest.raises(KlingRequestError, match="127.0.0.1:.* (has no|lists no)"):
+            with pytest.raises(KlingRequestError, match=r"127.0.0.1:.* (has no|lists no)"):
                 call(hook)
     assert account.asked == []
 
