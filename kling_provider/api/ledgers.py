@@ -26,42 +26,70 @@ PRODUCT_TYPES: Mapping[str, str] = {"video": "video", "image": "image", "try_on"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deduction:
-    """What one task cost, as a ledger tells it. ``None`` where it does not."""
+    """What both ledgers tell of one task. ``None`` where they do not."""
 
     kling_task_id: str | None
     api_key_name: str | None
-    #: What was made, in Kling's words.
     product_function: str | None
     model: str | None
     resolution: str | None
-    #: Seconds.
     duration: Decimal | None
-    #: Whether a video went in, whether there is sound, and whether with a stored voice: in Kling's words.
     refer_video_input: str | None
     video_sound: str | None
     voice_control: str | None
     deducted_at: datetime | None
-    #: Units of a pack, or money.
     amount: Decimal
-    #: What was left before and after it.
     before: Decimal | None
     after: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitDeduction(Deduction):
-    """Units that were taken from a resource pack."""
+    """Units that were taken from a resource pack for one task. ``None`` where Kling does not tell.
+
+    :param kling_task_id: the task that was paid for.
+    :param api_key_name: the API key that asked for it, by its name in Kling's console.
+    :param product_function: what was made, in Kling's words.
+    :param model: the model that made it.
+    :param resolution: that of what was made.
+    :param duration: seconds.
+    :param refer_video_input: whether a video went in, in Kling's words.
+    :param video_sound: whether there is sound, in Kling's words.
+    :param voice_control: whether a stored voice speaks, in Kling's words.
+    :param deducted_at: when it was taken, in UTC.
+    :param amount: units.
+    :param before: units that were left in the pack before it.
+    :param after: units that were left in the pack after it.
+    :param package_id: the pack.
+    :param product_type: the type of the pack: ``video``, ``image`` or ``try_on``.
+    """
 
     package_id: str | None
-    #: ``video``, ``image`` or ``try_on``: which packs it is taken from.
     product_type: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceDeduction(Deduction):
-    """Money that was taken from the balance."""
+    """Money that was taken from the balance for one task. ``None`` where Kling does not tell.
 
-    #: ``balance``, or ``test_balance``.
+    :param kling_task_id: the task that was paid for.
+    :param api_key_name: the API key that asked for it, by its name in Kling's console.
+    :param product_function: what was made, in Kling's words.
+    :param model: the model that made it.
+    :param resolution: that of what was made.
+    :param duration: seconds.
+    :param refer_video_input: whether a video went in, in Kling's words.
+    :param video_sound: whether there is sound, in Kling's words.
+    :param voice_control: whether a stored voice speaks, in Kling's words.
+    :param deducted_at: when it was taken, in UTC.
+    :param amount: money in ``currency``.
+    :param before: the balance before it.
+    :param after: the balance after it.
+    :param cash_type: ``balance``, or ``test_balance``.
+    :param list_price: what it costs without a discount.
+    :param currency: ``CNY`` or ``USD``.
+    """
+
     cash_type: str | None
     list_price: Decimal | None
     currency: str | None

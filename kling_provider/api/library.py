@@ -31,39 +31,50 @@ _GONE = re.compile(r"already (?:be |been |is )?deleted", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryVoice:
-    """A voice that the account keeps, or that Kling offers to all.
+    """A voice that the account keeps, or that Kling offers to all. ``None`` where Kling does not tell.
 
-    ``trial_url`` is signed and lets anybody listen: never log it.
+    :param id: what requests take as ``voice_id``.
+    :param name: what it was called when it was made.
+    :param trial_url: a signed link with which anybody can listen: never log it.
+    :param owned_by: ``kling`` for a preset, else the account.
+    :param status: in Kling's words.
+    :param kling_task_id: the task that made it.
+    :param created_at: when that task was made, in UTC.
     """
 
     id: str
     name: str | None = None
     trial_url: str | None = field(default=None, repr=False)
-    #: ``kling`` for a preset, else the account.
     owned_by: str | None = None
     status: str | None = None
-    #: The task that made it.
     kling_task_id: str | None = None
     created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LibraryElement:
-    """A character or thing that the account keeps, or that Kling offers to all."""
+    """A character or thing that the account keeps, or that Kling offers to all. ``None`` where Kling does not tell.
+
+    :param id: what requests take as ``element_id``.
+    :param name: what it was called when it was made.
+    :param description: what it looks like.
+    :param reference_type: what it was made from: ``image_refer`` or ``video_refer``.
+    :param tags: Kling's marks of what it is: ``o_101`` to ``o_108``.
+    :param voice: the voice with which it speaks.
+    :param owned_by: ``kling`` for a preset, else the account.
+    :param status: ``succeed``, or ``deleted``.
+    :param kling_task_id: the task that made it; the older library has none.
+    :param created_at: when that task was made, in UTC.
+    """
 
     id: str
     name: str | None = None
     description: str | None = None
-    #: ``image_refer`` or ``video_refer``.
     reference_type: str | None = None
     tags: tuple[str, ...] = ()
-    #: The voice with which it speaks.
     voice: LibraryVoice | None = None
-    #: ``kling`` for a preset, else the account.
     owned_by: str | None = None
-    #: ``succeed``, or ``deleted``.
     status: str | None = None
-    #: The task that made it; the older library has none.
     kling_task_id: str | None = None
     created_at: datetime | None = None
 

@@ -18,6 +18,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import ApiResponse, TaskState
+from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
+from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
@@ -42,7 +44,16 @@ if TYPE_CHECKING:
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
-__all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
+__all__ = [
+    "AUTO",
+    "Auto",
+    "BalanceDeduction",
+    "KlingAsyncHook",
+    "KlingHook",
+    "LibraryElement",
+    "LibraryVoice",
+    "UnitDeduction",
+]
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
