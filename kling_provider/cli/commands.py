@@ -202,11 +202,8 @@ def _run_command(command: Command, arguments: argparse.Namespace) -> int:
         return 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m kling_provider``; return the exit code.
-
-    :param argv: the arguments; by default those of the process.
-    """
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of ``python -m kling_provider``; what it parses has the ``command``."""
     parser = argparse.ArgumentParser(
         prog="python -m kling_provider", description="Commands of the Kling AI provider."
     )
@@ -221,7 +218,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for argument in command.arguments:
                     one.add_argument(*argument.flags, **argument.options)
                 one.set_defaults(command=command)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m kling_provider``; return the exit code.
+
+    :param argv: the arguments; by default those of the process.
+    """
+    arguments = build_parser().parse_args(argv)
     return _run_command(arguments.command, arguments)
 
 
