@@ -138,6 +138,18 @@ OUTSIDE: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("custom_element", FROM_VIDEO | {"video": "/v.mp4"}, "video '/v.mp4': must be an http or https URL"),
     ("custom_element", {"tags": ["o_109"]}, "tags.0 'o_109': must be one of: o_101"),
+    (
+        "custom_element",
+        {"element_image_list": {"frontal_image": IMAGE}},
+        "write its images directly: frontal_image, reference_images",
+    ),
+    ("custom_element", {"element_video_list": {"refer_videos": []}}, "write its video directly: video"),
+    ("custom_element", {"tag_list": [{"tag_id": "o_101"}]}, "write its ids directly: tags"),
+    (
+        "custom_element_old",
+        {"element_refer_list": [{"image_url": IMAGE}]},
+        "write its images directly: reference_images",
+    ),
     ("custom_element_old", {"element_name": None}, "element_name: must be given"),
     ("custom_element_old", {"element_name": "x" * 21}, "must be at most 20 characters (has 21)"),
     ("custom_element_old", {"element_description": None}, "element_description: must be given"),
