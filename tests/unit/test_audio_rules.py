@@ -65,7 +65,7 @@ INSIDE: list[tuple[str, dict[str, Any]]] = [
     ("custom_element", {"element_name": "x" * 20, "element_description": "x" * 100}),
     ("custom_element", {"reference_images": [IMAGE] * 3, "tags": ["o_101", "o_108"]}),
     ("custom_element", FROM_VIDEO),
-    ("custom_element", FROM_VIDEO | {"voice_id": 930801338081615883}),
+    ("custom_element", {"voice_id": 930801338081615883}),
     ("custom_element_old", {"element_name": "x" * 20, "element_description": "x" * 100}),
     ("custom_element_old", {"reference_images": [IMAGE] * 3, "tags": [f"o_10{n}" for n in range(1, 9)]}),
 ]
@@ -135,6 +135,11 @@ OUTSIDE: list[tuple[str, dict[str, Any], str]] = [
         "custom_element",
         FROM_VIDEO | {"frontal_image": IMAGE},
         "frontal_image: must be left out for reference_type video_refer",
+    ),
+    (
+        "custom_element",
+        FROM_VIDEO | {"voice_id": "9308"},
+        "voice_id: must be left out for reference_type video_refer",
     ),
     ("custom_element", FROM_VIDEO | {"video": "/v.mp4"}, "video '/v.mp4': must be an http or https URL"),
     ("custom_element", {"tags": ["o_109"]}, "tags.0 'o_109': must be one of: o_101"),

@@ -76,7 +76,7 @@ class CustomElement(ElementRequest):
     video: Annotated[
         ElementVideo | None, Wire(None, "element_video_list.refer_videos[].video_url", instead=None)
     ] = None
-    #: A voice of the library, for a character.
+    #: A voice of the library, for images of a character.
     voice_id: Annotated[VoiceId | None, Wire(None, "element_voice_id", instead=None)] = None
 
     def find_problems(self) -> list[Problem]:
@@ -87,7 +87,10 @@ class CustomElement(ElementRequest):
         if "reference_type" not in self.model_fields_set:
             return []  # which is told on its own
         images, video = ("frontal_image", "reference_images"), ("video",)
-        needed, ignored = (images, video) if self.reference_type == "image_refer" else (video, images)
+        from_images = self.reference_type == "image_refer"
+        needed = images if from_images else video
+        # A person who speaks in the video gives the element a voice.
+        ignored = video if from_images else (*images, "voice_id")
         missing = [
             Problem(name, None, f"must be given for reference_type {self.reference_type}")
             for name in needed
