@@ -206,7 +206,7 @@ def read_stored_item(kind: str, item: Mapping[str, Any]) -> Output:
         type=kind,
         id=read_id(find_first(item, f"{kind}_id", "id")),
         url=read_long_text(find_first(item, "url", "trial_url")),
-        details={name: value for name, value in details.items() if value is not None},
+        details={name: value for name, value in details.items() if value is not None} or None,
     )
 
 
