@@ -142,6 +142,7 @@ OUTSIDE: list[tuple[str, dict[str, Any], str]] = [
         "voice_id: must be left out for reference_type video_refer",
     ),
     ("custom_element", FROM_VIDEO | {"video": "/v.mp4"}, "video '/v.mp4': must be an http or https URL"),
+    ("custom_element", {"voice_id": ""}, "voice_id '': must not be empty: write something, or leave it out"),
     ("custom_element", {"tags": ["o_109"]}, "tags.0 'o_109': must be one of: o_101"),
     (
         "custom_element",

@@ -77,7 +77,9 @@ class CustomElement(ElementRequest):
         ElementVideo | None, Wire(None, "element_video_list.refer_videos[].video_url", instead=None)
     ] = None
     #: A voice of the library, for images of a character.
-    voice_id: Annotated[VoiceId | None, Wire(None, "element_voice_id", instead=None)] = None
+    voice_id: Annotated[VoiceId | None, Wire(None, "element_voice_id", instead=None)] = Field(
+        None, min_length=1
+    )
 
     def find_problems(self) -> list[Problem]:
         """Find every broken rule, including inputs of the other way to make an element."""
