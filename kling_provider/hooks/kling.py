@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -18,6 +18,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import ApiResponse, TaskState
+from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
+from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
@@ -25,6 +27,8 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
+from kling_provider.hooks.account_methods import AccountMethods
+from kling_provider.hooks.account_operations import check_library
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import build_connection_form_widgets, build_ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
@@ -35,11 +39,21 @@ from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
+    from kling_provider.api.calls import ApiRequest
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
-__all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
+__all__ = [
+    "AUTO",
+    "Auto",
+    "BalanceDeduction",
+    "KlingAsyncHook",
+    "KlingHook",
+    "LibraryElement",
+    "LibraryVoice",
+    "UnitDeduction",
+]
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
@@ -54,7 +68,7 @@ class Auto(Enum):
 AUTO: Final = Auto.AUTO
 
 
-class KlingHook(BaseHook):
+class KlingHook(AccountMethods, BaseHook):
     """Call Kling.
 
     A free read is tried again after a fault of the host, or of the way to it. A paid call is sent once. Proxies, TLS,
@@ -268,6 +282,17 @@ class KlingHook(BaseHook):
             )
         )
 
+    def list_tasks_of_type(self, type: str, *, max_pages: int | None = None) -> list[KlingTask]:
+        """List the tasks of one type, at its own path of the legacy API, 500 per call. It serves access keys, too.
+
+        :param type: the type of the requests that made them.
+        :param max_pages: the number of calls to stop after; default: at the end of the list.
+        :raises KlingRequestError: where the host has no such list, and for a type without one: those that only the
+            standard API has, and those that Kling answers at once.
+        :raises KlingServerError: where the list does not end.
+        """
+        return self._run_operation(operations.list_tasks_of_type(self.connection, type, max_pages=max_pages))
+
     def account(self) -> tuple[Pack, ...]:
         """Read the account's resource packs, in units. Kling says that what remains may lag by 12 hours.
 
@@ -293,6 +318,20 @@ class KlingHook(BaseHook):
 
     def _run_operation(self, operation: Operation[Result]) -> Result:
         return drive_sync(operation, self._send_read)
+
+    def _run_for_account(self, make: Callable[[KlingConnection], Operation[Result]]) -> Result:
+        return self._run_operation(make(self.connection))
+
+    def _change_account(
+        self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Result]
+    ) -> Result:
+        check_library(self.connection)
+        # As with a paid call: on a kept-alive connection that died the outcome would be ambiguous.
+        session = self._transport.open_session()
+        try:
+            return parse(self.connection, send_call(prepare_call(session, self.connection, call)))
+        finally:
+            session.close()
 
     def _send_read(self, read: ReadCall) -> Any:
         """Send a read, and repeat it after faults of the host or of the network: it costs nothing."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from kling_provider.api.account import parse_account
 from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
-from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
+from kling_provider.api.dialects.reading import UnreadableTask, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
 from kling_provider.api.responses_route import read_stated_failure
@@ -212,20 +212,6 @@ def parse_found(
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
         raise _make_unreadable_error(answer, doing, "the response is not about the task that was asked for")
     return found
-
-
-def parse_list_page(connection: KlingConnection, answer: ApiResponse) -> tuple[list[KlingTask], str | None]:
-    """Parse one page of a list, and return its tasks and the cursor of the next page, or ``None``.
-
-    :raises KlingError: for an answer that is no success, or not a page of tasks.
-    """
-    doing = f"list tasks at {connection.host}"
-    if not answer.ok:
-        raise build_response_error(answer, doing)
-    try:
-        return parse_page(answer.data)
-    except UnreadableTask as why:
-        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_packs(connection: KlingConnection, answer: ApiResponse) -> tuple[Pack, ...]:
