@@ -73,6 +73,8 @@ class KlingTask:
     billing: tuple[Billing, ...] = ()
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    #: How long its links live from ``updated_at`` on, or the session that it opened.
+    retention: timedelta = RETENTION
 
     @property
     def word(self) -> str:
@@ -88,10 +90,10 @@ class KlingTask:
 
     @property
     def expires_at(self) -> datetime | None:
-        """Return when the links of a finished task expire, in UTC; ``None`` for any other task."""
+        """Return when the links of a finished task, or its session, expire, in UTC; ``None`` for any other task."""
         if self.status is not TaskStatus.SUCCEEDED or self.updated_at is None:
             return None
-        return self.updated_at.replace(microsecond=0) + RETENTION
+        return self.updated_at.replace(microsecond=0) + self.retention
 
     @property
     def moderated(self) -> bool:

@@ -16,6 +16,7 @@ from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
+from kling_provider.execution.at_once import AtOnceSubmission, count_most_calls, is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
@@ -47,7 +48,7 @@ class Submitter:
     """Submits the request of one plan once, or finds what was paid for it.
 
     :param record: what an earlier try of this task instance left.
-    :param on_ambiguous: ``stop`` or ``resubmit``, at a host without a lock.
+    :param on_ambiguous: ``stop`` or ``resubmit``, where there is no lock; ``None`` where the user wrote neither.
     :param max_units: the most that this one result may cost at list price.
     """
 
@@ -58,7 +59,7 @@ class Submitter:
         context: Mapping[str, Any],
         *,
         record: SubmissionRecord | None = None,
-        on_ambiguous: str = "stop",
+        on_ambiguous: str | None = None,
         max_units: float | None = None,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
@@ -69,6 +70,7 @@ class Submitter:
         self.kling_task_id: str | None = None
         self.records = PaidRecords(plan, context, record, host=hook.connection.host)
         self.max_units = None if max_units is None else Decimal(str(max_units))
+        self.most_calls = count_most_calls(plan.request.type, plan.price, on_ambiguous)
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
@@ -97,7 +99,7 @@ class Submitter:
             raise error.with_context(suffix=self._describe_units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
-            sent = self.plan.sent.with_task(outcome.task, outcome.external_task_id)
+            sent = self.plan.sent.with_outcome(outcome)
             self.records.keep(outcome, record, sent)
             if outcome.adopted:
                 self._log_adopted(outcome.task)
@@ -124,8 +126,22 @@ class Submitter:
             self.kling_task_id = end.task.kling_task_id
         return end
 
-    def _build_submission(self, record: SubmissionRecord | None, resume: str | None) -> Submission:
+    def _build_submission(
+        self, record: SubmissionRecord | None, resume: str | None
+    ) -> Submission | AtOnceSubmission:
         plan, connection = self.plan, self.hook.connection
+        if is_answered_at_once(plan.request.type):
+            return AtOnceSubmission(
+                identity=plan.identity,
+                most_calls=self.most_calls,
+                resubmit=self._resubmit,
+                record=record,
+                new_in_cleared_run=self._new_in_cleared_run,
+                cleared=self.records.was_cleared_since(record),
+                what=plan.label,
+                host=connection.host,
+                prompt=plan.request.summary.prompt or "",
+            )
         return Submission(
             identity=plan.identity,
             lock=plan.lock,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import Literal
@@ -13,6 +14,7 @@ from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PriceRule
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
+from kling_provider.api.tasks import RETENTION
 
 RequestClass = type[KlingRequest]
 
@@ -48,6 +50,8 @@ class RequestSpec:
     #: Which of the account's limits it counts against, and which packs pay for it; ``None``: of none, or unknown.
     concurrency: Literal["video", "image"] | None = "video"
     package: Literal["video", "image"] = "video"
+    #: How long its links live, or the session that it opens.
+    retention: timedelta = RETENTION
     #: Whether it was seen or documented to be alive lately; ``unknown`` types are built, and their logs and docs say so.
     status: Literal["alive", "unknown"] = "alive"
     #: The file of an example below ``dags/requests``, without its folder.
