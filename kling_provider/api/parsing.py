@@ -105,6 +105,8 @@ def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> Klin
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
     """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
+    if key in spec.request_class.without:
+        return f"must be left out: Kling has no such field for {spec.type}"
     others = [other.type for other in all_specs() if key in other.request_class.field_names()]
     if others:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"

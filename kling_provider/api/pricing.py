@@ -7,6 +7,7 @@ their own. What the list does not name has no price here, and says so: a guess w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -178,6 +179,65 @@ class PerCall:
         """Return the price of one call."""
         units = Decimal(self.units)
         return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class PerBlock:
+    """A price for each begun block of an input's seconds.
+
+    :param units: of one block.
+    :param seconds: how long a block is.
+    :param of: the field of the input.
+    """
+
+    units: str
+    seconds: int
+    of: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price of the blocks; unknown where the input's length is."""
+        if (length := seconds.get(self.of)) is None:
+            return Price(None, None, f"the length of {self.of} decides, which is not known here")
+        blocks = max(1, math.ceil(length / self.seconds))
+        return _price_units(Decimal(self.units) * blocks, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class PerInputSecond:
+    """A price for each second of an input, rounded to the nearest whole one, by the request's ``mode``.
+
+    :param units: of one second, by mode.
+    :param of: the field of the input.
+    """
+
+    units: Mapping[str, str]
+    of: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price of the seconds; unknown where the input's length is."""
+        if (length := seconds.get(self.of)) is None:
+            return Price(None, None, f"the length of {self.of} decides, which is not known here")
+        units = Decimal(self.units[request.mode]) * round_seconds(length)
+        return _price_units(units, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPrice:
+    """A price that no list states.
+
+    :param why: in words for people.
+    """
+
+    why: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price as unknown, with the reason."""
+        return Price(None, None, self.why)
+
+
+def round_seconds(length: float) -> int:
+    """Return the seconds that Kling charges where an input decides: to the nearest whole one, and at least one."""
+    return max(1, int(Decimal(str(length)).quantize(Decimal(1), ROUND_HALF_UP)))
 
 
 def look_up_price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:

@@ -133,6 +133,7 @@ _PATTERNS = {
     "callback_url": "must be an http or https URL",
     "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only",
     "model": "must be a model's name such as kling-3.0",
+    "video": "must be an http or https URL: Kling accepts videos by URL only",
     "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
 }
 

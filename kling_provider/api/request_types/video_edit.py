@@ -3,6 +3,46 @@
 
 from __future__ import annotations
 
+from kling_provider.api.pricing import UnknownPrice
 from kling_provider.api.request_types.spec import RequestSpec
 
-SPECS: tuple[RequestSpec, ...] = ()
+#: The answer says what it cost, and no list does.
+_STEP_PRICE = UnknownPrice("no list states the price of a step of multi-elements")
+
+
+def _make_step(name: str, path: str) -> RequestSpec:
+    """Make the row of a step in a session of multi-elements."""
+    type_ = f"multi_elements_{name}"
+    return RequestSpec(
+        type=type_,
+        made_by=f"video_edit:MultiElements{name.capitalize()}",
+        paths={"legacy": f"/v1/videos/multi-elements/{path}"},
+        outputs=("json",),
+        price_rule=_STEP_PRICE,
+        noun="session",
+        answered="at_once",
+        external_ids=False,
+        callbacks=False,
+        locked="no",
+        found_by_external_id=False,
+        tasks_path=None,
+        concurrency=None,
+        example=f"{type_}.yaml",
+    )
+
+
+SPECS: tuple[RequestSpec, ...] = (
+    RequestSpec(
+        type="multi_elements",
+        made_by="video_edit:MultiElements",
+        paths={"legacy": "/v1/videos/multi-elements"},
+        outputs=("video",),
+        price_rule=UnknownPrice("no list states the price of multi-elements"),
+        example="multi_elements.yaml",
+    ),
+    _make_step("init", "init-selection"),
+    _make_step("add", "add-selection"),
+    _make_step("delete", "delete-selection"),
+    _make_step("clear", "clear-selection"),
+    _make_step("preview", "preview-selection"),
+)
