@@ -6,8 +6,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from kling_provider.api.catalog import find_spec
-from kling_provider.api.pricing import Price
+from kling_provider.api.catalog import estimate_price, find_spec
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import RETENTION
 from kling_provider.exceptions import KlingTaskNotFound
 from kling_provider.storage import SavedResult
@@ -38,14 +38,15 @@ def is_answered_at_once(type: str | None) -> bool:
     return spec is not None and spec.is_answered_at_once
 
 
-def count_most_calls(type: str, price: Price, on_ambiguous: str | None) -> int:
+def count_most_calls(request: KlingRequest, on_ambiguous: str | None) -> int:
     """Return how often the paid call of a request may be sent in all tries together, while its outcome is unknown.
 
-    :param price: the list price of one call.
     :param on_ambiguous: what the user wrote; ``None`` where nothing is written.
     """
-    cheap = price.units is not None and price.units <= LARGEST_PRICE
-    return MOST_CALLS if is_answered_at_once(type) and cheap and on_ambiguous != "stop" else 1
+    if on_ambiguous == "stop" or not is_answered_at_once(request.type):
+        return 1
+    units = estimate_price(request).units
+    return MOST_CALLS if units is not None and units <= LARGEST_PRICE else 1
 
 
 def recover_answer(record: SubmissionRecord, sent: SentRequest, *, host: str) -> Submitted | None:

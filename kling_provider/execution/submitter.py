@@ -14,13 +14,18 @@ from kling_provider.api.account import units_left
 from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
-from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
-from kling_provider.execution.at_once import AtOnceSubmission, count_most_calls, is_answered_at_once
+from kling_provider.execution.at_once import (
+    MOST_CALLS,
+    AtOnceSubmission,
+    count_most_calls,
+    is_answered_at_once,
+)
 from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
+from kling_provider.execution.preparation import Preparer
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
@@ -70,7 +75,11 @@ class Submitter:
         self.kling_task_id: str | None = None
         self.records = PaidRecords(plan, context, record, host=hook.connection.host)
         self.max_units = None if max_units is None else Decimal(str(max_units))
-        self.most_calls = count_most_calls(plan.request.type, plan.price, on_ambiguous)
+        self.most_calls = count_most_calls(plan.request, on_ambiguous)
+        self._preparer = Preparer(plan, hook, context, on_ambiguous=on_ambiguous)
+        self._most_preparatory_calls = [
+            count_most_calls(one.request, on_ambiguous) for one in plan.preparation
+        ]
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
@@ -102,7 +111,7 @@ class Submitter:
             sent = self.plan.sent.with_outcome(outcome)
             self.records.keep(outcome, record, sent)
             if outcome.adopted:
-                self._log_adopted(outcome.task)
+                self._log_adopted(outcome)
                 metrics.count_adopted(instead_of_paying=self._sent, **self._tags)
             else:
                 metrics.count_submitted(**self._tags)
@@ -178,7 +187,9 @@ class Submitter:
             case Permit():
                 return self._permit_call()
             case Prepare(external_task_id):
-                return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
+                return self.hook.prepare_create(
+                    self._preparer.prepare_request(), external_task_id=external_task_id
+                )
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)
             case StoreRecord(record):
@@ -199,17 +210,35 @@ class Submitter:
         return True
 
     def _check_budget(self) -> None:
-        price = self.plan.price
-        if self.max_units is not None and (price.units is None or price.units > self.max_units):
-            if price.units is None:
+        price, most = self.plan.price, self._most_units
+        if self.max_units is not None and (most is None or most > self.max_units):
+            if most is None:
                 must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
                 way = "Leave max_units out, or write a model of the price list."
+            elif most != price.units:
+                must = (
+                    f"must be {format_amount(most)} or more for {self.plan.label}, which costs {price.as_text()} and may be "
+                    f"paid up to {MOST_CALLS} times where Kling answers at once"
+                )
+                way = 'Raise max_units, or write on_ambiguous="stop", which sends once.'
             else:
-                must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
+                must = f"must be {format_amount(most)} or more for {self.plan.label}, which costs {price.as_text()}"
                 way = "Raise max_units, or write a shorter duration or a lower resolution."
             raise KlingBudgetError(
                 f"max_units {must}; found {self.max_units}. Nothing was sent, nothing is billed. {way}"
             )
+
+    @property
+    def _most_units(self) -> Decimal | None:
+        """Return the most units that may be paid: calls that Kling answers at once count as often as they may be sent."""
+        total = self.plan.price.units
+        if total is None:
+            return None
+        first = sum((one.price.units or Decimal(0) for one in self.plan.preparation), Decimal(0))
+        again = (self.most_calls - 1) * (total - first)
+        for one, calls in zip(self.plan.preparation, self._most_preparatory_calls, strict=True):
+            again += (calls - 1) * (one.price.units or Decimal(0))
+        return total + again
 
     def _is_at_limit(self) -> bool:
         """Return whether as many tasks are in flight as the connection states.
@@ -244,12 +273,21 @@ class Submitter:
         if task is None and answer.is_about_model:
             answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
         if task is not None and answer.ok:
-            log.info("Kling made task %s.", task.kling_task_id)
+            made = "answered" if is_answered_at_once(self.plan.request.type) else "made task"
+            log.info("Kling %s %s.", made, task.kling_task_id)
         else:
             log.info("Kling answered: %s (code %s).", answer.message or "nothing readable", answer.code)
         return Sent(answer, task)
 
-    def _log_adopted(self, task: KlingTask) -> None:
+    def _log_adopted(self, done: Submitted) -> None:
+        task = done.task
+        if done.times_sent is not None:
+            log.info(
+                "What Kling answered to an earlier call is delivered, nothing paid (%s). For another result %s.",
+                task.kling_task_id,
+                explain_another_result(self.plan.sent),
+            )
+            return
         made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
         # After a call of this very try it is unknown which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"

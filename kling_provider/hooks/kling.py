@@ -209,7 +209,10 @@ class KlingHook(BaseHook):
             return answer, None
         spec = find_spec(prepared.type)
         if prepared.type is not None and spec is not None and spec.is_answered_at_once:
-            return answer, parse_answered(self.connection, answer, spec)
+            try:
+                return answer, parse_answered(self.connection, answer, spec)
+            except ValueError as why:  # no result, or none that can be read
+                return (replace(answer, message=str(why)) if answer.ok else answer), None
         return answer, parse_created(self.connection, answer)
 
     # -- reads ----------------------------------------------------------------------------------------------

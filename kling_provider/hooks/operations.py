@@ -71,6 +71,7 @@ def read_tasks(
 ) -> Operation[dict[str, KlingTask]]:
     """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
+    _check_type(type)
     alone = _check_words(kling_task_ids, "kling_task_ids")
     path = find_tasks_path(connection, type)
     if path is not None:
@@ -257,6 +258,12 @@ def _check_type(type: Any) -> str:
     :raises KlingRequestError: for an unknown one.
     """
     if isinstance(type, str) and type in request_types():
+        spec = find_spec(type)
+        if spec is not None and spec.is_answered_at_once:
+            raise KlingRequestError(
+                f"type must be one that Kling makes a task for; found {type!r}, which Kling answers at once: there is no task to "
+                "read. The answer is the result: take the XCom of KlingGenerateOperator, or what KlingHook.submit returned."
+            )
         return type
     raise KlingRequestError(f"type {explain_type(type)}; found {type!r}. Nothing was sent.")
 

@@ -20,6 +20,7 @@ from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
+from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.responses_route import read_stated_failure
 from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
@@ -104,28 +105,26 @@ def parse_created(connection: KlingConnection, answer: ApiResponse) -> KlingTask
     return task if task.status_word else replace(task, status=TaskStatus.SUBMITTED)
 
 
-def parse_answered(connection: KlingConnection, answer: ApiResponse, spec: RequestSpec) -> KlingTask | None:
-    """Parse the result that the answer to a call of a type answered at once is; ``None`` where it holds none.
+def parse_answered(connection: KlingConnection, answer: ApiResponse, spec: RequestSpec) -> KlingTask:
+    """Parse the result that the answer to a call of a type answered at once is.
 
     It is a task that has ended. A host that names no task there is asked for nothing later, so any id will do that stays
     the same: of the session, else of the call.
 
     :param spec: the row of the type.
+    :raises AnswerWithoutResult: where it holds none, with words for people.
     """
-    if not isinstance(answer.data, Mapping):
-        return None
-    data = answer.data
+    request_class = spec.request_class
+    if not answer.ok or not isinstance(answer.data, Mapping) or not issubclass(request_class, AnsweredAtOnce):
+        raise AnswerWithoutResult(answer.message or "the response holds no result")
+    data, outputs = answer.data, ()
     named = data.get("session_id") or answer.request_id or f"answer-{_digest(data)}"
-    try:
-        outputs = tuple(spec.request_class.read_outputs(data))
-        task = parse_task(
-            {**data, "task_id": data.get("task_id") or str(named)},
-            accepts_gateway_statuses=connection.profile.accepts_gateway_statuses,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):  # whatever its form is, it is none that is known
-        return None
-    if not outputs and task.status is not TaskStatus.FAILED:
-        return None
+    task = parse_task(
+        {**data, "task_id": data.get("task_id") or str(named)},
+        accepts_gateway_statuses=connection.profile.accepts_gateway_statuses,
+    )
+    if task.status is not TaskStatus.FAILED:
+        outputs = request_class.read_outputs(data)
     now = datetime.now(UTC)
     return replace(
         task,

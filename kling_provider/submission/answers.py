@@ -44,7 +44,9 @@ def keep_answer(task: KlingTask) -> dict[str, Any]:
         "lives": task.retention.total_seconds(),
     }
     room = LARGEST - count_bytes(kept)
-    for output, details in zip(kept["outputs"], fit_details([one.details for one in task.outputs], room), strict=True):
+    for output, details in zip(
+        kept["outputs"], fit_details([one.details for one in task.outputs], room), strict=True
+    ):
         output["details"] = details
     return kept
 

@@ -152,12 +152,16 @@ class AtOnceMessages:
 
     def describe_calls(self, times_sent: int) -> str:
         """Say what the calls with an unknown outcome may cost."""
-        calls = "One call was sent, which may be billed" if times_sent == 1 else f"{times_sent} calls were sent, and each may be billed"
+        calls = (
+            "One call was sent, which may be billed"
+            if times_sent == 1
+            else f"{times_sent} calls were sent, and each may be billed"
+        )
         return f"{calls}: Kling answers at once, and cannot be asked for the result later."
 
     def describe_unknown(self, answer: ApiResponse) -> str:
         """Describe, as a clause, a response that does not say whether anything was made."""
-        said = "it holds no result that can be read" if answer.ok else describe_answer(answer)
+        said = describe_answer(answer)
         return f"the response to the call of {format_now()} does not say whether the result was made ({said})"
 
     def build_stop(self, why: str, times_sent: int) -> KlingSubmitUnknown:

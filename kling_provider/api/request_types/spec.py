@@ -14,7 +14,11 @@ from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PriceRule
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
+from kling_provider.api.requests.preparation import Preparation
 from kling_provider.api.tasks import RETENTION
+
+#: How long a session lives in which faces are recognised, or elements marked.
+SESSION_LIFE = timedelta(hours=24)
 
 RequestClass = type[KlingRequest]
 
@@ -52,6 +56,8 @@ class RequestSpec:
     package: Literal["video", "image"] = "video"
     #: How long its links live, or the session that it opens.
     retention: timedelta = RETENTION
+    #: The calls that it needs first, unless its user made them.
+    preparation: Preparation | None = None
     #: Whether it was seen or documented to be alive lately; ``unknown`` types are built, and their logs and docs say so.
     status: Literal["alive", "unknown"] = "alive"
     #: The file of an example below ``dags/requests``, without its folder.

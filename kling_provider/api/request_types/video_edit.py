@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from kling_provider.api.pricing import UnknownPrice
-from kling_provider.api.request_types.spec import RequestSpec
+from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
+from kling_provider.api.requests.preparation import ElementSelection
 
 #: The answer says what it cost, and no list does.
 _STEP_PRICE = UnknownPrice("no list states the price of a step of multi-elements")
@@ -27,6 +28,7 @@ def _make_step(name: str, path: str) -> RequestSpec:
         found_by_external_id=False,
         tasks_path=None,
         concurrency=None,
+        retention=SESSION_LIFE,
         example=f"{type_}.yaml",
     )
 
@@ -38,6 +40,7 @@ SPECS: tuple[RequestSpec, ...] = (
         paths={"legacy": "/v1/videos/multi-elements"},
         outputs=("video",),
         price_rule=UnknownPrice("no list states the price of multi-elements"),
+        preparation=ElementSelection(),
         example="multi_elements.yaml",
     ),
     _make_step("init", "init-selection"),

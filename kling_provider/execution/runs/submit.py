@@ -190,7 +190,14 @@ class SubmitRun:
         if isinstance(found, MustQueue):
             raise TypeError("nothing was sent, so nothing can have been refused")
         if isinstance(found, Permit):
-            plan = submitter.plan.describe(submitter.hook.connection, found.external_task_id, found.attempt)
+            plan = submitter.plan.describe(
+                submitter.hook.connection,
+                found.external_task_id,
+                found.attempt,
+                most_calls=submitter.most_calls,
+            )
+            for call in plan.get("preparation", ()):
+                log_call(log.info, call, "Request before it, not sent")
             log_call(log.info, plan["http"], "Request, not sent")
         else:
             plan = describe_existing(found.task)
