@@ -40,6 +40,7 @@ _HELP = {
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "media_cache_mb": "room for rendered files",
     "short_side": "pixels of the shorter side of every video (default: what the resolution means)",
+    "effect_scenes": "scenes of effects that take one image, separated by commas; those of two are known",
     "allow_hosts": "names with dots that it may be called by, separated by commas; IP addresses and localhost always",
 }
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +16,15 @@ from kling_provider.sandbox.endpoints.routes import Router
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.guard import refuse_stranger
 from kling_provider.sandbox.http.messages import Request, Response
+from kling_provider.sandbox.media.derived import DerivedFile
+from kling_provider.sandbox.media.files import MediaFile
 from kling_provider.sandbox.media.links import Signer
+from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.products import Product, find_products
+from kling_provider.sandbox.products.library import Library
+from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.auth import Authenticator
 from kling_provider.sandbox.state.backend import Backend
 from kling_provider.sandbox.state.callbacks import CallbackSender
@@ -54,7 +60,10 @@ class App:
         clock.advance_by(self.journal.ahead)
         self.backend = Backend(options, clock, self.journal)
         self.media = MediaStore(
-            options.state_dir, limit=options.media_cache_mb * 1024 * 1024, short_side=options.short_side
+            options.state_dir,
+            limit=options.media_cache_mb * 1024 * 1024,
+            short_side=options.short_side,
+            find_file=self.find_source_file,
         )
         self.faults = Faults(options.seed)
         self.request_log = RequestLog()
@@ -90,6 +99,22 @@ class App:
     def get_product(self, task: Task) -> Product:
         """Return the kind of a task."""
         return self.products[task.request.product]
+
+    def find_source_file(self, source: Source) -> tuple[str, MediaFile | DerivedFile]:
+        """Return the name in the store and the maker of the file that a source stands for."""
+        task = self.backend.get_task(source.task_id) if source.task_id else None
+        link = self.get_product(task).find_link(task, source.file) if task is not None else None
+        if task is not None and link is not None:
+            return f"{task.id}-{link.name}", link.media
+        media = source.build_stand_in()
+        digest = hashlib.sha256(repr(source).encode()).hexdigest()[:20]
+        return f"source-{digest}{media.file_suffix}", media
+
+    def open_library(self, account: SandboxAccount) -> Library:
+        """Return what the requests of an account may name."""
+        return Library(
+            account, backend=self.backend, products=self.products, check_link=self.signer.check_link
+        )
 
     def sign_url(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
         """Return the signed URL of a task's file.

@@ -44,7 +44,7 @@ class LegacyRead(Endpoint):
         :raises ApiError: this path has made no such task (1201).
         """
         account, app, gateway = self.authenticate_caller(), self.app, self.app.gateway
-        by_external = gateway is None or gateway.finds_external_ids
+        by_external = self.product.read_by_external_id and (gateway is None or gateway.finds_external_ids)
         task = app.backend.find_by_legacy_path(
             account, self.product.name, self.value, external_id=self.asked if by_external else None
         )

@@ -48,9 +48,7 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     if not isinstance(value, str) or not value.strip():
         raise InvalidParameter(f"{where} must be a string")
     if value.startswith(("http://", "https://")):
-        host = urlsplit(value).hostname or ""
-        unreachable = not host or host == "invalid" or host.endswith(".invalid")
-        return InputImage(url=value, failure_message=UNREACHABLE if unreachable else None)
+        return InputImage(url=value, failure_message=UNREACHABLE if is_unreachable(value) else None)
     if value.startswith("data:"):
         if legacy:
             raise InvalidParameter(f"{where} must be raw base64 without the data: prefix")
@@ -69,11 +67,28 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
     return InputImage(data=data, failure_message=None if fits else BAD_PIXELS)
 
 
+def is_unreachable(url: str) -> bool:
+    """Tell whether nobody can fetch from a URL: it has no host, or one under ``.invalid``."""
+    host = urlsplit(url).hostname or ""
+    return not host or host == "invalid" or host.endswith(".invalid")
+
+
 def check_video(url: str) -> str | None:
     """Check the URL of a video, which cannot be inline; return why generation will fail."""
     if not url.startswith(("http://", "https://")):
         raise InvalidParameter("Video URL is invalid")  # observed
     return read_image(url, "url", legacy=False).failure_message
+
+
+def measure_image(image: InputImage) -> tuple[int, int] | None:
+    """Return width and height of an image that the sandbox has; None for any other."""
+    if image.data is not None:
+        return _read_dimensions(image.data)
+    if image.sample_query is None:
+        return None
+    from kling_provider.sandbox.media.image import draw_sample
+
+    return _read_dimensions(draw_sample(image.sample_query))
 
 
 def _read_dimensions(data: bytes) -> tuple[int, int] | None:

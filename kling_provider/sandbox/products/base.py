@@ -11,11 +11,14 @@ import abc
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.sandbox.products import answers
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Package, Task
+
+if TYPE_CHECKING:
+    from kling_provider.sandbox.products.library import Library
 
 
 class Product(abc.ABC):
@@ -33,6 +36,8 @@ class Product(abc.ABC):
     """What the filter of ``POST /tasks`` calls it: ``video``, ``image``, ``try_on``."""
     answered_at_once: ClassVar[bool] = False
     """The answer to the create has the outputs; there is nothing to read or to list."""
+    read_by_external_id: ClassVar[bool] = True
+    """Its reads in the legacy design take an external id, too."""
     is_resold: ClassVar[bool] = False
     """Gateways have it, too."""
 
@@ -44,6 +49,22 @@ class Product(abc.ABC):
         :param lenient: as resellers do it: retired models go on, whole numbers may be numbers.
         :raises ApiError: Kling refuses it, and nothing is made.
         """
+
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
+        """Look up what the body names by ids and URLs, and keep it in the settings; default: there is nothing.
+
+        :raises ApiError: Kling refuses it, and nothing is made.
+        """
+        return request
+
+    def complete_request(self, request: CreateRequest, library: Library) -> CreateRequest:
+        """Add to a checked request what only its account knows, and the price that follows from it.
+
+        :raises ApiError: Kling refuses it, and nothing is made.
+        """
+        request = self.resolve_inputs(request, library)
+        price = Decimal(0) if request.failure_message else self.compute_price(request)
+        return replace(request, price=price, output_count=self.count_outputs(request))
 
     @abc.abstractmethod
     def compute_price(self, request: CreateRequest) -> Decimal:
@@ -80,8 +101,16 @@ class Product(abc.ABC):
 
     def find_link(self, task: Task, name: str) -> Link | None:
         """Return the file of a task that has this name."""
-        links = (link for output in self.list_outputs(task) for link in output.list_links())
-        return next((link for link in links if link.name == name), None)
+        return next((link for link in self.list_links(task) if link.name == name), None)
+
+    def list_links(self, task: Task) -> list[Link]:
+        """Return the files of a task: those of its outputs, and others that its answers have links to."""
+        outputs = [link for output in self.list_outputs(task) for link in output.list_links()]
+        return [*outputs, *self.list_other_links(task)]
+
+    def list_other_links(self, task: Task) -> Sequence[Link]:
+        """Return the files that answers have links to, and that are no outputs; default: there are none."""
+        return ()
 
     def describe_create(self, task: Task, dialect: Dialect, sign: Sign, *, echo: bool) -> dict[str, Any]:
         """Return ``data`` of the answer to a create.

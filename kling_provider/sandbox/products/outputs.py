@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile, VideoFile
+from kling_provider.sandbox.media.derived import DerivedFile, MadeVideo
+from kling_provider.sandbox.media.files import ImageFile, MediaFile, SoundFile
 from kling_provider.sandbox.state.tasks import Task
 
 Sign = Callable[[Task, str], str]
@@ -18,7 +19,7 @@ class Link:
     """Stands in an output where the signed URL of a file belongs. ``name`` is the file's own in its task."""
 
     name: str
-    media: MediaFile
+    media: MediaFile | DerivedFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class RenderedOutput:
         return list({link.name: link for link in found}.values())
 
 
-def build_video_output(output_id: str, video: VideoFile, *, watermark: bool) -> RenderedOutput:
+def build_video_output(output_id: str, video: MadeVideo, *, watermark: bool) -> RenderedOutput:
     """Describe a video.
 
     :param watermark: it has a second file with a watermark.
