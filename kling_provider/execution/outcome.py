@@ -151,6 +151,10 @@ class TaskOutcome:
             f"made {facts.created_at}, finished {facts.finished_at}; its link expires {facts.expires_at}",
             f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if self.adopted else ''}",
         ]
+        if (facts.times_sent or 1) > 1:
+            lines.append(
+                f"sent {facts.times_sent} times, as it was unknown whether it was made: each may be billed"
+            )
         if self.saved is None:
             return [*lines, "not saved: no destination was given here"]
         for one in self.files:

@@ -178,7 +178,7 @@ class Submitter:
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
             self.hook.connection.profile.name,
-            self.plan.request.model,
+            self.plan.request.model or self.plan.request.type,
             self.hook.connection.profile_reason,
         )
 

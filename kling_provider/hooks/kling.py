@@ -17,18 +17,18 @@ from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from kling_provider.api.catalog import find_spec, spec_of
-from kling_provider.api.codes import ApiResponse, TaskState
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.base import AnswerRefused, KlingRequest
 from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import build_connection_form_widgets, build_ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
-from kling_provider.hooks.own_task import choose_external_id
+from kling_provider.hooks.own_task import choose_external_id, warn_of_second_payment
 from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import parse_answered, parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
@@ -147,11 +147,7 @@ class KlingHook(BaseHook):
                 f"external_task_id must be left out for {request.type}: Kling answers it at once, and takes no id for it. "
                 "Nothing was sent."
             )
-        self.log.warning(
-            "Kling answers %s at once and cannot be asked for the result later: if this call is sent again, by a retry of your "
-            "task too, it is paid again. KlingGenerateOperator keeps the answer and pays once.",
-            request.type,
-        )
+        warn_of_second_payment(request)
         return self._send_create(request, None)
 
     def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
@@ -211,6 +207,9 @@ class KlingHook(BaseHook):
         if prepared.type is not None and spec is not None and spec.is_answered_at_once:
             try:
                 return answer, parse_answered(self.connection, answer, spec)
+            except AnswerRefused as why:
+                refused = replace(answer, kind=ErrorKind.INVALID, message=str(why), task_state=TaskState.NONE)
+                return refused, None
             except ValueError as why:  # no result, or none that can be read
                 return (replace(answer, message=str(why)) if answer.ok else answer), None
         return answer, parse_created(self.connection, answer)

@@ -83,6 +83,15 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
     )
 
 
+def warn_of_second_payment(request: KlingRequest) -> None:
+    """Warn that a call which Kling answers at once is paid again whenever it is sent again: it has no id and no look-up."""
+    log.warning(
+        "Kling answers %s at once and cannot be asked for the result later: if this call is sent again, by a retry of your task "
+        "too, it is paid again. KlingGenerateOperator keeps the answer and pays once.",
+        request.type,
+    )
+
+
 def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str, Any]) -> Identity:
     ti = context.get("ti")
     return Identity.of_request(

@@ -96,6 +96,7 @@ def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.Log
                 "width": None,
                 "height": None,
                 "poster": "red-panda.mp4.jpg",
+                "details": None,
             }
         ],
         "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None}],
