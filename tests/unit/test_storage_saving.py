@@ -103,6 +103,7 @@ def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.Log
         "created_at": task.created_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "finished_at": task.finished_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "expires_at": task.expires_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
+        "times_sent": None,
         "claimed_at": None,
         "dag_id": "videos",
         "run_id": "manual__1",

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from kling_provider.api.pricing import PerBlock, PerCall, PerInputSecond
+from kling_provider.api.request_types.preparation import FaceRecognition
 from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
-from kling_provider.api.requests.preparation import FaceRecognition
 
 #: Half a unit for every begun 5 seconds of the video.
 _LIP_SYNC_PRICE = PerBlock("0.5", 5, of="video")

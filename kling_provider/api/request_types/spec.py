@@ -12,9 +12,9 @@ from typing import Literal
 
 from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PriceRule
+from kling_provider.api.request_types.preparation import Preparation
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
-from kling_provider.api.requests.preparation import Preparation
 from kling_provider.api.tasks import RETENTION
 
 #: How long a session lives in which faces are recognised, or elements marked.

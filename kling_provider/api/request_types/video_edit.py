@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from kling_provider.api.pricing import UnknownPrice
+from kling_provider.api.request_types.preparation import ElementSelection
 from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
-from kling_provider.api.requests.preparation import ElementSelection
 
 #: The answer says what it cost, and no list does.
 _STEP_PRICE = UnknownPrice("no list states the price of a step of multi-elements")
