@@ -270,7 +270,7 @@ class Submitter:
             self.plan.price.as_text(),
         )
         answer, task = self.hook.create(prepared)
-        if task is None and answer.is_about_model:
+        if task is None and answer.is_about_model and self.plan.request.model:
             answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
         if task is not None and answer.ok:
             made = "answered" if is_answered_at_once(self.plan.request.type) else "made task"

@@ -29,7 +29,7 @@ from kling_provider.hooks.response_errors import build_response_error
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
     from kling_provider.api.request_types import RequestSpec
-    from kling_provider.api.tasks import KlingTask
+    from kling_provider.api.tasks import KlingTask, Output
     from kling_provider.hooks.connection import KlingConnection
 
 #: The largest response that is read, in bytes, unpacked: 500 tasks with long links have some three million.
@@ -117,7 +117,8 @@ def parse_answered(connection: KlingConnection, answer: ApiResponse, spec: Reque
     request_class = spec.request_class
     if not answer.ok or not isinstance(answer.data, Mapping) or not issubclass(request_class, AnsweredAtOnce):
         raise AnswerWithoutResult(answer.message or "the response holds no result")
-    data, outputs = answer.data, ()
+    data: Mapping[str, Any] = answer.data
+    outputs: tuple[Output, ...] = ()
     named = data.get("session_id") or answer.request_id or f"answer-{_digest(data)}"
     task = parse_task(
         {**data, "task_id": data.get("task_id") or str(named)},

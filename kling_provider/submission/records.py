@@ -84,6 +84,13 @@ def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
     """
     kling_task_id = record.get("kling_task_id")
     needed = needed or record.get("echoed") is False
+    if record.get("answer") is not None:
+        log.warning(
+            "What Kling answered (%s) could not be stored, and Kling cannot be asked for it again. This try delivers it; if this "
+            "task has to run again, it may be paid again.",
+            kling_task_id,
+        )
+        return True
     if kling_task_id is not None and needed:
         log.warning(
             "The record of Kling task %s could not be stored, and this host cannot be asked for it by its external id. "

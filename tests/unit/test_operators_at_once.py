@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, Variable
 
-from kling_provider.api.codes import TaskState
+from kling_provider.api.catalog import find_spec
+from kling_provider.api.codes import TaskState, parse_response
+from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import (
     KlingBudgetError,
     KlingError,
@@ -24,6 +26,7 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.kling import KlingHook
+from kling_provider.hooks.responses import parse_answered
 from kling_provider.operators.kling import (
     KlingBudgetOperator,
     KlingDownloadOperator,
@@ -261,6 +264,39 @@ def test_where_it_must_not_be_paid_again_it_stops(
     assert sent(sandbox) == 1
 
 
+def test_an_answer_that_cannot_be_kept_is_delivered_all_the_same(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The call before it stays counted, so that later tries send at most the rest of the three."""
+
+    class Broken(Store):
+        def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+            if key == "kling" and value["state"] == "created":
+                raise RuntimeError("the API server answered 500")
+            super().set(key, value)
+
+    sandbox, instance = start(), Instance()
+    instance.store = Broken()
+    for number in (1, 2, 3):
+        assert generate(MASKS, instance)["times_sent"] == number
+        next_try(instance)
+    assert "if this task has to run again, it may be paid again" in caplog.text
+    with pytest.raises(KlingSubmitUnknown):
+        generate(MASKS, instance)
+    assert sent(sandbox) == 3
+
+
+def test_the_queue_is_waited_for_as_by_others(start: Start) -> None:
+    sandbox, instance = start(), Instance()
+    sandbox.set_faults([{"kind": "concurrency", "times": 1}])
+    operator = KlingGenerateOperator(task_id="video", request=MASKS)
+    with pytest.raises(BaseException) as queued:
+        operator.execute(context(instance))
+    place = queued.value.trigger.serialize()[1]  # type: ignore[attr-defined]
+    result = operator.execute_after_queue(context(instance), {**place, "status": "room"})
+    assert (result["times_sent"], sent(sandbox)) == (1, 2)
+
+
 def test_a_killed_worker_counts(start: Start) -> None:
     """The record counts before the call, so that no process can forget it."""
 
@@ -407,6 +443,60 @@ def test_the_hook_sends_once_and_returns_the_outputs(start: Start, caplog: pytes
         KlingHook().submit(request)
     assert lost.value.task_state is TaskState.MAY_EXIST
     assert sent(sandbox) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "kling_task_id"),
+    [
+        ({"task_id": "7", "session_id": "s"}, "7"),
+        ({"session_id": "s"}, "s"),
+        ({}, "r-1"),
+    ],
+)
+def test_what_stands_for_the_id_of_a_task(data: dict[str, str], kling_task_id: str, start: Start) -> None:
+    start()
+    images = [{"type": "face_seg", "is_contain": True, "url": "https://x.example/a.png"}]
+    body = {"code": 0, "request_id": "r-1", "data": {**data, "task_result": {"images": images}}}
+    answer = parse_response(200, {}, json.dumps(body).encode())
+    spec = find_spec("image_recognize")
+    assert spec is not None
+    assert parse_answered(KlingHook().connection, answer, spec).kling_task_id == kling_task_id
+
+
+def test_an_answer_that_says_that_it_failed_is_a_failed_task(start: Start) -> None:
+    start()
+    data = {"task_id": "7", "task_status": "failed", "task_status_msg": "no such voice"}
+    answer = parse_response(200, {}, json.dumps({"code": 0, "data": data}).encode())
+    spec = find_spec("image_recognize")
+    assert spec is not None
+    task = parse_answered(KlingHook().connection, answer, spec)
+    assert (task.status, task.message, task.outputs) == (TaskStatus.FAILED, "no such voice", ())
+
+
+def test_large_masks_stay_whole_on_their_way_to_the_manifest(start: Start, tmp_path: Path) -> None:
+    sandbox, instance = start(), Instance()
+    mask = "iVBORw0KGgo" + "A" * 100_000
+    found = {
+        "frame_index": 0,
+        "rle_mask_list": [{"object_id": 0, "png_mask": {"size": [9, 9], "base64": mask}}],
+    }
+    body = {"code": 0, "data": {"status": 0, "session_id": "s1", "res": found}}
+    sandbox.set_faults([{"kind": "answer", "status": 200, "body": body}])
+    request = {
+        "type": "multi_elements_add",
+        "session_id": "s1",
+        "frame_index": 0,
+        "points": [{"x": 0.5, "y": 0.5}],
+        "name": "mark",
+    }
+    result = generate(request, instance, destination=str(tmp_path))
+    (output,) = result["outputs"]
+    assert output["details"]["masks"][0]["png_mask"]["base64"] == f"(not kept: {len(mask)} characters)"
+    (saved,) = json.loads((tmp_path / "mark.kling.json").read_text())["outputs"]
+    assert saved["details"]["masks"][0]["png_mask"]["base64"] == mask
+    assert len(json.dumps(instance.store["kling"])) < 48_000
+    again = generate(request, next_try(instance), destination=str(tmp_path))
+    assert again["outputs"] == result["outputs"]
 
 
 def test_without_any_other_id_the_request_id_stands_for_it(start: Start) -> None:
