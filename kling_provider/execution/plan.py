@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.api.pricing import Price, add_prices
 from kling_provider.api.requests.base import KlingRequest
@@ -88,7 +89,9 @@ class RequestPlan:
 
     def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
-        return self._show_call(connection, self.request, external_task_id)
+        preparation = spec_of(self.request).find_preparation(self.request)
+        request = self.request if preparation is None else preparation.show_request(self.request)
+        return self._show_call(connection, request, external_task_id)
 
     def show_preparation(self, connection: KlingConnection) -> list[dict[str, Any]]:
         """Return the calls that a worker makes first, as :meth:`show_call` shows the paid call, each with its price."""

@@ -42,8 +42,6 @@ log = logging.getLogger(__name__)
 
 #: A session that ends sooner than this is not used: the call that needs it must still arrive.
 MARGIN = timedelta(minutes=10)
-#: Stands for a session that is not opened yet, where calls are shown and priced.
-_FUTURE_SESSION = "(the session_id of the first call)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +60,10 @@ def plan_preparation(hook: KlingHook, wire: KlingRequest) -> tuple[PreparatoryCa
 
     :param wire: the request as it will be sent, with its inputs as URLs or base64.
     """
-    preparation = spec_of(wire).preparation
-    if preparation is None or not preparation.is_needed(wire):
+    preparation = spec_of(wire).find_preparation(wire)
+    if preparation is None:
         return ()
-    calls = [preparation.build_opening(wire), *preparation.list_followers(wire, _FUTURE_SESSION)]
-    requests = [hook.validate_request(one) for one in calls]
+    requests = [hook.validate_request(one) for one in preparation.list_calls(wire)]
     return tuple(PreparatoryCall(request=one, price=hook.connection.price_request(one)) for one in requests)
 
 
@@ -96,12 +93,13 @@ class Preparer:
         :raises KlingError: where a call fails; the paid call itself was not sent.
         """
         wire = self._plan.wire
-        preparation = spec_of(wire).preparation
-        if preparation is None or not preparation.is_needed(wire):
+        preparation = spec_of(wire).find_preparation(wire)
+        if preparation is None:
             return wire
         try:
-            self._records = self._load_living()
-            session = self._call(self._hook.validate_request(preparation.build_opening(wire))).outputs[0]
+            opening = self._hook.validate_request(preparation.build_opening(wire))
+            self._records = self._load_living(self._identify(opening).key)
+            session = self._call(opening).outputs[0]
             for follower in preparation.list_followers(wire, str(session.id)):
                 self._call(self._hook.validate_request(follower), is_kept_whole=False)
             return preparation.complete_request(wire, session)
@@ -114,8 +112,11 @@ class Preparer:
                 prefix=f"{self._plan.label} was not sent, because a call that it needs first failed: "
             ) from error.__cause__
 
-    def _load_living(self) -> dict[str, SubmissionRecord]:
-        """Read what earlier calls left; nothing of a session that has ended."""
+    def _load_living(self, opening: str) -> dict[str, SubmissionRecord]:
+        """Read what earlier calls left; nothing of a session that has ended, or that is of another video.
+
+        :param opening: the key of the call that opens the session.
+        """
         kept = cast("dict[str, Any]", self._store.load() or {}).get("calls")
         records = dict(kept) if isinstance(kept, Mapping) else {}
         ends = [
@@ -123,11 +124,13 @@ class Preparer:
             for one in records.values()
             if (task := read_kept_answer(one.get("answer"))) is not None and task.expires_at is not None
         ]
-        if ends and min(ends) <= datetime.now(UTC) + MARGIN:
+        has_ended = bool(ends) and min(ends) <= datetime.now(UTC) + MARGIN
+        if has_ended:
             log.info(
                 "The session that an earlier try opened for %s has ended: another one is opened.",
                 self._plan.label,
             )
+        if has_ended or opening not in records:
             return {key: one for key, one in records.items() if one.get("state") == "open"}
         return records
 

@@ -134,6 +134,11 @@ class KlingHook(BaseHook):
             made: look it up with :meth:`find` before you send the request again.
         """
         checked = self.validate_request(request)
+        if spec_of(checked).find_preparation(checked) is not None:
+            raise KlingRequestError(
+                f"session_id must be given for {checked.type}: this method makes no other call first, as KlingGenerateOperator and "
+                "KlingSubmitOperator do. Submit the request that opens the session before, or use one of them. Nothing was sent."
+            )
         if spec_of(checked).is_answered_at_once:
             return self._send_for_answer(checked, None if external_task_id is AUTO else external_task_id)
         if external_task_id is not AUTO:

@@ -24,6 +24,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
     KlingSubmitUnknown,
 )
+from kling_provider.hooks.kling import KlingHook
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 from kling_provider.sandbox import Sandbox
 from kling_provider.submission import state_machine
@@ -174,6 +175,21 @@ def test_another_video_has_other_faces(sandbox: Sandbox) -> None:
     assert calls(sandbox) == [IDENTIFY, SPEAK, IDENTIFY, SPEAK]
 
 
+def test_what_is_kept_of_sessions_does_not_grow(sandbox: Sandbox) -> None:
+    instance = Instance()
+    for letter in "abc":
+        submit({**LIPS, "video": f"https://films.example/{letter}.mp4"}, next_try(instance, cleared=True))
+        assert len(instance.store["kling_preparation"]["calls"]) == 1
+
+
+@pytest.mark.parametrize("request_", [LIPS, SWAP], ids=lambda one: one["type"])
+def test_the_hook_makes_no_call_first(request_: dict[str, Any], sandbox: Sandbox) -> None:
+    request = {key: value for key, value in request_.items() if key != "name"}
+    with pytest.raises(KlingRequestError, match="session_id must be given"):
+        KlingHook().submit(request)
+    assert calls(sandbox) == []
+
+
 def test_a_session_that_ended_in_the_queue_is_made_anew_for_the_same_result(sandbox: Sandbox) -> None:
     instance = Instance()
     sandbox.set_faults([{"kind": "concurrency", "match": {"product": SPEAK}, "times": 2}])
@@ -245,6 +261,8 @@ def test_a_plan_shows_both_calls(sandbox: Sandbox) -> None:
     assert first["json"] == {"video_url": LIPS["video"]}
     assert first["price"]["units"] == "0.05"
     assert plan["http"]["url"].endswith("/v1/videos/advanced-lip-sync")
+    assert plan["http"]["json"]["session_id"] == "(the session_id of the first call)"
+    assert plan["http"]["json"]["face_choose"][0]["face_id"] == "(the face_id of the chosen face)"
     assert "after 1 other call" in plan["summary"]
     assert calls(sandbox) == []
 

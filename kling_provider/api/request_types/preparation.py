@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from kling_provider.api.problems import InvalidRequest, Problem
 from kling_provider.api.requests.base import KlingRequest
@@ -20,7 +20,12 @@ SESSION_FIELD = "session_id"
 
 
 class Preparation(ABC):
-    """The calls before the paid call of one type. Each of them is answered at once."""
+    """The calls before the paid call of one type. Each of them is answered at once.
+
+    ``placeholders`` stand, where calls are shown before they are made, for what the first one will give.
+    """
+
+    placeholders: ClassVar[Mapping[str, str]] = {SESSION_FIELD: "(the session_id of the first call)"}
 
     def is_needed(self, request: KlingRequest) -> bool:
         """Return whether ``request`` lacks a session, which its user may give."""
@@ -33,6 +38,17 @@ class Preparation(ABC):
     def list_followers(self, request: KlingRequest, session_id: str) -> list[Mapping[str, Any]]:
         """Return the calls within the session, in their order."""
         return []
+
+    def list_calls(self, request: KlingRequest) -> list[Mapping[str, Any]]:
+        """Return all calls, as they are known before any of them is made."""
+        return [
+            self.build_opening(request),
+            *self.list_followers(request, self.placeholders[SESSION_FIELD]),
+        ]
+
+    def show_request(self, request: KlingRequest) -> KlingRequest:
+        """Return the request as it will be sent, with placeholders, to be shown."""
+        return request.model_copy(update=dict(self.placeholders))
 
     @abstractmethod
     def complete_request(self, request: KlingRequest, session: Output) -> KlingRequest:
@@ -49,6 +65,8 @@ class Preparation(ABC):
 
 class FaceRecognition(Preparation):
     """The faces of the video are recognised, and the chosen one, or the only one, is taken."""
+
+    placeholders = {**Preparation.placeholders, "face_id": "(the face_id of the chosen face)"}
 
     def build_opening(self, request: KlingRequest) -> Mapping[str, Any]:
         """Return the call that recognises the faces."""

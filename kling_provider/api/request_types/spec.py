@@ -73,6 +73,11 @@ class RequestSpec:
         """Tell whether the answer to the create is the result."""
         return self.answered == "at_once"
 
+    def find_preparation(self, request: KlingRequest) -> Preparation | None:
+        """Return the calls that a request of this type needs first; ``None`` where it needs none."""
+        needed = self.preparation is not None and self.preparation.is_needed(request)
+        return self.preparation if needed else None
+
     def choose_design(self, preferred: ApiDesign) -> ApiDesign | None:
         """Return the API design that a request goes by; ``None`` where the preferred one is legacy and has no path for it.
 
