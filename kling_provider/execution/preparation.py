@@ -86,13 +86,13 @@ class Preparer:
         self._store = get_preparation_record(context)
         self._records: dict[str, SubmissionRecord] = {}
 
-    def prepare_request(self) -> KlingRequest:
+    def prepare_request(self, wire: KlingRequest) -> KlingRequest:
         """Return the request as it is sent: with the session that it needs, opened now or by an earlier try.
 
+        :param wire: the request with its inputs as URLs or base64.
         :raises KlingRequestError: where a choice is missing or wrong; the message lists what there is.
         :raises KlingError: where a call fails; the paid call itself was not sent.
         """
-        wire = self._plan.wire
         preparation = spec_of(wire).find_preparation(wire)
         if preparation is None:
             return wire

@@ -188,7 +188,7 @@ class Submitter:
                 return self._permit_call()
             case Prepare(external_task_id):
                 return self.hook.prepare_create(
-                    self._preparer.prepare_request(), external_task_id=external_task_id
+                    self._preparer.prepare_request(self.plan.wire), external_task_id=external_task_id
                 )
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)

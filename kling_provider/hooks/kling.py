@@ -28,7 +28,7 @@ from kling_provider.hooks import operations
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import build_connection_form_widgets, build_ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
-from kling_provider.hooks.own_task import choose_external_id, warn_of_second_payment
+from kling_provider.hooks.own_task import check_lone_call, choose_external_id
 from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import parse_answered, parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
@@ -134,26 +134,13 @@ class KlingHook(BaseHook):
             made: look it up with :meth:`find` before you send the request again.
         """
         checked = self.validate_request(request)
-        if spec_of(checked).find_preparation(checked) is not None:
-            raise KlingRequestError(
-                f"session_id must be given for {checked.type}: this method makes no other call first, as KlingGenerateOperator and "
-                "KlingSubmitOperator do. Submit the request that opens the session before, or use one of them. Nothing was sent."
-            )
+        check_lone_call(checked, has_id=isinstance(external_task_id, str))
         if spec_of(checked).is_answered_at_once:
-            return self._send_for_answer(checked, None if external_task_id is AUTO else external_task_id)
+            return self._send_create(checked, None)
         if external_task_id is not AUTO:
             return self._send_create(checked, external_task_id)
         chosen = choose_external_id(self, checked)
         return self._send_create(checked, chosen.external_task_id) if chosen.made is None else chosen.made
-
-    def _send_for_answer(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
-        if external_task_id is not None:
-            raise KlingRequestError(
-                f"external_task_id must be left out for {request.type}: Kling answers it at once, and takes no id for it. "
-                "Nothing was sent."
-            )
-        warn_of_second_payment(request)
-        return self._send_create(request, None)
 
     def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))

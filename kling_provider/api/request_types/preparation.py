@@ -66,7 +66,10 @@ class Preparation(ABC):
 class FaceRecognition(Preparation):
     """The faces of the video are recognised, and the chosen one, or the only one, is taken."""
 
-    placeholders = {**Preparation.placeholders, "face_id": "(the face_id of the chosen face)"}
+    placeholders: ClassVar[Mapping[str, str]] = {
+        **Preparation.placeholders,
+        "face_id": "(the face_id of the chosen face)",
+    }
 
     def build_opening(self, request: KlingRequest) -> Mapping[str, Any]:
         """Return the call that recognises the faces."""
