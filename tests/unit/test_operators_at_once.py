@@ -23,6 +23,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
     KlingServerError,
     KlingSubmitUnknown,
+    KlingTaskFailed,
     KlingTaskNotFound,
 )
 from kling_provider.hooks.kling import KlingHook
@@ -105,7 +106,8 @@ def next_try(instance: Instance, *, cleared: bool = False) -> Instance:
 
 
 def test_the_answer_is_the_result_and_is_saved(start: Start, tmp_path: Path) -> None:
-    sandbox, instance, events = start(), Instance(), defaultdict(lambda: SimpleNamespace(extra={}))
+    sandbox, instance = start(), Instance()
+    events: Any = defaultdict(lambda: SimpleNamespace(extra={}))
     with DAG("films", schedule=None):
         operator = KlingGenerateOperator(task_id="video", request=MASKS, destination=str(tmp_path))
     result = operator.execute(context(instance, events))
@@ -328,6 +330,18 @@ def test_a_refusal_is_final_and_costs_nothing(start: Start) -> None:
         generate(request, instance)
     assert refused.value.task_state is TaskState.NONE
     assert (sent(sandbox), spent(sandbox)) == (1, "0")
+
+
+def test_after_a_failed_answer_the_retry_makes_the_next_attempt(start: Start, tmp_path: Path) -> None:
+    sandbox, instance = start(), Instance()
+    failed = {"task_id": "7", "task_status": "failed", "task_status_msg": "no such voice"}
+    body = {"code": 0, "data": failed}
+    sandbox.set_faults([{"kind": "answer", "status": 200, "body": body, "times": 1}])
+    with pytest.raises(KlingTaskFailed, match="no such voice.*The retry"):
+        generate(FACES, instance, destination=str(tmp_path))
+    assert not list(tmp_path.iterdir()), "the claim is released"
+    result = generate(FACES, next_try(instance), destination=str(tmp_path))
+    assert (result["adopted"], result["times_sent"], sent(sandbox)) == (False, 1, 2)
 
 
 def test_a_step_that_kling_refuses_in_its_answer_made_nothing(start: Start) -> None:

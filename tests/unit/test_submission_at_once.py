@@ -346,7 +346,8 @@ def test_a_result_that_has_ended_is_not_delivered_and_not_paid_again() -> None:
 def test_an_answer_that_cannot_be_read_is_never_nothing(kept: Any) -> None:
     kling = Kling()
     kling.run()
-    kling.record = {**kling.record, "answer": kept}  # type: ignore[typeddict-item, misc]
+    assert kling.record is not None
+    kling.record["answer"] = kept
     with pytest.raises(KlingSubmitUnknown, match="cannot read the kept answer"):
         kling.run()
     assert kling.reached == 1
