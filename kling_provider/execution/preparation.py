@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from kling_provider.api.catalog import spec_of
+from kling_provider.api.codes import TaskState
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
@@ -31,6 +32,7 @@ from kling_provider.submission import (
     drive_steps,
 )
 from kling_provider.submission.answers import keep_answer, read_kept_answer
+from kling_provider.submission.at_once import count_ambiguous_calls
 from kling_provider.submission.records import get_preparation_record
 from kling_provider.submission.steps import SubmissionRecord
 
@@ -109,7 +111,7 @@ class Preparer:
             ) from None
         except KlingError as error:
             raise error.with_context(
-                prefix=f"{self._plan.label} was not sent, because a call that it needs first failed: "
+                prefix=f"The paid call for {self._plan.label} was not sent, because a call that it needs first failed: "
             ) from error.__cause__
 
     def _load_living(self, opening: str) -> dict[str, SubmissionRecord]:
@@ -152,9 +154,11 @@ class Preparer:
         do = partial(self._carry_out_step, request, identity.key, is_kept_whole)
         outcome = drive_steps(submission.plan_steps(), do)
         if not isinstance(outcome, Submitted):
+            earlier = count_ambiguous_calls(self._records.get(identity.key))
             raise KlingConcurrencyError(
-                f"{self._hook.connection.host} accepts no {request.type} for now. Nothing was made, nothing is billed; the "
-                "retry sends it again."
+                f"{self._hook.connection.host} accepts no {request.type} for now, and this call made nothing. The retry sends it "
+                f"again. {f'Calls before it, whose outcome is unknown, may be billed: {earlier}.' if earlier else 'Nothing is billed.'}",
+                task_state=TaskState.MAY_EXIST if earlier else TaskState.NONE,
             )
         if outcome.adopted:
             log.info("%s of an earlier try is used again, nothing paid.", request.type)
@@ -165,7 +169,8 @@ class Preparer:
         return Identity.of_request(
             request,
             pay_once_per="run",
-            namespace=self._hook.connection.namespace,
+            # A session lives in the account that it was opened in.
+            namespace=f"{self._hook.connection.namespace}|{self._hook.kling_conn_id}|{self._hook.connection.host}",
             dag_id=self._ti.dag_id,
             task_id=self._ti.task_id,
             run_id=self._ti.run_id,
