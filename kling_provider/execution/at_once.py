@@ -68,7 +68,7 @@ def has_ended(saved: SavedResult, type: str) -> bool:
     spec, until = find_spec(type), saved.manifest.expires_at
     if spec is None or not spec.is_answered_at_once or until is None:
         return False
-    lasting = bool(saved.files) and spec.retention >= RETENTION
+    lasting = bool(saved.files) and (spec.retention is None or spec.retention >= RETENTION)
     return not lasting and datetime.fromisoformat(until) <= datetime.now(UTC)
 
 

@@ -11,17 +11,12 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
-from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
-from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
-from kling_provider.execution.at_once import (
-    MOST_CALLS,
-    AtOnceSubmission,
-    count_most_calls,
-    is_answered_at_once,
-)
+from kling_provider.exceptions import KlingBalanceError, KlingError
+from kling_provider.execution.at_once import AtOnceSubmission, count_most_calls, is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
+from kling_provider.execution.limits import check_max_units
 from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
@@ -77,9 +72,7 @@ class Submitter:
         self.max_units = None if max_units is None else Decimal(str(max_units))
         self.most_calls = count_most_calls(plan.request, on_ambiguous)
         self._preparer = Preparer(plan, hook, context, on_ambiguous=on_ambiguous)
-        self._most_preparatory_calls = [
-            count_most_calls(one.request, on_ambiguous) for one in plan.preparation
-        ]
+        self._on_ambiguous = on_ambiguous
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
@@ -128,7 +121,7 @@ class Submitter:
             self._build_submission(record, None).plan_steps(), self._carry_out_without_storing, stop=Permit
         )
         if isinstance(end, Permit):
-            self._check_budget()
+            check_max_units(self.plan, self.max_units, self._on_ambiguous)
             if check_place is not None:
                 check_place()
         elif isinstance(end, Submitted):
@@ -202,43 +195,12 @@ class Submitter:
         )
 
     def _permit_call(self) -> bool:
-        self._check_budget()
+        check_max_units(self.plan, self.max_units, self._on_ambiguous)
         if not self._resumed and self._is_at_limit():
             return False
         if self._claim is not None:
             self.plan = self.plan.with_stem(self._claim())
         return True
-
-    def _check_budget(self) -> None:
-        price, most = self.plan.price, self._most_units
-        if self.max_units is not None and (most is None or most > self.max_units):
-            if most is None:
-                must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
-                way = "Leave max_units out, or write a model of the price list."
-            elif most != price.units:
-                must = (
-                    f"must be {format_amount(most)} or more for {self.plan.label}, which costs {price.as_text()} and may be "
-                    f"paid up to {MOST_CALLS} times where Kling answers at once"
-                )
-                way = 'Raise max_units, or write on_ambiguous="stop", which sends once.'
-            else:
-                must = f"must be {format_amount(most)} or more for {self.plan.label}, which costs {price.as_text()}"
-                way = "Raise max_units, or write a shorter duration or a lower resolution."
-            raise KlingBudgetError(
-                f"max_units {must}; found {self.max_units}. Nothing was sent, nothing is billed. {way}"
-            )
-
-    @property
-    def _most_units(self) -> Decimal | None:
-        """Return the most units that may be paid: calls that Kling answers at once count as often as they may be sent."""
-        total = self.plan.price.units
-        if total is None:
-            return None
-        first = sum((one.price.units or Decimal(0) for one in self.plan.preparation), Decimal(0))
-        again = (self.most_calls - 1) * (total - first)
-        for one, calls in zip(self.plan.preparation, self._most_preparatory_calls, strict=True):
-            again += (calls - 1) * (one.price.units or Decimal(0))
-        return total + again
 
     def _is_at_limit(self) -> bool:
         """Return whether as many tasks are in flight as the connection states.

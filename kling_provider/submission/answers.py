@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kling_provider.api.details import LARGEST, count_bytes, fit_details
-from kling_provider.api.tasks import RETENTION, Billing, KlingTask, Output, TaskStatus
+from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
 
 def keep_answer(task: KlingTask) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def keep_answer(task: KlingTask) -> dict[str, Any]:
         ],
         "created_at": task.created_at.isoformat() if task.created_at else None,
         "updated_at": task.updated_at.isoformat() if task.updated_at else None,
-        "lives": task.retention.total_seconds(),
+        "lives": None if task.retention is None else task.retention.total_seconds(),
     }
     room = LARGEST - count_bytes(kept)
     for output, details in zip(
@@ -82,7 +82,7 @@ def read_kept_answer(kept: Any) -> KlingTask | None:
             ),
             created_at=_read_time(kept.get("created_at")),
             updated_at=_read_time(kept.get("updated_at")),
-            retention=timedelta(seconds=kept["lives"]) if kept.get("lives") else RETENTION,
+            retention=None if kept["lives"] is None else timedelta(seconds=kept["lives"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation):
         return None

@@ -166,6 +166,7 @@ def test_a_retry_or_a_clear_delivers_the_same_and_pays_nothing(
     assert sent(sandbox) == 1
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_the_answer_is_kept_before_the_files_are_fetched(start: Start, tmp_path: Path) -> None:
     sandbox, instance = start(), Instance()
     sandbox.set_faults([{"kind": "answer", "on": "download", "status": 500, "times": 5}])

@@ -386,6 +386,19 @@ def test_a_kept_answer_is_the_answer() -> None:
     assert read_kept_answer(keep_answer(task)) == task
 
 
+def test_what_nobody_deletes_has_no_end() -> None:
+    made = KlingTask(
+        kling_task_id="e1",
+        status=TaskStatus.SUCCEEDED,
+        outputs=(Output("element", id="e1"),),
+        updated_at=datetime(2020, 1, 1, tzinfo=UTC),
+        retention=None,
+    )
+    kept = read_kept_answer(keep_answer(made))
+    assert kept is not None
+    assert (kept.retention, kept.expires_at) == (None, None)
+
+
 def test_masks_that_are_too_large_are_left_out_and_links_stay() -> None:
     masks = [{"object_id": n, "png_mask": {"size": [720, 1280], "base64": "A" * 200_000}} for n in range(3)]
     link = "https://example.org/video.mp4?" + "s" * 3000

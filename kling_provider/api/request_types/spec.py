@@ -54,8 +54,8 @@ class RequestSpec:
     #: Which of the account's limits it counts against, and which packs pay for it; ``None``: of none, or unknown.
     concurrency: Literal["video", "image"] | None = "video"
     package: Literal["video", "image"] = "video"
-    #: How long its links live, or the session that it opens.
-    retention: timedelta = RETENTION
+    #: How long its links live, or the session that it opens; ``None``: until somebody deletes it, as an element of the library.
+    retention: timedelta | None = RETENTION
     #: The calls that it needs first, unless its user made them.
     preparation: Preparation | None = None
     #: Whether it was seen or documented to be alive lately; ``unknown`` types are built, and their logs and docs say so.
