@@ -11,20 +11,10 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import RETENTION
 from kling_provider.exceptions import KlingTaskNotFound
 from kling_provider.storage import SavedResult
-from kling_provider.submission.at_once import AtOnceSubmission, recover_kept_answer
+from kling_provider.submission.at_once import recover_kept_answer
 from kling_provider.submission.messages import AtOnceMessages
 from kling_provider.submission.sent import SentRequest, explain_another_result
 from kling_provider.submission.steps import SubmissionRecord, Submitted
-
-__all__ = [
-    "MOST_CALLS",
-    "AtOnceSubmission",
-    "count_most_calls",
-    "has_ended",
-    "is_answered_at_once",
-    "raise_if_ended",
-    "recover_answer",
-]
 
 #: How often such a call is sent in all, while its outcome is unknown, and the most units that it may cost for that. It is
 #: the one case in which the same thing may be paid more than once unasked.

@@ -17,7 +17,7 @@ from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingConcurrencyError, KlingError, KlingRequestError
-from kling_provider.execution.at_once import AtOnceSubmission, count_most_calls
+from kling_provider.execution.at_once import count_most_calls
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import Identity
 from kling_provider.submission import (
@@ -32,7 +32,7 @@ from kling_provider.submission import (
     drive_steps,
 )
 from kling_provider.submission.answers import keep_answer, read_kept_answer
-from kling_provider.submission.at_once import count_ambiguous_calls
+from kling_provider.submission.at_once import AtOnceSubmission, count_ambiguous_calls
 from kling_provider.submission.records import get_preparation_record
 from kling_provider.submission.steps import SubmissionRecord
 

@@ -14,7 +14,7 @@ from kling_provider.api.account import units_left
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.exceptions import KlingBalanceError, KlingError
-from kling_provider.execution.at_once import AtOnceSubmission, count_most_calls, is_answered_at_once
+from kling_provider.execution.at_once import count_most_calls, is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.limits import check_max_units
 from kling_provider.execution.model_fallbacks import describe_successor
@@ -37,6 +37,7 @@ from kling_provider.submission import (
     drive_steps,
     drive_steps_until,
 )
+from kling_provider.submission.at_once import AtOnceSubmission
 from kling_provider.submission.sent import explain_another_result
 from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call

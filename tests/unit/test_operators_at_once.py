@@ -338,7 +338,7 @@ def test_after_a_failed_answer_the_retry_makes_the_next_attempt(start: Start, tm
     failed = {"task_id": "7", "task_status": "failed", "task_status_msg": "no such voice"}
     body = {"code": 0, "data": failed}
     sandbox.set_faults([{"kind": "answer", "status": 200, "body": body, "times": 1}])
-    with pytest.raises(KlingTaskFailed, match="no such voice.*The retry"):
+    with pytest.raises(KlingTaskFailed, match=r"no such voice.*The retry"):
         generate(FACES, instance, destination=str(tmp_path))
     assert not list(tmp_path.iterdir()), "the claim is released"
     result = generate(FACES, next_try(instance), destination=str(tmp_path))
