@@ -284,6 +284,12 @@ def _check_type(type: Any) -> str:
     :raises KlingRequestError: for an unknown one.
     """
     if isinstance(type, str) and type in request_types():
+        spec = find_spec(type)
+        if spec is not None and spec.is_answered_at_once:
+            raise KlingRequestError(
+                f"type must be one that Kling makes a task for; found {type!r}, which Kling answers at once: there is no task to "
+                "read. The answer is the result: take the XCom of KlingGenerateOperator, or what KlingHook.submit returned."
+            )
         return type
     raise KlingRequestError(f"type {explain_type(type)}; found {type!r}. Nothing was sent.")
 

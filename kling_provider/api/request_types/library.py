@@ -42,6 +42,7 @@ SPECS: tuple[RequestSpec, ...] = (
         tasks_path=None,
         concurrency=None,
         status="unknown",
+        retention=None,
         example="custom_element_old.yaml",
     ),
 )
