@@ -162,7 +162,7 @@ class Submitter:
             case Permit():
                 return self._permit_call()
             case Prepare(external_task_id):
-                return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
+                return self.hook.prepare_create(self.plan.sign_links(), external_task_id=external_task_id)
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)
             case StoreRecord(record):

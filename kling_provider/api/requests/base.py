@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
+    Media,
     ModelName,
     RequestPart,
     Text,
@@ -187,6 +188,20 @@ class KlingRequest(BaseModel):
                     yield f"{name}.{number}", one
                 elif (inner := getattr(one, within)) is not None:
                     yield f"{name}.{number}.{within}", inner
+
+    def find_media_row(self, media: Media, design: ApiDesign) -> str | None:
+        """Return the row of :mod:`kling_provider.api.media_limits` that an input must keep to.
+
+        :param media: the marker of its field.
+        """
+        return media.find_limits(design)
+
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+        """Find inputs whose length does not go with other fields of this request.
+
+        :param seconds: how long the inputs are, by field, as far as that is known.
+        """
+        return []
 
     def with_inputs(self, values: Mapping[str, str]) -> KlingRequest:
         """Return a copy with other values for the inputs named by their dotted fields."""

@@ -1,0 +1,434 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merge the results of other tasks into a request: ``inputs={"first_frame": picture.output}``.
+
+A field takes of a result what its endpoint wants: Kling's id of the output where there is one and it still lives, else the link, else
+the saved file. Whatever is sent, the identity of the request is the same (:attr:`ResultOutput.identity`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from kling_provider.api.catalog import find_spec
+from kling_provider.api.media_limits import MEDIA_LIMITS
+from kling_provider.api.problems import Problem, join_problems
+from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.fields import (
+    ApiDesign,
+    Media,
+    ResultId,
+    is_list_field,
+    list_media,
+    list_result_ids,
+)
+from kling_provider.api.spelling import to_field_name
+from kling_provider.api.suggestions import suggest
+from kling_provider.api.values import is_rendered_null
+from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.results import (
+    NoResult,
+    ResultOutput,
+    is_result,
+    is_task_id,
+    read_outputs_of,
+    split_choice,
+)
+from kling_provider.storage.inputs import LoadedInput, show_input
+
+log = logging.getLogger(__name__)
+
+Target = Media | ResultId
+#: Reads a Kling task that is known by its id alone; returns it as a result.
+ReadTask = Callable[[str, str | None], Mapping[str, Any]]
+#: Whether a connection, by its id, leads to the account that pays for this request.
+IsOurAccount = Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenInput:
+    """One output of another task, as one field of a request takes it.
+
+    :param field: dotted, as :meth:`KlingRequest.iter_inputs` names it.
+    :param id_field: the field beside it that takes Kling's id, if there is one.
+    :param sent_as: what is sent of it.
+    :param remark: why nothing better is sent, for messages.
+    """
+
+    field: str
+    output: ResultOutput
+    media: Media | None
+    id_field: str | None
+    sent_as: Literal["id", "link", "file"]
+    value: str = dataclass_field(repr=False)
+    remark: str = ""
+
+    @property
+    def counts_by_id(self) -> bool:
+        """Tell whether Kling's id, in the field that takes it, is what counts for the identity."""
+        return self.id_field is not None and self.output.id is not None and self.output.has_own_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergedRequest:
+    """A request with its inputs.
+
+    :param data: to be checked and sent; it may hold signed links.
+    :param written: as it may be shown where inputs are results: those in words.
+    :param chosen: the results in it, by dotted field.
+    """
+
+    data: Mapping[str, Any] = dataclass_field(repr=False)
+    written: Mapping[str, Any] = dataclass_field(repr=False)
+    chosen: Mapping[str, ChosenInput] = dataclass_field(default_factory=dict)
+
+    @property
+    def remarks(self) -> dict[str, str]:
+        """Return by field why what is sent of a result is what it is."""
+        return {name: one.remark for name, one in self.chosen.items() if one.remark}
+
+    def describe_input(self, name: str, loaded: LoadedInput) -> LoadedInput:
+        """Return a loaded input as it is known: a result by the task that made it, whatever is sent of it."""
+        one = self.chosen.get(name)
+        if one is None:
+            return loaded
+        return replace(loaded, identity=one.output.identity, shown=one.output.shown)
+
+    def add_seconds(self, measured: Mapping[str, float]) -> dict[str, float]:
+        """Return how long the inputs are, by field: as measured, and of results as Kling says."""
+        told = {
+            name: one.output.duration for name, one in self.chosen.items() if one.output.duration is not None
+        }
+        return {**measured, **told}
+
+    def choose_stand_ins(self, identities: Mapping[str, str]) -> dict[str, str]:
+        """Return what stands for the inputs in the identity, without those that count by Kling's id in another field."""
+        return {
+            name: value
+            for name, value in identities.items()
+            if name not in self.chosen or not self.chosen[name].counts_by_id
+        }
+
+    def list_addresses(self, addresses: Mapping[str, str]) -> tuple[str, ...]:
+        """Return where the inputs are, for lineage: a result where it was saved, never a link that may be signed.
+
+        :param addresses: of all inputs that are sent as addresses or paths, by dotted field.
+        """
+        saved = {name: one.output.file for name, one in self.chosen.items() if one.output.file}
+        return tuple({**addresses, **saved}.values())
+
+    def as_identified(self, request: KlingRequest) -> KlingRequest:
+        """Return ``request`` as its identity counts it: with Kling's id wherever a field takes it, whatever is sent."""
+        for one in self.chosen.values():
+            if not one.counts_by_id or one.id_field is None:
+                continue
+            name, _, rest = one.field.partition(".")
+            number, _, within = rest.partition(".")
+            if not rest:
+                change: dict[str, Any] = {name: None, one.id_field: one.output.id}
+            else:
+                items = list(getattr(request, name))
+                change_within = {within: None, one.id_field: one.output.id}
+                items[int(number)] = items[int(number)].model_copy(update=change_within)
+                change = {name: items}
+            request = request.model_copy(update=change)
+        return request
+
+
+def merge_inputs(
+    data: Mapping[str, Any],
+    inputs: Mapping[str, Any] | None,
+    *,
+    find_design: Callable[[Any], ApiDesign],
+    read_task: ReadTask,
+    is_our_account: IsOurAccount,
+) -> MergedRequest:
+    """Merge ``inputs`` into the request ``data``; an input wins over the request, and the log says so.
+
+    :param find_design: the API design by which a type of request goes.
+    :raises KlingRequestError: with every input that cannot be used (``problems``); nothing was sent.
+    """
+    spec = find_spec(data.get("type"))
+    if not inputs or spec is None:  # that the type is wrong is said where the request is checked
+        return MergedRequest(data=data, written=data)
+    if is_result(inputs):
+        raise _build_error([Problem("inputs", None, _EXPLAIN_RESULT)])
+    merge = _Merge(spec.request_class, find_design(spec), read_task, is_our_account)
+    sent, written = dict(data), dict(data)
+    for key, value in inputs.items():
+        try:
+            merge.take_input(str(key), value, sent, written)
+        except NoResult as no:
+            merge.problems.append(Problem(f"inputs.{key}", None, str(no)))
+    if merge.problems:
+        raise _build_error(merge.problems)
+    return MergedRequest(data=sent, written=written, chosen=merge.chosen)
+
+
+_EXPLAIN_RESULT = (
+    "must be a mapping of fields to results; found a result itself. Write inputs={'first_frame': task.output}; where each of "
+    "several results is for one instance: inputs=tasks.output.map(lambda result: {'first_frame': result}) in .expand()"
+)
+
+
+class _Merge:
+    """The work of :func:`merge_inputs` for one request."""
+
+    def __init__(
+        self,
+        request_class: type[KlingRequest],
+        design: ApiDesign,
+        read_task: ReadTask,
+        is_our_account: IsOurAccount,
+    ) -> None:
+        self._class = request_class
+        self._design = design
+        self._read_task = read_task
+        self._is_our_account = is_our_account
+        self._now = datetime.now(UTC)
+        self._targets: dict[str, dict[str | None, Target]] = {}
+        for marked in (list_media(request_class), list_result_ids(request_class)):
+            for (name, within), marker in marked.items():
+                if name in request_class.field_names():
+                    self._targets.setdefault(name, {})[within] = marker
+        self.chosen: dict[str, ChosenInput] = {}
+        self.problems: list[Problem] = []
+
+    def take_input(self, key: str, value: Any, sent: dict[str, Any], written: dict[str, Any]) -> None:
+        name = to_field_name(key, self._class)
+        if name not in self._targets:
+            raise NoResult(
+                f"takes no result of another task.{suggest(name, self._targets)} These take one: "
+                f"{', '.join(self._targets) or 'none of this type'}"
+            )
+        beside = self._find_field_of_id(name)
+        if is_result(value):
+            name = beside
+        replaced = {name, beside, self._find_id_field(name)} - {None}
+        for other in [one for one in sent if to_field_name(str(one), self._class) in replaced]:
+            log.info("The request's %s gives way to inputs[%r].", other, key)
+            del sent[other], written[other]
+        if is_list_field(self._class, name):
+            items = list(value) if _is_sequence(value) else [value]
+            for item in items:
+                _refuse_nothing(item)
+            pairs = [self._convert_item(name, number, item) for number, item in enumerate(items)]
+            sent[name], written[name] = [one for one, _ in pairs], [one for _, one in pairs]
+            return
+        if _is_sequence(value):
+            raise NoResult(
+                f"must be one result, and not {len(value)}: take one of them, or make an instance for each with "
+                f"KlingGenerateOperator.partial(task_id=…, request=…).expand(inputs=results.map(lambda one: {{{key!r}: one}}))"
+            )
+        _refuse_nothing(value)
+        marker = self._targets[name][None]
+        if not self._stands_for_result(value, marker):
+            sent[name], written[name] = value, show_input(value) if isinstance(value, str) else value
+            return
+        one = self._choose_output(name, name, value, {name: marker})
+        sent[one.id_field if one.sent_as == "id" and one.id_field else name] = one.value
+        written[name] = one.output.shown
+
+    def _convert_item(self, name: str, number: int, item: Any) -> tuple[Any, Any]:
+        """Return an item of a list as it is sent, and as it is shown."""
+        targets = self._targets[name]
+        if None in targets:
+            if not self._stands_for_result(item, targets[None]):
+                return item, show_input(item) if isinstance(item, str) else item
+            one = self._choose_output(f"{name}.{number}", name, item, {name: targets[None]})
+            return one.value, one.output.shown
+        within = {key: marker for key, marker in targets.items() if key is not None}
+        if is_result(item) or any(self._stands_for_result(item, one) for one in within.values()):
+            one = self._choose_output(f"{name}.{number}", name, item, within)
+            return self._as_part(one), {self._name_within(one): one.output.shown}
+        if not isinstance(item, Mapping):
+            return item, show_input(item) if isinstance(item, str) else item
+        sent, shown = dict(item), dict(item)
+        for key, marker in within.items():
+            if key in item and self._stands_for_result(item[key], marker):
+                one = self._choose_output(f"{name}.{number}", name, item[key], {key: marker})
+                del sent[key]
+                sent |= self._as_part(one)
+                shown[key] = one.output.shown
+            elif isinstance(item.get(key), str):
+                shown[key] = show_input(item[key])
+        return sent, shown
+
+    def _as_part(self, one: ChosenInput) -> dict[str, str]:
+        key = one.id_field if one.sent_as == "id" and one.id_field else self._name_within(one)
+        return {key: one.value}
+
+    @staticmethod
+    def _name_within(one: ChosenInput) -> str:
+        return one.field.rpartition(".")[2]
+
+    @staticmethod
+    def _stands_for_result(value: Any, marker: Target) -> bool:
+        # In a field that takes an id a text is that id, and not the id of a task.
+        return is_result(value) or (isinstance(marker, Media) and is_task_id(value))
+
+    def _find_field_of_id(self, name: str) -> str:
+        """Return the input beside which ``name`` takes the id of an output: ``video`` for ``video_id``."""
+        media = list_media(self._class).items()
+        return next((field for (field, within), one in media if not within and one.id_field == name), name)
+
+    def _find_id_field(self, name: str) -> str | None:
+        """Return the field that takes the id instead, where the API design has one."""
+        marker = self._targets[name].get(None)
+        return marker.id_field if isinstance(marker, Media) else None
+
+    # -- which output -----------------------------------------------------------------------------------------
+
+    def _choose_output(self, where: str, name: str, value: Any, targets: Mapping[str, Target]) -> ChosenInput:
+        """Choose the output that the first of ``targets`` takes, and what of it is sent."""
+        result, number = split_choice(value)
+        outputs = self._read_outputs(result)
+        task = outputs[0].kling_task_id if outputs else "?"
+        if number is not None:
+            if number > len(outputs):
+                raise NoResult(f"must have at most {len(outputs)} as output: so many has Kling task {task}")
+            outputs = [one for one in outputs if one.number == number]
+        for key, marker in targets.items():
+            fitting = self._list_fitting(marker, outputs)
+            if not fitting:
+                continue
+            output = fitting[0]
+            if len(fitting) > 1 and number is None:
+                log.info(
+                    "%s: %s is taken, of %d that fit; for another one write {'result': …, 'output': %d}.",
+                    where,
+                    output.shown,
+                    len(fitting),
+                    fitting[1].number,
+                )
+            dotted = where if key == name else f"{where}.{key}"
+            chosen = self._choose_form(dotted, marker, output)
+            self.chosen[dotted] = chosen
+            return chosen
+        wanted = " or ".join(_name_wanted(marker) for marker in targets.values())
+        made = ", ".join(dict.fromkeys(one.type for one in outputs)) or "nothing"
+        raise NoResult(f"must be {wanted}; Kling task {task} made: {made}")
+
+    def _read_outputs(self, result: Any) -> list[ResultOutput]:
+        if _is_sequence(result):
+            raise NoResult(f"must have one result as result, and not {len(result)}")
+        if is_task_id(result):
+            result = self._read_task(result, None)
+        elif not isinstance(result, Mapping) or not result.get("kling_task_id"):
+            raise NoResult(
+                "must be the result of another task, which KlingGenerateOperator, KlingTaskSensor and KlingDownloadOperator "
+                "push; found nothing of that kind. A task that was skipped, or only planned, has none"
+            )
+        elif "outputs" not in result and "url" not in result and "id" not in result:
+            result = self._read_task(str(result["kling_task_id"]), result.get("type"))
+        return read_outputs_of(result)
+
+    @staticmethod
+    def _list_fitting(marker: Target, outputs: Sequence[ResultOutput]) -> list[ResultOutput]:
+        if isinstance(marker, ResultId):
+            return [one for one in outputs if one.type == marker.output_type and one.id is not None]
+        same = [one for one in outputs if one.kind == marker.kind]
+        rows = [MEDIA_LIMITS[row] for row in (marker.standard, marker.legacy) if row is not None]
+        # A voice is made from a sound or from a video that has one.
+        accepted = {one for row in rows for one in row.formats}
+        return same + [one for one in outputs if one.kind != marker.kind and accepted & set(one.formats)]
+
+    # -- what of it --------------------------------------------------------------------------------------------
+
+    def _choose_form(self, dotted: str, marker: Target, output: ResultOutput) -> ChosenInput:
+        id_field = marker.id_field if isinstance(marker, Media) else None
+        id_field = id_field if id_field and self._has_id_field(dotted, id_field) else None
+        media = marker if isinstance(marker, Media) else None
+        why: list[str] = []
+
+        def choose(sent_as: Literal["id", "link", "file"], value: str) -> ChosenInput:
+            return ChosenInput(
+                field=dotted,
+                output=output,
+                media=media,
+                id_field=id_field,
+                sent_as=sent_as,
+                value=value,
+                remark=", ".join(why),
+            )
+
+        if media is None or id_field is not None:
+            no_id = self._find_why_no_id(output)
+            if no_id is None:
+                return choose("id", output.id or "")
+            why.append(no_id)
+        if media is not None:
+            if output.url and output.is_alive(self._now):
+                return choose("link", output.url)
+            died = f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC" if output.expires_at else ""
+            why.append(died if output.url and died else "this result carries no link to it")
+            if output.file:
+                return choose("file", output.file)
+            why.append("it was not saved")
+        raise NoResult(
+            f"cannot take {output.shown}: {', '.join(why)}. Make it again (raise take in its request), or clear the task that "
+            "made it: what lives at Kling or was saved is found, and nothing is paid"
+        )
+
+    def _has_id_field(self, dotted: str, id_field: str) -> bool:
+        """Tell whether Kling has that field in the API design in use."""
+        if "." in dotted:
+            return True
+        wire = self._class.find_wires().get(id_field)
+        return wire is None or wire.find_path(self._design) is not None
+
+    def _find_why_no_id(self, output: ResultOutput) -> str | None:
+        """Return why Kling's id of the output cannot be sent; ``None`` where it can."""
+        if output.id is None:
+            return "Kling gave it no id"
+        if not output.is_id_alive(self._now):
+            return f"Kling knows its id until {output.id_dies_at:%d %B %Y %H:%M} UTC only"
+        if output.conn_id is not None and not self._is_our_account(output.conn_id):
+            return f"its id is known in the account of connection {output.conn_id} only"
+        return None
+
+
+def check_lengths(
+    request: KlingRequest, merged: MergedRequest, seconds: Mapping[str, float], design: ApiDesign
+) -> None:
+    """Check how long the inputs are, as far as that is known; files were checked when they were read.
+
+    :raises KlingRequestError: with every input that is too short or too long; nothing was sent.
+    """
+    problems = list(request.find_wrong_lengths(seconds))
+    for name, one in merged.chosen.items():
+        row = None if one.media is None else request.find_media_row(one.media, design)
+        ranges = () if row is None else MEDIA_LIMITS[row].seconds
+        length = one.output.duration
+        if length is None or not ranges or any(low - 0.05 <= length <= high + 0.05 for low, high in ranges):
+            continue
+        allowed = " or ".join(f"{low:g} to {high:g}" for low, high in ranges)
+        problems.append(Problem(name, None, f"must last {allowed} s; {one.output.shown} lasts {length:g} s"))
+    if problems:
+        raise _build_error(problems)
+
+
+def _refuse_nothing(value: Any) -> None:
+    """Refuse what a task that was skipped leaves: without its input another thing would be paid for."""
+    if value is None or is_rendered_null(value) or value == "":
+        raise NoResult("must be a result; found none, as a task that was skipped leaves it")
+
+
+def _name_wanted(marker: Target) -> str:
+    if isinstance(marker, ResultId):
+        return f"the result of a task that made a {marker.output_type}"
+    return {"image": "an image", "video": "a video", "audio": "a sound"}[marker.kind]
+
+
+def _is_sequence(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _build_error(problems: list[Problem]) -> KlingRequestError:
+    return KlingRequestError(
+        f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems
+    )

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images, sounds and videos of a request -> the wire, and what stands for them in identities, logs and records."""
+
+from kling_provider.storage.inputs.links import sign_links
+from kling_provider.storage.inputs.loading import LoadedInput, load_input, load_inputs
+from kling_provider.storage.inputs.shown import list_input_addresses, show_input, shown_inputs, shown_request
+
+__all__ = [
+    "LoadedInput",
+    "list_input_addresses",
+    "load_input",
+    "load_inputs",
+    "show_input",
+    "shown_inputs",
+    "shown_request",
+    "sign_links",
+]
