@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kling_provider.api.problems import Problem
+from kling_provider.api.requests.fields import ApiDesign, Media, find_media
+
+if TYPE_CHECKING:
+    from kling_provider.api.requests.base import KlingRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +120,23 @@ MEDIA_LIMITS: Mapping[str, MediaLimits] = {
     "audio_bgm": MediaLimits(formats=("mp3", "m4a", "wav", "wave"), max_mb=50),
     "sound_voice": MediaLimits(formats=("mp3", "wav", *_VIDEOS), seconds=((5, 30),)),
 }
+
+
+def is_by_link_only(media: Media) -> bool:
+    """Tell whether Kling takes an input by URL only, in each API design."""
+    rows = [row for row in (media.standard, media.legacy) if row is not None]
+    return bool(rows) and not any(MEDIA_LIMITS[row].inline for row in rows)
+
+
+def find_paths(request: KlingRequest, design: ApiDesign) -> list[Problem]:
+    """Find inputs that are no URL where Kling takes nothing else: a path would reach it as a text.
+
+    :param design: the API design by which the request goes.
+    """
+    found = []
+    for field, value in request.iter_inputs():
+        row = request.find_media_row(find_media(type(request), field), design)
+        if row is None or MEDIA_LIMITS[row].inline or value.lower().startswith(("http://", "https://")):
+            continue
+        found.append(Problem(field, None, "must be an http or https URL here: Kling takes it by URL only"))
+    return found

@@ -25,9 +25,9 @@ def read_input_task(hook: KlingHook, kling_task_id: str, type: str | None) -> di
     :raises KlingRequestError: where there is no such task, or Kling failed it; nothing was sent.
     :raises KlingServerError: where it still runs; a retry may help.
     """
-    type = type or DEFAULT_TYPE
+    made_by = type or DEFAULT_TYPE
     try:
-        task = hook.get_task(kling_task_id, type=type)
+        task = hook.get_task(kling_task_id, type=made_by)
     except KlingTaskNotFound as error:
         raise KlingRequestError(
             f"An input must be a task that Kling knows, and nothing was sent. {error} If another type of request made it, write "
@@ -44,7 +44,7 @@ def read_input_task(hook: KlingHook, kling_task_id: str, type: str | None) -> di
             "KlingTaskSensor between the two, and take its output; the retry looks again.",
             task_state=TaskState.NONE,
         )
-    return TaskOutcome.of_task(task, None, type=type).to_xcom(conn_id=hook.kling_conn_id)
+    return TaskOutcome.of_task(task, None, type=made_by).to_xcom(conn_id=hook.kling_conn_id)
 
 
 def is_same_account(hook: KlingHook, conn_id: str) -> bool:
