@@ -47,7 +47,7 @@ class RequestPlan:
     :param mapped: the task instance is one of several of a mapped task.
     """
 
-    request: KlingRequest
+    request: KlingRequest = field(repr=False)
     wire: KlingRequest = field(repr=False)
     inputs: Mapping[str, LoadedInput] = field(repr=False)
     data: Mapping[str, Any] = field(repr=False)
