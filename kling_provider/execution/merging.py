@@ -38,7 +38,7 @@ from kling_provider.execution.results import (
     read_outputs_of,
     split_choice,
 )
-from kling_provider.storage.inputs import LoadedInput, show_input
+from kling_provider.storage.inputs import LoadedInput, Refused, check_seconds, show_input
 
 log = logging.getLogger(__name__)
 
@@ -402,12 +402,12 @@ def check_lengths(
     problems = list(request.find_wrong_lengths(seconds))
     for name, one in merged.chosen.items():
         row = None if one.media is None else request.find_media_row(one.media, design)
-        ranges = () if row is None else MEDIA_LIMITS[row].seconds
-        length = one.output.duration
-        if length is None or not ranges or any(low - 0.05 <= length <= high + 0.05 for low, high in ranges):
+        if row is None or one.output.duration is None:
             continue
-        allowed = " or ".join(f"{low:g} to {high:g}" for low, high in ranges)
-        problems.append(Problem(name, None, f"must last {allowed} s; {one.output.shown} lasts {length:g} s"))
+        try:
+            check_seconds(one.output.duration, MEDIA_LIMITS[row], one.output.shown)
+        except Refused as refused:
+            problems.append(Problem(name, None, str(refused)))
     if problems:
         raise _build_error(problems)
 

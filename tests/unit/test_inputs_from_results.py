@@ -359,7 +359,7 @@ class Lazy(list[Any]):
         ({"video": result(status="processing")}, "must be a finished result"),
         ({"video": result(image())}, "must be a video; Kling task 858100000000000001 made: image"),
         (result(), r"must be a mapping of fields to results; found a result itself.*\.map\(lambda"),
-        ({"video": result(output(duration=61.0))}, "video: must last 2 to 60 s; output 1 of .* lasts 61 s"),
+        ({"video": result(output(duration=61.0))}, "video: output 1 of .* lasts 61.0 s; it must last 2 to 60 s"),
         ({"video": result(output(duration=55.0))}, "must last at most 50 s without a prompt"),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 #: Seconds that a link lives: Kling gets the file when it begins to render, which may be hours after the call at a full host.
-LIFETIME = 24 * 3600
+_LIFETIME = 24 * 3600
 WAYS_OUT = (
     "Kling takes it by URL only; copy it to an object store that signs links (S3, GCS, Azure) and write that path, "
     "or write an https URL"
@@ -59,7 +59,7 @@ def sign_link(path: ObjectStoragePath) -> str:
         raise Refused(f"{shown} must not be a path of the worker: {WAYS_OUT}")
     with as_storage_error(f"sign a link to {shown}"), as_os_error():
         try:
-            link = path.fs.sign(path.path, expiration=LIFETIME)
+            link = path.fs.sign(path.path, expiration=_LIFETIME)
         except NotImplementedError:
             pass
         except (AttributeError, ValueError) as error:

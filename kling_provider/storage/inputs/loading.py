@@ -155,7 +155,7 @@ def _load_bytes(data: bytes, shown: str, what: str, kind: Kind, limits: MediaLim
     return LoadedInput(
         wire=base64.b64encode(data).decode(),
         identity=identity,
-        shown=add_hash(shown, identity),
+        shown=_add_hash(shown, identity),
         seconds=seconds,
     )
 
@@ -181,7 +181,7 @@ def _load_by_link(path: ObjectStoragePath, shown: str, kind: Kind, limits: Media
                 check_measures(measures, limits, shown)
                 seconds = measures.seconds
     return LoadedInput(
-        wire=str(path), identity=identity, shown=add_hash(shown, identity), seconds=seconds, needs_link=True
+        wire=str(path), identity=identity, shown=_add_hash(shown, identity), seconds=seconds, needs_link=True
     )
 
 
@@ -232,7 +232,7 @@ def _get_size(path: ObjectStoragePath) -> int:
     return size
 
 
-def add_hash(path: str, identity: str) -> str:
+def _add_hash(path: str, identity: str) -> str:
     """Add to the path of a file what its bytes are."""
     return f"{path} (sha256 {identity.removeprefix('sha256:')[:12]})"
 
