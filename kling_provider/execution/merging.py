@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -42,6 +42,8 @@ from kling_provider.storage.inputs import LoadedInput, Refused, check_seconds, s
 
 log = logging.getLogger(__name__)
 
+#: What to do where nothing of a result can be used any more.
+AGAIN = "Make it again: raise take in its request; or clear the task that made it, which pays nothing as long as Kling has it"
 Target = Media | ResultId
 #: Reads a Kling task that is known by its id alone; returns it as a result.
 ReadTask = Callable[[str, str | None], Mapping[str, Any]]
@@ -55,17 +57,21 @@ class ChosenInput:
 
     :param field: dotted, as :meth:`KlingRequest.iter_inputs` names it.
     :param id_field: the field beside it that takes Kling's id, if there is one.
-    :param sent_as: what is sent of it.
+    :param sent_as: what is sent of it; ``later``: a fresh link or the file, which are looked for just before the call.
+    :param value: the id or the link.
     :param remark: why nothing better is sent, for messages.
+    :param problem: why it cannot be sent. What was paid for it before is found all the same.
     """
 
     field: str
     output: ResultOutput
     media: Media | None
     id_field: str | None
-    sent_as: Literal["id", "link", "file"]
+    sent_as: Literal["id", "link", "later"]
     value: str = dataclass_field(repr=False)
+    chosen_at: datetime
     remark: str = ""
+    problem: str = ""
 
     @property
     def counts_by_id(self) -> bool:
@@ -86,17 +92,13 @@ class MergedRequest:
     written: Mapping[str, Any] = dataclass_field(repr=False)
     chosen: Mapping[str, ChosenInput] = dataclass_field(default_factory=dict)
 
-    @property
-    def remarks(self) -> dict[str, str]:
-        """Return by field why what is sent of a result is what it is."""
-        return {name: one.remark for name, one in self.chosen.items() if one.remark}
-
-    def describe_input(self, name: str, loaded: LoadedInput) -> LoadedInput:
-        """Return a loaded input as it is known: a result by the task that made it, whatever is sent of it."""
-        one = self.chosen.get(name)
-        if one is None:
-            return loaded
-        return replace(loaded, identity=one.output.identity, shown=one.output.shown)
+    def describe_results(self) -> dict[str, LoadedInput]:
+        """Return the results that go into inputs, by dotted field: by the task that made them, whatever is sent of them."""
+        return {
+            name: LoadedInput(wire=one.value, identity=one.output.identity, shown=one.output.shown)
+            for name, one in self.chosen.items()
+            if one.sent_as != "id"
+        }
 
     def add_seconds(self, measured: Mapping[str, float]) -> dict[str, float]:
         """Return how long the inputs are, by field: as measured, and of results as Kling says."""
@@ -156,7 +158,7 @@ def merge_inputs(
     if not inputs or spec is None:  # that the type is wrong is said where the request is checked
         return MergedRequest(data=data, written=data)
     if is_result(inputs):
-        raise _build_error([Problem("inputs", None, _EXPLAIN_RESULT)])
+        raise build_input_error([Problem("inputs", None, _EXPLAIN_RESULT)])
     merge = _Merge(spec.request_class, find_design(spec), read_task, is_our_account)
     sent, written = dict(data), dict(data)
     for key, value in inputs.items():
@@ -165,7 +167,7 @@ def merge_inputs(
         except NoResult as no:
             merge.problems.append(Problem(f"inputs.{key}", None, str(no)))
     if merge.problems:
-        raise _build_error(merge.problems)
+        raise build_input_error(merge.problems)
     return MergedRequest(data=sent, written=written, chosen=merge.chosen)
 
 
@@ -345,7 +347,7 @@ class _Merge:
         media = marker if isinstance(marker, Media) else None
         why: list[str] = []
 
-        def choose(sent_as: Literal["id", "link", "file"], value: str) -> ChosenInput:
+        def choose(sent_as: Literal["id", "link", "later"], value: str, problem: str = "") -> ChosenInput:
             return ChosenInput(
                 field=dotted,
                 output=output,
@@ -354,25 +356,24 @@ class _Merge:
                 sent_as=sent_as,
                 value=value,
                 remark=", ".join(why),
+                problem=problem,
+                chosen_at=self._now,
             )
 
-        if media is None or id_field is not None:
-            no_id = self._find_why_no_id(output)
-            if no_id is None:
-                return choose("id", output.id or "")
+        no_id = self._find_why_no_id(output) if media is None or id_field is not None else ""
+        if no_id is None:
+            return choose("id", output.id or "")
+        if media is None:
+            return choose("id", output.id or "", problem=f"cannot take {output.shown}: {no_id}. {AGAIN}")
+        if no_id:
             why.append(no_id)
-        if media is not None:
-            if output.url and output.is_alive(self._now):
-                return choose("link", output.url)
-            died = f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC" if output.expires_at else ""
-            why.append(died if output.url and died else "this result carries no link to it")
-            if output.file:
-                return choose("file", output.file)
-            why.append("it was not saved")
-        raise NoResult(
-            f"cannot take {output.shown}: {', '.join(why)}. Make it again (raise take in its request), or clear the task that "
-            "made it: what lives at Kling or was saved is found, and nothing is paid"
-        )
+        if output.url and output.is_alive(self._now):
+            return choose("link", output.url)
+        if output.is_alive(self._now):
+            why.append("this result carries no link to it")
+        else:
+            why.append(f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC")
+        return choose("later", output.shown)
 
     def _has_id_field(self, dotted: str, id_field: str) -> bool:
         """Tell whether Kling has that field in the API design in use."""
@@ -409,7 +410,7 @@ def check_lengths(
         except Refused as refused:
             problems.append(Problem(name, None, str(refused)))
     if problems:
-        raise _build_error(problems)
+        raise build_input_error(problems)
 
 
 def _refuse_nothing(value: Any) -> None:
@@ -428,7 +429,8 @@ def _is_sequence(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _build_error(problems: list[Problem]) -> KlingRequestError:
+def build_input_error(problems: list[Problem]) -> KlingRequestError:
+    """Build the error of inputs that cannot be used."""
     return KlingRequestError(
         f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems
     )

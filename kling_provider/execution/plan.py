@@ -16,7 +16,7 @@ from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import accept_request, read_arguments
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
-from kling_provider.execution.merging import check_lengths, merge_inputs
+from kling_provider.execution.merging import ChosenInput, check_lengths, merge_inputs
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
@@ -26,21 +26,22 @@ from kling_provider.storage.inputs import (
     load_inputs,
     shown_inputs,
     shown_request,
-    sign_links,
 )
 from kling_provider.submission.sent import OutputPlace, SentRequest
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestPlan:
-    """A request that may be sent. Only :meth:`sign_links` reads anything; :func:`plan_request` makes it.
+    """A request that may be sent. Nothing here reads or writes; :func:`plan_request` makes it.
 
     :param request: as it was checked.
-    :param wire: the same with its inputs as addresses or base64: what is sent, once :meth:`sign_links` was called.
+    :param wire: the same with its inputs as addresses or base64: what is sent, once
+        :func:`~kling_provider.execution.sending.prepare_wire` has added links and results.
     :param inputs: its inputs as they were loaded, by dotted field.
     :param data: what was checked, which may hold signed links.
     :param shown: the request as its author wrote it, with its inputs, fit to be shown.
     :param input_urls: where the inputs are, without what grants access.
+    :param chosen: its inputs that are results of other tasks, by dotted field.
     :param seconds: how long its inputs are, by field, as far as that is known.
     :param lock: whether this host refuses a second task for it.
     :param place: where the result is saved, if this task saves it.
@@ -57,6 +58,7 @@ class RequestPlan:
     lock: Lock
     pay_once_per: PayOncePer
     kling_conn_id: str
+    chosen: Mapping[str, ChosenInput] = field(default_factory=dict, repr=False)
     seconds: Mapping[str, float] = field(default_factory=dict)
     input_urls: tuple[str, ...] = ()
     place: OutputPlace | None = None
@@ -96,14 +98,6 @@ class RequestPlan:
     def with_stem(self, stem: str) -> RequestPlan:
         """Return the plan with the file name that was claimed for its result."""
         return self if self.place is None else replace(self, place=replace(self.place, stem=stem))
-
-    def sign_links(self) -> KlingRequest:
-        """Return what is sent, with fresh links to the files that Kling takes by URL only. Call it just before the paid call.
-
-        :raises KlingRequestError: where a store signs no links; nothing was sent.
-        :raises KlingStorageError: where a store does not answer.
-        """
-        return sign_links(self.wire, {name: one.wire for name, one in self.inputs.items() if one.needs_link})
 
     def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, inputs by path and sha256."""
@@ -167,8 +161,10 @@ def plan_request(
     )
     request = hook.validate_request(merged.data)
     design = connection.find_dialect(request).design
-    loaded = load_inputs(request, api=design, remarks=merged.remarks)
-    inputs_of = {name: merged.describe_input(name, one) for name, one in loaded.items()}
+    results = merged.describe_results()
+    own = {name for name, _ in request.iter_inputs() if name not in results}
+    loaded = load_inputs(request, api=design, fields=own)
+    inputs_of = {**loaded, **results}
     seconds = merged.add_seconds(
         {name: one.seconds for name, one in loaded.items() if one.seconds is not None}
     )
@@ -201,6 +197,7 @@ def plan_request(
         shown=shown_request(merged.written, {name: one.shown for name, one in inputs_of.items()}),
         input_urls=merged.list_addresses(list_input_addresses(request)),
         identity=identity,
+        chosen=merged.chosen,
         price=connection.price_request(request, seconds),
         seconds=seconds,
         lock=lock,

@@ -30,6 +30,7 @@ class ResultOutput:
 
     :param number: its place among the outputs of its task, from 1.
     :param count: how many outputs the task has, if that is known.
+    :param made_by: the type of the request, if that is known; the legacy API reads by it.
     :param conn_id: the connection by which it was made, if that is known.
     :param has_own_id: no other output of its task has the same id.
     """
@@ -44,6 +45,7 @@ class ResultOutput:
     finished_at: datetime | None = None
     expires_at: datetime | None = None
     conn_id: str | None = None
+    made_by: str | None = None
     count: int | None = None
     has_own_id: bool = True
 
@@ -167,6 +169,7 @@ def _read_output(
         finished_at=_read_time(find("finished_at")),
         expires_at=_read_time(find("expires_at")),
         conn_id=find("conn_id"),
+        made_by=result.get("type") if result is not output else None,
     )
 
 

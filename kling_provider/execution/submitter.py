@@ -20,6 +20,7 @@ from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
+from kling_provider.execution.sending import prepare_wire
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
@@ -118,6 +119,7 @@ class Submitter:
         )
         if isinstance(end, Permit):
             self._check_budget()
+            prepare_wire(self.plan, self.hook)
             if check_place is not None:
                 check_place()
         elif isinstance(end, Submitted):
@@ -162,7 +164,9 @@ class Submitter:
             case Permit():
                 return self._permit_call()
             case Prepare(external_task_id):
-                return self.hook.prepare_create(self.plan.sign_links(), external_task_id=external_task_id)
+                return self.hook.prepare_create(
+                    prepare_wire(self.plan, self.hook), external_task_id=external_task_id
+                )
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)
             case StoreRecord(record):

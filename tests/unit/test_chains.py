@@ -135,7 +135,7 @@ def test_no_link_of_an_input_is_kept_anywhere(chain: Chain, caplog: pytest.LogCa
 def test_a_submitted_task_is_read_at_kling(chain: Chain, sandbox: Sandbox) -> None:
     instance = Instance("submit")
     kling_task_id = KlingSubmitOperator(task_id="submit", request=FIRST).execute(context(instance))
-    with pytest.raises(KlingServerError, match="An input must be a finished task; .* Put a KlingTaskSensor"):
+    with pytest.raises(KlingServerError, match=r"An input must be a finished task; .* Put a KlingTaskSensor"):
         chain.step("second", "monday", SECOND, {"reference_video": kling_task_id})
     assert "kling_task_id" not in chain.instances["second", "monday"].xcoms["kling"] or (
         chain.instances["second", "monday"].xcoms["kling"]["kling_task_id"] is None

@@ -34,6 +34,7 @@ from kling_provider.api.requests.fields import (
 )
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.plan import RequestPlan, plan_request
+from kling_provider.execution.sending import prepare_wire
 from kling_provider.execution.shown_fields import unwrap_requests, wrap_inputs
 from kling_provider.hooks.kling import KlingHook
 from tests.unit.instance import Instance
@@ -121,6 +122,13 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> KlingHook:
 
 
 Plan = Callable[..., RequestPlan]
+Send = Callable[[RequestPlan], Any]
+
+
+@pytest.fixture
+def send(hook: KlingHook) -> Send:
+    """What goes over the wire."""
+    return lambda made: prepare_wire(made, hook)
 
 
 @pytest.fixture
@@ -180,47 +188,44 @@ def test_the_id_is_sent_where_the_endpoint_takes_one(plan: Plan) -> None:
     assert made.shown["video"] == "output 1 of Kling task 858100000000000001"
 
 
-def test_else_the_link_is_sent(plan: Plan) -> None:
+def test_else_the_link_is_sent(plan: Plan, send: Send) -> None:
     made = plan({"film": result()})
-    assert made.sign_links().film == LINK  # type: ignore[attr-defined]
+    assert send(made).film == LINK
     assert made.shown["film"] == "output 1 of Kling task 858100000000000001"
 
 
-def test_else_the_file_is_sent(plan: Plan, saved: str, stored: str) -> None:
-    picture: Any = plan({"picture": result(image(file=saved), expires=GONE)}).sign_links()
+def test_else_the_file_is_sent(plan: Plan, send: Send, saved: str, stored: str) -> None:
+    picture = send(plan({"picture": result(image(file=saved), expires=GONE)}))
     assert picture.picture.startswith("iVBOR")
-    film: Any = plan({"film": result(output(file=stored), expires=GONE)})
-    assert film.wire.film == stored
-    assert film.sign_links().film.startswith("https://store.example/bucket/boat.mp4?Signature=")
+    film = send(plan({"film": result(output(file=stored), expires=GONE)}))
+    assert film.film.startswith("https://store.example/bucket/boat.mp4?Signature=")
+    many = send(plan({"pictures": [result(image()), result(image(file=saved), expires=GONE)]}))
+    assert [one[:5] for one in many.pictures] == ["https", "iVBOR"]
 
 
-def test_what_was_delivered_without_a_link_is_sent_by_id_or_file(plan: Plan, stored: str) -> None:
-    """The XCom of what was saved earlier: no call was made, so there is no link."""
-    assert plan({"video": result(output(url=None, file=stored))}).wire.video_id == "v-1"  # type: ignore[attr-defined]
-    assert plan({"film": result(output(url=None, file=stored))}).wire.film == stored  # type: ignore[attr-defined]
-
-
-def test_when_nothing_will_do_it_is_said_why(plan: Plan, saved: str) -> None:
+def test_when_nothing_will_do_it_is_said_why(plan: Plan, send: Send, saved: str) -> None:
+    """Just before the call: what was paid for the same request earlier is found without it."""
+    gone = plan({"video": result(expires=GONE)})
     with pytest.raises(KlingRequestError) as wrong:
-        plan({"video": result(expires=GONE)})
+        send(gone)
     text = str(wrong.value)
     assert (
-        "nothing was sent: inputs.video: cannot take output 1 of Kling task 858100000000000001: Kling knows its id"
+        "nothing was sent: video: cannot take output 1 of Kling task 858100000000000001: Kling knows its id"
         in text
     )
     assert "its link expired on" in text
-    assert "it was not saved" in text
-    assert "raise take in its request" in text
+    assert "and it was not saved. Make it again: raise take in its request" in text
+    local = plan({"video": result(output(file=saved), expires=GONE)})
     with pytest.raises(
         KlingRequestError, match=r"must not be a path of the worker.* \(Kling knows its id until"
     ):
-        plan({"video": result(output(file=saved), expires=GONE)})
+        send(local)
     with pytest.raises(KlingRequestError, match="voice_id: must be the result of a task that made a voice"):
         plan({"voice_id": result()})
 
 
 def test_an_id_is_sent_in_its_own_account_only(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    plan: Plan, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_connection(monkeypatch, "other", "sk-two")
     add_connection(monkeypatch, "twin", "sk-one")
@@ -230,8 +235,9 @@ def test_an_id_is_sent_in_its_own_account_only(
         assert (made.wire.video, made.wire.video_id) == (LINK, None)
         assert made.identity == plan({"video": result()}).identity
     voice = result({"type": "voice", "id": "829", "url": "https://x.example/v.mp3"}, conn_id="other")
+    made = plan({"voice_id": voice})
     with pytest.raises(KlingRequestError, match="its id is known in the account of connection other only"):
-        plan({"voice_id": voice})
+        send(made)
 
 
 @pytest.mark.parametrize(
@@ -245,15 +251,18 @@ def test_an_id_is_sent_in_its_own_account_only(
         ("audio_id", "audio", 24 * 31, False),
     ],
 )
-def test_each_id_lives_its_own_time(field: str, type_: str, hours: int, alive: bool, plan: Plan) -> None:
+def test_each_id_lives_its_own_time(
+    field: str, type_: str, hours: int, alive: bool, plan: Plan, send: Send
+) -> None:
     made = datetime.now(UTC) - timedelta(hours=hours)
     value = result({"type": type_, "id": "i-1"}, expires=made + timedelta(days=30))
     key = "speech" if field == "audio_id" else field
     if not alive:
+        planned = plan({key: value})
         with pytest.raises(KlingRequestError, match="Kling knows its id until"):
-            plan({key: value})
+            send(planned)
         return
-    sent = getattr(plan({key: value}).wire, field)
+    sent = getattr(send(plan({key: value})), field)
     assert sent == ([Element(element_id="i-1")] if field == "elements" else "i-1")
 
 

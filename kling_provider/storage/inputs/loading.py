@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -96,11 +96,13 @@ def load_inputs(
     *,
     base: str | None = None,
     api: ApiDesign = "standard",
+    fields: Container[str] | None = None,
     remarks: Mapping[str, str] | None = None,
 ) -> dict[str, LoadedInput]:
     """Load the inputs of a request, by dotted field (``first_frame``, ``dynamic_masks.0.mask``, …).
 
     :param api: the API design by which it is sent.
+    :param fields: only these, if they are given.
     :param remarks: by field, why the input is what it is; added to what is wrong with it.
     :raises KlingRequestError: with every wrong input (``problems``); nothing was sent.
     :raises KlingStorageError: where a store does not answer.
@@ -108,6 +110,8 @@ def load_inputs(
     loaded: dict[str, LoadedInput] = {}
     problems: list[Problem] = []
     for where, value in request.iter_inputs():
+        if fields is not None and where not in fields:
+            continue
         media = find_media(type(request), where)
         row = request.find_media_row(media, api)
         limits = MEDIA_LIMITS[row] if row is not None else _ANY[media.kind]
