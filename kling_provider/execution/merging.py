@@ -120,8 +120,14 @@ class MergedRequest:
 
         :param addresses: of all inputs that are sent as addresses or paths, by dotted field.
         """
+        # What is looked for later is no address yet.
+        sent = {
+            name: value
+            for name, value in addresses.items()
+            if name not in self.chosen or self.chosen[name].sent_as == "link"
+        }
         saved = {name: one.output.file for name, one in self.chosen.items() if one.output.file}
-        return tuple({**addresses, **saved}.values())
+        return tuple({**sent, **saved}.values())
 
     def as_identified(self, request: KlingRequest) -> KlingRequest:
         """Return ``request`` as its identity counts it: with Kling's id wherever a field takes it, whatever is sent."""
@@ -157,6 +163,9 @@ def merge_inputs(
     spec = find_spec(data.get("type"))
     if not inputs or spec is None:  # that the type is wrong is said where the request is checked
         return MergedRequest(data=data, written=data)
+    if not isinstance(inputs, Mapping):
+        text = "must be a mapping of fields to results such as {'first_frame': picture.output}"
+        raise build_input_error([Problem("inputs", None, f"{text}; found {type(inputs).__name__}")])
     if is_result(inputs):
         raise build_input_error([Problem("inputs", None, _EXPLAIN_RESULT)])
     merge = _Merge(spec.request_class, find_design(spec), read_task, is_our_account)
@@ -332,7 +341,8 @@ class _Merge:
     @staticmethod
     def _list_fitting(marker: Target, outputs: Sequence[ResultOutput]) -> list[ResultOutput]:
         if isinstance(marker, ResultId):
-            return [one for one in outputs if one.type == marker.output_type and one.id is not None]
+            same = [one for one in outputs if one.type == marker.output_type]
+            return [one for one in same if one.id is not None] or same
         same = [one for one in outputs if one.kind == marker.kind]
         rows = [MEDIA_LIMITS[row] for row in (marker.standard, marker.legacy) if row is not None]
         # A voice is made from a sound or from a video that has one.
@@ -363,6 +373,8 @@ class _Merge:
         no_id = self._find_why_no_id(output) if media is None or id_field is not None else ""
         if no_id is None:
             return choose("id", output.id or "")
+        if media is None and output.id is None:
+            raise NoResult(f"cannot take {output.shown}: {no_id}")
         if media is None:
             return choose("id", output.id or "", problem=f"cannot take {output.shown}: {no_id}. {AGAIN}")
         if no_id:

@@ -152,6 +152,37 @@ def test_a_submitted_task_is_read_at_kling(chain: Chain, sandbox: Sandbox) -> No
         chain.step("second", "friday", SECOND, {"reference_video": "858100000000000009"})
 
 
+def test_a_result_without_a_link_gets_a_fresh_one_where_kling_still_has_it(
+    chain: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was delivered from its file carries no link; another second step needs one."""
+    caplog.set_level("INFO")
+    chain.run()
+    delivered = chain.step("first", "tuesday", FIRST, None)
+    assert delivered["outputs"][0]["url"] is None
+    other = {**SECOND, "prompt": "The same boat in the snow"}
+    snow = chain.step("second", "tuesday", other, {"reference_video": delivered})
+    assert snow["status"] == "succeeded"
+    assert made(chain.sandbox) == 3
+    # At a task that Kling has no more, the file is all there is, and this one is the worker's.
+    lost = json.loads(json.dumps(delivered).replace(delivered["kling_task_id"], "858100000000000009"))
+    with pytest.raises(KlingRequestError, match="must not be a path of the worker") as wrong:
+        chain.step("second", "friday", {**other, "name": "lost"}, {"reference_video": lost})
+    assert "this result carries no link to it" in str(wrong.value)
+    assert made(chain.sandbox) == 3
+    assert sorted(one.name for one in chain.folder.glob("lost*")) == []
+
+
+def test_a_plan_says_that_an_input_cannot_be_sent(chain: Chain) -> None:
+    first = chain.step("first", "monday", FIRST, None)
+    gone = json.loads(json.dumps(first).replace(first["expires_at"], "2026-01-01T00:00:00+00:00"))
+    operator = KlingSubmitOperator(
+        task_id="plan", request=SECOND, inputs={"reference_video": gone}, plan_only=True
+    )
+    with pytest.raises(KlingRequestError, match="its link expired on 01 January 2026"):
+        operator.execute(context(Instance("plan")))
+
+
 # -- as Airflow resolves them ---------------------------------------------------------------------------------------
 
 

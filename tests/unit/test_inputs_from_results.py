@@ -367,6 +367,8 @@ class Lazy(list[Any]):
         ({"video": {"result": None}}, "A task that was skipped, or only planned, has none"),
         ({"video": result(status="processing")}, "must be a finished result"),
         ({"video": result(image())}, "must be a video; Kling task 858100000000000001 made: image"),
+        ({"session_id": result({"type": "session", "id": None})}, "cannot take output 1 of .*: Kling gave it no id"),
+        ("a text", "inputs: must be a mapping of fields to results such as .*; found str"),
         (result(), r"must be a mapping of fields to results; found a result itself.*\.map\(lambda"),
         ({"video": result(output(duration=61.0))}, "video: output 1 of .* lasts 61.0 s; it must last 2 to 60 s"),
         ({"video": result(output(duration=55.0))}, "must last at most 50 s without a prompt"),
@@ -474,6 +476,9 @@ def test_nothing_that_is_stored_or_shown_holds_a_link_or_bytes(
         "type": "film",
         "url": "output 1 of Kling task 858100000000000001",
     }
+    # What is looked for later is no address of lineage.
+    later = plan({"film": result(output(url=None))})
+    assert later.sent.input_urls == ()
     # Lineage names where it was saved, by which the two tasks are joined.
     assert made.sent.input_urls == ("https://v16.example/out.mp4", saved, saved)
 
