@@ -8,11 +8,10 @@ the saved file. Whatever is sent, the identity of the request is the same (:attr
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.media_limits import MEDIA_LIMITS
@@ -21,7 +20,6 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import (
     ApiDesign,
     Media,
-    ResultId,
     is_list_field,
     list_media,
     list_result_ids,
@@ -30,53 +28,18 @@ from kling_provider.api.spelling import to_field_name
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import is_rendered_null
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.execution.results import (
-    NoResult,
-    ResultOutput,
-    is_result,
-    is_task_id,
-    read_outputs_of,
-    split_choice,
+from kling_provider.execution.choosing import (
+    ChosenInput,
+    IsOurAccount,
+    OutputChooser,
+    ReadTask,
+    Target,
+    is_sequence,
 )
+from kling_provider.execution.results import NoResult, is_result, is_task_id
 from kling_provider.storage.inputs import LoadedInput, Refused, check_seconds, show_input
 
 log = logging.getLogger(__name__)
-
-#: What to do where nothing of a result can be used any more.
-AGAIN = "Make it again: raise take in its request; or clear the task that made it, which pays nothing as long as Kling has it"
-Target = Media | ResultId
-#: Reads a Kling task that is known by its id alone; returns it as a result.
-ReadTask = Callable[[str, str | None], Mapping[str, Any]]
-#: Whether a connection, by its id, leads to the account that pays for this request.
-IsOurAccount = Callable[[str], bool]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChosenInput:
-    """One output of another task, as one field of a request takes it.
-
-    :param field: dotted, as :meth:`KlingRequest.iter_inputs` names it.
-    :param id_field: the field beside it that takes Kling's id, if there is one.
-    :param sent_as: what is sent of it; ``later``: a fresh link or the file, which are looked for just before the call.
-    :param value: the id or the link.
-    :param remark: why nothing better is sent, for messages.
-    :param problem: why it cannot be sent. What was paid for it before is found all the same.
-    """
-
-    field: str
-    output: ResultOutput
-    media: Media | None
-    id_field: str | None
-    sent_as: Literal["id", "link", "later"]
-    value: str = dataclass_field(repr=False)
-    chosen_at: datetime
-    remark: str = ""
-    problem: str = ""
-
-    @property
-    def counts_by_id(self) -> bool:
-        """Tell whether Kling's id, in the field that takes it, is what counts for the identity."""
-        return self.id_field is not None and self.output.id is not None and self.output.has_own_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +131,8 @@ def merge_inputs(
         raise build_input_error([Problem("inputs", None, f"{text}; found {type(inputs).__name__}")])
     if is_result(inputs):
         raise build_input_error([Problem("inputs", None, _EXPLAIN_RESULT)])
-    merge = _Merge(spec.request_class, find_design(spec), read_task, is_our_account)
+    chooser = OutputChooser(spec.request_class, find_design(spec), read_task, is_our_account)
+    merge = _Merge(spec.request_class, chooser)
     sent, written = dict(data), dict(data)
     for key, value in inputs.items():
         try:
@@ -189,18 +153,9 @@ _EXPLAIN_RESULT = (
 class _Merge:
     """The work of :func:`merge_inputs` for one request."""
 
-    def __init__(
-        self,
-        request_class: type[KlingRequest],
-        design: ApiDesign,
-        read_task: ReadTask,
-        is_our_account: IsOurAccount,
-    ) -> None:
+    def __init__(self, request_class: type[KlingRequest], chooser: OutputChooser) -> None:
         self._class = request_class
-        self._design = design
-        self._read_task = read_task
-        self._is_our_account = is_our_account
-        self._now = datetime.now(UTC)
+        self._chooser = chooser
         self._targets: dict[str, dict[str | None, Target]] = {}
         for marked in (list_media(request_class), list_result_ids(request_class)):
             for (name, within), marker in marked.items():
@@ -224,13 +179,13 @@ class _Merge:
             log.info("The request's %s gives way to inputs[%r].", other, key)
             del sent[other], written[other]
         if is_list_field(self._class, name):
-            items = list(value) if _is_sequence(value) else [value]
+            items = list(value) if is_sequence(value) else [value]
             for item in items:
                 _refuse_nothing(item)
             pairs = [self._convert_item(name, number, item) for number, item in enumerate(items)]
             sent[name], written[name] = [one for one, _ in pairs], [one for _, one in pairs]
             return
-        if _is_sequence(value):
+        if is_sequence(value):
             raise NoResult(
                 f"must be one result, and not {len(value)}: take one of them, or make an instance for each with "
                 f"KlingGenerateOperator.partial(task_id=…, request=…).expand(inputs=results.map(lambda one: {{{key!r}: one}}))"
@@ -240,7 +195,7 @@ class _Merge:
         if not self._stands_for_result(value, marker):
             sent[name], written[name] = value, show_input(value) if isinstance(value, str) else value
             return
-        one = self._choose_output(name, name, value, {name: marker})
+        one = self._choose(name, name, value, {name: marker})
         sent[one.id_field if one.sent_as == "id" and one.id_field else name] = one.value
         written[name] = one.output.shown
 
@@ -250,24 +205,29 @@ class _Merge:
         if None in targets:
             if not self._stands_for_result(item, targets[None]):
                 return item, show_input(item) if isinstance(item, str) else item
-            one = self._choose_output(f"{name}.{number}", name, item, {name: targets[None]})
+            one = self._choose(f"{name}.{number}", name, item, {name: targets[None]})
             return one.value, one.output.shown
         within = {key: marker for key, marker in targets.items() if key is not None}
         if is_result(item) or any(self._stands_for_result(item, one) for one in within.values()):
-            one = self._choose_output(f"{name}.{number}", name, item, within)
+            one = self._choose(f"{name}.{number}", name, item, within)
             return self._as_part(one), {self._name_within(one): one.output.shown}
         if not isinstance(item, Mapping):
             return item, show_input(item) if isinstance(item, str) else item
         sent, shown = dict(item), dict(item)
         for key, marker in within.items():
             if key in item and self._stands_for_result(item[key], marker):
-                one = self._choose_output(f"{name}.{number}", name, item[key], {key: marker})
+                one = self._choose(f"{name}.{number}", name, item[key], {key: marker})
                 del sent[key]
                 sent |= self._as_part(one)
                 shown[key] = one.output.shown
             elif isinstance(item.get(key), str):
                 shown[key] = show_input(item[key])
         return sent, shown
+
+    def _choose(self, where: str, name: str, value: Any, targets: Mapping[str, Target]) -> ChosenInput:
+        one = self._chooser.choose_output(where, name, value, targets)
+        self.chosen[one.field] = one
+        return one
 
     def _as_part(self, one: ChosenInput) -> dict[str, str]:
         key = one.id_field if one.sent_as == "id" and one.id_field else self._name_within(one)
@@ -291,118 +251,6 @@ class _Merge:
         """Return the field that takes the id instead, where the API design has one."""
         marker = self._targets[name].get(None)
         return marker.id_field if isinstance(marker, Media) else None
-
-    # -- which output -----------------------------------------------------------------------------------------
-
-    def _choose_output(self, where: str, name: str, value: Any, targets: Mapping[str, Target]) -> ChosenInput:
-        """Choose the output that the first of ``targets`` takes, and what of it is sent."""
-        result, number = split_choice(value)
-        outputs = self._read_outputs(result)
-        task = outputs[0].kling_task_id if outputs else "?"
-        if number is not None:
-            if number > len(outputs):
-                raise NoResult(f"must have at most {len(outputs)} as output: so many has Kling task {task}")
-            outputs = [one for one in outputs if one.number == number]
-        for key, marker in targets.items():
-            fitting = self._list_fitting(marker, outputs)
-            if not fitting:
-                continue
-            output = fitting[0]
-            if len(fitting) > 1 and number is None:
-                log.info(
-                    "%s: %s is taken, of %d that fit; for another one write {'result': …, 'output': %d}.",
-                    where,
-                    output.shown,
-                    len(fitting),
-                    fitting[1].number,
-                )
-            dotted = where if key == name else f"{where}.{key}"
-            chosen = self._choose_form(dotted, marker, output)
-            self.chosen[dotted] = chosen
-            return chosen
-        wanted = " or ".join(_name_wanted(marker) for marker in targets.values())
-        made = ", ".join(dict.fromkeys(one.type for one in outputs)) or "nothing"
-        raise NoResult(f"must be {wanted}; Kling task {task} made: {made}")
-
-    def _read_outputs(self, result: Any) -> list[ResultOutput]:
-        if _is_sequence(result):
-            raise NoResult(f"must have one result as result, and not {len(result)}")
-        if is_task_id(result):
-            result = self._read_task(result, None)
-        elif not isinstance(result, Mapping) or not result.get("kling_task_id"):
-            raise NoResult(
-                "must be the result of another task, which KlingGenerateOperator, KlingTaskSensor and KlingDownloadOperator "
-                "push; found nothing of that kind. A task that was skipped, or only planned, has none"
-            )
-        elif "outputs" not in result and "url" not in result and "id" not in result:
-            result = self._read_task(str(result["kling_task_id"]), result.get("type"))
-        return read_outputs_of(result)
-
-    @staticmethod
-    def _list_fitting(marker: Target, outputs: Sequence[ResultOutput]) -> list[ResultOutput]:
-        if isinstance(marker, ResultId):
-            same = [one for one in outputs if one.type == marker.output_type]
-            return [one for one in same if one.id is not None] or same
-        same = [one for one in outputs if one.kind == marker.kind]
-        rows = [MEDIA_LIMITS[row] for row in (marker.standard, marker.legacy) if row is not None]
-        # A voice is made from a sound or from a video that has one.
-        accepted = {one for row in rows for one in row.formats}
-        return same + [one for one in outputs if one.kind != marker.kind and accepted & set(one.formats)]
-
-    # -- what of it --------------------------------------------------------------------------------------------
-
-    def _choose_form(self, dotted: str, marker: Target, output: ResultOutput) -> ChosenInput:
-        id_field = marker.id_field if isinstance(marker, Media) else None
-        id_field = id_field if id_field and self._has_id_field(dotted, id_field) else None
-        media = marker if isinstance(marker, Media) else None
-        why: list[str] = []
-
-        def choose(sent_as: Literal["id", "link", "later"], value: str, problem: str = "") -> ChosenInput:
-            return ChosenInput(
-                field=dotted,
-                output=output,
-                media=media,
-                id_field=id_field,
-                sent_as=sent_as,
-                value=value,
-                remark=", ".join(why),
-                problem=problem,
-                chosen_at=self._now,
-            )
-
-        no_id = self._find_why_no_id(output) if media is None or id_field is not None else ""
-        if no_id is None:
-            return choose("id", output.id or "")
-        if media is None and output.id is None:
-            raise NoResult(f"cannot take {output.shown}: {no_id}")
-        if media is None:
-            return choose("id", output.id or "", problem=f"cannot take {output.shown}: {no_id}. {AGAIN}")
-        if no_id:
-            why.append(no_id)
-        if output.url and output.is_alive(self._now):
-            return choose("link", output.url)
-        if output.is_alive(self._now):
-            why.append("this result carries no link to it")
-        else:
-            why.append(f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC")
-        return choose("later", output.shown)
-
-    def _has_id_field(self, dotted: str, id_field: str) -> bool:
-        """Tell whether Kling has that field in the API design in use."""
-        if "." in dotted:
-            return True
-        wire = self._class.find_wires().get(id_field)
-        return wire is None or wire.find_path(self._design) is not None
-
-    def _find_why_no_id(self, output: ResultOutput) -> str | None:
-        """Return why Kling's id of the output cannot be sent; ``None`` where it can."""
-        if output.id is None:
-            return "Kling gave it no id"
-        if not output.is_id_alive(self._now):
-            return f"Kling knows its id until {output.id_dies_at:%d %B %Y %H:%M} UTC only"
-        if output.conn_id is not None and not self._is_our_account(output.conn_id):
-            return f"its id is known in the account of connection {output.conn_id} only"
-        return None
 
 
 def check_lengths(
@@ -429,16 +277,6 @@ def _refuse_nothing(value: Any) -> None:
     """Refuse what a task that was skipped leaves: without its input another thing would be paid for."""
     if value is None or is_rendered_null(value) or value == "":
         raise NoResult("must be a result; found none, as a task that was skipped leaves it")
-
-
-def _name_wanted(marker: Target) -> str:
-    if isinstance(marker, ResultId):
-        return f"the result of a task that made a {marker.output_type}"
-    return {"image": "an image", "video": "a video", "audio": "a sound"}[marker.kind]
-
-
-def _is_sequence(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def build_input_error(problems: list[Problem]) -> KlingRequestError:

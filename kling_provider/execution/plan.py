@@ -15,8 +15,9 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import accept_request, read_arguments
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.choosing import ChosenInput
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
-from kling_provider.execution.merging import ChosenInput, check_lengths, merge_inputs
+from kling_provider.execution.merging import check_lengths, merge_inputs
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer

@@ -11,8 +11,9 @@ import logging
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.choosing import AGAIN, ChosenInput
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
-from kling_provider.execution.merging import AGAIN, ChosenInput, build_input_error
+from kling_provider.execution.merging import build_input_error
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.results import read_outputs_of
 from kling_provider.hooks.kling import KlingHook

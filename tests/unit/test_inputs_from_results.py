@@ -57,6 +57,12 @@ class Remix(KlingRequest):
         Wire("contents[video].url", "video_url"),
     ] = None
     video_id: Annotated[VideoId | None, Wire("video_id", "video_id")] = None
+    clip: Annotated[
+        str | None,
+        Media("video", "video_face", "video_face", id_field="clip_id"),
+        Wire("contents[clip].url", "clip_url"),
+    ] = None
+    clip_id: Annotated[VideoId | None, Wire("clip_id", None)] = None
     film: Annotated[
         str | None, Media("video", "video_sound", "video_sound"), Wire("contents[film].url", "film")
     ] = None
@@ -416,6 +422,20 @@ def test_whatever_is_sent_the_request_is_the_same(
     assert key(picture) == key(plan({"picture": result(image(file=saved), expires=GONE)}))
     pictures = plan({"pictures": [result(image())]})
     assert key(pictures) == key(plan({"pictures": result(image(file=saved), expires=GONE)}))
+
+
+def test_both_api_designs_count_alike(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one of them has no field for the id, the link is sent, and it is the same request."""
+    standard = plan({"clip": result()})
+    add_connection(monkeypatch, "kling_default", "sk-one", api="legacy")
+    legacy_hook = KlingHook("kling_default")
+    data = {"type": "remix"}
+    legacy = plan_request(
+        legacy_hook, data, Instance().context, pay_once_per="dag", inputs={"clip": result()}
+    )
+    assert (standard.wire.clip_id, standard.wire.clip) == ("v-1", None)  # type: ignore[attr-defined]
+    assert (legacy.wire.clip_id, legacy.wire.clip) == (None, LINK)  # type: ignore[attr-defined]
+    assert key(standard) == key(legacy)
 
 
 def test_another_output_is_another_input(plan: Plan) -> None:
