@@ -6,8 +6,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.exceptions import AirflowException
-
 from kling_provider.api.catalog import DEFAULT_TYPE
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import TaskStatus
@@ -56,7 +54,7 @@ def is_same_account(hook: KlingHook, conn_id: str) -> bool:
         return True
     try:
         other = KlingHook(conn_id).connection
-    except (KlingError, AirflowException) as error:
+    except KlingError as error:
         log.info(
             "Connection %s of an input cannot be read, so it counts as another account: %s", conn_id, error
         )

@@ -112,7 +112,7 @@ class MergedRequest:
 
 def merge_inputs(
     data: Mapping[str, Any],
-    inputs: Mapping[str, Any] | None,
+    inputs: Any,
     *,
     find_design: Callable[[Any], ApiDesign],
     read_task: ReadTask,
@@ -120,6 +120,7 @@ def merge_inputs(
 ) -> MergedRequest:
     """Merge ``inputs`` into the request ``data``; an input wins over the request, and the log says so.
 
+    :param inputs: a mapping of fields to results, as it was rendered; ``None`` for no inputs.
     :param find_design: the API design by which a type of request goes.
     :raises KlingRequestError: with every input that cannot be used (``problems``); nothing was sent.
     """
@@ -274,9 +275,14 @@ def check_lengths(
 
 
 def _refuse_nothing(value: Any) -> None:
-    """Refuse what a task that was skipped leaves: without its input another thing would be paid for."""
+    """Refuse what a task that was skipped leaves, and the text of a result: another thing would be paid for."""
     if value is None or is_rendered_null(value) or value == "":
         raise NoResult("must be a result; found none, as a task that was skipped leaves it")
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")) and "kling_task_id" in value:
+        raise NoResult(
+            "must be the result itself; found the text that a template writes of it: write task.output instead of {{ … }}, or set "
+            "render_template_as_native_obj=True for the Dag"
+        )
 
 
 def build_input_error(problems: list[Problem]) -> KlingRequestError:

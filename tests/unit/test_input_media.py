@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import math
 import struct
 import wave
@@ -22,6 +23,7 @@ from PIL import Image as Pillow
 from kling_provider.api.media_limits import find_paths
 from kling_provider.api.parsing import parse_request
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.hooks.kling import KlingHook
 from kling_provider.prompts import load_prompts
 from kling_provider.storage.inputs import LoadedInput, load_input, load_inputs, sign_links
 from kling_provider.storage.inputs.formats import find_format
@@ -341,6 +343,14 @@ def test_a_local_video_is_refused_with_the_ways_out(put: Callable[[str, bytes], 
         assert [one.field for one in wrong.value.problems] == ["base_video"]
         assert "or write an https URL" in str(wrong.value)
         assert len(str(wrong.value)) < 500
+
+
+def test_the_hook_sends_no_path_as_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a task of your own nobody signs links."""
+    monkeypatch.setenv("AIRFLOW_CONN_KLING_DEFAULT", json.dumps({"conn_type": "kling", "password": "sk-one"}))
+    with pytest.raises(KlingRequestError, match="base_video: must be an http or https URL here") as wrong:
+        KlingHook().submit(omni(base_video="s3://bucket/a.mp4"), external_task_id=None)
+    assert "nothing was sent" in str(wrong.value)
 
 
 def test_a_store_that_signs_no_links_is_told(clip: bytes) -> None:

@@ -369,6 +369,7 @@ class Lazy(list[Any]):
         ({"video": None}, "must be a result; found none, as a task that was skipped leaves it"),
         ({"video": "None"}, "found none"),
         ({"pictures": [None]}, "found none"),
+        ({"video": str(result())}, r"found the text that a template writes of it: write task\.output"),
         ({"video": {"plan_only": True, "kling_task_id": None}}, "A task that was skipped, or only planned, has none"),
         ({"video": {"result": None}}, "A task that was skipped, or only planned, has none"),
         ({"video": result(status="processing")}, "must be a finished result"),

@@ -74,7 +74,7 @@ def parse_path(value: str, base: str | None) -> ObjectStoragePath:
     if "://" not in value and not value.startswith("/"):
         if not base:
             raise Refused(
-                f"{shorten(value)!r} is a relative path, and nothing says where it begins; it must be an absolute one, "
+                f"{shorten(redact_urls(value))!r} is a relative path, and nothing says where it begins; it must be an absolute one, "
                 "an https URL, or s3://bucket/…"
             )
         text = f"{base.rstrip('/')}/{value}"
