@@ -212,8 +212,11 @@ class _Merge:
         if is_result(item) or any(self._stands_for_result(item, one) for one in within.values()):
             one = self._choose(f"{name}.{number}", name, item, within)
             return self._as_part(one), {self._name_within(one): one.output.shown}
+        if isinstance(item, str) and len(within) == 1:
+            key = next(iter(within))
+            return {key: item}, {key: show_input(item)}
         if not isinstance(item, Mapping):
-            return item, show_input(item) if isinstance(item, str) else item
+            return item, item
         sent, shown = dict(item), dict(item)
         for key, marker in within.items():
             if key in item and self._stands_for_result(item[key], marker):

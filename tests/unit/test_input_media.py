@@ -276,6 +276,12 @@ def test_without_the_library_the_way_out_is_told(
         load_input(put("a.bin", data))
 
 
+def test_a_cut_picture_that_must_be_converted_is_refused(put: Callable[[str, bytes], str]) -> None:
+    data = turned(picture("JPEG"))
+    with pytest.raises(KlingRequestError, match=r"stored turned \(EXIF\), and cannot be converted: OSError"):
+        load_input(put("a.jpg", data[: len(data) // 2]))
+
+
 def test_a_damaged_webp_is_refused(put: Callable[[str, bytes], str]) -> None:
     with pytest.raises(KlingRequestError, match="is a webp that cannot be read"):
         load_input(put("a.webp", picture("WEBP")[:200]))

@@ -333,6 +333,7 @@ def test_elements_and_voices_come_from_results(plan: Plan) -> None:
     hero = result({"type": "element", "id": "e-1"})
     made: Any = plan({"elements": [hero, {"element_id": hero, "id": "hero"}]}).wire
     assert made.elements == [Element(element_id="e-1"), Element(element_id="e-1", id="hero")]
+    assert plan({"elements": ["e-1"]}).wire.elements == [Element(element_id="e-1")]  # type: ignore[attr-defined]
     assert plan({"elements": hero}).identity == plan(None, {"elements": [{"element_id": "e-1"}]}).identity
     voice = result({"type": "voice", "id": "829", "url": "https://x.example/v.mp3"})
     assert plan({"voice_id": voice}).identity == plan(None, {"voice_id": "829"}).identity

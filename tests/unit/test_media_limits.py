@@ -16,9 +16,8 @@ from kling_provider.api.requests.fields import Media, find_marker
 
 @pytest.fixture(scope="module")
 def contract(repository: Path) -> dict[str, Any]:
-    places = (repository.parent / "shared/endpoints.yaml", repository.parent.parent / "shared/endpoints.yaml")
-    file = next((one for one in places if one.exists()), None)
-    if file is None:
+    file = repository.parent / "shared/endpoints.yaml"
+    if not file.exists():
         pytest.skip("NO endpoints.yaml beside the checkout")
     read: dict[str, Any] = yaml.safe_load(file.read_text())
     return read

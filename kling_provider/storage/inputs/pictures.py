@@ -54,16 +54,20 @@ def make_convenient(data: bytes, found: str | None, limits: MediaLimits, what: s
     picture = _open_picture(data, found, what)
     if picture is None:
         return data
-    turned = picture.getexif().get(_ORIENTATION, 1) != 1
-    if turned:
+    if _is_turned(picture):
         changes.append("stored turned (EXIF)")
     if _count_excess(picture, limits) < 1:
         changes.append(f"of {picture.width}x{picture.height} pixels")
     if not changes:
         return data
-    made = _write_picture(picture, limits, found)
-    log.info("%s is %s: sent as %s of %.1f MB.", what, ", ".join(changes), *made[1:])
-    return made[0]
+    try:
+        made, kind, size = _write_picture(picture, limits, found)
+    except Exception as error:  # noqa: BLE001 - whatever a decoder says of a file
+        raise Refused(
+            f"{what} is {', '.join(changes)}, and cannot be converted: {type(error).__name__}"
+        ) from None
+    log.info("%s is %s: sent as %s of %.1f MB.", what, ", ".join(changes), kind, size)
+    return made
 
 
 def _open_picture(data: bytes, found: str | None, what: str) -> Image | None:
@@ -84,6 +88,13 @@ def _open_picture(data: bytes, found: str | None, what: str) -> Image | None:
             raise Refused(f"{what} is a {found} that cannot be read: {type(error).__name__}") from None
         return None
     return picture
+
+
+def _is_turned(picture: Image) -> bool:
+    try:
+        return bool(picture.getexif().get(_ORIENTATION, 1) != 1)
+    except Exception:  # noqa: BLE001 - damaged notes of a camera do not damage its picture
+        return False
 
 
 def _install(package: str) -> str:
