@@ -20,6 +20,7 @@ from kling_provider.api.requests.fields import (
     AspectRatio,
     Element,
     ImageInput,
+    Media,
     ModelName,
     ReferenceImage,
     Text,
@@ -74,6 +75,13 @@ class OmniVideo(VideoRequest):
     )
     voices: Annotated[list[Voice], Wire("contents[voice]", None)] = Field(default_factory=list)
     aspect_ratio: Annotated[AspectRatio | None, Wire("settings.aspect_ratio", "aspect_ratio")] = None
+
+    def find_media_row(self, media: Media, design: ApiDesign) -> str | None:
+        """Return the row that an input must keep to: one model takes shorter and smaller videos."""
+        model = known_model(self.model)
+        if media.kind == "video" and model is not None and model.one_kind_of_reference:
+            return "video_o1"
+        return super().find_media_row(media, design)
 
     @property
     def has_video(self) -> bool:
