@@ -70,14 +70,16 @@ class KlingConnection:
 
     def find_dialect(self, request: KlingRequest) -> Dialect:
         """Return the API design that a request goes by: that of the connection, where its type has a path there."""
-        return find_dialect(self.dialect, spec_of(request))
+        return find_dialect(self.dialect, spec_of(request), request.model)
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
         dialect, spec = self.find_dialect(request), spec_of(request)
-        if spec.choose_design(dialect.design) is None:
-            message = f"must be used with a connection with api: standard: the {dialect.design} API has no {spec.type}"
-            return [Problem("type", None, message)]
+        if spec.choose_design(dialect.design, request.model) is None:
+            message = f"must be used with a connection with api: standard: the {dialect.design} API has no "
+            if spec.choose_design(dialect.design) is None:
+                return [Problem("type", None, message + spec.type)]
+            return [Problem("model", request.model, message + "such model")]
         return [
             *request.find_unsupported(dialect.design),
             *dialect.find_unsupported(request),
