@@ -59,8 +59,10 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            rest = _build_unchecked(cls, {key: value for key, value in fields.items() if key not in wrong})
-            problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
+            kept = {key: value for key, value in fields.items() if key not in wrong}
+            if all(key in kept for key, info in cls.model_fields.items() if info.is_required()):
+                rest = _build_unchecked(cls, kept)
+                problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
     if request is not None:
         problems += request.find_problems()
     if problems or request is None:
