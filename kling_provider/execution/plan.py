@@ -151,7 +151,7 @@ def plan_request(
         )
     if pay_once_per == "account" and lock is not Lock.LOCKED:
         raise KlingRequestError(
-            f"pay_once_per must be 'run' or 'dag' for {request.model} at {connection.host}, which does not refuse a second "
+            f"pay_once_per must be 'run' or 'dag' for {request.model or request.type} at {connection.host}, which does not refuse a second "
             "task for the same request; found 'account'. Nothing was sent."
         )
     return RequestPlan(

@@ -153,7 +153,7 @@ class Submitter:
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
             self.hook.connection.profile.name,
-            self.plan.request.model,
+            self.plan.request.model or self.plan.request.type,
             self.hook.connection.profile_reason,
         )
 
@@ -190,7 +190,11 @@ class Submitter:
                 way = "Leave max_units out, or write a model of the price list."
             else:
                 must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
-                way = "Raise max_units, or write a shorter duration or a lower resolution."
+                way = (
+                    "Raise max_units, or write a shorter duration or a lower resolution."
+                    if price.package == "video"
+                    else f"max_units counts {price.package} units here: raise it, or ask for fewer images or a lower resolution."
+                )
             raise KlingBudgetError(
                 f"max_units {must}; found {self.max_units}. Nothing was sent, nothing is billed. {way}"
             )
@@ -225,8 +229,9 @@ class Submitter:
             self.plan.price.as_text(),
         )
         answer, task = self.hook.create(prepared)
-        if task is None and answer.is_about_model:
-            answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
+        about_model = task is None and answer.is_about_model
+        if about_model and (successor := describe_successor(self.hook, self.plan)) is not None:
+            answer = replace(answer, message=f"{answer.message}; {successor}")
         if task is not None and answer.ok:
             log.info("Kling made task %s.", task.kling_task_id)
         else:
@@ -251,6 +256,8 @@ class Submitter:
         if not self.hook.connection.profile.account:
             return ""
         try:
-            return f" The account has {units_left(self.hook.account()).normalize():f} video units left."
+            left = units_left(self.hook.account())
         except KlingError:
             return ""
+        package = self.plan.price.package
+        return f" The account has {format_amount(left[package])} {package} units left."

@@ -101,6 +101,7 @@ class KlingConnection:
             None,
             f'{self.host} has prices of its own; state them with the extra unit_price, such as "0.79 CNY", in the '
             "connection",
+            package=price.package,
         )
 
     @property

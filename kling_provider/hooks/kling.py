@@ -18,7 +18,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import ApiResponse, TaskState
-from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
@@ -106,6 +105,8 @@ class KlingHook(BaseHook):
             raise KlingRequestError(
                 f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
             ) from None
+        for text in request.find_warnings():
+            self.log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
         return request
 
     def submit(
@@ -161,7 +162,9 @@ class KlingHook(BaseHook):
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
-        return replace(prepared, model=request.name_model(dialect.design))
+        return replace(
+            prepared, model=request.name_model(dialect.design), nearest_model=request.suggest_model()
+        )
 
     def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
@@ -176,8 +179,9 @@ class KlingHook(BaseHook):
             # The next call opens its own: on a kept-alive connection that died the outcome would be ambiguous.
             prepared.session.close()
         if prepared.model and answer.is_about_model:
-            near = suggest_current_model(prepared.model)
-            text = f"{answer.message}; the model asked for is {prepared.model}, the nearest current one is {near}"
+            text = f"{answer.message}; the model asked for is {prepared.model}"
+            if prepared.nearest_model:
+                text += f", the nearest current one is {prepared.nearest_model}"
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
             return answer, None

@@ -138,6 +138,8 @@ class PreparedCall:
     at_kling: bool = True
     #: The model that a create asks for, as the host calls it.
     model: str | None = None
+    #: The nearest one that Kling serves now, for people.
+    nearest_model: str | None = None
 
     @property
     def is_read_by_proxy(self) -> bool:

@@ -98,7 +98,7 @@ class VirtualTryOn(SolutionRequest):
     keep_face: Annotated[Flag | None, Wire("settings.keep_face", None)] = None
     keep_pose: Annotated[Flag | None, Wire("settings.keep_pose", None)] = None
     keep_background: Annotated[Flag | None, Wire("settings.keep_background", None)] = None
-    watermark: Annotated[Flag, Wire("options.watermark.enabled", None)] = False
+    watermark: Annotated[Flag | None, Wire("options.watermark.enabled", None)] = None
 
     def wire_value(self, field: str) -> Any:
         """Return what is sent: what is kept explicitly."""

@@ -268,7 +268,7 @@ class SubmitRun:
 
     def _waits_for(self, sent: SentRequest, state: str) -> str | None:
         return (
-            f"the concurrency limit of the account for {sent.model}"
+            f"the concurrency limit of the account for {sent.model or sent.type}"
             if state == "waiting_for_concurrency"
             else None
         )
