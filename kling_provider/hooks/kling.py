@@ -106,7 +106,9 @@ class KlingHook(BaseHook):
                 f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
             ) from None
         for text in request.find_warnings():
-            self.log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
+            self.log.warning(
+                "%s of type %s: %s.", request.name or "A request", request.type, text.rstrip(".")
+            )
         return request
 
     def submit(

@@ -39,7 +39,8 @@ class KlingSubmitOperator(KlingOperator):
     :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``account``.
     :param on_ambiguous: what to do at a host without a lock when it is unknown whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice.
-    :param max_units: the most units that this video may cost at list price; above it nothing is sent.
+    :param max_units: the most units that this result may cost at list price, video units or image units as its type is
+        paid; above it nothing is sent.
     :param model_fallbacks: the models to try, in this order, where the host has the request's own no more. Each is checked
         and priced again; it is never dearer than ``max_units`` or, without one, than the first choice. It is the same
         result: at most one is paid.

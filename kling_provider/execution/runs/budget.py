@@ -91,7 +91,9 @@ def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
     # Each kind of pack for itself: a unit of one is worth another sum than a unit of the other.
     for package, amount in (units or {}).items():
         total = amount + flight[package]
-        paid = f"{units_text(amount, package)} to be paid and {units_text(flight[package], package)} in flight"
+        paid = (
+            f"{units_text(amount, package)} to be paid and {units_text(flight[package], package)} in flight"
+        )
         if operator.max_units is not None and total > operator.max_units:
             reasons.append(
                 f"max_units must be {format_amount(total)} or more ({paid}); found {operator.max_units}"
