@@ -59,10 +59,11 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            kept = {key: value for key, value in fields.items() if key not in wrong}
-            if all(key in kept for key, info in cls.model_fields.items() if info.is_required()):
-                rest = _build_unchecked(cls, kept)
-                problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
+            problems += [
+                problem
+                for problem in _find_in_rest(cls, {k: v for k, v in fields.items() if k not in wrong})
+                if problem.field in on_their_own
+            ]
     if request is not None:
         problems += request.find_problems()
     if problems or request is None:
@@ -97,6 +98,14 @@ def _write_type(field: str) -> str | None:
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
+def _find_in_rest(cls: type[KlingRequest], fields: Mapping[str, Any]) -> list[Problem]:
+    """Find the broken rules between the fields that are right; none where a required one is not among them."""
+    try:
+        return cls.model_validate(dict(fields)).find_problems()
+    except ValidationError:
+        return []
+
+
 def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
     """Build a request whose required fields may be missing."""
     try:
@@ -107,6 +116,8 @@ def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> Klin
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
     """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
+    if key in spec.request_class.without:
+        return f"must be left out: Kling has no such field for {spec.type}"
     others = [other.type for other in all_specs() if key in other.request_class.field_names()]
     if others:
         said = f"belongs to type {' or '.join(others)}, not {spec.type}"

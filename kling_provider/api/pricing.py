@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 #: The vendor's price page that the table was read from.
 LIST_DATE = date(2026, 9, 20)
-#: One unit of each kind of pack in US dollars on that page.
-USD_PER_UNIT: Mapping[Package, Decimal] = {"video": Decimal("0.14"), "image": Decimal("0.0035")}
+#: One video unit in US dollars on that page.
+USD_PER_UNIT = Decimal("0.14")
+#: One image unit there: images are paid from packs of their own.
+USD_PER_IMAGE_UNIT = Decimal("0.0035")
+_USD_PER_UNIT: Mapping[Package, Decimal] = {"video": USD_PER_UNIT, "image": USD_PER_IMAGE_UNIT}
 
 _Cells = dict["AudioRate", dict[str, str]]
 
@@ -288,7 +291,7 @@ def _find_cell(
 
 
 def _price_units(units: Decimal, basis: str, package: Package = "video") -> Price:
-    return Price(units, units * USD_PER_UNIT[package], basis, package=package)
+    return Price(units, units * _USD_PER_UNIT[package], basis, package=package)
 
 
 def _format_cents(usd: Decimal) -> str:

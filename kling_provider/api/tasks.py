@@ -44,6 +44,8 @@ class Output:
     watermark_url: str | None = field(default=None, repr=False)
     #: Seconds; Kling sends text such as ``"5.041"`` and may leave it out.
     duration: float | None = None
+    #: Of images that belong together, in Kling's words.
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

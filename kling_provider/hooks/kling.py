@@ -213,16 +213,19 @@ class KlingHook(BaseHook):
         """
         return self._run_operation(operations.read_tasks(self.connection, kling_task_ids, type))
 
-    def get_batch(self, kling_task_ids: Sequence[str]) -> tuple[dict[str, KlingTask], bool]:
+    def get_batch(
+        self, kling_task_ids: Sequence[str], *, type: str = "text_to_video"
+    ) -> tuple[dict[str, KlingTask], bool]:
         """Read up to 20 tasks in one call, and tell whether missing ones are unknown.
 
         Where that is false the answer held an entry that cannot be read: read the missing ones alone.
 
         :param kling_task_ids: at most 20 ids, which is Kling's limit for one call (observed: it refuses more with 1201).
+        :param type: the type of the request that made them; all must be read at the same path.
         :returns: the tasks by id, and whether the host does not know the missing ones.
-        :raises KlingRequestError: for more ids, and where the host reads one task per call.
+        :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
         """
-        return self._run_operation(operations.read_batch(self.connection, kling_task_ids))
+        return self._run_operation(operations.read_batch_of_type(self.connection, kling_task_ids, type))
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"

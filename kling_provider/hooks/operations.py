@@ -112,6 +112,18 @@ def read_batch(
     return result
 
 
+def read_batch_of_type(
+    connection: KlingConnection, kling_task_ids: Sequence[str], type: str
+) -> Operation[tuple[dict[str, KlingTask], bool]]:
+    """Read up to 20 tasks of a type, or of types that are read at the same path, as :func:`read_batch` does.
+
+    :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
+    """
+    path = find_tasks_path(connection, _check_type(type))
+    _check_able(connection, path is not None, "reads one task per call")
+    return (yield from read_batch(connection, kling_task_ids, path or standard.TASKS))
+
+
 def find_tasks(
     connection: KlingConnection, external_task_ids: Sequence[str], type: str
 ) -> Operation[dict[str, list[KlingTask]]]:

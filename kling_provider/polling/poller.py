@@ -19,7 +19,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from kling_provider.api.dialects.standard import MAX_IDS
+from kling_provider.api.dialects.standard import MAX_IDS, TASKS
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingAuthError,
@@ -29,7 +29,8 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.hooks.operations import IN_FLIGHT
+from kling_provider.hooks.connection import KlingConnection
+from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
 from kling_provider.polling.queue import Running
 from kling_provider.polling.shared_hook import SharedHook
@@ -177,7 +178,7 @@ class Poller:
             hook = await self.shared_hook.get_hook()
             connection = await hook.connection()
             if connection.profile.task_reads:
-                await self._read_shared(hook, keys)
+                await self._read_shared(hook, connection, keys)
             else:
                 await asyncio.gather(*(self._read_one(hook, key) for key in keys))
         except KlingError as error:
@@ -193,15 +194,24 @@ class Poller:
                     self._schedule_read(waiter)
             self._wake.set()
 
-    async def _read_shared(self, hook: KlingAsyncHook, keys: set[Key]) -> None:
-        keys_of: dict[str, list[Key]] = {}
+    async def _read_shared(self, hook: KlingAsyncHook, connection: KlingConnection, keys: set[Key]) -> None:
+        """Read many tasks in one call, those of each path for themselves."""
+        shared: dict[str, dict[str, list[Key]]] = {}
+        alone = []
         for key in keys:
-            keys_of.setdefault(key[1], []).append(key)
-        if len(keys_of) >= _LIST_FROM:
-            await self._read_list(hook, keys_of)
-        ids = list(keys_of)
-        batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
-        await asyncio.gather(*(self._read_batch(hook, batch, keys_of) for batch in batches))
+            path = find_tasks_path(connection, key[0])
+            if path is None:
+                alone.append(key)
+            else:
+                shared.setdefault(path, {}).setdefault(key[1], []).append(key)
+        if len(shared.get(TASKS, ())) >= _LIST_FROM:
+            await self._read_list(hook, shared[TASKS])
+        reads = []
+        for keys_of in shared.values():
+            ids = list(keys_of)
+            batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+            reads += [self._read_batch(hook, batch, keys_of) for batch in batches]
+        await asyncio.gather(*reads, *(self._read_one(hook, key) for key in alone))
 
     async def _read_list(self, hook: KlingAsyncHook, keys_of: dict[str, list[Key]]) -> None:
         """Read a list of what is in flight and settle what it shows; the others are left in ``keys_of`` for a read by id."""
@@ -217,7 +227,7 @@ class Poller:
     async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
         try:
             async with self._gate:
-                found, complete = await hook.get_batch(ids)
+                found, complete = await hook.get_batch(ids, type=keys_of[ids[0]][0][0])
         except KlingRequestError as error:
             if error.code is not None and len(ids) > 1:
                 # One id that Kling refuses must not hold up the other nineteen.

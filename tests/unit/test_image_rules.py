@@ -183,7 +183,10 @@ def test_rules_just_inside(data: dict[str, Any]) -> None:
         ({**EXPAND, "left": -0.1}, "left -0.1: must be 0 or more"),
         ({"type": "image_expand", "image": A, "up": 1, "down": 0, "left": 0}, "right: must be given"),
         ({**EXPAND, "up": 2, "left": 0.1}, "at most 3 times the area (make 3.3 times)"),
-        ({**EXPAND, "model": "kling-v3"}, "model 'kling-v3': belongs to type"),
+        (
+            {**EXPAND, "model": "kling-v3"},
+            "model 'kling-v3': must be left out: Kling has no such field for image_expand",
+        ),
         ({"type": "ai_multi_shot", "image": A, "watermark": True}, "watermark True: belongs to type"),
         ({**LONG, "skill": None}, "skill: must be given"),
         ({**LONG, "skill": "poster"}, "skill 'poster': must be one of: webpage, ecommerce"),
@@ -192,7 +195,10 @@ def test_rules_just_inside(data: dict[str, Any]) -> None:
         ({**SHOP, "style_image": A}, "style_image: must be left out for skill: ecommerce"),
         ({**SHOP, "reference_images": []}, "must have 1 to 3 photos of the product for skill: ecommerce"),
         ({**SHOP, "reference_images": [A] * 4}, "must have at most 3 entries (has 4)"),
-        ({**LONG, "callback_url": "https://example.org"}, "callback_url: belongs to type"),
+        (
+            {**LONG, "callback_url": "https://example.org"},
+            "callback_url: must be left out: Kling has no such field for long_image",
+        ),
         ({**WORDS, "model": "kling-v3-omni"}, "makes omni_image only; write type: omni_image"),
         ({**OMNI, "model": "kling-v3"}, "makes image_generation only; write type: image_generation"),
         ({**WORDS, "model": "kling-V3"}, "must be a known image model. Did you mean 'kling-v3'?"),

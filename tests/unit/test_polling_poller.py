@@ -142,10 +142,10 @@ async def test_a_fault_of_our_own_does_not_end_the_loop_either(account, kling, m
     account.words = {"t1": "succeeded"}
     honest, left = KlingAsyncHook.get_batch, iter([True])
 
-    async def get_batch(self, *args):
+    async def get_batch(self, *args, **kwargs):
         if next(left, False):
             raise RuntimeError("a bug")
-        return await honest(self, *args)
+        return await honest(self, *args, **kwargs)
 
     monkeypatch.setattr(KlingAsyncHook, "get_batch", get_batch)
     assert (await wait("t1", every=0.05)).state is State.SUCCEEDED

@@ -358,7 +358,10 @@ def test_rules_just_inside(data: dict[str, Any]) -> None:
         ({**GOODS, "duration": 14}, "duration 14: must be 15 or 30 or 60"),
         ({**GOODS, "resolution": "4k"}, "resolution '4k': must be 720p or 1080p"),
         ({**GOODS, "aspect_ratio": "4:3"}, "aspect_ratio '4:3': must be 9:16 or 1:1 or 16:9"),
-        ({**GOODS, "model": "kling-3.0"}, "model 'kling-3.0': belongs to type"),
+        (
+            {**GOODS, "model": "kling-3.0"},
+            "model 'kling-3.0': must be left out: Kling has no such field for goods_studio",
+        ),
         ({**AGENT, "avatar_image": A}, "avatar_id: cannot be combined with avatar_image"),
         ({**AGENT, "avatar_id": None}, "avatar_id: must be given, or avatar_image: who speaks"),
         ({**FACE, "voice_id": None}, "voice_id: must be given with avatar_image"),

@@ -220,7 +220,8 @@ class ImageGeneration(ModelledImage):
             message = "must be used with image_reference: subject"
             found.append(Problem("human_fidelity", self.human_fidelity, message))
         if find_design(self.model) == "standard":
-            names = [one.id for one in (*self.reference_images, *self.elements) if one.id]
+            ids = [*(one.id for one in self.reference_images), *(one.id for one in self.elements)]
+            names = [name for name in ids if name]
             found += find_wrong_names("reference_images", self.prompt or "", names)
         return found
 
