@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
+
+log = logging.getLogger(__name__)
 
 __all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
 
@@ -106,9 +109,7 @@ class KlingHook(BaseHook):
                 f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
             ) from None
         for text in request.find_warnings():
-            self.log.warning(
-                "%s of type %s: %s.", request.name or "A request", request.type, text.rstrip(".")
-            )
+            log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
         return request
 
     def submit(

@@ -144,9 +144,18 @@ def test_the_packs_of_the_account(kind: str, sandbox: Sandbox, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("standard", "standard API, profile kling) accepts the key; the account has 1000 video units left."),
-        ("legacy", "legacy API, profile kling) accepts the key; the account has 1000 video units left."),
-        ("access key", "legacy API, profile kling) accepts the key; the account has 1000 video units left."),
+        (
+            "standard",
+            "standard API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
+        (
+            "legacy",
+            "legacy API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
+        (
+            "access key",
+            "legacy API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
     ],
 )
 def test_the_connection_test_is_free(
