@@ -117,7 +117,7 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 message = f"must be {context['ge']:g} or more"
             case "less_than_equal":
                 message = f"must be {context['le']:g} or less"
-            case "string_pattern_mismatch" if not str(item["input"]).strip():
+            case "string_pattern_mismatch" if field not in _PATTERNS and not str(item["input"]).strip():
                 message = "must not be blank: write something, or leave it out"
             case "string_pattern_mismatch":
                 message = _PATTERNS.get(field, "has characters that are not allowed here")
@@ -132,12 +132,10 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
 _PATTERNS = {
     "aspect_ratio": 'must be written like "16:9"',
     "base_video": "must be an http or https URL: Kling accepts videos by URL only",
-    "bgm": "must be an http or https URL: Kling accepts music by URL only",
     "callback_url": "must be an http or https URL",
     "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only",
     "model": "must be a model's name such as kling-3.0",
     "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
-    "video": "must be an http or https URL: Kling accepts videos by URL only",
 }
 
 

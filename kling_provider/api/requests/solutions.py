@@ -146,7 +146,7 @@ class GoodsStudio(SolutionRequest):
         min_length=1, max_length=5
     )
     goods_title: Annotated[Text, Wire("contents[goods_title].text", None)] = Field(
-        min_length=1, max_length=200
+        min_length=1, max_length=200, pattern=r"\S"
     )
     goods_description: Annotated[Text | None, Wire("contents[goods_description].text", None)] = Field(
         None, min_length=1, max_length=2000
@@ -192,7 +192,7 @@ class TalkingAgent(SolutionRequest):
         None, min_length=1, max_length=128
     )
     speech_script: Annotated[Text, Wire("contents[speech_script].text", None)] = Field(
-        min_length=1, max_length=2000
+        min_length=1, max_length=2000, pattern=r"\S"
     )
     reference_images: Annotated[list[_SolutionImage], Wire("contents[ref_image].url", None)] = Field(
         default_factory=list, max_length=5
@@ -272,11 +272,11 @@ class ClothingDupe(SolutionRequest):
 
     type: Literal["clothing_dupe"] = "clothing_dupe"
     product_info: Annotated[Text, Wire("contents[product_info].text", None)] = Field(
-        min_length=1, max_length=2500
+        min_length=1, max_length=2500, pattern=r"\S"
     )
     video: Annotated[
         str,
-        Field(pattern=_URL),
+        Field(min_length=1),
         Media("video", "video_apparel", None),
         Wire("contents[source_video].url", None),
     ]
@@ -287,7 +287,7 @@ class ClothingDupe(SolutionRequest):
         default_factory=list, max_length=5
     )
     bgm: Annotated[
-        Annotated[str, Field(pattern=_URL), Media("audio", "audio_bgm", None)] | None,
+        Annotated[str, Field(min_length=1), Media("audio", "audio_bgm", None)] | None,
         Wire("contents[bgm].url", None),
     ] = None
     voice: Annotated[Text | None, Wire("contents[voice].voice_id", None)] = Field(None, min_length=1)
@@ -306,7 +306,7 @@ class DramaSubtitle(SolutionRequest):
     type: Literal["drama_subtitle"] = "drama_subtitle"
     video: Annotated[
         str,
-        Field(pattern=_URL),
+        Field(min_length=1),
         Media("video", "video_drama", None),
         Wire("contents[source_video].url", None),
     ]
