@@ -86,9 +86,7 @@ class KlingAsyncHook:
         :returns: the tasks by id, and whether the host does not know the missing ones.
         :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
         """
-        return await self._run_operation(
-            operations.read_batch_of_type(await self.connection(), kling_task_ids, type)
-        )
+        return await self._run_operation(operations.read_batch(await self.connection(), kling_task_ids, type))
 
     async def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"

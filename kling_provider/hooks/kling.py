@@ -226,7 +226,7 @@ class KlingHook(BaseHook):
         :returns: the tasks by id, and whether the host does not know the missing ones.
         :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
         """
-        return self._run_operation(operations.read_batch_of_type(self.connection, kling_task_ids, type))
+        return self._run_operation(operations.read_batch(self.connection, kling_task_ids, type))
 
     def find(
         self, external_task_ids: Sequence[str], *, type: str = "text_to_video"

@@ -77,7 +77,7 @@ def read_tasks(
     if path is not None:
         batches, alone = _split_batches(alone), []
         for batch in batches:
-            part, complete = yield from read_batch(connection, batch, path)
+            part, complete = yield from _read_batch_at(connection, batch, path)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
     known: list[KlingTask | None] = yield ReadCalls(
@@ -92,14 +92,22 @@ def read_tasks(
 
 
 def read_batch(
-    connection: KlingConnection, kling_task_ids: Sequence[str], path: str = standard.TASKS
+    connection: KlingConnection, kling_task_ids: Sequence[str], type: str
 ) -> Operation[tuple[dict[str, KlingTask], bool]]:
     """Read up to 20 tasks in one call, and find out whether missing ones are unknown.
 
-    :param path: where tasks of their type are read: :func:`find_tasks_path`.
-    :raises KlingRequestError: for more ids, and where the host reads one task per call.
+    :param type: of the requests that made them, or of one of them: all are read at its path.
+    :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
     """
-    _check_able(connection, connection.profile.task_reads, "reads one task per call")
+    path = find_tasks_path(connection, _check_type(type))
+    if path is None:
+        raise KlingRequestError(f"{connection.host} reads one task per call.")
+    return (yield from _read_batch_at(connection, kling_task_ids, path))
+
+
+def _read_batch_at(
+    connection: KlingConnection, kling_task_ids: Sequence[str], path: str
+) -> Operation[tuple[dict[str, KlingTask], bool]]:
     batch = _check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
@@ -110,18 +118,6 @@ def read_batch(
         standard.read_tasks(batch, path), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
     )
     return result
-
-
-def read_batch_of_type(
-    connection: KlingConnection, kling_task_ids: Sequence[str], type: str
-) -> Operation[tuple[dict[str, KlingTask], bool]]:
-    """Read up to 20 tasks of a type, or of types that are read at the same path, as :func:`read_batch` does.
-
-    :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
-    """
-    path = find_tasks_path(connection, _check_type(type))
-    _check_able(connection, path is not None, "reads one task per call")
-    return (yield from read_batch(connection, kling_task_ids, path or standard.TASKS))
 
 
 def find_tasks(
