@@ -36,6 +36,8 @@ def enter_queue(
         "kling_conn_id": submitter.hook.kling_conn_id,
         "external_task_id": refused.external_task_id,
         "model": submitter.plan.request.model or submitter.plan.request.type,
+        "type": submitter.plan.request.type,
+        "takes": submitter.plan.request.concurrency_taken,
         "dag_id": dag_id,
         "queued_at": queued_at,
         "refusals": int(before.get("refusals") or 0) + 1,
@@ -47,7 +49,8 @@ def enter_queue(
 
 def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
     """Say why nothing could be sent."""
-    connection, model = submitter.hook.connection, submitter.plan.request.model or submitter.plan.request.type
+    connection, request = submitter.hook.connection, submitter.plan.request
+    model = request.model or request.type
     if not refused.refused:
         return (
             f"As many tasks are in flight as the connection says that the account allows ({connection.max_concurrency} "

@@ -210,13 +210,15 @@ class Submitter:
         if limit is None or product_type is None or not connection.profile.task_reads:
             return False
         try:
-            running = self.hook.list_tasks(statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1)
+            running = self.hook.list_tasks(
+                statuses=IN_FLIGHT, product_types=(product_type,), max_pages=1, type=self.plan.request.type
+            )
         except KlingError as error:
             log.info("The tasks in flight cannot be read now, so the request is sent: %s", error)
             return False
         # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
         # queue finds that out with one try.
-        return len(running) >= limit
+        return len(running) + self.plan.request.concurrency_taken > limit
 
     def _send_call(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
         log_call(log.info, self.plan.show_call(self.hook.connection, external_task_id), "Request")

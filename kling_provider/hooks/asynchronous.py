@@ -82,9 +82,9 @@ class KlingAsyncHook:
         Where that is false the answer held an entry that cannot be read: read the missing ones alone.
 
         :param kling_task_ids: at most 20 ids, which is Kling's limit for one call (observed: it refuses more with 1201).
-        :param type: the type of the request that made them; all must be read at the same path.
+        :param type: a type of the requests that made them: the solutions are read at a path of their own.
         :returns: the tasks by id, and whether the host does not know the missing ones.
-        :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
+        :raises KlingRequestError: for more ids, and where the host reads one task per call.
         """
         return await self._run_operation(operations.read_batch(await self.connection(), kling_task_ids, type))
 
@@ -110,6 +110,7 @@ class KlingAsyncHook:
         statuses: Sequence[str] = (),
         product_types: Sequence[str] = (),
         max_pages: int | None = None,
+        type: str = "text_to_video",
     ) -> list[KlingTask]:
         """List the account's tasks that were made in a window of time, 500 per call.
 
@@ -119,6 +120,8 @@ class KlingAsyncHook:
         :param statuses: only these words: ``submitted``, ``processing``, ``succeeded``, ``failed``.
         :param product_types: only these: ``video``, ``image``, ``try_on``.
         :param max_pages: the number of calls to stop after; default: at the end of the list.
+        :param type: any type of the list that is meant: the solutions (``goods_studio`` …) have a list of their own, which
+            knows no ``product_types``.
         :raises KlingRequestError: where the host or the credential has no list.
         :raises KlingServerError: where the list does not end.
         """
@@ -130,6 +133,7 @@ class KlingAsyncHook:
                 statuses=statuses,
                 product_types=product_types,
                 max_pages=max_pages,
+                type=type,
             )
         )
 

@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import units_left
+from kling_provider.api.account import units_left
 from kling_provider.api.billing import format_amount
-from kling_provider.api.catalog import explain_type, find_spec, request_types
+from kling_provider.api.catalog import DEFAULT_TYPE, explain_type, find_spec, request_types
 from kling_provider.api.dialects import Dialect, find_dialect, standard
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import (
@@ -73,11 +74,10 @@ def read_tasks(
     """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
     alone = _check_words(kling_task_ids, "kling_task_ids")
-    path = find_tasks_path(connection, type)
-    if path is not None:
+    if find_tasks_path(connection, _check_type(type)) is not None:
         batches, alone = _split_batches(alone), []
         for batch in batches:
-            part, complete = yield from _read_batch_at(connection, batch, path)
+            part, complete = yield from read_batch(connection, batch, type)
             found |= part
             alone += [] if complete else [one for one in batch if one not in part]
     known: list[KlingTask | None] = yield ReadCalls(
@@ -96,18 +96,12 @@ def read_batch(
 ) -> Operation[tuple[dict[str, KlingTask], bool]]:
     """Read up to 20 tasks in one call, and find out whether missing ones are unknown.
 
-    :param type: of the requests that made them, or of one of them: all are read at its path.
-    :raises KlingRequestError: for more ids, and where the host reads one task of that type per call.
+    :param type: a type of the requests that made them.
+    :raises KlingRequestError: for more ids, and where the host reads one task per call.
     """
     path = find_tasks_path(connection, _check_type(type))
     if path is None:
         raise KlingRequestError(f"{connection.host} reads one task per call.")
-    return (yield from _read_batch_at(connection, kling_task_ids, path))
-
-
-def _read_batch_at(
-    connection: KlingConnection, kling_task_ids: Sequence[str], path: str
-) -> Operation[tuple[dict[str, KlingTask], bool]]:
     batch = _check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
@@ -148,9 +142,11 @@ def list_tasks(
     statuses: Sequence[str],
     product_types: Sequence[str],
     max_pages: int | None,
-    path: str = standard.TASKS,
+    type: str = DEFAULT_TYPE,
 ) -> Operation[list[KlingTask]]:
     """List the account's tasks, 500 per call.
+
+    :param type: any type of the list that is meant: the solutions have one of their own.
 
     A host that repeats a cursor, or always has another one, has no end: that is an error, or (with ``max_pages``) the end.
 
@@ -163,6 +159,11 @@ def list_tasks(
     _check_pages(max_pages)
     statuses = _check_words(statuses, "statuses", _STATUS_WORDS)
     product_types = _check_words(product_types, "product_types", _PRODUCT_TYPES)
+    path = find_tasks_path(connection, _check_type(type)) or standard.TASKS
+    if path != standard.TASKS:
+        # This list has no such filter, and one of its types calls a success by the legacy word (documented).
+        product_types = []
+        statuses += ["succeed"] if "succeeded" in statuses else []
     found: dict[str, KlingTask] = {}
     seen: set[str] = set()
     cursor: str | None = None

@@ -19,7 +19,7 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any
 
-from kling_provider.api.dialects.standard import MAX_IDS, TASKS
+from kling_provider.api.dialects.standard import MAX_IDS
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingAuthError,
@@ -29,7 +29,6 @@ from kling_provider.exceptions import (
     KlingTaskNotFound,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
 from kling_provider.polling.queue import Running
@@ -132,7 +131,12 @@ class Poller:
     def list_running(self) -> list[Running]:
         """List the tasks that are waited for and, as far as is known, still run."""
         return [
-            Running(waiters[0].wait.kling_task_id, waiters[0].external_task_id, waiters[0].model)
+            Running(
+                waiters[0].wait.kling_task_id,
+                waiters[0].external_task_id,
+                waiters[0].model or waiters[0].type,
+                type=waiters[0].type,
+            )
             for waiters in self._waiters.values()
             if not waiters[0].decision.done()
         ]
@@ -177,10 +181,18 @@ class Poller:
         try:
             hook = await self.shared_hook.get_hook()
             connection = await hook.connection()
-            if connection.profile.task_reads:
-                await self._read_shared(hook, connection, keys)
-            else:
-                await asyncio.gather(*(self._read_one(hook, key) for key in keys))
+            lists: dict[str, set[Key]] = {}
+            alone: list[Key] = []
+            for key in keys:
+                path = find_tasks_path(connection, key[0])
+                if path is None:
+                    alone.append(key)
+                else:
+                    lists.setdefault(path, set()).add(key)
+            await asyncio.gather(
+                *(self._read_shared(hook, together) for together in lists.values()),
+                *(self._read_one(hook, key) for key in alone),
+            )
         except KlingError as error:
             self._note_failure(self._find_unsettled(keys, began), error)
         except Exception:
@@ -194,29 +206,22 @@ class Poller:
                     self._schedule_read(waiter)
             self._wake.set()
 
-    async def _read_shared(self, hook: KlingAsyncHook, connection: KlingConnection, keys: set[Key]) -> None:
-        """Read many tasks in one call, those of each path for themselves."""
-        shared: dict[str, dict[str, list[Key]]] = {}
-        alone = []
+    async def _read_shared(self, hook: KlingAsyncHook, keys: set[Key]) -> None:
+        """Read tasks of types that are read at the same path."""
+        keys_of: dict[str, list[Key]] = {}
         for key in keys:
-            path = find_tasks_path(connection, key[0])
-            if path is None:
-                alone.append(key)
-            else:
-                shared.setdefault(path, {}).setdefault(key[1], []).append(key)
-        if len(shared.get(TASKS, ())) >= _LIST_FROM:
-            await self._read_list(hook, shared[TASKS])
-        reads = []
-        for keys_of in shared.values():
-            ids = list(keys_of)
-            batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
-            reads += [self._read_batch(hook, batch, keys_of) for batch in batches]
-        await asyncio.gather(*reads, *(self._read_one(hook, key) for key in alone))
+            keys_of.setdefault(key[1], []).append(key)
+        if len(keys_of) >= _LIST_FROM:
+            await self._read_list(hook, keys_of)
+        ids = list(keys_of)
+        batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+        await asyncio.gather(*(self._read_batch(hook, batch, keys_of) for batch in batches))
 
     async def _read_list(self, hook: KlingAsyncHook, keys_of: dict[str, list[Key]]) -> None:
         """Read a list of what is in flight and settle what it shows; the others are left in ``keys_of`` for a read by id."""
         try:
-            listed = await hook.list_tasks(statuses=IN_FLIGHT, max_pages=_LIST_PAGES)
+            kind = next(iter(keys_of.values()))[0][0]
+            listed = await hook.list_tasks(statuses=IN_FLIGHT, max_pages=_LIST_PAGES, type=kind)
         except KlingError as error:
             log.info("The tasks could not be listed, so each is read by its id: %s", error)
             return

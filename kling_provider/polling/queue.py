@@ -2,7 +2,7 @@
 """The queue below an account's concurrency limit: which task may try to create next. No I/O, no clock.
 
 A task that was refused with 1303 waits here. When :mod:`.capacity` estimates that one more fits, it gets a *grant*: it is
-woken, and its worker sends. One queue per model: first come first served, round-robin between Dags. A refusal puts a
+woken, and its worker sends. One queue per model (where a type has none, per type): first come first served, round-robin between Dags. A refusal puts a
 task back at its old position.
 
 One process knows its own queue only. With several triggerers each has one; refusals keep them correct, only less
@@ -15,6 +15,7 @@ import heapq
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
+from kling_provider.api.catalog import DEFAULT_TYPE
 from kling_provider.polling.capacity import CapacityEstimate
 
 #: Seconds after which a grant of which nothing was seen no longer counts: its task was paused, killed, cleared.
@@ -37,6 +38,8 @@ class Entry:
     :param ticket: the same when the task comes back after a refusal.
     :param queued_at: epoch in seconds; decides its position for good.
     :param not_before: it is not woken before this time, of the clock that :meth:`ConcurrencyQueue.grant_capacity` is given.
+    :param type: the type of the request.
+    :param takes: how much of the limit it takes: a request for several images as many.
     :param full: it was refused because the account is at its limit, which tells where the limit is; a host that was
         asked too often tells nothing about it.
     """
@@ -48,6 +51,8 @@ class Entry:
     queued_at: float
     not_before: float
     full: bool = True
+    type: str = DEFAULT_TYPE
+    takes: int = 1
 
     @property
     def sort_key(self) -> tuple[float, str]:
@@ -57,11 +62,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A task in flight. ``model`` is known where this process waits for the task."""
+    """A task in flight. ``model`` and ``type`` are known where this process waits for the task, and how much it takes too."""
 
     kling_task_id: str
     external_task_id: str | None = None
     model: str | None = None
+    type: str | None = None
+    takes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +106,8 @@ class ConcurrencyQueue:
 
     def __init__(self) -> None:
         self._queues: dict[str, _ModelQueue] = {}
-        #: The model of tasks that our grants have made, while they are in flight.
-        self._models: dict[str, str] = {}
+        #: Model and share of the limit of tasks that our grants have made, while they are in flight.
+        self._made: dict[str, tuple[str, int]] = {}
         self._last: set[str] | None = None
         self._grants_given = 0
 
@@ -157,16 +164,20 @@ class ConcurrencyQueue:
         counts: dict[str, int] = {}
         unknown = 0
         for task in running:
-            model = task.model or self._models.get(task.kling_task_id)
+            model, takes = self._made.get(task.kling_task_id, (task.model, task.takes))
             if model is None:
-                unknown += 1
+                unknown += takes
             else:
-                counts[model] = counts.get(model, 0) + 1
+                counts[model] = counts.get(model, 0) + takes
         granted: list[Entry] = []
         for model, queue in self._queues.items():
             self._settle_grants(queue, now, exist, complete)
             free = queue.capacity.estimate_free(
-                now, ours=counts.get(model, 0), unknown=unknown, grants=len(queue.grants), limit=limit
+                now,
+                ours=counts.get(model, 0),
+                unknown=unknown,
+                grants=sum(grant.entry.takes for grant in queue.grants.values()),
+                limit=limit,
             )
             granted += self._grant_next(queue, now, free)
         return granted
@@ -174,16 +185,16 @@ class ConcurrencyQueue:
     def _attribute_tasks(self, running: list[Running]) -> None:
         """Recognise the tasks that our grants have made."""
         ids = {task.kling_task_id for task in running}
-        self._models = {task: model for task, model in self._models.items() if task in ids}
+        self._made = {task: known for task, known in self._made.items() if task in ids}
         for task in running:
-            if task.kling_task_id in self._models:
+            if task.kling_task_id in self._made:
                 continue
             new = self._last is not None and task.kling_task_id not in self._last
             for model, queue in self._queues.items():
                 ticket = _find_grant_of(queue, task, new)
                 if ticket is not None:
+                    self._made[task.kling_task_id] = model, queue.grants[ticket].entry.takes
                     queue.confirm_grant(ticket)
-                    self._models[task.kling_task_id] = model
                     break
         self._last = ids
 
@@ -207,19 +218,22 @@ class ConcurrencyQueue:
                 lines.setdefault(entry.dag_id, []).append(entry)
         if not lines:
             return []
-        probe = free <= 0
-        if probe and not queue.capacity.take_probe(now):
-            return []
         for line in lines.values():
             line.sort(key=lambda entry: entry.sort_key, reverse=True)
         heads = [
             (queue.last_grants.get(dag_id, 0), line[-1].sort_key, dag_id) for dag_id, line in lines.items()
         ]
         heapq.heapify(heads)
+        # A large one that comes next is not passed by small ones, which would keep it waiting for ever.
+        probe = lines[heads[0][2]][-1].takes > free
+        if probe and (queue.grants or not queue.capacity.take_probe(now)):
+            return []
         granted: list[Entry] = []
-        while heads and len(granted) < max(free, 1):
+        left = free
+        while heads and (not granted or lines[heads[0][2]][-1].takes <= left):
             before, _, dag_id = heapq.heappop(heads)
             head = lines[dag_id].pop()
+            left -= head.takes
             del queue.waiting[head]
             queue.grants[head.ticket] = _Grant(head, now, probe, before)
             self._grants_given += 1

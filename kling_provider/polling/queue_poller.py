@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kling_provider.api.account import concurrency_of
+from kling_provider.api.catalog import DEFAULT_TYPE, find_spec
 from kling_provider.exceptions import (
     KlingAuthError,
     KlingConnectionMissing,
@@ -17,7 +18,7 @@ from kling_provider.exceptions import (
     KlingRequestError,
 )
 from kling_provider.hooks.asynchronous import KlingAsyncHook
-from kling_provider.hooks.operations import IN_FLIGHT
+from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
@@ -40,6 +41,27 @@ _PACK_RETRY = 30.0
 _LIST_PAGES = 4
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One of the account's limits: of its packs for videos or for images (Kling's concurrency page), and where it is read.
+
+    :param product_type: what the list calls what counts against it; ``None`` where it is not filtered.
+    :param path: the list. The solutions have one of their own.
+    :param type: any type of request that counts against it.
+    """
+
+    product_type: str | None
+    path: str | None
+    type: str = field(compare=False)
+
+    @classmethod
+    def of_type(cls, type: str) -> _Limit:
+        spec = find_spec(type)
+        if spec is None:
+            return cls(None, None, DEFAULT_TYPE)
+        return cls(spec.concurrency, spec.tasks_path, spec.type)
+
+
 @dataclass(eq=False)
 class QueueTicket:
     """One task in the queue. ``granted`` is done when it may try; with an error where no look can succeed."""
@@ -55,8 +77,9 @@ class QueuePoller:
     shared_hook: SharedHook
     poller: Poller
     on_idle: Callable[[], None]
-    #: Outlives the waiting: a task that comes back finds its grant, and what was learned.
-    queue: ConcurrencyQueue = field(default_factory=ConcurrencyQueue)
+    #: One for each of the account's limits. They outlive the waiting: a task that comes back finds its grant, and what was
+    #: learned.
+    queues: dict[_Limit, ConcurrencyQueue] = field(default_factory=dict)
     _tickets: dict[Entry, QueueTicket] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.Task[None] | None = None
@@ -73,7 +96,8 @@ class QueuePoller:
         """Add a task to the queue."""
         ticket = QueueTicket(entry, asyncio.get_running_loop().create_future())
         self._tickets[entry] = ticket
-        self.queue.add_entry(entry, clock.now())
+        limit = _Limit.of_type(entry.type)
+        self.queues.setdefault(limit, ConcurrencyQueue()).add_entry(entry, clock.now())
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._poll_until_idle(), self._tasks)
         return ticket
@@ -81,7 +105,7 @@ class QueuePoller:
     def remove_ticket(self, ticket: QueueTicket) -> None:
         """Remove a task from the queue, with a grant or without. Safe at any moment: it awaits nothing."""
         self._tickets.pop(ticket.entry, None)
-        self.queue.remove_entry(ticket.entry)
+        self.queues[_Limit.of_type(ticket.entry.type)].remove_entry(ticket.entry)
         if self.is_idle:
             self._loop = None
             for task in self._tasks:
@@ -107,34 +131,47 @@ class QueuePoller:
 
     async def _poll_once(self) -> None:
         hook = await self.shared_hook.get_hook()
-        connection = await hook.connection()
-        complete = connection.profile.task_reads
-        waited = self.poller.list_running()
+        waiting = {_Limit.of_type(ticket.entry.type) for ticket in self._tickets.values()}
+        for limit in waiting:
+            await self._poll_limit(hook, limit)
+
+    async def _poll_limit(self, hook: KlingAsyncHook, limit: _Limit) -> None:
+        """Read what counts against one of the limits, and wake the tasks that are next below it."""
+        connection, queue = await hook.connection(), self.queues[limit]
+        waited = [task for task in self.poller.list_running() if _Limit.of_type(task.type or "") == limit]
         exist = {task.external_task_id for task in waited if task.external_task_id}
+        complete = find_tasks_path(connection, limit.type) is not None
         if complete:
-            models = {task.kling_task_id: task.model for task in waited}
+            known = {task.kling_task_id: task for task in waited}
+            listed = await hook.list_tasks(
+                statuses=IN_FLIGHT,
+                product_types=(limit.product_type,) if limit.product_type else (),
+                max_pages=_LIST_PAGES,
+                type=limit.type,
+            )
             running = [
-                Running(task.kling_task_id, task.external_task_id, models.get(task.kling_task_id))
-                for task in await hook.list_tasks(
-                    statuses=IN_FLIGHT, product_types=("video",), max_pages=_LIST_PAGES
-                )
+                known.get(task.kling_task_id) or Running(task.kling_task_id, task.external_task_id)
+                for task in listed
             ]
-            if unseen := self.queue.list_unseen(clock.now(), age=_UNSEEN):
-                exist |= (await hook.find(unseen)).keys()
+            if unseen := queue.list_unseen(clock.now(), age=_UNSEEN):
+                exist |= (await hook.find(unseen, type=limit.type)).keys()
         else:
             running = waited
-        limit = connection.max_concurrency or await self._read_pack_limit(hook)
-        granted = self.queue.grant_capacity(clock.now(), running, limit=limit, exist=exist, complete=complete)
+        most = connection.max_concurrency or await self._read_pack_limit(hook, limit)
+        granted = queue.grant_capacity(clock.now(), running, limit=most, exist=exist, complete=complete)
         for entry in granted:
             ticket = self._tickets.get(entry)
             if ticket is not None and not ticket.granted.done():
                 ticket.granted.set_result(None)
 
-    async def _read_pack_limit(self, hook: KlingAsyncHook) -> int | None:
+    async def _read_pack_limit(self, hook: KlingAsyncHook, limit: _Limit) -> int | None:
         """Read the concurrency limit in the name of the account's pack; ``None`` where it cannot be read.
 
-        A wrong or missing one only means that the limit is learned.
+        A wrong or missing one only means that the limit is learned, as that of images is: only names of video packs were
+        seen.
         """
+        if limit.product_type == "image":
+            return None
         if time.monotonic() - self._pack_read_at < _PACK_AGE:
             return self._pack_limit
         self._pack_read_at = time.monotonic()

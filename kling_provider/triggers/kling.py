@@ -136,13 +136,15 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
     :param kling_conn_id: the id of the Airflow connection; all that share it share the queue.
     :param external_task_id: the external id of the try that was refused.
-    :param model: the model of the request; Kling's limit is per model, and so is the queue.
+    :param model: the model of the request, or its type where that has no model; Kling's limit is per model, and so is the queue.
     :param dag_id: the id of the Dag; the Dags of a queue take turns.
     :param queued_at: when this try was first refused, in seconds since the epoch; default: now.
     :param refusals: how often it was refused, for the log.
     :param queue_deadline: when the wait ends with ``timeout``, in seconds since the epoch; default: 24 hours from now.
     :param first_look: the time before which it does not fire, in seconds since the epoch; default: 10 seconds from now.
     :param full: ``True`` if the account was at its limit (1303), ``False`` if requests came too often.
+    :param type: the type of the request: videos and images have limits of their own.
+    :param takes: how much of the limit it takes: a request for several images as many.
     """
 
     def __init__(
@@ -157,6 +159,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
         queue_deadline: float | None = None,
         first_look: float | None = None,
         full: bool = True,
+        type: str = "text_to_video",
+        takes: int = 1,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -164,6 +168,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.kling_conn_id = kling_conn_id
         self.external_task_id = external_task_id
         self.model = model
+        self.type = type
+        self.takes = takes
         self.dag_id = dag_id
         self.queued_at = now if queued_at is None else queued_at
         self.refusals = refusals
@@ -183,6 +189,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
             "queue_deadline": self.queue_deadline,
             "first_look": self.first_look,
             "full": self.full,
+            "type": self.type,
+            "takes": self.takes,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -199,6 +207,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
             queued_at=self.queued_at,
             not_before=convert_wall_time(self.first_look),
             full=self.full,
+            type=self.type,
+            takes=self.takes,
         )
         event: dict[str, Any] = {
             "external_task_id": self.external_task_id,

@@ -348,3 +348,22 @@ def test_prices_of_images(data: dict[str, Any], units: str | None) -> None:
 def test_the_price_says_of_which_units_it_is(data: dict[str, Any], text: str) -> None:
     assert estimate_price(parse_request(data)).as_text() == text
     assert estimate_price(parse_request(data)).as_json()["package"] == "image"
+
+
+@pytest.mark.parametrize(
+    ("data", "taken"),
+    [
+        (WORDS, 1),
+        ({**WORDS, "n": 9}, 9),
+        ({**V3_OMNI, "result_type": "series"}, 4),
+        ({**V3_OMNI, "result_type": "series", "series_amount": "auto"}, 1),
+        ({**MULTI, "n": 3}, 3),
+        ({"type": "ai_multi_shot", "image": A}, 1),
+        (LONG, 1),
+        ({"prompt": "A boat"}, 1),
+    ],
+)
+def test_an_image_task_takes_as_much_of_the_limit_as_it_makes_images(
+    data: dict[str, Any], taken: int
+) -> None:
+    assert parse_request(data).concurrency_taken == taken

@@ -48,14 +48,14 @@ async def wait(
     every=EVERY,
     first_look=0.0,
     say=lambda line: None,
-    type="text_to_video",
+    kind="text_to_video",
     **options,
 ):
     state = WaitState(
         kling_task_id=task, deadline=time.time() + patience, since=time.time(), poll_interval=every
     )
     return await waiting.wait_for_video(
-        "kling_default", state, type=type, first_look=first_look, say=say, **options
+        "kling_default", state, type=kind, first_look=first_look, say=say, **options
     )
 
 
@@ -151,10 +151,10 @@ async def test_a_fault_of_our_own_does_not_end_the_loop_either(account, kling, m
     account.words = {"t1": "succeeded"}
     honest, left = KlingAsyncHook.get_batch, iter([True])
 
-    async def get_batch(self, *args, **kwargs):
+    async def get_batch(self, *args, **more):
         if next(left, False):
             raise RuntimeError("a bug")
-        return await honest(self, *args, **kwargs)
+        return await honest(self, *args, **more)
 
     monkeypatch.setattr(KlingAsyncHook, "get_batch", get_batch)
     assert (await wait("t1", every=0.05)).state is State.SUCCEEDED
@@ -305,10 +305,10 @@ async def test_progress_is_told_to_each_who_waits(account, kling, monkeypatch):
 
 async def test_each_type_is_read_at_its_own_path(account, kling):
     account.words = {"t1": "succeeded", "t2": "succeeded", "t3": "succeed"}
-    types = {"t1": "text_to_video", "t2": "goods_studio", "t3": "virtual_try_on"}
+    kinds = {"t1": "text_to_video", "t2": "goods_studio", "t3": "virtual_try_on"}
     together = time.time() + 0.5
     running = [
-        asyncio.create_task(wait(task, type=kind, first_look=together)) for task, kind in types.items()
+        asyncio.create_task(wait(task, kind=kind, first_look=together)) for task, kind in kinds.items()
     ]
     decisions = await asyncio.gather(*running)
     assert {decision.state for decision in decisions} == {State.SUCCEEDED}

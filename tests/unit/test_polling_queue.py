@@ -215,3 +215,44 @@ def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
     queue.add_entry(new, now=0.0)
     queue.remove_entry(old)
     assert queue.grant_capacity(10.0, [], limit=5) == [new]
+
+
+def image_entry(name: str, *, takes: int, queued_at: float = 0.0, dag: str = "d") -> Entry:
+    return Entry(
+        ticket=name,
+        external_task_id=name,
+        model="m",
+        dag_id=dag,
+        queued_at=queued_at,
+        not_before=0.0,
+        type="text_to_video",
+        takes=takes,
+    )
+
+
+def test_a_request_for_several_images_takes_as_many_places():
+    queue = ConcurrencyQueue()
+    for number, takes in enumerate((3, 1, 2)):
+        queue.add_entry(image_entry(f"i{number}", takes=takes, queued_at=float(number)), 0.0)
+    assert names(queue.grant_capacity(SETTLE, [], limit=5)) == ["i0", "i1"], "3 + 1, and 2 more would be 6"
+    assert queue.grant_capacity(SETTLE + 1, [], limit=5) == []
+    assert names(queue.grant_capacity(SETTLE + 2, [], limit=6, exist=["i0", "i1"])) == ["i2"]
+
+
+def test_what_such_a_request_takes_counts_while_it_renders():
+    queue = ConcurrencyQueue()
+    queue.add_entry(image_entry("nine", takes=9), 0.0)
+    assert names(queue.grant_capacity(SETTLE, [], limit=10)) == ["nine"]
+    running = [Running("1", "nine")]
+    queue.add_entry(image_entry("two", takes=2, queued_at=1.0), SETTLE)
+    assert queue.grant_capacity(SETTLE * 2, running, limit=10) == []
+    assert names(queue.grant_capacity(SETTLE * 2 + 1, running, limit=11)) == ["two"]
+
+
+def test_a_large_request_is_not_passed_by_small_ones():
+    queue = ConcurrencyQueue()
+    running = [Running(str(number), model="m") for number in range(3)]
+    queue.add_entry(image_entry("large", takes=4), 0.0)
+    queue.add_entry(image_entry("small", takes=1, queued_at=1.0), 0.0)
+    assert queue.grant_capacity(SETTLE, running, limit=5) == []
+    assert names(queue.grant_capacity(SETTLE + 1, running[:1], limit=5)) == ["large"]

@@ -126,9 +126,6 @@ def list_tasks(
             body["start_time"] = int(since.timestamp() * 1000)
         if until:
             body["end_time"] = int(until.timestamp() * 1000)
-    if path != TASKS and "succeeded" in statuses:
-        # Among the solutions virtual try-on has another word for it, which the filter wants, too.
-        statuses = [*statuses, "succeed"]
     filters = [("status", statuses), ("product_type", product_types)]
     if chosen := [{"key": key, "values": list(values)} for key, values in filters if values]:
         body["filters"] = chosen

@@ -93,6 +93,11 @@ class KlingRequest(BaseModel):
             sound=getattr(self, "sound", None),
         )
 
+    @property
+    def concurrency_taken(self) -> int:
+        """Return how much of the account's limit it takes: an image task as much as it makes images (Kling's concurrency page)."""
+        return 1
+
     # -- checks -------------------------------------------------------------------------------------------------
 
     def find_problems(self) -> list[Problem]:

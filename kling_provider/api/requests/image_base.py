@@ -65,6 +65,11 @@ class ImageRequest(KlingRequest):
         count: int = getattr(self, "n", 1)
         return count
 
+    @property
+    def concurrency_taken(self) -> int:
+        """Return how much of the account's limit it takes: as much as it makes images; of a series of the model's own length 1."""
+        return self.image_count or 1
+
     def wire_value(self, field: str) -> Any:
         """Return what is sent; a watermark that is off is left out."""
         return self.watermark or None if field == "watermark" else super().wire_value(field)
