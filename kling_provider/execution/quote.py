@@ -63,7 +63,7 @@ class Quote:
     @property
     def packages(self) -> list[Package]:
         """Return the kinds of packs that pay for the list."""
-        return find_packages(self.lines)
+        return _find_packages(self.lines)
 
     @property
     def units(self) -> UnitSums | None:
@@ -143,7 +143,7 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Pa
     )
 
 
-def find_packages(lines: Iterable[QuoteLine]) -> list[Package]:
+def _find_packages(lines: Iterable[QuoteLine]) -> list[Package]:
     """Find the kinds of packs that pay for requests, each once."""
     return list(dict.fromkeys(line.price.package for line in lines))
 
@@ -154,7 +154,7 @@ def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | 
     Kling does not tell the price of a running task: ours are known, others count at this list's average for their kind of
     pack. Tasks that draw on packs of another kind than this list's are not asked for.
     """
-    packages = find_packages(lines)
+    packages = _find_packages(lines)
     none: dict[Package, Decimal] = dict.fromkeys(packages, Decimal(0))
     if not hook.connection.profile.task_reads:
         return None, none

@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import units_left
-from kling_provider.api.account import units_left
 from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import DEFAULT_TYPE, explain_type, find_spec, request_types
 from kling_provider.api.dialects import Dialect, find_dialect, standard
