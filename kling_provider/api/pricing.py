@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a result costs before it is made: the rules of Kling's list price, and the list.
 
-Units are Kling's video units. An account's real cost may differ: packs have discounts, gateways have prices of
-their own. What the list does not name has no price here, and says so: a guess would be worse than none.
+Videos and images are paid from packs of two kinds, whose units are worth different sums: units of both are never added.
+An account's real cost may differ: packs have discounts, gateways have prices of their own. What the list does not name has no price here, and says so: a guess would be worse than none.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from kling_provider.api.billing import Package, units_text
 from kling_provider.api.models import to_standard_name
 
 if TYPE_CHECKING:
     from kling_provider.api.requests.base import AudioRate
+    from kling_provider.api.requests.image_base import ImageSource
 
 #: The vendor's price page that the table was read from.
 LIST_DATE = date(2026, 9, 20)
@@ -26,6 +28,7 @@ LIST_DATE = date(2026, 9, 20)
 USD_PER_UNIT = Decimal("0.14")
 #: One image unit there: images are paid from packs of their own.
 USD_PER_IMAGE_UNIT = Decimal("0.0035")
+_USD_PER_UNIT: Mapping[Package, Decimal] = {"video": USD_PER_UNIT, "image": USD_PER_IMAGE_UNIT}
 
 _Cells = dict["AudioRate", dict[str, str]]
 
@@ -71,6 +74,22 @@ _GATEWAY_USD: dict[str, _Cells] = {
 }
 
 
+#: Image units for one image, by model, by what it is made from where that counts, and by resolution.
+_IMAGE_LIST: dict[str, dict[ImageSource | Literal["any"], dict[str, str]]] = {
+    "kling-v3": {"any": {"1k": "8", "2k": "8"}},
+    "kling-v3-omni": {"any": {"1k": "8", "2k": "8", "4k": "16"}},
+    "kling-image-o1": {"any": {"1k": "8", "2k": "8"}},
+    "kling-v2-1": {
+        "words": {"1k": "4", "2k": "4"},
+        "image": {"1k": "8", "2k": "8"},
+        "several": {"": "16"},
+    },
+}
+
+#: Dollars, not units, for one image: as third parties read Kling's own price list on 2026-11-19.
+_IMAGE_USD: dict[str, dict[str, str]] = {"kling-image-4.0": {"2k": "0.06"}}
+
+
 @dataclass(frozen=True, slots=True)
 class Price:
     """``units`` and ``usd`` are ``None`` where no list states them; ``basis`` says where they come from or why not."""
@@ -81,6 +100,8 @@ class Price:
     #: Money in another currency than dollars, at a host with a price of its own.
     amount: Decimal | None = None
     currency: str | None = None
+    #: Which kind of pack's units these are.
+    package: Package = "video"
 
     @property
     def is_known(self) -> bool:
@@ -91,6 +112,7 @@ class Price:
         """Return the price for XCom: amounts as decimal text, ``None`` where unknown."""
         return {
             "units": None if self.units is None else _format_number(self.units),
+            "package": self.package,
             "usd": None if self.usd is None else _format_number(self.usd),
             "basis": self.basis,
             **(
@@ -102,22 +124,24 @@ class Price:
 
     def as_text(self) -> str:
         """Format the price for a log line: ``3 units (about $0.42 at the list price of 2026-09-20)``."""
-        if self.units is not None and self.amount is not None:
-            money = f"{_format_number(self.amount.quantize(Decimal('0.01'), ROUND_HALF_UP))} {self.currency}"
-            return f"{_format_number(self.units)} {'unit' if self.units == 1 else 'units'} ({money} {self.basis})"
-        if self.usd is None:
-            return f"unknown price ({self.basis})"
-        dollars = f"about ${self.usd.quantize(Decimal('0.01'), ROUND_HALF_UP)}"
         if self.units is None:
-            return f"unknown units ({dollars} {self.basis})"
+            if self.usd is None:
+                return f"unknown price ({self.basis})"
+            return f"unknown units (about {_format_cents(self.usd)} {self.basis})"
+        said = units_text(self.units, self.package)
+        if self.amount is not None:
+            money = f"{_format_number(self.amount.quantize(Decimal('0.01'), ROUND_HALF_UP))} {self.currency}"
+            return f"{said} ({money} {self.basis})"
         return (
-            f"{_format_number(self.units)} {'unit' if self.units == 1 else 'units'} ({dollars} {self.basis})"
+            f"{said} ({self.basis})"
+            if self.usd is None
+            else f"{said} (about {_format_cents(self.usd)} {self.basis})"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPrice:
-    """What one unit costs at a host that sells them itself: ``amount`` of ``currency`` (three capital letters)."""
+    """What one video unit costs at a host that sells them itself: ``amount`` of ``currency`` (three capital letters)."""
 
     amount: Decimal
     currency: str
@@ -129,9 +153,12 @@ class UnitPrice:
         return cls(Decimal(found[1]), found[2]) if found and Decimal(found[1]) > 0 else None
 
     def apply(self, price: Price) -> Price:
-        """Return ``price`` in this host's money; unknown units stay unknown."""
+        """Return ``price`` in this host's money; unknown units stay unknown, and money is unknown for other units."""
         if price.units is None:
-            return Price(None, None, price.basis)
+            return Price(None, None, price.basis, package=price.package)
+        if price.package != "video":
+            basis = "in money unknown: the connection states the price of a video unit"
+            return Price(price.units, None, basis, package=price.package)
         amount, basis = price.units * self.amount, f"at {self} a unit, as the connection states"
         if self.currency == "USD":
             return Price(price.units, amount, basis)
@@ -171,16 +198,63 @@ class PerCall:
     """A fixed price for each call.
 
     :param units: of the pack that pays for it.
-    :param usd_per_unit: the list price of such a unit.
+    :param package: the kind of that pack.
     """
 
     units: str
-    usd_per_unit: Decimal = USD_PER_UNIT
+    package: Package = "video"
 
     def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the price of one call."""
-        units = Decimal(self.units)
-        return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
+        return _price_units(Decimal(self.units), f"at the list price of {LIST_DATE}", self.package)
+
+
+@dataclass(frozen=True, slots=True)
+class PerImage:
+    """A price for each image, by model, resolution and what it is made from.
+
+    The request has ``image_count`` and, where ``units`` is not given, ``model``, ``image_source`` and ``resolution``.
+
+    :param units: for one image, where neither counts.
+    """
+
+    units: str | None = None
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the list's price of an image times their number; unknown where the model decides how many."""
+        if (count := request.image_count) is None:
+            return Price(None, None, "the model decides how many images the series has", package="image")
+        at_list = f"at the list price of {LIST_DATE}"
+        if self.units is not None:
+            return _price_units(Decimal(self.units) * count, at_list, "image")
+        model, resolution = request.model, request.summary.resolution or ""
+        cells = _IMAGE_LIST.get(model, {})
+        by_resolution = cells.get("any") or cells.get(request.image_source) or {}
+        if resolution in by_resolution:
+            return _price_units(Decimal(by_resolution[resolution]) * count, at_list, "image")
+        if (usd := _IMAGE_USD.get(model, {}).get(resolution)) is not None:
+            basis = "as third parties read Kling's list in November 2026, its units are not known"
+            return Price(None, Decimal(usd) * count, basis, package="image")
+        if model in _IMAGE_LIST or model in _IMAGE_USD:
+            basis = f"the price list of {LIST_DATE} has no {model} {resolution}"
+        else:
+            basis = f"model {model} is not in the price list of {LIST_DATE}"
+        return Price(None, None, basis, package="image")
+
+
+@dataclass(frozen=True, slots=True)
+class NotPublished:
+    """A price that Kling does not publish.
+
+    :param package: the kind of pack that pays for it.
+    """
+
+    package: Package
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return a price whose amount is unknown."""
+        basis = f"amount not published, it is paid from {self.package} packs"
+        return Price(None, None, basis, package=self.package)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +322,7 @@ def add_prices(prices: Sequence[Price]) -> Price:
             other.basis if first.is_known and not other.is_known else first.basis,
             _add(first.amount, other.amount) if same else None,
             first.currency if same else None,
+            package=first.package,
         )
     return first
 
@@ -297,8 +372,15 @@ def _find_cell(
     return None if text is None else Decimal(text)
 
 
-def _price_units(units: Decimal, basis: str) -> Price:
-    return Price(units, units * USD_PER_UNIT, basis)
+def _price_units(units: Decimal, basis: str, package: Package = "video") -> Price:
+    return Price(units, units * _USD_PER_UNIT[package], basis, package=package)
+
+
+def _format_cents(usd: Decimal) -> str:
+    """Format dollars, rounded to cents; a sum below a cent keeps its digits."""
+    return (
+        f"${usd.quantize(Decimal('0.01'), ROUND_HALF_UP) if usd >= Decimal('0.01') else _format_number(usd)}"
+    )
 
 
 def _format_number(number: Decimal) -> str:
