@@ -14,6 +14,7 @@ SPECS: tuple[RequestSpec, ...] = (
         outputs=("video",),
         price_rule=PerSecond(),
         locked="by_model",
+        example="text_to_video.yaml",
     ),
     RequestSpec(
         type="image_to_video",
@@ -22,6 +23,7 @@ SPECS: tuple[RequestSpec, ...] = (
         outputs=("video",),
         price_rule=PerSecond(),
         locked="by_model",
+        example="image_to_video.yaml",
     ),
     RequestSpec(
         type="omni_video",
