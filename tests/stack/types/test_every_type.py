@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 from kling_provider.api.catalog import all_specs
-from tests.stack.types.conftest import EveryType
+from tests.stack.types.conftest import Run
 
 #: Kling has not published its path, so nobody can serve it.
 WITHOUT = {"long_image"}
@@ -15,18 +16,18 @@ WITHOUT = {"long_image"}
 CALLS_BEFORE = {"advanced_lip_sync": 1, "multi_elements": 2}
 
 
-def test_every_type_of_the_catalog_is_made(every_type: EveryType) -> None:
+def test_every_type_of_the_catalog_is_made(every_type: Run) -> None:
     types = {spec.type for spec in all_specs()} - WITHOUT
     assert every_type.states == dict.fromkeys({"load"} | types, "success")
 
 
-def test_each_is_paid_once(every_type: EveryType) -> None:
+def test_each_is_paid_once(every_type: Run) -> None:
     types = {spec.type for spec in all_specs()} - WITHOUT
-    assert every_type.sandbox.stats()["creates"]["made"] == len(types) + sum(CALLS_BEFORE.values())
-    assert every_type.sandbox.stats()["creates"]["received"] == len(types) + sum(CALLS_BEFORE.values())
+    creates = every_type.sandbox.stats()["creates"]
+    assert creates["made"] == creates["received"] == len(types) + sum(CALLS_BEFORE.values())
 
 
-def test_each_result_says_its_type_what_it_cost_and_where_it_is(every_type: EveryType) -> None:
+def test_each_result_says_its_type_what_it_cost_and_where_it_is(every_type: Run) -> None:
     for spec in all_specs():
         if spec.type in WITHOUT:
             continue
@@ -37,7 +38,7 @@ def test_each_result_says_its_type_what_it_cost_and_where_it_is(every_type: Ever
         assert len(result["outputs"]) >= 1
         charges = [one for one in result["billing"] if one["charge_type"] == "unit"]
         assert all(one["package_type"] == spec.package and Decimal(one["amount"]) >= 0 for one in charges)
-        manifest = json.loads(open(result["manifest"].removeprefix("file://")).read())
+        manifest = json.loads(Path(result["manifest"].removeprefix("file://")).read_text())
         assert manifest["kling_task_id"] == result["kling_task_id"]
         assert len(manifest["outputs"]) == len(result["outputs"])
         for file in every_type.files(spec.type):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stack.types.conftest import EveryType
+from tests.stack.types.conftest import Run
 from tests.stack.types.looks import images
 
 
@@ -22,9 +22,7 @@ from tests.stack.types.looks import images
         ("image_recognize", [(2508, 1672)] * 4),
     ],
 )
-def test_as_many_and_as_large_as_asked(
-    every_type: EveryType, type_: str, sizes: list[tuple[int, int]]
-) -> None:
+def test_as_many_and_as_large_as_asked(every_type: Run, type_: str, sizes: list[tuple[int, int]]) -> None:
     found = images(every_type, type_)
     assert [image.size for image in found] == sizes
     for image in found:
@@ -32,7 +30,7 @@ def test_as_many_and_as_large_as_asked(
         assert high - low > 40  # something is drawn on it
 
 
-def test_masks_are_black_and_white_and_told_by_what_they_show(every_type: EveryType) -> None:
+def test_masks_are_black_and_white_and_told_by_what_they_show(every_type: Run) -> None:
     outputs = every_type.result("image_recognize")["outputs"]
     assert [one["details"]["segment"] for one in outputs] == [
         "object_seg",
@@ -51,5 +49,5 @@ def test_masks_are_black_and_white_and_told_by_what_they_show(every_type: EveryT
     assert clothes < thing
 
 
-def test_nine_views_differ(every_type: EveryType) -> None:
+def test_nine_views_differ(every_type: Run) -> None:
     assert len({image.tobytes() for image in images(every_type, "ai_multi_shot")}) == 9

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 
 from airflow.sdk import DAG, task
 
@@ -29,7 +31,7 @@ CHAINS = {
     "avatar": {"image": "image_generation", "sound": "tts"},
     "motion_control": {"image": "image_generation", "video": "text_to_video"},
     "custom_voice": {"sound": "tts"},
-    "drama_subtitle": {"video": "text_to_video"},
+    "drama_subtitle": {"video": "video_to_audio"},
     "multi_elements": {"video": "text_to_video"},
     "multi_elements_init": {"video": "text_to_video"},
     **{
@@ -41,7 +43,7 @@ CHAINS = {
 TOOLS = ["multi_elements_add", "multi_elements_preview", "multi_elements_delete", "multi_elements_clear"]
 #: The sandbox has no path for it: Kling has not published one.
 WITHOUT = {"long_image"}
-TYPES = sorted({file.removesuffix(".yaml") for file in os.listdir(REQUESTS)} - WITHOUT)
+TYPES = sorted({file.stem for file in Path(REQUESTS).iterdir()} - WITHOUT)
 
 with DAG("every_type", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(seconds=2)}):
 
@@ -73,9 +75,10 @@ with DAG("every_type", schedule=None, default_args={"retries": 3, "retry_delay":
             request=requests[type_],
             inputs={field: take(source) for field, source in chain.items()} or None,
             destination=VIDEOS,
+            kling_conn_id="kling_types",
         )
 
     for type_ in TYPES:
         make(type_)
-    for first, then in zip(TOOLS, TOOLS[1:], strict=False):
+    for first, then in pairwise(TOOLS):
         made[first] >> made[then]
