@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal
 
 from kling_provider.api.models import is_locked
-from kling_provider.api.pricing import PriceRule
+from kling_provider.api.price_rules import PriceRule
 from kling_provider.api.request_types.preparation import Preparation
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
