@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+
+import pytest
 
 from kling_provider.api.catalog import all_specs
 from kling_provider.api.request_types import RETIRED_TYPES, RequestSpec
 from kling_provider.api.requests.fields import ApiDesign
+from kling_provider.hooks.kling import KlingHook
 from tests.support.pages import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "capabilities.md"
@@ -56,3 +60,19 @@ def test_retired_types_are_named() -> None:
     page = PAGE.read_text()
     for type_ in RETIRED_TYPES:
         assert f"`{type_}`" in page
+
+
+def test_a_type_that_nobody_confirmed_is_sent_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = {"conn_type": "kling", "host": "http://127.0.0.1:9", "password": "k"}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, "extra": {"profile": "kling"}})
+    )
+    KlingHook().validate_request({"type": "video_extend", "video_id": "1"})
+    assert (
+        "of type video_extend: nobody has confirmed lately that Kling still serves this type." in caplog.text
+    )
+    caplog.clear()
+    KlingHook().validate_request({"prompt": "A boat"})
+    assert "confirmed" not in caplog.text

@@ -91,6 +91,12 @@ class RequestSpec:
             return preferred
         return "legacy" if "legacy" in designs else None
 
+    def list_warnings(self) -> list[str]:
+        """Return what people should know of the type before they pay for it."""
+        if self.status == "alive":
+            return []
+        return ["nobody has confirmed lately that Kling still serves this type"]
+
     def takes_external_id(self, model: str | None) -> bool:
         """Tell whether a create of this type with ``model`` accepts an external id."""
         return self.external_ids and (model is None or self.request_class.takes_external_id(model))
