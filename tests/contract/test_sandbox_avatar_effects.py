@@ -115,6 +115,9 @@ def test_an_effect_of_one_image_and_one_of_two(client: Client) -> None:
         film = watch(video["url"])
         assert (film.codecs, film.size, len(film.frames)) == (["h264"], size, 121)
         assert client.task(task["task_id"])["outputs"][0]["type"] == "video"
+    listed = client.get(EFFECTS).json()["data"]
+    assert [task["task_id"] for task in listed] == [two["task_id"], one["task_id"]]
+    assert [set(two) - set(task) for task in listed] == [{"watermark_info"}] * 2
     still = Image.frombytes("L", (16, 9), film.frames[10])
     assert still.getpixel((3, 4)) - still.getpixel((12, 4)) > 20, "red on the left, blue on the right"
 

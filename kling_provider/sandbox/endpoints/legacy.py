@@ -77,7 +77,8 @@ class LegacyList(Endpoint):
         number = self._read_page_number("pageNum", 1, 1000)
         size = self._read_page_number("pageSize", 30, self.product.page_limit)
         page = self.list_tasks(account)[(number - 1) * size : number * size]
-        native = build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
+        described = self.describe_tasks(page, self.app.backend.clock(), "legacy")
+        native = build_success([self.product.trim_listed(data) for data in described])
         return native if self.app.gateway is None else self.app.gateway.build_list(page, native)
 
     def list_tasks(self, account: SandboxAccount) -> Sequence[Task]:

@@ -139,6 +139,10 @@ class Product(abc.ABC):
         describe = answers.describe_standard_task if dialect == "standard" else answers.describe_legacy_task
         return describe(task, self.list_outputs(task), now, sign, echo=echo, status=status)
 
+    def trim_listed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a task of the legacy design as a list has it; default: as a read does."""
+        return data
+
     def describe_callback(self, task: Task, now: float, sign: Sign) -> dict[str, Any]:
         """Return the body of a callback."""
         if task.request.dialect == "standard":

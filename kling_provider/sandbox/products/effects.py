@@ -96,6 +96,10 @@ class EffectsProduct(DerivedProduct):
         legacy: dict[str, Any] = {key: value for key, value in output.legacy.items() if key != "duration"}
         return [replace(output, standard=legacy, legacy=legacy)]
 
+    def trim_listed(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return a task without ``watermark_info``, which only its single read has (documented)."""
+        return {key: value for key, value in data.items() if key != "watermark_info"}
+
 
 def _read_images(given: Fields, *, two: bool) -> list[InputImage]:
     """Read the image, or both images, of a scene; which of the two fields it wants depends on the scene."""
