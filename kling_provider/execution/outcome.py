@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.billing import billing_text
+from kling_provider.api.details import fit_details
+from kling_provider.api.output_facts import list_image_links, list_plain_facts
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask, Output, TaskStatus
 from kling_provider.storage import SavedFile, SavedResult, image_addresses
@@ -76,7 +78,8 @@ class TaskOutcome:
             status=TaskStatus.SUCCEEDED.value,
             adopted=True,
             outputs=tuple(
-                Output(one.type, id=one.id, duration=one.duration) for one in saved.manifest.outputs
+                Output(one.type, id=one.id, duration=one.duration, details=one.details)
+                for one in saved.manifest.outputs
             ),
             saved=saved,
             asked=_list_request_facts(sent),
@@ -88,18 +91,29 @@ class TaskOutcome:
         """Return the saved files, in the order of the outputs."""
         return self.saved.files if self.saved is not None else []
 
+    def _list_numbered_files(self) -> list[tuple[int, SavedFile]]:
+        """Return the saved files, each with the number of its output from 0."""
+        saved = self.saved
+        outputs = saved.manifest.outputs if saved is not None else []
+        found = [(index, saved.file_of(one)) for index, one in enumerate(outputs) if saved is not None]
+        return [(index, file) for index, file in found if file is not None]
+
     @property
     def duration(self) -> float | None:
-        """Return the duration of the first output in seconds."""
-        return self.outputs[0].duration if self.outputs else None
+        """Return the duration of the first output that has one, in seconds."""
+        return next((one.duration for one in self.outputs if one.duration is not None), None)
 
     def to_xcom(self) -> dict[str, Any]:
         """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
+        details = fit_details([one.details for one in self.outputs])
         return {
             **self.facts.to_json(),
             "adopted": self.adopted,
             "status": self.status,
-            "outputs": [self._describe_output(index, one) for index, one in enumerate(self.outputs)],
+            "outputs": [
+                {**self._describe_output(index, one), "details": details[index]}
+                for index, one in enumerate(self.outputs)
+            ],
             "manifest": self.saved.manifest_file if self.saved is not None else None,
         }
 
@@ -117,15 +131,26 @@ class TaskOutcome:
             "conn_id": conn_id,
             "duration": self.duration,
             "manifest": self.saved.manifest_file if self.saved is not None else None,
+            "outputs": [
+                {
+                    "type": one.type,
+                    "id": one.id,
+                    "duration": one.duration,
+                    "facts": list_plain_facts(one.details),
+                    "images": len(list_image_links(one.details)),
+                }
+                for one in self.outputs
+            ],
             "files": [
                 {
+                    "output": index,
                     "file": one.file,
                     "poster": one.poster_file,
                     "type": one.output.type,
                     "sha256": one.output.sha256,
                     "bytes": one.output.bytes,
                 }
-                for one in self.files
+                for index, one in self._list_numbered_files()
             ],
             "dag_id": ti.dag_id,
             "run_id": ti.run_id,
