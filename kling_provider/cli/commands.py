@@ -40,7 +40,7 @@ class Command:
 
 
 _GROUPS = {
-    "claims": "Places that are kept for videos that are not saved yet",
+    "claims": "Places that are kept for results that are not saved yet",
     "memory": "What was paid, as far as Airflow Variables remember it",
 }
 _CONN_ID = CommandArgument(
@@ -69,7 +69,7 @@ COMMANDS = (
                 ("target",),
                 {
                     "metavar": "FILE|FOLDER",
-                    "help": "the video's file of an error message, or all below a folder",
+                    "help": "the result's file of an error message, or all below a folder",
                 },
             ),
             _CONN_ID,

@@ -92,7 +92,7 @@ class ResultPlace:
         place: OutputPlace,
         context: Mapping[str, Any],
     ) -> ResultPlace:
-        """Make it for a download: the Kling task is all that says whose video it is."""
+        """Make it for a download: the Kling task is all that says whose result it is."""
         origin = _build_origin(f"kling:{kling_task_id}", request, data, type, context)
         model = request.model if request else None
         return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
@@ -137,7 +137,7 @@ class ResultPlace:
             return self.claim()
         except (KlingRequestError, KlingStorageError) as error:
             log.warning(
-                "The place of a video that is paid could not be claimed; it is saved beside it. %s", error
+                "The place of a result that is paid could not be claimed; it is saved beside it. %s", error
             )
         self._claimed = stem_beside(self._plain, self._origin.identity)
         return self._claimed

@@ -12,7 +12,7 @@ from typing import Any
 from kling_provider import metrics
 from kling_provider.api.account import units_left
 from kling_provider.api.billing import format_amount
-from kling_provider.api.catalog import spec_of
+from kling_provider.api.catalog import find_noun, spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
@@ -240,11 +240,12 @@ class Submitter:
         # After a call of this very try it is unknown which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"
         log.info(
-            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt %s.",
+            "Kling task %s%s adopted, %s; it is %s. For another %s of this request %s.",
             task.kling_task_id,
             made,
             paid,
             task.word,
+            find_noun(self.plan.sent.type),
             explain_another_result(self.plan.sent),
         )
 

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from kling_provider.api.billing import billing_text
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.links.kling import build_gallery_url, build_poster_url, build_video_url
+from kling_provider.links.kling import build_gallery_url, build_poster_url, build_file_url
 
 #: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
 _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
@@ -184,7 +184,7 @@ class Facts(Mapping[str, "str | None"]):
 
     def _get_video(self) -> str | None:
         return (
-            _make_absolute(build_video_url(*self._instance_key, 0))
+            _make_absolute(build_file_url(*self._instance_key, 0))
             if self._first_output.get("file")
             else None
         )

@@ -187,12 +187,12 @@ def _put_posters(
 
 
 def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_ours: bool) -> bool:
-    """Put the poster beside the video, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
+    """Put the poster beside the file, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
     store = store_of(place)
     try:
         if store.get_size(place) is not None:
             if not is_ours:
-                log.warning("%s exists and was not made by this provider, so the video gets no poster", place)
+                log.warning("%s exists and was not made by this provider, so this result gets no poster", place)
             return is_ours
         with store.open_part(target.path) as part:
             part.file.write(data)
