@@ -109,3 +109,17 @@ def _count(number: int, noun: str) -> str:
     if not of:
         head, of, tail = noun.partition(" with ")
     return f"{number} {head}{'' if number == 1 else 's'}{of}{tail}"
+
+
+def find_family(output_type: str) -> str:
+    """Return the word of the catalog for a type of outputs: ``image`` for ``product_image``, ``subtitle`` for ``srt``.
+
+    A type that is no file, and one that is not known, is its own family.
+    """
+    suffixes = SUFFIXES_OF_TYPES.get(output_type)
+    if suffixes is None or output_type in TYPES_WITHOUT_FILES:
+        return output_type
+    return _FAMILIES.get(MEDIA_TYPES[suffixes[0]].partition("/")[0], output_type)
+
+
+_FAMILIES = {"video": "video", "image": "image", "audio": "audio", "text": "subtitle"}

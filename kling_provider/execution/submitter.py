@@ -76,7 +76,7 @@ class Submitter:
         cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
         self._new_in_cleared_run = first_try and cleared and not self.records.is_shared
         self._look_first = not first_try or plan.pay_once_per != "run" or self._new_in_cleared_run
-        self._tags = {"dag_id": ti.dag_id, "model": plan.request.model}
+        self._tags = {"dag_id": ti.dag_id, "type": plan.request.type, "model": plan.request.model}
         self._sent = False
         self._told_lock = False
         self._claim: Callable[[], str] | None = None

@@ -13,7 +13,7 @@ from kling_provider.storage.images import (
     shown_inputs,
     shown_request,
 )
-from kling_provider.storage.index import saved_task_ids
+from kling_provider.storage.index import FolderIndex, read_folder_index
 from kling_provider.storage.manifest import (
     Manifest,
     Origin,
@@ -54,7 +54,8 @@ __all__ = [
     "release_place",
     "resolve_images",
     "save_outputs",
-    "saved_task_ids",
+    "FolderIndex",
+    "read_folder_index",
     "shown_inputs",
     "shown_request",
     "stem_beside",

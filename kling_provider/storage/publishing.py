@@ -192,7 +192,9 @@ def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_our
     try:
         if store.get_size(place) is not None:
             if not is_ours:
-                log.warning("%s exists and was not made by this provider, so this result gets no poster", place)
+                log.warning(
+                    "%s exists and was not made by this provider, so this result gets no poster", place
+                )
             return is_ours
         with store.open_part(target.path) as part:
             part.file.write(data)

@@ -98,7 +98,7 @@ def test_a_failure_says_why(webhook: Webhook) -> None:
 
 def test_a_task_without_any_xcom(webhook: Webhook) -> None:
     KlingNotifier()(context(RuntimeError("killed")))
-    assert webhook.received[0]["text"].startswith("Kling video failed: video\nkilled")
+    assert webhook.received[0]["text"].startswith("Kling request failed: video\nkilled")
 
 
 def test_the_users_own_words_and_keys(webhook: Webhook) -> None:

@@ -270,7 +270,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.json",
             json.dumps({"prompt": "A", "matrix": {"duration": list(range(3, 16)), "cfg_scale": [0] * 100}}),
-            ["a.json:1: matrix: must make at most 1000 videos of one entry"],
+            ["a.json:1: matrix: must make at most 1000 results of one entry"],
         ),
         (
             "a.yaml",

@@ -70,9 +70,7 @@ class Filters:
         """Say whether the filters need the request of a result, and not only its task instance."""
         return bool(self.text or self.model or self.type)
 
-    def is_match(
-        self, *, name: str | None, prompt: str | None, model: str | None, type: str | None
-    ) -> bool:
+    def is_match(self, *, name: str | None, prompt: str | None, model: str | None, type: str | None) -> bool:
         """Say whether a result with that name, prompt, model and type is wanted; without a type it is of the default one."""
         if self.model and model != self.model:
             return False

@@ -34,7 +34,9 @@ def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
     found = finished or []
     states = Counter(_find_state(one) for one in found)
     types = Counter((one.read.facts or _NOTHING).type or DEFAULT_TYPE for one in found)
-    for (state, type_), number in count_jobs(session, filters, _MOST if finished is not None else 1000).items():
+    for (state, type_), number in count_jobs(
+        session, filters, _MOST if finished is not None else 1000
+    ).items():
         states[state] += number
         types[type_] += number
     nouns = {find_noun(type_) for type_ in types}
