@@ -14,7 +14,7 @@ from kling_provider.api.billing import billing_text
 from kling_provider.api.catalog import DEFAULT_TYPE, find_noun
 from kling_provider.api.output_types import TYPES_WITHOUT_FILES, describe_outputs, find_family, name_output
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.links.kling import build_gallery_url, build_poster_url, build_file_url
+from kling_provider.links.kling import build_file_url, build_gallery_url, build_poster_url
 
 #: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
 _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")

@@ -33,6 +33,7 @@ from kling_provider.storage.places import (
 from kling_provider.storage.saving import save_outputs
 
 __all__ = [
+    "FolderIndex",
     "FoundClaim",
     "Image",
     "Manifest",
@@ -50,12 +51,11 @@ __all__ = [
     "image_addresses",
     "load_image",
     "manifest_path",
+    "read_folder_index",
     "release_claim",
     "release_place",
     "resolve_images",
     "save_outputs",
-    "FolderIndex",
-    "read_folder_index",
     "shown_inputs",
     "shown_request",
     "stem_beside",

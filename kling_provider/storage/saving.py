@@ -137,12 +137,17 @@ def _download_outputs(
         except KlingServerError as error:
             if is_known(output.type) and output.type not in TYPES_WITHOUT_FILES:
                 raise
+            why = (
+                "where the id is what counts"
+                if output.type in TYPES_WITHOUT_FILES
+                else "which this release does not know"
+            )
             log.warning(
-                "Output %d of Kling task %s is of the type %s, of which a file is no part that must be there; the file is "
-                "left out: %s",
+                "Output %d of Kling task %s is of the type %s, %s, and its file is left out: %s",
                 index,
                 task.kling_task_id,
                 output.type[:40],
+                why,
                 error,
             )
             continue

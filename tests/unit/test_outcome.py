@@ -74,6 +74,7 @@ def test_the_whole_shape_of_a_result() -> None:
                 "watermark_url": None,
                 "file": None,
                 "poster": None,
+                "details": None,
             }
         ],
         "manifest": None,

@@ -19,9 +19,9 @@ from kling_provider.storage import (
     destination_path,
     find_claims,
     find_saved_result,
+    read_folder_index,
     release_claim,
     release_place,
-    read_folder_index,
     stem_beside,
 )
 from tests.unit.storage_stand_ins import (

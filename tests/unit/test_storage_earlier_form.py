@@ -19,8 +19,8 @@ from kling_provider.storage import (
     find_claims,
     find_saved_by_file,
     find_saved_result,
-    release_claim,
     read_folder_index,
+    release_claim,
 )
 from tests.regressions import conftest as regressions
 from tests.regressions.outcomes import outcome_of
