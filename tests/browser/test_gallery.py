@@ -21,7 +21,7 @@ def test_one_sees_the_videos_of_ones_dags_and_no_others(
     expect(page.get_by_role("article", name="secret")).to_have_count(0)
     assert page.locator("article", has_text="bob_clips").count() == 0
     choices = page.get_by_role("combobox", name="All Dags").locator("option")
-    expect(choices).to_have_text(["All Dags", "ann_clips", "ann_others"])
+    expect(choices).to_have_text(["All Dags", "ann_clips", "ann_kinds", "ann_others"])
 
     page = visit("root").gallery()
     expect(card(page, "secret")).to_be_visible()

@@ -17,6 +17,7 @@ from tests.unit.gallery.seeds import Seeds
 
 ANN = "ann_clips"
 HOST = "https://v15-kling-fdl.klingai.com"
+ALIVE = "2999-01-01T00:00:00+00:00"
 SESSION = {"type": "session", "id": "s-1", "facts": {"faces": "2"}}
 
 
@@ -84,7 +85,7 @@ def test_a_face_session_is_facts_even_when_kling_forgot_it(seeds: Seeds, as_user
 def test_an_element_shows_its_images_by_klings_links(seeds: Seeds, as_user: As) -> None:
     links = [f"{HOST}/front.png?sign=1", "https://elsewhere.example/side.png", "javascript:alert(1)"]
     told = {"type": "element", "id": "e-1", "facts": {"name": "Keeper"}, "images": 3}
-    seeds.video(ANN, RUN, kling_task_id="k1", outputs=[told])
+    seeds.video(ANN, RUN, kling_task_id="k1", outputs=[told], expires_at=ALIVE)
     seeds.instance(ANN, RUN, "video")
     result = {"kling_task_id": "k1", "outputs": [{"type": "element", "details": {"images": links}}]}
     seeds.xcom(ANN, RUN, "video", -1, "return_value", result)
@@ -109,6 +110,7 @@ def test_a_voice_plays_its_trial_sound_from_kling(seeds: Seeds, as_user: As) -> 
         kling_task_id="k1",
         outputs=[{"type": "voice", "id": "v-1"}],
         link=f"{HOST}/trial.mp3?sign=1",
+        expires_at=ALIVE,
     )
     seeds.session.commit()
     (voice,) = outputs_of(as_user)
