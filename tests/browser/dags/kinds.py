@@ -58,7 +58,7 @@ def make_result(name: str) -> dict:
         made = {"type": "image_generation", "model": "kling-v3", "aspect_ratio": "16:9"}
         outputs = [{"type": "image"} for _ in COLOURS]
         files = {n: (".png", draw(colour, n)) for n, colour in enumerate(COLOURS)}
-    elif name == x
+    elif name == "thunder":
         made, outputs = {"type": "text_to_audio"}, [{"type": "audio", "duration": 5.0}]
         files = {0: (".wav", render(5, "wav"))}
     elif name == "rain on a clip":
