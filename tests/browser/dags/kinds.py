@@ -6,7 +6,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
+import wave
 from pathlib import Path
 
 from airflow.sdk import DAG, Asset, task
@@ -26,28 +28,32 @@ def draw(colour: str, number: int) -> bytes:
     return target.getvalue()
 
 
-def render(seconds: int, kind: str) -> bytes:
-    """Make a video with a moving square, or a tone."""
+def render(seconds: int) -> bytes:
+    """Make a video with a moving square."""
     import av
-    import numpy as np
     from PIL import Image
 
     target = io.BytesIO()
-    with av.open(target, "w", format="mp4" if kind == "mp4" else "wav") as container:
-        if kind == "mp4":
-            stream = container.add_stream("libx264", rate=10)
-            stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-            for n in range(seconds * 10):
-                image = Image.new("RGB", (320, 180), (40, 60, 90))
-                image.paste((250, 200, 80), (10 + 10 * n, 70, 60 + 10 * n, 120))
-                container.mux(stream.encode(av.VideoFrame.from_image(image)))
-        else:
-            stream = container.add_stream("pcm_s16le", rate=16000, layout="mono")
-            wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(16000 * seconds) / 16000)).astype("int16")
-            frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
-            frame.sample_rate = 16000
-            container.mux(stream.encode(frame))
+    with av.open(target, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for n in range(seconds * 10):
+            image = Image.new("RGB", (320, 180), (40, 60, 90))
+            image.paste((250, 200, 80), (10 + 10 * n, 70, 60 + 10 * n, 120))
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def play_tone(seconds: int) -> bytes:
+    """Make a WAV of 440 Hz."""
+    rate, target = 16000, io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        tones = (int(8000 * math.sin(2 * math.pi * 440 * n / rate)) for n in range(rate * seconds))
+        file.writeframes(b"".join(tone.to_bytes(2, "little", signed=True) for tone in tones))
     return target.getvalue()
 
 
@@ -60,22 +66,22 @@ def make_result(name: str) -> dict:
         files = {n: (".png", draw(colour, n)) for n, colour in enumerate(COLOURS)}
     elif name == "thunder":
         made, outputs = {"type": "text_to_audio"}, [{"type": "audio", "duration": 5.0}]
-        files = {0: (".wav", render(5, "wav"))}
+        files = {0: (".wav", play_tone(5))}
     elif name == "rain on a clip":
         made = {"type": "video_to_audio"}
         outputs = [{"type": "video", "duration": 2.0}, {"type": "audio", "duration": 2.0}]
-        files = {0: (".mp4", render(2, "mp4")), 1: (".wav", render(2, "wav"))}
+        files = {0: (".mp4", render(2)), 1: (".wav", play_tone(2))}
     elif name == "a shirt":
         made = {"type": "clothing_dupe"}
         outputs = [{"type": "product_image"}, *[{"type": "model_images"}] * 3, {"type": "product_video"}]
-        files = {n: (".png", draw(COLOURS[n], n)) for n in range(4)} | {4: (".mp4", render(2, "mp4"))}
+        files = {n: (".png", draw(COLOURS[n], n)) for n in range(4)} | {4: (".mp4", render(2))}
     elif name == "a series":
         made, outputs = (
             {"type": "drama_subtitle"},
             [{"type": "subbed_video"}, {"type": "srt"}, {"type": "ass"}],
         )
         files = {
-            0: (".mp4", render(2, "mp4")),
+            0: (".mp4", render(2)),
             1: (".srt", b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"),
             2: (".ass", b"[Script Info]\n"),
         }
@@ -84,7 +90,7 @@ def make_result(name: str) -> dict:
         outputs = [
             {"type": "voice", "id": "930801338081615883", "facts": {"name": "Keeper", "owned_by": "10001"}}
         ]
-        files = {0: (".wav", render(2, "wav"))}
+        files = {0: (".wav", play_tone(2))}
     elif name == "two faces":
         made = {"type": "identify_face"}
         outputs = [{"type": "session", "id": "s-83012", "facts": {"faces": "2"}}]
