@@ -77,9 +77,12 @@ FORMATS: Mapping[str, tuple[Format, ...]] = {
 SUFFIXES = tuple(dict.fromkeys(one.suffix for formats in FORMATS.values() for one in formats))
 
 
-def is_known(output_type: str) -> bool:
-    """Return whether this release knows what outputs of this type are."""
-    return output_type in FORMATS
+def must_come(output_type: str) -> bool:
+    """Return whether a result without the file of such an output is not saved.
+
+    A type that is not known need not come, nor what lies beside an id: a trial sound is no voice.
+    """
+    return output_type in FORMATS and output_type not in TYPES_WITHOUT_FILES
 
 
 def becomes_file(output: Output) -> bool:

@@ -18,7 +18,7 @@ from kling_provider.storage.download import fetch_output
 from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.manifest import Origin, SavedResult, manifest_path
 from kling_provider.storage.media import read_image_size
-from kling_provider.storage.output_types import becomes_file, expected_suffixes, is_known
+from kling_provider.storage.output_types import becomes_file, expected_suffixes, must_come
 from kling_provider.storage.parts import PartFile
 from kling_provider.storage.poster import make_image_poster, make_poster
 from kling_provider.storage.publishing import Download, as_reused, publish_result
@@ -135,7 +135,7 @@ def _download_outputs(
                 task, index, part.file, refresh=fresh, http_extras=http_extras, reach=reach
             )
         except KlingServerError as error:
-            if is_known(output.type) and output.type not in TYPES_WITHOUT_FILES:
+            if must_come(output.type):
                 raise
             why = (
                 "where the id is what counts"
