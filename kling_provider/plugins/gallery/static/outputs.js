@@ -57,7 +57,7 @@ function Images({ card, images }) {
   if (open) {
     return h(UI.Box, { bg: "bg.muted", p: 1 },
       h(UI.Box, { as: "ul", ref: list, tabIndex: -1, className: "kling-images", "aria-label": `${images.length} images` },
-        ...images.map((one, n) => h("li", { key: n }, h(Tile, { card, ...one })))),
+        ...images.map((one, n) => h("li", { key: n }, h(Tile, { card, ...one, fit: "contain" })))),
       h(UI.Button, { size: "xs", variant: "ghost", width: "100%", mt: 1, onClick: () => setOpen(false), "aria-expanded": true }, "Show fewer"));
   }
   const more = images.length - IN_GRID;
@@ -90,7 +90,7 @@ const PlainFile = ({ card, output, label }) =>
 function PlainFacts({ output, label }) {
   const facts = [output.id && ["id", output.id], ...Object.entries(output.facts ?? {})].filter(Boolean);
   return h(UI.Box, { as: "li", fontSize: "xs", color: "fg.muted", minWidth: 0 },
-    h(UI.Text, { fontWeight: "medium", color: "fg" }, label),
+    label && h(UI.Text, { fontWeight: "medium", color: "fg" }, label),
     h("dl", { className: "kling-facts" },
       ...facts.flatMap(([name, value]) => [
         h("dt", { key: name }, name.replaceAll("_", " ")),
@@ -141,7 +141,7 @@ export function Outputs({ card, play }) {
     kinds.length > 1 && h(Row, { key: "kinds" }, capital(kinds.map((noun) => plural(noun, alike({ noun }).length)).join(", "))),
     ...sounds.map((output) => h(Sound, { key: output.src, card, output, label: outputs.length > 1 && label(output) })),
     ...files.map((output) => h(PlainFile, { key: output.src, card, output, label: label(output) })),
-    ...facts.map((output, n) => h(PlainFacts, { key: n, output, label: label(output) })),
+    ...facts.map((output, n) => h(PlainFacts, { key: n, output, label: outputs.length > 1 && label(output) })),
     shown.some((one) => one.place !== "here" && !videos.includes(one)) &&
       h(Row, { key: "away" }, card.expires_at ? `At Kling until ${day(card.expires_at)}` : "At Kling"),
     ...absent.map((output, n) => h(Row, { key: `absent ${n}`, label: label(output) },
