@@ -215,7 +215,7 @@ def test_thousands_of_entries_of_one_folder_need_a_word(tmp_path: Path) -> None:
     for number in range(11):
         entry = {"prompt": f"Panda {number}", "variants": 100, "matrix": {"duration": list(range(3, 13))}}
         (tmp_path / f"{number}.json").write_text(json.dumps(entry))
-    with pytest.raises(KlingRequestError, match="11,000 videos"):
+    with pytest.raises(KlingRequestError, match="11,000 results"):
         load_prompts(tmp_path)
     assert len(load_prompts(tmp_path, only="7/*")) == 1000
 
