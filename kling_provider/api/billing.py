@@ -25,7 +25,7 @@ def units_text(amount: Decimal, package: str | None = None) -> str:
     return f"{format_amount(amount)} {word}{'unit' if amount == 1 else 'units'}"
 
 
-def sums_text(sums: Mapping[Package, Decimal]) -> str:
+def sums_text(sums: Mapping[str, Decimal]) -> str:
     """Format sums of units by kind of pack: ``12 units``, or ``12 video units and 16 image units``.
 
     Where all are zero the first one is named.
