@@ -123,7 +123,7 @@ class KlingHook(AccountMethods, BaseHook):
             raise KlingRequestError(
                 f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
             ) from None
-        for text in request.find_warnings():
+        for text in [*request.find_warnings(), *spec_of(request).list_warnings()]:
             log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
         return request
 

@@ -18,7 +18,7 @@ from kling_provider.api.codes import ErrorKind, TaskState, parse_response
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import look_up_price
+from kling_provider.api.price_list import look_up_price
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import Billing, TaskStatus
 from tests.contract import capture_checks_of_faces as capture_checks_of_faces

@@ -27,7 +27,7 @@ from kling_provider.api.host_profiles import PROFILES
 from kling_provider.api.hosts import Lock
 from kling_provider.api.models import model_names
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import PerCall
+from kling_provider.api.price_rules import PerCall
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
@@ -35,7 +35,9 @@ from kling_provider.api.requests.fields import ImageInput, Text, Wire
 from kling_provider.prompts import load_prompts
 
 #: Where names of types and models belong.
-ALLOWED = re.compile(r"kling_provider/(api/(catalog|models|pricing)\.py|api/requests/|sandbox/)")
+ALLOWED = re.compile(
+    r"kling_provider/(api/(catalog|models|pricing|price_list|price_rules)\.py|api/requests/|sandbox/)"
+)
 MODEL = re.compile(r"kling-[0-9ov]")
 
 

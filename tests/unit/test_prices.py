@@ -10,7 +10,7 @@ import pytest
 
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import LIST_DATE, USD_PER_IMAGE_UNIT, USD_PER_UNIT, look_up_price
+from kling_provider.api.price_list import LIST_DATE, USD_PER_IMAGE_UNIT, USD_PER_UNIT, look_up_price
 from kling_provider.api.requests.base import AudioRate
 
 #: Kling's price page of 2026-09-20, written down once more: units of one second.

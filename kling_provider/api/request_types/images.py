@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import NotPublished, PerCall, PerImage
+from kling_provider.api.price_rules import NotPublished, PerCall, PerImage
 from kling_provider.api.request_types.spec import RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (

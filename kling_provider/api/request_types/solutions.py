@@ -7,7 +7,7 @@ account's limits they count against is not published either.
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import NotPublished
+from kling_provider.api.price_rules import NotPublished
 from kling_provider.api.request_types.spec import RequestSpec
 
 #: Where Kling's own host reads and lists the tasks of all solutions.

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal
 
 from kling_provider.api.models import is_locked
-from kling_provider.api.pricing import PriceRule
+from kling_provider.api.price_rules import PriceRule
 from kling_provider.api.request_types.preparation import Preparation
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -90,6 +90,12 @@ class RequestSpec:
         if preferred in designs:
             return preferred
         return "legacy" if "legacy" in designs else None
+
+    def list_warnings(self) -> list[str]:
+        """Return what people should know of the type before they pay for it."""
+        if self.status == "alive":
+            return []
+        return ["nobody has confirmed lately that Kling still serves this type"]
 
     def takes_external_id(self, model: str | None) -> bool:
         """Tell whether a create of this type with ``model`` accepts an external id."""
