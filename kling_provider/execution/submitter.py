@@ -172,11 +172,12 @@ class Submitter:
         self._told_lock = True
         if notice := self.hook.connection.profile.notice:
             log.warning("%s.", notice)
+        profile = self.hook.connection.profile
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
-            self.hook.connection.profile.name,
+            profile.name,
             self.plan.request.model or self.plan.request.type,
-            self.hook.connection.profile_reason,
+            "Kling has none for it" if profile.is_kling else self.hook.connection.profile_reason,
         )
 
     def _carry_out_step(self, step: Step) -> Any:
