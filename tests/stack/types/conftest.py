@@ -17,6 +17,7 @@ from kling_provider.sandbox import Sandbox
 from tests.stack.promises.world import OneAtATime
 from tests.stack.types.four_steps import FourSteps, play_four_steps
 from tests.support.stack import AirflowStack
+from tests.support.stack.postgres import postgres, why_not
 
 HERE = Path(__file__).parent
 #: The shorter side of every video, in pixels: they are made and decoded faster.
@@ -117,9 +118,12 @@ def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             }
             for name, sandbox in sandboxes.items()
         }
+        # SQLite has one writer, and a triggerer dies of a lock where so many tasks defer at once.
+        url = None if why_not() else running.enter_context(postgres())
         stack = running.enter_context(
             AirflowStack(
                 dags_folder=dags,
+                database_url=url,
                 connections=connections,
                 environment={
                     "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
