@@ -44,9 +44,17 @@ def _probe_field(call: Call, field: Field) -> Iterator[Probe]:
             told = field.fact(fact, model) if model is None or fact in by_model[model] else None
             if told is None:
                 continue
-            # A field that some models only have is probed with the first of them.
-            used = model or next(iter(field.facts.get("models", ())), None)
+            used = model or find_plain_model(call, field)
             yield Probe(call, field, fact, used, *_choose_values(call, field, fact, told))
+
+
+def find_plain_model(call: Call, field: Field) -> str | None:
+    """A model to probe a field with: one that has it, and no facts of its own about it; ``None``: any will do."""
+    having, special = field.facts.get("models"), field.facts.get("by_model", {})
+    if having is None and not special:
+        return None
+    models = next((one.facts.get("enum", ()) for one in call.fields if one.key == "model"), ())
+    return next(one for one in having or models if one not in special)
 
 
 def _is_of_a_part(field: Field) -> bool:
@@ -69,6 +77,8 @@ def _choose_values(call: Call, field: Field, fact: str, told: Any) -> tuple[tupl
             return ("x" * told,), ("x" * (told + 1),)
         case "count":
             low, high = told
+            if high == 1 and "[]" not in field.name:  # one value, and not a list of one
+                return (make_value(field),), ([make_value(field, 0), make_value(field, 1)],)
             inside = tuple(
                 [make_value(field, number) for number in range(count)]
                 for count in {max(low, 1), high}
@@ -98,7 +108,11 @@ def make_value(field: Field, number: int = 0) -> Any:
         case "bool":
             return True
         case "int" | "float":
-            return (field.facts.get("range") or [1])[0]
+            ranges = [
+                field.facts.get("range"),
+                *(one.get("range") for one in field.facts.get("by_model", {}).values()),
+            ]
+            return next((one[0] for one in ranges if one), 1)
         case "long":
             return 100000000000000 + number
     return f"word{number}"

@@ -54,7 +54,12 @@ def _merge(request: Request, beside: Mapping[str, Any]) -> None:
 
 
 def _find_writer(call: Call, field: Field) -> Writer:
-    for key in ((call.type, field.key, call.design), (call.type, field.key, ""), ("", field.key, "")):
+    for key in (
+        (call.type, field.key, call.design),
+        (call.type, field.key, ""),
+        ("", field.key, call.design),
+        ("", field.key, ""),
+    ):
         if key in WRITERS:
             return WRITERS[key]
 
