@@ -19,6 +19,19 @@ _COMMON_RATE = 46.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputLimits:
+    """How many inputs go into one omni video, where their kinds are counted apart."""
+
+    total: int
+    images: int
+    videos: int
+    elements: int
+    voices: int
+    #: Of all videos together.
+    video_seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """One model's rules. An empty ``audio`` means that the model has no such switch."""
 
@@ -31,6 +44,12 @@ class Model:
     always_audio: bool = False
     aspect_ratios: tuple[str, ...] = _SHAPES
     last_frame: bool = True
+    #: Frames between the first and the last one.
+    middle_frames: int = 0
+    #: Where a video goes in, its seconds are billed as well, and at least as many as the result has.
+    bills_input_seconds: bool = False
+    #: What goes into an omni video, where it is not the rules of 3.0 and O1.
+    omni_inputs: InputLimits | None = None
     multi_shot: bool = False
     elements: int = 0
     voices: int = 0
@@ -129,6 +148,7 @@ _MODELS = (
         resolutions=_P4K,
         durations=_TO_15,
         audio=("native", "off"),
+        types=("text_to_video", "image_to_video", "motion_control"),
         multi_shot=True,
         elements=3,
         voices=2,
@@ -161,6 +181,7 @@ _MODELS = (
         legacy_name="kling-v2-6",
         resolutions=_P,
         durations=(5, 10),
+        types=("text_to_video", "image_to_video", "motion_control"),
         audio=("native", "off"),
         native_audio_resolutions=("1080p",),
         last_frame_resolutions=("1080p",),
@@ -184,6 +205,10 @@ _MODELS = (
         durations=tuple(range(3, 31)),
         always_audio=True,
         aspect_ratios=(*_SHAPES, "21:9"),
+        middle_frames=8,
+        bills_input_seconds=True,
+        types=("text_to_video", "image_to_video", "omni_video"),
+        omni_inputs=InputLimits(total=15, images=10, videos=5, elements=7, voices=3, video_seconds=30),
         prompt_limit=26000,
         other_script_limit=11000,
         locked=False,

@@ -23,6 +23,9 @@ from kling_provider.api.spelling import legacy_names, translate_fields
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import to_plain_values
 
+#: How many types a message about a key that belongs to them lists.
+_MOST_LISTED = 4
+
 
 def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
     """Parse one request, with the names of the standard or the legacy API, and check it.
@@ -59,8 +62,11 @@ def parse_request(data: Mapping[str, Any] | KlingRequest) -> KlingRequest:
             # What the model says to the rest, so that its author hears of all at once. Rules that compare fields
             # would speak of defaults where the wrong ones stood.
             on_their_own = {"duration", "resolution", "aspect_ratio"} - wrong
-            rest = _build_unchecked(cls, {key: value for key, value in fields.items() if key not in wrong})
-            problems += [problem for problem in rest.find_problems() if problem.field in on_their_own]
+            problems += [
+                problem
+                for problem in _find_in_rest(cls, {k: v for k, v in fields.items() if k not in wrong})
+                if problem.field in on_their_own
+            ]
     if request is not None:
         problems += request.find_problems()
     if problems or request is None:
@@ -95,6 +101,21 @@ def _write_type(field: str) -> str | None:
     return f"write type: {types[0]}" if types and field in input_names() else None
 
 
+def _list_types(types: list[str]) -> str:
+    """List types for a message: all of a few, else the plainest of them."""
+    if len(types) <= _MOST_LISTED:
+        return " or ".join(types)
+    return f"{', '.join(types[:_MOST_LISTED])} or {len(types) - _MOST_LISTED} others"
+
+
+def _find_in_rest(cls: type[KlingRequest], fields: Mapping[str, Any]) -> list[Problem]:
+    """Find the broken rules between the fields that are right; none where a required one is not among them."""
+    try:
+        return cls.model_validate(dict(fields)).find_problems()
+    except ValidationError:
+        return []
+
+
 def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> KlingRequest:
     """Build a request whose required fields may be missing."""
     try:
@@ -105,9 +126,11 @@ def _build_unchecked(cls: type[KlingRequest], fields: Mapping[str, Any]) -> Klin
 
 def _explain_foreign(key: str, spec: RequestSpec) -> str | None:
     """Explain a key that the type does not have; return ``None`` where a plain suggestion is enough."""
+    if key in spec.request_class.without:
+        return f"must be left out: Kling has no such field for {spec.type}"
     others = [other.type for other in all_specs() if key in other.request_class.field_names()]
     if others:
-        said = f"belongs to type {' or '.join(others)}, not {spec.type}"
+        said = f"belongs to type {_list_types(others)}, not {spec.type}"
         if (why := spec.request_class.foreign_fields.get(key)) is not None:
             return f"{said}: {why}"
         return f"{said}; {way}" if (way := _write_type(key)) else said

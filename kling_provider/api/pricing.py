@@ -7,6 +7,7 @@ their own. What the list does not name has no price here, and says so: a guess w
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _LIST: dict[str, _Cells] = {
     "kling-3.0": {
         "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
         "native": {"720p": "0.9", "1080p": "1.2", "4k": "3.0"},
+        "motion": {"720p": "0.9", "1080p": "1.2"},
     },
     "kling-3.0-omni": {
         "off": {"720p": "0.6", "1080p": "0.8", "4k": "3.0"},
@@ -47,6 +49,7 @@ _LIST: dict[str, _Cells] = {
         "off": {"720p": "0.3", "1080p": "0.5"},
         "native": {"1080p": "1.0"},
         "voice": {"1080p": "1.2"},
+        "motion": {"720p": "0.5", "1080p": "0.8"},
     },
     "kling-2.5-turbo": {"off": {"720p": "0.3", "1080p": "0.5"}},
 }
@@ -153,12 +156,12 @@ class PriceRule(Protocol):
 class PerSecond:
     """A price per second, by model, resolution and sound.
 
-    The request has ``model``, ``resolution``, ``billed_seconds`` and ``audio_rate``.
+    The request has ``model``, ``resolution``, ``audio_rate`` and ``count_billed_seconds``.
     """
 
     def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the list's price of a second times the seconds; unknown where the input decides the length."""
-        if (billed := request.billed_seconds) is None:
+        if (billed := request.count_billed_seconds(seconds)) is None:
             return Price(None, None, "the length of the input decides")
         return look_up_price(request.model, request.resolution, billed, audio_rate=request.audio_rate)
 
@@ -178,6 +181,65 @@ class PerCall:
         """Return the price of one call."""
         units = Decimal(self.units)
         return Price(units, units * self.usd_per_unit, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class PerBlock:
+    """A price for each begun block of an input's seconds.
+
+    :param units: of one block.
+    :param seconds: how long a block is.
+    :param of: the field of the input.
+    """
+
+    units: str
+    seconds: int
+    of: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price of the blocks; unknown where the input's length is."""
+        if (length := seconds.get(self.of)) is None:
+            return Price(None, None, f"the length of {self.of} decides, which is not known here")
+        blocks = max(1, math.ceil(length / self.seconds))
+        return _price_units(Decimal(self.units) * blocks, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class PerInputSecond:
+    """A price for each second of an input, rounded to the nearest whole one, by the request's ``mode``.
+
+    :param units: of one second, by mode.
+    :param of: the field of the input.
+    """
+
+    units: Mapping[str, str]
+    of: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price of the seconds; unknown where the input's length is."""
+        if (length := seconds.get(self.of)) is None:
+            return Price(None, None, f"the length of {self.of} decides, which is not known here")
+        units = Decimal(self.units[request.mode]) * round_seconds(length)
+        return _price_units(units, f"at the list price of {LIST_DATE}")
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPrice:
+    """A price that no list states.
+
+    :param why: in words for people.
+    """
+
+    why: str
+
+    def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
+        """Return the price as unknown, with the reason."""
+        return Price(None, None, self.why)
+
+
+def round_seconds(length: float) -> int:
+    """Return the seconds that Kling charges where an input decides: to the nearest whole one, and at least one."""
+    return max(1, int(Decimal(str(length)).quantize(Decimal(1), ROUND_HALF_UP)))
 
 
 def look_up_price(model: str, resolution: str, seconds: int, *, audio_rate: AudioRate = "off") -> Price:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 #: Kling keeps results for 30 days; the signed link's own expiry equals ``updated_at`` plus this,
 #: to the second, in every recorded answer.
@@ -44,6 +46,9 @@ class Output:
     watermark_url: str | None = field(default=None, repr=False)
     #: Seconds; Kling sends text such as ``"5.041"`` and may leave it out.
     duration: float | None = None
+    #: Facts that are no file: the faces of a session, the masks of a selection. They may hold links and base64: never log
+    #: them.
+    details: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ _HELP = {
     "region": "keys of the other region are refused",
     "time_scale": "how many render seconds pass in one real second",
     "render_seconds": "how long Kling takes for a video, before scaling",
-    "concurrency": "tasks in flight that the pack allows, for each model",
+    "concurrency": "tasks in flight that a pack allows, for each model; a pack of image units at least 9",
     "units": "video units in the pack",
     "image_units": "image units in a pack of their own; 0: no such pack",
     "pack": "trial: its name states the limit; plain: it does not; none: no pack at all",
@@ -40,6 +40,7 @@ _HELP = {
     "state_dir": "a folder that keeps its tasks from one start to the next (default: they are gone at the end)",
     "media_cache_mb": "room for rendered files",
     "short_side": "pixels of the shorter side of every video (default: what the resolution means)",
+    "effect_scenes": "scenes of effects that take one image, separated by commas; those of two are known",
     "allow_hosts": "names with dots that it may be called by, separated by commas; IP addresses and localhost always",
 }
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +17,17 @@ from kling_provider.sandbox.endpoints.routes import Router
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.guard import refuse_stranger
 from kling_provider.sandbox.http.messages import Request, Response
+from kling_provider.sandbox.media.derived import DerivedFile
+from kling_provider.sandbox.media.files import MediaFile
+from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.media.links import Signer
+from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.media.store import MediaStore
 from kling_provider.sandbox.options import Options
 from kling_provider.sandbox.products import Product, find_products
+from kling_provider.sandbox.products.entries import KLING, find_preset
+from kling_provider.sandbox.products.library import Library
+from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.auth import Authenticator
 from kling_provider.sandbox.state.backend import Backend
 from kling_provider.sandbox.state.callbacks import CallbackSender
@@ -26,7 +35,7 @@ from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import Faults
 from kling_provider.sandbox.state.journal import Journal
 from kling_provider.sandbox.state.request_log import RequestLog
-from kling_provider.sandbox.state.tasks import Task, to_milliseconds
+from kling_provider.sandbox.state.tasks import LINK_LIFE, Task, to_milliseconds
 
 
 class App:
@@ -54,7 +63,11 @@ class App:
         clock.advance_by(self.journal.ahead)
         self.backend = Backend(options, clock, self.journal)
         self.media = MediaStore(
-            options.state_dir, limit=options.media_cache_mb * 1024 * 1024, short_side=options.short_side
+            options.state_dir,
+            limit=options.media_cache_mb * 1024 * 1024,
+            short_side=options.short_side,
+            find_file=self.find_source_file,
+            find_image=self.find_image_file,
         )
         self.faults = Faults(options.seed)
         self.request_log = RequestLog()
@@ -87,16 +100,53 @@ class App:
         rule = self.faults.find_standing("skewed_clock", {}, now)
         return now + (float(rule["seconds"]) if rule else 0.0)
 
+    def find_task(self, task_id: str) -> Task | None:
+        """Return a task of any account, or that of a preset; None for an unknown id."""
+        return self.backend.get_task(task_id) or find_preset(self.products.values(), task_id)
+
     def get_product(self, task: Task) -> Product:
         """Return the kind of a task."""
         return self.products[task.request.product]
+
+    def is_solution(self, task: Task) -> bool:
+        """Tell whether a task is read and listed at ``/solutions``, not at ``/tasks``."""
+        return task.request.dialect == "standard" and self.get_product(task).is_solution
+
+    def find_source_file(self, source: Source) -> tuple[str, MediaFile | DerivedFile]:
+        """Return the name in the store and the maker of the file that a source stands for."""
+        task = self.backend.get_task(source.task_id) if source.task_id else None
+        link = self.get_product(task).find_link(task, source.file) if task is not None else None
+        if task is not None and link is not None:
+            return f"{task.id}-{link.name}", link.media
+        media = source.build_stand_in()
+        digest = hashlib.sha256(repr(source).encode()).hexdigest()[:20]
+        return f"source-{digest}{media.file_suffix}", media
+
+    def find_image_file(self, image: InputImage) -> tuple[str, MediaFile | DerivedFile] | None:
+        """Return the same of an image that is an image of a task; None for any other."""
+        task_id, name = image.own_file or ("", "")
+        task = self.backend.get_task(task_id)
+        link = self.get_product(task).find_link(task, name) if task is not None else None
+        if task is None or link is None or not link.media.content_type.startswith("image/"):
+            return None
+        return f"{task.id}-{link.name}", link.media
+
+    def open_library(self, account: SandboxAccount) -> Library:
+        """Return what the requests of an account may name."""
+        return Library(
+            account, backend=self.backend, products=self.products, check_link=self.signer.check_link
+        )
 
     def sign_url(self, task: Task, name: str, *, base: str, expires: int | None = None) -> str:
         """Return the signed URL of a task's file.
 
         :param expires: when the link dies (epoch seconds); default: when Kling's would.
         """
-        until = task.links_expire_at if expires is None else expires
+        until = expires
+        if until is None and task.account == KLING:  # presets are as fresh as the answer that names them
+            until = math.floor(self.backend.clock()) + LINK_LIFE
+        if until is None:
+            until = task.links_expire_at
         return self.signer.sign_path(base, f"/files/{task.id}/{name}", expires=until)
 
     def _describe_callback(self, task: Task, moment: float) -> dict[str, Any]:
@@ -154,7 +204,11 @@ class App:
     def resume_tasks(self) -> None:
         """Go on with the tasks of before; called when the URL is known."""
         for task in self.backend.list_running():
-            self.callback_sender.watch_task(task)
+            self.watch_task(task)
+
+    def watch_task(self, task: Task) -> None:
+        """Send the callbacks of a task from now on."""
+        self.callback_sender.watch_task(task, at_end_only=self.get_product(task).calls_back_at_end_only)
 
     def shut_down(self) -> None:
         """Stop the callbacks, remove the rendered files and close the journal."""

@@ -66,6 +66,7 @@ class Options:
     media_cache_mb: int = 512
     short_side: int | None = None
     allow_hosts: str = ""
+    effect_scenes: str = "bloombloom,dizzydizzy,expansion,fuzzyfuzzy,squish"
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
@@ -82,6 +83,11 @@ class Options:
     def allowed_hosts(self) -> tuple[str, ...]:
         """Return the names with dots that it may be called by, in small letters."""
         return tuple(name.strip().lower() for name in self.allow_hosts.split(",") if name.strip())
+
+    @property
+    def one_image_scenes(self) -> tuple[str, ...]:
+        """Return the scenes of effects that take one image."""
+        return tuple(name.strip() for name in self.effect_scenes.split(",") if name.strip())
 
     @property
     def is_gateway(self) -> bool:

@@ -19,14 +19,12 @@ from kling_provider.api.dialects.reading import UnreadableTask, parse_page, pars
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.pricing import look_up_price
 from kling_provider.api.tasks import Billing, TaskStatus
+from tests.contract import capture_checks_of_faces as capture_checks_of_faces
 from tests.contract import capture_checks_of_gateways as capture_checks_of_gateways
 from tests.contract.capture_checks import CHECKS, Record, at, check, each, submitted, success, task
 
 #: Of kinds of requests, and of routes, that are not spoken here yet.
-WAITING = {
-    "63_doc_identify_face_lip_sync_multi_elements.json",
-    "64_doc_solutions_virtual_try_on.json",
-}
+WAITING = {"64_doc_solutions_virtual_try_on.json"}
 
 
 def test_every_recording_has_a_check(captures: Path) -> None:

@@ -138,7 +138,17 @@ def test_a_line_that_a_kill_cut_off_is_dropped(tmp_path: Path, cut: int) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["hello\n", "[]\n", '{"task": {}}\n', '{"task": null}\n', '{"film": 1}\n', '{"secret": 5}\n']
+    "text",
+    [
+        "hello\n",
+        "[]\n",
+        '{"task": {}}\n',
+        '{"task": null}\n',
+        '{"film": 1}\n',
+        '{"secret": 5}\n',
+        '{"deduction": {}}\n',
+        '{"deleted": "1", "task_id": "2"}\n',
+    ],
 )
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)

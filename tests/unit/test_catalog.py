@@ -136,7 +136,8 @@ def test_a_request_imports_the_class_of_its_own_type_alone() -> None:
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     loaded = set(ast.literal_eval(out.strip().splitlines()[-1]))
     assert loaded == {
-        f"kling_provider.api.requests.{name}" for name in ("base", "fields", "video", "video_base")
+        f"kling_provider.api.requests.{name}"
+        for name in ("base", "fields", "references", "video", "video_base")
     }
 
 

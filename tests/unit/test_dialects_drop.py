@@ -82,6 +82,7 @@ WIRE: dict[str, dict[str, str | None]] = {
     "standard": {
         **dict.fromkeys(("name", "take", "adopt", "type", "model", "external_task_id")),
         "first_frame": "contents",
+        "middle_frames": "contents",
         "last_frame": "contents",
         "elements": "contents",
         "voices": "contents",
@@ -124,6 +125,7 @@ VALUES: dict[str, Any] = {
     "aspect_ratio": "9:16",
     "type": "image_to_video",
     "first_frame": "https://host/c.png",
+    "middle_frames": ["https://host/d.png"],
     "last_frame": "https://host/b.png",
     "static_mask": "m.png",
     "dynamic_masks": [{"mask": "m.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}],

@@ -166,7 +166,10 @@ def test_prices_of_omni_videos(fields: dict[str, Any], units: str | None) -> Non
             {**O1, "first_frame": IMAGE, "last_frame": IMAGE, "reference_video": VIDEO},
             "last_frame: must be left out for kling-o1 beside reference_video",
         ),
-        ({"model": "kling-3.0"}, "model 'kling-3.0': makes text_to_video or image_to_video only"),
+        (
+            {"model": "kling-3.0"},
+            "model 'kling-3.0': makes text_to_video or image_to_video or motion_control only",
+        ),
         ({"camera_control": {"type": "down_back"}}, "camera_control {'type': 'down_back'}: belongs to type"),
         ({"aspect_ratio": "21:9"}, "aspect_ratio '21:9': must be 16:9 or 9:16 or 1:1 for kling-3.0-omni"),
     ],

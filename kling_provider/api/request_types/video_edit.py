@@ -3,6 +3,74 @@
 
 from __future__ import annotations
 
+from kling_provider.api.pricing import PerSecond, UnknownPrice
 from kling_provider.api.request_types.spec import RequestSpec
 
-SPECS: tuple[RequestSpec, ...] = ()
+#: The answer says what it cost, and no list does.
+_STEP_PRICE = UnknownPrice("no list states the price of a step of multi-elements")
+
+
+def _make_step(name: str, path: str) -> RequestSpec:
+    """Make the row of a step in a session of multi-elements."""
+    type_ = f"multi_elements_{name}"
+    return RequestSpec(
+        type=type_,
+        made_by=f"video_edit:MultiElements{name.capitalize()}",
+        paths={"legacy": f"/v1/videos/multi-elements/{path}"},
+        outputs=("json",),
+        price_rule=_STEP_PRICE,
+        noun="session",
+        answered="at_once",
+        external_ids=False,
+        callbacks=False,
+        locked="no",
+        found_by_external_id=False,
+        tasks_path=None,
+        concurrency=None,
+        example=f"{type_}.yaml",
+    )
+
+
+SPECS: tuple[RequestSpec, ...] = (
+    RequestSpec(
+        type="motion_control",
+        made_by="motion:MotionControl",
+        paths={"standard": "/motion-control/{model}", "legacy": "/v1/videos/motion-control"},
+        outputs=("video",),
+        price_rule=PerSecond(),
+        locked="by_model",
+        example="motion_control.yaml",
+    ),
+    RequestSpec(
+        type="effects",
+        made_by="video_edit:Effects",
+        paths={"legacy": "/v1/videos/effects"},
+        outputs=("video",),
+        price_rule=UnknownPrice("it depends on the scene, by a price list of Kling's that is not known here"),
+        example="effects.yaml",
+    ),
+    RequestSpec(
+        type="video_extend",
+        made_by="video_edit:VideoExtend",
+        paths={"legacy": "/v1/videos/video-extend"},
+        outputs=("video",),
+        price_rule=UnknownPrice(
+            "Kling's list has no extensions; by third parties' lists 2 units a call, 3.5 for a source in pro"
+        ),
+        status="unknown",
+        example="video_extend.yaml",
+    ),
+    RequestSpec(
+        type="multi_elements",
+        made_by="video_edit:MultiElements",
+        paths={"legacy": "/v1/videos/multi-elements"},
+        outputs=("video",),
+        price_rule=UnknownPrice("no list states the price of multi-elements"),
+        example="multi_elements.yaml",
+    ),
+    _make_step("init", "init-selection"),
+    _make_step("add", "add-selection"),
+    _make_step("delete", "delete-selection"),
+    _make_step("clear", "clear-selection"),
+    _make_step("preview", "preview-selection"),
+)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
     ApiDesign,
+    Media,
     ModelName,
     RequestPart,
     Text,
@@ -20,6 +22,7 @@ from kling_provider.api.requests.fields import (
     find_marker,
     input_fields,
 )
+from kling_provider.api.tasks import Output
 from kling_provider.api.values import is_rendered_null, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
@@ -90,7 +93,8 @@ class KlingRequest(BaseModel):
             duration=getattr(self, "duration", None),
             resolution=getattr(self, "resolution", None),
             aspect_ratio=getattr(self, "aspect_ratio", None),
-            sound=getattr(self, "sound", None),
+            # A field of this name is an input; what a video's sound is, a class says with a property.
+            sound=None if "sound" in type(self).model_fields else getattr(self, "sound", None),
         )
 
     @property
@@ -139,6 +143,10 @@ class KlingRequest(BaseModel):
             for field in dict.fromkeys((self.prompt_field, "negative_prompt", "adopt", "external_task_id"))
             if is_rendered_null(value := getattr(self, field, None))
         ]
+
+    def find_warnings(self) -> list[str]:
+        """Find what may be wrong and is sent all the same, as texts for people: a word that is not on an open list."""
+        return []
 
     # -- on the wire --------------------------------------------------------------------------------------------
 
@@ -193,6 +201,20 @@ class KlingRequest(BaseModel):
                 elif (inner := getattr(one, within)) is not None:
                     yield f"{name}.{number}.{within}", inner
 
+    def find_media_row(self, media: Media, design: ApiDesign) -> str | None:
+        """Return the row of :mod:`kling_provider.api.media_limits` that an input must keep to.
+
+        :param media: the marker of its field.
+        """
+        return media.find_limits(design)
+
+    def find_wrong_lengths(self, seconds: Mapping[str, float]) -> list[Problem]:
+        """Find inputs whose length does not go with other fields of this request.
+
+        :param seconds: how long the inputs are, by field, as far as that is known.
+        """
+        return []
+
     def with_inputs(self, values: Mapping[str, str]) -> KlingRequest:
         """Return a copy with other values for the inputs named by their dotted fields."""
         changed: dict[str, Any] = {}
@@ -236,6 +258,27 @@ class KlingRequest(BaseModel):
             for key, value in self.fingerprint_fields(inputs or {}).items()
             if value not in (None, []) and not (key in defaults and defaults[key] == value)
         }
+
+
+class AnswerWithoutResult(ValueError):
+    """The answer to a call that makes no task holds no result: none can be read, or Kling refused what it was given."""
+
+
+class AnsweredAtOnce(KlingRequest):
+    """A request whose answer is its result: Kling makes no task, so there is nothing to wait for and nothing to look up.
+
+    It has no external id, no callback and no model.
+    """
+
+    without: ClassVar[frozenset[str]] = frozenset({"model", "callback_url", "external_task_id"})
+
+    @classmethod
+    @abstractmethod
+    def read_outputs(cls, data: Any) -> tuple[Output, ...]:
+        """Return what the ``data`` of the answer holds; what it cost stands beside, as in a task.
+
+        :raises AnswerWithoutResult: where it holds no result, with words for people.
+        """
 
 
 def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:

@@ -127,10 +127,13 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image", "image_new", "image_legacy")]
 #: Kling accepts videos by URL only.
 VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video", "video_omni", "video_omni")]
-VideoId = Annotated[Text, ResultId("video")]
+VideoId = Annotated[Text, Field(min_length=1), ResultId("video")]
+AudioId = Annotated[Text, Field(min_length=1), ResultId("audio")]
 VoiceId = Annotated[Text, ResultId("voice")]
 ElementId = Annotated[Text, ResultId("element")]
-SessionId = Annotated[Text, ResultId("session")]
+SessionId = Annotated[Text, Field(min_length=1), ResultId("session")]
+#: How the older edits call what others call a resolution.
+Mode = Annotated[Literal["std", "pro"], BeforeValidator(_to_lower)]
 
 
 class RequestPart(BaseModel):
@@ -230,6 +233,20 @@ class DynamicMask(RequestPart):
     trajectories: list[Point] = Field(min_length=2, max_length=77)
 
 
+class SelectionPoint(RequestPart):
+    """A point of a frame as shares of its width and height, from the top left."""
+
+    x: Number = Field(ge=0, le=1)
+    y: Number = Field(ge=0, le=1)
+
+
+class Selection(RequestPart):
+    """What is chosen in one frame of a video, by 1 to 10 points on it."""
+
+    frame_index: Whole = Field(ge=0)
+    points: list[SelectionPoint] = Field(min_length=1, max_length=10)
+
+
 #: The keys of what lies inside a request, for suggestions.
 KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "camera_control": tuple(CameraControl.model_fields),
@@ -240,6 +257,8 @@ KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "reference_images": tuple(ReferenceImage.model_fields),
     "dynamic_masks": tuple(DynamicMask.model_fields),
     "trajectories": tuple(Point.model_fields),
+    "selections": tuple(Selection.model_fields),
+    "points": tuple(SelectionPoint.model_fields),
 }
 
 

@@ -86,6 +86,12 @@ class DirectedVideo(VideoRequest):
     def _has_standard_voices(self, model: Model | None) -> bool:
         return False
 
+    def _name_parts(self) -> list[str]:
+        return [*super()._name_parts(), *(one.id for one in self.voices if one.id)]
+
+    def _count_parts(self) -> dict[str, int]:
+        return super()._count_parts() | {"voice": len(self.voices)}
+
     def _find_in_form(self) -> list[Problem]:
         found = super()._find_in_form()
         camera = self.camera_control
@@ -159,11 +165,14 @@ class ImageToVideo(DirectedVideo):
     foreign_fields: ClassVar[Mapping[str, str]] = {
         "aspect_ratio": "an image's video has the shape of its first frame"
     }
-    wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "last_frame")
+    wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "middle_frames", "last_frame")
 
     type: Literal["image_to_video"] = "image_to_video"
     prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = None
     first_frame: Annotated[ImageInput | None, Wire("contents[first_frame].url", "image")] = None
+    middle_frames: Annotated[list[ImageInput], Wire("contents[middle_frame].url", None)] = Field(
+        default_factory=list
+    )
     last_frame: Annotated[ImageInput | None, Wire("contents[last_frame].url", "image_tail")] = None
     elements: Annotated[list[Element], Wire("contents[element]", "element_list")] = Field(
         default_factory=list
@@ -183,11 +192,11 @@ class ImageToVideo(DirectedVideo):
     def _find_in_form(self) -> list[Problem]:
         found = super()._find_in_form()
         if not self.first_frame:
-            what = (
-                "a last_frame alone is not accepted"
-                if self.last_frame
-                else "image_to_video starts from an image"
-            )
+            what = "image_to_video starts from an image"
+            if self.last_frame:
+                what = "a last_frame alone is not accepted"
+            elif self.middle_frames:
+                what = "middle_frames alone are not accepted"
             found.append(Problem("first_frame", None, f"must be given: {what}"))
         groups = {
             "last_frame": self.last_frame is not None,
@@ -203,6 +212,8 @@ class ImageToVideo(DirectedVideo):
 
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = super()._find_by_model(model)
+        if len(self.middle_frames) > model.middle_frames:
+            found.append(Problem("middle_frames", None, limit_count(model.middle_frames, model.name)))
         if self.last_frame is None:
             return found
         wanted = model.last_frame_resolutions

@@ -34,6 +34,7 @@ from kling_provider.api.requests.fields import (
     Whole,
     Wire,
 )
+from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
 
 #: ``720p`` is called ``std`` there, and so on.
 _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
@@ -51,6 +52,13 @@ class VideoModelRequest(KlingRequest):
     @classmethod
     def _use_one_spelling(cls, value: str) -> str:
         return to_standard_name(value)
+
+    def find_warnings(self) -> list[str]:
+        """Find a model that is not in the table."""
+        found = super().find_warnings()
+        if known_model(self.model) is None:
+            found.append(f"model {self.model} is not known here: its rules are not checked")
+        return found
 
     def name_model(self, design: ApiDesign) -> str | None:
         """Return what ``design`` calls the model."""
@@ -105,9 +113,11 @@ class VideoRequest(VideoModelRequest):
         model = known_model(self.model)
         return "native" if self.sound == "native" or (model and model.always_audio) else "off"
 
-    @property
-    def billed_seconds(self) -> int | None:
-        """Return the seconds that are billed; ``None`` where the input decides."""
+    def count_billed_seconds(self, seconds: Mapping[str, float]) -> int | None:
+        """Return the seconds that are billed; ``None`` where an input decides whose length is not known.
+
+        :param seconds: how long the inputs are, by field, as far as that is known.
+        """
         return self.duration
 
     def wire_value(self, field: str) -> Any:
@@ -131,7 +141,7 @@ class VideoRequest(VideoModelRequest):
 
     def find_problems(self) -> list[Problem]:
         """Find every broken rule, including those of the model."""
-        found = super().find_problems() + self._find_in_form()
+        found = super().find_problems() + self._find_in_form() + self._find_wrong_references()
         model = known_model(self.model)
         if model is not None:
             found += self._find_by_model(model)
@@ -197,6 +207,21 @@ class VideoRequest(VideoModelRequest):
                 )
         return found
 
+    def _find_wrong_references(self) -> list[Problem]:
+        texts = [self.prompt or "", *(shot.prompt for shot in self.multi_prompt)]
+        prompt = "\n".join(texts)
+        return find_wrong_numbers(prompt, self._count_parts()) + find_wrong_names(
+            "elements", prompt, self._name_parts()
+        )
+
+    def _name_parts(self) -> list[str]:
+        """Return the names that the prompt may use."""
+        return [one.id for one in self.elements if one.id]
+
+    def _count_parts(self) -> dict[str, int]:
+        """Return how many there are of what the prompt may refer to by number."""
+        return {"element": len(self.elements)}
+
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = []
 
@@ -233,9 +258,12 @@ class VideoRequest(VideoModelRequest):
         if self.multi_shot and not model.multi_shot:
             message = f"must be left out for {model.name}: write the shots into the prompt, or write model: kling-3.0"
             add_problem("multi_shot", True, message)
-        if len(self.elements) > model.elements:
-            add_problem("elements", None, limit_count(model.elements, model.name))
+        if len(self.elements) > (most := self._most_elements(model)):
+            add_problem("elements", None, limit_count(most, model.name))
         return found
+
+    def _most_elements(self, model: Model) -> int:
+        return model.elements
 
     def _prompt_limit(self, model: Model) -> int:
         return model.prompt_limit

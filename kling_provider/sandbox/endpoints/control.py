@@ -13,6 +13,8 @@ POST     ``/_sandbox/advance``       ``{"seconds": …}`` pushes the sandbox's c
 POST     ``/_sandbox/options``       ``concurrency, units, time_scale, render_seconds, latency, account_qps``
 POST     ``/_sandbox/keys``          ``{"api_key": …, "account": "default"}``: the old key is unknown now
 GET      ``/_sandbox/image.png``     a sample image;  ``?w=&h=&seed=``
+GET      ``/_sandbox/video.mp4``     a sample video;  ``?seconds=&w=&h=&sound=off&faces=``
+GET      ``/_sandbox/sound.mp3``     a sample sound, and ``sound.wav``;  ``?seconds=``
 any      ``/_sandbox/redirected``    where the redirect fault leads; following it is counted
 =======  ==========================  ======================================================================
 """
@@ -23,6 +25,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.sandbox.http.messages import Request, Response, build_html_page, format_amount
+from kling_provider.sandbox.media.sources import read_sound, read_video_url
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.faults import KINDS, BadRule
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
@@ -84,6 +87,8 @@ def _route_control(app: App, request: Request) -> Response:
             return Response(payload={"ok": True})
         case "GET", "/image.png":
             return Response(body=_draw_sample(request.query), content_type="image/png")
+        case "GET" | "HEAD", "/video.mp4" | "/sound.mp3" | "/sound.wav":
+            return _send_sample(app, request)
         case _, "/redirected":
             app.request_log.count_redirect()
             return build_html_page(404, "Not Found")
@@ -162,9 +167,16 @@ def _list_files(app: App, task: Task, base: str) -> list[dict[str, str]]:
     """List the files of a finished task: what they are, and where."""
     return [
         {"type": link.media.content_type, "url": app.sign_url(task, link.name, base=base)}
-        for output in app.get_product(task).list_outputs(task)
-        for link in output.list_links()
+        for link in app.get_product(task).list_links(task)
     ]
+
+
+def _send_sample(app: App, request: Request) -> Response:
+    url = f"{app.get_base_url(request)}{request.path}?{request.query}"
+    is_video = request.path.endswith(".mp4")
+    source = read_video_url(url, "url") if is_video else read_sound(url, "url", max_mb=0)
+    name, media = app.find_source_file(source)
+    return Response(file=app.media.open_file(name, media), content_type=media.content_type)
 
 
 def _draw_sample(query: str) -> bytes:

@@ -74,11 +74,13 @@ class Create(Endpoint):
             request = replace(request, external_id=None)
         has_lock = app.gateway is None or app.gateway.locks_ids or app.gateway.drops_ids
         locked = has_lock and app.faults.find_standing("no_lock", attributes, now) is None
-        task = app.backend.create_task(
-            account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
-        )
+        with app.backend.lock:  # what the request names does not change until the task is made
+            request = app.products[request.product].complete_request(request, app.open_library(account))
+            task = app.backend.create_task(
+                account, request, fault=lambda: self._draw_task_fault(attributes, now), locked=locked
+            )
         self.note.task_id = task.id
-        app.callback_sender.watch_task(task)
+        app.watch_task(task)
         return self.build_response(task)
 
     def _draw_task_fault(self, attributes: Attributes, now: float) -> TaskFault:

@@ -25,7 +25,7 @@ class MediaDownload(Endpoint):
 
     def __init__(self, app: App, request: Request, route: str, *, task: str, file: str) -> None:
         super().__init__(app, request, route)
-        self.task = app.backend.get_task(task)
+        self.task = app.find_task(task)
         self.link = app.get_product(self.task).find_link(self.task, file) if self.task else None
 
     def list_subjects(self) -> Sequence[Attributes]:

@@ -11,7 +11,9 @@ from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.messages import Request, Response, build_success
 from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.faults import Attributes
+from kling_provider.sandbox.state.tasks import Task
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -44,7 +46,7 @@ class LegacyRead(Endpoint):
         :raises ApiError: this path has made no such task (1201).
         """
         account, app, gateway = self.authenticate_caller(), self.app, self.app.gateway
-        by_external = gateway is None or gateway.finds_external_ids
+        by_external = self.product.read_by_external_id and (gateway is None or gateway.finds_external_ids)
         task = app.backend.find_by_legacy_path(
             account, self.product.name, self.value, external_id=self.asked if by_external else None
         )
@@ -72,15 +74,20 @@ class LegacyList(Endpoint):
         :raises ApiError: ``pageNum`` or ``pageSize`` is out of range (1201).
         """
         account = self.authenticate_caller()
-        number, size = self._read_page_number("pageNum", 1, 1000), self._read_page_number("pageSize", 30, 500)
-        own = [
+        number = self._read_page_number("pageNum", 1, 1000)
+        size = self._read_page_number("pageSize", 30, self.product.page_limit)
+        page = self.list_tasks(account)[(number - 1) * size : number * size]
+        described = self.describe_tasks(page, self.app.backend.clock(), "legacy")
+        native = build_success([self.product.trim_listed(data) for data in described])
+        return native if self.app.gateway is None else self.app.gateway.build_list(page, native)
+
+    def list_tasks(self, account: SandboxAccount) -> Sequence[Task]:
+        """Return what there is to list, in its order."""
+        return [
             task
             for task in self.app.backend.list_tasks(account)
             if task.request.dialect == "legacy" and task.request.product == self.product.name
         ]
-        page = own[(number - 1) * size : number * size]
-        native = build_success(self.describe_tasks(page, self.app.backend.clock(), "legacy"))
-        return native if self.app.gateway is None else self.app.gateway.build_list(page, native)
 
     def _read_page_number(self, name: str, default: int, most: int) -> int:
         text = self.request.parse_query().get(name)

@@ -12,10 +12,14 @@ from kling_provider.sandbox.endpoints.account import AccountCosts
 from kling_provider.sandbox.endpoints.base import Build, Endpoint, Route
 from kling_provider.sandbox.endpoints.create import LegacyCreate, StandardCreate
 from kling_provider.sandbox.endpoints.download import MediaDownload
+from kling_provider.sandbox.endpoints.ledgers import BalanceLedger, PackageLedger
 from kling_provider.sandbox.endpoints.legacy import LegacyList, LegacyRead
+from kling_provider.sandbox.endpoints.library import LibraryDeletion, LibraryList, PresetList
+from kling_provider.sandbox.endpoints.solutions import SolutionsList, SolutionsRead
 from kling_provider.sandbox.endpoints.tasks import TasksList, TasksRead
 from kling_provider.sandbox.http.errors import ApiError
 from kling_provider.sandbox.http.messages import Request, Response, build_error_response
+from kling_provider.sandbox.products.entries import LibraryProduct
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -84,7 +88,11 @@ def _list_routes(app: App) -> Iterator[Route]:
     """List the routes of Kling itself."""
     yield "GET", "/tasks", TasksRead
     yield "POST", "/tasks", TasksList
+    yield "GET", "/solutions", SolutionsRead
+    yield "POST", "/solutions", SolutionsList
     yield "GET", "/account/costs", AccountCosts
+    yield "POST", "/account/billing/package", PackageLedger
+    yield "POST", "/account/billing/balance", BalanceLedger
     for product in app.products.values():
         if (path := product.standard_path) is not None:
             yield "POST", path, partial(StandardCreate, product=product)
@@ -93,3 +101,9 @@ def _list_routes(app: App) -> Iterator[Route]:
             if not product.answered_at_once:
                 yield "GET", path, partial(LegacyList, product=product)
                 yield "GET", path + "/{id}", partial(LegacyRead, product=product)
+            elif isinstance(product, LibraryProduct):
+                yield "GET", path, partial(LibraryList, product=product)
+        if isinstance(product, LibraryProduct):
+            yield "GET", product.presets_path, partial(PresetList, product=product)
+            for path in product.delete_paths:
+                yield "POST", path, partial(LibraryDeletion, product=product)

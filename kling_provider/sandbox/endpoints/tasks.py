@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from kling_provider.sandbox.endpoints.base import Endpoint
 from kling_provider.sandbox.http.errors import InvalidParameter
@@ -23,6 +24,8 @@ class TasksRead(Endpoint):
     """``GET /tasks``: up to 20 tasks of either standard, by one kind of id."""
 
     operation = "read"
+    of_solutions: ClassVar[bool] = False
+    """It reads what solutions made, and nothing else."""
 
     def _list_ids(self, name: str) -> list[str]:
         return [part for part in self.request.parse_query().get(name, "").split(",") if part]
@@ -56,6 +59,7 @@ class TasksRead(Endpoint):
         found = (
             backend.find_by_ids(account, ids) if ids else backend.find_by_external_ids(account, external_ids)
         )
+        found = [task for task in found if self.app.is_solution(task) is self.of_solutions]
         return build_success(self.describe_tasks(found, backend.clock(), "standard"))
 
 
@@ -63,6 +67,11 @@ class TasksList(Endpoint):
     """``POST /tasks``: the account's tasks of a window, newest first, page by page."""
 
     operation = "list"
+    of_solutions: ClassVar[bool] = False
+    """It lists what solutions made, and nothing else."""
+    limit_default: ClassVar[int] = LIST_DEFAULT
+    includes_end: ClassVar[bool] = True
+    """Tasks that were made in the last millisecond of the window belong to it."""
 
     def run_operation(self) -> Response:
         """Return one page of the account's tasks.
@@ -72,23 +81,27 @@ class TasksList(Endpoint):
         account, fields = self.authenticate_caller(), Fields(self.request.parse_json())
         now = self.app.backend.clock()
         limit = fields.read_integer("limit")
-        limit = LIST_DEFAULT if limit is None else max(1, limit)
+        limit = self.limit_default if limit is None else max(1, limit)
         if limit > LIST_MOST:
             raise InvalidParameter(f"limit cannot exceed {LIST_MOST}")
-        wanted = self._build_filters(fields)
+        filters = self.read_filters(fields)
+        wanted, mark = [self._build_check(*one) for one in filters], self.mark_filters(filters)
         cursor = fields.read_text("cursor")
         before: int | None = None
         if cursor is not None:
-            start, end, before = _parse_cursor(cursor)
+            start, end, before, marked = _parse_cursor(cursor)
+            if marked != mark:
+                raise InvalidParameter("filters must be those that the cursor was made with")
         else:
-            end = _read_moment(fields, "end_time") or to_milliseconds(now)
+            end = _read_moment(fields, "end_time") or to_milliseconds(now) + (not self.includes_end)
             start = _read_moment(fields, "start_time") or end - _MONTH_MS
             if start > end:
                 raise InvalidParameter("start_time must be before end_time")
         found = [
             task
             for task in self.app.backend.list_tasks(account)
-            if start <= to_milliseconds(task.created) <= end
+            if start <= to_milliseconds(task.created) < end + self.includes_end
+            and self.app.is_solution(task) is self.of_solutions
             and (before is None or int(task.id) < before)
             and all(check(task, now) for check in wanted)
         ]
@@ -99,32 +112,38 @@ class TasksList(Endpoint):
             {
                 "result": self.describe_tasks(page, now, "standard"),
                 "count": len(page),
-                "next_cursor": _build_cursor(start, end, page[-1].id),
+                "next_cursor": _build_cursor(start, end, page[-1].id, mark),
                 "has_more": len(found) > limit,
             }
         )
 
-    def _build_filters(self, fields: Fields) -> list[Callable[[Task, float], bool]]:
-        """Build the checks of the filters: values of one filter are alternatives, different filters must all fit."""
-        checks: list[Callable[[Task, float], bool]] = []
+    def read_filters(self, fields: Fields) -> list[tuple[str, list[str]]]:
+        """Return the filters as key and values.
+
+        :raises InvalidParameter: a key is unknown.
+        """
+        filters = []
         for index, entry in enumerate(fields.read_list("filters")):
             one = Fields(entry, f"filters[{index}]")
-            values = [str(value) for value in one.read_list("values")]
-            match one.read_text("key"):
-                case "status":
-                    checks.append(_build_status_filter(values))
-                case "product_type":
-                    checks.append(self._build_type_filter(values))
-                case _:
-                    raise InvalidParameter(f"{one.name_field('key')} must be one of status, product_type")
-        return checks
+            key = one.read_text("key")
+            if key not in ("status", "product_type"):
+                raise InvalidParameter(f"{one.name_field('key')} must be one of status, product_type")
+            filters.append((key, [str(value) for value in one.read_list("values")]))
+        return filters
 
-    def _build_type_filter(self, values: list[str]) -> Callable[[Task, float], bool]:
+    def mark_filters(self, filters: list[tuple[str, list[str]]]) -> str:
+        """Return what a cursor keeps of its filters: nothing, other ones may come with it."""
+        return ""
+
+    def _build_check(self, key: str, values: list[str]) -> Callable[[Task, float], bool]:
+        """Build the check of a filter: its values are alternatives, and different filters must all fit."""
+        if key == "status":
+            return lambda task, now: self.get_state_word(task, now) in values
         return lambda task, now: self.app.get_product(task).product_type in values
 
-
-def _build_status_filter(values: list[str]) -> Callable[[Task, float], bool]:
-    return lambda task, now: task.get_state(now) in values
+    def get_state_word(self, task: Task, now: float) -> str:
+        """Return the word of the filter for a task's state."""
+        return task.get_state(now)
 
 
 def _read_moment(fields: Fields, key: str) -> int | None:
@@ -135,18 +154,18 @@ def _read_moment(fields: Fields, key: str) -> int | None:
     return fields.read_integer(key)
 
 
-def _build_cursor(start: int, end: int, last: str) -> str:
-    """Pack window and last id into the text that asks for the next page."""
-    return base64.urlsafe_b64encode(f"{start}.{end}.{last}".encode()).decode()
+def _build_cursor(start: int, end: int, last: str, mark: str) -> str:
+    """Pack window, last id and mark of the filters into the text that asks for the next page."""
+    return base64.urlsafe_b64encode(f"{start}.{end}.{last}.{mark}".encode()).decode()
 
 
-def _parse_cursor(cursor: str) -> tuple[int, int, int]:
-    """Unpack a cursor: start and end in milliseconds, the last id.
+def _parse_cursor(cursor: str) -> tuple[int, int, int, str]:
+    """Unpack a cursor: start and end in milliseconds, the last id, the mark.
 
     :raises InvalidParameter: it is none of ours.
     """
     try:
-        start, end, last = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
-        return int(start), int(end), int(last)
+        start, end, last, mark = base64.urlsafe_b64decode(cursor.encode()).decode().split(".")
+        return int(start), int(end), int(last), mark
     except ValueError:
         raise InvalidParameter("cursor is invalid") from None

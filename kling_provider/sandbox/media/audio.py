@@ -20,7 +20,7 @@ import av
 
 from kling_provider.sandbox.media.files import SoundFile
 
-_SAMPLE_RATE = 44_100
+SAMPLE_RATE = 44_100
 _BEAT = 0.5
 """Seconds between two notes."""
 _FADE = 0.05
@@ -31,31 +31,39 @@ _SCALE = (1, 9 / 8, 5 / 4, 3 / 2, 5 / 3, 2)
 
 def write_sound(sound: SoundFile, target: Path) -> None:
     """Write ``sound`` to ``target`` in its format."""
-    samples = _compose_samples(sound.prompt, sound.seed, sound.seconds)
-    if sound.format == "wav":
+    samples = compose_samples(sound.prompt, sound.seed, sound.seconds)
+    write_samples(samples, target, sound.format, title=sound.prompt[:200])
+
+
+def write_samples(samples: array.array[int], target: Path, format: str, *, title: str) -> None:
+    """Write signed 16 bit samples to ``target`` as ``wav`` or ``mp3``.
+
+    :param title: what an MP3 says of itself.
+    """
+    if format == "wav":
         _write_wav(samples, target)
     else:
-        _write_mp3(samples, target, title=sound.prompt[:200])
+        _write_mp3(samples, target, title=title)
 
 
-def _compose_samples(prompt: str, seed: str, seconds: float) -> array.array[int]:
+def compose_samples(prompt: str, seed: str, seconds: float) -> array.array[int]:
     """Return ``seconds`` of music as signed 16 bit samples."""
-    count = round(seconds * _SAMPLE_RATE)
+    count = round(seconds * SAMPLE_RATE)
     digest = hashlib.sha256(prompt.encode()).digest()
     root = (196, 220, 247, 262, 294, 330)[digest[0] % 6]
     dice = random.Random(f"{seed}/{prompt}")
     pad = [0.0] * count
-    turn = 2 * math.pi / _SAMPLE_RATE
+    turn = 2 * math.pi / SAMPLE_RATE
     for at in range(count):
         pad[at] = 0.05 * (math.sin(turn * root / 2 * at) + 0.6 * math.sin(turn * root * 0.75 * at))
-    length = round(_SAMPLE_RATE * _BEAT * 2)
+    length = round(SAMPLE_RATE * _BEAT * 2)
     plucked = {note: _pluck_note(root * note, length) for note in _SCALE}
     for beat in range(math.ceil(seconds / _BEAT)):
         note = plucked[dice.choice(_SCALE)]
-        start = round(beat * _BEAT * _SAMPLE_RATE)
+        start = round(beat * _BEAT * SAMPLE_RATE)
         for offset in range(min(length, count - start)):
             pad[start + offset] += note[offset]
-    fade = max(1, min(round(_FADE * _SAMPLE_RATE), count // 2))
+    fade = max(1, min(round(_FADE * SAMPLE_RATE), count // 2))
     for at in range(min(fade, count)):
         pad[at] *= at / fade
         pad[count - 1 - at] *= at / fade
@@ -64,8 +72,8 @@ def _compose_samples(prompt: str, seed: str, seconds: float) -> array.array[int]
 
 def _pluck_note(frequency: float, length: int) -> list[float]:
     """Compute ``length`` samples of one note that dies away, with two overtones."""
-    turn = 2 * math.pi * frequency / _SAMPLE_RATE
-    fall = math.exp(-5.0 / _SAMPLE_RATE)
+    turn = 2 * math.pi * frequency / SAMPLE_RATE
+    fall = math.exp(-5.0 / SAMPLE_RATE)
     level, note = 0.22, []
     for at in range(length):
         note.append(
@@ -82,20 +90,20 @@ def _write_wav(samples: array.array[int], target: Path) -> None:
     with wave.open(str(target), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(_SAMPLE_RATE)
+        file.setframerate(SAMPLE_RATE)
         file.writeframes(samples.tobytes())
 
 
 def _write_mp3(samples: array.array[int], target: Path, *, title: str) -> None:
     with av.open(str(target), "w", format="mp3") as container:
         container.metadata["title"] = title
-        stream: Any = container.add_stream("libmp3lame", rate=_SAMPLE_RATE, layout="mono")
+        stream: Any = container.add_stream("libmp3lame", rate=SAMPLE_RATE, layout="mono")
         stream.bit_rate = 128_000
         size = 1152  # samples in a frame of an MP3
         for start in range(0, len(samples), size):
             part = samples[start : start + size]
             frame = av.AudioFrame(format="s16p", layout="mono", samples=len(part))
-            frame.sample_rate, frame.pts, frame.time_base = _SAMPLE_RATE, start, Fraction(1, _SAMPLE_RATE)
+            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
             frame.planes[0].update(part.tobytes().ljust(frame.planes[0].buffer_size, b"\0"))
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

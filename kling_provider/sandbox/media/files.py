@@ -45,19 +45,26 @@ class VideoFile:
     name: str
     """What stands below the prompt."""
     title: str
-    seconds: int
+    seconds: float
     resolution: str = "720p"
+    """``720p``, ``1080p``, ``4k``, or any other number of pixels of the shorter side."""
     aspect_ratio: str | None = None
     """None: that of the first frame, or 16:9."""
     sound: bool = False
     first_frame: InputImage | None = None
+    beside: InputImage | None = None
+    """Is shown to the right of the first frame."""
     watermark: bool = False
 
     @property
     def wire_duration(self) -> str:
         """Return the seconds as on Kling's wire: ``5.041``."""
-        frames = self.seconds * FRAME_RATE + 1
-        return f"{math.floor(frames * 1000 / FRAME_RATE) / 1000:g}"
+        return f"{math.floor(self.frame_count * 1000 / FRAME_RATE) / 1000:g}"
+
+    @property
+    def frame_count(self) -> int:
+        """Return how many frames it has."""
+        return round(self.seconds * FRAME_RATE) + 1
 
     def write_file(self, target: Path, *, short_side: int | None = None) -> None:
         """Render the video."""
@@ -82,6 +89,8 @@ class ImageFile:
     """``png`` or ``jpeg``."""
     image: InputImage | None = None
     """Is shown in the place of a landscape, where the sandbox has it."""
+    inset: bool = False
+    """It is shown inside of a landscape, so that images made from one differ."""
     watermark: bool = False
 
     @property

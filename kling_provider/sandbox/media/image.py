@@ -11,7 +11,6 @@ import hashlib
 import io
 import math
 import random
-import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -19,21 +18,21 @@ from PIL import Image, ImageDraw, ImageOps
 
 from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import ImageFile
-from kling_provider.sandbox.media.inputs import InputImage
-
-_LARGEST_SAMPLE = 4096
+from kling_provider.sandbox.media.inputs import InputImage, read_sample_size
 
 
 def write_image(image: ImageFile, target: Path) -> None:
     """Draw ``image`` into ``target``."""
     shown = load_input(image.image)
-    if shown is not None:
+    if shown is not None and not image.inset:
         canvas = ImageOps.fit(shown, (image.width, image.height), Image.Resampling.BICUBIC)
     else:
         digest = hashlib.sha256(image.prompt.encode()).hexdigest()
-        canvas = _draw_landscape(
+        canvas = draw_landscape(
             image.width, image.height, dice=random.Random(image.seed), hue=int(digest[:4], 16) / 0xFFFF
         )
+        if shown is not None:
+            _paste_inset(canvas, shown)
     captions.write_captions(
         canvas, prompt=image.prompt, facts=image.facts, name=image.name, badge=image.watermark
     )
@@ -43,7 +42,15 @@ def write_image(image: ImageFile, target: Path) -> None:
         canvas.save(target, "JPEG", quality=90)
 
 
-def _draw_landscape(width: int, height: int, *, dice: random.Random, hue: float | None = None) -> Image.Image:
+def _paste_inset(canvas: Image.Image, shown: Image.Image) -> None:
+    """Put an image whole into the middle of another, at most three fifths as wide and high."""
+    inset = ImageOps.contain(
+        shown, (max(1, canvas.width * 3 // 5), max(1, canvas.height * 3 // 5)), Image.Resampling.BICUBIC
+    )
+    canvas.paste(inset, ((canvas.width - inset.width) // 2, (canvas.height - inset.height) // 2))
+
+
+def draw_landscape(width: int, height: int, *, dice: random.Random, hue: float | None = None) -> Image.Image:
     """Draw hills under a sun.
 
     :param hue: colour of the sky, 0 to 1; default: by chance.
@@ -73,15 +80,9 @@ def _draw_landscape(width: int, height: int, *, dice: random.Random, hue: float 
 
 def draw_sample(query: str) -> bytes:
     """Return a PNG for ``w``, ``h`` (bounded) and ``seed`` of a query, to use as an input of requests."""
-    values = parse_qs(query)
-
-    def read_side(key: str, default: int) -> int:
-        text = values.get(key, [""])[0]
-        return min(_LARGEST_SAMPLE, max(1, int(text))) if re.fullmatch(r"[0-9]{1,9}", text) else default
-
-    dice = random.Random(values.get("seed", ["1"])[0])
+    dice = random.Random(parse_qs(query).get("seed", ["1"])[0])
     buffer = io.BytesIO()
-    _draw_landscape(read_side("w", 1280), read_side("h", 720), dice=dice).save(buffer, "PNG")
+    draw_landscape(*read_sample_size(query), dice=dice).save(buffer, "PNG")
     return buffer.getvalue()
 
 

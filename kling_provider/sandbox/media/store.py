@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shutil
 import tempfile
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
+from kling_provider.sandbox.media.derived import DerivedFile
 from kling_provider.sandbox.media.files import MediaFile
+from kling_provider.sandbox.media.inputs import InputImage
+from kling_provider.sandbox.media.sources import Source
 
 AT_ONCE = 2
 """Files made side by side; more would only take each other's time."""
@@ -22,13 +29,25 @@ class MediaStore:
         files of a task that is kept longer are made again.
     :param limit: bytes that may be kept.
     :param short_side: pixels of the shorter side of every video; default: what its resolution means.
+    :param find_file: returns the name and the maker of the file that a source stands for.
+    :param find_image: returns those of an image that is a file of the sandbox itself; None for any other.
     """
 
-    def __init__(self, folder: Path | None, *, limit: int, short_side: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        limit: int,
+        short_side: int | None = None,
+        find_file: Callable[[Source], tuple[str, MediaFile | DerivedFile]],
+        find_image: Callable[[InputImage], tuple[str, MediaFile | DerivedFile] | None],
+    ) -> None:
         self._parent = folder
         self._made: Path | None = None
         self._limit = limit
         self._short_side = short_side
+        self._find_file = find_file
+        self._find_image = find_image
         self._lock = threading.Lock()
         self._making: dict[str, threading.Lock] = {}
         self._kept: dict[str, int] = {}
@@ -44,7 +63,7 @@ class MediaStore:
                 self._made = Path(tempfile.mkdtemp(prefix="kling-sandbox-", dir=self._parent))
             return self._made
 
-    def open_file(self, name: str, media: MediaFile) -> BinaryIO:
+    def open_file(self, name: str, media: MediaFile | DerivedFile) -> BinaryIO:
         """Open the file ``name``, made now if it is not there. Two callers at once make it once."""
         path = self._ensure_folder() / name
         with self._lock:
@@ -54,18 +73,41 @@ class MediaStore:
                 try:
                     file = path.open("rb")
                 except FileNotFoundError:
-                    with self._at_once:
-                        self._make_file(media, path)
+                    self._make_file(media, path)
                 else:
                     self._mark_used(name, path)
                     return file
 
-    def _make_file(self, media: MediaFile, path: Path) -> None:
+    def _make_file(self, media: MediaFile | DerivedFile, path: Path) -> None:
         unfinished = path.with_suffix(".part")
-        media.write_file(unfinished, short_side=self._short_side)
+        if isinstance(media, DerivedFile):
+            with contextlib.ExitStack() as opened:
+                # before taking a place: what a file is made of may have to be made first
+                parts = [opened.enter_context(self._open_source(source)) for source in media.sources]
+                with self._at_once:
+                    media.write_from(parts, unfinished, short_side=self._short_side)
+        else:
+            media = self._load_inputs(media)
+            with self._at_once:
+                media.write_file(unfinished, short_side=self._short_side)
         unfinished.rename(path)
         with self._lock:
             self.rendered += 1
+
+    def _load_inputs(self, media: MediaFile) -> MediaFile:
+        """Return the description with the bytes of images in it that are files of the sandbox itself."""
+        loaded = {}
+        for name, image in vars(media).items():
+            found = self._find_image(image) if isinstance(image, InputImage) and image.data is None else None
+            if found is not None:
+                with self.open_file(*found) as file:
+                    loaded[name] = replace(image, data=file.read())
+        return replace(media, **loaded) if loaded else media  # type: ignore[type-var]
+
+    def _open_source(self, source: Source) -> BinaryIO:
+        if source.data:
+            return io.BytesIO(source.load_data())
+        return self.open_file(*self._find_file(source))
 
     def _mark_used(self, name: str, path: Path) -> None:
         with self._lock:

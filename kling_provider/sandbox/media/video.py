@@ -11,6 +11,7 @@ import array
 import hashlib
 import math
 import random
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,6 @@ from kling_provider.sandbox.media import captions
 from kling_provider.sandbox.media.files import FRAME_RATE, VideoFile
 from kling_provider.sandbox.media.image import get_rgb, load_input
 
-_SHORT_SIDE = {"720p": 720, "1080p": 1080, "4k": 2160}
 _SAMPLE_RATE = 48_000
 Planes = tuple[Image.Image, Image.Image, Image.Image]
 
@@ -40,7 +40,7 @@ def compute_size(
         across, down = (int(part) for part in aspect_ratio.split(":"))
     else:
         across, down = image or (16, 9)
-    short = short_side or _SHORT_SIDE[resolution]
+    short = short_side or (2160 if resolution == "4k" else int(resolution.removesuffix("p")))
     ratio = across / down
     width, height = (short * ratio, short) if ratio >= 1 else (short, short / ratio)
     return round(width / 2) * 2, round(height / 2) * 2
@@ -52,11 +52,13 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
     :param short_side: pixels of the shorter side; default: what the resolution means.
     """
     still = load_input(file.first_frame)
+    if still is not None and file.beside is not None:
+        still = _join_images(still, load_input(file.beside))
     width, height = compute_size(
         file.resolution, file.aspect_ratio, still.size if still else None, short_side=short_side
     )
     scene = Scene(file, width, height, still)
-    frames = file.seconds * FRAME_RATE + 1
+    frames = file.frame_count
     with av.open(str(target), "w", format="mp4", options={"movflags": "faststart"}) as container:
         container.metadata.update({"title": file.prompt[:200], "comment": file.title})
         video = container.add_stream("libx264", rate=FRAME_RATE)
@@ -72,6 +74,16 @@ def render_video(file: VideoFile, target: Path, *, short_side: int | None = None
         container.mux(video.encode(None))
         if audio is not None:
             _add_sound(container, audio, frames * _SAMPLE_RATE // FRAME_RATE, file.prompt)
+
+
+def draw_frames_after(last: Image.Image, file: VideoFile, count: int) -> Iterator[Image.Image]:
+    """Draw frames that grow out of the last one of another video, at its size."""
+    scene = Scene(file, last.width, last.height, last)
+    for index in range(count):
+        frame = av.VideoFrame(last.width, last.height, "yuv420p")
+        scene.draw_frame(frame, index, count)
+        image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+        yield image
 
 
 class Scene:
@@ -171,7 +183,7 @@ class Scene:
         light = (235, 128, 128)[number]
         canvas.paste(light, (0, canvas.height - thick, end, canvas.height))
         if number == 0:
-            text = f"{seconds:05.2f} / {self.seconds}"
+            text = f"{seconds:05.2f} / {self.seconds:.4g}"
             width = int(170 * self.unit)
             ImageDraw.Draw(canvas).text(
                 (self.width - width, 28 * self.unit), text, fill=235, font=self.clock_font
@@ -187,6 +199,17 @@ def _split_planes(image: Image.Image) -> Planes:
         blue.point(chroma),
         red.point(chroma),
     )
+
+
+def _join_images(left: Image.Image, right: Image.Image | None) -> Image.Image:
+    """Put two images side by side, at the height of the left one."""
+    if right is None:
+        return left
+    right = right.resize((max(1, right.width * left.height // right.height), left.height))
+    joined = Image.new("RGB", (left.width + right.width, left.height))
+    joined.paste(left, (0, 0))
+    joined.paste(right, (left.width, 0))
+    return joined
 
 
 def _fit_image(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kling_provider.sandbox.http.messages import format_amount
-from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
+from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign, Value
 from kling_provider.sandbox.state.tasks import Task, to_milliseconds
 
 _LEGACY_STATES = {"succeeded": "succeed"}
@@ -126,7 +126,15 @@ def _build_legacy_info(task: Task, *, echo: bool) -> dict[str, str]:
     return {"external_task_id": task.request.external_id} if echo and task.request.external_id else {}
 
 
-def _sign_links(task: Task, fields: Mapping[str, str | int | Link], sign: Sign) -> dict[str, Any]:
-    return {
-        name: sign(task, value.name) if isinstance(value, Link) else value for name, value in fields.items()
-    }
+def _sign_links(task: Task, fields: Mapping[str, Value], sign: Sign) -> dict[str, Any]:
+    return {name: _sign_value(task, value, sign) for name, value in fields.items()}
+
+
+def _sign_value(task: Task, value: Value, sign: Sign) -> Any:
+    if isinstance(value, Link):
+        return sign(task, value.name)
+    if isinstance(value, str | int):
+        return value
+    if isinstance(value, Mapping):
+        return _sign_links(task, value, sign)
+    return [_sign_value(task, part, sign) for part in value]

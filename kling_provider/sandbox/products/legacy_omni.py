@@ -61,6 +61,7 @@ def read_create(body: object, *, lenient: bool = False) -> CreateRequest:
             rate=rate,
         ).to_json(),
         image=given.first_frame or next(iter(given.images), None),
+        elements=given.elements,
         external_id=fields.read_text("external_task_id"),
         callback_url=fields.read_text("callback_url"),
         watermark=fields.read_object("watermark_info").read_flag("enabled") or False,
@@ -83,7 +84,7 @@ class _References:
         ]
         self.refer_type = self._read_video(fields)
         """None: there is no video."""
-        elements = [
+        self.elements = [
             self._read_element(Fields(entry, f"element_list[{index}]"))
             for index, entry in enumerate(fields.read_list("element_list"))
         ]
@@ -97,12 +98,10 @@ class _References:
         if len(types) > 7:
             raise InvalidParameter("image_list can have at most 7 images")
         most = 4 if self.refer_type else 7
-        if len(types) + len(elements) > most:
+        if len(types) + len(self.elements) > most:
             raise InvalidParameter(f"image_list and element_list can have at most {most} images and elements")
-        self.is_plain = types in ([], ["first_frame"]) and not elements and not self.refer_type
+        self.is_plain = types in ([], ["first_frame"]) and not self.elements and not self.refer_type
         """Text or a first frame, and nothing else."""
-        if elements:  # the sandbox has no elements; the wording was observed
-            self._note_failure(f"Element id not found: {elements[0]}")
 
     def _note_failure(self, message: str | None) -> None:
         """Keep the first reason for which generation will fail."""

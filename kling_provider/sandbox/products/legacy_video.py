@@ -56,11 +56,8 @@ def read_create(product: str, body: object, *, lenient: bool = False) -> CreateR
     elements = [Fields(entry, "element_list") for entry in fields.read_list("element_list")]
     if len(elements) > _ELEMENTS:
         raise InvalidParameter(f"element_list can have at most {_ELEMENTS} elements")
-    failure_message = first.failure_message if first is not None else None
-    if elements and failure_message is None:  # the sandbox has no elements; the wording was observed
-        failure_message = f"Element id not found: {elements[0].raw.get('element_id')}"
-    voices = len(fields.read_list("voice_list"))
-    if voices > 2 or (voices and not sound):
+    voices = [Fields(entry, "voice_list") for entry in fields.read_list("voice_list")]
+    if len(voices) > 2 or (voices and not sound):
         raise InvalidParameter("voice_list takes at most 2 voices and requires sound on")
     rate: Rate = "silent"
     if sound:
@@ -82,10 +79,12 @@ def read_create(product: str, body: object, *, lenient: bool = False) -> CreateR
             rate=rate,
         ).to_json(),
         image=first,
+        elements=[str(element.raw.get("element_id")) for element in elements],
+        voices=[str(voice.raw.get("voice_id")) for voice in voices],
         external_id=fields.read_text("external_task_id"),
         callback_url=fields.read_text("callback_url"),
         watermark=fields.read_object("watermark_info").read_flag("enabled") or False,
-        failure_message=failure_message,
+        failure_message=first.failure_message if first is not None else None,
         body=fields.raw,
     )
 

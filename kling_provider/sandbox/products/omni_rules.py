@@ -2,8 +2,7 @@
 """What the omni page of the standard design and the live host refuse beyond single fields.
 
 *Documented*: the endpoint page of 2026-09-20; what it forbids is refused at create, as other cross rules are.
-*Observed*: validation messages of the live host, 2026-09. Whether an element is a video character, and so the
-limits of those, cannot be told: the sandbox has no elements. Kling 4.0 has other limits, which are second-hand.
+*Observed*: validation messages of the live host, 2026-09. Kling 4.0 has other limits, which are second-hand.
 """
 
 from __future__ import annotations
@@ -92,10 +91,30 @@ def check_seed(value: Any) -> None:
         raise InvalidParameter(f"settings.seed value '{value}' is invalid")  # observed
 
 
-def find_elements(ids: Sequence[str]) -> None:
-    """Refuse elements: the sandbox has none, and an id that is not found is refused here at create (observed)."""
-    if ids:
-        raise InvalidParameter(f"Element id not found: {ids[0]}")
+def check_characters(model: SandboxModel, counts: Mapping[str, int], characters: int) -> None:
+    """Check what limits elements that were made of a video (all of it documented).
+
+    :param characters: how many of the elements are such *video characters*.
+    """
+    if not characters or not model.plain_ids:
+        return
+    others = counts.get("element", 0) - characters
+    if model.name == _O1:
+        raise InvalidParameter(f"elements from a video are not supported by model {_O1}")
+    if any(counts.get(kind) for kind in VIDEOS):
+        if characters > 1:
+            raise InvalidParameter("contents can have at most 1 element from a video with a video")
+        if others:
+            raise InvalidParameter("elements from a video and from images cannot be mixed with a video")
+        if counts.get("refer_image"):
+            raise InvalidParameter("refer_image cannot be used with a video and an element from a video")
+        return
+    if characters > 3:
+        raise InvalidParameter("contents can have at most 3 element from a video")
+    if others + sum(counts.get(kind, 0) for kind in _IMAGES) > 4:
+        raise InvalidParameter(
+            "contents can have at most 4 images and elements from images with an element from a video"
+        )
 
 
 def _check_counts(counts: Mapping[str, int]) -> None:

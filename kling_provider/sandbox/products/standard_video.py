@@ -9,11 +9,14 @@ refuses besides is in :mod:`~kling_provider.sandbox.products.omni_rules`.
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.http.fields import Fields
 from kling_provider.sandbox.media import inputs
-from kling_provider.sandbox.products import omni_rules
+from kling_provider.sandbox.products import kling_4_rules, omni_rules
 from kling_provider.sandbox.products.models import IMAGE, MODELS, OMNI, PATH_ALIASES, TEXT, SandboxModel
 from kling_provider.sandbox.products.prices import Rate
 from kling_provider.sandbox.products.video import VideoSettings
@@ -48,7 +51,6 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
         omni_rules.check_settings(model, contents.counts, audio=audio, multi_shot=multi_shot)
         seconds = omni_rules.list_seconds(model, contents.counts)
         omni_rules.check_seed(settings.raw.get("seed"))
-        omni_rules.find_elements(contents.elements)
     _check_shots(contents.prompt, duration, multi_shot or name == "kling-3.0-turbo")
     watermark = options.read_object("watermark_info").read_flag("enabled") or False
     external_id, callback = options.read_text("external_task_id"), options.read_text("callback_url")
@@ -74,6 +76,8 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
             rate=rate,
         ).to_json(),
         image=contents.first_frame or contents.reference,
+        elements=contents.elements,
+        voices=contents.voices,
         external_id=external_id,
         callback_url=callback,
         watermark=watermark,
@@ -81,6 +85,11 @@ def read_create(product: str, path_model: str, body: object) -> CreateRequest:
         or _find_generation_failure(name, seconds, duration, resolution),
         body=fields.raw,
     )
+
+
+def count_contents(body: Mapping[str, Any]) -> Counter[str]:
+    """Return how many of the contents of a good body have each type."""
+    return Counter(entry["type"] for entry in body["contents"])
 
 
 class _Contents:
@@ -92,12 +101,14 @@ class _Contents:
         self.last_frame: inputs.InputImage | None = None
         self.reference: inputs.InputImage | None = None
         self.videos: list[str] = []
-        self.voices = 0
+        self.voices: list[str] = []
         self.failure_message: str | None = None
         self.counts: dict[str, int] = {}
         """How many there are of each type."""
         self.elements: list[str] = []
         self._names: list[str] = []
+        self._is_kling_4 = not model.plain_ids
+        self._limits = inputs.KLING_4_IMAGE if self._is_kling_4 else inputs.NEW_IMAGE
         limit = model.prompt_limit if product == TEXT else model.image_prompt_limit
         if product == TEXT:
             self.prompt = fields.read_text("prompt") or ""
@@ -131,7 +142,7 @@ class _Contents:
         elif kind in ("first_frame", "middle_frame", "last_frame") or (
             kind == "refer_image" and product == OMNI
         ):
-            image = inputs.read_image(entry.raw.get("url"), entry.name_field("url"), legacy=False)
+            image = inputs.read_limited_image(entry.raw.get("url"), entry.name_field("url"), self._limits)
             self.failure_message = self.failure_message or image.failure_message
             if kind == "first_frame":
                 self.first_frame = image
@@ -150,12 +161,13 @@ class _Contents:
                     f"{entry.name_field('element_id')} and {entry.name_field('id')} are required"
                 )
             self.elements.append(str(element))
-            if product != OMNI:  # the sandbox has no elements, so generation finds none; omni looks at create
-                self.failure_message = self.failure_message or f"Element id not found: {element}"
         elif kind == "voice":
-            if entry.read_text("voice_id") is None:
+            voice = entry.read_text("voice_id")
+            if voice is None:
                 raise InvalidParameter(f"{entry.name_field('voice_id')} is required")
-            self.voices += 1
+            if self._is_kling_4 and entry.read_text("id") is None:
+                raise InvalidParameter(f"{entry.name_field('id')} is required")
+            self.voices.append(voice)
         # every other type is ignored, as `image` and `video` were on omni (observed), which refuses unknown ones
 
     def _check_counts(self, product: str, model: SandboxModel) -> None:
@@ -171,15 +183,17 @@ class _Contents:
             "last_frame": int(model.last_frame),
             "element": model.elements,
             "voice": model.voices,
-            "feature_video": 1,
+            "feature_video": 1 if model.plain_ids else 5,
             "base_video": 1,
         }
+        if not model.plain_ids:
+            kling_4_rules.check_counts(product, self.counts)
         for kind, most in allowed.items():
             if count(kind, 0) > most:
                 if most == 0:
                     raise InvalidParameter(f"{kind} is not supported by model {model.name}")
                 raise InvalidParameter(f"contents can have at most {most} {kind}")
-        if len(self.videos) > 1:
+        if model.plain_ids and len(self.videos) > 1:
             raise InvalidParameter("contents can have at most 1 video")
         if product == OMNI:
             omni_rules.check_names(self._names)

@@ -10,6 +10,8 @@ from typing import Any
 
 from kling_provider.sandbox.media.files import VideoFile
 from kling_provider.sandbox.products.base import Product
+from kling_provider.sandbox.products.entries import fail_for_missing
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import RenderedOutput, build_video_output
 from kling_provider.sandbox.products.prices import Rate, price_video
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
@@ -34,6 +36,10 @@ class VideoSettings:
 class VideoProduct(Product):
     """A kind that makes one video, paid by the second."""
 
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
+        """Let generation fail for elements and voices that are not there, as was observed for elements."""
+        return fail_for_missing(library, request)
+
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of the asked seconds by model, resolution and sound."""
         settings = VideoSettings(**request.settings)
@@ -56,6 +62,17 @@ class VideoProduct(Product):
             first_frame=request.image,
         )
         return [build_video_output(task.output_ids[0], video, watermark=request.watermark)]
+
+    def describe_usage(self, request: CreateRequest) -> dict[str, str | bool]:
+        """Return resolution, length, and what raises the price."""
+        settings = VideoSettings(**request.settings)
+        return {
+            "resolution": settings.resolution,
+            "duration": str(settings.duration),
+            "refer_video_input": settings.rate == "video",
+            "video_sound": settings.sound,
+            "voice_control": settings.rate == "voice",
+        }
 
     def summarize_settings(self, request: CreateRequest) -> str:
         """Return shape, resolution, length and sound."""

@@ -14,6 +14,7 @@ from kling_provider.sandbox.state.tasks import Package
 
 _PACK_DAYS = 30
 _DAY_MS = 86_400_000
+_LARGEST_IMAGE_TASK = 9
 
 
 @dataclass
@@ -28,6 +29,15 @@ class UnitPack:
     """False: a pack whose name says nothing about the limit, as in the documentation's example."""
     used: Decimal = Decimal(0)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def wire_name(self) -> str:
+        """Return the name of the pack, which states units and limit unless the pack has another name."""
+        if self.named:
+            return (
+                f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
+            )
+        return f"{self.package.title()} Generation - 10,000 entries"
 
     @property
     def remaining_units(self) -> Decimal:
@@ -49,11 +59,8 @@ class UnitPack:
             status = "expired"
         else:
             status = "online" if self.remaining_units > 0 else "runOut"
-        name = f"Trial-{self.package.title()}-{format_amount(self.total)}Units-{self.concurrency}Con-1Months"
         return {
-            "resource_pack_name": name
-            if self.named
-            else f"{self.package.title()} Generation - 10,000 entries",
+            "resource_pack_name": self.wire_name,
             "resource_pack_id": self.id,
             "resource_pack_type": "decreasing_total",
             "total_quantity": float(self.total),
@@ -88,16 +95,29 @@ class SandboxAccount:
         """Return how many tasks may run at once: the highest of the active packs, not their sum (concurrency page)."""
         return max((pack.concurrency for pack in self._list_active(package, now_ms)), default=0)
 
-    def charge_units(self, units: Decimal, package: Package, now_ms: int) -> None:
-        """Take units from the packs, oldest first.
+    def charge_units(self, units: Decimal, package: Package, now_ms: int) -> list[tuple[UnitPack, Decimal]]:
+        """Take units from the packs, oldest first; return how many each pack gave.
 
         A task that was accepted is finished even if the packs run out meanwhile: the last one goes to zero.
         """
+        given = []
         self.spent[package] = self.spent.get(package, Decimal(0)) + units
         for pack in self._list_active(package, now_ms):
             part = min(units, pack.remaining_units)
             pack.used += part
             units -= part
+            if part:
+                given.append((pack, part))
+        return given
+
+
+def get_concurrency(package: Package, concurrency: int) -> int:
+    """Return how many tasks a pack allows at once that is bought with ``concurrency``.
+
+    Each image of a task takes a place, so a pack of image units has room for the nine that one task can make (nine
+    were reported of the vendor's own image packs).
+    """
+    return max(concurrency, _LARGEST_IMAGE_TASK) if package == "image" else concurrency
 
 
 def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
@@ -113,7 +133,7 @@ def open_accounts(options: Options, now_ms: int) -> list[SandboxAccount]:
         return [
             UnitPack(
                 total=Decimal(str(units)),
-                concurrency=options.concurrency,
+                concurrency=get_concurrency(package, options.concurrency),
                 bought_ms=now_ms,
                 package=package,
                 named=options.pack == "trial",

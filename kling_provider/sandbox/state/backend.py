@@ -20,9 +20,10 @@ from kling_provider.sandbox.http.errors import ApiError, InvalidParameter
 from kling_provider.sandbox.http.messages import format_amount
 from kling_provider.sandbox.media.inputs import BAD_PIXELS, UNREACHABLE
 from kling_provider.sandbox.options import Options
-from kling_provider.sandbox.state.accounts import SandboxAccount, open_accounts
+from kling_provider.sandbox.state.accounts import SandboxAccount, get_concurrency, open_accounts
 from kling_provider.sandbox.state.clock import Clock
 from kling_provider.sandbox.state.journal import Journal
+from kling_provider.sandbox.state.ledger import Deduction
 from kling_provider.sandbox.state.tasks import CreateRequest, Package, Task, to_milliseconds
 
 #: Kling's ids are snowflakes: milliseconds since this moment, shifted by 22 bits (derived from recorded ids).
@@ -72,6 +73,7 @@ class Backend:
         self._last_id = 0
         self._reset_state()
         self._restore_tasks(self._journal.tasks)
+        self._deductions += self._journal.deductions
 
     def clear_tasks(self) -> None:
         """Forget all tasks and fill up the packs."""
@@ -94,6 +96,7 @@ class Backend:
             self._tasks: dict[str, Task] = {}
             self._by_external: dict[tuple[str, str], list[Task]] = {}
             self._unsettled: dict[str, Task] = {}
+            self._deductions: list[Deduction] = []
             self.peak_live = 0
             self.peak_live_by_model: dict[str, int] = {}
             fresh = open_accounts(self.options, to_milliseconds(self.clock()))
@@ -130,19 +133,20 @@ class Backend:
                 raise InvalidParameter(f"External_task_id {request.external_id} already exists")  # observed
             if account.get_remaining_units(request.package, to_milliseconds(now)) <= 0:
                 raise ApiError(1102)
-            live = self._count_beside(account, request)
-            if not request.answered_at_once and live >= account.get_limit(
+            taken = self._count_beside(account, request) + request.places
+            if not request.answered_at_once and taken > account.get_limit(
                 request.package, to_milliseconds(now)
             ):
                 raise ApiError(1303)
             return self._make_task(account, request, fault(), now)
 
     def _count_beside(self, account: SandboxAccount, request: CreateRequest) -> int:
-        """Count the tasks that share a limit with ``request``: by account, model and kind of pack."""
+        """Count the places that are taken of ``request``'s limit: by account, model and kind of pack."""
         return sum(
-            (task.account, task.request.model, task.request.package)
-            == (account.name, request.model, request.package)
+            task.request.places
             for task in self._unsettled.values()
+            if (task.account, task.request.model, task.request.package)
+            == (account.name, request.model, request.package)
         )
 
     def _is_taken(self, account: SandboxAccount, external_id: str, now: float) -> bool:
@@ -212,10 +216,23 @@ class Backend:
                 del self._unsettled[task.id]
                 task.settled = True
                 if not task.message:
-                    self.get_account(task.account).charge_units(
-                        task.price, task.request.package, to_milliseconds(task.ends)
-                    )
+                    self._charge_task(task)
             return now
+
+    def _charge_task(self, task: Task) -> None:
+        moment, account = to_milliseconds(task.ends), self.get_account(task.account)
+        for pack, units in account.charge_units(task.price, task.request.package, moment):
+            deduction = Deduction(
+                task_id=task.id,
+                account=account.name,
+                pack_id=pack.id,
+                pack_name=pack.wire_name,
+                moment=moment,
+                units_before=pack.remaining_units + units,
+                units=units,
+            )
+            self._deductions.append(deduction)
+            self._journal.add_deduction(deduction)
 
     # reading
 
@@ -270,6 +287,21 @@ class Backend:
                 if task.account == account.name and start <= task.created <= end and task.is_visible(now)
             ]
 
+    def list_deductions(self, account: SandboxAccount) -> Sequence[Deduction]:
+        """Return what was taken from the account's packs, oldest first."""
+        with self.lock:
+            self.settle_tasks()
+            return [one for one in self._deductions if one.account == account.name]
+
+    def delete_output(self, task: Task, output_id: str) -> bool:
+        """Delete a voice or an element; tell whether it was there."""
+        with self.lock:
+            if output_id in task.deleted_ids:
+                return False
+            task.deleted_ids.append(output_id)
+            self._journal.delete_output(task, output_id)
+            return True
+
     def list_running(self) -> Sequence[Task]:
         """Return the tasks that have not ended."""
         with self.lock:
@@ -299,7 +331,7 @@ class Backend:
             for account in self.accounts:
                 for pack in account.packs:
                     if concurrency is not None:
-                        pack.concurrency = concurrency
+                        pack.concurrency = get_concurrency(pack.package, concurrency)
                     if units is not None and pack.package == "video":
                         pack.total, pack.used = Decimal(str(units)), Decimal(0)
 

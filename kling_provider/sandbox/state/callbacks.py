@@ -73,8 +73,11 @@ class CallbackSender:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def watch_task(self, task: Task) -> None:
-        """Send a callback at every change of the task's state from now on, where it asked for them."""
+    def watch_task(self, task: Task, *, at_end_only: bool = False) -> None:
+        """Send a callback at every change of the task's state from now on, where it asked for them.
+
+        :param at_end_only: none when it begins to be processed.
+        """
         url = task.request.callback_url
         if url is None:
             return
@@ -82,7 +85,7 @@ class CallbackSender:
             self._count("not sent: not a loopback address")
             return
         with self._changed:
-            for moment in {task.starts, task.ends} - {math.inf}:
+            for moment in {task.ends if at_end_only else task.starts, task.ends} - {math.inf}:
                 heapq.heappush(self._due, (moment, next(self._numbers), task))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_due, name="sandbox-callbacks", daemon=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a sandbox remembers from one start to the next: a file of lines, written as things happen.
 
-The first line holds the secret that signs links, so that links of before still work; then a line for each task and
-for each push of the clock. A line that a kill has cut off is a task whose create was never answered.
+The first line holds the secret that signs links, so that links of before still work; then a line for each task, for
+each push of the clock, for each deduction of units and for each voice or element that was deleted. A line that a kill has cut off is a task whose create was never answered.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kling_provider.sandbox.media.inputs import InputImage
+from kling_provider.sandbox.state.ledger import Deduction, restore_deduction
 from kling_provider.sandbox.state.tasks import CreateRequest, Task
 
 NAME = "tasks.jsonl"
@@ -33,6 +34,8 @@ class Journal:
         self.secret = secrets.token_bytes(32)
         self.tasks: list[Task] = []
         """Those of before, oldest first."""
+        self.deductions: list[Deduction] = []
+        """Those of before, oldest first."""
         self.ahead = 0.0
         """Seconds by which the clock had been pushed."""
         self._file: IO[bytes] | None = None
@@ -43,6 +46,14 @@ class Journal:
         """Keep a new task, before its create is answered."""
         self._write_entry({"task": asdict(task)})
 
+    def add_deduction(self, deduction: Deduction) -> None:
+        """Keep what a pack gave for a task."""
+        self._write_entry({"deduction": asdict(deduction)})
+
+    def delete_output(self, task: Task, output_id: str) -> None:
+        """Keep that a voice or an element was deleted."""
+        self._write_entry({"deleted": output_id, "task_id": task.id})
+
     def push_clock(self, ahead: float) -> None:
         """Keep how far the clock was pushed in all."""
         self.ahead = ahead
@@ -51,6 +62,7 @@ class Journal:
     def clear_tasks(self) -> None:
         """Forget all tasks."""
         self.tasks.clear()
+        self.deductions.clear()
         if self._file is not None:
             self._file.truncate(0)
             self._write_entry({"secret": self.secret.hex()})
@@ -96,6 +108,11 @@ class Journal:
                 self.ahead = float(ahead)
             case {"task": task}:
                 self.tasks.append(_restore_task(_convert_first_format(task) if "order" in task else task))
+            case {"deduction": deduction}:
+                self.deductions.append(restore_deduction(deduction))
+            case {"deleted": output_id, "task_id": task_id}:
+                (task,) = (task for task in self.tasks if task.id == task_id)
+                task.deleted_ids.append(output_id)
             case _:
                 raise ValueError(f"no such entry: {sorted(entry)}")
 

@@ -14,7 +14,7 @@ Dialect = Literal["standard", "legacy"]
 State = Literal["submitted", "processing", "succeeded", "failed"]
 Package = Literal["video", "image", "audio"]
 
-_LINK_LIFE = 2_592_000
+LINK_LIFE = 2_592_000
 """Seconds from the last update of a task to the end of its links: exactly 30 days (observed)."""
 
 
@@ -32,6 +32,10 @@ class CreateRequest:
     """What only the product itself reads, as JSON: a length, a resolution, a voice."""
     image: InputImage | None = None
     """The image that the outputs show."""
+    elements: list[str] = field(default_factory=list)
+    """Ids of elements that it names."""
+    voices: list[str] = field(default_factory=list)
+    """Ids of voices that it names."""
     external_id: str | None = None
     callback_url: str | None = None
     watermark: bool = False
@@ -43,6 +47,8 @@ class CreateRequest:
     """Units that are taken when it succeeds."""
     output_count: int = 1
     """How many ids its outputs need."""
+    places: int = 1
+    """How many tasks it counts as for the concurrency limit."""
     answered_at_once: bool = False
     """Done when the create is answered; no read and no list knows it."""
     route: str = ""
@@ -81,6 +87,8 @@ class Task:
     given_up_at: float = math.inf
     """When a gateway fails it on its own, while Kling goes on."""
     given_up_because: str = ""
+    deleted_ids: list[str] = field(default_factory=list)
+    """Those of ``output_ids`` whose voice or element was deleted."""
     frees_id: bool = False
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 
@@ -117,7 +125,7 @@ class Task:
     @property
     def links_expire_at(self) -> int:
         """Return when the links of a finished task die (epoch seconds)."""
-        return math.floor(self.ends) + _LINK_LIFE
+        return math.floor(self.ends) + LINK_LIFE
 
     def list_attributes(self) -> dict[str, str | None]:
         """Return what a fault rule can look at."""
