@@ -7,6 +7,7 @@ What is covered and what there is are printed (``pytest -s``) and must be equal.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,56 +17,113 @@ from kling_provider.api.catalog import find_spec, request_types
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.requests.fields import Media, find_marker
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.sandbox import Sandbox
 from tests.contract.reference.calls import Call, Field, list_calls, needs_contract
-from tests.contract.reference.families import BASES, DIFFERENCES, RULES
-from tests.contract.reference.probes import Probe, find_plain_model, list_probes, make_value
+from tests.contract.reference.families import (
+    BASES,
+    CONVENIENCES,
+    DIFFERENCES,
+    OUR_DEFAULTS,
+    find_condition,
+    find_rule,
+)
+from tests.contract.reference.families.common import HOOK, Measured
+from tests.contract.reference.probes import Probe, choose_model, list_probes, make_value, to_wire
 from tests.contract.reference.writing import find_values, make_base, remove_field, write_field
 
 pytestmark = needs_contract
 
 CALLS = list_calls()
+FIELDS = [(call, field) for call in CALLS for field in call.fields]
 PROBES = [probe for call in CALLS for probe in list_probes(call)]
+#: Rules in words, and fields that are required at times.
+WORDS = [(call, rule) for call in CALLS for rule in call.rules]
+CONDITIONS = [(call, field) for call, field in FIELDS if field.facts.get("required") == "conditional"]
 TYPES = {
     "string": str,
     "int": int,
     "float": (int, float),
     "bool": bool,
+    # The vendor's own answers have such ids as text, and its pages call them long: their digits count.
     "long": (str, int),
-    "array": list,
     "object": dict,
 }
 
 
-def find_wrong(request: dict[str, Any], design: str) -> list[str]:
-    """What is wrong with a request for a design; empty where it would be sent."""
+def name(one: object) -> str:
+    return one.key if isinstance(one, Field) else str(one)[:60]
+
+
+def find_wrong(given: dict[str, Any] | Measured, call: Call) -> list[str]:
+    """What is wrong with a request for a call; empty where it would be sent."""
+    measured = given if isinstance(given, Measured) else Measured(given)
     try:
-        checked = parse_request(request)
+        checked: Any = parse_request({**measured.request, "type": call.type})
     except InvalidRequest as wrong:
         return [str(one) for one in wrong.problems]
-    return [str(one) for one in checked.find_unsupported(design)]
+    found = checked.find_unsupported(call.design)
+    found += checked.find_wrong_lengths(measured.seconds or {})
+    if measured.face is not None:
+        found += checked.find_problems_with_face(*measured.face)
+    return [str(one) for one in found]
 
 
-def make_body(request: dict[str, Any], design: str) -> dict[str, Any]:
-    body = DIALECTS[design].create(parse_request(request), "af-1").json
-    return json.loads(json.dumps(body))
+def make_body(request: dict[str, Any], call: Call) -> dict[str, Any]:
+    """What is sent: the body, and the model where it stands in the path."""
+    sent = DIALECTS[call.design].create(parse_request(request), "af-1")
+    body: dict[str, Any] = json.loads(json.dumps(sent.json))
+    inside = re.fullmatch(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(call.path)), sent.path)
+    assert inside is not None, sent.path
+    return body | {f"{{{key}}}": value for key, value in inside.groupdict().items()}
 
 
 def is_same(sent: Any, told: Any) -> bool:
     """Whether a value was sent as told; a number may be written in several ways."""
-    return sent == told or str(sent) == str(told)
+    if isinstance(told, (int, float)) and not isinstance(told, bool):
+        return not isinstance(sent, (bool, dict, list)) and float(sent) == told
+    return bool(sent == told)
 
 
-def expected_difference(probe: Probe) -> bool:
+def has_type(field: Field, body: dict[str, Any]) -> bool:
+    told = field.facts["type"]
+    if told == "array":
+        return all(isinstance(one, list) for one in find_values(body, field.name.removesuffix("[]")))
+    return all(
+        isinstance(one, TYPES[told]) and (told == "bool") == isinstance(one, bool)
+        for one in find_values(body, field.name)
+    )
+
+
+def is_expected(probe: Probe) -> bool:
     return (probe.call.type, probe.call.design, probe.field.key, probe.fact) in DIFFERENCES
 
 
+def write_probe(probe: Probe, value: Any) -> dict[str, Any]:
+    if value is None:
+        return remove_field(probe.call, probe.field)
+    return write_field(probe.call, probe.field, value, probe.model)
+
+
+def list_pairs(told: Any) -> list[tuple[Any, Any]]:
+    """The pairs of a rule in words; none where a reason stands in their place."""
+    if told is None or isinstance(told, str):
+        return []
+    return told if isinstance(told, list) else [told]
+
+
+def is_filled(call: Call, field: Field) -> bool:
+    """Whether we write the field where it is left out."""
+    return (call.type, call.design, field.key) in CONVENIENCES
+
+
+# -- fields --------------------------------------------------------------------------------------------------------
+
+
 def test_every_create_and_tool_of_the_contract_is_a_type() -> None:
-    assert sorted({call.type for call in CALLS}) == sorted(
-        set(request_types()) & {call.type for call in CALLS}
-    )
+    assert {call.type for call in CALLS} <= set(request_types())
     for call in CALLS:
         spec = find_spec(call.type)
         assert spec is not None
@@ -74,96 +132,56 @@ def test_every_create_and_tool_of_the_contract_is_a_type() -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_the_smallest_request_is_sent(call: Call) -> None:
-    assert find_wrong(make_base(call), call.design) == []
+    assert find_wrong(make_base(call), call) == []
 
 
-@pytest.mark.parametrize("probe", [one for one in PROBES if one.inside], ids=str)
-def test_just_inside_passes_and_is_sent_as_told(probe: Probe) -> None:
-    if expected_difference(probe):
-        pytest.skip("a stated difference")
-    for value in probe.inside:
-        request = write_field(probe.call, probe.field, value, probe.model)
-        assert find_wrong(request, probe.call.design) == [], request
-        sent = find_values(make_body(request, probe.call.design), probe.field.name)
-        given = value if isinstance(value, list) else [value]
-        wire = [
-            probe.field.facts.get("values", {}).get(one, one) if isinstance(one, str) else one
-            for one in given
-        ]
-        assert len(sent) >= len(wire)
-        if probe.fact == "count":
-            assert len(sent) == len(wire)
-        else:
-            assert is_same(sent[0], wire[0])
-            assert all(isinstance(one, TYPES[probe.field.facts["type"]]) for one in sent)
-
-
-@pytest.mark.parametrize("probe", [one for one in PROBES if one.outside], ids=str)
-def test_just_outside_is_refused(probe: Probe) -> None:
-    if expected_difference(probe):
-        pytest.skip("a stated difference")
-    for value in probe.outside:
-        request = (
-            remove_field(probe.call, probe.field)
-            if value is None
-            else write_field(probe.call, probe.field, value, probe.model)
-        )
-        assert find_wrong(request, probe.call.design), request
-
-
-def list_fields() -> Iterator[tuple[Call, Field]]:
-    return ((call, field) for call in CALLS for field in call.fields if field.in_body)
-
-
-@pytest.mark.parametrize(
-    ("call", "field"), list(list_fields()), ids=lambda one: one.key if isinstance(one, Field) else str(one)
-)
+@pytest.mark.parametrize(("call", "field"), FIELDS, ids=name)
 def test_a_field_is_called_as_told_and_has_the_type_that_is_told(call: Call, field: Field) -> None:
-    if (call.type, call.design, field.key, "name") in DIFFERENCES:
-        pytest.skip("a stated difference")
     if field.key in ("external_task_id", "callback_url"):
-        request = {**make_base(call), "callback_url": "https://example.org/hook", "external_task_id": "af-1"}
+        request = {**make_base(call), field.key: HOOK if field.key == "callback_url" else "af-1"}
     else:
-        request = write_field(call, field, make_value(field), find_plain_model(call, field))
-    assert find_wrong(request, call.design) == []
-    sent = find_values(make_body(request, call.design), field.name)
-    assert sent
-    assert all(
-        isinstance(one, TYPES[field.facts["type"]])
-        and not (field.facts["type"] != "bool" and isinstance(one, bool))
-        for one in sent
-    )
-
-
-@pytest.mark.parametrize(
-    ("call", "field"),
-    [one for one in list_fields() if "default" in one[1].facts],
-    ids=lambda one: one.key if isinstance(one, Field) else str(one),
-)
-def test_what_is_in_effect_where_nothing_is_written_is_the_default(call: Call, field: Field) -> None:
-    sent = find_values(make_body(make_base(call), call.design), field.name)
-    in_effect = sent[0] if sent else field.facts["default"]
-    told = (call.type, call.design, field.key, "default")
-    assert (str(in_effect) != str(field.facts["default"])) == (told in DIFFERENCES), in_effect
+        model = choose_model(call, field)
+        request = write_field(call, field, make_value(field, model), model)
+    assert find_wrong(request, call) == []
+    body = make_body(request, call)
+    assert find_values(body, field.name), body
+    assert has_type(field, body), body
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_no_key_is_sent_that_the_contract_does_not_name(call: Call) -> None:
-    names = {field.name for field in call.fields}
     for field in call.fields:
-        if field.in_body and (call.type, call.design, field.key, "name") not in DIFFERENCES:
-            request = write_field(call, field, make_value(field), find_plain_model(call, field))
-            if not find_wrong(request, call.design):
-                assert set(list_paths(make_body(request, call.design))) <= names | {
-                    name.partition("|")[0] for name in names
-                }
+        for model in list_models(call, field) if field.key != "model" else ():
+            request = write_field(call, field, make_value(field, model), model)
+            if not find_wrong(request, call):
+                assert set(list_paths(make_body(request, call))) <= list_names(call, model)
+
+
+def list_names(call: Call, model: str | None) -> set[str]:
+    """The names of the contract's fields that a model has."""
+    fields = [one for one in call.fields if model is None or model in one.facts.get("models", [model])]
+    return {path for field in fields for path in expand_path(field.name)}
+
+
+def list_models(call: Call, field: Field) -> set[str | None]:
+    """The models that have a field."""
+    having = field.facts.get("models")
+    return {choose_model(call, field), *(one for one in call.models if having is None or one in having)}
+
+
+def expand_path(path: str) -> Iterator[str]:
+    """The paths that the contract's one stands for: ``contents[a|b].id`` for two; a list of things for those themselves."""
+    head, bracket, rest = path.partition("[")
+    kinds, _, tail = rest.partition("]")
+    for kind in kinds.split("|"):
+        yield f"{head}{bracket}{kind}]{tail}" if bracket else path
 
 
 def list_paths(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of all values of a body, in the contract's notation."""
-    if isinstance(value, dict):
+    """The paths of all values of a body, in the contract's notation; what is within an object that is told as one, is not."""
+    if isinstance(value, dict) and not path.endswith(("camera_control.config", "trajectories[]")):
         for key, one in value.items():
-            if not (key == "type" and path.endswith("]")):
+            if not (key == "type" and path.startswith("contents[")):
                 yield from list_paths(one, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for one in value:
@@ -173,62 +191,165 @@ def list_paths(value: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-# -- rules in words ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("call", "field"), [one for one in FIELDS if "default" in one[1].facts], ids=name)
+def test_what_is_in_effect_where_nothing_is_written_is_the_default_of_kling_or_ours(
+    call: Call, field: Field
+) -> None:
+    sent = find_values(make_body(make_base(call), call), field.name)
+    in_effect = sent[0] if sent else field.facts["default"]
+    ours = (call.type, call.design, field.key) in OUR_DEFAULTS
+    assert is_same(in_effect, field.facts["default"]) != ours, in_effect
+    assert sent or not ours
 
-WORDS = [(call, rule) for call in CALLS for rule in call.rules]
+
+@pytest.mark.parametrize(("call", "field"), [one for one in FIELDS if is_filled(*one)], ids=name)
+def test_what_kling_requires_and_people_may_leave_out_is_sent_all_the_same(call: Call, field: Field) -> None:
+    request = remove_field(call, field)
+    assert find_wrong(request, call) == []
+    assert find_values(make_body(request, call), field.name)
 
 
-@pytest.mark.parametrize(("call", "rule"), WORDS, ids=lambda one: str(one)[:40])
+@pytest.mark.parametrize(("call", "field"), [one for one in FIELDS if "media" in one[1].facts], ids=name)
+def test_an_input_keeps_to_the_limits_that_are_told(call: Call, field: Field) -> None:
+    for model in list_models(call, field):
+        written = write_field(call, field, make_value(field, model), model)
+        sent = find_values(make_body(written, call), field.name)
+        request: Any = parse_request(written)
+        where = next(where for where, given in request.iter_inputs() if given in sent)
+        key, _, rest = where.partition(".")
+        info = type(request).model_fields[key]
+        within = rest.partition(".")[2]
+        if within:
+            (part,) = [type(one) for one in getattr(request, key)[:1]]
+            info = part.model_fields[within]
+        media = find_marker(Media, info.annotation, info.metadata)
+        assert request.find_media_row(media, call.design) == field.fact("media", model)
+
+
+# -- facts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("probe", [one for one in PROBES if one.inside], ids=str)
+def test_just_inside_passes_and_is_sent_as_told(probe: Probe) -> None:
+    if is_expected(probe):
+        pytest.skip("a stated difference")
+    for value in probe.inside:
+        request = write_probe(probe, value)
+        assert find_wrong(request, probe.call) == [], request
+        body = make_body(request, probe.call)
+        sent = find_values(body, probe.field.name)
+        wire = [to_wire(probe.field, one) for one in (value if isinstance(value, list) else [value])]
+        if probe.fact == "count":
+            assert len(sent) == len(wire)
+        else:
+            assert any(is_same(one, wire[0]) for one in sent), body
+        assert has_type(probe.field, body), body
+
+
+@pytest.mark.parametrize("probe", [one for one in PROBES if one.outside], ids=str)
+def test_just_outside_is_refused(probe: Probe) -> None:
+    if is_expected(probe) or (probe.fact == "required" and is_filled(probe.call, probe.field)):
+        pytest.skip("a stated difference, or what we write ourselves")
+    for value in probe.outside:
+        request = write_probe(probe, value)
+        assert find_wrong(request, probe.call), request
+
+
+@pytest.mark.parametrize("probe", [one for one in PROBES if one.unknown], ids=str)
+def test_an_unknown_word_of_an_open_list_passes_with_a_warning(probe: Probe) -> None:
+    for value in probe.unknown:
+        request = write_probe(probe, value)
+        assert find_wrong(request, probe.call) == []
+        assert parse_request(request).find_warnings()
+
+
+@pytest.mark.parametrize(("call", "rule"), WORDS, ids=name)
 def test_a_rule_in_words_has_a_pair(call: Call, rule: str) -> None:
-    told = RULES.get((call.type, call.design, rule))
-    assert told is not None, f"{call}: {rule}"
-    if isinstance(told, str):
-        return  # why it is no rule about requests
-    for inside, outside in [told] if isinstance(told, tuple) else told:
-        assert find_wrong({**inside, "type": call.type}, call.design) == []
-        assert find_wrong({**outside, "type": call.type}, call.design)
+    told = find_rule(call, rule)
+    assert told, f"{call}: {rule}"
+    check_pairs(call, told)
+
+
+@pytest.mark.parametrize(("call", "field"), CONDITIONS, ids=name)
+def test_a_field_that_is_required_at_times_has_a_pair(call: Call, field: Field) -> None:
+    told = find_condition(call, field.key)
+    assert told or is_filled(call, field), f"{call}: {field.key}"
+    check_pairs(call, told)
+
+
+def check_pairs(call: Call, told: Any) -> None:
+    for inside, outside in list_pairs(told):
+        assert find_wrong(inside, call) == [], inside
+        assert find_wrong(outside, call), outside
+
+
+# -- all of it -----------------------------------------------------------------------------------------------------
+
+
+def is_covered(call: Call, told: Any) -> bool:
+    return told is not None and call.type in {key[0] for key in BASES}
 
 
 def test_all_is_covered(capsys: pytest.CaptureFixture[str]) -> None:
-    types = {key[0] for key in BASES}
-    covered = sum(1 for probe in PROBES if probe.call.type in types) + sum(
-        1 for call, rule in WORDS if (call.type, call.design, rule) in RULES
+    covered = sum(is_covered(probe.call, probe) for probe in PROBES)
+    covered += sum(is_covered(call, find_rule(call, rule)) for call, rule in WORDS)
+    covered += sum(
+        is_covered(
+            call, find_condition(call, field.key) or CONVENIENCES.get((call.type, call.design, field.key))
+        )
+        for call, field in CONDITIONS
     )
-    total = len(PROBES) + len(WORDS)
+    total = len(PROBES) + len(WORDS) + len(CONDITIONS)
     with capsys.disabled():
         print(f"\nrules of the contract: {covered} covered, {total} in total; {len(DIFFERENCES)} differences")
+        for where, reason in DIFFERENCES.items():
+            print(f"  differs: {' '.join(where)}: {reason}")
+        for where, reason in (*OUR_DEFAULTS.items(), *CONVENIENCES.items()):
+            print(f"  our default: {' '.join(where)}: {reason}")
     assert covered == total
 
 
 def test_there_are_few_differences_and_none_is_about_what_the_vendor_documents() -> None:
     assert len(DIFFERENCES) <= 15
-    documented = {(call.type, call.design, field.key) for call, field in list_fields() if field.is_documented}
-    for (type_, design, key, fact), reason in DIFFERENCES.items():
+    documented = {(call.type, call.design, field.key) for call, field in FIELDS if field.is_documented}
+    facts = {(probe.call.type, probe.call.design, probe.field.key, probe.fact) for probe in PROBES}
+    for where, reason in DIFFERENCES.items():
         assert reason
-        assert fact == "default" or (type_, design, key) not in documented
+        assert where in facts
+        assert where[:3] not in documented
 
 
 def test_nothing_that_is_outside_is_sent_as_a_create(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = [
+        (probe.call, write_probe(probe, value))
+        for probe in PROBES
+        if not is_expected(probe) and not (probe.fact == "required" and is_filled(probe.call, probe.field))
+        for value in probe.outside
+    ]
+    told = [(call, find_rule(call, rule)) for call, rule in WORDS]
+    told += [(call, find_condition(call, field.key)) for call, field in CONDITIONS]
+    refused += [
+        (call, {**outside, "type": call.type})
+        for call, pairs in told
+        for _, outside in list_pairs(pairs)
+        if not isinstance(outside, Measured)
+    ]
     with Sandbox() as sandbox:
-        for design in ("standard", "legacy"):
-            extra = {"profile": "kling", "api": design}
-            connection = {
-                "conn_type": "kling",
-                "host": sandbox.base_url,
-                "password": sandbox.api_key,
-                "extra": extra,
-            }
-            monkeypatch.setenv(f"AIRFLOW_CONN_{design.upper()}", json.dumps(connection))
-            hook = KlingHook(design)
-            for probe in PROBES:
-                if probe.call.design != design or expected_difference(probe):
-                    continue
-                for value in probe.outside:
-                    request = (
-                        remove_field(probe.call, probe.field)
-                        if value is None
-                        else write_field(probe.call, probe.field, value, probe.model)
-                    )
-                    with pytest.raises(KlingRequestError):
-                        hook.submit(request, external_task_id=None)
-        assert sandbox.stats()["creates"] == {**sandbox.stats()["creates"], "made": 0, "refused": 0}
+        hooks = {design: connect(sandbox, design, monkeypatch) for design in DIALECTS}
+        for call, request in refused:
+            with pytest.raises(KlingRequestError):
+                hooks[call.design].submit(request, external_task_id=None)
+        assert sandbox.requests() == []
+        hooks["standard"].submit({"prompt": "A boat"}, external_task_id=None)
+        assert sandbox.stats()["creates"]["made"] == 1
+
+
+def connect(sandbox: Sandbox, design: str, monkeypatch: pytest.MonkeyPatch) -> KlingHook:
+    connection = {
+        "conn_type": "kling",
+        "host": sandbox.base_url,
+        "password": sandbox.api_key,
+        "extra": {"profile": "kling", "api": design},
+    }
+    monkeypatch.setenv(f"AIRFLOW_CONN_{design.upper()}", json.dumps(connection))
+    return KlingHook(design)

@@ -255,6 +255,8 @@ KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "voices": tuple(Voice.model_fields),
     "multi_prompt": tuple(Shot.model_fields),
     "reference_images": tuple(ReferenceImage.model_fields),
+    "image_ids": ("first_frame", "last_frame"),
+    "video_ids": ("reference_video", "base_video"),
     "dynamic_masks": tuple(DynamicMask.model_fields),
     "trajectories": tuple(Point.model_fields),
     "selections": tuple(Selection.model_fields),

@@ -24,8 +24,10 @@ class Field:
     facts: Mapping[str, Any]
 
     @property
-    def in_body(self) -> bool:
-        return "in" not in self.facts
+    def by_model(self) -> Mapping[str, Any]:
+        """What differs by model."""
+        found: Mapping[str, Any] = self.facts.get("by_model", {})
+        return found
 
     @property
     def is_documented(self) -> bool:
@@ -34,7 +36,7 @@ class Field:
 
     def fact(self, name: str, model: str | None = None) -> Any:
         """A fact about it, for a model where that has one of its own."""
-        return self.facts.get("by_model", {}).get(model, {}).get(name, self.facts.get(name))
+        return self.by_model.get(model, {}).get(name, self.facts.get(name))
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Call:
     def fields(self) -> list[Field]:
         found = self.facts.get("fields") or {}
         return [Field(key, facts["name"], facts) for key, facts in found.items()]
+
+    @property
+    def models(self) -> list[str]:
+        """The models that are served today."""
+        return [one for field in self.fields if field.key == "model" for one in field.facts.get("enum", ())]
 
     @property
     def rules(self) -> list[str]:

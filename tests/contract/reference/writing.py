@@ -38,10 +38,11 @@ def write_field(call: Call, field: Field, value: Any, model: str | None = None) 
 
 
 def remove_field(call: Call, field: Field) -> Request:
-    """The smallest request without a field."""
+    """A request without a field, and with what else that needs."""
     request = make_base(call)
-    writer = _find_writer(call, field)
-    writer(request, None)
+    for key in ((call.type, field.key, ""), (call.type, field.key, call.design)):
+        _merge(request, BESIDE.get(key, {}))
+    _find_writer(call, field)(request, None)
     return {key: value for key, value in request.items() if value is not None}
 
 
@@ -70,7 +71,7 @@ def _find_writer(call: Call, field: Field) -> Writer:
 
 
 def find_values(body: Any, path: str) -> list[Any]:
-    """What stands at a path of the contract's notation in a body: ``contents[T].f``, ``x[].y``, ``a.b``."""
+    """What stands at a path of the contract's notation in a body: ``contents[T].f``, ``x[].y``, ``a.b``, ``x[]`` (the items)."""
     found = [body]
     for part in path.split("."):
         name, _, kind = part.rstrip("]").partition("[")

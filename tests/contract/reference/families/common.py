@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 IMAGE = "https://example.org/a.png"
 VIDEO = "https://example.org/a.mp4"
 SOUND = "https://example.org/a.mp3"
+HOOK = "https://example.org/hook"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A request beside facts that a worker measures: seconds of inputs, and when a face is seen, in milliseconds."""
+
+    request: dict[str, Any]
+    seconds: dict[str, float] | None = None
+    face: tuple[int, int] | None = None
 
 
 def write_as_given(key: str) -> Any:
@@ -28,8 +39,11 @@ def write_parts(key: str, within: str, **more: Any) -> Any:
             return
         values = value if isinstance(value, list) else [value]
         request[key] = [
-            {**{name: text.format(n=number) for name, text in more.items()}, within: one}
-            for number, one in enumerate(values, 1)
+            {
+                **{name: one.format(n=number) if isinstance(one, str) else one for name, one in more.items()},
+                within: given,
+            }
+            for number, given in enumerate(values, 1)
         ]
 
     return write
@@ -48,6 +62,22 @@ def change_part(key: str, within: str) -> Any:
     return write
 
 
+def write_list(key: str) -> Any:
+    """Write a value, or several, as a list."""
+
+    def write(request: dict[str, Any], value: Any) -> None:
+        request[key] = value if isinstance(value, list) or value is None else [value]
+
+    return write
+
+
+def keep_base(request: dict[str, Any], value: Any) -> None:
+    """Write nothing: what stands beside the field has it already."""
+
+
 OPEN: dict[tuple[str, str], str] = {
     ("", "model"): "models appear and retire without notice",
 }
+
+#: What Kling requires, and we write where it is left out.
+CONVENIENCES: dict[tuple[str, str, str], str] = {}

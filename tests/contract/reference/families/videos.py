@@ -5,7 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.reference.families.common import IMAGE, VIDEO, change_part, write_parts
+from tests.contract.reference.families.common import (
+    IMAGE,
+    VIDEO,
+    change_part,
+    keep_base,
+    write_list,
+    write_parts,
+)
 
 _SHOTS = {
     "model": "kling-3.0",
@@ -24,6 +31,8 @@ _VOICES = {"model": "kling-2.6", "audio": "native", "resolution": "1080p"}
 _OMNI_SHOTS = {**_SHOTS, "model": "kling-3.0-omni"}
 _SQUARE = [{"x": 1, "y": 1}, {"x": 9, "y": 9}]
 _MASKS = {**_V1, "dynamic_masks": [{"mask": IMAGE, "trajectories": _SQUARE}]}
+_ALL = ("text_to_video", "image_to_video", "omni_video")
+_NOT_IMAGES = {"reference_images": None}
 
 
 def write_shots(request: dict[str, Any], value: Any) -> None:
@@ -33,7 +42,7 @@ def write_shots(request: dict[str, Any], value: Any) -> None:
         {"index": number, "prompt": "A boat", "duration": 1} for number in range(1, count + 1)
     ]
     request["duration"] = max(count, 3)
-    if count < 3:
+    if 0 < count < 3:
         request["multi_prompt"][0]["duration"] += 3 - count
 
 
@@ -57,15 +66,45 @@ def write_camera(request: dict[str, Any], value: Any) -> None:
 
 def write_frames(request: dict[str, Any], value: Any) -> None:
     """Write the legacy list of images: a role, or so many images to refer to."""
-    if value in ("first_frame", "end_frame", "unheard-of"):
-        request["first_frame"] = IMAGE
-        if value == "end_frame":
-            request["last_frame"] = IMAGE
-        if value == "unheard-of":
-            request["middle_frame"] = IMAGE
+    if isinstance(value, list):
+        request["reference_images"] = value
+        return
+    request.pop("reference_images", None)
+    request["first_frame"] = IMAGE
+    if value == "end_frame":
+        request["last_frame"] = IMAGE
+    if value == "unheard-of":
+        request["unheard_of"] = IMAGE
+
+
+def write_video(request: dict[str, Any], value: Any) -> None:
+    """Write the legacy list of videos: its role, or the videos."""
+    role = {"base": "base_video", "unheard-of": "unheard_of"}.get(str(value), "reference_video")
+    request[role] = value if isinstance(value, list) or str(value).startswith("https") else VIDEO
+
+
+def write_kept_sound(request: dict[str, Any], value: Any) -> None:
+    """Write whether the sound of a video is kept."""
+    request["audio"] = {"yes": "original", "no": "off"}.get(value, value)
+
+
+def write_omni_audio(request: dict[str, Any], value: Any) -> None:
+    """Write the sound, with a video where it is that of one."""
+    request["audio"] = value
+    if value == "original":
         request.pop("reference_images", None)
-    else:
-        request["reference_images"] = value if isinstance(value, list) else [value]
+        request["base_video"] = VIDEO
+
+
+def write_duration_of_shot(request: dict[str, Any], value: Any) -> None:
+    """Keep the durations that stand there, which add up; or take one away."""
+    if value is None:
+        change_part("multi_prompt", "duration")(request, value)
+
+
+def write_names(field: str, named: str) -> Any:
+    """Write the name of an input."""
+    return lambda request, value: request.update({field: {named: value}})
 
 
 def write_elements_beside_nothing(request: dict[str, Any], value: Any) -> None:
@@ -89,18 +128,28 @@ BASES: dict[tuple[str, str], dict[str, Any]] = {
 BESIDE: dict[tuple[str, str, str], dict[str, Any]] = {
     ("image_to_video", "last_frame", ""): {"resolution": "1080p"},
     ("image_to_video", "static_mask", ""): _V1,
-    ("image_to_video", "voices", "standard"): _VOICES,
-    ("image_to_video", "voices", "legacy"): _VOICES,
+    ("image_to_video", "voices", ""): _VOICES,
     ("image_to_video", "voices_id", ""): {**_VOICES, "voices": [{"voice_id": "1", "id": "v1"}]},
     ("image_to_video", "elements_id", ""): {"elements": _ELEMENT},
     ("text_to_video", "voices", ""): _VOICES,
-    ("omni_video", "last_frame", ""): {"first_frame": IMAGE, "reference_images": None},
+    ("text_to_video", "audio", ""): {"resolution": "1080p"},
+    ("image_to_video", "audio", ""): {"resolution": "1080p"},
+    ("omni_video", "last_frame", ""): {**_NOT_IMAGES, "first_frame": IMAGE},
     ("omni_video", "elements_id", ""): {"elements": _ELEMENT},
-    ("omni_video", "reference_video", ""): {"reference_images": None},
-    ("omni_video", "base_video", ""): {"reference_images": None},
-    ("omni_video", "keep_original_sound", ""): {"reference_images": None, "base_video": VIDEO},
-    ("omni_video", "first_frame", ""): {"reference_images": None},
-    ("omni_video", "video", ""): {"reference_images": None},
+    ("omni_video", "image_ids", ""): {**_NOT_IMAGES, "first_frame": IMAGE},
+    ("omni_video", "video_ids", ""): {**_NOT_IMAGES, "base_video": VIDEO},
+    ("omni_video", "keep_original_sound", ""): {**_NOT_IMAGES, "base_video": VIDEO},
+    **{
+        ("omni_video", field, ""): _NOT_IMAGES
+        for field in (
+            "reference_images",
+            "reference_video",
+            "base_video",
+            "first_frame",
+            "video",
+            "video_type",
+        )
+    },
     **{
         (type_, field, ""): beside
         for type_, shots in (
@@ -121,7 +170,17 @@ BESIDE: dict[tuple[str, str, str], dict[str, Any]] = {
             "dynamic_masks_trajectories": _MASKS,
         }.items()
     },
+    **{(type_, "multi_shot", "legacy"): {"shot_type": "intelligence"} for type_ in _ALL},
 }
+
+
+def write_shot_type(request: dict[str, Any], value: Any) -> None:
+    """Write who decides on the shots, with the shots where it is the author."""
+    if request.get("model") not in ("kling-v3", "kling-v3-omni"):
+        request["shot_type"] = value
+        return
+    request.update(_SHOTS, model=request["model"], shot_type=value)
+
 
 WRITERS: dict[tuple[str, str, str], Any] = {
     ("", "elements", "standard"): write_parts("elements", "element_id", id="e{n}"),
@@ -131,23 +190,43 @@ WRITERS: dict[tuple[str, str, str], Any] = {
     ("", "voices", "legacy"): write_parts("voices", "voice_id"),
     ("", "voices_id", ""): change_part("voices", "id"),
     ("", "multi_prompt", ""): write_shots,
+    ("", "shot_type", ""): write_shot_type,
     ("", "multi_prompt_index", ""): change_part("multi_prompt", "index"),
     ("", "multi_prompt_prompt", ""): change_part("multi_prompt", "prompt"),
+    ("", "multi_prompt_duration", ""): write_duration_of_shot,
     ("", "camera_control_type", ""): write_camera,
-    ("", "camera_control", ""): lambda request, value: None,
-    ("", "camera_control_config", ""): lambda request, value: None,
-    ("", "multi_prompt_duration", ""): lambda request, value: None,
+    ("", "camera_control", ""): keep_base,
+    ("", "camera_control_config", ""): keep_base,
     ("", "dynamic_masks", ""): write_masks,
     ("", "dynamic_masks_trajectories", ""): write_trajectory,
     ("omni_video", "elements", "standard"): write_elements_beside_nothing,
     ("omni_video", "elements", "legacy"): write_bare_elements_beside_nothing,
+    ("omni_video", "reference_images", ""): write_list("reference_images"),
+    ("omni_video", "image_ids", ""): write_names("image_ids", "first_frame"),
+    ("omni_video", "video_ids", ""): write_names("video_ids", "base_video"),
     ("omni_video", "images", "legacy"): write_frames,
     ("omni_video", "images_type", "legacy"): write_frames,
+    ("omni_video", "video", "legacy"): write_video,
+    ("omni_video", "video_type", "legacy"): write_video,
+    ("omni_video", "keep_original_sound", "legacy"): write_kept_sound,
+    ("omni_video", "audio", "standard"): write_omni_audio,
 }
 
-BESIDE |= {
-    (type_, "audio", "legacy"): {"resolution": "1080p"} for type_ in ("text_to_video", "image_to_video")
+CONVENIENCES: dict[tuple[str, str, str], str] = {
+    **{(type_, "standard", "model"): "the newest model of the type" for type_ in _ALL},
+    ("omni_video", "standard", "aspect_ratio"): "16:9, Kling's own default",
+    ("omni_video", "legacy", "aspect_ratio"): "16:9, as on the standard API",
+    ("omni_video", "legacy", "video_type"): "each role of a video is a field of its own",
 }
-BESIDE |= {
-    (type_, "audio", "standard"): {"resolution": "1080p"} for type_ in ("text_to_video", "image_to_video")
+
+OUR_DEFAULTS: dict[tuple[str, str, str], str] = {
+    **{
+        (type_, "standard", "multi_shot"): "one shot, so that a prompt is not cut into several unasked"
+        for type_ in _ALL
+    },
+    **{
+        (type_, "legacy", "model"): "Kling's default is retired"
+        for type_ in ("text_to_video", "image_to_video")
+    },
+    ("omni_video", "legacy", "resolution"): "720p everywhere, the cheapest one",
 }
