@@ -198,6 +198,9 @@ def _decide_task_state(http_status: int, envelope: Envelope) -> TaskState:
     anything else: other statuses, a body that was cut, a 2xx without an id              may exist
     ==================================================================================  ==============
 
+    A 2xx that says success names a task, or for a type that Kling answers at once holds the result: only the type knows
+    which, so :mod:`kling_provider.hooks.responses` reads it, and takes a success without either for ambiguous.
+
     The case (d), that the call failed before the connection was established, is decided in
     :mod:`kling_provider.hooks.connection_errors`.
     """

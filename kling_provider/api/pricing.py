@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -235,6 +235,25 @@ class UnknownPrice:
     def compute_price(self, request: Any, seconds: Mapping[str, float]) -> Price:
         """Return the price as unknown, with the reason."""
         return Price(None, None, self.why)
+
+
+def add_prices(prices: Sequence[Price]) -> Price:
+    """Return the sum of one price or several; what is unknown of one of them is unknown of the sum."""
+    first, *others = prices
+    for other in others:
+        same = first.currency == other.currency
+        first = Price(
+            _add(first.units, other.units),
+            _add(first.usd, other.usd),
+            other.basis if first.is_known and not other.is_known else first.basis,
+            _add(first.amount, other.amount) if same else None,
+            first.currency if same else None,
+        )
+    return first
+
+
+def _add(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one + other
 
 
 def round_seconds(length: float) -> int:

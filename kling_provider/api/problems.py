@@ -134,6 +134,7 @@ _PATTERNS = {
     "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only",
     "model": "must be a model's name such as kling-3.0",
     "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
+    "sound": "must be an http or https URL: Kling accepts this sound by URL only",
 }
 
 

@@ -29,6 +29,9 @@ _USER = re.compile(r"(?i)(https?://)[^\s/?#'\"<>@]+@|(://)[^\s/?#'\"<>@:]*:[^\s/
 _LONG_BASE64 = re.compile(r"(?:data:[\w/;+.-]*,)?[A-Za-z0-9+/_-]{500,}={0,2}")
 
 _IDS = frozenset({"id", "task_id", "taskId"})
+#: What Kling calls the masks of a selection. A part of one would be of no use, so they are kept whole.
+_MASKS = frozenset({"base64", "counts"})
+_MASK = re.compile(r"[!-~]+")
 #: What a terminal takes for an order: colours, cursor moves, titles, links.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
@@ -173,13 +176,16 @@ def clean_json(value: Any) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
-        return {
-            clean_text(key): "" if key in _IDS and not _is_clean_id(item) else clean_json(item)
-            for key, item in value.items()
-        }
+        return {clean_text(key): _clean_item(key, item) for key, item in value.items()}
     if isinstance(value, list):
         return [clean_json(item) for item in value]
     return value
+
+
+def _clean_item(key: str, value: Any) -> Any:
+    if key in _IDS and not _is_clean_id(value):
+        return ""
+    return value if key in _MASKS and isinstance(value, str) and _MASK.fullmatch(value) else clean_json(value)
 
 
 def _is_clean_id(value: Any) -> bool:

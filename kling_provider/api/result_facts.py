@@ -42,6 +42,8 @@ class ResultFacts(BaseModel):
     take: int = 0
     kling_task_id: str | None = None
     external_task_id: str | None = None
+    #: How often the paid call was sent, of a type that Kling answers at once; each may have been billed.
+    times_sent: int | None = None
     #: ``charge_type``, ``amount`` and ``currency`` of each charge; units and money are separate entries.
     billing: list[dict[str, Any]] = []
     created_at: str | None = None

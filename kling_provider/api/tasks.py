@@ -78,6 +78,8 @@ class KlingTask:
     billing: tuple[Billing, ...] = ()
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    #: How long its links live from ``updated_at`` on, or the session that it opened; ``None``: until somebody deletes it.
+    retention: timedelta | None = RETENTION
 
     @property
     def word(self) -> str:
@@ -93,10 +95,10 @@ class KlingTask:
 
     @property
     def expires_at(self) -> datetime | None:
-        """Return when the links of a finished task expire, in UTC; ``None`` for any other task."""
-        if self.status is not TaskStatus.SUCCEEDED or self.updated_at is None:
+        """Return when the links of a finished task, or its session, expire, in UTC; ``None`` for any other task."""
+        if self.status is not TaskStatus.SUCCEEDED or self.updated_at is None or self.retention is None:
             return None
-        return self.updated_at.replace(microsecond=0) + RETENTION
+        return self.updated_at.replace(microsecond=0) + self.retention
 
     @property
     def moderated(self) -> bool:

@@ -42,9 +42,34 @@ class Command:
 _GROUPS = {
     "claims": "Places that are kept for videos that are not saved yet",
     "memory": "What was paid, as far as Airflow Variables remember it",
+    "voices": "Voices that the account keeps at Kling, and those that Kling offers to all",
+    "elements": "Characters and things that the account keeps at Kling, and those that Kling offers to all",
+    "ledger": "What Kling took from the account, task by task",
 }
 _CONN_ID = CommandArgument(
     ("--conn-id",), {"help": "the connection of the storage, where the URL names none", "metavar": "ID"}
+)
+_KLING_CONN_ID = CommandArgument(
+    ("--conn-id",),
+    {
+        "help": "the connection of Kling; by default kling_default",
+        "metavar": "ID",
+        "default": "kling_default",
+    },
+)
+_PRESETS = CommandArgument(("--presets",), {"action": "store_true", "help": "those that Kling offers to all"})
+_SINCE = CommandArgument(
+    ("--days",),
+    {"type": int, "default": 30, "metavar": "DAYS", "help": "how many days back from now; by default 30"},
+)
+_KEY_NAMES = CommandArgument(
+    ("--api-key-name",),
+    {
+        "action": "append",
+        "default": [],
+        "metavar": "NAME",
+        "help": "only what this API key asked for, by its name in Kling's console; may be written several times",
+    },
 )
 _YES = CommandArgument(("--yes", "-y"), {"action": "store_true", "help": "do not ask"})
 COMMANDS = (
@@ -102,6 +127,65 @@ COMMANDS = (
         ),
         "kling_provider.cli.memory:prune_command",
     ),
+    Command(
+        "voices",
+        "list",
+        "List the voices: the id that requests take as voice_id, and the name",
+        (_PRESETS, _KLING_CONN_ID),
+        "kling_provider.cli.library:list_voices",
+    ),
+    Command(
+        "voices",
+        "delete",
+        "Delete one of the account's own voices; requests that name it fail from then on",
+        (CommandArgument(("voice_id",), {"help": "the id of the voice"}), _KLING_CONN_ID, _YES),
+        "kling_provider.cli.library:delete_voice",
+    ),
+    Command(
+        "elements",
+        "list",
+        "List the elements: the id that requests take as element_id, and the name",
+        (
+            _PRESETS,
+            CommandArgument(("--old",), {"action": "store_true", "help": "those of the older library"}),
+            _KLING_CONN_ID,
+        ),
+        "kling_provider.cli.library:list_elements",
+    ),
+    Command(
+        "elements",
+        "delete",
+        "Delete one of the account's own elements; requests that name it fail from then on",
+        (CommandArgument(("element_id",), {"help": "the id of the element"}), _KLING_CONN_ID, _YES),
+        "kling_provider.cli.library:delete_element",
+    ),
+    Command(
+        "ledger",
+        "units",
+        "List the units that were taken from the account's packs, and their sum",
+        (
+            _SINCE,
+            _KEY_NAMES,
+            CommandArgument(
+                ("--product-type",),
+                {
+                    "action": "append",
+                    "default": [],
+                    "choices": ("video", "image", "try_on"),
+                    "help": "only from packs of this type; may be written several times",
+                },
+            ),
+            _KLING_CONN_ID,
+        ),
+        "kling_provider.cli.ledger:list_units",
+    ),
+    Command(
+        "ledger",
+        "balance",
+        "List the money that was taken from the account's balance, and its sum",
+        (_SINCE, _KEY_NAMES, _KLING_CONN_ID),
+        "kling_provider.cli.ledger:list_balance",
+    ),
 )
 
 
@@ -118,11 +202,8 @@ def _run_command(command: Command, arguments: argparse.Namespace) -> int:
         return 1
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``python -m kling_provider``; return the exit code.
-
-    :param argv: the arguments; by default those of the process.
-    """
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of ``python -m kling_provider``; what it parses has the ``command``."""
     parser = argparse.ArgumentParser(
         prog="python -m kling_provider", description="Commands of the Kling AI provider."
     )
@@ -137,7 +218,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for argument in command.arguments:
                     one.add_argument(*argument.flags, **argument.options)
                 one.set_defaults(command=command)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``python -m kling_provider``; return the exit code.
+
+    :param argv: the arguments; by default those of the process.
+    """
+    arguments = build_parser().parse_args(argv)
     return _run_command(arguments.command, arguments)
 
 
@@ -170,6 +259,8 @@ def get_airflow_commands() -> list[Any]:
     ]
     return [
         GroupCommand(
-            name="kling", help="Kling AI: claims of places, memory of what was paid", subcommands=groups
+            name="kling",
+            help="Kling AI: claims of places, memory of what was paid, voices, elements, ledgers",
+            subcommands=groups,
         )
     ]

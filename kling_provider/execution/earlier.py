@@ -10,6 +10,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.exceptions import KlingTaskNotFound
+from kling_provider.execution.at_once import is_answered_at_once, recover_answer
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.submission import Find, ReadTask, Step, Submitted, Wait, drive_steps, state_machine
 from kling_provider.submission.lookups import recover_earlier_submission
@@ -46,6 +47,8 @@ def recover_submission(
     :param sent: what that try submitted.
     :raises KlingError: if the task cannot be read.
     """
+    if is_answered_at_once(sent.type):
+        return _recover_answer(hook, record, sent, dag_id=dag_id)
     steps = recover_earlier_submission(
         record,
         what=sent.label,
@@ -63,6 +66,21 @@ def recover_submission(
             found.task.word,
             sent.label,
             record.get("at", "an unknown time"),
+        )
+        metrics.count_adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
+    return found
+
+
+def _recover_answer(
+    hook: KlingHook, record: SubmissionRecord, sent: SentRequest, *, dag_id: str
+) -> Submitted | None:
+    found = recover_answer(record, sent, host=hook.connection.host)
+    if found is not None:
+        log.info(
+            "What Kling answered to an earlier try at %s for %s is delivered, nothing paid (%s).",
+            record.get("at", "an unknown time"),
+            sent.label,
+            found.task.kling_task_id,
         )
         metrics.count_adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
     return found

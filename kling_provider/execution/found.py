@@ -14,6 +14,7 @@ from typing import Any
 from kling_provider.api.problems import Problem
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.at_once import is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.result_place import ResultPlace, find_remembered_result
@@ -138,10 +139,16 @@ def _find_remembered(
         elif (memory := PaidMemory.of_sent(one.context, one.sent)) is not None:
             record = memory.load(is_proven=bool(records))
             records[index] = record or {}
+            if is_answered_at_once(one.plan.request.type):
+                continue  # the host cannot be asked for it: what is kept of the answer decides
             if record and record.get("identity") == one.plan.identity.key and record.get("kling_task_id"):
                 named[index] = str(record["kling_task_id"])
     tasks = _read_tasks(hook, {(wanted[index].plan.request.type, one) for index, one in named.items()})
-    more: dict[int, PaidResult] = {}
+    more = {
+        index: result
+        for index, record in records.items()
+        if (result := _find_answer(wanted[index], record)) is not None
+    }
     for index, kling_task_id in named.items():
         task = tasks.get(kling_task_id)
         if task is not None and (task.status is not TaskStatus.FAILED or wanted[index].sent.adopt):
@@ -163,6 +170,15 @@ def _find_remembered(
     return more
 
 
+def _find_answer(one: Wanted, record: SubmissionRecord) -> PaidResult | None:
+    """Find what Kling answered at once for a request of the list. After its end the task that pays stops: it sends nothing."""
+    is_kept = record.get("state") == "created" and record.get("identity") == one.plan.identity.key
+    if not is_kept or not is_answered_at_once(one.plan.request.type):
+        return None
+    kling_task_id = str(record.get("kling_task_id"))
+    return PaidResult(f"answered already: {kling_task_id}", kling_task_id)
+
+
 def _read_tasks(hook: KlingHook, tasks: set[tuple[str, str]]) -> dict[str, KlingTask]:
     if hook.connection.profile.task_reads:
         return hook.get_tasks([kling_task_id for _, kling_task_id in tasks])
@@ -174,7 +190,11 @@ def _find_at_host(
     hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, PaidResult]
 ) -> dict[int, PaidResult]:
     """Find the tasks of external ids that did not fail; look-ups are free."""
-    waiting = {one.plan.identity.key: index for index, one in enumerate(wanted) if index not in found}
+    waiting = {
+        one.plan.identity.key: index
+        for index, one in enumerate(wanted)
+        if index not in found and not is_answered_at_once(one.plan.request.type)
+    }
     if waiting and not hook.connection.profile.can_find_by_external_id:
         log.info(
             "%s finds no tasks by external id: what this run has paid counts as not paid where no file and no record shows it.",

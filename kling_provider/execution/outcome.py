@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.billing import billing_text
+from kling_provider.api.details import fit_details
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask, Output, TaskStatus
 from kling_provider.storage import SavedFile, SavedResult, image_addresses
@@ -76,7 +77,8 @@ class TaskOutcome:
             status=TaskStatus.SUCCEEDED.value,
             adopted=True,
             outputs=tuple(
-                Output(one.type, id=one.id, duration=one.duration) for one in saved.manifest.outputs
+                Output(one.type, id=one.id, duration=one.duration, details=one.details)
+                for one in saved.manifest.outputs
             ),
             saved=saved,
             asked=_list_request_facts(sent),
@@ -95,11 +97,15 @@ class TaskOutcome:
 
     def to_xcom(self) -> dict[str, Any]:
         """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
+        details = fit_details([one.details for one in self.outputs])
         return {
             **self.facts.to_json(),
             "adopted": self.adopted,
             "status": self.status,
-            "outputs": [self._describe_output(index, one) for index, one in enumerate(self.outputs)],
+            "outputs": [
+                {**self._describe_output(index, one), "details": details[index]}
+                for index, one in enumerate(self.outputs)
+            ],
             "manifest": self.saved.manifest_file if self.saved is not None else None,
         }
 
@@ -145,6 +151,10 @@ class TaskOutcome:
             f"made {facts.created_at}, finished {facts.finished_at}; its link expires {facts.expires_at}",
             f"cost: {cost or 'not said by Kling'}{' (paid earlier)' if self.adopted else ''}",
         ]
+        if (facts.times_sent or 1) > 1:
+            lines.append(
+                f"sent {facts.times_sent} times, as it was unknown whether it was made: each may be billed"
+            )
         if self.saved is None:
             return [*lines, "not saved: no destination was given here"]
         for one in self.files:

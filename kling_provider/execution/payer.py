@@ -51,7 +51,7 @@ class Payer:
     task_id: str
     is_mapped: bool
     pay_once_per: PayOncePer
-    on_ambiguous: str
+    on_ambiguous: str | None
     kling_conn_id: str
     place: OutputPlace | None
     unknown: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Payer:
             task_id=task.task_id,
             is_mapped=task.is_mapped or group is not None,
             pay_once_per=settings.get_setting("pay_once_per", "run"),
-            on_ambiguous=settings.get_setting("on_ambiguous", "stop"),
+            on_ambiguous=settings.get_setting("on_ambiguous"),
             kling_conn_id=settings.get_setting("kling_conn_id", "kling_default"),
             place=None if destination is None else place,
             unknown=tuple(settings.mapped & {"destination", "filename", "pay_once_per", "kling_conn_id"}),

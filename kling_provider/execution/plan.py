@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
-from kling_provider.api.pricing import Price
+from kling_provider.api.pricing import Price, add_prices
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import accept_request, read_arguments
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.at_once import is_answered_at_once
+from kling_provider.execution.preparation import PreparatoryCall, plan_preparation
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
@@ -45,6 +48,8 @@ class RequestPlan:
     kling_conn_id: str
     place: OutputPlace | None = None
     mapped: bool = False
+    #: The calls that a worker makes first; their prices are in ``price``.
+    preparation: tuple[PreparatoryCall, ...] = ()
 
     @property
     def label(self) -> str:
@@ -84,22 +89,46 @@ class RequestPlan:
 
     def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
         """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
-        dialect = connection.find_dialect(self.request)
-        call = dialect.create(shown_inputs(self.request, self.images), external_task_id)
+        preparation = spec_of(self.request).find_preparation(self.request)
+        request = self.request if preparation is None else preparation.show_request(self.request)
+        return self._show_call(connection, request, external_task_id)
+
+    def show_preparation(self, connection: KlingConnection) -> list[dict[str, Any]]:
+        """Return the calls that a worker makes first, as :meth:`show_call` shows the paid call, each with its price."""
+        return [
+            {**self._show_call(connection, one.request, None), "price": one.price.as_json()}
+            for one in self.preparation
+        ]
+
+    def _show_call(
+        self, connection: KlingConnection, request: KlingRequest, external_task_id: str | None
+    ) -> dict[str, Any]:
+        dialect = connection.find_dialect(request)
+        names = {name for name, _ in request.iter_inputs()}
+        images = {name: value for name, value in self.images.items() if name in names}
+        call = dialect.create(shown_inputs(request, images), external_task_id)
         return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
 
     def describe(
-        self, connection: KlingConnection, external_task_id: str | None, attempt: int
+        self, connection: KlingConnection, external_task_id: str | None, attempt: int, *, most_calls: int = 1
     ) -> dict[str, Any]:
-        """Return what ``plan_only`` gives where the request would be sent (JSON): the exact call, and its price."""
+        """Return what ``plan_only`` gives where the request would be sent (JSON): the exact calls, and their price.
+
+        :param most_calls: how often it may be sent while its outcome is unknown.
+        """
+        first = f", after {len(self.preparation)} other {'call' if len(self.preparation) == 1 else 'calls'}"
+        again = f", up to {most_calls} times while it is unknown whether it was made"
         return {
             "plan_only": True,
-            "summary": f"it would be sent for {self.price.as_text()}",
+            "summary": f"it would be sent for {self.price.as_text()}{first if self.preparation else ''}"
+            f"{again if most_calls > 1 else ''}",
             "kling_task_id": None,
             "external_task_id": external_task_id,
             "attempt": attempt,
             "price": self.price.as_json(),
             "http": self.show_call(connection, external_task_id),
+            # Only where there are any: most requests need none.
+            **({"preparation": self.show_preparation(connection)} if self.preparation else {}),
         }
 
 
@@ -133,6 +162,7 @@ def plan_request(
     ti, connection = context["ti"], hook.connection
     data = read_arguments("The request", {"request": accept_request()}, {"request": data})["request"]
     request = hook.validate_request(data)
+    _check_answered_at_once(request)
     wire, images = resolve_images(request, api=connection.find_dialect(request).design)
     lock = connection.profile.find_lock(request)
     identity = Identity.of_request(
@@ -151,19 +181,29 @@ def plan_request(
         )
     if pay_once_per == "account" and lock is not Lock.LOCKED:
         raise KlingRequestError(
-            f"pay_once_per must be 'run' or 'dag' for {request.model} at {connection.host}, which does not refuse a second "
-            "task for the same request; found 'account'. Nothing was sent."
+            f"pay_once_per must be 'run' or 'dag' for {request.model or request.type} at {connection.host}, which does not "
+            "refuse a second task for the same request; found 'account'. Nothing was sent."
         )
+    preparation = plan_preparation(hook, wire)
     return RequestPlan(
         request=request,
         wire=wire,
         images=images,
         data=data,
         identity=identity,
-        price=connection.price_request(request),
+        price=add_prices([connection.price_request(request), *(one.price for one in preparation)]),
         lock=lock,
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,
         place=place,
         mapped=ti.map_index >= 0,
+        preparation=preparation,
     )
+
+
+def _check_answered_at_once(request: KlingRequest) -> None:
+    if request.adopt and is_answered_at_once(request.type):
+        raise KlingRequestError(
+            f"adopt must be left out for {request.type}: Kling answers it at once, and cannot be asked for the result later. "
+            "Nothing was sent."
+        )

@@ -14,6 +14,7 @@ from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.arguments import POLL_INTERVAL
 from kling_provider.exceptions import KlingRequestError, KlingServerError
+from kling_provider.execution.at_once import is_answered_at_once
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling.wait_state import WaitState
 from kling_provider.submission import build_task_failure
@@ -94,7 +95,7 @@ def read_outputs(hook: KlingHook, task: KlingTask, type: str) -> KlingTask:
 
     :raises KlingServerError: where it still names nothing: a success without anything is none.
     """
-    if task.status is not TaskStatus.SUCCEEDED or _has_result(task):
+    if task.status is not TaskStatus.SUCCEEDED or _has_result(task) or is_answered_at_once(type):
         return task
     log.info("Kling task %s succeeded and names no result yet: reading once more.", task.kling_task_id)
     time.sleep(LATE_OUTPUTS)

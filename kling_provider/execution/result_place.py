@@ -14,6 +14,7 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingRequestError, KlingStorageError
+from kling_provider.execution.at_once import is_answered_at_once
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage import (
     Origin,
@@ -148,6 +149,11 @@ class ResultPlace:
             release_place(self._root, self._plain, self._origin)
         self._claimed = None
 
+    def _read_again(self, task: KlingTask) -> KlingTask:
+        if is_answered_at_once(self._type):
+            return task  # Kling cannot be asked for it again
+        return self._hook.get_task(task.kling_task_id, type=self._type)
+
     def save(self, task: KlingTask) -> SavedResult:
         """Save all outputs of ``task`` with their manifest at the claimed place; beside it, where that was lost."""
         stem = self._claimed or self._plain
@@ -161,7 +167,7 @@ class ResultPlace:
             origin=self._origin,
             beside=[beside],
             replace=self._replace,
-            refresh=lambda: self._hook.get_task(task.kling_task_id, type=self._type),
+            refresh=lambda: self._read_again(task),
             http_extras=self._hook.connection.http_extras,
             reach=Reach.of_connection(self._hook.connection),
         )

@@ -11,15 +11,16 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
-from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
-from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingBalanceError, KlingBudgetError, KlingError
+from kling_provider.exceptions import KlingBalanceError, KlingError
+from kling_provider.execution.at_once import count_most_calls, is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
+from kling_provider.execution.limits import check_max_units
 from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
+from kling_provider.execution.preparation import Preparer
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
@@ -36,6 +37,7 @@ from kling_provider.submission import (
     drive_steps,
     drive_steps_until,
 )
+from kling_provider.submission.at_once import AtOnceSubmission
 from kling_provider.submission.sent import explain_another_result
 from kling_provider.submission.steps import SubmissionRecord
 from kling_provider.task_log import log_call
@@ -47,7 +49,7 @@ class Submitter:
     """Submits the request of one plan once, or finds what was paid for it.
 
     :param record: what an earlier try of this task instance left.
-    :param on_ambiguous: ``stop`` or ``resubmit``, at a host without a lock.
+    :param on_ambiguous: ``stop`` or ``resubmit``, where there is no lock; ``None`` where the user wrote neither.
     :param max_units: the most that this one result may cost at list price.
     """
 
@@ -58,7 +60,7 @@ class Submitter:
         context: Mapping[str, Any],
         *,
         record: SubmissionRecord | None = None,
-        on_ambiguous: str = "stop",
+        on_ambiguous: str | None = None,
         max_units: float | None = None,
     ) -> None:
         ti, dag_run = context["ti"], context["dag_run"]
@@ -69,6 +71,9 @@ class Submitter:
         self.kling_task_id: str | None = None
         self.records = PaidRecords(plan, context, record, host=hook.connection.host)
         self.max_units = None if max_units is None else Decimal(str(max_units))
+        self.most_calls = count_most_calls(plan.request, on_ambiguous)
+        self._preparer = Preparer(plan, hook, context, on_ambiguous=on_ambiguous)
+        self._on_ambiguous = on_ambiguous
         self._resubmit = on_ambiguous == "resubmit"
         first_try = ti.try_number <= 1
         # The first try of an instance that a cleared run has got: its video may have been paid at another map index.
@@ -97,10 +102,10 @@ class Submitter:
             raise error.with_context(suffix=self._describe_units_left()) from error.__cause__
         if isinstance(outcome, Submitted):
             self.kling_task_id = outcome.task.kling_task_id
-            sent = self.plan.sent.with_task(outcome.task, outcome.external_task_id)
+            sent = self.plan.sent.with_outcome(outcome)
             self.records.keep(outcome, record, sent)
             if outcome.adopted:
-                self._log_adopted(outcome.task)
+                self._log_adopted(outcome)
                 metrics.count_adopted(instead_of_paying=self._sent, **self._tags)
             else:
                 metrics.count_submitted(**self._tags)
@@ -117,19 +122,33 @@ class Submitter:
             self._build_submission(record, None).plan_steps(), self._carry_out_without_storing, stop=Permit
         )
         if isinstance(end, Permit):
-            self._check_budget()
+            check_max_units(self.plan, self.max_units, self._on_ambiguous)
             if check_place is not None:
                 check_place()
         elif isinstance(end, Submitted):
             self.kling_task_id = end.task.kling_task_id
         return end
 
-    def _build_submission(self, record: SubmissionRecord | None, resume: str | None) -> Submission:
+    def _build_submission(
+        self, record: SubmissionRecord | None, resume: str | None
+    ) -> Submission | AtOnceSubmission:
         plan, connection = self.plan, self.hook.connection
+        if is_answered_at_once(plan.request.type):
+            return AtOnceSubmission(
+                identity=plan.identity,
+                most_calls=self.most_calls,
+                resubmit=self._resubmit,
+                record=record,
+                new_in_cleared_run=self._new_in_cleared_run,
+                cleared=self.records.was_cleared_since(record),
+                what=plan.label,
+                host=connection.host,
+                prompt=plan.request.summary.prompt or "",
+            )
         return Submission(
             identity=plan.identity,
             lock=plan.lock,
-            can_find_by_external_id=connection.profile.can_find_by_external_id,
+            can_find_by_external_id=connection.can_find(plan.request),
             at_kling=connection.profile.is_kling,
             batch=connection.profile.task_reads,
             look_first=self._look_first,
@@ -153,7 +172,7 @@ class Submitter:
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
             self.hook.connection.profile.name,
-            self.plan.request.model,
+            self.plan.request.model or self.plan.request.type,
             self.hook.connection.profile_reason,
         )
 
@@ -162,7 +181,9 @@ class Submitter:
             case Permit():
                 return self._permit_call()
             case Prepare(external_task_id):
-                return self.hook.prepare_create(self.plan.wire, external_task_id=external_task_id)
+                return self.hook.prepare_create(
+                    self._preparer.prepare_request(self.plan.wire), external_task_id=external_task_id
+                )
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)
             case StoreRecord(record):
@@ -175,25 +196,12 @@ class Submitter:
         )
 
     def _permit_call(self) -> bool:
-        self._check_budget()
+        check_max_units(self.plan, self.max_units, self._on_ambiguous)
         if not self._resumed and self._is_at_limit():
             return False
         if self._claim is not None:
             self.plan = self.plan.with_stem(self._claim())
         return True
-
-    def _check_budget(self) -> None:
-        price = self.plan.price
-        if self.max_units is not None and (price.units is None or price.units > self.max_units):
-            if price.units is None:
-                must = f"must be left out for {self.plan.label}, whose price in units is not known ({price.as_text()})"
-                way = "Leave max_units out, or write a model of the price list."
-            else:
-                must = f"must be {format_amount(price.units)} or more for {self.plan.label}, which costs {price.as_text()}"
-                way = "Raise max_units, or write a shorter duration or a lower resolution."
-            raise KlingBudgetError(
-                f"max_units {must}; found {self.max_units}. Nothing was sent, nothing is billed. {way}"
-            )
 
     def _is_at_limit(self) -> bool:
         """Return whether as many tasks are in flight as the connection states.
@@ -227,15 +235,24 @@ class Submitter:
             self.plan.price.as_text(),
         )
         answer, task = self.hook.create(prepared)
-        if task is None and answer.is_about_model:
+        if task is None and answer.is_about_model and self.plan.request.model:
             answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
         if task is not None and answer.ok:
-            log.info("Kling made task %s.", task.kling_task_id)
+            made = "answered" if is_answered_at_once(self.plan.request.type) else "made task"
+            log.info("Kling %s %s.", made, task.kling_task_id)
         else:
             log.info("Kling answered: %s (code %s).", answer.message or "nothing readable", answer.code)
         return Sent(answer, task)
 
-    def _log_adopted(self, task: KlingTask) -> None:
+    def _log_adopted(self, done: Submitted) -> None:
+        task = done.task
+        if done.times_sent is not None:
+            log.info(
+                "What Kling answered to an earlier call is delivered, nothing paid (%s). For another result %s.",
+                task.kling_task_id,
+                explain_another_result(self.plan.sent),
+            )
+            return
         made = f" of {task.created_at:%d %B %Y %H:%M} UTC" if task.created_at else ""
         # After a call of this very try it is unknown which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"

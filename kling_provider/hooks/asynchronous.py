@@ -7,11 +7,12 @@ Importing it takes about 250 ms, so do not import it at the top of a Dag file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.hooks import operations
+from kling_provider.hooks.account_methods import AsyncAccountMethods
 from kling_provider.hooks.async_transport import AsyncTransport
 from kling_provider.hooks.drivers import drive_async
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
 
-class KlingAsyncHook:
+class KlingAsyncHook(AsyncAccountMethods):
     """Read tasks at Kling from an event loop. It can make nothing, change nothing and cost nothing.
 
     Its methods are those of :class:`~kling_provider.hooks.kling.KlingHook` that read, with the same parameters, results
@@ -137,6 +138,19 @@ class KlingAsyncHook:
             )
         )
 
+    async def list_tasks_of_type(self, type: str, *, max_pages: int | None = None) -> list[KlingTask]:
+        """List the tasks of one type, at its own path of the legacy API, 500 per call. It serves access keys, too.
+
+        :param type: the type of the requests that made them.
+        :param max_pages: the number of calls to stop after; default: at the end of the list.
+        :raises KlingRequestError: where the host has no such list, and for a type without one: those that only the
+            standard API has, and those that Kling answers at once.
+        :raises KlingServerError: where the list does not end.
+        """
+        return await self._run_operation(
+            operations.list_tasks_of_type(await self.connection(), type, max_pages=max_pages)
+        )
+
     async def account(self) -> tuple[Pack, ...]:
         """Read the account's resource packs, in units. Kling says that what remains may lag by 12 hours.
 
@@ -164,6 +178,9 @@ class KlingAsyncHook:
             return read.parse(await (await self._open_transport()).send_read(read.call))
 
         return await drive_async(operation, send_read)
+
+    async def _run_for_account(self, make: Callable[[KlingConnection], Operation[Result]]) -> Result:
+        return await self._run_operation(make(await self.connection()))
 
     async def _open_transport(self) -> AsyncTransport:
         if self._transport is not None:

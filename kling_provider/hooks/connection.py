@@ -72,6 +72,11 @@ class KlingConnection:
         """Return the API design that a request goes by: that of the connection, where its type has a path there."""
         return find_dialect(self.dialect, spec_of(request))
 
+    def can_find(self, request: KlingRequest) -> bool:
+        """Tell whether a task of a request's type is found here by its external id."""
+        found_by_it = spec_of(request).found_by_external_id or self.profile.task_reads
+        return self.profile.can_find_by_external_id and found_by_it
+
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
         dialect, spec = self.find_dialect(request), spec_of(request)

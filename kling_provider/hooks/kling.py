@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
@@ -16,30 +16,44 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from airflow.providers.common.compat.sdk import BaseHook
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
-from kling_provider.api.catalog import spec_of
-from kling_provider.api.codes import ApiResponse, TaskState
+from kling_provider.api.catalog import find_spec, spec_of
+from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
+from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
+from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest
-from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.requests.base import AnswerRefused, KlingRequest
 from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations
+from kling_provider.hooks.account_methods import AccountMethods
+from kling_provider.hooks.account_operations import check_library
 from kling_provider.hooks.connection import KlingConnection, read_connection
 from kling_provider.hooks.connection_form import build_connection_form_widgets, build_ui_field_behaviour
 from kling_provider.hooks.drivers import drive_sync
-from kling_provider.hooks.own_task import choose_external_id
+from kling_provider.hooks.own_task import check_lone_call, choose_external_id
 from kling_provider.hooks.response_errors import build_response_error
-from kling_provider.hooks.responses import parse_created
+from kling_provider.hooks.responses import parse_answered, parse_created
 from kling_provider.hooks.transport import PreparedCall, SyncTransport, prepare_call, send_call
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
+    from kling_provider.api.calls import ApiRequest
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
 
-__all__ = ["AUTO", "Auto", "KlingAsyncHook", "KlingHook"]
+__all__ = [
+    "AUTO",
+    "Auto",
+    "BalanceDeduction",
+    "KlingAsyncHook",
+    "KlingHook",
+    "LibraryElement",
+    "LibraryVoice",
+    "UnitDeduction",
+]
 
 #: Reads are tried so often, with growing pauses, before a fault is passed on.
 _READ_TRIES = 5
@@ -54,7 +68,7 @@ class Auto(Enum):
 AUTO: Final = Auto.AUTO
 
 
-class KlingHook(BaseHook):
+class KlingHook(AccountMethods, BaseHook):
     """Call Kling.
 
     A free read is tried again after a fault of the host, or of the way to it. A paid call is sent once. Proxies, TLS,
@@ -122,6 +136,10 @@ class KlingHook(BaseHook):
         ``take`` in the request. Where the host has no lock and cannot be asked, and where no Airflow task runs, a warning
         says that a second call pays again; ``KlingSubmitOperator`` stops there instead.
 
+        What Kling answers at once (tts, identify_face, image_recognize and their like) is sent once as well, and comes back
+        as a task that has succeeded, with its outputs. Such calls have no external id and no look-up, so a retry of your
+        task pays again, and a warning says so: ``KlingGenerateOperator`` keeps the answer and pays once.
+
         :param request: the request; see :meth:`validate_request`, which checks it first.
         :param external_task_id: your own id, sent as it is: Kling refuses a second task with the same id (where the
             model has a lock). ``None`` sends none.
@@ -130,6 +148,9 @@ class KlingHook(BaseHook):
             made: look it up with :meth:`find` before you send the request again.
         """
         checked = self.validate_request(request)
+        check_lone_call(checked, has_id=isinstance(external_task_id, str))
+        if spec_of(checked).is_answered_at_once:
+            return self._send_create(checked, None)
         if external_task_id is not AUTO:
             return self._send_create(checked, external_task_id)
         chosen = choose_external_id(self, checked)
@@ -138,8 +159,12 @@ class KlingHook(BaseHook):
     def _send_create(self, request: KlingRequest, external_task_id: str | None) -> KlingTask:
         answer, task = self.create(self.prepare_create(request, external_task_id=external_task_id))
         if task is None or not answer.ok:
+            spec = spec_of(request)
             raise build_response_error(
-                answer, f"create a {spec_of(request).noun} at {self.connection.host}", creating=True
+                answer,
+                f"create a {spec.noun} at {self.connection.host}",
+                creating=True,
+                lacks="holds no result" if spec.is_answered_at_once else "names no task",
             )
         return task
 
@@ -161,12 +186,15 @@ class KlingHook(BaseHook):
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
-        return replace(prepared, model=request.name_model(dialect.design))
+        return replace(prepared, model=request.name_model(dialect.design), type=request.type)
 
     def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
 
-        An ambiguous answer may name a task, too: it is shown to people, who can look for it.
+        An ambiguous answer may name a task, too: it is shown to people, who can look for it. For a type that Kling answers at
+        once the answer is the result, returned as a task that has ended: its ``kling_task_id`` is the id of the task, where
+        Kling names one (tts), else that of the session (identify_face), else the ``request_id`` of the answer
+        (image_recognize).
 
         :param prepared: what :meth:`prepare_create` returned; it can be sent once.
         """
@@ -181,6 +209,15 @@ class KlingHook(BaseHook):
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
             return answer, None
+        spec = find_spec(prepared.type)
+        if prepared.type is not None and spec is not None and spec.is_answered_at_once:
+            try:
+                return answer, parse_answered(self.connection, answer, spec)
+            except AnswerRefused as why:
+                refused = replace(answer, kind=ErrorKind.INVALID, message=str(why), task_state=TaskState.NONE)
+                return refused, None
+            except ValueError as why:  # no result, or none that can be read
+                return (replace(answer, message=str(why)) if answer.ok else answer), None
         return answer, parse_created(self.connection, answer)
 
     # -- reads ----------------------------------------------------------------------------------------------
@@ -268,6 +305,17 @@ class KlingHook(BaseHook):
             )
         )
 
+    def list_tasks_of_type(self, type: str, *, max_pages: int | None = None) -> list[KlingTask]:
+        """List the tasks of one type, at its own path of the legacy API, 500 per call. It serves access keys, too.
+
+        :param type: the type of the requests that made them.
+        :param max_pages: the number of calls to stop after; default: at the end of the list.
+        :raises KlingRequestError: where the host has no such list, and for a type without one: those that only the
+            standard API has, and those that Kling answers at once.
+        :raises KlingServerError: where the list does not end.
+        """
+        return self._run_operation(operations.list_tasks_of_type(self.connection, type, max_pages=max_pages))
+
     def account(self) -> tuple[Pack, ...]:
         """Read the account's resource packs, in units. Kling says that what remains may lag by 12 hours.
 
@@ -293,6 +341,20 @@ class KlingHook(BaseHook):
 
     def _run_operation(self, operation: Operation[Result]) -> Result:
         return drive_sync(operation, self._send_read)
+
+    def _run_for_account(self, make: Callable[[KlingConnection], Operation[Result]]) -> Result:
+        return self._run_operation(make(self.connection))
+
+    def _change_account(
+        self, call: ApiRequest, parse: Callable[[KlingConnection, ApiResponse], Result]
+    ) -> Result:
+        check_library(self.connection)
+        # As with a paid call: on a kept-alive connection that died the outcome would be ambiguous.
+        session = self._transport.open_session()
+        try:
+            return parse(self.connection, send_call(prepare_call(session, self.connection, call)))
+        finally:
+            session.close()
 
     def _send_read(self, read: ReadCall) -> Any:
         """Send a read, and repeat it after faults of the host or of the network: it costs nothing."""

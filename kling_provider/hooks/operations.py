@@ -7,27 +7,27 @@ free: a read never makes, changes or bills a task.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import units_left
 from kling_provider.api.catalog import DEFAULT_TYPE, explain_type, find_spec, request_types
-from kling_provider.api.dialects import Dialect, find_dialect, standard
-from kling_provider.api.suggestions import suggest
+from kling_provider.api.dialects import Dialect, find_dialect, legacy, standard
+from kling_provider.api.dialects.reading import parse_page, parse_tasks
 from kling_provider.exceptions import (
     KlingRateLimitError,
     KlingRequestError,
-    KlingServerError,
 )
+from kling_provider.hooks.argument_checks import check_able, check_pages, check_words
 from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
+from kling_provider.hooks.paging import read_cursor_pages, read_numbered_pages
 from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import (
     parse_batch,
     parse_found,
     parse_known,
-    parse_list_page,
     parse_one,
     parse_packs,
 )
@@ -45,9 +45,6 @@ _STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
 IN_FLIGHT = _STATUS_WORDS[:2]
 #: Kling's own words for what a task makes, as its list takes them.
 _PRODUCT_TYPES = ("video", "image", "try_on")
-
-#: Pages of a list, 500 tasks each, after which it is taken to have no end.
-_MOST_PAGES = 200
 
 
 # -- operations ------------------------------------------------------------------------------------------------
@@ -71,7 +68,7 @@ def read_tasks(
 ) -> Operation[dict[str, KlingTask]]:
     """Read many tasks, 20 per call where the host can; ids that it does not know are missing from the result."""
     found: dict[str, KlingTask] = {}
-    alone = _check_words(kling_task_ids, "kling_task_ids")
+    alone = check_words(kling_task_ids, "kling_task_ids")
     if find_tasks_path(connection, _check_type(type)) is not None:
         batches, alone = _split_batches(alone), []
         for batch in batches:
@@ -100,7 +97,7 @@ def read_batch(
     path = find_tasks_path(connection, _check_type(type))
     if path is None:
         raise KlingRequestError(f"{connection.host} reads one task per call.")
-    batch = _check_words(kling_task_ids, "kling_task_ids")
+    batch = check_words(kling_task_ids, "kling_task_ids")
     if len(batch) > standard.MAX_IDS:
         raise KlingRequestError(
             f"kling_task_ids must be at most {standard.MAX_IDS} for one call; found {len(batch)}. Nothing was sent."
@@ -119,8 +116,8 @@ def find_tasks(
 
     :raises KlingRequestError: where the host cannot look external ids up.
     """
-    _check_able(connection, connection.profile.can_find_by_external_id, "finds no tasks by external id")
-    ids = _check_words(external_task_ids, "external_task_ids")
+    check_able(connection, connection.profile.can_find_by_external_id, "finds no tasks by external id")
+    ids = check_words(external_task_ids, "external_task_ids")
     found: dict[str, list[KlingTask]] = {}
     for batch in _split_batches(ids) if find_tasks_path(connection, type) else [[one] for one in ids]:
         more = " …" if len(batch) > 2 else ""
@@ -151,36 +148,55 @@ def list_tasks(
     :raises KlingRequestError: where the host or the credential has no list.
     :raises KlingServerError: where the list does not end.
     """
-    _check_able(
+    check_able(
         connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
     )
-    _check_pages(max_pages)
-    statuses = _check_words(statuses, "statuses", _STATUS_WORDS)
-    product_types = _check_words(product_types, "product_types", _PRODUCT_TYPES)
+    check_pages(max_pages)
+    statuses = check_words(statuses, "statuses", _STATUS_WORDS)
+    product_types = check_words(product_types, "product_types", _PRODUCT_TYPES)
     path = find_tasks_path(connection, _check_type(type)) or standard.TASKS
     if path != standard.TASKS:
         # This list has no such filter, and one of its types calls a success by the legacy word (documented).
         product_types = []
         statuses += ["succeed"] if "succeeded" in statuses else []
-    found: dict[str, KlingTask] = {}
-    seen: set[str] = set()
-    cursor: str | None = None
-    pages = 0
-    while True:
-        call = standard.list_tasks(
+    tasks: list[KlingTask] = yield from read_cursor_pages(
+        connection,
+        lambda cursor: standard.list_tasks(
             since, until, statuses=statuses, product_types=product_types, cursor=cursor, path=path
+        ),
+        parse_page,
+        what="tasks",
+        max_pages=max_pages,
+    )
+    # A list that shifts meanwhile shows a task twice.
+    return list({task.kling_task_id: task for task in tasks}.values())
+
+
+def list_tasks_of_type(
+    connection: KlingConnection, type: str, *, max_pages: int | None
+) -> Operation[list[KlingTask]]:
+    """List the tasks of a type at its own path of the legacy API, 500 per call.
+
+    :raises KlingRequestError: where the host has no lists, and for a type without such a path.
+    :raises KlingServerError: where the list does not end.
+    """
+    able = connection.profile.can_find_by_external_id
+    check_able(connection, able, "lists no tasks of a type")
+    spec = find_spec(_check_type(type))
+    path = None if spec is None or spec.is_answered_at_once else spec.paths.get("legacy")
+    if path is None:
+        raise KlingRequestError(
+            f"type must be one with tasks at a path of the legacy API; found {type!r}. Nothing was sent."
         )
-        page, cursor = yield ReadCall(call, partial(parse_list_page, connection))
-        found |= {task.kling_task_id: task for task in page}
-        pages += 1
-        if cursor is None or pages == max_pages:
-            break
-        if cursor in seen or pages >= _MOST_PAGES:
-            if max_pages is not None:
-                break
-            raise KlingServerError(f"Could not list tasks at {connection.host}: the list does not end.")
-        seen.add(cursor)
-    return list(found.values())
+    tasks: list[KlingTask] = yield from read_numbered_pages(
+        connection,
+        partial(legacy.list_page, path),
+        partial(_parse_tasks_of_page, connection),
+        what=f"tasks of type {type}",
+        find_key=lambda task: task.kling_task_id,
+        max_pages=max_pages,
+    )
+    return tasks
 
 
 def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
@@ -190,7 +206,7 @@ def read_account(connection: KlingConnection) -> Operation[tuple[Pack, ...]]:
 
     :raises KlingRequestError: where the host does not tell.
     """
-    _check_able(connection, connection.profile.account, "does not tell what the account has")
+    check_able(connection, connection.profile.account, "does not tell what the account has")
     now = datetime.now(UTC)
     packs: tuple[Pack, ...] = yield ReadCall(
         standard.account_costs(now - timedelta(days=365), now + timedelta(days=1)),
@@ -225,6 +241,14 @@ def find_tasks_path(connection: KlingConnection, type: str) -> str | None:
     return spec.tasks_path if spec is not None and connection.profile.task_reads else None
 
 
+def _parse_tasks_of_page(connection: KlingConnection, data: Any) -> tuple[list[KlingTask], int]:
+    """Parse the tasks of a numbered page, and count its entries."""
+    tasks, unreadable = parse_tasks(
+        data, accepts_gateway_statuses=connection.profile.accepts_gateway_statuses
+    )
+    return tasks, len(tasks) + unreadable
+
+
 # -- calls and arguments ---------------------------------------------------------------------------------------
 
 
@@ -254,17 +278,18 @@ def _split_batches(ids: Sequence[str]) -> list[Sequence[str]]:
     return [ids[start : start + standard.MAX_IDS] for start in range(0, len(ids), standard.MAX_IDS)]
 
 
-def _check_able(connection: KlingConnection, able: bool, cannot: str) -> None:
-    if not able:
-        raise KlingRequestError(f"{connection.host} {cannot}.")
-
-
 def _check_type(type: Any) -> str:
     """Check the type of a request: legacy reads are bound to it.
 
     :raises KlingRequestError: for an unknown one.
     """
     if isinstance(type, str) and type in request_types():
+        spec = find_spec(type)
+        if spec is not None and spec.is_answered_at_once:
+            raise KlingRequestError(
+                f"type must be one that Kling makes a task for; found {type!r}, which Kling answers at once: there is no task to "
+                "read. The answer is the result: take the XCom of KlingGenerateOperator, or what KlingHook.submit returned."
+            )
         return type
     raise KlingRequestError(f"type {explain_type(type)}; found {type!r}. Nothing was sent.")
 
@@ -272,31 +297,3 @@ def _check_type(type: Any) -> str:
 def _find_read_dialect(connection: KlingConnection, type: str) -> Dialect:
     spec = find_spec(type)
     return connection.read_dialect if spec is None else find_dialect(connection.read_dialect, spec)
-
-
-def _check_pages(max_pages: Any) -> None:
-    whole = isinstance(max_pages, int) and not isinstance(max_pages, bool)
-    if max_pages is not None and not (whole and max_pages >= 1):
-        raise KlingRequestError(
-            f"max_pages must be a whole number from 1; found {max_pages!r}. Nothing was sent."
-        )
-
-
-def _check_words(values: Any, what: str, allowed: Collection[str] = ()) -> list[str]:
-    """Check a list of ids or words, and return each once. A single text is refused: it would be read letter by letter.
-
-    :param what: for the message: ``"kling_task_ids"``.
-    :param allowed: the allowed words; any where it is empty.
-    :raises KlingRequestError: where it is not a list of texts, or a word is not allowed.
-    """
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise KlingRequestError(f"{what} must be a list of texts, such as [{values!r}]; found {values!r}.")
-    words = list(dict.fromkeys(values))
-    for word in words:
-        if not isinstance(word, str) or not word:
-            raise KlingRequestError(f"{what} must be a list of texts; found {word!r} in it.")
-        if allowed and word not in allowed:
-            raise KlingRequestError(
-                f"{what} must be among {', '.join(allowed)}; found {word!r}.{suggest(word, allowed)}"
-            )
-    return words

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import TaskState
 from kling_provider.api.hosts import Lock
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
 from kling_provider.api.tasks import TaskStatus
 from kling_provider.compat import get_running_context
-from kling_provider.exceptions import KlingError, KlingTaskFailedFinally
+from kling_provider.exceptions import KlingError, KlingRequestError, KlingTaskFailedFinally
 from kling_provider.identity import Identity
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         return ChosenId(None)
     identity = _build_identity(request, hook.connection.namespace, context)
     lock = profile.find_lock(request)
-    can_look = profile.can_find_by_external_id and lock is not Lock.NONE
+    can_look = hook.connection.can_find(request) and lock is not Lock.NONE
     if lock is not Lock.LOCKED:
         log.warning(
             "%s has no lock against paying twice for %s: %s. KlingSubmitOperator stops where that is not known.",
@@ -80,6 +81,32 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         f"Kling failed {identity.attempts} attempts at this request in this task. Nothing was sent: change the request, or "
         "raise take in it.",
         task_state=TaskState.EXISTS,
+    )
+
+
+def check_lone_call(request: KlingRequest, *, has_id: bool) -> None:
+    """Check that one call is enough for ``request``, and warn where it is paid again whenever it is sent again.
+
+    :param has_id: the user gives an external id of their own.
+    :raises KlingRequestError: where it needs other calls first, or takes no id; nothing was sent.
+    """
+    spec = spec_of(request)
+    if spec.find_preparation(request) is not None:
+        raise KlingRequestError(
+            f"session_id must be given for {request.type}: KlingHook makes no other call first, as KlingGenerateOperator and "
+            "KlingSubmitOperator do. Submit the request that opens the session before, or use one of them. Nothing was sent."
+        )
+    if not spec.is_answered_at_once:
+        return
+    if has_id:
+        raise KlingRequestError(
+            f"external_task_id must be left out for {request.type}: Kling answers it at once, and takes no id for it. Nothing was "
+            "sent."
+        )
+    log.warning(
+        "Kling answers %s at once and cannot be asked for the result later: if this call is sent again, by a retry of your task "
+        "too, it is paid again. KlingGenerateOperator keeps the answer and pays once.",
+        request.type,
     )
 
 

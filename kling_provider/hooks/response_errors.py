@@ -74,13 +74,16 @@ _CLASSES: dict[ErrorKind, type[KlingError]] = {
 }
 
 
-def build_response_error(answer: ApiResponse, doing: str, *, creating: bool = False) -> KlingError:
+def build_response_error(
+    answer: ApiResponse, doing: str, *, creating: bool = False, lacks: str = "names no task"
+) -> KlingError:
     """Build the exception for a response that is no success, or that lacks the task which it should name.
 
     :param doing: what was tried, for the first line: ``"create a video at api-singapore.klingai.com"``.
     :param creating: the call was a create, so the text says whether anything was made.
+    :param lacks: what a success lacks that it should have.
     """
-    said = "the response names no task" if answer.ok else answer.message or "the response cannot be read"
+    said = f"the response {lacks}" if answer.ok else answer.message or "the response cannot be read"
     where = f"code {answer.code}" if answer.code else f"HTTP {answer.http_status}"
     if answer.http_status is None:
         where = "no response"

@@ -7,16 +7,20 @@ was asked for of that.
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import parse_account
 from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
-from kling_provider.api.dialects.reading import UnreadableTask, parse_page, parse_task, parse_tasks
+from kling_provider.api.dialects.reading import UnreadableTask, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
+from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.responses_route import read_stated_failure
 from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
@@ -24,7 +28,8 @@ from kling_provider.hooks.response_errors import build_response_error
 
 if TYPE_CHECKING:
     from kling_provider.api.account import Pack
-    from kling_provider.api.tasks import KlingTask
+    from kling_provider.api.request_types import RequestSpec
+    from kling_provider.api.tasks import KlingTask, Output
     from kling_provider.hooks.connection import KlingConnection
 
 #: The largest response that is read, in bytes, unpacked: 500 tasks with long links have some three million.
@@ -98,6 +103,42 @@ def parse_created(connection: KlingConnection, answer: ApiResponse) -> KlingTask
         return None
     # Some gateways answer with the id alone.
     return task if task.status_word else replace(task, status=TaskStatus.SUBMITTED)
+
+
+def parse_answered(connection: KlingConnection, answer: ApiResponse, spec: RequestSpec) -> KlingTask:
+    """Parse the result that the answer to a call of a type answered at once is.
+
+    It is a task that has ended. A host that names no task there is asked for nothing later, so any id will do that stays
+    the same: of the session, else of the call.
+
+    :param spec: the row of the type.
+    :raises AnswerWithoutResult: where it holds none, with words for people.
+    """
+    request_class = spec.request_class
+    if not answer.ok or not isinstance(answer.data, Mapping) or not issubclass(request_class, AnsweredAtOnce):
+        raise AnswerWithoutResult(answer.message or "the response holds no result")
+    data: Mapping[str, Any] = answer.data
+    outputs: tuple[Output, ...] = ()
+    named = data.get("session_id") or answer.request_id or f"answer-{_digest(data)}"
+    task = parse_task(
+        {**data, "task_id": data.get("task_id") or str(named)},
+        accepts_gateway_statuses=connection.profile.accepts_gateway_statuses,
+    )
+    if task.status is not TaskStatus.FAILED:
+        outputs = request_class.read_outputs(data)
+    now = datetime.now(UTC)
+    return replace(
+        task,
+        status=TaskStatus.SUCCEEDED if outputs else TaskStatus.FAILED,
+        outputs=outputs,
+        created_at=task.created_at or now,
+        updated_at=task.updated_at or now,
+        retention=spec.retention,
+    )
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def parse_one(connection: KlingConnection, answer: ApiResponse, kling_task_id: str) -> KlingTask:
@@ -212,20 +253,6 @@ def parse_found(
     if (unreadable or others) and len(found) < len(set(external_task_ids)):
         raise _make_unreadable_error(answer, doing, "the response is not about the task that was asked for")
     return found
-
-
-def parse_list_page(connection: KlingConnection, answer: ApiResponse) -> tuple[list[KlingTask], str | None]:
-    """Parse one page of a list, and return its tasks and the cursor of the next page, or ``None``.
-
-    :raises KlingError: for an answer that is no success, or not a page of tasks.
-    """
-    doing = f"list tasks at {connection.host}"
-    if not answer.ok:
-        raise build_response_error(answer, doing)
-    try:
-        return parse_page(answer.data)
-    except UnreadableTask as why:
-        raise _make_unreadable_error(answer, doing, why) from None
 
 
 def parse_packs(connection: KlingConnection, answer: ApiResponse) -> tuple[Pack, ...]:

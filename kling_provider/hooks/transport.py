@@ -138,6 +138,8 @@ class PreparedCall:
     at_kling: bool = True
     #: The model that a create asks for, as the host calls it.
     model: str | None = None
+    #: The type of the request of a create: the answer to some is the result, and names no task.
+    type: str | None = None
 
     @property
     def is_read_by_proxy(self) -> bool:

@@ -43,7 +43,7 @@ class KlingNotifier(BaseNotifier):
     :param http_conn_id: the id of an HTTP connection with the webhook's URL. (templated)
     :param endpoint: the rest of the URL, if it is not in the connection. (templated)
     :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
-        file poster manifest video image gallery log type take external_task_id created_at finished_at expires_at``
+        file poster manifest video image gallery log type take external_task_id times_sent created_at finished_at expires_at``
         (texts or ``None``; ``file`` and ``poster`` are in the storage,
         ``video`` and ``image`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
         beside Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that a prompt cannot mention

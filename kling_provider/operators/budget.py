@@ -28,7 +28,8 @@ class KlingBudgetOperator(KlingOperator):
 
     Every request is checked. Those that are paid already cost nothing: the ones that the paying task would find (in its
     destination, in the memory of earlier runs, at Kling), and all but one of equal requests. The others are priced at
-    list price; the tasks in flight of the account are added, and the sum is compared with your limits and with what is
+    list price, each once (what Kling answers at once may be sent up to three times where its outcome is unknown, and
+    ``max_units`` of the paying task counts that); the tasks in flight of the account are added, and the sum is compared with your limits and with what is
     left on the account. The table is in the log; the XCom is the list, for ``.expand(request=budget.output)``.
 
     :param requests: the list of requests, as ``load_prompts`` returns it. (templated)

@@ -21,7 +21,8 @@ class KlingReconcileOperator(KlingOperator):
     Tasks of this provider are known by their external id, which it computed. A task counts as saved if a manifest below
     ``destination`` or ``also`` names it and its files are there. The others are saved as
     ``<destination>/orphans/<kling_task_id>.mp4``. This needs Kling itself and an API key: tasks cannot be listed with an
-    access key and a secret key, nor at gateways.
+    access key and a secret key, nor at gateways. What Kling answers at once is no task, has no external id and is in no list:
+    ``KlingGenerateOperator`` keeps such an answer itself.
 
     The XCom is ``{"saved": [...], "known": n, "running": n, "failed": [...], "young": n}``; ``saved`` and ``failed`` are
     lists of mappings with Kling task id, external id, billing and times.

@@ -37,9 +37,11 @@ class KlingSubmitOperator(KlingOperator):
     :param request: the request, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
     :param kling_conn_id: the id of the connection. (templated)
     :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``account``.
-    :param on_ambiguous: what to do at a host without a lock when it is unknown whether a paid call made a task: ``stop``
-        with the facts, or ``resubmit`` at the risk of paying twice.
-    :param max_units: the most units that this video may cost at list price; above it nothing is sent.
+    :param on_ambiguous: what to do where there is no lock when it is unknown whether a paid call made a task: ``stop``
+        with the facts, or ``resubmit`` at the risk of paying twice. Not given: ``stop``, but what Kling answers at once for
+        at most 0.1 unit is sent up to three times in all.
+    :param max_units: the most units that this video may cost at list price; above it nothing is sent. What may be sent three
+        times counts three times.
     :param model_fallbacks: the models to try, in this order, where the host has the request's own no more. Each is checked
         and priced again; it is never dearer than ``max_units`` or, without one, than the first choice. It is the same
         result: at most one is paid.
@@ -56,7 +58,7 @@ class KlingSubmitOperator(KlingOperator):
         "request": accept_request(),
         "kling_conn_id": accept_text("the id of a connection"),
         "pay_once_per": accept_word("run", "dag", "account"),
-        "on_ambiguous": accept_word("stop", "resubmit"),
+        "on_ambiguous": accept_word("stop", "resubmit", optional=True),
         "max_units": accept_amount(),
         "model_fallbacks": accept_texts("models, such as ['kling-3.0']"),
         "plan_only": accept_flag(),
@@ -70,7 +72,7 @@ class KlingSubmitOperator(KlingOperator):
         request: Mapping[str, Any],
         kling_conn_id: str = "kling_default",
         pay_once_per: Literal["run", "dag", "account"] = "run",
-        on_ambiguous: Literal["stop", "resubmit"] = "stop",
+        on_ambiguous: Literal["stop", "resubmit"] | None = None,
         max_units: float | None = None,
         model_fallbacks: Sequence[str] = (),
         plan_only: bool = False,

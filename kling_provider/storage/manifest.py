@@ -92,6 +92,8 @@ class SavedOutput(BaseModel):
     height: int | None = None
     #: The name of the poster beside the file.
     poster: Name = None
+    #: Facts that are no file, without signed links: the faces of a session, the masks of a selection.
+    details: dict[str, Any] | None = None
 
 
 class Manifest(ResultFacts):

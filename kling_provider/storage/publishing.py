@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kling_provider.api.codes import TaskState
-from kling_provider.api.redaction import redact_urls
+from kling_provider.api.details import fit_details
+from kling_provider.api.redaction import redact_urls, redact_value
 from kling_provider.api.tasks import Output
 from kling_provider.exceptions import KlingStorageError
 from kling_provider.file_names import MANIFEST_SUFFIX
 from kling_provider.storage.download import Fetched
 from kling_provider.storage.failures import say_where_it_stays
 from kling_provider.storage.looking import PlaceContents
-from kling_provider.storage.manifest import Manifest, SavedOutput, SavedResult, read_manifest_file
+from kling_provider.storage.manifest import LARGEST, Manifest, SavedOutput, SavedResult, read_manifest_file
 from kling_provider.storage.media import ImageSize
 from kling_provider.storage.output_types import is_known
 from kling_provider.storage.parts import PartFile
@@ -131,12 +132,15 @@ def _list_outputs(
 ) -> list[SavedOutput]:
     """List all outputs of the task, as the manifest lists them."""
     outputs = []
+    details = fit_details(redact_value([one.details for one in target.task.outputs]), LARGEST // 2)
     for index, output in enumerate(target.task.outputs):
         download = downloads.get(index)
         if index in kept:
             outputs.append(kept[index])
         elif download is None:
-            outputs.append(SavedOutput(type=output.type, id=output.id, duration=output.duration))
+            outputs.append(
+                SavedOutput(type=output.type, id=output.id, duration=output.duration, details=details[index])
+            )
         else:
             name = f"{target.base}{_get_suffix(index, download, several=several)}"
             outputs.append(
@@ -150,6 +154,7 @@ def _list_outputs(
                     width=download.sides.width if download.sides else None,
                     height=download.sides.height if download.sides else None,
                     poster=poster_path(target.path.parent / name).name if download.poster else None,
+                    details=details[index],
                 )
             )
     return outputs

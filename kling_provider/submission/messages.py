@@ -19,6 +19,7 @@ from kling_provider.exceptions import (
     KlingSubmitUnknown,
     KlingTaskFailed,
     KlingTaskFailedFinally,
+    KlingTaskNotFound,
 )
 from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.identity import Identity
@@ -126,6 +127,81 @@ class SubmissionMessages:
             request_id=answer.request_id,
             http_status=answer.http_status,
             task_state=TaskState.MAY_EXIST,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtOnceMessages:
+    """Builds the texts and errors of a request that Kling answers at once.
+
+    :param what: the request in a few words.
+    :param host: the name of the host.
+    :param take: of the request.
+    :param most_calls: how often the call is sent in all while its outcome is unknown.
+    """
+
+    what: str
+    host: str
+    take: int
+    most_calls: int
+
+    @property
+    def another_result(self) -> str:
+        """Return what makes another, paid result."""
+        return f"raise take in the request (now {self.take})"
+
+    def describe_calls(self, times_sent: int) -> str:
+        """Say what the calls with an unknown outcome may cost."""
+        calls = (
+            "One call was sent, which may be billed"
+            if times_sent == 1
+            else f"{times_sent} calls were sent, and each may be billed"
+        )
+        return f"{calls}: Kling answers at once, and cannot be asked for the result later."
+
+    def describe_unknown(self, answer: ApiResponse) -> str:
+        """Describe, as a clause, a response that does not say whether anything was made."""
+        said = describe_answer(answer)
+        return f"the response to the call of {format_now()} does not say whether the result was made ({said})"
+
+    def build_stop(self, why: str, times_sent: int) -> KlingSubmitUnknown:
+        """Build the error that stops a submission which could pay again.
+
+        :param why: what is unknown, as a clause.
+        :param times_sent: the calls whose outcome is unknown.
+        """
+        calls = f" {self.describe_calls(times_sent)}" if times_sent else " It may be billed."
+        return KlingSubmitUnknown(
+            f"Stopped, so that {self.what} is not paid again: {why}.{calls} To send it again, at the risk of paying again, set "
+            'on_ambiguous="resubmit" and clear this task.',
+            task_state=TaskState.MAY_EXIST,
+        )
+
+    def build_pause(self, why: str, times_sent: int) -> KlingServerError:
+        """Build the error after which the next try sends the call once more."""
+        return KlingServerError(
+            f"Could not make {self.what} at {self.host}: {why}. {self.describe_calls(times_sent)} The retry sends it again, up to "
+            f"{self.most_calls} times in all.",
+            task_state=TaskState.MAY_EXIST,
+        )
+
+    def build_refusal(self, answer: ApiResponse, times_sent: int) -> KlingError:
+        """Build the error for a call that the host refused.
+
+        :param times_sent: the earlier calls, whose outcome is unknown.
+        """
+        if times_sent:
+            answer = replace(answer, task_state=TaskState.MAY_EXIST)
+        error = build_response_error(answer, f"make {self.what} at {self.host}", creating=True)
+        return error if not times_sent else error.with_context(suffix=f" {self.describe_calls(times_sent)}")
+
+    def build_ended(self, task: KlingTask) -> KlingTaskNotFound:
+        """Build the error for a result whose links, or whose session, have ended."""
+        return KlingTaskNotFound(
+            f"{self.what[:1].upper()}{self.what[1:]} was paid and answered as {task.kling_task_id}, and what Kling gave ended at "
+            f"{task.expires_at:%Y-%m-%d %H:%M} UTC. Nothing was sent. For a new, paid one {self.another_result}.",
+            task_state=TaskState.EXISTS,
+            kling_task_id=task.kling_task_id,
         )
 
 

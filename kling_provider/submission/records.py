@@ -23,6 +23,8 @@ from kling_provider.submission.steps import SubmissionRecord
 log = logging.getLogger(__name__)
 
 _KEY = "kling"
+#: The key of what was prepared for it.
+_PREPARATION = "kling_preparation"
 #: The key of the same for people, shown in the task's Storage tab.
 _PROGRESS = "kling_progress"
 
@@ -46,7 +48,15 @@ class InstanceRecord(Protocol):
 def get_instance_record(context: Mapping[str, Any]) -> InstanceRecord:
     """Return the record of the task instance in ``context``."""
     store = get_task_state_store(context)
-    return _StateStore(store) if store is not None else _build_variable_record(context)
+    return _StateStore(store, _KEY) if store is not None else _build_variable_record(context)
+
+
+def get_preparation_record(context: Mapping[str, Any]) -> InstanceRecord:
+    """Return what the task instance in ``context`` keeps of the calls before its paid call: ``{"calls": {identity: record}}``."""
+    store = get_task_state_store(context)
+    if store is not None:
+        return _StateStore(store, _PREPARATION)
+    return _build_variable_record(context, "preparation")
 
 
 def show_progress(context: Mapping[str, Any], known: Mapping[str, Any], *, waiting_for: str | None) -> None:
@@ -74,6 +84,13 @@ def may_go_on_without(record: SubmissionRecord, *, needed: bool) -> bool:
     """
     kling_task_id = record.get("kling_task_id")
     needed = needed or record.get("echoed") is False
+    if record.get("answer") is not None:
+        log.warning(
+            "What Kling answered (%s) could not be stored, and Kling cannot be asked for it again. This try delivers it; if this "
+            "task has to run again, it may be paid again.",
+            kling_task_id,
+        )
+        return True
     if kling_task_id is not None and needed:
         log.warning(
             "The record of Kling task %s could not be stored, and this host cannot be asked for it by its external id. "
@@ -121,16 +138,17 @@ class VariableRecord:
 
 
 class _StateStore:
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, key: str) -> None:
         self._store = store
+        self._key = key
 
     def load(self) -> SubmissionRecord | None:
-        value = self._store.get(_KEY)
+        value = self._store.get(self._key)
         return cast("SubmissionRecord", value) if isinstance(value, dict) else None
 
     def store(self, record: SubmissionRecord, *, needed: bool) -> None:
         try:
-            self._store.set(_KEY, dict(record), retention=get_never_expire_retention())
+            self._store.set(self._key, dict(record), retention=get_never_expire_retention())
         except Exception:
             # An intent that could not be kept must stop the paid call. With a lock the look-up is enough.
             if not may_go_on_without(record, needed=needed):
@@ -140,11 +158,14 @@ class _StateStore:
         """Keep the record all the same, for a clear after the file is gone; it goes with the Dag run."""
 
 
-def _build_variable_record(context: Mapping[str, Any]) -> VariableRecord:
-    """Build the record of a task instance in a Variable. Its name is hashed, as names are limited to 250 characters."""
+def _build_variable_record(context: Mapping[str, Any], *more: str) -> VariableRecord:
+    """Build the record of a task instance in a Variable. Its name is hashed, as names are limited to 250 characters.
+
+    :param more: what tells a second record of the instance from its first one.
+    """
     ti = context["ti"]
     where = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index]
-    name = sha256(json.dumps(where).encode()).hexdigest()[:32]
+    name = sha256(json.dumps([*where, *more]).encode()).hexdigest()[:32]
     description = "what was paid for {}, run {}, task {}, map index {}. Delete it only with its run.".format(
         *where
     )

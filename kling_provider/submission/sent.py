@@ -16,7 +16,7 @@ from typing import Any
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.requests.base import Summary
 from kling_provider.api.tasks import Billing, KlingTask
-from kling_provider.submission.steps import SubmissionRecord
+from kling_provider.submission.steps import SubmissionRecord, Submitted
 
 #: Bytes of the JSON, at most. It is stored in Airflow's database with every waiting task.
 LARGEST = 16 * 1024
@@ -72,6 +72,8 @@ class SentRequest:
     external_task_id: str | None = None
     #: Units that the host took, where it says so when it makes the task and never again; decimal text.
     units_taken: str | None = None
+    #: How often it was sent, of a type that Kling answers at once; ``None`` for tasks.
+    times_sent: int | None = None
 
     @property
     def is_account_wide(self) -> bool:
@@ -117,15 +119,19 @@ class SentRequest:
         spec = find_spec(self.type)
         return "result" if spec is None else spec.noun
 
-    def with_task(self, task: KlingTask, external_task_id: str | None) -> SentRequest:
-        """Return a copy with what is known once a task was made or found.
-
-        :param external_task_id: the id of the task; some hosts do not repeat it.
-        """
+    def with_outcome(self, done: Submitted) -> SentRequest:
+        """Return a copy with what is known once a task was made or found."""
+        task = done.task
         # An ended task says itself what it cost, whenever it is read.
         told = () if task.status.ended else task.billing
         units = next((str(one.amount) for one in told if one.charge_type == "unit"), None)
-        return replace(self, external_task_id=external_task_id, units_taken=units or self.units_taken)
+        return replace(
+            self,
+            # Some hosts do not repeat it.
+            external_task_id=done.external_task_id,
+            units_taken=units or self.units_taken,
+            times_sent=done.times_sent,
+        )
 
     def complete_billing(self, task: KlingTask) -> KlingTask:
         """Return the task with the units that were taken when it was made, where it does not say what it cost."""

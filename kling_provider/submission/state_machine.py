@@ -275,7 +275,7 @@ class Submission:
                 found = yield from self._look_after_ambiguous_call(external, answer)
                 if found is not None:
                     return (yield from self._take_over(found, attempt))
-            if not ambiguous and (answer.kind is ErrorKind.CONCURRENCY_LIMIT or self._must_wait_long(answer)):
+            if not ambiguous and (answer.kind is ErrorKind.CONCURRENCY_LIMIT or must_wait_long(answer)):
                 not_before = None if answer.retry_after is None else time.time() + answer.retry_after
                 return MustQueue(external, attempt, answer.kind is ErrorKind.CONCURRENCY_LIMIT, not_before)
             earlier_ambiguous = earlier_ambiguous or ambiguous
@@ -306,9 +306,6 @@ class Submission:
                 suffix=" An earlier call may have made a task, which would be billed.",
                 task_state=TaskState.MAY_EXIST,
             ) from error.__cause__
-
-    def _must_wait_long(self, answer: ApiResponse) -> bool:
-        return answer.kind is ErrorKind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT
 
     def _store_created(self, task: KlingTask, external: str | None, attempt: int) -> Steps:
         echoed = external is not None and task.external_task_id == external
@@ -373,3 +370,8 @@ class Submission:
         if self.record is not None and self.record.get("echoed") is False:
             record["echoed"] = False  # of the host, so it holds for every later record, too
         return record
+
+
+def must_wait_long(answer: ApiResponse) -> bool:
+    """Tell whether the host wants to be left alone for longer than a worker should wait."""
+    return answer.kind is ErrorKind.RATE_LIMIT and (answer.retry_after or 0.0) > _LONGEST_WAIT

@@ -22,6 +22,10 @@ class SubmissionRecord(TypedDict, total=False):
     #: (new in a cleared run, stopped before sending).
     state: str
     kling_task_id: str | None
+    #: How often a call that Kling answers at once was sent, the calls with an unknown outcome and the answered one.
+    times_sent: int
+    #: What Kling answered at once (:mod:`kling_provider.submission.answers`).
+    answer: dict[str, Any]
     #: The host repeated our external id; where it did not, there is no lock.
     echoed: bool
     at: str
@@ -111,6 +115,8 @@ class Submitted:
     external_task_id: str | None
     attempt: int
     adopted: bool
+    #: How often the call was sent, of results that Kling answers at once; ``None`` for tasks.
+    times_sent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk import Connection
 
+from kling_provider.cli.commands import build_parser as build_command_parser
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.prompts import load_prompts
 from kling_provider.sandbox.__main__ import build_parser
@@ -86,6 +87,8 @@ def test_every_command_is_one(block: Block, line: str) -> None:
             check_pip(rest)
         case ["python", "-m", "kling_provider.sandbox", *arguments]:
             build_parser().parse_args(arguments)
+        case ["python", "-m", "kling_provider", *arguments]:
+            assert build_command_parser().parse_args(arguments).command
         case ["export", assignment]:
             check_export(assignment)
         case ["airflow", *arguments]:

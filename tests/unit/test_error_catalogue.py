@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,6 +36,17 @@ from tests.unit.instance import Instance
 WRITE_DOCS = "WRITE_DOCS" in os.environ
 FOLDER = "kling-errors-"
 RED_PANDA = {"prompt": "A red panda brews tea", "name": "red-panda", "duration": 5}
+MASKS = {"type": "image_recognize", "image": "https://pictures.example/a.png", "name": "masks"}
+SELECTION = {"type": "multi_elements_init", "video": "https://films.example/a.mp4", "name": "selection"}
+LIPS = {
+    "type": "advanced_lip_sync",
+    "video": "https://films.example/a.mp4?faces=2",
+    "sound": "https://sounds.example/a.mp3",
+    "sound_start_time": 0,
+    "sound_end_time": 2000,
+    "sound_insert_time": 0,
+    "name": "lips",
+}
 Faults = list[dict[str, Any]]
 #: A host without a lock: the connection to it, and the sandbox that plays it.
 GATEWAY: tuple[dict[str, Any], dict[str, Any]] = ({"extra": {}}, {"profile": "gateway"})
@@ -54,6 +67,19 @@ class Case:
 
 def submit(_: Sandbox, instance: Instance, **how: Any) -> Any:
     return KlingSubmitOperator(task_id="video", **{"request": RED_PANDA, **how}).execute(instance.context)
+
+
+def generate(_: Sandbox, instance: Instance, **how: Any) -> Any:
+    extras: Any = defaultdict(lambda: SimpleNamespace(extra={}))
+    operator = KlingGenerateOperator(task_id="video", **how)
+    return operator.execute({**instance.context, "outlet_events": extras})
+
+
+def generate_after_its_end(sandbox: Sandbox, instance: Instance) -> Any:
+    generate(sandbox, instance, request=SELECTION)
+    instance.store["kling"]["answer"]["updated_at"] = "2026-01-02T03:04:05+00:00"
+    instance.ti.try_number = 2
+    return generate(sandbox, instance, request=SELECTION)
 
 
 def submit_twice(sandbox: Sandbox, instance: Instance) -> Any:
@@ -204,6 +230,19 @@ CASES = [
         {"extra": {}},
         {"profile": "gateway"},
     ),
+    Case(
+        "Answered at once, and three responses lost",
+        lambda s, i: generate(s, i, request=MASKS),
+        [{"kind": "answer_lost_after"}],
+    ),
+    Case(
+        "Answered at once, a response lost, and the price is unknown",
+        lambda s, i: generate(s, i, request=SELECTION),
+        [{"kind": "answer_lost_after"}],
+    ),
+    Case("Answered at once, and the session has ended", generate_after_its_end),
+    Case("Answered at once, in KlingSubmitOperator", lambda s, i: submit(s, i, request=MASKS)),
+    Case("Several faces, and none is chosen", lambda s, i: submit(s, i, request=LIPS)),
     Case("Place claimed by another task", generate_twice),
     Case("Place taken by another file", generate_over("red-panda.mp4")),
     Case("A place that cannot be written", generate_over("videos", below="/videos")),
@@ -234,7 +273,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same waits, shorter."""
     monkeypatch.setattr(state_machine, "LOOKS", (0.0,))
     monkeypatch.setattr(state_machine, "DUPLICATE_LOOKS", (0.0,))
-    monkeypatch.setattr(state_machine, "BACKOFF", (0.0,))
+    monkeypatch.setattr(state_machine, "BACKOFF", (0.0, 0.0))
     monkeypatch.setattr("kling_provider.hooks.kling._READ_TRIES", 1)
 
 

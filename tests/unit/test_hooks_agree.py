@@ -16,7 +16,19 @@ from kling_provider.hooks.kling import AUTO, KlingAsyncHook, KlingHook
 from kling_provider.sandbox import Sandbox
 from tests.contract.connecting import RED_PANDA, closed_port, say, server
 
-READS = ("get_task", "get_tasks", "get_batch", "find", "list_tasks", "account")
+READS = (
+    "get_task",
+    "get_tasks",
+    "get_batch",
+    "find",
+    "list_tasks",
+    "list_tasks_of_type",
+    "account",
+    "list_voices",
+    "list_elements",
+    "list_unit_deductions",
+    "list_balance_deductions",
+)
 UNKNOWN = "867283741759111202"
 
 CALLS: dict[str, Callable[[Any], Any]] = {
@@ -33,6 +45,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "a list": lambda hook: hook.list_tasks(statuses=["submitted", "processing"]),
     "one page": lambda hook: hook.list_tasks(product_types=["video"], max_pages=1),
     "no page": lambda hook: hook.list_tasks(max_pages=0),
+    "tasks of a type": lambda hook: hook.list_tasks_of_type("text_to_video"),
+    "tasks of no type": lambda hook: hook.list_tasks_of_type("tts"),
     "a wrong state": lambda hook: hook.list_tasks(statuses=["faild"]),
 }
 CONNECTIONS: dict[str, dict[str, Any]] = {
@@ -127,7 +141,7 @@ def test_both_take_the_same_parameters(name: str) -> None:
 
 
 def test_the_asynchronous_one_only_reads() -> None:
-    public = {name for name in vars(KlingAsyncHook) if not name.startswith("_")}
+    public = {name for name in dir(KlingAsyncHook) if not name.startswith("_")}
     assert public == {*READS, "connection", "close"}
 
 

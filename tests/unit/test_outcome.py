@@ -64,6 +64,7 @@ def test_the_whole_shape_of_a_result() -> None:
         "adopted": False,
         "kling_task_id": "912",
         "external_task_id": "af-1",
+        "times_sent": None,
         "status": "succeeded",
         "outputs": [
             {
@@ -74,6 +75,7 @@ def test_the_whole_shape_of_a_result() -> None:
                 "watermark_url": None,
                 "file": None,
                 "poster": None,
+                "details": None,
             }
         ],
         "manifest": None,

@@ -96,12 +96,14 @@ def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.Log
                 "width": None,
                 "height": None,
                 "poster": "red-panda.mp4.jpg",
+                "details": None,
             }
         ],
         "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None}],
         "created_at": task.created_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "finished_at": task.finished_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "expires_at": task.expires_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
+        "times_sent": None,
         "claimed_at": None,
         "dag_id": "videos",
         "run_id": "manual__1",

@@ -41,3 +41,15 @@ class LegacyDialect:
         if spec is None or self.design not in spec.paths:
             raise ValueError(f"the legacy API has no type {type!r}")
         return ApiRequest("GET", f"{spec.paths[self.design]}/{quote(id, safe='')}")
+
+
+#: Entries of one page of a list. Kling allows 500 everywhere, and 1000 for some lists.
+PAGE_SIZE = 500
+
+
+def list_page(path: str, page: int) -> ApiRequest:
+    """Return the call that lists one page of what was made at ``path``; the response tells neither a total nor the order.
+
+    :param page: from 1; Kling allows 1000.
+    """
+    return ApiRequest("GET", path, params={"pageNum": str(page), "pageSize": str(PAGE_SIZE)})

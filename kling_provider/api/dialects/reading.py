@@ -15,6 +15,7 @@ from kling_provider.api.dialects.fields import (
     find_first,
     list_mappings,
     read_decimal,
+    read_id,
     read_long_text,
     read_text,
     read_time,
@@ -40,6 +41,10 @@ _LEGACY_LISTS = {
     "elements": "element",
     "voices": "voice",
 }
+
+
+#: What the account keeps in its library.
+_STORED = ("voice", "element")
 
 
 class UnreadableTask(ValueError):
@@ -172,6 +177,8 @@ def _read_legacy_outputs(kind: str, item: Mapping[str, Any]) -> list[Output]:
 
 
 def _read_output(kind: str, item: Mapping[str, Any]) -> Output:
+    if kind in _STORED:
+        return read_stored_item(kind, item)
     seconds = read_decimal(find_first(item, "duration", "mp3_duration", "duration_mp3"))
     return Output(
         type=kind,
@@ -179,6 +186,27 @@ def _read_output(kind: str, item: Mapping[str, Any]) -> Output:
         url=read_long_text(find_first(item, "url", "mp3_url", "url_mp3", "trial_url")),
         watermark_url=read_long_text(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
+    )
+
+
+def read_stored_item(kind: str, item: Mapping[str, Any]) -> Output:
+    """Read a voice or an element of the account's library; its id is that by which later requests use it.
+
+    Its details have what the answer tells of ``name``, ``description``, ``owned_by`` and ``status``.
+
+    :param kind: ``voice`` or ``element``; both API designs have names of their own for its facts.
+    """
+    details = {
+        "name": read_text(find_first(item, "name", f"{kind}_name")),
+        "description": read_text(find_first(item, "description", f"{kind}_description")),
+        "owned_by": read_text(item.get("owned_by")),
+        "status": read_text(item.get("status")),
+    }
+    return Output(
+        type=kind,
+        id=read_id(find_first(item, f"{kind}_id", "id")),
+        url=read_long_text(find_first(item, "url", "trial_url")),
+        details={name: value for name, value in details.items() if value is not None} or None,
     )
 
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from kling_provider.api.pricing import PerBlock, PerCall, PerInputSecond
-from kling_provider.api.request_types.spec import RequestSpec
+from kling_provider.api.request_types.preparation import FaceRecognition
+from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
 
 #: Half a unit for every begun 5 seconds of the video.
 _LIP_SYNC_PRICE = PerBlock("0.5", 5, of="video")
@@ -24,6 +25,7 @@ SPECS: tuple[RequestSpec, ...] = (
         found_by_external_id=False,
         tasks_path=None,
         concurrency=None,
+        retention=SESSION_LIFE,
         example="identify_face.yaml",
     ),
     RequestSpec(
@@ -34,6 +36,7 @@ SPECS: tuple[RequestSpec, ...] = (
         price_rule=_LIP_SYNC_PRICE,
         # Its own path reads it by Kling's id only, and tells no external id.
         found_by_external_id=False,
+        preparation=FaceRecognition(),
         example="advanced_lip_sync.yaml",
     ),
     RequestSpec(

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from typing import Literal
 
 from kling_provider.api.models import is_locked, takes_external_id
 from kling_provider.api.pricing import PriceRule
+from kling_provider.api.request_types.preparation import Preparation
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
+from kling_provider.api.tasks import RETENTION
+
+#: How long a session lives in which faces are recognised, or elements marked.
+SESSION_LIFE = timedelta(hours=24)
 
 RequestClass = type[KlingRequest]
 
@@ -48,6 +54,10 @@ class RequestSpec:
     #: Which of the account's limits it counts against, and which packs pay for it; ``None``: of none, or unknown.
     concurrency: Literal["video", "image"] | None = "video"
     package: Literal["video", "image"] = "video"
+    #: How long its links live, or the session that it opens; ``None``: until somebody deletes it, as an element of the library.
+    retention: timedelta | None = RETENTION
+    #: The calls that it needs first, unless its user made them.
+    preparation: Preparation | None = None
     #: Whether it was seen or documented to be alive lately; ``unknown`` types are built, and their logs and docs say so.
     status: Literal["alive", "unknown"] = "alive"
     #: The file of an example below ``dags/requests``, without its folder.
@@ -62,6 +72,11 @@ class RequestSpec:
     def is_answered_at_once(self) -> bool:
         """Tell whether the answer to the create is the result."""
         return self.answered == "at_once"
+
+    def find_preparation(self, request: KlingRequest) -> Preparation | None:
+        """Return the calls that a request of this type needs first; ``None`` where it needs none."""
+        needed = self.preparation is not None and self.preparation.is_needed(request)
+        return self.preparation if needed else None
 
     def choose_design(self, preferred: ApiDesign) -> ApiDesign | None:
         """Return the API design that a request goes by; ``None`` where the preferred one is legacy and has no path for it.

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from kling_provider.api.pricing import PerSecond, UnknownPrice
-from kling_provider.api.request_types.spec import RequestSpec
+from kling_provider.api.request_types.preparation import ElementSelection
+from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
+from kling_provider.api.tasks import RETENTION
 
 #: The answer says what it cost, and no list does.
 _STEP_PRICE = UnknownPrice("no list states the price of a step of multi-elements")
 
 
-def _make_step(name: str, path: str) -> RequestSpec:
-    """Make the row of a step in a session of multi-elements."""
+def _make_step(name: str, path: str, retention: timedelta = SESSION_LIFE) -> RequestSpec:
+    """Make the row of a step in a session of multi-elements.
+
+    :param retention: how long its result lives: what is no file is of no use without the session.
+    """
     type_ = f"multi_elements_{name}"
     return RequestSpec(
         type=type_,
@@ -27,6 +34,7 @@ def _make_step(name: str, path: str) -> RequestSpec:
         found_by_external_id=False,
         tasks_path=None,
         concurrency=None,
+        retention=retention,
         example=f"{type_}.yaml",
     )
 
@@ -66,11 +74,12 @@ SPECS: tuple[RequestSpec, ...] = (
         paths={"legacy": "/v1/videos/multi-elements"},
         outputs=("video",),
         price_rule=UnknownPrice("no list states the price of multi-elements"),
+        preparation=ElementSelection(),
         example="multi_elements.yaml",
     ),
     _make_step("init", "init-selection"),
     _make_step("add", "add-selection"),
     _make_step("delete", "delete-selection"),
     _make_step("clear", "clear-selection"),
-    _make_step("preview", "preview-selection"),
+    _make_step("preview", "preview-selection", RETENTION),
 )

@@ -264,6 +264,10 @@ class AnswerWithoutResult(ValueError):
     """The answer to a call that makes no task holds no result: none can be read, or Kling refused what it was given."""
 
 
+class AnswerRefused(AnswerWithoutResult):
+    """The answer says that Kling refused what it was given, so that nothing was made."""
+
+
 class AnsweredAtOnce(KlingRequest):
     """A request whose answer is its result: Kling makes no task, so there is nothing to wait for and nothing to look up.
 
@@ -277,6 +281,7 @@ class AnsweredAtOnce(KlingRequest):
     def read_outputs(cls, data: Any) -> tuple[Output, ...]:
         """Return what the ``data`` of the answer holds; what it cost stands beside, as in a task.
 
+        :raises AnswerRefused: where Kling says in it that it made nothing, with words for people.
         :raises AnswerWithoutResult: where it holds no result, with words for people.
         """
 

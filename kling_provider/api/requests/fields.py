@@ -126,7 +126,8 @@ AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image", "image_new", "image_legacy")]
 #: Kling accepts videos by URL only.
-VideoInput = Annotated[str, Field(pattern=r"^https?://\S+$"), Media("video", "video_omni", "video_omni")]
+VideoUrl = Annotated[str, Field(pattern=r"^https?://\S+$")]
+VideoInput = Annotated[VideoUrl, Media("video", "video_omni", "video_omni")]
 VideoId = Annotated[Text, Field(min_length=1), ResultId("video")]
 AudioId = Annotated[Text, Field(min_length=1), ResultId("audio")]
 VoiceId = Annotated[Text, ResultId("voice")]

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from kling_provider.api.dialects.fields import list_mappings, read_long_text, read_text
 from kling_provider.api.effects import ENDED, TWO_IMAGES, find_near_scene, is_known, suggest_scene
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult, KlingRequest
+from kling_provider.api.requests.base import AnsweredAtOnce, AnswerRefused, AnswerWithoutResult, KlingRequest
 from kling_provider.api.requests.fields import (
     Flag,
     ImageInput,
@@ -197,12 +197,13 @@ class MultiElementsTool(AnsweredAtOnce):
     def read_outputs(cls, data: Any) -> tuple[Output, ...]:
         """Return the session as one output, with what the step found as its details.
 
-        :raises AnswerWithoutResult: where Kling refused the step, or the answer names no session.
+        :raises AnswerRefused: where Kling refused the step.
+        :raises AnswerWithoutResult: where the answer names no session.
         """
         if not isinstance(data, Mapping):
             raise AnswerWithoutResult("the response names no session")
         if (status := data.get("status")) not in (0, "0", None):
-            raise AnswerWithoutResult(f"Kling refused it: status {read_text(status, 20)}")
+            raise AnswerRefused(f"Kling refused it: status {read_text(status, 20)}")
         if (session := read_text(data.get("session_id"))) is None:
             raise AnswerWithoutResult("the response names no session")
         return (cls._read_output(session, data),)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
+from kling_provider.execution.at_once import has_ended
 from kling_provider.execution.earlier import mark_delivered
 from kling_provider.execution.failures import report_failures
 from kling_provider.execution.outcome import TaskOutcome
+from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed, read_outputs
 from kling_provider.execution.result_place import find_remembered_result
@@ -94,6 +96,9 @@ class GenerateRun(SubmitRun):
             self.push_task(this, task)
             return self._deliver_task(hook, this, task, adopted=adopted)
 
+    def _check_type(self, plan: RequestPlan) -> None:
+        """Accept every type: what Kling answers at once is delivered without a wait."""
+
     def _carry_out(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Any:
         try:
             return super()._carry_out(submitter, queue)
@@ -102,6 +107,8 @@ class GenerateRun(SubmitRun):
             sent, conn_id = submitter.plan.sent, self.operator.destination_conn_id
             remembered = find_remembered_result(submitter.records.files, sent.identity, conn_id)
             if remembered is None:
+                raise
+            if has_ended(remembered, sent.type):
                 raise
             log.info("%s The result is the files that were saved then.", gone)
             return self.deliver_saved(sent, remembered)

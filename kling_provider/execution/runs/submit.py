@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
-from kling_provider.exceptions import KlingError, KlingModelUnavailable
+from kling_provider.exceptions import KlingError, KlingModelUnavailable, KlingRequestError
+from kling_provider.execution.at_once import is_answered_at_once, raise_if_ended
 from kling_provider.execution.earlier import get_unfinished_submission, mark_delivered, recover_submission
 from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
 from kling_provider.execution.model_fallbacks import plan_next_model
@@ -89,7 +90,7 @@ class SubmitRun:
                 return self.deliver_saved(earlier, saved)
             if (done := recover_submission(hook, record, earlier, dag_id=self.dag_id)) is not None:
                 self.kling_task_id = done.task.kling_task_id
-                return self.finish(hook, earlier.with_task(done.task, done.external_task_id), done)
+                return self.finish(hook, earlier.with_outcome(done), done)
             record = {**record, "state": "failed"} if record.get("kling_task_id") else record
         hook = KlingHook(operator.kling_conn_id)
         plan = plan_request(
@@ -100,11 +101,24 @@ class SubmitRun:
             place=self._place,
         )
         self.sent = plan.sent
+        self._check_type(plan)
         if not operator.retries:
             log.info("This task has retries=0: a transient failure then needs a clear.")
         if queue is None and (saved := self._find_saved(hook, plan.sent)) is not None:
             return self.deliver_saved(plan.sent, saved)
         return self._carry_out(self._make_submitter(plan, hook, record), queue)
+
+    def _check_type(self, plan: RequestPlan) -> None:
+        """Check that this operator can make such a result.
+
+        :raises KlingRequestError: where it cannot; nothing was sent.
+        """
+        if is_answered_at_once(plan.request.type):
+            raise KlingRequestError(
+                f"type must be one that Kling makes a task for; found {plan.request.type!r}, which Kling answers at once: there is "
+                "no task to wait for, and the answer is the result. Use KlingGenerateOperator, whose XCom is the result. "
+                "Nothing was sent."
+            )
 
     def _make_submitter(
         self, plan: RequestPlan, hook: KlingHook, record: SubmissionRecord | None
@@ -140,9 +154,7 @@ class SubmitRun:
                 continue
             self.kling_task_id, self.sent = submitter.kling_task_id, submitter.plan.sent
             if not isinstance(outcome, MustQueue):
-                return self.finish(
-                    submitter.hook, self.sent.with_task(outcome.task, outcome.external_task_id), outcome
-                )
+                return self.finish(submitter.hook, self.sent.with_outcome(outcome), outcome)
             queue = self._wait_in_queue(submitter, outcome, queue or {})
 
     def _plan_fallback(self, submitter: Submitter, first: RequestPlan) -> RequestPlan | None:
@@ -178,7 +190,14 @@ class SubmitRun:
         if isinstance(found, MustQueue):
             raise TypeError("nothing was sent, so nothing can have been refused")
         if isinstance(found, Permit):
-            plan = submitter.plan.describe(submitter.hook.connection, found.external_task_id, found.attempt)
+            plan = submitter.plan.describe(
+                submitter.hook.connection,
+                found.external_task_id,
+                found.attempt,
+                most_calls=submitter.most_calls,
+            )
+            for call in plan.get("preparation", ()):
+                log_call(log.info, call, "Request before it, not sent")
             log_call(log.info, plan["http"], "Request, not sent")
         else:
             plan = describe_existing(found.task)
@@ -220,7 +239,10 @@ class SubmitRun:
 
     def _find_saved(self, hook: KlingHook, sent: SentRequest) -> SavedResult | None:
         place = self.result_place(hook, sent)
-        return None if place is None else place.find_saved(only_look=self.operator.plan_only)
+        saved = None if place is None else place.find_saved(only_look=self.operator.plan_only)
+        if saved is not None:
+            raise_if_ended(saved, sent)
+        return saved
 
     def deliver_saved(self, sent: SentRequest, saved: SavedResult) -> Any:
         """Deliver what an earlier run or try saved; no call was made."""

@@ -168,7 +168,11 @@ def make_finished_card(
         resolution=asked.resolution,
         aspect_ratio=asked.aspect_ratio,
         sound=asked.audio,
-        others=dict(found.read.others),
+        # Once is what everybody expects.
+        others={
+            **found.read.others,
+            **({"times_sent": str(facts.times_sent)} if (facts.times_sent or 1) > 1 else {}),
+        },
         kling_task_id=facts.kling_task_id,
         again=found.again,
         billing=[

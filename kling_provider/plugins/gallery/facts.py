@@ -137,6 +137,7 @@ class VideoFacts(_Facts):
     prompt: Text | None = None
     model: Text | None = None
     take: int = 0
+    times_sent: int | None = None
     adopted: bool | None = None
     delivered: bool | None = None
     resolution: Text | None = None
