@@ -16,9 +16,18 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.reference.calls import Call
-from tests.contract.reference.families import common, faces, video_edit, video_rules, videos
+from tests.contract.reference.families import (
+    audio,
+    common,
+    faces,
+    images,
+    solutions,
+    video_edit,
+    video_rules,
+    videos,
+)
 
-_FAMILIES = (common, videos, video_rules, video_edit, faces)
+_FAMILIES = (common, videos, video_rules, video_edit, faces, audio, images, solutions)
 
 
 def _join(name: str) -> Any:
