@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.contract.reference.families.common import IMAGE, write_parts
+from tests.contract.reference.families.common import IMAGE, write_list, write_parts
 
 _WORDS = {"prompt": "A boat"}
 _V21 = {**_WORDS, "model": "kling-v2-1", "image": IMAGE}
@@ -38,8 +38,11 @@ BESIDE: dict[tuple[str, str, str], dict[str, Any]] = {
 }
 
 WRITERS: dict[tuple[str, str, str], Any] = {
-    (type_, "elements", ""): write_parts("elements", "element_id")
-    for type_ in ("image_generation", "omni_image")
+    **{
+        (type_, "elements", ""): write_parts("elements", "element_id")
+        for type_ in ("image_generation", "omni_image")
+    },
+    **{(type_, "images", ""): write_list("images") for type_ in ("omni_image", "multi_image_to_image")},
 }
 
 RULES: dict[tuple[str, str, str], Any] = {
