@@ -206,6 +206,19 @@ def accept_request(*, optional: bool = False) -> Argument:
     return Argument(f"{must}{', or None' if optional else ''}", read_value)
 
 
+def accept_inputs() -> Argument:
+    """Accept results of other tasks by the field that takes them; they are checked later."""
+
+    def read_value(value: Any) -> Any:
+        if value is None or (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+            return value
+        raise ValueError
+
+    return Argument(
+        "a mapping of fields to results such as {'first_frame': picture.output}, or None", read_value
+    )
+
+
 def with_dicts(value: Any) -> Any:
     """Replace every mapping in ``value`` that is not a dict by one: Airflow renders no templates in other mappings.
 

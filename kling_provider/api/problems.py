@@ -129,12 +129,9 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
 
 _PATTERNS = {
     "aspect_ratio": 'must be written like "16:9"',
-    "base_video": "must be an http or https URL: Kling accepts videos by URL only",
     "callback_url": "must be an http or https URL",
     "external_task_id": "must be 1 to 128 letters, digits, dots, colons, dashes and underscores, and not dots only",
     "model": "must be a model's name such as kling-3.0",
-    "reference_video": "must be an http or https URL: Kling accepts videos by URL only",
-    "sound": "must be an http or https URL: Kling accepts this sound by URL only",
 }
 
 

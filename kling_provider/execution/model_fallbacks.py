@@ -72,7 +72,8 @@ def _plan_with_model(hook: KlingHook, plan: RequestPlan, model: str) -> RequestP
         request=request,
         wire=plan.wire.model_copy(update={"model": request.model}),
         data={**plan.data, "model": request.model},
-        price=connection.price_request(request),
+        shown={**plan.shown, "model": request.model},
+        price=connection.price_request(request, plan.seconds),
         lock=connection.profile.find_lock(request),
     )
 
@@ -91,9 +92,9 @@ def _find_objection(planned: RequestPlan, first: RequestPlan, max_units: Decimal
     if planned.pay_once_per == "account" and planned.lock is not Lock.LOCKED:
         return "pay_once_per='account' needs a model with a lock"
     # In units of the list: a host's own price of a unit is the same for both.
-    units, limit = estimate_price(planned.request).units, max_units
+    units, limit = estimate_price(planned.request, planned.seconds).units, max_units
     if limit is None:
-        limit = estimate_price(first.request).units
+        limit = estimate_price(first.request, first.seconds).units
     if units is None or limit is None:
         return "whether it is dearer is not known"
     return f"it costs {units} units, and the most is {limit}" if units > limit else ""

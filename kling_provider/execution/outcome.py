@@ -11,7 +11,8 @@ from kling_provider.api.billing import billing_text
 from kling_provider.api.details import fit_details
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask, Output, TaskStatus
-from kling_provider.storage import SavedFile, SavedResult, image_addresses
+from kling_provider.storage import SavedFile, SavedResult
+from kling_provider.storage.inputs import list_input_addresses
 from kling_provider.submission.sent import SentRequest
 
 if TYPE_CHECKING:
@@ -95,15 +96,21 @@ class TaskOutcome:
         """Return the duration of the first output in seconds."""
         return self.outputs[0].duration if self.outputs else None
 
-    def to_xcom(self) -> dict[str, Any]:
-        """Return the result, one JSON object: the XCom of Generate, Sensor and Download."""
+    def to_xcom(self, *, conn_id: str | None = None) -> dict[str, Any]:
+        """Return the result, one JSON object: the XCom of Generate, Sensor and Download.
+
+        Each output says by itself whose it is, so that it may be the input of another request alone.
+
+        :param conn_id: the connection to Kling, whose account alone knows the ids of the outputs.
+        """
         details = fit_details([one.details for one in self.outputs])
         return {
             **self.facts.to_json(),
             "adopted": self.adopted,
             "status": self.status,
+            "conn_id": conn_id,
             "outputs": [
-                {**self._describe_output(index, one), "details": details[index]}
+                {**self._describe_output(index, one, conn_id), "details": details[index]}
                 for index, one in enumerate(self.outputs)
             ],
             "manifest": self.saved.manifest_file if self.saved is not None else None,
@@ -163,7 +170,7 @@ class TaskOutcome:
                 lines.append(f"poster: {one.poster_file}")
         return [*lines, f"manifest: {self.saved.manifest_file}"]
 
-    def _describe_output(self, index: int, output: Output) -> dict[str, Any]:
+    def _describe_output(self, index: int, output: Output, conn_id: str | None) -> dict[str, Any]:
         saved = self.saved
         file = saved.file_of(saved.manifest.outputs[index]) if saved is not None else None
         return {
@@ -174,6 +181,11 @@ class TaskOutcome:
             "watermark_url": output.watermark_url,
             "file": file.file if file is not None else None,
             "poster": file.poster_file if file is not None else None,
+            "kling_task_id": self.facts.kling_task_id,
+            "number": index + 1,
+            "finished_at": self.facts.finished_at,
+            "expires_at": self.facts.expires_at,
+            "conn_id": conn_id,
         }
 
 
@@ -189,4 +201,4 @@ def _input_urls(request: KlingRequest | SentRequest | None) -> tuple[str, ...]:
         return ()
     if isinstance(request, SentRequest):
         return request.input_urls
-    return tuple(image_addresses(request).values())
+    return tuple(list_input_addresses(request).values())

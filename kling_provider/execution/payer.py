@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.arguments import is_known
+from kling_provider.exceptions import KlingRequestError
 from kling_provider.submission.sent import OutputPlace
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Payer:
 
     :param is_mapped: whether each request of the list becomes a task instance of its own.
     :param place: where it saves results, with templates not rendered; ``None`` if it saves none.
+    :param inputs: results of other tasks that go into each request, with templates not rendered.
+    :param has_mapped_inputs: whether each of its instances has inputs of its own, which are not known before it runs.
     :param unknown: the names of settings that are mapped, so that they are unknown before it runs.
     """
 
@@ -54,6 +57,8 @@ class Payer:
     on_ambiguous: str | None
     kling_conn_id: str
     place: OutputPlace | None
+    inputs: Mapping[str, Any] | None = None
+    has_mapped_inputs: bool = False
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -75,6 +80,8 @@ class Payer:
             on_ambiguous=settings.get_setting("on_ambiguous"),
             kling_conn_id=settings.get_setting("kling_conn_id", "kling_default"),
             place=None if destination is None else place,
+            inputs=settings.get_setting("inputs"),
+            has_mapped_inputs="inputs" in settings.mapped,
             unknown=tuple(settings.mapped & {"destination", "filename", "pay_once_per", "kling_conn_id"}),
         )
 
@@ -88,6 +95,22 @@ class Payer:
         ti = _Instance(context["ti"], self.task_id, index if self.is_mapped else -1)
         task = SimpleNamespace(task_id=self.task_id, request=request)
         return {**context, "ti": ti, "task_instance": ti, "task": task}
+
+    def find_inputs(self, budget: BaseOperator, context: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Find the results that go into a request; ``None`` if none do.
+
+        :param context: what :meth:`build_context` returned.
+        :raises KlingRequestError: where they are not known yet: without them neither check nor price would be right.
+        """
+        if self.inputs is None and not self.has_mapped_inputs:
+            return None
+        inputs = None if self.has_mapped_inputs else budget.render_template(self.inputs, context)  # type: ignore[arg-type]
+        if not isinstance(inputs, Mapping) or any(one is None for one in inputs.values()):
+            raise KlingRequestError(
+                f"The inputs of task {self.task_id} must be known before it is priced; they are not known yet. Put the budget "
+                "after the tasks that make them, and give it inputs that are not mapped. Nothing was sent."
+            )
+        return inputs
 
     def find_place(self, budget: BaseOperator, context: Mapping[str, Any]) -> OutputPlace | None:
         """Find where the result of one request will be saved; ``None`` if it is not saved, or the place is not known yet.

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from kling_provider.api.catalog import spec_of
+from kling_provider.api.dialects import find_dialect
 from kling_provider.api.hosts import Lock
 from kling_provider.api.pricing import Price, add_prices
 from kling_provider.api.requests.base import KlingRequest
@@ -16,11 +17,20 @@ from kling_provider.api.tasks import KlingTask
 from kling_provider.arguments import accept_request, read_arguments
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.at_once import is_answered_at_once
+from kling_provider.execution.choosing import ChosenInput
+from kling_provider.execution.input_tasks import is_same_account, read_input_task
+from kling_provider.execution.merging import check_lengths, merge_inputs
 from kling_provider.execution.preparation import PreparatoryCall, plan_preparation
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
-from kling_provider.storage import image_addresses, resolve_images, shown_inputs, shown_request
+from kling_provider.storage.inputs import (
+    LoadedInput,
+    list_input_addresses,
+    load_inputs,
+    shown_inputs,
+    shown_request,
+)
 from kling_provider.submission.sent import OutputPlace, SentRequest
 
 
@@ -29,23 +39,32 @@ class RequestPlan:
     """A request that may be sent. Nothing here reads or writes; :func:`plan_request` makes it.
 
     :param request: as it was checked.
-    :param wire: the same with its images as addresses or base64: what is sent.
-    :param images: what stands for each image where it is shown and hashed.
-    :param data: the request as its author wrote it.
+    :param wire: the same with its inputs as addresses or base64: what is sent, once
+        :func:`~kling_provider.execution.sending.prepare_wire` has added links and results.
+    :param inputs: its inputs as they were loaded, by dotted field.
+    :param data: what was checked, which may hold signed links.
+    :param shown: the request as its author wrote it, with its inputs, fit to be shown.
+    :param input_urls: where the inputs are, without what grants access.
+    :param chosen: its inputs that are results of other tasks, by dotted field.
+    :param seconds: how long its inputs are, by field, as far as that is known.
     :param lock: whether this host refuses a second task for it.
     :param place: where the result is saved, if this task saves it.
     :param mapped: the task instance is one of several of a mapped task.
     """
 
-    request: KlingRequest
+    request: KlingRequest = field(repr=False)
     wire: KlingRequest = field(repr=False)
-    images: Mapping[str, str] = field(repr=False)
+    inputs: Mapping[str, LoadedInput] = field(repr=False)
     data: Mapping[str, Any] = field(repr=False)
+    shown: Mapping[str, Any] = field(repr=False)
     identity: Identity
     price: Price
     lock: Lock
     pay_once_per: PayOncePer
     kling_conn_id: str
+    chosen: Mapping[str, ChosenInput] = field(default_factory=dict, repr=False)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    input_urls: tuple[str, ...] = ()
     place: OutputPlace | None = None
     mapped: bool = False
     #: The calls that a worker makes first; their prices are in ``price``.
@@ -60,7 +79,6 @@ class RequestPlan:
     def sent(self) -> SentRequest:
         """Return the facts that travel with the wait."""
         request, summary = self.request, self.request.summary
-        shown = shown_request(self.data, self.images)
         return SentRequest(
             identity=self.identity.key,
             kling_conn_id=self.kling_conn_id,
@@ -74,8 +92,8 @@ class RequestPlan:
             resolution=summary.resolution,
             aspect_ratio=summary.aspect_ratio,
             audio=summary.sound,
-            shown={key: value for key, value in shown.items() if key != "callback_url"},
-            input_urls=tuple(image_addresses(request).values()),
+            shown={key: value for key, value in self.shown.items() if key != "callback_url"},
+            input_urls=self.input_urls,
             place=self.place,
             own_external_task_id=self.identity.own,
             adopt=(request.adopt or "").strip() or None,
@@ -88,7 +106,7 @@ class RequestPlan:
         return self if self.place is None else replace(self, place=replace(self.place, stem=stem))
 
     def show_call(self, connection: KlingConnection, external_task_id: str | None) -> dict[str, Any]:
-        """Return the paid call as it may be shown: method, URL and body, images by path and sha256."""
+        """Return the paid call as it may be shown: method, URL and body, inputs by path and sha256."""
         preparation = spec_of(self.request).find_preparation(self.request)
         request = self.request if preparation is None else preparation.show_request(self.request)
         return self._show_call(connection, request, external_task_id)
@@ -105,8 +123,8 @@ class RequestPlan:
     ) -> dict[str, Any]:
         dialect = connection.find_dialect(request)
         names = {name for name, _ in request.iter_inputs()}
-        images = {name: value for name, value in self.images.items() if name in names}
-        call = dialect.create(shown_inputs(request, images), external_task_id)
+        shown = {name: one.shown for name, one in self.inputs.items() if name in names}
+        call = dialect.create(shown_inputs(request, shown), external_task_id)
         return {"method": call.method, "url": connection.base_url + call.path, "json": call.json}
 
     def describe(
@@ -151,29 +169,47 @@ def plan_request(
     context: Mapping[str, Any],
     *,
     pay_once_per: PayOncePer,
+    inputs: Mapping[str, Any] | None = None,
     place: OutputPlace | None = None,
 ) -> RequestPlan:
     """Check a request and read its inputs, for the task instance of ``context``.
 
     :param data: the request as the user wrote it.
+    :param inputs: results of other tasks, by the field that takes them.
     :param place: where the result is saved, if the task saves it.
     :raises KlingRequestError: for a wrong request, or a scope that this host cannot hold; nothing was sent.
     """
     ti, connection = context["ti"], hook.connection
     data = read_arguments("The request", {"request": accept_request()}, {"request": data})["request"]
-    request = hook.validate_request(data)
+    merged = merge_inputs(
+        data,
+        inputs,
+        find_design=lambda spec: find_dialect(connection.dialect, spec).design,
+        read_task=partial(read_input_task, hook),
+        is_our_account=partial(is_same_account, hook),
+    )
+    request = hook.validate_request(merged.data)
     _check_answered_at_once(request)
-    wire, images = resolve_images(request, api=connection.find_dialect(request).design)
+    design = connection.find_dialect(request).design
+    results = merged.describe_results()
+    own = {name for name, _ in request.iter_inputs() if name not in results}
+    loaded = load_inputs(request, api=design, fields=own)
+    inputs_of = {**loaded, **results}
+    seconds = merged.add_seconds(
+        {name: one.seconds for name, one in loaded.items() if one.seconds is not None}
+    )
+    check_lengths(request, merged, seconds, design)
+    wire = request.with_inputs({name: one.wire for name, one in loaded.items()})
     lock = connection.profile.find_lock(request)
     identity = Identity.of_request(
-        request,
+        merged.as_identified(request),
         pay_once_per=pay_once_per,
         namespace=connection.namespace,
         dag_id=ti.dag_id,
         task_id=ti.task_id,
         run_id=ti.run_id,
         map_index=ti.map_index,
-        images=images,
+        images=merged.choose_stand_ins({name: one.identity for name, one in inputs_of.items()}),
     )
     if pay_once_per not in SCOPES:
         raise KlingRequestError(
@@ -188,10 +224,14 @@ def plan_request(
     return RequestPlan(
         request=request,
         wire=wire,
-        images=images,
-        data=data,
+        inputs=inputs_of,
+        data=merged.data,
+        shown=shown_request(merged.written, {name: one.shown for name, one in inputs_of.items()}),
+        input_urls=merged.list_addresses(list_input_addresses(request)),
         identity=identity,
-        price=add_prices([connection.price_request(request), *(one.price for one in preparation)]),
+        chosen=merged.chosen,
+        price=add_prices([connection.price_request(request, seconds), *(one.price for one in preparation)]),
+        seconds=seconds,
         lock=lock,
         pay_once_per=pay_once_per,
         kling_conn_id=hook.kling_conn_id,

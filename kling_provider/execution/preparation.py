@@ -176,7 +176,7 @@ class Preparer:
             run_id=self._ti.run_id,
             map_index=self._ti.map_index,
             # What stands for the inputs of the request: a link that was signed anew is the same video.
-            images={name: value for name, value in self._plan.images.items() if name in names},
+            images={name: one.identity for name, one in self._plan.inputs.items() if name in names},
         )
 
     def _carry_out_step(self, request: KlingRequest, key: str, is_kept_whole: bool, step: Step) -> Any:

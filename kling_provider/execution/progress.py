@@ -42,7 +42,7 @@ def announce_result(
 
     :param conn_id: the connection that was used, which may be another one than the operator names now.
     """
-    result = outcome.to_xcom()
+    result = outcome.to_xcom(conn_id=conn_id)
     operator.outcome, operator.kling_outputs = outcome, result["outputs"]
     with log_failures_of("tell the lineage collector"):
         report_lineage(outcome, operator)

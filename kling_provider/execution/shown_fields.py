@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Airflow's page of rendered fields shows of a request: what may be shown, not what is sent."""
+"""What Airflow's page of rendered fields shows of a request and its inputs: what may be shown, not what is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kling_provider.storage import shown_request
+from kling_provider.api.redaction import redact_base64, redact_value
+from kling_provider.execution.results import NoResult, is_result, is_task_id, read_outputs_of, split_choice
+from kling_provider.storage.inputs import show_input, shown_request
 
 
 class Rendered(Mapping[str, Any]):
@@ -35,6 +37,14 @@ class Rendered(Mapping[str, Any]):
         return shown_request(self.request)
 
 
+class RenderedInputs(Rendered):
+    """Rendered ``inputs`` until the task starts: results of other tasks, in words."""
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the inputs as they may be shown: no link that grants access, no bytes."""
+        return {str(key): _show_value(value) for key, value in self.request.items()}
+
+
 def wrap_requests(value: Any) -> Any:
     """Wrap a request, or each of a list of them."""
     if isinstance(value, Mapping):
@@ -42,8 +52,41 @@ def wrap_requests(value: Any) -> Any:
     return [wrap_requests(one) for one in value] if isinstance(value, list | tuple) else value
 
 
+def wrap_inputs(value: Any) -> Any:
+    """Wrap the inputs of a request."""
+    return RenderedInputs(value) if isinstance(value, Mapping) else value
+
+
 def unwrap_requests(value: Any) -> Any:
-    """Return the requests that were wrapped by :func:`wrap_requests` again."""
+    """Return what was wrapped by :func:`wrap_requests` and :func:`wrap_inputs` again."""
     if isinstance(value, Rendered):
         return value.request
     return [unwrap_requests(one) for one in value] if isinstance(value, list) else value
+
+
+def _show_value(value: Any) -> Any:
+    if is_result(value):
+        return _show_result(value)
+    if isinstance(value, str):
+        return f"Kling task {value}" if is_task_id(value) else show_input(value)
+    if isinstance(value, Mapping):
+        return {str(key): _show_value(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_show_value(one) for one in value]
+    if isinstance(value, Sequence):  # what a mapped task pushed, which Airflow reads when it is asked for
+        return f"{len(value)} results"
+    return redact_value(redact_base64(value))
+
+
+def _show_result(value: Mapping[str, Any]) -> str:
+    try:
+        result, number = split_choice(value)
+        if not isinstance(result, Mapping):
+            return f"output {number} of {_show_value(result)}" if number else str(_show_value(result))
+        outputs = [one for one in read_outputs_of(result) if number in (None, one.number)]
+    except (NoResult, KeyError, TypeError, ValueError):
+        return "a result that cannot be read"
+    if len(outputs) == 1:
+        return outputs[0].shown
+    files = ", ".join(one.shown_file for one in outputs if one.file)
+    return f"Kling task {result['kling_task_id']}, {len(outputs)} outputs{f' ({files})' if files else ''}"

@@ -21,6 +21,7 @@ from kling_provider.execution.model_fallbacks import describe_successor
 from kling_provider.execution.paid_records import PaidRecords
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.preparation import Preparer
+from kling_provider.execution.sending import prepare_wire
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 from kling_provider.hooks.transport import PreparedCall
@@ -123,6 +124,7 @@ class Submitter:
         )
         if isinstance(end, Permit):
             check_max_units(self.plan, self.max_units, self._on_ambiguous)
+            prepare_wire(self.plan, self.hook)
             if check_place is not None:
                 check_place()
         elif isinstance(end, Submitted):
@@ -182,7 +184,8 @@ class Submitter:
                 return self._permit_call()
             case Prepare(external_task_id):
                 return self.hook.prepare_create(
-                    self._preparer.prepare_request(self.plan.wire), external_task_id=external_task_id
+                    self._preparer.prepare_request(prepare_wire(self.plan, self.hook)),
+                    external_task_id=external_task_id,
                 )
             case Send(external_task_id, prepared):
                 return self._send_call(external_task_id, prepared)

@@ -20,9 +20,10 @@ from kling_provider.api.catalog import find_spec, spec_of
 from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
 from kling_provider.api.library import LibraryElement, LibraryVoice
+from kling_provider.api.media_limits import find_paths
 from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.problems import InvalidRequest
+from kling_provider.api.problems import InvalidRequest, join_problems
 from kling_provider.api.requests.base import AnswerRefused, KlingRequest
 from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
@@ -128,7 +129,7 @@ class KlingHook(AccountMethods, BaseHook):
         *,
         external_task_id: str | Literal[Auto.AUTO] | None = AUTO,
     ) -> KlingTask:
-        """Submit ``request`` in one paid call. Images must be URLs or base64.
+        """Submit ``request`` in one paid call. Inputs must be URLs or base64, and URLs where Kling takes nothing else.
 
         It is sent once and never repeated. In a task of your own (``@task``) it is still paid once per task instance: by
         default the external id is made of Dag, run, task, map index and request, the host is asked for it first, and a
@@ -176,6 +177,10 @@ class KlingHook(AccountMethods, BaseHook):
         :raises KlingError: where it cannot be made; after this only the network can fail it.
         """
         profile = self.connection.profile
+        if problems := find_paths(request, self.connection.find_dialect(request).design):
+            raise KlingRequestError(
+                f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems
+            )
         if external_task_id and not profile.external_ids:
             self.log.warning("The external_task_id is not sent: %s.", profile.no_ids_reason)
             external_task_id = None

@@ -42,7 +42,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     arguments: ClassVar[Mapping[str, Argument]] = {}
     #: Whether its tasks pay.
     pays: ClassVar[bool] = False
-    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json", "inputs": "json"}
     operator_extra_links: Sequence[BaseOperatorLink] = (
         KlingVideoLink(),
         KlingGalleryLink(),
@@ -55,7 +55,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     #: The outputs of the result, once there is one; the link *Video* reads it.
     kling_outputs: Sequence[Mapping[str, Any]] = ()
 
-    _requests_among: ClassVar[tuple[str, ...]] = ("request", "requests")
+    _requests_among: ClassVar[tuple[str, ...]] = ("request", "requests", "inputs")
     #: Operators that announce results declare the asset as an outlet; those that only use its state store, as an inlet.
     _asset_among: ClassVar[Literal["inlets", "outlets"] | None] = "inlets"
     #: Whether there is something to declare; a task that only planned updates nothing.
@@ -119,9 +119,10 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     def _change_requests(self, how: Literal["wrap_requests", "unwrap_requests"]) -> None:
         from kling_provider.execution import shown_fields
 
-        change = shown_fields.wrap_requests if how == "wrap_requests" else shown_fields.unwrap_requests
         for name in self._requests_among:
             if name in self.template_fields:
+                wrap = shown_fields.wrap_inputs if name == "inputs" else shown_fields.wrap_requests
+                change = wrap if how == "wrap_requests" else shown_fields.unwrap_requests
                 setattr(self, name, change(getattr(self, name)))
 
     # -- the asset of the results -------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     # -- lineage -------------------------------------------------------------------------------------------------
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
-        """Return the OpenLineage facets: inputs (images), outputs (files), and a run facet ``kling`` with ids, model and cost."""
+        """Return the OpenLineage facets: inputs (images, sounds, videos), outputs (files), and a run facet ``kling`` with ids, model and cost."""
         from kling_provider.execution.lineage import describe_lineage
 
         return describe_lineage(self.outcome)

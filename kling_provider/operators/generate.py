@@ -52,7 +52,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
     The other parameters are those of :class:`KlingSubmitOperator`.
     """
 
-    template_fields: Sequence[str] = ("request", "destination", "filename", "kling_conn_id")
+    template_fields: Sequence[str] = ("request", "inputs", "destination", "filename", "kling_conn_id")
     _asset_among = "outlets"
     arguments: ClassVar[Mapping[str, Argument]] = {
         **KlingSubmitOperator.arguments,

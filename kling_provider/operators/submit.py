@@ -12,6 +12,7 @@ from kling_provider.arguments import (
     accept_amount,
     accept_duration,
     accept_flag,
+    accept_inputs,
     accept_request,
     accept_text,
     accept_texts,
@@ -35,6 +36,8 @@ class KlingSubmitOperator(KlingOperator):
     Settings are checked when the operator is made, those of mapped tasks on the worker before anything is sent.
 
     :param request: the request, for example ``{"prompt": "A red panda", "duration": 5}``. (templated)
+    :param inputs: results of other tasks, by the field of the request that takes each:
+        ``{"first_frame": picture.output}``. An input wins over the request. (templated)
     :param kling_conn_id: the id of the connection. (templated)
     :param pay_once_per: the scope in which equal requests are paid once: ``run``, ``dag`` or ``account``.
     :param on_ambiguous: what to do where there is no lock when it is unknown whether a paid call made a task: ``stop``
@@ -52,10 +55,11 @@ class KlingSubmitOperator(KlingOperator):
     :param deferrable: whether to wait in the triggerer; ``False`` waits in the worker.
     """
 
-    template_fields: Sequence[str] = ("request", "kling_conn_id")
+    template_fields: Sequence[str] = ("request", "inputs", "kling_conn_id")
     pays = True
     arguments: ClassVar[Mapping[str, Argument]] = {
         "request": accept_request(),
+        "inputs": accept_inputs(),
         "kling_conn_id": accept_text("the id of a connection"),
         "pay_once_per": accept_word("run", "dag", "account"),
         "on_ambiguous": accept_word("stop", "resubmit", optional=True),
@@ -70,6 +74,7 @@ class KlingSubmitOperator(KlingOperator):
         self,
         *,
         request: Mapping[str, Any],
+        inputs: Mapping[str, Any] | None = None,
         kling_conn_id: str = "kling_default",
         pay_once_per: Literal["run", "dag", "account"] = "run",
         on_ambiguous: Literal["stop", "resubmit"] | None = None,
@@ -82,6 +87,7 @@ class KlingSubmitOperator(KlingOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.request = with_dicts(request)
+        self.inputs = with_dicts(inputs)
         self.kling_conn_id = kling_conn_id
         self.pay_once_per = pay_once_per
         self.on_ambiguous = on_ambiguous

@@ -20,7 +20,7 @@ from kling_provider.prompts.fill import FilledVariant
 from kling_provider.prompts.find import find_path, get_local_path, open_store_path
 from kling_provider.prompts.places import Keys
 from kling_provider.prompts.problems import Problems, build_call_error
-from kling_provider.prompts.request_fields import EVERY, get_input_paths, is_same_field
+from kling_provider.prompts.request_fields import EVERY, get_input_paths, is_by_link_only, is_same_field
 from kling_provider.prompts.variants import Variant
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]{200,}")
 _BEGINNINGS = ("/9j/", "iVBORw0KGgo")
 #: Longer ones are no paths (PATH_MAX).
 _LONGEST_PATH = 4096
+_BY_LINK = (
+    "must be an https URL, or a path in an object store (s3://…), which gets a signed link: Kling takes it by URL only, and "
+    "cannot reach a file of the worker"
+)
 _WIDER = "if it may be read, add its folder to inputs_below of load_prompts"
 
 
@@ -100,12 +104,19 @@ def _resolve_variant(
                 continue
             for place, written in _walk_values(data[key], path[1:]):
                 found = _find_input(written.strip(), folder, allowed)
+                if isinstance(found, str) and found.startswith("/") and _is_for_link(found, path, type_):
+                    found = _Unusable(_BY_LINK)
                 if isinstance(found, _Unusable):
                     problem = Problem(key, written, found.message)
                     problems.add_for_fields([problem], variant.fields, variant.entry.own)
                 else:
                     data[key] = _replace_value(data[key], place, found)
     return data
+
+
+def _is_for_link(found: str, path: tuple[str, ...], type_: Any) -> bool:
+    """Say whether a file of the worker is found where Kling takes a URL only, and not base64, which may begin alike."""
+    return not _is_base64(found) and is_by_link_only(path, type_ and type_.value)
 
 
 def _walk_values(value: Any, path: Sequence[str], place: Keys = ()) -> Iterator[tuple[Keys, str]]:

@@ -12,9 +12,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from kling_provider.api import media_limits
 from kling_provider.api.catalog import DEFAULT_TYPE, all_field_names, all_specs, find_spec, request_types
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import Text, input_fields
+from kling_provider.api.requests.fields import Text, input_fields, list_media
 from kling_provider.api.spelling import legacy_names, list_wire_names, to_field_name
 
 #: Keys of an entry that make several requests of it.
@@ -69,6 +70,16 @@ def get_input_paths(type_: object) -> tuple[tuple[str, ...], ...]:
         if within is not None:  # an entry may be a text alone, or a mapping with it
             paths.append((name, EVERY, within))
     return tuple(paths)
+
+
+def is_by_link_only(path: tuple[str, ...], type_: object) -> bool:
+    """Say whether Kling takes what is at a path of :func:`get_input_paths` by URL only."""
+    name, *rest = path
+    within = rest[-1] if rest and rest[-1] != EVERY else None
+    kind = _get_kind(type_)
+    marked = list_media(kind)
+    media = marked.get((name, within)) or next(one for (field, _), one in marked.items() if field == name)
+    return media_limits.is_by_link_only(media)
 
 
 def get_canonical_key(key: str, type_: object = None) -> str:

@@ -1,18 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished tasks -> files and their manifest under an ``ObjectStoragePath``; images of a request -> the wire.
+"""Finished tasks -> files and their manifest under an ``ObjectStoragePath``; below it inputs of a request -> the wire.
 
 requests, fsspec and ``ObjectStoragePath`` are imported by the functions that need them.
 """
 
 from kling_provider.storage.claims import FoundClaim, find_claims, release_claim
-from kling_provider.storage.images import (
-    Image,
-    image_addresses,
-    load_image,
-    resolve_images,
-    shown_inputs,
-    shown_request,
-)
 from kling_provider.storage.index import saved_task_ids
 from kling_provider.storage.manifest import (
     Manifest,
@@ -34,7 +26,6 @@ from kling_provider.storage.saving import save_outputs
 
 __all__ = [
     "FoundClaim",
-    "Image",
     "Manifest",
     "Origin",
     "SavedFile",
@@ -47,16 +38,11 @@ __all__ = [
     "find_claims",
     "find_saved_by_file",
     "find_saved_result",
-    "image_addresses",
-    "load_image",
     "manifest_path",
     "release_claim",
     "release_place",
-    "resolve_images",
     "save_outputs",
     "saved_task_ids",
-    "shown_inputs",
-    "shown_request",
     "stem_beside",
     "stem_of_type",
 ]

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from kling_provider.api.result_facts import ResultFacts, format_time
 from kling_provider.api.tasks import KlingTask
 from kling_provider.file_names import MANIFEST_SUFFIX
-from kling_provider.storage.images import shown_request
+from kling_provider.storage.inputs.shown import shown_request
 from kling_provider.storage.stores import store_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class Origin:
     :param identity: what makes it the same result, whatever the attempt (``Identity.key``). For a task that is
         known by its Kling id alone, any text that stays the same, such as ``kling:<id>``.
     :param facts: of the request: its kind, name, prompt and so on.
-    :param request: the mapping as its author wrote it; images and links are made presentable here.
-    :param images: per image field, what :func:`resolve_images` gave for it.
+    :param request: the mapping as its author wrote it; inputs and links are made presentable here.
     :param expects: types of the outputs, as far as they are known before the payment.
     :param several: whether a task may have more than one output.
     """
@@ -45,7 +44,6 @@ class Origin:
     identity: str
     facts: ResultFacts
     request: Mapping[str, Any] | None = field(default=None, repr=False)
-    images: Mapping[str, str] = field(default_factory=dict)
     expects: tuple[str, ...] = ("video",)
     several: bool = False
     dag_id: str | None = None
@@ -99,7 +97,7 @@ class SavedOutput(BaseModel):
 class Manifest(ResultFacts):
     """What ``{stem}.kling.json`` holds: the facts of the result, whose it is, and its files.
 
-    It carries no key, no bytes of images and no signed link.
+    It carries no key, no bytes of inputs and no signed link.
     """
 
     version: int
@@ -124,7 +122,7 @@ class Manifest(ResultFacts):
     @classmethod
     def of_task(cls, task: KlingTask, origin: Origin, outputs: list[SavedOutput]) -> Manifest:
         """Return the manifest of what ``task`` made."""
-        shown = None if origin.request is None else shown_request(origin.request, origin.images)
+        shown = None if origin.request is None else shown_request(origin.request)
         return cls._build_from(
             origin,
             origin.facts.with_task(task),

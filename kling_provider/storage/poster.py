@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The poster: a JPEG of a video's first frame, ``<file>.jpg``, where the extra ``poster`` is installed."""
+"""The poster: a JPEG of a video's first frame, ``<file>.jpg``, where the extra ``media`` is installed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def poster_path(path: ObjectStoragePath) -> ObjectStoragePath:
 
 
 def _can_make_posters() -> bool:
-    """Return whether PyAV and Pillow are installed: ``pip install 'airflow-provider-kling[poster]'``."""
+    """Return whether PyAV and Pillow are installed: ``pip install 'airflow-provider-kling[media]'``."""
     return find_spec("av") is not None and find_spec("PIL") is not None
 
 

@@ -50,7 +50,7 @@ def save_outputs(
     A file appears only when all of them are complete and checked. What is already there and right is not downloaded. The
     only file is ``{stem}{suffix}``, of several each is ``{stem}-{index}{suffix}``, counted from 0 as the task does. An
     output without a link, such as the id of an element, is in the manifest and is no file. A video gets a poster as
-    well, where the extra ``poster`` is installed.
+    well, where the extra ``media`` is installed.
 
     :param stem: as :func:`file_stem` and :func:`claim_place` give it.
     :param beside: stems in the same folder, for a place that turns out to be another one's: the result is paid for.

@@ -248,9 +248,14 @@ class RemoteStore:
 _LOCAL, _REMOTE = LocalStore(), RemoteStore()
 
 
+def is_local(path: ObjectStoragePath) -> bool:
+    """Tell whether a path is one of the worker's disk, by its protocol."""
+    return path.protocol in ("", "file", "local")
+
+
 def store_of(path: ObjectStoragePath) -> FileStore:
     """Return the store of a path, by its protocol."""
-    return _LOCAL if path.protocol in ("", "file", "local") else _REMOTE
+    return _LOCAL if is_local(path) else _REMOTE
 
 
 def may_write(path: ObjectStoragePath) -> None:

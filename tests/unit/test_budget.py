@@ -198,3 +198,37 @@ def test_estimates_equal_what_kling_bills(sandbox: Sandbox) -> None:
         billed = [item.amount for item in tasks[kling_task_id].billing]
         assert billed == [Decimal(plans[number])], cells[number]
     assert len(cells) == 13
+
+
+# -- inputs of the paying task --------------------------------------------------------------------------------------
+
+RESULT = {
+    "kling_task_id": "858100000000000001",
+    "status": "succeeded",
+    "outputs": [{"type": "video", "id": "v-1", "url": "https://v16.example/a.mp4", "duration": 5.0}],
+}
+NIGHT = {"type": "omni_video", "prompt": "By night", "duration": 3, "name": "night"}
+
+
+def gate_with_inputs(*, mapped: bool = False, result: Any = RESULT) -> Any:
+    inputs: Any = {"reference_video": result}
+    with DAG("films", start_date=datetime(2026, 1, 1), schedule=None) as dag:
+        budget = KlingBudgetOperator(task_id="budget", requests=[NIGHT])
+        if mapped:
+            budget >> KlingGenerateOperator.partial(task_id="video", request=NIGHT).expand(inputs=[inputs])
+        else:
+            budget >> KlingGenerateOperator.partial(task_id="video", inputs=inputs).expand(request=[NIGHT])
+    return budget.execute(Instance("budget", dag=dag).context)
+
+
+def test_the_inputs_of_the_paying_task_count(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    """3 seconds at the rate of a video that goes in: 0.9 units each."""
+    with caplog.at_level(logging.INFO):
+        assert gate_with_inputs() == [NIGHT]
+    assert "2.7 units" in caplog.text
+
+
+@pytest.mark.parametrize("how", [{"mapped": True}, {"result": None}], ids=["mapped", "not known yet"])
+def test_inputs_that_are_not_known_yet_cannot_be_priced(how: dict[str, Any], sandbox: Sandbox) -> None:
+    with pytest.raises(KlingRequestError, match="The inputs of task video must be known before it is priced"):
+        gate_with_inputs(**how)

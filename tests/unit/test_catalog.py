@@ -128,7 +128,7 @@ def test_a_request_imports_the_class_of_its_own_type_alone() -> None:
         "import sys\n"
         "from kling_provider.api.catalog import spec_of\n"
         "from kling_provider.api.parsing import parse_request\n"
-        "from kling_provider.storage.images import shown_request\n"
+        "from kling_provider.storage.inputs import shown_request\n"
         "data = {'prompt': 'a boat', 'duration': 5}\n"
         "spec_of(parse_request(data)), shown_request(data)\n"
         "print([name for name in sys.modules if name.startswith('kling_provider.api.requests.')])\n"

@@ -13,7 +13,8 @@ from kling_provider.api.parsing import parse_request
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.execution.lineage import build_dataset_name, describe_lineage, report_lineage
 from kling_provider.execution.outcome import TaskOutcome
-from kling_provider.storage import Manifest, SavedOutput, SavedResult, image_addresses
+from kling_provider.storage import Manifest, SavedOutput, SavedResult
+from kling_provider.storage.inputs import list_input_addresses
 
 FACTS = {
     "kling_task_id": "912",
@@ -71,7 +72,7 @@ def test_images_have_names_where_they_have_addresses() -> None:
             "last_frame": "data:image/png;base64,iVBORw0KGgo=",
         }
     )
-    assert image_addresses(request) == {"first_frame": "https://host.example/a.jpg"}
+    assert list_input_addresses(request) == {"first_frame": "https://host.example/a.jpg"}
 
 
 def test_airflows_own_collector(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ def test_prices_of_omni_videos(fields: dict[str, Any], units: str | None) -> Non
         ({"base_video": VIDEO, "multi_shot": True}, "multi_shot True: cannot be combined with base_video"),
         ({"base_video": VIDEO, "audio": "native"}, "audio 'native': must be original or off with base_video"),
         ({"base_video": VIDEO, "duration": 5}, "duration: must be left out: it follows the base video"),
-        ({"base_video": "/videos/a.mp4"}, "base_video '/videos/a.mp4': must be an http or https URL"),
+        ({"base_video": ""}, "base_video '': must not be empty"),
         (
             {"reference_video": VIDEO, "multi_shot": False},
             "multi_shot False: must be true with reference_video",

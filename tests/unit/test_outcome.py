@@ -54,7 +54,9 @@ TASK = KlingTask(
 
 
 def test_the_whole_shape_of_a_result() -> None:
-    result = TaskOutcome.of_task(TASK, SENT, type="text_to_video", adopted=False).to_xcom()
+    result = TaskOutcome.of_task(TASK, SENT, type="text_to_video", adopted=False).to_xcom(
+        conn_id="kling_default"
+    )
     assert result == {
         "name": "red-panda",
         "type": "text_to_video",
@@ -76,8 +78,15 @@ def test_the_whole_shape_of_a_result() -> None:
                 "file": None,
                 "poster": None,
                 "details": None,
+                # Of its task, so that one output alone may be the input of another request.
+                "kling_task_id": "912",
+                "number": 1,
+                "finished_at": "2026-11-24T06:01:30.436+00:00",
+                "expires_at": "2026-12-24T06:01:30.000+00:00",
+                "conn_id": "kling_default",
             }
         ],
+        "conn_id": "kling_default",
         "manifest": None,
         "billing": [
             {"charge_type": "unit", "amount": "3", "currency": None},

@@ -22,9 +22,9 @@ from kling_provider.storage import (
     claim_place,
     destination_path,
     find_saved_result,
-    load_image,
     save_outputs,
 )
+from kling_provider.storage.inputs import load_input
 from tests.unit.storage_stand_ins import Host, finished, make_video, origin, whole
 
 pytestmark = pytest.mark.airflow_version
@@ -201,7 +201,7 @@ def test_a_store_that_does_not_answer(store: Bucket, monkeypatch: pytest.MonkeyP
     for ask in (
         lambda: claim_place(place(store), STEM, origin()),
         lambda: find_saved_result(place(store), STEM, origin()),
-        lambda: load_image(str(place(store) / "a.png")),
+        lambda: load_input(str(place(store) / "a.png")),
     ):
         with pytest.raises(KlingStorageError, match=r"StoreError: no route to .*Nothing was sent") as error:
             ask()
@@ -213,6 +213,6 @@ def test_images_come_from_object_stores_too(store: Bucket) -> None:
     Pillow.new("RGB", (400, 300)).save(target, "PNG")
     store.pipe_file("/bucket/pictures/a.png", target.getvalue())
     address = str(place(store)).partition("/videos")[0] + "/pictures"
-    assert load_image(f"{address}/a.png").wire == load_image("a.png", base=address).wire
+    assert load_input(f"{address}/a.png").wire == load_input("a.png", base=address).wire
     with pytest.raises(KlingRequestError, match="there is no file"):
-        load_image("b.png", base=address)
+        load_input("b.png", base=address)

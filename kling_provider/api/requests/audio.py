@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
-from kling_provider.api.requests.fields import Flag, Media, Number, Text, VideoId, VideoUrl, Wire
+from kling_provider.api.requests.fields import Address, Flag, Media, Number, Text, VideoId, Wire
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel
 from kling_provider.api.tasks import Output, TaskStatus
@@ -26,7 +26,7 @@ def _check_decimals(value: float) -> float:
 #: Kling rounds further decimals without a word.
 Tenths = Annotated[Number, AfterValidator(_check_decimals)]
 #: A video that gets a sound; Kling reads it by URL.
-SilentVideo = Annotated[VideoUrl, Media("video", None, "video_sound", id_field="video_id")]
+SilentVideo = Annotated[Address, Media("video", None, "video_sound", id_field="video_id")]
 
 
 class TextToAudio(RequestWithoutModel):

@@ -125,9 +125,9 @@ AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern
 #: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image", "image_new", "image_legacy")]
-#: Kling accepts videos by URL only.
-VideoUrl = Annotated[str, Field(pattern=r"^https?://\S+$")]
-VideoInput = Annotated[VideoUrl, Media("video", "video_omni", "video_omni")]
+#: An address. Kling accepts videos by URL only: a path in an object store becomes a signed link, just before the call.
+Address = Annotated[str, Field(min_length=1)]
+VideoInput = Annotated[Address, Media("video", "video_omni", "video_omni")]
 VideoId = Annotated[Text, Field(min_length=1), ResultId("video")]
 AudioId = Annotated[Text, Field(min_length=1), ResultId("audio")]
 VoiceId = Annotated[Text, ResultId("voice")]
@@ -293,6 +293,51 @@ def _walk_inputs(model: type[BaseModel]) -> Iterator[tuple[str, str | None, bool
             for within, inner in part.model_fields.items():
                 if find_marker(Media, inner.annotation, inner.metadata) is not None:
                     yield name, within, True
+
+
+def find_media(model: type[BaseModel], field: str) -> Media:
+    """Return the marker of an input.
+
+    :param field: dotted, as :meth:`~kling_provider.api.requests.base.KlingRequest.iter_inputs` gives it.
+    :raises KeyError: where it is no input.
+    """
+    name, _, rest = field.partition(".")
+    return list_media(model)[name, rest.partition(".")[2] or None]
+
+
+@cache
+def list_media(model: type[BaseModel]) -> Mapping[tuple[str, str | None], Media]:
+    """Return the markers of the inputs of a class, by name and the name within each part of a list (or ``None``)."""
+    return _list_marked(model, Media)
+
+
+@cache
+def list_result_ids(model: type[BaseModel]) -> Mapping[tuple[str, str | None], ResultId]:
+    """Return the markers of fields that take Kling's id of an output, as :func:`list_media` those of inputs."""
+    return _list_marked(model, ResultId)
+
+
+def _list_marked(model: type[BaseModel], marker: Any) -> dict[tuple[str, str | None], Any]:
+    found: dict[tuple[str, str | None], Any] = {}
+    for name, info in model.model_fields.items():
+        if (own := find_marker(marker, info.annotation, info.metadata)) is not None:
+            found[name, None] = own
+        for part in filter(_is_part, _walk_parts(info.annotation)):
+            for within, inner in part.model_fields.items():
+                if (own := find_marker(marker, inner.annotation, inner.metadata)) is not None:
+                    found[name, within] = own
+    return found
+
+
+def _walk_parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _walk_parts(part)
+
+
+def is_list_field(model: type[BaseModel], name: str) -> bool:
+    """Tell whether a field takes a list."""
+    return _is_list(model.model_fields[name].annotation)
 
 
 def _is_list(annotation: Any) -> bool:

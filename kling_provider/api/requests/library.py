@@ -14,7 +14,7 @@ from pydantic import Field
 from kling_provider.api.dialects.reading import read_stored_item
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
-from kling_provider.api.requests.fields import ImageInput, Media, Text, VideoId, VideoUrl, VoiceId, Wire
+from kling_provider.api.requests.fields import Address, ImageInput, Media, Text, VideoId, VoiceId, Wire
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel
 from kling_provider.api.tasks import Output
@@ -22,8 +22,8 @@ from kling_provider.api.tasks import Output
 #: Kling's marks of what an element is.
 Tag = Literal["o_101", "o_102", "o_103", "o_104", "o_105", "o_106", "o_107", "o_108"]
 #: One clean human voice, 5 to 30 seconds, also with a picture; Kling reads it by URL.
-VoiceSound = Annotated[VideoUrl, Media("audio", None, "sound_voice", id_field="video_id")]
-ElementVideo = Annotated[VideoUrl, Media("video", None, "video_element")]
+VoiceSound = Annotated[Address, Media("audio", None, "sound_voice", id_field="video_id")]
+ElementVideo = Annotated[Address, Media("video", None, "video_element")]
 
 
 class CustomVoice(RequestWithoutModel):

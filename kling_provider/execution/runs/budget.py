@@ -65,6 +65,7 @@ def _quote_requests(operator: KlingBudgetOperator, context: Context) -> Quote:
             request,
             own,
             pay_once_per=operator.pay_once_per or payer.pay_once_per,
+            inputs=payer.find_inputs(operator, own),
             place=payer.find_place(operator, own),
         )
         return plan, own

@@ -98,6 +98,7 @@ class SubmitRun:
             operator.make_request(context),
             context,
             pay_once_per=operator.pay_once_per,
+            inputs=operator.inputs,
             place=self._place,
         )
         self.sent = plan.sent

@@ -21,7 +21,7 @@ from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
 from kling_provider.execution.waits import compute_deferral_timeout, count_delivered, expect_end
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.storage import shown_request
+from kling_provider.storage.inputs import shown_request
 from kling_provider.submission.sent import fit_to_store
 from kling_provider.triggers.kling import FIRST_LOOK, KlingTaskTrigger
 

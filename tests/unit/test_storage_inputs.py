@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of a request: what goes over the wire, what stands for it elsewhere, and what is refused."""
+"""Images, sounds and videos of a request: what goes over the wire, what stands for it elsewhere, what is refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
-from kling_provider.storage import load_image, resolve_images, shown_request
+from kling_provider.storage.inputs import load_input, load_inputs, shown_request
 from kling_provider.storage.media import read_image_size
 from tests.unit.arrays import make_array
 
@@ -59,7 +59,7 @@ def test_files_become_base64(tmp_path: Path, png: bytes, jpg: bytes) -> None:
         ("sub dir/b#1.jpg", str(tmp_path), jpg),
         ("../a.png", str(tmp_path / "sub dir"), png),
     ):
-        image = load_image(value, base=base)
+        image = load_input(value, base=base)
         assert image.wire == inline(data)
         assert image.identity == hashed(data)
         assert image.shown == f"{value} (sha256 {hashed(data)[7:19]})"
@@ -74,7 +74,7 @@ def test_base64_in_every_spelling_is_one_image(kind: str, jpg: bytes) -> None:
         "data": f"data:image/jpeg;base64,{text}",
         "unpadded": text.rstrip("="),
     }[kind]
-    image = load_image(value)
+    image = load_input(value)
     assert image.wire == text
     assert image.identity == hashed(jpg)
     assert image.shown == f"base64 (sha256 {hashed(jpg)[7:19]})"
@@ -120,18 +120,18 @@ ADDRESSES = {
 
 @pytest.mark.parametrize(("address", "expected"), ADDRESSES.items(), ids=range(len(ADDRESSES)))
 def test_addresses_stand_for_themselves_without_what_grants_access(address: str, expected: str) -> None:
-    image = load_image(address)
+    image = load_input(address)
     assert image.wire == address
     assert image.identity == image.shown == expected
     assert address == expected or address not in repr(image)
 
 
 def test_what_may_grant_access_or_choose_the_image_counts_and_is_not_shown() -> None:
-    image = load_image("https://example.org/a.png?access_token=leo&id=5")
+    image = load_input("https://example.org/a.png?access_token=leo&id=5")
     assert image.shown == "https://example.org/a.png?id=5"
     assert "leo" not in repr(image)
     assert image.identity == "https://example.org/a.png?access_token=sha256:8535e86c8118bbbb&id=5"
-    assert load_image("https://example.org/a.png?access_token=mia&id=5").identity != image.identity
+    assert load_input("https://example.org/a.png?access_token=mia&id=5").identity != image.identity
 
 
 def test_what_is_no_image_is_refused_with_the_field_and_what_to_write(tmp_path: Path, png: bytes) -> None:
@@ -142,14 +142,14 @@ def test_what_is_no_image_is_refused_with_the_field_and_what_to_write(tmp_path: 
     (tmp_path / "cut.png").write_bytes(png[:20])
     with (tmp_path / "large.png").open("wb") as file:
         file.write(png)
-        file.truncate(51 * 1024 * 1024)
+        file.truncate(201 * 1024 * 1024)
     for value, says in (
-        ("text.png", "a jpg or png"),
-        ("anim.gif", "a jpg or png"),
-        ("cut.png", "a jpg or png"),
+        ("text.png", "text.png must be a jpg or png"),
+        ("anim.gif", "anim.gif must be a jpg or png, and is a gif"),
+        ("cut.png", "cut.png must be a whole png"),
         ("small.png", "299x400 pixels; each side must have 300"),
         ("flat.jpg", "1000x399 pixels; their ratio must be from 1:2.5"),
-        ("large.png", "51.0 MB; the standard API accepts at most 50"),
+        ("large.png", "201.0 MB, which is too much"),
         ("nothing.png", "there is no file"),
         (".", "there is no file"),
         ("data:image/png,abc", "without base64"),
@@ -160,24 +160,22 @@ def test_what_is_no_image_is_refused_with_the_field_and_what_to_write(tmp_path: 
         ("https://[::1/a.png", "an address that cannot be read"),
     ):
         with pytest.raises(KlingRequestError, match="nothing was sent") as error:
-            load_image(value, field="first_frame", base=str(tmp_path))
+            load_input(value, field="first_frame", base=str(tmp_path))
         assert "first_frame: " in str(error.value)
         assert says in str(error.value)
         assert len(str(error.value)) < 400
     with pytest.raises(KlingRequestError, match="is a relative path"):
-        load_image("text.png")
-
-
-def test_the_legacy_api_takes_smaller_ones(tmp_path: Path) -> None:
-    data = drawn() + bytes(11 * 1024 * 1024)
-    (tmp_path / "a.png").write_bytes(data)
-    assert load_image(str(tmp_path / "a.png"), api="standard").identity == hashed(data)
-    with pytest.raises(KlingRequestError, match=r"11\.\d MB; the legacy API accepts at most 10"):
-        load_image(str(tmp_path / "a.png"), api="legacy")
+        load_input("text.png")
 
 
 def request_of(**fields: Any) -> KlingRequest:
     return parse_request({"type": "image_to_video", "prompt": "It turns", **fields})
+
+
+def load(request: KlingRequest, **how: Any) -> tuple[Any, dict[str, str]]:
+    loaded = load_inputs(request, **how)
+    wire = request.with_inputs({name: one.wire for name, one in loaded.items()})
+    return wire, {name: one.identity for name, one in loaded.items()}
 
 
 def test_a_request_gets_its_images_for_the_wire(tmp_path: Path, png: bytes, jpg: bytes) -> None:
@@ -185,7 +183,7 @@ def test_a_request_gets_its_images_for_the_wire(tmp_path: Path, png: bytes, jpg:
     request = request_of(
         first_frame="a.png", last_frame="https://example.org/z.png?Signature=s&Expires=9&v=1"
     )
-    resolved, identities = resolve_images(request, base=str(tmp_path))
+    resolved, identities = load(request, base=str(tmp_path))
     assert resolved.first_frame == inline(png)
     assert resolved.last_frame == "https://example.org/z.png?Signature=s&Expires=9&v=1"
     assert identities == {"first_frame": hashed(png), "last_frame": "https://example.org/z.png?v=1"}
@@ -197,7 +195,7 @@ def test_a_request_gets_its_images_for_the_wire(tmp_path: Path, png: bytes, jpg:
         static_mask=inline(jpg),
         dynamic_masks=[{"mask": "a.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}],
     )
-    resolved, identities = resolve_images(masked, base=str(tmp_path), api="legacy")
+    resolved, identities = load(masked, base=str(tmp_path), api="legacy")
     assert resolved.dynamic_masks[0].mask == inline(png)
     assert resolved.dynamic_masks[0].trajectories == masked.dynamic_masks[0].trajectories
     assert identities == {
@@ -207,13 +205,13 @@ def test_a_request_gets_its_images_for_the_wire(tmp_path: Path, png: bytes, jpg:
     }
 
     text = parse_request({"prompt": "A panda"})
-    assert resolve_images(text) == (text, {})
+    assert load_inputs(text) == {}
 
 
 def test_all_wrong_images_are_told_at_once(tmp_path: Path) -> None:
     request = request_of(first_frame="a.png", last_frame="b.png")
     with pytest.raises(KlingRequestError) as error:
-        resolve_images(request, base=str(tmp_path))
+        load_inputs(request, base=str(tmp_path))
     assert [problem.field for problem in error.value.problems] == ["first_frame", "last_frame"]
 
 
@@ -230,7 +228,7 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
         "duration": "5",
     }
     digest = hashed(png)
-    shown = shown_request(written, {"first_frame": digest})
+    shown = shown_request(written, {"first_frame": f"{tmp_path}/a.png (sha256 {digest[7:19]})"})
     assert shown == {
         **written,
         "image": f"{tmp_path}/a.png (sha256 {digest[7:19]})",
