@@ -86,13 +86,6 @@ class OmniVideo(VideoRequest):
             return "video_o1"
         return super().find_media_row(media, design)
 
-    def find_media_row(self, media: Media, design: ApiDesign) -> str | None:
-        """Return the row that an input must keep to: one model takes shorter and smaller videos."""
-        model = known_model(self.model)
-        if media.kind == "video" and model is not None and model.one_kind_of_reference:
-            return "video_o1"
-        return super().find_media_row(media, design)
-
     @property
     def has_video(self) -> bool:
         """Tell whether a video goes in, which changes the price."""

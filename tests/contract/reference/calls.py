@@ -60,6 +60,11 @@ class Call:
         return [one for field in self.fields if field.key == "model" for one in field.facts.get("enum", ())]
 
     @property
+    def retired_models(self) -> list[str]:
+        """The models that only gateways serve."""
+        return [one for field in self.fields for one in field.facts.get("retired", ())]
+
+    @property
     def rules(self) -> list[str]:
         return list(self.facts.get("rules") or ())
 

@@ -29,20 +29,23 @@ def make_base(call: Call, model: str | None = None) -> Request:
 def write_field(call: Call, field: Field, value: Any, model: str | None = None) -> Request:
     """A request with ``value`` in a field, and with what that needs beside it."""
     request = make_base(call, model)
+    add_field(request, call, field, value, model)
+    return request
+
+
+def add_field(request: Request, call: Call, field: Field, value: Any, model: str | None = None) -> None:
+    """Write ``value`` into a field of a request, and what that needs beside it; ``None`` leaves the field out."""
     for key in ((call.type, field.key, ""), (call.type, field.key, call.design)):
         _merge(request, BESIDE.get(key, {}))
     if model is not None:
         request["model"] = model
     _find_writer(call, field)(request, value)
-    return request
 
 
 def remove_field(call: Call, field: Field) -> Request:
     """A request without a field, and with what else that needs."""
     request = make_base(call)
-    for key in ((call.type, field.key, ""), (call.type, field.key, call.design)):
-        _merge(request, BESIDE.get(key, {}))
-    _find_writer(call, field)(request, None)
+    add_field(request, call, field, None)
     return {key: value for key, value in request.items() if value is not None}
 
 
