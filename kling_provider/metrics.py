@@ -41,15 +41,18 @@ def count_adopted(*, instead_of_paying: bool, **tags: str | None) -> None:
         _send_metric("incr", "kling.duplicates_prevented", 1, tags)
 
 
-def count_delivered(*, units: Decimal, render: timedelta | None, **tags: str | None) -> None:
-    """Count a finished video that came back to Airflow.
+def count_delivered(
+    *, units: Mapping[str | None, Decimal], render: timedelta | None, **tags: str | None
+) -> None:
+    """Count a finished result that came back to Airflow.
 
-    :param units: what Kling billed for it.
+    :param units: what Kling billed for it, by kind of pack.
     :param render: from Kling's create time to its end.
     """
     _send_metric("incr", "kling.delivered", 1, tags)
-    if units:
-        _send_metric("incr", "kling.units", float(units), tags)
+    for package, amount in units.items():
+        if amount:
+            _send_metric("incr", "kling.units", float(amount), {**tags, "package": package})
     if render is not None:
         _send_metric("timing", "kling.render_time", render, tags)
 

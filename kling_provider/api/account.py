@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from kling_provider.api.billing import Package
+
 #: ``Trial-Video-100Units-5Con-1Months``: 5 tasks in flight (seen live). The page's own example has no such part.
 _CONCURRENCY = re.compile(r"(?<![0-9A-Za-z])(\d{1,4})Con(?![a-z])")
 
@@ -18,7 +20,7 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One resource pack. Quantities are units; what remains may lag by hours."""
+    """One resource pack. Quantities are units of its own kind (:attr:`package`); what remains may lag by hours."""
 
     name: str
     status: str
@@ -26,9 +28,14 @@ class Pack:
     remaining: Decimal | None = None
 
     @property
+    def package(self) -> Package:
+        """Return of which kind the pack is. Kling says that in its name alone; one without such a word is of videos."""
+        return "image" if "image" in self.name.lower() else "video"
+
+    @property
     def concurrency(self) -> int | None:
         """Return the tasks in flight per model that the pack's name allows; ``None`` for an image pack."""
-        found = None if "image" in self.name.lower() else _CONCURRENCY.search(self.name)
+        found = None if self.package == "image" else _CONCURRENCY.search(self.name)
         return int(found[1]) or None if found else None
 
 
@@ -54,16 +61,13 @@ def concurrency_of(packs: Iterable[Pack]) -> int | None:
     )
 
 
-def units_left(packs: Iterable[Pack]) -> Decimal:
-    """Sum up the video units that remain in all active packs."""
-    return sum(
-        (
-            pack.remaining
-            for pack in packs
-            if pack.status == "online" and pack.remaining is not None and "image" not in pack.name.lower()
-        ),
-        Decimal(0),
-    )
+def units_left(packs: Iterable[Pack]) -> dict[Package, Decimal]:
+    """Sum up the units that remain in all active packs, by kind of pack."""
+    left: dict[Package, Decimal] = {"video": Decimal(0), "image": Decimal(0)}
+    for pack in packs:
+        if pack.status == "online" and pack.remaining is not None:
+            left[pack.package] += pack.remaining
+    return left
 
 
 def _parse_number(value: Any) -> Decimal | None:

@@ -69,7 +69,12 @@ def input_names(type: object = None) -> dict[str, str | None]:
     """
     spec = find_spec(type) if type else None
     specs = [spec] if spec is not None else _SPECS.values()
-    return {name: within for one in specs for name, within, _ in input_fields(one.request_class)}
+    found: dict[str, str | None] = {}
+    for one in specs:
+        for name, within, _ in input_fields(one.request_class):
+            # Of two types with a field of that name, one may have parts.
+            found[name] = within or found.get(name)
+    return found
 
 
 def all_field_names() -> frozenset[str]:

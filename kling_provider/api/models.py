@@ -11,6 +11,8 @@ import difflib
 import re
 from dataclasses import dataclass
 
+from kling_provider.api.prompt_lengths import find_excess
+
 _P = ("720p", "1080p")
 _P4K = (*_P, "4k")
 _SHAPES = ("16:9", "9:16", "1:1")
@@ -104,21 +106,7 @@ class Model:
 
         :param limit: characters, for the type of request.
         """
-        counted: float = len(prompt)
-        accepts = f"{limit} characters"
-        if self.other_script_limit is not None:
-            others = sum(1 for sign in prompt if not _is_latin(sign))
-            counted += others * (limit / self.other_script_limit - 1)
-            accepts += f" in Latin script, {self.other_script_limit} in others,"
-        # The weight of a character is no whole number, so a text of exactly the limit may come out a hair above it.
-        if counted < limit + 1:
-            return None
-        return f"must be at most {accepts} for {self.name} (has {len(prompt)})"
-
-
-def _is_latin(sign: str) -> bool:
-    """Tell whether a character is a Latin letter, digit or sign, or punctuation or a combining mark that goes with them."""
-    return sign <= "\u036f" or "\u1e00" <= sign <= "\u1eff" or "\u2000" <= sign <= "\u206f"
+        return find_excess(prompt, limit, self.other_script_limit, self.name)
 
 
 def _make_retired_model(name: str, *, text: bool = True, v1: bool = False) -> Model:
@@ -303,9 +291,10 @@ def legacy_name(name: str) -> str:
     return (model.legacy_name or name) if model else name
 
 
-def find_successor(name: str) -> str:
-    """Return the nearest model that Kling serves now, in the standard API's spelling."""
-    return _find_nearest_current(name).name
+def find_successor(name: str, type: str) -> str | None:
+    """Return the nearest other model that serves a type of request now, in the standard API's spelling; ``None`` for none."""
+    model = _find_nearest_current(name, type)
+    return None if model is None else model.name
 
 
 def tokenhub_name(name: str) -> str:
@@ -313,22 +302,27 @@ def tokenhub_name(name: str) -> str:
     return _TOKENHUB_NAMES.get(name, name)
 
 
-def suggest_current_model(name: str) -> str:
-    """Return the nearest model that Kling serves now, in both spellings, to write instead of one that is unknown there."""
-    model = _find_nearest_current(name)
+def suggest_current_model(name: str, type: str) -> str | None:
+    """Return what :func:`find_successor` does, in both spellings."""
+    model = _find_nearest_current(name, type)
+    if model is None:
+        return None
     return f"{model.name} ({model.legacy_name})" if model.legacy_name else model.name
 
 
-def _find_nearest_current(name: str) -> Model:
+def _find_nearest_current(name: str, type: str) -> Model | None:
     current = {
         spelling: model
         for model in _MODELS
-        if model.standard and model.name != to_standard_name(name) and not model.name.startswith("kling-4")
+        if model.standard
+        and type in model.types
+        and model.name != to_standard_name(name)
+        and not model.name.startswith("kling-4")
         for spelling in (model.name, model.legacy_name)
         if spelling
     }
-    (near,) = difflib.get_close_matches(name, current, n=1, cutoff=0.0)
-    return current[near]
+    near = difflib.get_close_matches(name, current, n=1, cutoff=0.0)
+    return current[near[0]] if near else None
 
 
 def model_names() -> tuple[str, ...]:

@@ -117,6 +117,8 @@ def list_problems(error: ValidationError, keys_within: Mapping[str, Sequence[str
                 message = f"must be {context['ge']:g} or more"
             case "less_than_equal":
                 message = f"must be {context['le']:g} or less"
+            case "string_pattern_mismatch" if field not in _PATTERNS and not str(item["input"]).strip():
+                message = "must not be blank: write something, or leave it out"
             case "string_pattern_mismatch":
                 message = _PATTERNS.get(field, "has characters that are not allowed here")
             case "value_error":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from kling_provider.api.catalog import find_spec
 from kling_provider.api.tasks import Billing, KlingTask
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class ResultFacts(BaseModel):
     external_task_id: str | None = None
     #: How often the paid call was sent, of a type that Kling answers at once; each may have been billed.
     times_sent: int | None = None
-    #: ``charge_type``, ``amount`` and ``currency`` of each charge; units and money are separate entries.
+    #: ``charge_type``, ``amount``, ``currency`` and, of units, ``package_type`` (``video``, ``image``) of each charge: units of
+    #: one kind of pack, of another, and money are separate entries.
     billing: list[dict[str, Any]] = []
     created_at: str | None = None
     finished_at: str | None = None
@@ -68,7 +70,7 @@ class ResultFacts(BaseModel):
             update={
                 "kling_task_id": task.kling_task_id,
                 "external_task_id": task.external_task_id or self.external_task_id,
-                "billing": _billing_facts(task.billing),
+                "billing": _billing_facts(task.billing, self.type),
                 "created_at": format_time(task.created_at),
                 "finished_at": format_time(task.finished_at),
                 "expires_at": format_time(task.expires_at),
@@ -85,9 +87,24 @@ def format_time(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def _billing_facts(billing: Iterable[Billing]) -> list[dict[str, Any]]:
+def _billing_facts(billing: Iterable[Billing], type: str | None) -> list[dict[str, Any]]:
     """Return the charges of a task as dicts that JSON can hold; amounts are text without an exponent."""
     return [
-        {"charge_type": one.charge_type, "amount": format(one.amount, "f"), "currency": one.currency}
+        {
+            "charge_type": one.charge_type,
+            "amount": format(one.amount, "f"),
+            "currency": one.currency,
+            "package_type": find_package(one.package_type, type) if one.charge_type == "unit" else None,
+        }
         for one in billing
     ]
+
+
+def find_package(package_type: str | None, type: str | None) -> str | None:
+    """Return the kind of pack that units were taken from: what Kling says, else that of the type of the request.
+
+    :param package_type: of the charge; the legacy API does not tell it.
+    :param type: of the request; ``None`` where neither is known.
+    """
+    spec = find_spec(type) if type else None
+    return package_type or (None if spec is None else spec.package)

@@ -49,6 +49,8 @@ class Output:
     #: Facts that are no file: the faces of a session, the masks of a selection. They may hold links and base64: never log
     #: them.
     details: Mapping[str, Any] | None = field(default=None, repr=False)
+    #: Of images that belong together, in Kling's words.
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,11 @@ def check_max_units(plan: RequestPlan, max_units: Decimal | None, on_ambiguous: 
         way = 'Raise max_units, or write on_ambiguous="stop", which sends once.'
     else:
         must = f"must be {format_amount(most)} or more for {plan.label}, which costs {price.as_text()}"
-        way = "Raise max_units, or write a shorter duration or a lower resolution."
+        way = (
+            "Raise max_units, or write a shorter duration or a lower resolution."
+            if price.package == "video"
+            else f"max_units counts {price.package} units here: raise it, or ask for fewer images or a lower resolution."
+        )
     raise KlingBudgetError(f"max_units {must}; found {max_units}. Nothing was sent, nothing is billed. {way}")
 
 

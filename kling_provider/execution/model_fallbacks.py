@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.hosts import Lock
-from kling_provider.api.models import find_successor, to_standard_name
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.hooks.kling import KlingHook
@@ -35,8 +34,9 @@ def plan_next_model(
     :param first: the plan with the model that the request names.
     :param max_units: the most units that the result may cost.
     """
-    names = [to_standard_name(model) for model in models]
-    current = plan.request.model
+    if (current := plan.request.model) is None:
+        return None  # a type without models
+    names = [plan.request.spell_model(model) for model in models]
     left = names[names.index(current) + 1 :] if current in names else names
     for model in left:
         if model in (first.request.model, current):
@@ -78,9 +78,13 @@ def _plan_with_model(hook: KlingHook, plan: RequestPlan, model: str) -> RequestP
     )
 
 
-def describe_successor(hook: KlingHook, plan: RequestPlan) -> str:
-    """Describe the model that stands nearest to one that the host has no more, and what it costs for this request."""
-    successor = find_successor(plan.request.model or "")
+def describe_successor(hook: KlingHook, plan: RequestPlan) -> str | None:
+    """Describe the model that stands nearest to one that the host has no more, and what it costs for this request.
+
+    ``None`` where no other model serves the type.
+    """
+    if (successor := plan.request.find_successor()) is None:
+        return None
     try:
         price = _plan_with_model(hook, plan, successor).price.as_text()
     except KlingRequestError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kling_provider.api.account import units_left
-from kling_provider.api.billing import units_text, usd_text
+from kling_provider.api.billing import Package, sums_text, usd_text
 from kling_provider.api.pricing import Price
 from kling_provider.exceptions import KlingError
 from kling_provider.execution.found import PaidResult, Wanted
@@ -17,6 +17,12 @@ from kling_provider.hooks.kling import KlingHook
 from kling_provider.hooks.operations import IN_FLIGHT
 
 log = logging.getLogger(__name__)
+
+#: What Kling's list of tasks calls what each kind of pack pays for.
+_PRODUCT_TYPES: Mapping[Package, tuple[str, ...]] = {"video": ("video",), "image": ("image", "try_on")}
+
+#: Units by kind of pack: those of two kinds are never added.
+UnitSums = Mapping[Package, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,10 @@ class Quote:
     """What a list costs, and what the account has. Unknown amounts are ``None``, and said so."""
 
     lines: Sequence[QuoteLine]
-    #: Tasks in flight in the account, and their units as far as they can be known.
+    #: Tasks in flight in the account that draw on the packs of this list, and their units as far as they can be known.
     in_flight: int | None
-    in_flight_units: Decimal
-    units_left: Decimal | None
+    in_flight_units: UnitSums
+    units_left: UnitSums | None
     #: The host, where its prices may differ from Kling's list.
     reseller: str | None = None
 
@@ -55,9 +61,19 @@ class Quote:
         return [line for line in self.lines if line.found is None]
 
     @property
-    def units(self) -> Decimal | None:
-        """Return the units of the new ones; ``None`` where one of them has no known price."""
-        return _sum_known(line.price.units for line in self.new_lines)
+    def packages(self) -> list[Package]:
+        """Return the kinds of packs that pay for the list."""
+        return _find_packages(self.lines)
+
+    @property
+    def units(self) -> UnitSums | None:
+        """Return the units of the new ones by kind of pack; ``None`` where one of them has no known price."""
+        sums: dict[Package, Decimal] = dict.fromkeys(self.packages, Decimal(0))
+        for line in self.new_lines:
+            if line.price.units is None:
+                return None
+            sums[line.price.package] += line.price.units
+        return sums
 
     @property
     def usd(self) -> Decimal | None:
@@ -91,19 +107,19 @@ class Quote:
         if self.in_flight:
             tasks = "task" if self.in_flight == 1 else "tasks"
             text.append(
-                f"in flight in this account: {self.in_flight} {tasks}, about {units_text(self.in_flight_units)}"
+                f"in flight in this account: {self.in_flight} {tasks}, about {sums_text(self.in_flight_units)}"
             )
-        text.append(
-            f"left in the account: {'not known' if self.units_left is None else units_text(self.units_left)}"
-        )
+        if (left := self.units_left) is not None:
+            left = {package: left[package] for package in self.packages or left}
+        text.append(f"left in the account: {'not known' if left is None else sums_text(left)}")
         return "\n".join(text)
 
     def _sum_in_words(self) -> str:
-        units = [line.price.units for line in self.new_lines if line.price.units is not None]
+        units: dict[Package, Decimal] = dict.fromkeys(self.packages, Decimal(0))
+        for line in self.new_lines:
+            units[line.price.package] += line.price.units or 0
         dollars = [line.price.usd for line in self.new_lines if line.price.usd is not None]
-        said = (
-            f"{units_text(sum(units, Decimal(0)))} (about {usd_text(sum(dollars, Decimal(0)))}) at list price"
-        )
+        said = f"{sums_text(units)} (about {usd_text(sum(dollars, Decimal(0)))}) at list price"
         if self.unpriced_lines:
             said += f", and {len(self.unpriced_lines)} without a known price in units"
         if self.reseller and self.new_lines:
@@ -127,30 +143,42 @@ def quote_list(hook: KlingHook, wanted: Sequence[Wanted], found: Mapping[int, Pa
     )
 
 
-def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, Decimal]:
+def _find_packages(lines: Iterable[QuoteLine]) -> list[Package]:
+    """Find the kinds of packs that pay for requests, each once."""
+    return list(dict.fromkeys(line.price.package for line in lines))
+
+
+def _read_in_flight(hook: KlingHook, lines: Sequence[QuoteLine]) -> tuple[int | None, UnitSums]:
     """Read how many tasks run that are not deducted yet, and estimate their units.
 
-    Kling does not tell the price of a running task: ours are known, others count at this list's average.
+    Kling does not tell the price of a running task: ours are known, others count at this list's average for their kind of
+    pack. Tasks that draw on packs of another kind than this list's are not asked for.
     """
+    packages = _find_packages(lines)
+    none: dict[Package, Decimal] = dict.fromkeys(packages, Decimal(0))
     if not hook.connection.profile.task_reads:
-        return None, Decimal(0)
-    try:
-        running = hook.list_tasks(statuses=IN_FLIGHT)
-    except KlingError as error:
-        log.warning("The tasks in flight could not be read: %s", error)
-        return None, Decimal(0)
-    ours = {
-        line.found.kling_task_id: line.price.units
-        for line in lines
-        if line.found is not None and line.price.units is not None
-    }
-    known = [line.price.units for line in lines if line.price.units is not None]
-    average = sum(known, Decimal(0)) / len(known) if known else Decimal(0)
-    units = sum((ours.get(task.kling_task_id) or average for task in running), Decimal(0))
-    return len(running), units.quantize(Decimal("0.1"))
+        return None, none
+    count, units = 0, dict(none)
+    for package in packages:
+        try:
+            running = hook.list_tasks(statuses=IN_FLIGHT, product_types=_PRODUCT_TYPES[package])
+        except KlingError as error:
+            log.warning("The tasks in flight could not be read: %s", error)
+            return None, none
+        paid_from = [line for line in lines if line.price.package == package]
+        ours = {
+            line.found.kling_task_id: line.price.units
+            for line in paid_from
+            if line.found is not None and line.price.units is not None
+        }
+        known = [line.price.units for line in paid_from if line.price.units is not None]
+        average = sum(known, Decimal(0)) / len(known) if known else Decimal(0)
+        estimate = sum((ours.get(task.kling_task_id) or average for task in running), Decimal(0))
+        count, units[package] = count + len(running), estimate.quantize(Decimal("0.1"))
+    return count, units
 
 
-def _read_units_left(hook: KlingHook) -> Decimal | None:
+def _read_units_left(hook: KlingHook) -> UnitSums | None:
     if not hook.connection.profile.account:
         return None
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kling_provider import metrics
 from kling_provider.api.account import units_left
+from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.exceptions import KlingBalanceError, KlingError
@@ -238,8 +239,9 @@ class Submitter:
             self.plan.price.as_text(),
         )
         answer, task = self.hook.create(prepared)
-        if task is None and answer.is_about_model and self.plan.request.model:
-            answer = replace(answer, message=f"{answer.message}; {describe_successor(self.hook, self.plan)}")
+        about_model = task is None and answer.is_about_model
+        if about_model and (successor := describe_successor(self.hook, self.plan)) is not None:
+            answer = replace(answer, message=f"{answer.message}; {successor}")
         if task is not None and answer.ok:
             made = "answered" if is_answered_at_once(self.plan.request.type) else "made task"
             log.info("Kling %s %s.", made, task.kling_task_id)
@@ -273,6 +275,8 @@ class Submitter:
         if not self.hook.connection.profile.account:
             return ""
         try:
-            return f" The account has {units_left(self.hook.account()).normalize():f} video units left."
+            left = units_left(self.hook.account())
         except KlingError:
             return ""
+        package = self.plan.price.package
+        return f" The account has {format_amount(left[package])} {package} units left."

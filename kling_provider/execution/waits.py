@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from kling_provider import metrics
 from kling_provider.api.models import expected_seconds
+from kling_provider.api.result_facts import find_package
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingTaskNotFound
 from kling_provider.hooks.kling import KlingHook
@@ -42,9 +43,16 @@ def expect_end(task: KlingTask, model: str | None, seconds: int | None) -> float
     return task.created_at.timestamp() + expected_seconds(model, seconds)
 
 
-def count_delivered(task: KlingTask, **tags: str | None) -> None:
-    """Count a finished result: what it cost, and how long Kling took."""
-    units = sum((one.amount for one in task.billing if one.charge_type == "unit"), Decimal(0))
+def count_delivered(task: KlingTask, type: str, **tags: str | None) -> None:
+    """Count a finished result: what it cost, and how long Kling took.
+
+    :param type: the type of the request that made the task.
+    """
+    units: dict[str | None, Decimal] = {}
+    for one in task.billing:
+        if one.charge_type == "unit":
+            package = find_package(one.package_type, type)
+            units[package] = units.get(package, Decimal(0)) + one.amount
     took = task.finished_at - task.created_at if task.finished_at and task.created_at else None
     metrics.count_delivered(units=units, render=took, **tags)
 

@@ -70,7 +70,7 @@ class KlingConnection:
 
     def find_dialect(self, request: KlingRequest) -> Dialect:
         """Return the API design that a request goes by: that of the connection, where its type has a path there."""
-        return find_dialect(self.dialect, spec_of(request))
+        return find_dialect(self.dialect, spec_of(request), request.model)
 
     def can_find(self, request: KlingRequest) -> bool:
         """Tell whether a task of a request's type is found here by its external id."""
@@ -80,9 +80,11 @@ class KlingConnection:
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Find what the API design or the host would drop silently; such a request is not sent."""
         dialect, spec = self.find_dialect(request), spec_of(request)
-        if spec.choose_design(dialect.design) is None:
-            message = f"must be used with a connection with api: standard: the {dialect.design} API has no {spec.type}"
-            return [Problem("type", None, message)]
+        if spec.choose_design(dialect.design, request.model) is None:
+            message = f"must be used with a connection with api: standard: the {dialect.design} API has no "
+            if spec.choose_design(dialect.design) is None:
+                return [Problem("type", None, message + spec.type)]
+            return [Problem("model", request.model, message + "such model")]
         return [
             *request.find_unsupported(dialect.design),
             *dialect.find_unsupported(request),
@@ -104,6 +106,7 @@ class KlingConnection:
             None,
             f'{self.host} has prices of its own; state them with the extra unit_price, such as "0.79 CNY", in the '
             "connection",
+            package=price.package,
         )
 
     @property

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +22,6 @@ from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
 from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.media_limits import find_paths
-from kling_provider.api.models import suggest_current_model
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest, join_problems
 from kling_provider.api.requests.base import AnswerRefused, KlingRequest
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.asynchronous import KlingAsyncHook as KlingAsyncHook
     from kling_provider.hooks.drivers import Operation, ReadCall, Result
+
+log = logging.getLogger(__name__)
 
 __all__ = [
     "AUTO",
@@ -121,6 +123,8 @@ class KlingHook(AccountMethods, BaseHook):
             raise KlingRequestError(
                 f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
             ) from None
+        for text in [*request.find_warnings(), *spec_of(request).list_warnings()]:
+            log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
         return request
 
     def submit(
@@ -191,7 +195,12 @@ class KlingHook(AccountMethods, BaseHook):
             prepared = prepare_call(session, self.connection, call)
         except KlingError as why:
             raise why.with_context(suffix=" Nothing was sent, nothing is billed.") from None
-        return replace(prepared, model=request.name_model(dialect.design), type=request.type)
+        return replace(
+            prepared,
+            model=request.name_model(dialect.design),
+            nearest_model=request.suggest_model(),
+            type=request.type,
+        )
 
     def create(self, prepared: PreparedCall) -> tuple[ApiResponse, KlingTask | None]:
         """Send the paid call, and return the answer, and the task where it names one. Never raise for an answer.
@@ -209,8 +218,9 @@ class KlingHook(AccountMethods, BaseHook):
             # The next call opens its own: on a kept-alive connection that died the outcome would be ambiguous.
             prepared.session.close()
         if prepared.model and answer.is_about_model:
-            near = suggest_current_model(prepared.model)
-            text = f"{answer.message}; the model asked for is {prepared.model}, the nearest current one is {near}"
+            text = f"{answer.message}; the model asked for is {prepared.model}"
+            if prepared.nearest_model:
+                text += f", the nearest current one is {prepared.nearest_model}"
             answer = replace(answer, message=text)
         if answer.task_state is TaskState.NONE:
             return answer, None

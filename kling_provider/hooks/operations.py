@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.account import units_left
+from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import DEFAULT_TYPE, explain_type, find_spec, request_types
 from kling_provider.api.dialects import Dialect, find_dialect, legacy, standard
 from kling_provider.api.dialects.reading import parse_page, parse_tasks
@@ -232,7 +233,8 @@ def check_host(connection: KlingConnection) -> Operation[str]:
     if not connection.profile.account:
         return f"{host} answers and accepts the key."
     left = units_left((yield from read_account(connection)))
-    return f"{host} accepts the key; the account has {left.normalize():f} video units left."
+    more = f" and {format_amount(left['image'])} image units" if left["image"] else ""
+    return f"{host} accepts the key; the account has {format_amount(left['video'])} video units{more} left."
 
 
 def find_tasks_path(connection: KlingConnection, type: str) -> str | None:

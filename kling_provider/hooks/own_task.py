@@ -59,7 +59,7 @@ def choose_external_id(hook: KlingHook, request: KlingRequest) -> ChosenId:
         log.warning(
             "%s has no lock against paying twice for %s: %s. KlingSubmitOperator stops where that is not known.",
             hook.connection.host,
-            request.model,
+            request.model or request.type,
             "an earlier try of this task is looked for" if can_look else "a retry of this task pays again",
         )
     if not can_look:

@@ -140,6 +140,8 @@ class PreparedCall:
     model: str | None = None
     #: The type of the request of a create: the answer to some is the result, and names no task.
     type: str | None = None
+    #: The nearest one that Kling serves now, for people.
+    nearest_model: str | None = None
 
     @property
     def is_read_by_proxy(self) -> bool:

@@ -34,7 +34,8 @@ class KlingBudgetOperator(KlingOperator):
 
     :param requests: the list of requests, as ``load_prompts`` returns it. (templated)
     :param max_requests: the largest number of requests that may be paid; ``None`` is no limit.
-    :param max_units: the most units that may be spent, tasks in flight included; ``None`` is no limit.
+    :param max_units: the most units that may be spent, tasks in flight included; ``None`` is no limit. A list of videos and
+        images is paid from packs of both kinds: each kind's sum is compared for itself. ``max_usd`` limits both together.
     :param max_usd: the most US dollars that may be spent, at list price; ``None`` is no limit.
     :param on_exceed: what to do above a limit: ``fail`` the task, or ``skip`` it and the tasks after it.
     :param video_task_id: the id of the task that will pay; default: the only task after this one that pays.

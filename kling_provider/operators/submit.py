@@ -43,8 +43,8 @@ class KlingSubmitOperator(KlingOperator):
     :param on_ambiguous: what to do where there is no lock when it is unknown whether a paid call made a task: ``stop``
         with the facts, or ``resubmit`` at the risk of paying twice. Not given: ``stop``, but what Kling answers at once for
         at most 0.1 unit is sent up to three times in all.
-    :param max_units: the most units that this video may cost at list price; above it nothing is sent. What may be sent three
-        times counts three times.
+    :param max_units: the most units that this result may cost at list price, video units or image units as its type is
+        paid; above it nothing is sent. What may be sent three times counts three times.
     :param model_fallbacks: the models to try, in this order, where the host has the request's own no more. Each is checked
         and priced again; it is never dearer than ``max_units`` or, without one, than the first choice. It is the same
         result: at most one is paid.

@@ -224,7 +224,7 @@ def build_task_failure(task: KlingTask, *, final: bool, advice: str) -> KlingErr
 
 def _describe_amount(item: Billing) -> str:
     if item.charge_type in (None, "", "unit"):
-        return units_text(item.amount)
+        return units_text(item.amount, item.package_type)
     return f"{item.amount} {item.charge_type}"
 
 

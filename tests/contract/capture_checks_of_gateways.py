@@ -81,6 +81,13 @@ def _(record: Record) -> None:
     (_, sound), (_, image) = each(record)
     submitted(sound)
     assert task(image).external_task_id is None
+    theirs = record["records"][1]["request"]
+    asked = parse_request(
+        {"type": "omni_image", **theirs, "image_list": None, "images": [theirs["image_list"][0]["image"]]}
+    )
+    call = DIALECTS["legacy"].create(asked, None)
+    assert f"POST /kling{call.path}" == record["records"][1]["what"]
+    assert call.json == theirs
 
 
 @check("58_gateway_tokenhub_query.json")

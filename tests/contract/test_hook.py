@@ -133,6 +133,26 @@ def test_a_list_is_read_to_its_last_page(monkeypatch: pytest.MonkeyPatch) -> Non
     assert asked == [{"limit": 500}, {"limit": 500, "cursor": "c1"}, {"limit": 500, "cursor": "c2"}]
 
 
+def test_the_list_of_solutions_wants_both_words_for_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def answer(request: Any) -> None:
+        asked.append((request.path, request.json))
+        found = {"id": "1", "status": "succeed"}
+        say(request, 200, {"code": 0, "data": {"result": [found], "count": 1, "has_more": False}})
+
+    with server(answer) as port:
+        hook = connect(monkeypatch, f"http://127.0.0.1:{port}", "sk-key", extra={"profile": "kling"})
+        (task,) = hook.list_tasks(statuses=["succeeded", "failed"], type="virtual_try_on")
+        hook.list_tasks(statuses=["succeeded"])
+    assert task.status is TaskStatus.SUCCEEDED
+    filters = [(path, body["filters"]) for path, body in asked]
+    assert filters == [
+        ("/solutions", [{"key": "status", "values": ["succeeded", "failed", "succeed"]}]),
+        ("/tasks", [{"key": "status", "values": ["succeeded"]}]),
+    ]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_packs_of_the_account(kind: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     pack, images = connect_to(monkeypatch, sandbox, **KINDS[kind]).account()
@@ -144,9 +164,18 @@ def test_the_packs_of_the_account(kind: str, sandbox: Sandbox, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("standard", "standard API, profile kling) accepts the key; the account has 1000 video units left."),
-        ("legacy", "legacy API, profile kling) accepts the key; the account has 1000 video units left."),
-        ("access key", "legacy API, profile kling) accepts the key; the account has 1000 video units left."),
+        (
+            "standard",
+            "standard API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
+        (
+            "legacy",
+            "legacy API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
+        (
+            "access key",
+            "legacy API, profile kling) accepts the key; the account has 1000 video units and 10000 image units left.",
+        ),
     ],
 )
 def test_the_connection_test_is_free(

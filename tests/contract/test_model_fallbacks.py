@@ -152,6 +152,7 @@ def test_at_a_gateway_a_limit_needs_a_stated_price(
         plan = attempt(Instance(run_id="planned"), request=REQUEST, plan_only=True)
         assert plan["price"] == {
             "units": "1.5",
+            "package": "video",
             "usd": None,
             "basis": "at 0.79 CNY a unit, as the connection states",
             "amount": "1.185",

@@ -54,7 +54,9 @@ def test_a_video_arrives_through_cuts_and_a_dead_link(
     assert names(tmp_path) == ["panda.kling.json", "panda.mp4", "panda.mp4.jpg"]
     assert asked == [made.kling_task_id]
     assert find_saved_result(root, "panda", origin()).manifest == saved.manifest  # type: ignore[union-attr]
-    assert saved.manifest.billing == [{"charge_type": "unit", "amount": "1.8", "currency": None}]
+    assert saved.manifest.billing == [
+        {"charge_type": "unit", "amount": "1.8", "currency": None, "package_type": "video"}
+    ]
     import av
 
     with av.open(tmp_path / "panda.mp4") as container:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kling_provider.api.pricing import USD_PER_IMAGE_UNIT, PerCall
+from kling_provider.api.price_rules import PerCall
 from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, Text, Whole
@@ -35,9 +35,10 @@ POSTCARD = RequestSpec(
     made_by=PostcardRequest,
     paths={"standard": "/postcards/{model}", "legacy": "/v1/general/postcards"},
     outputs=("image", "image", "audio"),
-    price_rule=PerCall("12.5", USD_PER_IMAGE_UNIT),
+    price_rule=PerCall("12.5", package="image"),
     external_ids=False,
     callbacks=False,
     locked="no",
     concurrency="image",
+    package="image",
 )

@@ -13,7 +13,7 @@ import pytest
 
 from kling_provider.api.catalog import RequestSpec, add_spec_for_now
 from kling_provider.api.codes import TaskState
-from kling_provider.api.pricing import PerSecond
+from kling_provider.api.price_rules import PerSecond
 from kling_provider.api.requests.video import TextToVideo
 from kling_provider.api.tasks import Output
 from kling_provider.exceptions import KlingError, KlingModerationError, KlingRequestError, KlingStorageError

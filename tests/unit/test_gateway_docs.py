@@ -14,6 +14,7 @@ from kling_provider.api.host_profiles import PROFILES
 from kling_provider.api.hosts import HostProfile
 from kling_provider.api.parsing import parse_request
 from kling_provider.hooks.connection_form import CONN_FIELDS
+from kling_provider.prompts import load_prompts
 from tests.support.pages import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "gateways.md"
@@ -66,6 +67,8 @@ def list_types(profile: HostProfile) -> list[str]:
             continue
         example = {"type": spec.type, "prompt": "x", "first_frame": "https://host.example/a.png"}
         known = {key: value for key, value in example.items() if key in spec.request_class.model_fields}
+        if spec.example:
+            (known,) = load_prompts(REPOSITORY / "dags/requests" / spec.example)
         problems = dialect.find_unsupported(parse_request(known))
         if not any(problem.field in ("type", "model") for problem in problems):
             found.append(spec.type)

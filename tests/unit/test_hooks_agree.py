@@ -40,6 +40,8 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "letters": lambda hook: hook.get_tasks("1"),
     "a batch": lambda hook: hook.get_batch(["{first}", UNKNOWN]),
     "a batch that is too large": lambda hook: hook.get_batch([str(number) for number in range(21)]),
+    "a batch of another path": lambda hook: hook.get_batch([UNKNOWN], type="goods_studio"),
+    "a batch of no type": lambda hook: hook.get_batch([UNKNOWN], type="text2video"),
     "external ids": lambda hook: hook.find(["af-0", "af-none", "af-22", "af-0"]),
     "letters of external ids": lambda hook: hook.find("af-0"),
     "a list": lambda hook: hook.list_tasks(statuses=["submitted", "processing"]),

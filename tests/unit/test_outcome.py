@@ -89,8 +89,8 @@ def test_the_whole_shape_of_a_result() -> None:
         "conn_id": "kling_default",
         "manifest": None,
         "billing": [
-            {"charge_type": "unit", "amount": "3", "currency": None},
-            {"charge_type": "cash", "amount": "0.00000010", "currency": "USD"},
+            {"charge_type": "unit", "amount": "3", "currency": None, "package_type": "video"},
+            {"charge_type": "cash", "amount": "0.00000010", "currency": "USD", "package_type": None},
         ],
         "created_at": "2026-11-24T06:00:00.000+00:00",
         "finished_at": "2026-11-24T06:01:30.436+00:00",

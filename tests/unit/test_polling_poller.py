@@ -41,12 +41,21 @@ def connect(monkeypatch, url, profile="kling", **fields):
     )
 
 
-async def wait(task, *, patience=20.0, every=EVERY, first_look=0.0, say=lambda line: None, **options):
+async def wait(
+    task,
+    *,
+    patience=20.0,
+    every=EVERY,
+    first_look=0.0,
+    say=lambda line: None,
+    kind="text_to_video",
+    **options,
+):
     state = WaitState(
         kling_task_id=task, deadline=time.time() + patience, since=time.time(), poll_interval=every
     )
     return await waiting.wait_for_video(
-        "kling_default", state, type="text_to_video", first_look=first_look, say=say, **options
+        "kling_default", state, type=kind, first_look=first_look, say=say, **options
     )
 
 
@@ -292,3 +301,19 @@ async def test_progress_is_told_to_each_who_waits(account, kling, monkeypatch):
     # On a busy machine the wait ends late, and each third of a second has its line.
     assert 1 <= len(lines) <= 1 + (time.monotonic() - began) / 0.3
     assert lines[-1].startswith("Waiting for task t1: processing, made ")
+
+
+async def test_each_type_is_read_at_its_own_path(account, kling):
+    account.words = {"t1": "succeeded", "t2": "succeeded", "t3": "succeed"}
+    kinds = {"t1": "text_to_video", "t2": "goods_studio", "t3": "virtual_try_on"}
+    together = time.time() + 0.5
+    running = [
+        asyncio.create_task(wait(task, kind=kind, first_look=together)) for task, kind in kinds.items()
+    ]
+    decisions = await asyncio.gather(*running)
+    assert {decision.state for decision in decisions} == {State.SUCCEEDED}
+    read = {"/tasks": set(), "/solutions": set()}
+    for _, address in account.calls:
+        path, _, ids = address.partition("?task_ids=")
+        read[path] |= set(ids.replace("%2C", ",").split(","))
+    assert read == {"/tasks": {"t1"}, "/solutions": {"t2", "t3"}}

@@ -18,7 +18,8 @@ from airflow.sdk import Variable
 
 from kling_provider.api.catalog import add_spec_for_now, find_spec
 from kling_provider.api.codes import TaskState
-from kling_provider.api.pricing import PerCall, Price, UnitPrice, add_prices
+from kling_provider.api.price_rules import PerCall
+from kling_provider.api.pricing import Price, UnitPrice, add_prices
 from kling_provider.exceptions import (
     KlingBudgetError,
     KlingConcurrencyError,

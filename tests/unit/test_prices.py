@@ -10,7 +10,7 @@ import pytest
 
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import LIST_DATE, USD_PER_UNIT, look_up_price
+from kling_provider.api.price_list import LIST_DATE, USD_PER_IMAGE_UNIT, USD_PER_UNIT, look_up_price
 from kling_provider.api.requests.base import AudioRate
 
 #: Kling's price page of 2026-09-20, written down once more: units of one second.
@@ -168,4 +168,4 @@ def test_what_is_unknown_has_no_number() -> None:
 
 def test_the_list_is_dated() -> None:
     assert str(LIST_DATE) == "2026-09-20"
-    assert Decimal("0.14") == USD_PER_UNIT
+    assert (Decimal("0.14"), Decimal("0.0035")) == (USD_PER_UNIT, USD_PER_IMAGE_UNIT)

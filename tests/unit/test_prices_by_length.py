@@ -10,7 +10,7 @@ import pytest
 
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.pricing import look_up_price
+from kling_provider.api.price_list import look_up_price
 
 IMAGE, VIDEO, SOUND = "https://example.org/a.png", "https://example.org/v.mp4", "https://example.org/s.mp3"
 MOTION = {"type": "motion_control", "image": IMAGE, "video": VIDEO, "character_orientation": "video"}

@@ -99,7 +99,7 @@ def test_a_video_and_its_manifest(tmp_path: Path, host: Host, caplog: pytest.Log
                 "details": None,
             }
         ],
-        "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None}],
+        "billing": [{"charge_type": "unit", "amount": "3.0", "currency": None, "package_type": "video"}],
         "created_at": task.created_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "finished_at": task.finished_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]
         "expires_at": task.expires_at.isoformat(timespec="milliseconds"),  # type: ignore[union-attr]

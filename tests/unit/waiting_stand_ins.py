@@ -75,7 +75,7 @@ class Account:
             return error(401, 1002, "api key not found")
         if (fault := self.fault(request)) is not None:
             return fault
-        if request.method == "GET" and request.path == "/tasks":
+        if request.method == "GET" and request.path in ("/tasks", "/solutions"):
             ids = request.query.get("task_ids", "").split(",")
             by_external = set(request.query.get("external_task_ids", "").split(",")) - {""}
             found = [

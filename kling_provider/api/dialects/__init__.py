@@ -41,12 +41,14 @@ class Dialect(Protocol):
         """Return what the dialect has no field for, beyond what its design lacks."""
 
 
-def find_dialect(dialect: Dialect, spec: RequestSpec) -> Dialect:
+def find_dialect(dialect: Dialect, spec: RequestSpec, model: str | None = None) -> Dialect:
     """Return the dialect that a request of a type goes by: at Kling's standard API the legacy one where it alone has a path.
 
     One API key serves both.
+
+    :param model: that the request names, if it is known.
     """
-    if isinstance(dialect, StandardDialect) and spec.choose_design(dialect.design) == "legacy":
+    if isinstance(dialect, StandardDialect) and spec.choose_design(dialect.design, model) == "legacy":
         return DIALECTS["legacy"]
     return dialect
 

@@ -9,6 +9,7 @@ either name of each field. Status words beyond Kling's own count only where the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from kling_provider.api.dialects.fields import (
@@ -157,7 +158,7 @@ def _read_outputs(level: Level) -> list[Output]:
     result = fields.get("task_result")
     if isinstance(result, Mapping):
         for plural, kind in _LEGACY_LISTS.items():
-            for item in list_mappings(result.get(plural)):
+            for item in sorted(list_mappings(result.get(plural)), key=_read_index):
                 found += _read_legacy_outputs(kind, item)
     if found:
         return found
@@ -168,6 +169,11 @@ def _read_outputs(level: Level) -> list[Output]:
         addresses.append(fields.get("fail_reason"))  # where older new-api keeps the link of a success
     url = next((link for address in addresses if (link := read_web_url(address))), None)
     return [Output("video", url=url)] if url else []
+
+
+def _read_index(item: Mapping[str, Any]) -> Decimal:
+    """Return the place of an entry among its like; entries without one keep their order."""
+    return read_decimal(item.get("index")) or Decimal(0)
 
 
 def _read_legacy_outputs(kind: str, item: Mapping[str, Any]) -> list[Output]:
@@ -186,6 +192,7 @@ def _read_output(kind: str, item: Mapping[str, Any]) -> Output:
         url=read_long_text(find_first(item, "url", "mp3_url", "url_mp3", "trial_url")),
         watermark_url=read_long_text(item.get("watermark_url")),
         duration=float(seconds) if seconds is not None else None,
+        group_id=read_text(item.get("group_id")),
     )
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import PerCall
+from kling_provider.api.price_rules import PerCall
 from kling_provider.api.request_types.spec import RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (

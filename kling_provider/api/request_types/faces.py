@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import PerBlock, PerCall, PerInputSecond
+from kling_provider.api.price_rules import PerBlock, PerCall, PerInputSecond
 from kling_provider.api.request_types.preparation import FaceRecognition
 from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
 

@@ -10,8 +10,8 @@ from functools import cache
 from importlib import import_module
 from typing import Literal
 
-from kling_provider.api.models import is_locked, takes_external_id
-from kling_provider.api.pricing import PriceRule
+from kling_provider.api.models import is_locked
+from kling_provider.api.price_rules import PriceRule
 from kling_provider.api.request_types.preparation import Preparation
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -78,18 +78,28 @@ class RequestSpec:
         needed = self.preparation is not None and self.preparation.is_needed(request)
         return self.preparation if needed else None
 
-    def choose_design(self, preferred: ApiDesign) -> ApiDesign | None:
+    def choose_design(self, preferred: ApiDesign, model: str | None = None) -> ApiDesign | None:
         """Return the API design that a request goes by; ``None`` where the preferred one is legacy and has no path for it.
 
         The standard design falls back to the legacy path: one key serves both.
+
+        :param model: that the request names, if it is known: some are served by one design alone.
         """
-        if preferred in self.paths:
+        only = self.request_class.find_design(model)
+        designs = [design for design in self.paths if only in (None, design)]
+        if preferred in designs:
             return preferred
-        return "legacy" if "legacy" in self.paths else None
+        return "legacy" if "legacy" in designs else None
+
+    def list_warnings(self) -> list[str]:
+        """Return what people should know of the type before they pay for it."""
+        if self.status == "alive":
+            return []
+        return ["nobody has confirmed lately that Kling still serves this type"]
 
     def takes_external_id(self, model: str | None) -> bool:
         """Tell whether a create of this type with ``model`` accepts an external id."""
-        return self.external_ids and (model is None or takes_external_id(model))
+        return self.external_ids and (model is None or self.request_class.takes_external_id(model))
 
     def is_locked(self, model: str | None) -> bool:
         """Tell whether Kling refuses a second create with the same external id."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from kling_provider.api.pricing import PerSecond
+from kling_provider.api.price_rules import PerSecond
 from kling_provider.api.request_types.spec import RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (
@@ -14,6 +14,7 @@ SPECS: tuple[RequestSpec, ...] = (
         outputs=("video",),
         price_rule=PerSecond(),
         locked="by_model",
+        example="text_to_video.yaml",
     ),
     RequestSpec(
         type="image_to_video",
@@ -22,6 +23,7 @@ SPECS: tuple[RequestSpec, ...] = (
         outputs=("video",),
         price_rule=PerSecond(),
         locked="by_model",
+        example="image_to_video.yaml",
     ),
     RequestSpec(
         type="omni_video",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kling_provider.api.pricing import PerSecond, UnknownPrice
+from kling_provider.api.price_rules import PerSecond, UnknownPrice
 from kling_provider.api.request_types.preparation import ElementSelection
 from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
 from kling_provider.api.tasks import RETENTION

@@ -148,6 +148,31 @@ class KlingRequest(BaseModel):
         """Find what may be wrong and is sent all the same, as texts for people: a word that is not on an open list."""
         return []
 
+    # -- models -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def spell_model(cls, name: str) -> str:
+        """Return the name that requests of this type have for a model; an unknown name stays."""
+        return name
+
+    @classmethod
+    def find_design(cls, model: str | None) -> ApiDesign | None:
+        """Return the only API design that serves ``model``; ``None`` where every design that has the type does."""
+        return None
+
+    @classmethod
+    def takes_external_id(cls, model: str) -> bool:
+        """Tell whether ``model`` accepts ``external_task_id`` and ``callback_url``."""
+        return True
+
+    def find_successor(self) -> str | None:
+        """Return the nearest other model that Kling serves now for this type; ``None`` where there is none."""
+        return None
+
+    def suggest_model(self) -> str | None:
+        """Return what :meth:`find_successor` does, in every spelling, for people."""
+        return self.find_successor()
+
     # -- on the wire --------------------------------------------------------------------------------------------
 
     @classmethod

@@ -122,9 +122,16 @@ Audio = Annotated[Literal["off", "native"], BeforeValidator(_as_audio)]
 #: ``original`` is the sound of a video that goes in.
 AudioWithOriginal = Annotated[Literal["off", "native", "original"], BeforeValidator(_as_audio)]
 AspectRatio = Annotated[str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^\d{1,2}:\d{1,2}$")]
+ImageResolution = Annotated[Literal["1k", "2k", "4k", "8k"], BeforeValidator(_to_lower)]
+#: ``auto``: the model decides.
+ImageAspectRatio = Annotated[
+    str, BeforeValidator(_check_aspect_ratio), Field(pattern=r"^(\d{1,2}:\d{1,2}|auto)$")
+]
 #: In either spelling; an unknown name passes.
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 ImageInput = Annotated[str, Field(min_length=1), Media("image", "image_new", "image_legacy")]
+#: Of a type that only the legacy API has.
+LegacyImageInput = Annotated[str, Field(min_length=1), Media("image", None, "image_legacy")]
 #: An address. Kling accepts videos by URL only: a path in an object store becomes a signed link, just before the call.
 Address = Annotated[str, Field(min_length=1)]
 VideoInput = Annotated[Address, Media("video", "video_omni", "video_omni")]
@@ -248,6 +255,13 @@ class Selection(RequestPart):
     points: list[SelectionPoint] = Field(min_length=1, max_length=10)
 
 
+class GlossaryEntry(RequestPart):
+    """How a word of the video is translated; each 1 to 100 characters."""
+
+    source: Annotated[Text, Field(max_length=100, pattern=r"\S")]
+    target: Annotated[Text, Field(max_length=100, pattern=r"\S")]
+
+
 #: The keys of what lies inside a request, for suggestions.
 KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "camera_control": tuple(CameraControl.model_fields),
@@ -262,6 +276,7 @@ KEYS_WITHIN: dict[str, tuple[str, ...]] = {
     "trajectories": tuple(Point.model_fields),
     "selections": tuple(Selection.model_fields),
     "points": tuple(SelectionPoint.model_fields),
+    "glossary": tuple(GlossaryEntry.model_fields),
 }
 
 

@@ -15,8 +15,10 @@ from pydantic import Field, field_validator
 from kling_provider.api.models import (
     Model,
     find_near_name,
+    find_successor,
     known_model,
     legacy_name,
+    suggest_current_model,
     takes_external_id,
     to_standard_name,
 )
@@ -60,6 +62,24 @@ class VideoModelRequest(KlingRequest):
         if known_model(self.model) is None:
             found.append(f"model {self.model} is not known here: its rules are not checked")
         return found
+
+    @classmethod
+    def spell_model(cls, name: str) -> str:
+        """Return the standard API's name of a model."""
+        return to_standard_name(name)
+
+    @classmethod
+    def takes_external_id(cls, model: str) -> bool:
+        """Tell whether ``model`` accepts ``external_task_id`` and ``callback_url``."""
+        return takes_external_id(model)
+
+    def find_successor(self) -> str | None:
+        """Return the nearest other model that Kling serves now for this type, in the standard API's spelling."""
+        return find_successor(self.model, self.type)
+
+    def suggest_model(self) -> str | None:
+        """Return the nearest other model that Kling serves now for this type, in both spellings."""
+        return suggest_current_model(self.model, self.type)
 
     def name_model(self, design: ApiDesign) -> str | None:
         """Return what ``design`` calls the model."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
 from kling_provider.api.billing import format_amount, units_text, usd_text
+from kling_provider.api.catalog import spec_of
 from kling_provider.exceptions import KlingBudgetError, KlingRequestError
 from kling_provider.execution.failures import report_failures
 from kling_provider.execution.found import find_paid, read_list
@@ -79,19 +80,28 @@ def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
     reasons = []
     new, units, usd, flight = len(quote.new_lines), quote.units, quote.usd, quote.in_flight_units
     if operator.max_requests is not None and new > operator.max_requests:
-        videos = "1 video" if new == 1 else f"{new} videos"
+        nouns = {spec_of(line.wanted.plan.request).noun for line in quote.new_lines}
+        noun = nouns.pop() if len(nouns) == 1 else "result"
+        videos = f"1 {noun}" if new == 1 else f"{new} {noun}s"
         reasons.append(
             f"max_requests must be {new} or more ({videos} to be paid); found {operator.max_requests}"
         )
     unpriced = ", ".join(line.label for line in quote.unpriced_lines[:5])
-    paid = "" if units is None else f"{units_text(units)} to be paid and {units_text(flight)} in flight"
-    if operator.max_units is not None:
-        if units is None:
-            reasons.append(f"no known price for {unpriced}, so max_units cannot be kept")
-        elif units + flight > operator.max_units:
+    if operator.max_units is not None and units is None:
+        reasons.append(f"no known price for {unpriced}, so max_units cannot be kept")
+    # Each kind of pack for itself: a unit of one is worth another sum than a unit of the other.
+    for package, amount in (units or {}).items():
+        total = amount + flight[package]
+        paid = (
+            f"{units_text(amount, package)} to be paid and {units_text(flight[package], package)} in flight"
+        )
+        if operator.max_units is not None and total > operator.max_units:
             reasons.append(
-                f"max_units must be {format_amount(units + flight)} or more ({paid}); found {operator.max_units}"
+                f"max_units must be {format_amount(total)} or more ({paid}); found {operator.max_units}"
             )
+        left = None if quote.units_left is None else quote.units_left[package]
+        if left is not None and amount and total > left:
+            reasons.append(f"{paid}, and the account has {units_text(left, package)} left")
     if operator.max_usd is not None:
         if usd is None:
             reasons.append(f"no known price for {unpriced}, so max_usd cannot be kept")
@@ -99,7 +109,4 @@ def _find_exceeded(operator: KlingBudgetOperator, quote: Quote) -> list[str]:
             reasons.append(
                 f"max_usd must be {usd_text(usd)} or more, the list price of what is to be paid; found {operator.max_usd}"
             )
-    left = quote.units_left
-    if left is not None and units is not None and new and units + flight > left:
-        reasons.append(f"{paid}, and the account has {units_text(left)} left")
     return reasons

@@ -137,7 +137,7 @@ class GenerateRun(SubmitRun):
         saved = place.save(task) if place is not None else None
         mark_delivered(self.context, sent, [saved.manifest_file] if saved is not None else ())
         if saved is None or not saved.reused:
-            count_delivered(task, dag_id=self.dag_id, model=sent.model)
+            count_delivered(task, sent.type, dag_id=self.dag_id, model=sent.model)
         outcome = TaskOutcome.of_task(task, sent, type=sent.type, adopted=adopted, saved=saved)
         return announce_result(self.operator, self.context, outcome, conn_id=sent.kling_conn_id)
 

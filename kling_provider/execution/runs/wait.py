@@ -138,6 +138,7 @@ class WaitRun:
         if not task.status.ended:
             return None
         request = self._parsed_request
-        count_delivered(task, dag_id=self.dag_id, model=request.model if request else None)
+        model = request.model if request else None
+        count_delivered(task, self._request_type, dag_id=self.dag_id, model=model)
         outcome = TaskOutcome.of_task(task, request, type=self._request_type)
         return announce_result(self.sensor, self.context, outcome, conn_id=self.sensor.kling_conn_id)

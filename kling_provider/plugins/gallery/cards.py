@@ -68,11 +68,12 @@ class CardOutput(BaseModel):
 
 
 class Bill(BaseModel):
-    """A cost as decimal text, in units if there is no currency."""
+    """A cost as decimal text, in units (of the packs of a kind) if there is no currency."""
 
     charge_type: str | None = None
     amount: str
     currency: str | None = None
+    package_type: str | None = None
 
 
 class Card(BaseModel):
@@ -176,7 +177,12 @@ def make_finished_card(
         kling_task_id=facts.kling_task_id,
         again=found.again,
         billing=[
-            Bill(charge_type=one.charge_type, amount=f"{one.amount:f}", currency=one.currency)
+            Bill(
+                charge_type=one.charge_type,
+                amount=f"{one.amount:f}",
+                currency=one.currency,
+                package_type=one.package_type,
+            )
             for one in facts.billing
         ],
         created_at=facts.created_at,

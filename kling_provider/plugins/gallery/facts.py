@@ -110,11 +110,12 @@ class _Facts(BaseModel):
 
 
 class Charge(_Facts):
-    """One entry of a bill: units where there is no currency."""
+    """One entry of a bill: units where there is no currency, of the packs of a kind."""
 
     charge_type: Text | None = None
     amount: Annotated[Decimal, BeforeValidator(_read_amount)]
     currency: Text | None = None
+    package_type: Text | None = None
 
 
 class FileFacts(_Facts):
@@ -273,7 +274,9 @@ def fill_defaults(facts: RequestFacts) -> RequestFacts:
     filled: dict[str, Any] = {
         field: kind.model_fields[field].default
         for field in _DEFAULTS
-        if getattr(facts, field) is None and field in kind.field_names()
+        if getattr(facts, field) is None
+        and field in kind.field_names()
+        and not kind.model_fields[field].is_required()
     }
     if facts.audio is None and "audio" in kind.field_names():
         model = known_model(facts.model or str(filled.get("model")))

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from kling_provider.api.result_facts import find_package
 from kling_provider.plugins.gallery.events import Finished, list_all
 from kling_provider.plugins.gallery.filters import Filters
 from kling_provider.plugins.gallery.jobs import count_jobs
@@ -23,7 +24,7 @@ def sum_up(session: Session, filters: Filters) -> dict[str, Any]:
 
     ``states`` counts by the state of a card, of finished ones by where they are: ``saved`` or ``at_kling``. ``videos``
     are the finished ones, ``again`` those of them that another run has paid for, ``paid`` the cost of the others, by
-    currency (``None``: units). ``whole`` is false where there are too many videos to count; then only jobs are.
+    currency (``None``: units, apart for each kind of pack). ``whole`` is false where there are too many videos to count; then only jobs are.
     """
     finished = list_all(session, filters, _MOST)
     found = finished or []
@@ -45,11 +46,16 @@ def _find_state(one: Finished) -> str:
 
 
 def _sum_paid(found: Iterable[Finished]) -> list[dict[str, str | None]]:
-    """Sum up what was paid, by currency; what was delivered again was paid by another run."""
-    sums: dict[str | None, Decimal] = {}
+    """Sum up what was paid, by currency, and units by kind of pack; what was delivered again was paid by another run."""
+    sums: dict[tuple[str | None, str | None], Decimal] = {}
     for one in found:
         if one.again or one.read.facts is None:
             continue
         for charge in one.read.facts.billing:
-            sums[charge.currency] = sums.get(charge.currency, Decimal(0)) + charge.amount
-    return [{"currency": currency, "amount": f"{amount:f}"} for currency, amount in sums.items()]
+            package = None if charge.currency else find_package(charge.package_type, one.read.facts.type)
+            kind = charge.currency, package or (None if charge.currency else "video")
+            sums[kind] = sums.get(kind, Decimal(0)) + charge.amount
+    return [
+        {"currency": currency, "package_type": package, "amount": f"{amount:f}"}
+        for (currency, package), amount in sums.items()
+    ]

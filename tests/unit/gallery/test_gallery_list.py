@@ -288,6 +288,22 @@ def test_the_total_of_a_run_counts_what_it_paid_once(seeds: Seeds, as_user: As) 
     assert total("other") == (2, 1, {None: "3"})
 
 
+def test_units_of_two_kinds_of_packs_are_summed_apart(seeds: Seeds, as_user: As) -> None:
+    def units(amount: str, **more: Any) -> list[dict[str, Any]]:
+        return [{"charge_type": "unit", "amount": amount, **more}]
+
+    seeds.video(ANN, RUN, kling_task_id="k1", billing=units("3"))
+    seeds.video(ANN, RUN, map_index=1, kling_task_id="k2", billing=units("16", package_type="image"))
+    # Of an earlier release, which did not keep the kind: the type tells it.
+    seeds.video(ANN, RUN, map_index=2, kling_task_id="k3", billing=units("8"), type="image_generation")
+    seeds.session.commit()
+    said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(RUN, safe='')}/total").json()
+    assert sorted((one["package_type"], one["amount"]) for one in said["paid"]) == [
+        ("image", "24"),
+        ("video", "3"),
+    ]
+
+
 def test_the_total_of_a_dag_stays_when_a_run_delivers_again(seeds: Seeds, as_user: As) -> None:
     """With ``pay_once_per="dag"`` every later run delivers what the first one paid for."""
     seeds.video(ANN, RUN, kling_task_id="k1")
@@ -297,7 +313,11 @@ def test_the_total_of_a_dag_stays_when_a_run_delivers_again(seeds: Seeds, as_use
     seeds.session.commit()
     for where in ({}, {"dag_id": ANN}):
         said = as_user("ann").get("/kling/api/sums", params=where).json()
-        assert (said["videos"], said["again"], said["paid"]) == (1, 0, [{"currency": None, "amount": "3"}])
+        assert (said["videos"], said["again"], said["paid"]) == (
+            1,
+            0,
+            [{"currency": None, "package_type": "video", "amount": "3"}],
+        )
         [card] = cards(as_user, **where)
         assert card["again"] is False
     [card] = cards(as_user, dag_id=ANN, run_id="third")
@@ -312,7 +332,11 @@ def test_what_a_retry_or_a_clear_adopted_was_paid_by_its_own_run(seeds: Seeds, a
     [one] = cards(as_user)
     assert one["again"] is False
     said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(RUN, safe='')}/total").json()
-    assert (said["videos"], said["again"], said["paid"]) == (1, 0, [{"currency": None, "amount": "3"}])
+    assert (said["videos"], said["again"], said["paid"]) == (
+        1,
+        0,
+        [{"currency": None, "package_type": "video", "amount": "3"}],
+    )
 
 
 @pytest.mark.slow

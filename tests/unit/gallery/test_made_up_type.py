@@ -73,7 +73,9 @@ def test_from_prompt_file_to_card(
     manifest = json.loads((settings / "boat.kling.json").read_text())
     assert (manifest["type"], manifest["kling_task_id"]) == ("postcard", kling_task_id)
     assert [output["file"] for output in manifest["outputs"]] == [file.name for file in files]
-    assert manifest["billing"] == [{"charge_type": "unit", "amount": "12.5", "currency": None}]
+    assert manifest["billing"] == [
+        {"charge_type": "unit", "amount": "12.5", "currency": None, "package_type": "image"}
+    ]
     assert sandbox.stats()["image_units"]["default"]["spent"] == "12.5"
     # Asset event.
     (event,) = [accessor.extra for accessor in extras.values() if accessor.extra]

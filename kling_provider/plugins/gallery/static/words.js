@@ -43,14 +43,16 @@ export const day = (iso) => new Date(iso).toLocaleDateString(undefined, { dateSt
 
 const figure = (amount) => Number(amount).toLocaleString("en", { maximumFractionDigits: 2 });
 
-/** "3 units", "$0.42" from Kling's billing entries or their sums; "" where nothing is known. */
+/** "3 units", "8 image units", "$0.42" from Kling's billing entries or their sums; "" where nothing is known. */
 export function cost(entries) {
   return entries
     .filter((entry) => entry.amount !== null && entry.amount !== undefined)
-    .map(({ amount, currency }) => {
+    .map(({ amount, currency, package_type: pack }) => {
       if (currency === "USD") return `$${figure(amount)}`;
       if (currency === "CNY") return `¥${figure(amount)}`;
-      return currency ? `${figure(amount)} ${currency}` : `${figure(amount)} ${Number(amount) === 1 ? "unit" : "units"}`;
+      if (currency) return `${figure(amount)} ${currency}`;
+      const kind = pack && pack !== "video" ? `${pack} ` : "";
+      return `${figure(amount)} ${kind}${Number(amount) === 1 ? "unit" : "units"}`;
     })
     .join(" + ");
 }
