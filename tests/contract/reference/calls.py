@@ -15,7 +15,7 @@ import yaml
 from tests.support.pages import REPOSITORY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Field:
     """A field of a body, by the contract's own name of it; ``facts`` are the contract's words about it."""
 
@@ -29,6 +29,9 @@ class Field:
         found: Mapping[str, Any] = self.facts.get("by_model", {})
         return found
 
+    def __repr__(self) -> str:
+        return self.key
+
     @property
     def is_documented(self) -> bool:
         """Whether the vendor itself documents it (mark D, which the contract leaves out)."""
@@ -39,7 +42,7 @@ class Field:
         return self.by_model.get(model, {}).get(name, self.facts.get(name))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Call:
     """A create or a tool in one API design. The solutions' design is the standard one with other words."""
 
@@ -68,7 +71,7 @@ class Call:
     def rules(self) -> list[str]:
         return list(self.facts.get("rules") or ())
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"{self.type}-{self.design}"
 
 

@@ -22,7 +22,7 @@ def write_way_of_reference(request: dict[str, Any], value: Any) -> None:
     if value == "video_refer":
         request["video"] = VIDEO
         for key in _IMAGES:
-            del request[key]
+            request.pop(key, None)
 
 
 BASES: dict[tuple[str, str], dict[str, Any]] = {

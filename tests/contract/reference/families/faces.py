@@ -25,7 +25,7 @@ def write_way_of_sound(request: dict[str, Any], value: Any) -> None:
     request["audio_type"] = value
     if value == "file":
         request["audio_file"] = _BASE64
-        request.pop("audio_url")
+        request.pop("audio_url", None)
 
 
 def write_speaking_mode(request: dict[str, Any], value: Any) -> None:
