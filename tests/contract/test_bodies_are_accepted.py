@@ -105,3 +105,43 @@ def test_what_we_send_for_any_video_model_is_taken(
     taken = take(design, type_, body, (request.model or "") if design == "standard" else "")
     assert taken.failure_message is None, "it would be refused while it renders"
     assert taken.settings["resolution"] == request.summary.resolution
+
+
+#: Images of Kling 4.0, which the vendor's contract does not have yet.
+KLING_4: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "image_generation": {
+        "model": st.just("kling-image-4.0"),
+        "n": st.integers(1, 9),
+        "resolution": st.sampled_from(["2k", "4k", "8k"]),
+        "aspect_ratio": st.sampled_from(["auto", "16:9", "21:9"]),
+        "reference_images": st.lists(st.just(IMAGE), max_size=11),
+        "result_type": st.sampled_from(["single", "series"]),
+        "series_amount": st.sampled_from([2, 10, "auto"]),
+        "watermark": st.booleans(),
+    },
+    "long_image": {
+        "skill": st.sampled_from(["webpage", "ecommerce"]),
+        "length": st.sampled_from(["short", "medium", "long"]),
+        "resolution": st.sampled_from(["1k", "2k"]),
+        "style_image": st.just(IMAGE),
+        "subject_image": st.just(IMAGE),
+        "reference_images": st.lists(st.just(IMAGE), max_size=4),
+        "watermark": st.booleans(),
+    },
+}
+
+
+@pytest.mark.parametrize("type_", KLING_4)
+@patiently
+@given(data=st.data())
+def test_what_we_send_for_images_of_kling_4_is_taken(type_: str, data: st.DataObject) -> None:
+    values = KLING_4[type_]
+    needed = {name: values[name] for name in ("model", "skill") if name in values}
+    asked = data.draw(st.fixed_dictionaries(needed, optional=values))
+    try:
+        request = parse_request({"prompt": "A boat", **asked, "type": type_})
+    except InvalidRequest:
+        assume(False)
+    assume(not request.find_unsupported("standard"))
+    body = DIALECTS["standard"].create(request, None).json
+    assert take("standard", type_, body, request.model or "").failure_message is None
