@@ -45,7 +45,7 @@ def explain_type(word: object) -> str:
     """Say what ``type`` must be instead of a word that is none: the successor of a retired type, else all types."""
     if isinstance(word, str) and (instead := RETIRED_TYPES.get(word)):
         return f"must be another type, because Kling no longer serves this one: write {instead}"
-    near = suggest_type(word)
+    near = _suggest_type(word)
     return f"must be one of: {', '.join(_SPECS)}{'.' if near else ''}{near}"
 
 
@@ -57,7 +57,7 @@ def estimate_price(request: KlingRequest, seconds: Mapping[str, float] | None = 
     return spec_of(request).price_rule.compute_price(request, seconds or {})
 
 
-def suggest_type(word: object) -> str:
+def _suggest_type(word: object) -> str:
     """Return ``" Did you mean 'image_to_video'?"`` where a type has a similar name, else an empty text."""
     return suggest(str(word), _SPECS)
 

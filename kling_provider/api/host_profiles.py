@@ -15,6 +15,9 @@ _DMXAPI_RETIRED = (
     "For kling-3.0 write its host without a path into the connection, such as https://www.dmxapi.cn"
 )
 
+#: What the gateways that speak the standard API document.
+_DOCUMENTED = ("text_to_video", "image_to_video", "omni_video")
+
 _ROWS = (
     HostProfile(
         "kling",
@@ -81,6 +84,7 @@ _ROWS = (
         ("tokenhub.tencentmaas.com",),
         "Tencent Cloud's documentation of TokenHub",
         "2026-10",
+        types=_DOCUMENTED,
         external_ids=True,
         media_hosts=(*KLING_MEDIA_HOSTS, "myqcloud.com"),
     ),
@@ -92,11 +96,18 @@ _ROWS = (
         "its documentation",
         "2026-10",
         read_api="legacy",
+        types=_DOCUMENTED,
         external_ids=True,
     ),
     # The whole path up to /kling/videos belongs into the connection's host.
     HostProfile(
-        "cloudsway", "standard", ("cloudsway.net",), "a recorded create", "2026-09", external_ids=True
+        "cloudsway",
+        "standard",
+        ("cloudsway.net",),
+        "a recorded create",
+        "2026-09",
+        types=_DOCUMENTED,
+        external_ids=True,
     ),
     HostProfile(
         "xmsmartlink", "legacy", ("xmsmartlink.com",), "its documentation", "2026-10", external_ids=True

@@ -51,6 +51,8 @@ class HostProfile:
     #: Where the facts are from, and the month in which they were read there.
     source: str = ""
     read_in: str = ""
+    #: The types of requests that its documents have; empty: every type that its API has a path for may be there.
+    types: tuple[str, ...] = ()
     #: Refuses duplicate external ids (for the models above).
     locks: bool = False
     #: Carries external ids at all.
@@ -93,6 +95,11 @@ class HostProfile:
 
     def find_unsupported(self, request: KlingRequest) -> list[Problem]:
         """Return what this host would drop silently, whatever the API design; such a request is not sent."""
+        if self.types and request.type not in self.types:
+            message = (
+                f"must be {' or '.join(self.types)} at a {self.name} host, whose documents have no other"
+            )
+            return [Problem("type", request.type, message)]
         carried = {"external_task_id": self.external_ids, "callback_url": self.callbacks}
         return [
             Problem(field, None, f"must be left out: {self.no_ids_reason}")

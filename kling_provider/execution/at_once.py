@@ -19,7 +19,7 @@ from kling_provider.submission.steps import SubmissionRecord, Submitted
 #: How often such a call is sent in all, while its outcome is unknown, and the most units that it may cost for that. It is
 #: the one case in which the same thing may be paid more than once unasked.
 MOST_CALLS = 3
-LARGEST_PRICE = Decimal("0.1")
+_LARGEST_PRICE = Decimal("0.1")
 
 
 def is_answered_at_once(type: str | None) -> bool:
@@ -36,7 +36,7 @@ def count_most_calls(request: KlingRequest, on_ambiguous: str | None) -> int:
     if on_ambiguous == "stop" or not is_answered_at_once(request.type):
         return 1
     units = estimate_price(request).units
-    return MOST_CALLS if units is not None and units <= LARGEST_PRICE else 1
+    return MOST_CALLS if units is not None and units <= _LARGEST_PRICE else 1
 
 
 def recover_answer(record: SubmissionRecord, sent: SentRequest, *, host: str) -> Submitted | None:

@@ -19,7 +19,7 @@ def check_max_units(plan: RequestPlan, max_units: Decimal | None, on_ambiguous: 
     """
     if max_units is None:
         return
-    price, most = plan.price, compute_most_units(plan, on_ambiguous)
+    price, most = plan.price, _compute_most_units(plan, on_ambiguous)
     if most is not None and most <= max_units:
         return
     if most is None:
@@ -41,7 +41,7 @@ def check_max_units(plan: RequestPlan, max_units: Decimal | None, on_ambiguous: 
     raise KlingBudgetError(f"max_units {must}; found {max_units}. Nothing was sent, nothing is billed. {way}")
 
 
-def compute_most_units(plan: RequestPlan, on_ambiguous: str | None) -> Decimal | None:
+def _compute_most_units(plan: RequestPlan, on_ambiguous: str | None) -> Decimal | None:
     """Compute the most units that may be paid: calls that Kling answers at once count as often as they may be sent.
 
     :return: ``None`` where the price is unknown.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: A session that ends sooner than this is not used: the call that needs it must still arrive.
-MARGIN = timedelta(minutes=10)
+_MARGIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class Preparer:
             for one in records.values()
             if (task := read_kept_answer(one.get("answer"))) is not None and task.expires_at is not None
         ]
-        has_ended = bool(ends) and min(ends) <= datetime.now(UTC) + MARGIN
+        has_ended = bool(ends) and min(ends) <= datetime.now(UTC) + _MARGIN
         if has_ended:
             log.info(
                 "The session that an earlier try opened for %s has ended: another one is opened.",

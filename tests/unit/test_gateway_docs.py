@@ -8,8 +8,7 @@ import re
 
 import pytest
 
-from kling_provider.api.catalog import all_specs
-from kling_provider.api.dialects import DIALECTS
+from kling_provider.api.dialects import DIALECTS, Dialect
 from kling_provider.api.host_profiles import PROFILES
 from kling_provider.api.hosts import HostProfile
 from kling_provider.api.parsing import parse_request
@@ -48,7 +47,7 @@ def make_row(profile: HostProfile) -> tuple[str, ...]:
         if profile.name == "gateway"
         else ", ".join(profile.domains) or "–",
         f"`{profile.api}`",
-        ", ".join(list_types(profile)),
+        describe_types(profile),
         carried or say(as_used.external_ids),
         carried or say(as_used.callbacks),
         say(as_used.can_find_by_external_id),
@@ -59,20 +58,33 @@ def make_row(profile: HostProfile) -> tuple[str, ...]:
     )
 
 
-def list_types(profile: HostProfile) -> list[str]:
+def describe_types(profile: HostProfile) -> str:
+    """All of an API, or those that the host documents."""
+    if profile.is_kling:
+        return "all"
     dialect = DIALECTS[profile.api]
-    found = []
-    for spec in all_specs():
-        if dialect.design not in spec.paths:
-            continue
-        example = {"type": spec.type, "prompt": "x", "first_frame": "https://host.example/a.png"}
-        known = {key: value for key, value in example.items() if key in spec.request_class.model_fields}
-        if spec.example:
-            (known,) = load_prompts(REPOSITORY / "dags/requests" / spec.example)
-        problems = dialect.find_unsupported(parse_request(known))
-        if not any(problem.field in ("type", "model") for problem in problems):
-            found.append(spec.type)
-    return found
+    if profile.types or profile.api not in ("standard", "legacy"):
+        return ", ".join(name for name in list_video_types() if is_taken(profile, dialect, name))
+    return f"what it has of the {profile.api} API"
+
+
+def list_video_types() -> list[str]:
+    return ["text_to_video", "image_to_video", "omni_video"]
+
+
+def is_taken(profile: HostProfile, dialect: Dialect, type_: str) -> bool:
+    (example,) = load_prompts(REPOSITORY / f"dags/requests/{type_}.yaml")
+    request = parse_request(example)
+    problems = [*dialect.find_unsupported(request), *profile.find_unsupported(request)]
+    return not any(problem.field in ("type", "model") for problem in problems)
+
+
+@pytest.mark.parametrize("name", ["tokenhub", "aimanyi", "cloudsway", "dmxapi"])
+def test_what_such_a_host_does_not_document_is_refused(name: str) -> None:
+    profile = PROFILES[name]
+    avatar = parse_request(load_prompts(REPOSITORY / "dags/requests/avatar.yaml")[0])
+    problems = [*DIALECTS[profile.api].find_unsupported(avatar), *profile.find_unsupported(avatar)]
+    assert [problem.field for problem in problems] == ["type"]
 
 
 def say(able: bool) -> str:

@@ -136,7 +136,6 @@ def test_everything_that_goes_into_an_omni_video() -> None:
             {"reference_video": VIDEO, "reference_videos": [VIDEO]},
             "reference_video",
         ),
-        (OMNI, {"reference_videos": [VIDEO]}, {"reference_videos": ["a.mp4"]}, "reference_videos.0"),
         (OMNI, {"elements": elements(7)}, {"elements": elements(8)}, "elements"),
         (OMNI, {"voices": voices(3)}, {"voices": voices(4)}, "voices"),
         (

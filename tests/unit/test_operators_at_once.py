@@ -113,7 +113,7 @@ def test_the_answer_is_the_result_and_is_saved(start: Start, tmp_path: Path) -> 
     result = operator.execute(context(instance, events))
     assert (result["status"], result["adopted"], result["times_sent"]) == ("succeeded", False, 1)
     assert result["billing"] == [
-        {"charge_type": "unit", "amount": "0.1", "currency": None},
+        {"charge_type": "unit", "amount": "0.1", "currency": None, "package_type": "video"},
         *result["billing"][1:],
     ]
     assert [one["details"]["segment"] for one in result["outputs"]] == [

@@ -16,7 +16,7 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.tasks import Output
 
 #: The field that takes the session, in every type that has one.
-SESSION_FIELD = "session_id"
+_SESSION_FIELD = "session_id"
 
 
 class Preparation(ABC):
@@ -25,11 +25,11 @@ class Preparation(ABC):
     ``placeholders`` stand, where calls are shown before they are made, for what the first one will give.
     """
 
-    placeholders: ClassVar[Mapping[str, str]] = {SESSION_FIELD: "(the session_id of the first call)"}
+    placeholders: ClassVar[Mapping[str, str]] = {_SESSION_FIELD: "(the session_id of the first call)"}
 
     def is_needed(self, request: KlingRequest) -> bool:
         """Return whether ``request`` lacks a session, which its user may give."""
-        return getattr(request, SESSION_FIELD) is None
+        return getattr(request, _SESSION_FIELD) is None
 
     @abstractmethod
     def build_opening(self, request: KlingRequest) -> Mapping[str, Any]:
@@ -43,7 +43,7 @@ class Preparation(ABC):
         """Return all calls, as they are known before any of them is made."""
         return [
             self.build_opening(request),
-            *self.list_followers(request, self.placeholders[SESSION_FIELD]),
+            *self.list_followers(request, self.placeholders[_SESSION_FIELD]),
         ]
 
     def show_request(self, request: KlingRequest) -> KlingRequest:
@@ -99,7 +99,7 @@ class FaceRecognition(Preparation):
             problems = request.find_problems_with_face(begin, end)  # type: ignore[attr-defined]
             if problems:
                 raise InvalidRequest(problems)
-        return request.model_copy(update={SESSION_FIELD: session.id, "face_id": face.get("face_id")})
+        return request.model_copy(update={_SESSION_FIELD: session.id, "face_id": face.get("face_id")})
 
     @staticmethod
     def _list_faces(faces: list[Mapping[str, Any]], session: Output) -> str:
@@ -126,7 +126,7 @@ class ElementSelection(Preparation):
         return [
             {
                 "type": "multi_elements_add",
-                SESSION_FIELD: session_id,
+                _SESSION_FIELD: session_id,
                 "frame_index": one.frame_index,
                 "points": [point.model_dump() for point in one.points],
             }
@@ -135,7 +135,7 @@ class ElementSelection(Preparation):
 
     def complete_request(self, request: KlingRequest, session: Output) -> KlingRequest:
         """Return the request with the session."""
-        return request.model_copy(update={SESSION_FIELD: session.id})
+        return request.model_copy(update={_SESSION_FIELD: session.id})
 
 
 def _read_milliseconds(value: Any) -> int | None:

@@ -49,7 +49,7 @@ class ImageLimits:
 
 
 NEW_IMAGE = ImageLimits()
-LEGACY_IMAGE = ImageLimits(largest_mb=10, takes_data_urls=False)
+_LEGACY_IMAGE = ImageLimits(largest_mb=10, takes_data_urls=False)
 SOLUTION_IMAGE = ImageLimits(formats=("jpg", "jpeg", "png", "webp"))
 TRY_ON_IMAGE = ImageLimits(
     largest_mb=10,
@@ -90,7 +90,7 @@ def read_image(value: object, where: str, *, legacy: bool) -> InputImage:
 
     :param legacy: the legacy API wants raw base64 without a ``data:`` head, of at most 10 MB.
     """
-    return read_limited_image(value, where, LEGACY_IMAGE if legacy else NEW_IMAGE)
+    return read_limited_image(value, where, _LEGACY_IMAGE if legacy else NEW_IMAGE)
 
 
 def read_limited_image(value: object, where: str, limits: ImageLimits) -> InputImage:

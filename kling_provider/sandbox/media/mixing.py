@@ -110,10 +110,10 @@ def dub_video(file: BinaryIO, sound: SoundFile, target: Path) -> None:
             if packet.dts is not None:
                 packet.stream = video
                 container.mux(packet)
-        add_sound(container, audio, samples, rate=COMPOSED_RATE)
+        _add_sound(container, audio, samples, rate=COMPOSED_RATE)
 
 
-def add_sound(container: Any, stream: Any, samples: Samples, *, rate: int = SAMPLE_RATE) -> None:
+def _add_sound(container: Any, stream: Any, samples: Samples, *, rate: int = SAMPLE_RATE) -> None:
     """Encode samples into a stream of AAC."""
     for start in range(0, len(samples), 1024):
         part = samples[start : start + 1024]
@@ -136,7 +136,7 @@ def copy_film(film: BinaryIO, target: Path, samples: Samples) -> None:
                 packet.stream = video
                 made.mux(packet)
         if audio is not None:
-            add_sound(made, audio, samples)
+            _add_sound(made, audio, samples)
 
 
 def write_film(frames: Iterable[Image.Image], target: Path, samples: Samples) -> None:
@@ -156,7 +156,7 @@ def write_film(frames: Iterable[Image.Image], target: Path, samples: Samples) ->
             made.mux(video.encode(frame))
         made.mux(video.encode(None))
         if audio is not None:
-            add_sound(made, audio, samples)
+            _add_sound(made, audio, samples)
 
 
 def mark_frames(frames: Iterable[Image.Image]) -> Iterator[Image.Image]:

@@ -11,8 +11,8 @@ from typing import BinaryIO, ClassVar
 from kling_provider.sandbox.media.files import TextFile
 from kling_provider.sandbox.media.sources import Source
 
-SRT_TYPE = "application/x-subrip; charset=utf-8"
-ASS_TYPE = "text/x-ssa; charset=utf-8"
+_SRT_TYPE = "application/x-subrip; charset=utf-8"
+_ASS_TYPE = "text/x-ssa; charset=utf-8"
 _GAP = 0.2
 """Seconds between two lines."""
 
@@ -90,7 +90,7 @@ def build_srt(cues: Sequence[Cue]) -> TextFile:
         f"{number}\n{_format_srt_time(cue.start)} --> {_format_srt_time(cue.end)}\n{cue.text}\n"
         for number, cue in enumerate(cues, 1)
     ]
-    return TextFile(text="\n".join(blocks), file_suffix=".srt", content_type=SRT_TYPE)
+    return TextFile(text="\n".join(blocks), file_suffix=".srt", content_type=_SRT_TYPE)
 
 
 def build_ass(cues: Sequence[Cue], look: Look) -> TextFile:
@@ -114,7 +114,7 @@ Style: Default,Arial,{look.font_size},&H00FFFFFF,&H000000FF,&H00000000,&H8000000
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 {events}"""
-    return TextFile(text=text, file_suffix=".ass", content_type=ASS_TYPE)
+    return TextFile(text=text, file_suffix=".ass", content_type=_ASS_TYPE)
 
 
 def _format_srt_time(seconds: float) -> str:

@@ -22,7 +22,7 @@ from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput, Sign
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
-NO_CASH = {"quota": "0", "list_price": "0"}
+_NO_CASH = {"quota": "0", "list_price": "0"}
 """``final_balance_deduction`` of an account that pays in units."""
 _PARENT = "parent.mp4"
 
@@ -56,7 +56,7 @@ class DerivedProduct(Product):
 
     def _complete_legacy(self, data: dict[str, Any], task: Task, now: float, sign: Sign) -> dict[str, Any]:
         if not task.is_live(now):
-            data["final_balance_deduction"] = dict(NO_CASH)
+            data["final_balance_deduction"] = dict(_NO_CASH)
         if self.has_watermark:
             data["watermark_info"] = {"enabled": task.request.watermark}
         source = get_source(task.request)
@@ -95,7 +95,7 @@ class ToolProduct(Product):
         return {
             **self.build_answer(task, sign),
             "final_unit_deduction": format_amount(task.price),
-            "final_balance_deduction": dict(NO_CASH),
+            "final_balance_deduction": dict(_NO_CASH),
         }
 
 

@@ -14,7 +14,7 @@ from kling_provider.sandbox.products.derived import read_required
 from kling_provider.sandbox.products.outputs import Link, Value
 from kling_provider.sandbox.state.tasks import Task
 
-TAGS = {
+_TAGS = {
     "o_101": "Hottest",
     "o_102": "Character",
     "o_103": "Animal",
@@ -59,7 +59,7 @@ def read_images(fields: Fields, frontal_key: str, list_key: str) -> tuple[dict[s
 
 
 def _read_tag(entry: Fields) -> str:
-    tag = entry.read_choice("tag_id", tuple(TAGS), "")
+    tag = entry.read_choice("tag_id", tuple(_TAGS), "")
     if not tag:
         raise InvalidParameter(f"{entry.name_field('tag_id')} is required")
     return tag
@@ -78,6 +78,6 @@ def link_images(task: Task) -> Sequence[Link]:
 def describe_tags(task: Task) -> Sequence[Mapping[str, Value]]:
     """Return the tags as the API describes them."""
     return [
-        {"id": tag, "name": TAGS[tag], "description": f"{TAGS[tag]} elements"}
+        {"id": tag, "name": _TAGS[tag], "description": f"{_TAGS[tag]} elements"}
         for tag in task.request.settings["tags"]
     ]

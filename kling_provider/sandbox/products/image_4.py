@@ -20,13 +20,13 @@ from kling_provider.sandbox.products import legacy_image, omni_rules
 from kling_provider.sandbox.products.image import RATIOS, ImageSettings, choose_ratio, compute_image_size
 from kling_provider.sandbox.state.tasks import CreateRequest
 
-IMAGE_4 = "kling-image-4.0"
-LONG_IMAGE_4 = "kling-long-image-4.0"
+_IMAGE_4 = "kling-image-4.0"
+_LONG_IMAGE_4 = "kling-long-image-4.0"
 _TYPES = {
-    IMAGE_4: ("prompt", "refer_image", "element"),
-    LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
+    _IMAGE_4: ("prompt", "refer_image", "element"),
+    _LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
 }
-_PROMPT_LIMITS = {IMAGE_4: (50_000, 21_000), LONG_IMAGE_4: (166_000, 71_000)}
+_PROMPT_LIMITS = {_IMAGE_4: (50_000, 21_000), _LONG_IMAGE_4: (166_000, 71_000)}
 """Characters of a prompt in English, and in other writing."""
 _MOST_OF_SKILL = {
     "webpage": {"style_refer_image": 1, "subject_refer_image": 1},
@@ -36,8 +36,8 @@ _WIDTHS = {"1k": 1024, "2k": 2048}
 _HEIGHTS = {"short": 2, "medium": 4, "long": 6, "webpage": 3}
 """How many times the width of a long image its height is."""
 _PRICES = {
-    IMAGE_4: {"2k": Decimal(17), "4k": Decimal(34), "8k": Decimal(68)},
-    LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
+    _IMAGE_4: {"2k": Decimal(17), "4k": Decimal(34), "8k": Decimal(68)},
+    _LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
 }
 
 
@@ -56,7 +56,7 @@ def read_create(product: str, model: str, body: object) -> CreateRequest:
         if options.raw.get(key) is not None:
             raise InvalidParameter(f"options.{key} is not supported by model {model}")
     contents = _Contents(model, fields)
-    read_settings = _read_settings if model == IMAGE_4 else _read_long_settings
+    read_settings = _read_settings if model == _IMAGE_4 else _read_long_settings
     return CreateRequest(
         dialect="standard",
         product=product,

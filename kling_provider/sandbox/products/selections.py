@@ -69,7 +69,7 @@ def find_session(library: Library, session_id: str) -> tuple[Source, dict[int, l
     return source, marked
 
 
-def count_frames(source: Source) -> int:
+def _count_frames(source: Source) -> int:
     """Return how many frames a video has."""
     return round(source.seconds * FRAME_RATE)
 
@@ -125,7 +125,7 @@ class MultiElementsInitProduct(ToolProduct):
             "original_duration": source.milliseconds,
             "width": source.width,
             "height": source.height,
-            "total_frame": count_frames(source),
+            "total_frame": _count_frames(source),
             "normalized_video": sign(task, "normalized.mp4"),
         }
 
@@ -228,8 +228,8 @@ class MultiElementsAddProduct(_PointsTool):
     def change_marks(self, settings: Mapping[str, Any], source: Source, marked: dict[int, Any]) -> None:
         """Add the points."""
         index = settings["frame_index"]
-        if not 0 <= index < count_frames(source):
-            raise InvalidParameter(f"frame_index must be between 0 and {count_frames(source) - 1}")
+        if not 0 <= index < _count_frames(source):
+            raise InvalidParameter(f"frame_index must be between 0 and {_count_frames(source) - 1}")
         if index not in marked and len(marked) >= _MOST_FRAMES:
             raise InvalidParameter(f"at most {_MOST_FRAMES} frames can be marked")
         marked.setdefault(index, []).extend(settings["points"])

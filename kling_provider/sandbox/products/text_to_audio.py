@@ -13,7 +13,7 @@ from kling_provider.sandbox.products.derived import DerivedProduct, read_require
 from kling_provider.sandbox.products.outputs import RenderedOutput, build_sound_output
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
-PROMPT_LIMIT = 200
+_PROMPT_LIMIT = 200
 _SHORTEST, _LONGEST = 3.0, 10.0
 
 
@@ -27,7 +27,7 @@ class TextToAudioProduct(DerivedProduct):
     def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
         """Check prompt and length."""
         fields = Fields(body)
-        prompt = read_required(fields, "prompt", PROMPT_LIMIT)
+        prompt = read_required(fields, "prompt", _PROMPT_LIMIT)
         duration = fields.read_number("duration")
         if duration is None:
             raise InvalidParameter("duration is required")
