@@ -35,7 +35,7 @@ from tests.contract.reference.families import (
     find_condition,
     find_rule,
 )
-from tests.contract.reference.families.common import HOOK, Measured
+from tests.contract.reference.families.common import HOOK, IMAGE, Measured
 from tests.contract.reference.probes import Probe, choose_model, list_probes, make_value, to_wire
 from tests.contract.reference.writing import find_values, make_base, remove_field, write_field
 
@@ -144,7 +144,7 @@ def test_what_kling_requires_and_people_may_leave_out_is_sent_all_the_same(call:
 
 @pytest.mark.parametrize(("call", "field"), [one for one in FIELDS if "media" in one[1].facts], ids=name)
 def test_an_input_keeps_to_the_limits_that_are_told(call: Call, field: Field) -> None:
-    for model in list_models(call, field):
+    for model in (choose_model(call, field), *field.by_model):
         written = write_field(call, field, make_value(field, model), model)
         sent = find_values(make_body(written, call), field.name)
         request: Any = parse_request(written)
@@ -190,6 +190,15 @@ def test_an_unknown_word_of_an_open_list_passes_with_a_warning(probe: Probe) -> 
         request = write_probe(probe, value)
         assert find_wrong(request, probe.call) == []
         assert parse_request(request).find_warnings()
+
+
+TWO_IMAGES = [(call, scene) for call, field in FIELDS for scene in field.facts.get("two_images", ())]
+
+
+@pytest.mark.parametrize(("call", "scene"), TWO_IMAGES, ids=name)
+def test_a_scene_of_two_images_takes_two(call: Call, scene: str) -> None:
+    assert find_wrong({"scene": scene, "images": [IMAGE, IMAGE]}, call) == []
+    assert find_wrong({"scene": scene, "image": IMAGE}, call)
 
 
 @pytest.mark.parametrize(("call", "rule"), WORDS, ids=name)

@@ -28,9 +28,10 @@ STANDARD_DROPS: dict[str, dict[str, Any]] = {
     "negative_prompt": {"negative_prompt": "rain"},
     "cfg_scale": {"model": "kling-9", "cfg_scale": 0},
     "camera_control": {"model": "kling-9", "camera_control": {"type": "down_back"}},
-    "static_mask": {**IMAGE, "static_mask": "m.png"},
+    "static_mask": {**IMAGE, "model": "kling-9", "static_mask": "m.png"},
     "dynamic_masks": {
         **IMAGE,
+        "model": "kling-9",
         "dynamic_masks": [{"mask": "m.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}],
     },
     "shot_type": {"shot_type": "intelligence"},

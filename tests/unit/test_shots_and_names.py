@@ -196,3 +196,19 @@ def test_silence_of_a_model_without_sound_is_not_sent() -> None:
     )
     assert body.json is not None
     assert "audio" not in body.json["settings"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"static_mask": IMAGE},
+        {"dynamic_masks": [{"mask": IMAGE, "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}]},
+    ],
+)
+def test_masks_belong_to_the_oldest_models(given: dict[str, Any]) -> None:
+    image = {"type": "image_to_video", "first_frame": IMAGE, **given}
+    assert refuse({**image, "model": "kling-v1-6"}, "legacy") == []
+    for model in ("kling-3.0", "kling-2.6", "kling-v2-1"):
+        assert "only the kling-v1 models have this field" in " ".join(
+            refuse({**image, "model": model}, "legacy")
+        )

@@ -172,7 +172,8 @@ class OmniVideo(VideoRequest):
     @property
     def _input_names(self) -> dict[str, str]:
         """The names of frames and videos, by field."""
-        return {**(self.image_ids or {}), **(self.video_ids or {})}
+        given = (*(self.image_ids or {}).items(), *(self.video_ids or {}).items())
+        return {str(field): name for field, name in given}
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
         """Return the fields that change the result: the shape as sent, and no seconds where the video decides."""

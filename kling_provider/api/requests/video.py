@@ -57,6 +57,9 @@ class DirectedVideo(VideoRequest):
         CameraControl | None, Wire(None, "camera_control", instead="describe the camera in the prompt")
     ] = None
 
+    #: What only the v1 models have.
+    _v1_fields: ClassVar[tuple[str, ...]] = ("cfg_scale", "camera_control")
+
     @property
     def audio_rate(self) -> AudioRate:
         """Return the column of the price list that applies."""
@@ -124,8 +127,8 @@ class DirectedVideo(VideoRequest):
     def _find_v1_controls(self, model: str) -> list[Problem]:
         return [
             Problem(field, None, f"must be left out for {model}: only the kling-v1 models have this field")
-            for field in ("cfg_scale", "camera_control")
-            if getattr(self, field) is not None
+            for field in self._v1_fields
+            if getattr(self, field) not in (None, [])
         ]
 
 
@@ -172,6 +175,7 @@ class ImageToVideo(DirectedVideo):
         "aspect_ratio": "an image's video has the shape of its first frame"
     }
     wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "middle_frames", "last_frame")
+    _v1_fields: ClassVar[tuple[str, ...]] = ("cfg_scale", "camera_control", "static_mask", "dynamic_masks")
 
     type: Literal["image_to_video"] = "image_to_video"
     prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = None
