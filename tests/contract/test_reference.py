@@ -244,6 +244,9 @@ def test_all_is_covered(capsys: pytest.CaptureFixture[str]) -> None:
             print(f"  differs: {' '.join(where)}: {reason}")
         for where, reason in (*OUR_DEFAULTS.items(), *CONVENIENCES.items()):
             print(f"  our default: {' '.join(where)}: {reason}")
+        for call, rule in WORDS:
+            if isinstance(told := find_rule(call, rule), str):
+                print(f"  not about requests: {call}: {rule}: {told}")
     assert covered == total
 
 
