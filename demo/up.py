@@ -15,7 +15,7 @@ FIRST = "kling_prompt_files"
 TEXT = """
 Airflow   {airflow}
           Open it: nobody has to sign in, everybody who reaches this address is admin.
-          A first run of {first} has begun; its videos appear in Browse, Kling videos:
+          A first run of {first} has begun; its videos appear in Browse, Kling results:
           {airflow}/plugin/kling-videos
 Kling     {sandbox}
           The sandbox, a local Kling that costs nothing; a page for people is there. Rendering takes 1/{scale} of

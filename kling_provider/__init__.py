@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apache Airflow provider for Kling AI (可灵) video generation."""
+"""Apache Airflow provider for Kling AI (可灵): videos, images, sound and speech."""
 
 __all__ = ["__version__"]
 

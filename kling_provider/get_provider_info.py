@@ -16,7 +16,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-kling",
         "name": _NAME,
-        "description": "Video generation with Kling AI (可灵), each video paid once.",
+        "description": "Videos, images, sound and speech by Kling AI (可灵), each result paid once.",
         "integrations": [
             {
                 "integration-name": _NAME,
@@ -43,17 +43,17 @@ def get_provider_info() -> dict[str, Any]:
         "triggers": [{"integration-name": _NAME, "python-modules": ["kling_provider.triggers.kling"]}],
         "notifications": ["kling_provider.notifications.kling.KlingNotifier"],
         "extra-links": [
-            "kling_provider.links.kling.KlingVideoLink",
+            "kling_provider.links.kling.KlingResultLink",
             "kling_provider.links.kling.KlingGalleryLink",
             "kling_provider.links.kling.KlingConsoleLink",
         ],
         "config": {
             "kling": {
-                "description": "The gallery of Kling videos in Airflow's UI.",
+                "description": "The gallery of results in Airflow's UI.",
                 "options": {
                     "gallery_roots": {
                         "description": (
-                            "Folders, separated by commas, below which the API server shows saved videos. "
+                            "Folders, separated by commas, below which the API server shows saved files. "
                             "Without it: ``$AIRFLOW_HOME/kling-videos``."
                         ),
                         "version_added": "0.1.0",

@@ -21,7 +21,7 @@ from kling_provider.api.values import normalize_text
 PayOncePer = Literal["run", "dag", "account"]
 SCOPES: tuple[PayOncePer, ...] = ("run", "dag", "account")
 
-#: Attempts per intended video: a new one only after Kling itself failed the one before.
+#: Attempts per intended result: a new one only after Kling itself failed the one before.
 _MAX_ATTEMPTS = 20
 
 _VERSION = 1
@@ -29,7 +29,7 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Identity:
-    """One intended video.
+    """One intended result.
 
     :param own: the user's own ``external_task_id``, used as it is; then there is one attempt only.
     """

@@ -77,7 +77,7 @@ def count_failures(**tags: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def track_waiting(kind: Literal["video", "queue"]) -> Iterator[None]:
+def track_waiting(kind: Literal["result", "queue"]) -> Iterator[None]:
     """Count one more waiting trigger of this process within the block."""
     _waiting[kind] += 1
     _send_waiting(kind)

@@ -39,7 +39,7 @@ def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) ->
 
 
 def wait_title(kling_task_id: str, expected_at: float | None) -> str:
-    """Return the title of a wait for a video.
+    """Return the title of a wait for a result.
 
     :param expected_at: epoch of its likely end.
     """

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 #: The kinds of resource packs. A unit of one is worth another sum than a unit of the other.
 Package = Literal["video", "image"]
+#: A kind as a host names it: gateways may have others.
+_AnyPackage = TypeVar("_AnyPackage", bound=str)
 
 
 def format_amount(amount: Decimal) -> str:
@@ -25,7 +27,7 @@ def units_text(amount: Decimal, package: str | None = None) -> str:
     return f"{format_amount(amount)} {word}{'unit' if amount == 1 else 'units'}"
 
 
-def sums_text(sums: Mapping[Package, Decimal]) -> str:
+def sums_text(sums: Mapping[_AnyPackage, Decimal]) -> str:
     """Format sums of units by kind of pack: ``12 units``, or ``12 video units and 16 image units``.
 
     Where all are zero the first one is named.

@@ -41,6 +41,12 @@ def spec_of(request: KlingRequest) -> RequestSpec:
     return _SPECS[request.type]
 
 
+def find_noun(type: str | None) -> str:
+    """Return what people call the result of a type: ``video``, ``image``, ``sound``; ``result`` where it is not known."""
+    spec = find_spec(type) if type else None
+    return "result" if spec is None else spec.noun
+
+
 def explain_type(word: object) -> str:
     """Say what ``type`` must be instead of a word that is none: the successor of a retired type, else all types."""
     if isinstance(word, str) and (instead := RETIRED_TYPES.get(word)):

@@ -40,7 +40,7 @@ class Command:
 
 
 _GROUPS = {
-    "claims": "Places that are kept for videos that are not saved yet",
+    "claims": "Places that are kept for results that are not saved yet",
     "memory": "What was paid, as far as Airflow Variables remember it",
     "voices": "Voices that the account keeps at Kling, and those that Kling offers to all",
     "elements": "Characters and things that the account keeps at Kling, and those that Kling offers to all",
@@ -94,7 +94,7 @@ COMMANDS = (
                 ("target",),
                 {
                     "metavar": "FILE|FOLDER",
-                    "help": "the video's file of an error message, or all below a folder",
+                    "help": "the result's file of an error message, or all below a folder",
                 },
             ),
             _CONN_ID,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decorator ``@task.kling``: a task that generates a video from the request or prompt that a function returns."""
+"""The decorator ``@task.kling``: a task that generates a result from the request or prompt that a function returns."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["KlingDecoratedOperator", "kling_task"]
 
 
 class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
-    """Generate a video from the request that a function returns. ``@task.kling`` makes this operator.
+    """Generate a result from the request that a function returns. ``@task.kling`` makes this operator.
 
     The function must return a request (a mapping) or a prompt (text). Airflow calls it at every try, and again after a wait
     at the account's concurrency limit. A retry pays nothing only if the function returns an equal request again. If it
     returns another one each time (because it asks a language model), call it in a task of its own, and pass the XCom of that
-    task to the one that generates the video.
+    task to the one that generates the result.
 
     :param python_callable: the function, without ``async``.
     :param op_args: positional arguments for the function. (templated)
@@ -73,7 +73,7 @@ class KlingDecoratedOperator(DecoratedOperator, KlingGenerateOperator):
     def make_request(self, context: Context) -> Any:
         """Call the function and return its request, just before it is checked and priced.
 
-        It is not called when a task that waited for its video goes on.
+        It is not called when a task that waited for its result goes on.
 
         :raises KlingRequestError: if the function returns neither a request nor a text; nothing was sent.
         """
@@ -133,7 +133,7 @@ def kling_task(
     multiple_outputs: bool = False,
     **kwargs: Any,
 ) -> TaskDecorator:
-    """Turn a function that returns a request or a prompt into a task that generates the video.
+    """Turn a function that returns a request or a prompt into a task that generates the result.
 
     :param python_callable: the function, if the decorator is used without arguments.
     :param multiple_outputs: whether each key of the result becomes an XCom of its own. Airflow's own decorators default to

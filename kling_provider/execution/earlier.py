@@ -67,7 +67,7 @@ def recover_submission(
             sent.label,
             record.get("at", "an unknown time"),
         )
-        metrics.count_adopted(instead_of_paying=False, dag_id=dag_id, model=sent.model)
+        metrics.count_adopted(instead_of_paying=False, dag_id=dag_id, type=sent.type, model=sent.model)
     return found
 
 

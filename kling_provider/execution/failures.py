@@ -61,7 +61,7 @@ def describe_failure(error: KlingError, kling_task_id: str | None = None) -> dic
 
 
 def add_what_is_paid(error: KlingError, kling_task_id: str) -> KlingError:
-    """Add what is true of a video that was being delivered, where the error (of a read, a setting) knows of none.
+    """Add what is true of a result that was being delivered, where the error (of a read, a setting) knows of none.
 
     :param kling_task_id: the task that was made for this Airflow task.
     :returns: ``error`` itself where it says what exists, else a new one.

@@ -26,4 +26,4 @@ def log_failures_of(what: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is: see the module's docstring
         said = redact_urls(" ".join(str(error).split()))[:300]
-        log.warning("Could not %s (%s: %s). The video is not affected.", what, type(error).__name__, said)
+        log.warning("Could not %s (%s: %s). The result is not affected.", what, type(error).__name__, said)

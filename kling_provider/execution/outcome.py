@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.billing import billing_text
 from kling_provider.api.details import fit_details
+from kling_provider.api.output_facts import list_image_links, list_plain_facts
 from kling_provider.api.result_facts import ResultFacts
 from kling_provider.api.tasks import KlingTask, Output, TaskStatus
 from kling_provider.storage import SavedFile, SavedResult
@@ -91,10 +92,17 @@ class TaskOutcome:
         """Return the saved files, in the order of the outputs."""
         return self.saved.files if self.saved is not None else []
 
+    def _list_numbered_files(self) -> list[tuple[int, SavedFile]]:
+        """Return the saved files, each with the number of its output from 0."""
+        saved = self.saved
+        outputs = saved.manifest.outputs if saved is not None else []
+        found = [(index, saved.file_of(one)) for index, one in enumerate(outputs) if saved is not None]
+        return [(index, file) for index, file in found if file is not None]
+
     @property
     def duration(self) -> float | None:
-        """Return the duration of the first output in seconds."""
-        return self.outputs[0].duration if self.outputs else None
+        """Return the duration of the first output that has one, in seconds."""
+        return next((one.duration for one in self.outputs if one.duration is not None), None)
 
     def to_xcom(self, *, conn_id: str | None = None) -> dict[str, Any]:
         """Return the result, one JSON object: the XCom of Generate, Sensor and Download.
@@ -130,15 +138,26 @@ class TaskOutcome:
             "conn_id": conn_id,
             "duration": self.duration,
             "manifest": self.saved.manifest_file if self.saved is not None else None,
+            "outputs": [
+                {
+                    "type": one.type,
+                    "id": one.id,
+                    "duration": one.duration,
+                    "facts": list_plain_facts(one.details),
+                    "images": len(list_image_links(one.details)),
+                }
+                for one in self.outputs
+            ],
             "files": [
                 {
+                    "output": index,
                     "file": one.file,
                     "poster": one.poster_file,
                     "type": one.output.type,
                     "sha256": one.output.sha256,
                     "bytes": one.output.bytes,
                 }
-                for one in self.files
+                for index, one in self._list_numbered_files()
             ],
             "dag_id": ti.dag_id,
             "run_id": ti.run_id,

@@ -50,7 +50,7 @@ def announce_result(
     # Every asset that this task updates gets the facts of the result, the user's own ones too.
     for outlet in operator.outlets:
         if isinstance(outlet, Asset):
-            with log_failures_of(f"add the video to the event of {outlet.name}"):
+            with log_failures_of(f"add the result to the event of {outlet.name}"):
                 context["outlet_events"][outlet].extra.update(event)
     with log_failures_of("log the result"), log_group(log.info, "Result"):
         for line in outcome.to_log():

@@ -73,7 +73,7 @@ def raise_if_not_woken(event: Mapping[str, Any], label: str) -> None:
         error = KlingTimeout(
             f"The account stayed at its concurrency limit for the whole queue_timeout of {label}: nothing was made, nothing is "
             "billed. A retry or a clear queues again. A longer queue_timeout waits longer; a "
-            "larger pack, or fewer videos at once, make the queue shorter."
+            "larger pack, or fewer requests at once, make the queue shorter."
         )
     else:
         error = KlingServerError(

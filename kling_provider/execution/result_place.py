@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import ObjectStoragePath
@@ -93,10 +94,33 @@ class ResultPlace:
         place: OutputPlace,
         context: Mapping[str, Any],
     ) -> ResultPlace:
-        """Make it for a download: the Kling task is all that says whose video it is."""
+        """Make it for a download: the Kling task is all that says whose result it is."""
         origin = _build_origin(f"kling:{kling_task_id}", request, data, type, context)
         model = request.model if request else None
         return cls(hook, place, origin, context, type=type, model=model, kling_task_id=kling_task_id)
+
+    @classmethod
+    def of_orphan(
+        cls,
+        hook: KlingHook,
+        task: KlingTask,
+        type: str | None,
+        read_as: str,
+        place: OutputPlace,
+        context: Mapping[str, Any],
+    ) -> ResultPlace:
+        """Make it for a task that nobody waits for: what it made says what is saved.
+
+        :param type: of the request that made it, if that is known.
+        :param read_as: a type whose tasks are read where this one is.
+        """
+        kling_task_id = task.kling_task_id
+        origin = replace(
+            _build_origin(f"kling:{kling_task_id}", None, None, type, context),
+            expects=tuple(dict.fromkeys(output.type for output in task.outputs)) or ("video",),
+            several=len(task.outputs) > 1,
+        )
+        return cls(hook, place, origin, context, type=read_as, model=None, kling_task_id=kling_task_id)
 
     def find_saved(self, *, only_look: bool = False) -> SavedResult | None:
         """Find what is saved already, at its plain place or beside it.
@@ -138,7 +162,7 @@ class ResultPlace:
             return self.claim()
         except (KlingRequestError, KlingStorageError) as error:
             log.warning(
-                "The place of a video that is paid could not be claimed; it is saved beside it. %s", error
+                "The place of a result that is paid could not be claimed; it is saved beside it. %s", error
             )
         self._claimed = stem_beside(self._plain, self._origin.identity)
         return self._claimed
@@ -191,10 +215,10 @@ def _build_origin(
     identity: str,
     request: KlingRequest | SentRequest | None,
     data: Mapping[str, Any] | None,
-    type: str,
+    type: str | None,
     context: Mapping[str, Any],
 ) -> Origin:
-    ti, spec = context["ti"], find_spec(type)
+    ti, spec = context["ti"], find_spec(type) if type else None
     expects = spec.outputs if spec is not None else ("video",)
     return Origin(
         identity=identity,

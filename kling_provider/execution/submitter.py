@@ -12,7 +12,7 @@ from typing import Any
 from kling_provider import metrics
 from kling_provider.api.account import units_left
 from kling_provider.api.billing import format_amount
-from kling_provider.api.catalog import spec_of
+from kling_provider.api.catalog import find_noun, spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.exceptions import KlingBalanceError, KlingError
 from kling_provider.execution.at_once import count_most_calls, is_answered_at_once
@@ -83,7 +83,7 @@ class Submitter:
         cleared = ti.map_index >= 0 and (dag_run.clear_number or 0) > 0
         self._new_in_cleared_run = first_try and cleared and not self.records.is_shared
         self._look_first = not first_try or plan.pay_once_per != "run" or self._new_in_cleared_run
-        self._tags = {"dag_id": ti.dag_id, "model": plan.request.model}
+        self._tags = {"dag_id": ti.dag_id, "type": plan.request.type, "model": plan.request.model}
         self._sent = False
         self._told_lock = False
         self._claim: Callable[[], str] | None = None
@@ -262,11 +262,12 @@ class Submitter:
         # After a call of this very try it is unknown which of the two paid for it.
         paid = "nothing more paid" if self._sent else "nothing paid"
         log.info(
-            "Kling task %s%s adopted, %s; it is %s. For another video of this prompt %s.",
+            "Kling task %s%s adopted, %s; it is %s. For another %s of this request %s.",
             task.kling_task_id,
             made,
             paid,
             task.word,
+            find_noun(self.plan.sent.type),
             explain_another_result(self.plan.sent),
         )
 

@@ -54,7 +54,7 @@ def count_delivered(task: KlingTask, type: str, **tags: str | None) -> None:
             package = find_package(one.package_type, type)
             units[package] = units.get(package, Decimal(0)) + one.amount
     took = task.finished_at - task.created_at if task.finished_at and task.created_at else None
-    metrics.count_delivered(units=units, render=took, **tags)
+    metrics.count_delivered(units=units, render=took, type=type, **tags)
 
 
 def wait_for_task_here(

@@ -47,7 +47,7 @@ CONN_FIELDS: dict[str, Any] = {
     },
     "namespace": {
         "label": "Namespace",
-        "description": "Set it where two Airflows share one Kling account: it keeps their videos apart.",
+        "description": "Set it where two Airflows share one Kling account: it keeps their results apart.",
         "schema": {"type": ["string", "null"]},
     },
     "unit_price": {

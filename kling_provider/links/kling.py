@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
 
 
-class KlingVideoLink(BaseOperatorLink):
-    """Link to the finished video: its card in the gallery, playing; before Airflow 3.3 Kling's link until it expires."""
+class KlingResultLink(BaseOperatorLink):
+    """Link to the finished result: its card in the gallery, where a video plays; before Airflow 3.3 Kling's own link.
 
-    name = "Video"
+    Before 3.3 it is the link of the first output that has one, until that expires; there is none to what is no file.
+    """
+
+    name = "Result"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         # Not the XCom, which is not there yet: to ask for it would log an error.
         outputs = getattr(operator, "kling_outputs", ())
         links = [url for output in outputs if _is_web(url := output.get("url"))]
-        if not links and not any(output.get("file") for output in outputs):
+        # A voice or an element may be an id alone: its card says which.
+        if not links and not any(output.get("file") or output.get("id") for output in outputs):
             return ""
         card = build_gallery_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
         return f"{card}&play=1" if card else next(iter(links), "")
@@ -34,7 +38,7 @@ class KlingVideoLink(BaseOperatorLink):
 class KlingGalleryLink(BaseOperatorLink):
     """Link to the gallery, filtered to this task instance; there is none before Airflow 3.3."""
 
-    name = "Kling videos"
+    name = "Kling results"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         return build_gallery_url(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
@@ -61,7 +65,7 @@ def build_gallery_url(dag_id: str, run_id: str, task_id: str, map_index: int) ->
     return f"{_get_root_path()}/plugin/kling-videos?{urlencode(where)}"
 
 
-def build_video_url(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
+def build_file_url(dag_id: str, run_id: str, task_id: str, map_index: int, number: int) -> str:
     """Build the URL of the file of output ``number`` (from 0), relative to the host; empty without a gallery."""
     return _build_route("videos", dag_id, run_id, task_id, str(map_index), str(number))
 

@@ -11,8 +11,10 @@ from urllib.parse import parse_qsl, urlencode, urljoin
 from airflow.providers.common.compat.sdk import conf
 
 from kling_provider.api.billing import billing_text
+from kling_provider.api.catalog import DEFAULT_TYPE, find_noun
+from kling_provider.api.output_types import TYPES_WITHOUT_FILES, describe_outputs, find_family, name_output
 from kling_provider.api.result_facts import ResultFacts
-from kling_provider.links.kling import build_gallery_url, build_poster_url, build_video_url
+from kling_provider.links.kling import build_file_url, build_gallery_url, build_poster_url
 
 #: Facts of a result that stand in it as texts or numbers; what it cost is said in words, as ``cost``.
 _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
@@ -20,21 +22,21 @@ _PLAIN = tuple(name for name in ResultFacts.model_fields if name != "billing")
 NAMES = tuple(
     dict.fromkeys(
         (
-            *("title", "name", "prompt", "model", "state", "reason", "cost", "kling_task_id"),
-            *("file", "poster", "manifest", "video", "image", "gallery", "log", *_PLAIN),
+            *("title", "name", "prompt", "model", "state", "reason", "made", "cost", "kling_task_id"),
+            *("file", "files", "poster", "manifest", "video", "image", "gallery", "log", *_PLAIN),
         )
     )
 )
 #: What had another name before, and its name now.
 _RENAMED = {"picture": "image"}
 _TITLES = {
-    "done": "Kling video done",
-    "failed": "Kling video failed",
-    "retry": "Kling video failed, will be retried",
-    "skipped": "Kling video skipped",
-    "started": "Kling video started",
-    "planned": "Kling video planned, nothing paid",
-    "open": "Kling video not finished",
+    "done": "Kling {} done",
+    "failed": "Kling {} failed",
+    "retry": "Kling {} failed, will be retried",
+    "skipped": "Kling {} skipped",
+    "started": "Kling {} started",
+    "planned": "Kling {} planned, nothing paid",
+    "open": "Kling {} not finished",
 }
 _TITLES_OF_RUNS = {"done": "Dag run done", "failed": "Dag run failed"}
 #: Airflow's words for why a Dag run ended as it did.
@@ -57,7 +59,7 @@ class Facts(Mapping[str, "str | None"]):
     """Facts by name, each a text or ``None``, looked up when it is read.
 
     :param context: the context of a callback. That of a Dag's callback has a ``reason`` and no ``exception``; it may have
-        the task instance that ended last, which need not have made a video.
+        the task instance that ended last, which need not have made anything with Kling.
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
@@ -109,7 +111,31 @@ class Facts(Mapping[str, "str | None"]):
         return outcome
 
     def _get_title(self) -> str:
-        return (_TITLES_OF_RUNS if self.is_about_run else _TITLES)[self.outcome]
+        if self.is_about_run:
+            return _TITLES_OF_RUNS[self.outcome]
+        return _TITLES[self.outcome].format(self._noun)
+
+    @property
+    def _noun(self) -> str:
+        """Return what the result is called; ``request`` where nothing is known of it."""
+        if not self._task_result and not self._job_request:
+            return "request"
+        return find_noun(str(self._task_result.get("type") or self._job_request.get("type") or DEFAULT_TYPE))
+
+    def _get_made(self) -> str | None:
+        """Return what the result consists of, with the ids of what is no file: ``2 images and 1 sound``, ``voice 8291``."""
+        if self.is_about_run or not self._outputs:
+            return None
+        types = [str(one.get("type") or "video") for one in self._outputs]
+        kept = [
+            f"{name_output(type_)} {one['id']}"
+            for type_, one in zip(types, self._outputs, strict=True)
+            if type_ in TYPES_WITHOUT_FILES and one.get("id")
+        ]
+        if len(kept) == len(types):
+            return _escape_text(", ".join(kept))
+        ids = f" ({', '.join(kept)})" if kept else ""
+        return _escape_text(describe_outputs(types) + ids)
 
     def _get_state(self) -> str | None:
         if self.outcome != "done" or self.is_about_run:
@@ -177,22 +203,31 @@ class Facts(Mapping[str, "str | None"]):
         return _as_text(self._task_result.get("kling_task_id") or self._job_record.get("kling_task_id"))
 
     def _get_file(self) -> str | None:
-        return _as_text(self._first_output.get("file"))
+        return None if (found := self._find_output("file")) is None else _as_text(found[1]["file"])
+
+    def _get_files(self) -> str | None:
+        """Return the first file, and how many others there are."""
+        more = sum(bool(one.get("file")) for one in self._outputs) - 1
+        return self._get_file() if more < 1 else f"{self._get_file()} and {more} more"
 
     def _get_poster(self) -> str | None:
-        return _as_text(self._first_output.get("poster"))
+        return None if (found := self._find_output("poster")) is None else _as_text(found[1]["poster"])
 
     def _get_video(self) -> str | None:
-        return (
-            _make_absolute(build_video_url(*self._instance_key, 0))
-            if self._first_output.get("file")
-            else None
-        )
+        if (found := self._find_output("file")) is None:
+            return None
+        return _make_absolute(build_file_url(*self._instance_key, found[0]))
 
     def _get_image(self) -> str | None:
-        if not (poster := self._get_poster()):
-            return None
-        return _make_absolute(build_poster_url(*self._instance_key, 0)) or poster
+        """Return where an image of the result can be seen: a poster, or a saved image that is small enough to need none."""
+        if (found := self._find_output("poster")) is not None:
+            return _make_absolute(build_poster_url(*self._instance_key, found[0])) or _as_text(
+                found[1]["poster"]
+            )
+        for number, one in enumerate(self._outputs):
+            if one.get("file") and find_family(str(one.get("type"))) == "image":
+                return _make_absolute(build_file_url(*self._instance_key, number)) or _as_text(one["file"])
+        return None
 
     def _get_gallery(self) -> str | None:
         if not self.is_about_run:
@@ -233,9 +268,13 @@ class Facts(Mapping[str, "str | None"]):
         return _as_mapping(self._job_record.get("request"))
 
     @property
-    def _first_output(self) -> Mapping[str, Any]:
+    def _outputs(self) -> list[Mapping[str, Any]]:
         outputs = self._task_result.get("outputs")
-        return _as_mapping(outputs[0]) if isinstance(outputs, list) and outputs else {}
+        return [_as_mapping(one) for one in outputs] if isinstance(outputs, list) else []
+
+    def _find_output(self, name: str) -> tuple[int, Mapping[str, Any]] | None:
+        """Find the first output that has something under ``name``, with its number from 0."""
+        return next(((number, one) for number, one in enumerate(self._outputs) if one.get(name)), None)
 
     def _pull_xcom(self, key: str) -> Any:
         _, _, task_id, map_index = self._instance_key

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message about a video or a run, for the callbacks of tasks and Dags."""
+"""A message about a result or a run, for the callbacks of tasks and Dags."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ __all__ = ["KlingNotifier"]
 _TEXT = """\
 {{ kling.title }}: {{ kling.name }}
 {{ kling.reason or kling.prompt }}
+{% if kling.made and kling.made != "video" %}Made: {{ kling.made }}{% endif %}
 {% if kling.cost %}Cost: {{ kling.cost }}{% endif %}
-{% if kling.file %}File: {{ kling.file }}{% endif %}
+{% if kling.files %}File: {{ kling.files }}{% endif %}
 {% if kling.image %}Image: {{ kling.image }}{% endif %}
 {% if kling.gallery %}Gallery: {{ kling.gallery }}{% endif %}
 {% if kling.log %}Log: {{ kling.log }}{% endif %}
@@ -31,7 +32,7 @@ _TEXT = """\
 
 
 class KlingNotifier(BaseNotifier):
-    """Post a message about a video or a Dag run to a webhook, as JSON such as Slack accepts: ``{"text": …}``.
+    """Post a message about a result or a Dag run to a webhook, as JSON such as Slack accepts: ``{"text": …}``.
 
     ::
 
@@ -42,10 +43,12 @@ class KlingNotifier(BaseNotifier):
 
     :param http_conn_id: the id of an HTTP connection with the webhook's URL. (templated)
     :param endpoint: the rest of the URL, if it is not in the connection. (templated)
-    :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason cost kling_task_id
-        file poster manifest video image gallery log type take external_task_id times_sent created_at finished_at expires_at``
-        (texts or ``None``; ``file`` and ``poster`` are in the storage,
-        ``video`` and ``image`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
+    :param text: the message; ``kling`` is a mapping of ``title name prompt model state reason made cost kling_task_id
+        file files poster manifest video image gallery log type take external_task_id times_sent
+        created_at finished_at expires_at``
+        (texts or ``None``; ``made`` is what it consists of, such as ``2 images and 1
+        sound``; ``file`` (the first one, ``files`` with how many others) and ``poster`` are in the storage, ``video`` and
+        ``image`` their URLs at the API server, for users who are signed in; URLs need ``[api] base_url``),
         beside Airflow's own context. In prompt, name and reason ``& < >`` are escaped, so that a prompt cannot mention
         users. (templated)
     :param payload: further keys of the JSON, such as ``{"channel": "#videos"}``. (templated)
@@ -95,4 +98,4 @@ class KlingNotifier(BaseNotifier):
             url = hook.url_from_endpoint(self.endpoint)
             session.post(url, json={**(self.payload or {}), "text": text}, timeout=10).raise_for_status()
         except Exception as error:  # noqa: BLE001 - neither it nor its text, which may hold the webhook's secret URL
-            self.log.warning("The message about this video could not be sent: %s", type(error).__name__)
+            self.log.warning("The message about this result could not be sent: %s", type(error).__name__)

@@ -11,7 +11,7 @@ from airflow.sdk.bases.operator import BaseOperatorMeta
 
 from kling_provider.arguments import Argument, read_arguments, refuse_old_names
 from kling_provider.assets import video_asset
-from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingResultLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseOperatorLink
@@ -44,7 +44,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
     pays: ClassVar[bool] = False
     template_fields_renderers: ClassVar[dict[str, str]] = {"request": "json", "inputs": "json"}
     operator_extra_links: Sequence[BaseOperatorLink] = (
-        KlingVideoLink(),
+        KlingResultLink(),
         KlingGalleryLink(),
         KlingConsoleLink(),
     )
@@ -52,7 +52,7 @@ class KlingOperator(BaseOperator, metaclass=_CheckedWhenMade):
 
     #: The outcome of this task instance, once there is one, for OpenLineage.
     outcome: TaskOutcome | None = None
-    #: The outputs of the result, once there is one; the link *Video* reads it.
+    #: The outputs of the result, once there is one; the link *Result* reads it.
     kling_outputs: Sequence[Mapping[str, Any]] = ()
 
     _requests_among: ClassVar[tuple[str, ...]] = ("request", "requests", "inputs")

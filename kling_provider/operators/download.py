@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class KlingDownloadOperator(KlingOperator):
     """Save the outputs of a finished Kling task. This is free, and is not repeated if the file is there and intact.
 
-    The XCom is the result, as that of :class:`KlingGenerateOperator`, and each video is an event of the asset
+    The XCom is the result, as that of :class:`KlingGenerateOperator`, and it is an event of the asset
     ``kling://<dag_id>/<task_id>``.
 
     :param kling_task_id: the id of the finished task. (templated)

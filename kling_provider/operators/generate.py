@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Generate a video, wait for it and save it, in one task."""
+"""Generate a result, wait for it and save it, in one task."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 
 class KlingGenerateOperator(KlingSubmitOperator):
-    """Generate a video with Kling, wait for it without a worker, and save it, in one task.
+    """Generate a video, an image, a sound or what else Kling makes, wait for it without a worker, and save it, in one task.
 
-    The XCom is the result, one JSON object: ids, outputs with their files, manifest, billing, times. Each video is also an
+    The XCom is the result, one JSON object: ids, outputs with their files, manifest, billing, times. Each result is also an
     event of the asset ``kling://<dag_id>/<task_id>`` (:func:`kling_provider.assets.video_asset`), beside the
     ``outlets`` that you give.
 
     :param destination: the folder to save in: an absolute path or the URL of an object store such as ``s3://bucket/videos``, as
-        text, ``Path`` or ``ObjectStoragePath``; without one the video stays at Kling, whose link expires after 30
+        text, ``Path`` or ``ObjectStoragePath``; without one the result stays at Kling, whose link expires after 30
         days. (templated)
     :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id}
         {map_index}``. The file is claimed before the payment. If another request of this Dag, task and name has
-        it (a changed prompt, another run), the video is saved beside it as ``{name}.{8 hex digits}``; a file of another
+        it (a changed prompt, another run), the result is saved beside it as ``{name}.{8 hex digits}``; a file of another
         Dag, task or name is refused before the payment. (templated)
     :param destination_conn_id: the id of the connection of the storage.
     :param replace: whether to overwrite an older file that the same Dag, task and name made, instead of saving beside it.
-    :param timeout: the longest wait for the video, from the later of Kling's create time and the start of this try:
+    :param timeout: the longest wait for the result, from the later of Kling's create time and the start of this try:
         seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; clear it to adopt that.
     :param poll_interval: the time between two reads of the task: seconds or a timedelta, at least 1 second. Tasks that
         wait on one connection share their reads. Reads become rarer: the interval is twice as long after 10 minutes of
@@ -91,7 +91,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
         sent: Mapping[str, Any] | None = None,
         **_ignored: Any,
     ) -> Any:
-        """Deliver the video after the wait; the worker reads the task once more, for a fresh link and its final state.
+        """Deliver the result after the wait; the worker reads the task once more, for a fresh link and its final state.
 
         ``airflow dags test`` passes the event alone; then the record of the task instance says what was sent.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find videos that were paid and never saved, and save them before their links die."""
+"""Find results that were paid and never saved, and save them before their links die."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ class KlingReconcileOperator(KlingOperator):
 
     Tasks of this provider are known by their external id, which it computed. A task counts as saved if a manifest below
     ``destination`` or ``also`` names it and its files are there. The others are saved as
-    ``<destination>/orphans/<kling_task_id>.mp4``. This needs Kling itself and an API key: tasks cannot be listed with an
-    access key and a secret key, nor at gateways. What Kling answers at once is no task, has no external id and is in no list:
-    ``KlingGenerateOperator`` keeps such an answer itself.
+    ``<destination>/orphans/<kling_task_id>`` with the suffix of what they are: videos, images, sounds, subtitles. Voices and
+    elements are no files: they are reported with their ids. This needs Kling itself and an API key: tasks cannot be listed
+    with an access key and a secret key, nor at gateways. Types without an external id cannot be found. What Kling answers at
+    once is no task, has no external id and is in no list: ``KlingGenerateOperator`` keeps such an answer itself.
 
-    The XCom is ``{"saved": [...], "known": n, "running": n, "failed": [...], "young": n}``; ``saved`` and ``failed`` are
-    lists of mappings with Kling task id, external id, billing and times.
+    The XCom is ``{"saved": [...], "kept": [...], "known": n, "running": n, "failed": [...], "young": n}``; the lists hold
+    mappings with Kling task id, external id, billing and times; those of ``saved`` and ``kept`` also with ``made`` (in
+    words) and ``type``, which is ``None`` where several types make such a result: Kling's list does not tell it.
 
-    :param destination: the folder of your videos. (templated)
-    :param also: a list of further folders in which videos may have been saved. (templated)
+    :param destination: the folder of your results. (templated)
+    :param also: a list of further folders in which results may have been saved. (templated)
     :param window: how far back to look: seconds or a timedelta; Kling forgets tasks after 30 days.
     :param grace: the age below which tasks are left to the Airflow tasks that made them: seconds or a timedelta.
     :param dag_ids: a list of Dag ids: only tasks that these Dags made (``pay_once_per`` ``run`` or ``dag``) are
@@ -75,6 +77,6 @@ class KlingReconcileOperator(KlingOperator):
 
     def execute(self, context: Context) -> Any:
         """Save the results that were never saved, and return the report."""
-        from kling_provider.execution.runs.reconcile import save_missed_videos
+        from kling_provider.execution.runs.reconcile import save_missed_results
 
-        return save_missed_videos(self, context)
+        return save_missed_results(self, context)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Submit a request for a video. Nothing heavy is imported at the top: every worker start parses the Dag file."""
+"""Submit a request. Nothing heavy is imported at the top: every worker start parses the Dag file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class KlingSubmitOperator(KlingOperator):
-    """Submit a request for a video to Kling, and push the Kling task id to XCom. A request is paid once.
+    """Submit a request to Kling, and push the Kling task id to XCom. A request is paid once.
 
     A retry or a clear adopts the task that exists, even if a process died between the paid call and its response. While
     the account is at its concurrency limit the task defers and holds no worker.

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowPlugin
 from kling_provider.compat import has_gallery
 
 #: Airflow's UI finds the component under this name in the browser, for the page and for the tabs.
-_NAME = "Kling videos"
+_NAME = "Kling results"
 
 
 class LazyApp:
@@ -50,7 +50,7 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
 
 
 class KlingPlugin(AirflowPlugin):
-    """Add *Browse → Kling videos*, and a tab on every Dag, run and task instance; before Airflow 3.3 add nothing."""
+    """Add *Browse → Kling results*, and a tab on every Dag, run and task instance; before Airflow 3.3 add nothing."""
 
     name = "kling"
     fastapi_apps = [{"name": "kling", "url_prefix": "/kling", "app": LazyApp()}] if has_gallery() else []

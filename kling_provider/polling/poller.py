@@ -56,7 +56,7 @@ Key = tuple[str, str]
 
 @dataclass(eq=False)
 class Waiter:
-    """One task that waits for a video."""
+    """One task that waits for a result."""
 
     wait: WaitState
     type: str
@@ -103,7 +103,7 @@ class Poller:
         external_task_id: str | None = None,
         model: str | None = None,
     ) -> Waiter:
-        """Add a wait for a video, read for the first time on the first tick after ``first_look`` (a time of :mod:`.clock`)."""
+        """Add a wait for a result, read for the first time on the first tick after ``first_look`` (a time of :mod:`.clock`)."""
         due = _find_tick(max(first_look, clock.now()), wait.poll_interval)
         if wait.deadline is not None:
             due = min(due, max(first_look, wait.deadline))

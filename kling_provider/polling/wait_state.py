@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for one video: given this read, what now. No I/O, no clock.
+"""Waiting for one result: given this read, what now. No I/O, no clock.
 
 The trigger, the sensor's poke mode and the operators' wait in the worker all decide here.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for a video or for capacity: the functions that triggers call.
+"""Wait for a result or for capacity: the functions that triggers call.
 
 Waits of one event loop and connection share one :class:`ConnectionPollers`.
 """

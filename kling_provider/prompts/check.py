@@ -127,7 +127,7 @@ def _find_twins(requests: Sequence[CheckedRequest], problems: Problems) -> None:
 def _say_how_to_differ(suffix: str) -> str:
     """Say what to do about two entries without names that ask for the same, in words for their form of file."""
     if suffix == ".txt":
-        return "remove one of them; for several videos of one prompt write a .yaml with variants: 2"
+        return "remove one of them; for several results of one prompt write a .yaml with variants: 2"
     if suffix == ".csv":
         return "give each a name (a column `name`), or one of them a take (a column `take`)"
     return "give each a name, or one of them a take"

@@ -66,6 +66,6 @@ def _check_arguments(values: Any, limit: Any) -> None:
 def _check_count(chosen: Sequence[CheckedRequest], path: str | os.PathLike[str], limit: int) -> None:
     if len(chosen) > limit:
         raise build_call_error(
-            f"{path} makes {len(chosen):,} videos, and the limit is {limit:,}. Each of them would be paid: choose some with only, "
+            f"{path} makes {len(chosen):,} results, and the limit is {limit:,}. Each of them would be paid: choose some with only, "
             f"or give limit={len(chosen)} if you mean all of them"
         )

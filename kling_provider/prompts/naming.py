@@ -25,7 +25,7 @@ _MAX_NAME = 200
 _MAX_PART_BYTES = 200
 _MAX_WORDS = 40
 
-#: Changing one of these asks for the same video, or for another take of it; the type shows in the fields it has.
+#: Changing one of these asks for the same result, or for another take of it; the type shows in the fields it has.
 _NOT_CONTENT = frozenset({"type", "name", "take", "adopt", *VARIANT_KEYS, "callback_url", "external_task_id"})
 
 

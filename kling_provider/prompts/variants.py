@@ -25,7 +25,7 @@ from kling_provider.prompts.request_fields import (
     is_same_field,
 )
 
-#: A guard against mistakes: each of them is a paid video.
+#: A guard against mistakes: each of them is a paid result.
 _MAX_VARIANTS = 100
 _MAX_OF_ONE = 1000
 
@@ -141,7 +141,7 @@ def _read_matrix(entry: PromptEntry, wrong: list[Problem]) -> dict[str, list[Val
 
 
 def _say_too_many(count: int, variants: int, matrix: Mapping[str, Any]) -> Problem:
-    wrong = f"must make at most {_MAX_OF_ONE} videos of one entry"
+    wrong = f"must make at most {_MAX_OF_ONE} results of one entry"
     if matrix and variants > 1:
         wrong += f" (makes {count:,}, with {variants} variants of each combination)"
     return Problem("matrix" if matrix else "variants", None, wrong)

@@ -40,7 +40,7 @@ __all__ = ["KlingTaskSensor"]
 class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     """Wait for a Kling task, by default without a worker.
 
-    The XCom is the result (ids, outputs, billing, times), and each video is an event of the asset
+    The XCom is the result (ids, outputs, billing, times), and each result is an event of the asset
     ``kling://<dag_id>/<task_id>``. If Kling failed the task, the sensor fails at once and is not retried, because a retry
     cannot help; the message names what to clear. ``soft_fail``, and for ``deferrable=False`` ``poke_interval`` and
     ``mode``, are Airflow's own.
@@ -112,7 +112,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     def _apply_fail_settings(self) -> Iterator[None]:
         """Apply ``soft_fail`` and ``never_fail`` alike before a defer, after it, in poke and in reschedule mode.
 
-        Both skip the task if its failure is final: a video that Kling failed, a timeout, a wrong setting. A failure that
+        Both skip the task if its failure is final: a request that Kling failed, a timeout, a wrong setting. A failure that
         a retry may solve is skipped by ``never_fail`` alone.
         """
         try:

@@ -5,7 +5,7 @@ requests, fsspec and ``ObjectStoragePath`` are imported by the functions that ne
 """
 
 from kling_provider.storage.claims import FoundClaim, find_claims, release_claim
-from kling_provider.storage.index import saved_task_ids
+from kling_provider.storage.index import FolderIndex, read_folder_index
 from kling_provider.storage.manifest import (
     Manifest,
     Origin,
@@ -25,6 +25,7 @@ from kling_provider.storage.places import (
 from kling_provider.storage.saving import save_outputs
 
 __all__ = [
+    "FolderIndex",
     "FoundClaim",
     "Manifest",
     "Origin",
@@ -39,10 +40,10 @@ __all__ = [
     "find_saved_by_file",
     "find_saved_result",
     "manifest_path",
+    "read_folder_index",
     "release_claim",
     "release_place",
     "save_outputs",
-    "saved_task_ids",
     "stem_beside",
     "stem_of_type",
 ]

@@ -60,7 +60,7 @@ class Reach:
         if self.everywhere or host.lower() == self.home.lower() or is_public(address):
             return
         raise Refused(
-            f"{host} has the private address {address}, and it is not the host of the connection. If the videos really "
+            f"{host} has the private address {address}, and it is not the host of the connection. If the results really "
             f"lie there, set the connection's extra {_EXTRA} to true"
         )
 

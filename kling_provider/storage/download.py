@@ -20,6 +20,7 @@ from requests import exceptions
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.output_types import name_output
 from kling_provider.api.redaction import clean_text, show_host
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
@@ -104,13 +105,13 @@ def fetch_output(
     expires = task.expires_at
     if isinstance(got, _DeadLink) and expires is not None and expires <= datetime.now(UTC):
         raise KlingTaskNotFound(
-            f"The video of Kling task {task.kling_task_id} is gone: Kling kept it until {expires:%Y-%m-%d}. It was "
+            f"The {name_output(wanted.type)} of Kling task {task.kling_task_id} is gone: Kling kept it until {expires:%Y-%m-%d}. It was "
             "paid for. For a new one raise take.",
             task_state=TaskState.EXISTS,
             kling_task_id=task.kling_task_id,
         )
     raise KlingServerError(
-        f"Could not download the video: {got}. {say_where_it_stays(task.kling_task_id, task.expires_at)} "
+        f"Could not download the {name_output(wanted.type)}: {got}. {say_where_it_stays(task.kling_task_id, task.expires_at)} "
         "A retry or a clear of this task downloads it again at no cost.",
         task_state=TaskState.EXISTS,
         kling_task_id=task.kling_task_id,
@@ -250,4 +251,4 @@ def _stream_to_file(response: Response, file: BinaryIO, host: str) -> tuple[int,
 
 def _not_too_large(size: int, host: str) -> None:
     if size > _LARGEST:
-        raise _DeadLink(f"{host} sends more than {_LARGEST // 1024**3} GiB, which is no video of Kling's")
+        raise _DeadLink(f"{host} sends more than {_LARGEST // 1024**3} GiB, which is no result of Kling's")

@@ -50,9 +50,9 @@ def as_storage_error(
 
 
 def say_where_it_stays(kling_task_id: str, until: datetime | None) -> str:
-    """Say where a paid video stays, for every failure after the payment."""
+    """Say where a paid result stays, for every failure after the payment."""
     when = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
-    return f"The video is paid for and stays at Kling{when} (task {kling_task_id})."
+    return f"The result is paid for and stays at Kling{when} (task {kling_task_id})."
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from kling_provider.api.output_types import SUFFIXES_OF_TYPES
+from kling_provider.api.output_types import SUFFIXES_OF_TYPES, TYPES_WITHOUT_FILES
 from kling_provider.api.tasks import Output
 from kling_provider.storage.media import find_video_defect
 
@@ -64,6 +64,7 @@ _STARTS: Mapping[str, Callable[[bytes], bool]] = {
     ".m4a": _is_mp4,
     ".srt": _is_no_page,
     ".ass": _is_no_page,
+    ".json": lambda start: start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["),
 }
 
 #: By the type of a task's output, in Kling's words.
@@ -76,14 +77,17 @@ FORMATS: Mapping[str, tuple[Format, ...]] = {
 SUFFIXES = tuple(dict.fromkeys(one.suffix for formats in FORMATS.values() for one in formats))
 
 
-def is_known(output_type: str) -> bool:
-    """Return whether this release knows what outputs of this type are."""
-    return output_type in FORMATS
+def must_come(output_type: str) -> bool:
+    """Return whether a result without the file of such an output is not saved.
+
+    A type that is not known need not come, nor what lies beside an id: a trial sound is no voice.
+    """
+    return output_type in FORMATS and output_type not in TYPES_WITHOUT_FILES
 
 
 def becomes_file(output: Output) -> bool:
     """Return whether an output is to be saved as a file: media are, and whatever has a link; an id in the account is none."""
-    return bool(output.url) or (output.type in FORMATS and output.type != "voice")
+    return bool(output.url) or (output.type in FORMATS and output.type not in TYPES_WITHOUT_FILES)
 
 
 def expected_suffixes(output_types: Iterable[str], *, several: bool = False) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from kling_provider.storage.failures import say_where_it_stays
 from kling_provider.storage.looking import PlaceContents
 from kling_provider.storage.manifest import LARGEST, Manifest, SavedOutput, SavedResult, read_manifest_file
 from kling_provider.storage.media import ImageSize
-from kling_provider.storage.output_types import is_known
+from kling_provider.storage.output_types import must_come
 from kling_provider.storage.parts import PartFile
 from kling_provider.storage.places import ROUNDS, bring_up_to_date
 from kling_provider.storage.poster import poster_path
@@ -71,7 +71,7 @@ def publish_result(
         if missing := [
             index
             for index in wanted
-            if index not in downloads and is_known(wanted[index].type) and index not in kept
+            if index not in downloads and must_come(wanted[index].type) and index not in kept
         ]:
             raise _lost_place(target, f"output {missing[0]} was removed in this moment")
         outputs = _list_outputs(target, downloads, kept, several=several)
@@ -187,12 +187,14 @@ def _put_posters(
 
 
 def _put_poster(target: Target, place: ObjectStoragePath, data: bytes, *, is_ours: bool) -> bool:
-    """Put the poster beside the video, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
+    """Put the poster beside the file, and return whether it is there now. An image that no manifest of ours in this place has named stays as it is."""
     store = store_of(place)
     try:
         if store.get_size(place) is not None:
             if not is_ours:
-                log.warning("%s exists and was not made by this provider, so the video gets no poster", place)
+                log.warning(
+                    "%s exists and was not made by this provider, so this result gets no poster", place
+                )
             return is_ours
         with store.open_part(target.path) as part:
             part.file.write(data)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.output_types import MEDIA_TYPES, TYPES_WITHOUT_FILES
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingServerError
 from kling_provider.storage.addresses import Reach
@@ -17,9 +18,9 @@ from kling_provider.storage.download import fetch_output
 from kling_provider.storage.failures import as_storage_error
 from kling_provider.storage.manifest import Origin, SavedResult, manifest_path
 from kling_provider.storage.media import read_image_size
-from kling_provider.storage.output_types import becomes_file, expected_suffixes, is_known
+from kling_provider.storage.output_types import becomes_file, expected_suffixes, must_come
 from kling_provider.storage.parts import PartFile
-from kling_provider.storage.poster import make_poster
+from kling_provider.storage.poster import make_image_poster, make_poster
 from kling_provider.storage.publishing import Download, as_reused, publish_result
 from kling_provider.storage.stores import store_of
 from kling_provider.storage.target import Target
@@ -50,7 +51,7 @@ def save_outputs(
     A file appears only when all of them are complete and checked. What is already there and right is not downloaded. The
     only file is ``{stem}{suffix}``, of several each is ``{stem}-{index}{suffix}``, counted from 0 as the task does. An
     output without a link, such as the id of an element, is in the manifest and is no file. A video gets a poster as
-    well, where the extra ``media`` is installed.
+    well, where the extra ``media`` is installed; so does an image that is too large for a list.
 
     :param stem: as :func:`file_stem` and :func:`claim_place` give it.
     :param beside: stems in the same folder, for a place that turns out to be another one's: the result is paid for.
@@ -121,7 +122,10 @@ def _download_outputs(
     http_extras: Mapping[str, Any],
     reach: Reach | None,
 ) -> dict[int, Download]:
-    """Download outputs into temporary files, by index. One that is not known and does not come is left out."""
+    """Download outputs into temporary files, by index.
+
+    One that does not come is left out where its type is not known, or is an id in the first place: a trial sound is no voice.
+    """
     started, fresh = time.monotonic(), _Once(refresh)
     downloads: dict[int, Download] = {}
     for index, output in wanted.items():
@@ -131,17 +135,25 @@ def _download_outputs(
                 task, index, part.file, refresh=fresh, http_extras=http_extras, reach=reach
             )
         except KlingServerError as error:
-            if is_known(output.type):
+            if must_come(output.type):
                 raise
+            why = (
+                "where the id is what counts"
+                if output.type in TYPES_WITHOUT_FILES
+                else "which this release does not know"
+            )
             log.warning(
-                "Output %d of Kling task %s is of the type %s, which this release does not know, and is left out: %s",
+                "Output %d of Kling task %s is of the type %s, %s, and its file is left out: %s",
                 index,
                 task.kling_task_id,
                 output.type[:40],
+                why,
                 error,
             )
             continue
-        poster = make_poster(part.file) if fetched.suffix == ".mp4" else None
+        is_image = MEDIA_TYPES.get(fetched.suffix, "").startswith("image/")
+        make = make_poster if fetched.suffix == ".mp4" else make_image_poster if is_image else None
+        poster = make(part.file) if make is not None else None
         part.file.seek(0)
         sides = read_image_size(part.file.read(_HEAD)) if fetched.suffix in (".png", ".jpg") else None
         downloads[index] = Download(part, fetched, poster, sides)

@@ -42,7 +42,7 @@ def read_recorded(
         raise KlingTaskNotFound(
             f"An earlier try made task {kling_task_id} at {record.get('at', 'an unknown time')} for {what}, "
             f"and {host} does not know it: it {explain_unknown(kling_task_id, at_kling=at_kling)}. Nothing was sent. "
-            f"For a new, paid video, {another}.",
+            f"For a new, paid result, {another}.",
             kling_task_id=kling_task_id,
             task_state=TaskState.MAY_EXIST,
         )

@@ -82,6 +82,9 @@ class PaidMemory:
             "SubmissionRecord",
             {key: value for key, value in record.items() if key not in ("sent", "max_tries")},
         )
+        # Who finds a task in Kling's list asks for its type, which the list does not tell.
+        if type_ := (record.get("sent") or {}).get("type"):
+            kept["type"] = type_
         if self._store is None:
             self._variable.store(kept, needed=needed)
             return

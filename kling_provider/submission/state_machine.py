@@ -73,7 +73,7 @@ class Submission:
     can_find_by_external_id: bool
     lock: Lock
     at_kling: bool = True
-    what: str = "the video"
+    what: str = "the result"
     host: str = "Kling"
     prompt: str = ""
     batch: bool = True

@@ -40,6 +40,8 @@ class SubmissionRecord(TypedDict, total=False):
     host: str
     #: The files that were saved.
     files: list[str]
+    #: The type of the request, where ``sent`` is not kept.
+    type: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The triggers: one waits for a video, one for free concurrency of the account. They only read, which is free.
+"""The triggers: one waits for a result, one for free concurrency of the account. They only read, which is free.
 
 The triggerer imports this module inside its event loop, so it imports nothing heavy; what reads is imported in a
 thread. Arguments have defaults and unknown ones are ignored, because during a rolling upgrade a trigger may be
@@ -46,7 +46,7 @@ class KlingTaskTrigger(BaseTrigger):
     :param external_task_id: the external id of the task; with ``model``, lets the queue of this connection count the
         task for its model.
     :param model: the model of the request; see ``external_task_id``.
-    :param expected_at: when the video is likely to be done, in seconds since the epoch, for the log.
+    :param expected_at: when the result is likely to be done, in seconds since the epoch, for the log.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class KlingTaskTrigger(BaseTrigger):
         from kling_provider.polling.waiting import WaitState, convert_wall_time, wait_for_video
 
         title = wait_title(self.kling_task_id, self.expected_at)
-        with metrics.track_waiting("video"), log_group(self.log.info, title):
+        with metrics.track_waiting("result"), log_group(self.log.info, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
                 WaitState(

@@ -131,7 +131,7 @@ class Visit:
 
     def gallery(self, query: str = "") -> Page:
         self.open(f"/plugin/kling-videos{query}")
-        self.page.get_by_role("search", name="Filter the videos").wait_for()
+        self.page.get_by_role("search", name="Filter the results").wait_for()
         return self.page
 
 

@@ -38,7 +38,7 @@ def test_the_link_video_leads_to_the_card_which_plays(
 ) -> None:
     """A file of its own is nothing that Airflow's pages may show: it stays black."""
     page = visit("ann").open(f"{instance(dag_id, finished[dag_id], task)}/details")
-    link = page.get_by_role("link", name="Video", exact=True)
+    link = page.get_by_role("link", name="Result", exact=True)
     expect(link).to_be_visible()
     if link.get_attribute("target") == "_blank":
         with page.expect_popup() as opened:
@@ -59,7 +59,7 @@ def test_the_link_kling_videos_leads_to_the_card_and_plays_nothing(
 ) -> None:
     visited = visit("ann")
     page = visited.open(f"{instance('ann_clips', finished['ann_clips'])}/details")
-    address = page.get_by_role("link", name="Kling videos", exact=True).last.get_attribute("href")
+    address = page.get_by_role("link", name="Kling results", exact=True).last.get_attribute("href")
     page.goto(str(address) if "://" in str(address) else visited.address + str(address))
     expect(card(page, "kite").get_by_role("button", name="Play")).to_be_visible()
     expect(page.get_by_role("article")).to_have_count(1)

@@ -21,7 +21,7 @@ def test_one_sees_the_videos_of_ones_dags_and_no_others(
     expect(page.get_by_role("article", name="secret")).to_have_count(0)
     assert page.locator("article", has_text="bob_clips").count() == 0
     choices = page.get_by_role("combobox", name="All Dags").locator("option")
-    expect(choices).to_have_text(["All Dags", "ann_clips", "ann_others"])
+    expect(choices).to_have_text(["All Dags", "ann_clips", "ann_kinds", "ann_others"])
 
     page = visit("root").gallery()
     expect(card(page, "secret")).to_be_visible()
@@ -134,7 +134,7 @@ def test_filters_stay_in_the_address(finished: dict[str, str], visit: Visits) ->
     page.reload()
     expect(page.get_by_role("article")).to_have_count(1)
     page.get_by_label("From").fill("2199-01-01")
-    expect(page.get_by_text("No video fits these filters.")).to_be_visible()
+    expect(page.get_by_text("Nothing fits these filters.")).to_be_visible()
     page.get_by_role("button", name="Clear").click()
     expect(card(page, "kite")).to_be_visible()
 
@@ -144,7 +144,7 @@ def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: V
     visited = visit("ann")
     page = visited.open("/")
     page.get_by_role("button", name="Browse").click()
-    page.get_by_role("menuitem", name="Kling videos").click()
+    page.get_by_role("menuitem", name="Kling results").click()
     expect(card(page, "kite")).to_be_visible()
     page.evaluate("window.sameDocument = true")
     there = card(page, "kite").get_by_role("link", name="Task instance")
@@ -153,13 +153,13 @@ def test_from_the_gallery_to_the_tab_and_back(finished: dict[str, str], visit: V
     page.wait_for_url("**/tasks/video/**")
     # Exactly: the card that is left behind has a link that ends with the run's name, too.
     page.get_by_role("link", name=run_id, exact=True).first.click()
-    page.get_by_role("link", name="Kling videos", exact=True).click()
+    page.get_by_role("link", name="Kling results", exact=True).click()
     summary = page.get_by_test_id("kling-summary")
     expect(summary).to_contain_text("2 videos: 2 saved · 6 units")
     expect(page.get_by_role("article")).to_have_count(2)
     assert play(card(page, "lighthouse"))
     page.get_by_role("button", name="Browse").click()
-    page.get_by_role("menuitem", name="Kling videos").click()
-    expect(page.get_by_role("heading", name="Kling videos", level=1)).to_be_visible()
+    page.get_by_role("menuitem", name="Kling results").click()
+    expect(page.get_by_role("heading", name="Kling results", level=1)).to_be_visible()
     expect(card(page, "kite")).to_be_visible()
     assert page.evaluate("window.sameDocument")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the users in a FAB database, as an administrator would do it in the Security menu: a program of its own.
 
-``root`` is an administrator. ``ann`` may look at what a viewer may, but at two DAGs only.
+``root`` is an administrator. ``ann`` may look at what a viewer may, but at three DAGs only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
 # FAB gives "Plugins" to its role Op and above; without it Airflow's UI shows no plugin's pages.
-_MAY_READ = ("Plugins", "DAG:ann_clips", "DAG:ann_others")
+_MAY_READ = ("Plugins", "DAG:ann_clips", "DAG:ann_others", "DAG:ann_kinds")
 
 
 def main(password: str) -> None:

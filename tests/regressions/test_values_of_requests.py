@@ -207,7 +207,7 @@ def test_takes_of_the_recorded_cases_are_read(case: str, cases: Path) -> None:
 )
 def test_thousands_of_videos_of_one_entry_are_a_slip(entry: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"prompt": "A panda", **entry}))
-    with pytest.raises(KlingRequestError, match="1000 videos of one entry"):
+    with pytest.raises(KlingRequestError, match="1000 results of one entry"):
         load_prompts(tmp_path)
 
 
@@ -215,7 +215,7 @@ def test_thousands_of_entries_of_one_folder_need_a_word(tmp_path: Path) -> None:
     for number in range(11):
         entry = {"prompt": f"Panda {number}", "variants": 100, "matrix": {"duration": list(range(3, 13))}}
         (tmp_path / f"{number}.json").write_text(json.dumps(entry))
-    with pytest.raises(KlingRequestError, match="11,000 videos"):
+    with pytest.raises(KlingRequestError, match="11,000 results"):
         load_prompts(tmp_path)
     assert len(load_prompts(tmp_path, only="7/*")) == 1000
 

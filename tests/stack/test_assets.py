@@ -274,7 +274,7 @@ def test_metrics_come_from_workers_and_triggerer(
     for name in ("submitted", "delivered", "units", "render_time"):
         assert tags in seen[f"airflow.kling.{name}"], name
     assert "dag_id=outlets_forms" in seen["airflow.kling.notice_delay"]
-    assert any(one.startswith("kind=video,") for one in seen["airflow.kling.waiting"])
+    assert any(one.startswith("kind=result,") for one in seen["airflow.kling.waiting"])
 
 
 @pytest.mark.airflow_version

@@ -36,9 +36,10 @@ POSTCARD = RequestSpec(
     paths={"standard": "/postcards/{model}", "legacy": "/v1/general/postcards"},
     outputs=("image", "image", "audio"),
     price_rule=PerCall("12.5", package="image"),
+    noun="postcard",
+    package="image",
     external_ids=False,
     callbacks=False,
     locked="no",
     concurrency="image",
-    package="image",
 )

@@ -10,7 +10,7 @@ import pytest
 
 from kling_provider import compat
 from kling_provider.links import kling as links
-from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingVideoLink
+from kling_provider.links.kling import KlingConsoleLink, KlingGalleryLink, KlingResultLink
 from kling_provider.operators.kling import KlingSubmitOperator
 
 KEY = SimpleNamespace(
@@ -49,13 +49,13 @@ CARD = f"/plugin/kling-videos?dag_id=films&run_id={RUN}&task_id=group.video&map_
 )
 def test_a_video_leads_to_its_card_which_plays(outputs: list[dict[str, Any]], address: str) -> None:
     """A link of Kling's own would stay in Airflow's database, and a file of the API server would play nowhere."""
-    assert link_of(KlingVideoLink(), *outputs) == address
+    assert link_of(KlingResultLink(), *outputs) == address
 
 
 def test_an_operator_that_has_made_nothing_has_no_video() -> None:
     """At a defer, at a failure, and on every KlingSubmitOperator: nothing is asked of Airflow."""
     submit = KlingSubmitOperator(task_id="video", request={"prompt": "A red panda"})
-    assert KlingVideoLink().get_link(submit, ti_key=KEY) == ""  # type: ignore[arg-type]
+    assert KlingResultLink().get_link(submit, ti_key=KEY) == ""  # type: ignore[arg-type]
 
 
 def test_the_gallery_of_this_task_instance(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +69,9 @@ def test_without_a_gallery_links_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not compat.has_gallery()
     assert link_of(KlingGalleryLink()) == ""
     saved = output(file="file:///videos/a.mp4", url="https://kling/a.mp4?sig")
-    assert link_of(KlingVideoLink(), saved) == "https://kling/a.mp4?sig"
-    assert link_of(KlingVideoLink(), output(file="file:///videos/a.mp4")) == ""
-    assert links.build_video_url("films", "r", "t", -1, 0) == ""
+    assert link_of(KlingResultLink(), saved) == "https://kling/a.mp4?sig"
+    assert link_of(KlingResultLink(), output(file="file:///videos/a.mp4")) == ""
+    assert links.build_file_url("films", "r", "t", -1, 0) == ""
 
 
 def test_klings_console() -> None:

@@ -85,7 +85,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 REQUEST = {"prompt": "A red panda", "duration": 3, "name": "panda"}
-TAGS = {"dag_id": "films", "model": "kling-3.0"}
+TAGS = {"dag_id": "films", "type": "text_to_video", "model": "kling-3.0"}
 
 
 def submit(instance: Instance, **more: Any) -> Any:
@@ -117,6 +117,9 @@ def test_a_delivery_is_counted_and_timed(sandbox: Sandbox, worker: Backend, tmp_
     generate.execute(Instance(try_number=2).context)
     assert worker.of("kling.delivered") == [1]
     assert worker.of("kling.units") == [pytest.approx(1.8)]
+    tags = {name: tags for name, _, tags in worker.sent}
+    assert tags["kling.delivered"] == TAGS
+    assert tags["kling.units"] == {**TAGS, "package": "video"}
     [took] = worker.of("kling.render_time")
     assert timedelta(seconds=9) < took < timedelta(seconds=12)
     # What is there already was delivered before.
@@ -148,10 +151,10 @@ def test_other_peoples_exceptions_are_not_ours_to_count(worker: Backend) -> None
 
 
 def test_who_waits_is_told_by_the_triggerer(triggerer: Backend, worker: Backend) -> None:
-    with metrics.track_waiting("video"), metrics.track_waiting("video"), metrics.track_waiting("queue"):
+    with metrics.track_waiting("result"), metrics.track_waiting("result"), metrics.track_waiting("queue"):
         pass
     told = [(tags["kind"], value) for _, value, tags in triggerer.sent]
-    assert told == [("video", 1), ("video", 2), ("queue", 1), ("queue", 0), ("video", 1), ("video", 0)]
+    assert told == [("result", 1), ("result", 2), ("queue", 1), ("queue", 0), ("result", 1), ("result", 0)]
     assert worker.sent == []
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from kling_provider.api.catalog import add_spec_for_now
 from kling_provider.exceptions import KlingModerationError
 from kling_provider.notifications.kling import KlingNotifier
+from tests.support.postcard_request import POSTCARD
 from tests.support.webhook import Webhook
 
 RESULT = {
@@ -89,6 +91,56 @@ def test_an_adopted_one_cost_nothing_now(webhook: Webhook) -> None:
     assert webhook.received[0]["text"] == "nothing now, paid earlier"
 
 
+def made_of(*outputs: dict[str, Any], type: str, **more: Any) -> dict[str, Any]:
+    return {**RESULT, "type": type, "outputs": list(outputs), **more}
+
+
+def saved(type: str, file: str, **more: Any) -> dict[str, Any]:
+    return {"type": type, "file": f"file:///videos/{file}", **more}
+
+
+def lines_of(webhook: Webhook, result: dict[str, Any]) -> list[str]:
+    with add_spec_for_now(POSTCARD):
+        KlingNotifier()(context(return_value=result, kling=JOB))
+    lines: list[str] = webhook.received[-1]["text"].splitlines()
+    return lines
+
+
+def test_several_outputs_are_told_in_words(webhook: Webhook) -> None:
+    bill = [{"charge_type": "unit", "amount": "12.5", "currency": None, "package_type": "image"}]
+    outputs = (saved("image", "a-0.png"), saved("image", "a-1.png"), saved("audio", "a-2.mp3"))
+    lines = lines_of(webhook, made_of(*outputs, type="postcard", billing=bill))
+    assert lines[0] == "Kling postcard done: panda"
+    assert lines[2:6] == [
+        "Made: 2 images and 1 sound",
+        "Cost: 12.5 image units",
+        "File: file:///videos/a-0.png and 2 more",
+        "Image: https://airflow.example/kling/videos/films/manual__1/video/3/0",
+    ]
+
+
+def test_the_poster_of_a_large_image_is_shown(webhook: Webhook) -> None:
+    outputs = (saved("audio", "a-0.mp3"), saved("image", "a-1.png", poster="file:///videos/a-1.png.jpg"))
+    lines = lines_of(webhook, made_of(*outputs, type="postcard"))
+    assert "Image: https://airflow.example/kling/posters/films/manual__1/video/3/1" in lines
+
+
+@pytest.mark.parametrize(
+    ("outputs", "made"),
+    [
+        ([{"type": "voice", "id": "v-1", "file": None}], "Made: voice v-1"),
+        ([{"type": "element", "id": "e-1"}, {"type": "element", "id": "e-2"}], "Made: element e-1, element e-2"),
+        ([{"type": "audio", "file": None}], "Made: sound"),
+        ([{"type": "image", "id": "i-1"}, {"type": "session", "id": "<s>"}], "Made: 1 image and 1 session (session &lt;s&gt;)"),
+    ],
+)  # fmt: skip
+def test_what_is_no_file_is_told_by_its_id(outputs: list[Any], made: str, webhook: Webhook) -> None:
+    lines = lines_of(webhook, made_of(*outputs, type="of a later release"))
+    assert lines[0] == "Kling result done: panda"
+    assert made in lines
+    assert not any(line.startswith(("File", "Image")) for line in lines)
+
+
 def test_a_failure_says_why(webhook: Webhook) -> None:
     KlingNotifier()(context(KlingModerationError("Kling failed task 912: <risk>"), kling=JOB))
     lines = webhook.received[0]["text"].splitlines()
@@ -98,7 +150,7 @@ def test_a_failure_says_why(webhook: Webhook) -> None:
 
 def test_a_task_without_any_xcom(webhook: Webhook) -> None:
     KlingNotifier()(context(RuntimeError("killed")))
-    assert webhook.received[0]["text"].startswith("Kling video failed: video\nkilled")
+    assert webhook.received[0]["text"].startswith("Kling request failed: video\nkilled")
 
 
 def test_the_users_own_words_and_keys(webhook: Webhook) -> None:

@@ -103,7 +103,7 @@ def test_a_limit_that_is_none_is_refused(limit: Any, folder: Path) -> None:
 
 def test_a_limit_is_for_what_comes_out(folder: Path) -> None:
     (folder / "a.txt").write_text("\n".join(f"A cat {number}" for number in range(20)))
-    with pytest.raises(KlingRequestError, match=r"makes 20 videos, and the limit is 5.*give limit=20"):
+    with pytest.raises(KlingRequestError, match=r"makes 20 results, and the limit is 5.*give limit=20"):
         load_prompts(folder, limit=5)
     assert len(load_prompts(folder, limit=20)) == 20
     assert len(load_prompts(folder, limit=5, only="*cat-7-*")) == 1

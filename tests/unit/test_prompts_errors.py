@@ -222,7 +222,7 @@ def test_problems_carry_their_place_as_data() -> None:
             "a.txt",
             "A\nB\n\nA\n",
             [
-                "a.txt:4: name: must differ from dags/prompts/a.txt:1, which asks for the same: remove one of them; for several videos of "
+                "a.txt:4: name: must differ from dags/prompts/a.txt:1, which asks for the same: remove one of them; for several results of "
                 "one prompt write a .yaml with variants: 2"
             ],
         ),
@@ -270,7 +270,7 @@ def test_problems_carry_their_place_as_data() -> None:
         (
             "a.json",
             json.dumps({"prompt": "A", "matrix": {"duration": list(range(3, 16)), "cfg_scale": [0] * 100}}),
-            ["a.json:1: matrix: must make at most 1000 videos of one entry"],
+            ["a.json:1: matrix: must make at most 1000 results of one entry"],
         ),
         (
             "a.yaml",

@@ -192,7 +192,7 @@ def test_the_command_line_lists_every_part() -> None:
         assert [module for one in info[part] for module in one["python-modules"]] == [
             f"kling_provider.{part}.kling"
         ]
-    assert "kling_provider.links.kling.KlingVideoLink" in info["extra-links"]
+    assert "kling_provider.links.kling.KlingResultLink" in info["extra-links"]
     assert [one["name"] for one in info["task-decorators"]] == ["kling"]
 
 

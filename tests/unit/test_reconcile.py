@@ -5,20 +5,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from kling_provider.exceptions import KlingRequestError
+from kling_provider.api.catalog import add_spec_for_now
+from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.operators.kling import (
     KlingDownloadOperator,
+    KlingGenerateOperator,
     KlingReconcileOperator,
     KlingSubmitOperator,
 )
 from kling_provider.sandbox import Sandbox
+from kling_provider.sandbox.http.fields import Fields
+from kling_provider.sandbox.state.tasks import CreateRequest, Dialect
+from tests.support.postcard import Postcard
+from tests.support.postcard_request import POSTCARD
 from tests.unit.instance import Instance
 
 #: ``advance`` puts the sandbox's clock ahead of ours, so that its tasks end in our future.
@@ -117,3 +125,111 @@ def test_without_a_list_it_says_so(
     connect(monkeypatch, sandbox, **fields)
     with pytest.raises(KlingRequestError, match="a list needs Kling itself and an API key"):
         reconcile(tmp_path)
+
+
+# -- every kind ------------------------------------------------------------------------------------------------
+
+
+class NumberedPostcard(Postcard):
+    """The made-up type, with an external id."""
+
+    def check_body(self, dialect: Dialect, body: object, *, model: str, lenient: bool) -> CreateRequest:
+        request = super().check_body(dialect, body, model=model, lenient=lenient)
+        return replace(request, external_id=Fields(body).read_text("external_task_id"))
+
+
+@pytest.fixture
+def mixed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    spec = replace(POSTCARD, external_ids=True)
+    with (
+        add_spec_for_now(spec),
+        Sandbox(time_scale=1, render_seconds=10, products=[NumberedPostcard()]) as sandbox,
+    ):
+        connect(monkeypatch, sandbox)
+        yield sandbox
+
+
+def create(sandbox: Sandbox, path: str, number: int, **body: Any) -> str:
+    """Send a create as an operator of another release would, with an external id of this provider's form."""
+    answer = requests.post(
+        sandbox.base_url + path,
+        json={**body, "external_task_id": ours(number)},
+        headers={"Authorization": f"Bearer {sandbox.api_key}"},
+        timeout=30,
+    ).json()
+    assert answer["code"] == 0, answer
+    return str(answer["data"].get("task_id") or answer["data"]["id"])
+
+
+def ours(number: int) -> str:
+    return f"af-{number:040x}"
+
+
+def test_orphans_of_every_kind_are_saved_as_what_they_are(
+    mixed: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    card = create(mixed, "/v1/general/postcards", 1, look={}, lines=["a", "b"])
+    sound = create(mixed, "/v1/audio/text-to-audio", 2, prompt="rain", duration=3.0)
+    video = create(mixed, "/v1/videos/text2video", 3, prompt="a boat", model_name="kling-v3", duration="3")
+    mixed.advance(60)
+    saved = {one["kling_task_id"]: one for one in reconcile(tmp_path)["saved"]}
+    assert [Path(file).name for file in saved[card]["files"]] == [
+        f"{card}-0.png",
+        f"{card}-1.jpg",
+        f"{card}-2.mp3",
+    ]
+    assert (saved[card]["type"], saved[card]["made"]) == ("postcard", "2 images and 1 sound")
+    assert [Path(file).suffix for file in saved[sound]["files"]] == [".mp3"]
+    assert saved[sound]["made"] == "sound"
+    # Kling's list does not tell which of the types of videos it was, and so neither does the report.
+    assert (saved[video]["type"], saved[video]["made"]) == (None, "video")
+    assert "its type is not known: several types make such a result" in caplog.text
+    manifests = {
+        key: json.loads((tmp_path / "orphans" / f"{key}.kling.json").read_text()) for key in (card, video)
+    }
+    assert [manifests[key]["type"] for key in (card, video)] == ["postcard", None]
+    assert manifests[card]["billing"][0]["package_type"] == "image"
+    assert reconcile(tmp_path)["known"] == 3
+
+
+def test_a_claim_tells_the_type(sandbox: Sandbox, tmp_path: Path) -> None:
+    request = {"prompt": "A red panda", "duration": 3, "name": "panda"}
+    operator = KlingGenerateOperator(task_id="video", request=request, destination=str(tmp_path))
+    with pytest.raises(BaseException) as deferred:
+        operator.execute(Instance().context)
+    assert type(deferred.value).__name__ == "TaskDeferred"
+    sandbox.advance(20)
+    (saved,) = reconcile(tmp_path)["saved"]
+    assert saved["type"] == "text_to_video"
+
+
+def test_the_memory_tells_the_type(mixed: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    create(mixed, "/v1/videos/text2video", 3, prompt="a boat", model_name="kling-v3", duration="3")
+    record = {"identity": ours(3), "type": "text_to_video"}
+    monkeypatch.setenv(f"AIRFLOW_VAR_KLING_RECORD_{ours(3).upper()}", json.dumps(record))
+    mixed.advance(20)
+    (saved,) = reconcile(tmp_path)["saved"]
+    assert saved["type"] == "text_to_video"
+
+
+def test_voices_and_elements_are_reported_and_never_saved(mixed: Sandbox, tmp_path: Path) -> None:
+    kept = [{"type": "voice", "id": "v-1", "url": "real"}, {"type": "element", "id": "e-1"}]
+    mixed.set_faults([{"kind": "outputs", "outputs": kept, "times": 100}])
+    task = create(mixed, "/v1/videos/text2video", 3, prompt="a boat", model_name="kling-v3", duration="3")
+    mixed.advance(20)
+    report = reconcile(tmp_path)
+    assert report["saved"] == []
+    (told,) = report["kept"]
+    assert (told["kling_task_id"], told["made"]) == (task, "1 voice and 1 element")
+    assert [(one["type"], one["id"]) for one in told["outputs"]] == [("voice", "v-1"), ("element", "e-1")]
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_list_that_cannot_be_read_is_an_error_after_all_others(mixed: Sandbox, tmp_path: Path) -> None:
+    lost = create(mixed, "/v1/audio/text-to-audio", 2, prompt="rain", duration=3.0)
+    mixed.advance(60)
+    elsewhere = replace(POSTCARD, type="made_up_solution", tasks_path="/nowhere", external_ids=True)
+    with add_spec_for_now(elsewhere), pytest.raises(KlingError):
+        reconcile(tmp_path)
+    assert (tmp_path / "orphans" / f"{lost}.mp3").exists()

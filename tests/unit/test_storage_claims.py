@@ -19,9 +19,9 @@ from kling_provider.storage import (
     destination_path,
     find_claims,
     find_saved_result,
+    read_folder_index,
     release_claim,
     release_place,
-    saved_task_ids,
     stem_beside,
 )
 from tests.unit.storage_stand_ins import (
@@ -257,7 +257,7 @@ def test_claims_are_listed_and_released(tmp_path: Path, host: Host) -> None:
     found = find_claims(str(tmp_path))
     assert [one.file.name for one in found] == ["lamp.kling.json", CLAIM, "torn.kling.json"]
     assert [one.claim.name if one.claim else None for one in found] == ["lamp", "red-panda", None]
-    assert saved_task_ids(str(tmp_path)) == {"task-of-dddd"}
+    assert read_folder_index(str(tmp_path)).saved == {"task-of-dddd"}
 
     assert all(release_claim(one) for one in found)
     assert not any(release_claim(one) for one in found)

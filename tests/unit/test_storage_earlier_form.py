@@ -19,8 +19,8 @@ from kling_provider.storage import (
     find_claims,
     find_saved_by_file,
     find_saved_result,
+    read_folder_index,
     release_claim,
-    saved_task_ids,
 )
 from tests.regressions import conftest as regressions
 from tests.regressions.outcomes import outcome_of
@@ -105,7 +105,7 @@ def find(folder: Path, whose: Any = None, **more: Any) -> Any:
 def test_an_intact_sidecar_counts_as_saved_and_becomes_a_manifest(tmp_path: Path) -> None:
     write(tmp_path)
     before = (tmp_path / "red-panda.mp4").stat().st_mtime_ns
-    assert saved_task_ids(str(tmp_path)) == {"912"}
+    assert read_folder_index(str(tmp_path)).saved == {"912"}
     asked = find(tmp_path, keep_form=True)
     assert names(tmp_path) == ["red-panda.mp4", SIDECAR]
     found = find(tmp_path)
@@ -118,7 +118,7 @@ def test_an_intact_sidecar_counts_as_saved_and_becomes_a_manifest(tmp_path: Path
     assert (told.identity, told.kling_task_id, told.billing[0]["amount"]) == ("af-identity", "912", "3.0")
     assert [(one.file, one.id, one.duration) for one in told.outputs] == [("red-panda.mp4", "out-0", 1.041)]
     assert find(tmp_path) == found
-    assert saved_task_ids(str(tmp_path)) == {"912"}
+    assert read_folder_index(str(tmp_path)).saved == {"912"}
 
 
 def test_several_sidecars_of_one_task_become_one_manifest(tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ from PIL import Image
 from kling_provider.api.output_types import MEDIA_TYPES, find_media_type
 from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingRequestError, KlingServerError
-from kling_provider.storage import claim_place, find_claims, find_saved_result, saved_task_ids, stem_of_type
+from kling_provider.storage import (
+    claim_place,
+    find_claims,
+    find_saved_result,
+    read_folder_index,
+    stem_of_type,
+)
 from kling_provider.storage.output_types import FORMATS, expected_suffixes, find_defect, find_suffix
 from tests.unit.storage_stand_ins import (
     Host,
@@ -86,7 +92,7 @@ def test_nine_images_are_one_result(tmp_path: Path, host: Host) -> None:
     assert find(tmp_path) == replace(saved, reused=True)
     assert save(nine, tmp_path).reused
     assert len(host.seen) == 9
-    assert saved_task_ids(str(tmp_path)) == {nine.kling_task_id}
+    assert read_folder_index(str(tmp_path)).saved == {nine.kling_task_id}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_an_id_in_the_account_is_a_result_without_a_file(tmp_path: Path, host: H
     assert saved.files == []
     assert find(tmp_path) is not None
     assert find_claims(str(tmp_path)) == []
-    assert saved_task_ids(str(tmp_path)) == {"912345678901234567"}
+    assert read_folder_index(str(tmp_path)).saved == {"912345678901234567"}
 
 
 def test_an_unknown_output_that_does_not_come_costs_a_line_in_the_log(

@@ -9,6 +9,7 @@ either name of each field. Status words beyond Kling's own count only where the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ from kling_provider.api.dialects.fields import (
     read_web_url,
 )
 from kling_provider.api.dialects.levels import Level, choose_deciding_level, read_levels
+from kling_provider.api.output_facts import IMAGES
 from kling_provider.api.redaction import clean_text, redact_urls
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
@@ -152,7 +154,10 @@ def _find_time(levels: Iterable[Level], *names: str) -> Any:
 def _read_outputs(level: Level) -> list[Output]:
     fields = level.fields
     found = [
-        _read_output("video" if item.get("type") is None else read_text(item["type"]) or "unknown", item)
+        _add_images(
+            _read_output("video" if item.get("type") is None else read_text(item["type"]) or "unknown", item),
+            item,
+        )
         for item in list_mappings(fields.get("outputs"))
     ]
     result = fields.get("task_result")
@@ -179,7 +184,20 @@ def _read_index(item: Mapping[str, Any]) -> Decimal:
 def _read_legacy_outputs(kind: str, item: Mapping[str, Any]) -> list[Output]:
     """Read one entry of a legacy result: as a rule one output, of a multi-image element up to three images."""
     urls = [url for number in (1, 2, 3) if (url := read_long_text(item.get(f"url_{number}")))]
-    return [Output(kind, url=url) for url in urls] or [_read_output(kind, item)]
+    return [Output(kind, url=url) for url in urls] or [_add_images(_read_output(kind, item), item)]
+
+
+def _add_images(output: Output, item: Mapping[str, Any]) -> Output:
+    """Add the links to an element's images: the frontal one first, in the form of either library."""
+    if output.type != "element":
+        return output
+    within = item.get("element_image_list")
+    images = within if isinstance(within, Mapping) else {}
+    others = [*list_mappings(images.get("refer_images")), *list_mappings(item.get("element_refer_list"))]
+    links = [images.get("frontal_image"), item.get("element_frontal_image")]
+    links += [one.get("image_url") for one in others]
+    known = [url for link in links if (url := read_web_url(link))]
+    return replace(output, details={**(output.details or {}), IMAGES: known}) if known else output
 
 
 def _read_output(kind: str, item: Mapping[str, Any]) -> Output:

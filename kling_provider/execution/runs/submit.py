@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from kling_provider.api.catalog import find_noun
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingModelUnavailable, KlingRequestError
@@ -250,7 +251,8 @@ class SubmitRun:
         outcome = TaskOutcome.of_saved(saved, sent)
         facts = outcome.facts
         log.info(
-            "Delivered the existing video of %s, nothing paid: %s. For a new one %s.",
+            "Delivered the existing %s of %s, nothing paid: %s. For a new one %s.",
+            find_noun(sent.type),
             (facts.finished_at or saved.manifest.saved_at or "an unknown time")[:10],
             ", ".join(one.file for one in saved.files) or saved.manifest_file,
             explain_another_result(sent),

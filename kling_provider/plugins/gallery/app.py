@@ -28,7 +28,7 @@ from kling_provider.plugins.gallery.sums import sum_up
 
 _STATIC = Path(__file__).parent / "static"
 _DIGESTS = Digests()
-_GONE = "This video is neither on this server's disk nor at Kling any more."
+_GONE = "This output is neither on this server's disk nor at Kling any more."
 
 
 def _get_readable_dags(user: GetUserDep) -> set[str]:
@@ -39,7 +39,7 @@ def _get_readable_dags(user: GetUserDep) -> set[str]:
 def _refuse_dots(request: Request, user: GetUserDep) -> None:
     """Refuse ``.``, ``..`` and empty parts in a URL with a 404 (after a 401 if the user is not signed in)."""
     if any(str(part) in ("", ".", "..") for part in request.path_params.values()):
-        raise HTTPException(404, "There is no such video.")
+        raise HTTPException(404, "There is no such output.")
 
 
 ReadableDags = Annotated[set[str], Depends(_get_readable_dags)]
@@ -53,6 +53,7 @@ def _read_filters(
     task_id: str | None = None,
     map_index: int | None = None,
     state: State | None = None,
+    type: str | None = None,
     model: str | None = None,
     text: Annotated[str | None, Query(max_length=200)] = None,
     after: datetime | None = None,
@@ -66,6 +67,7 @@ def _read_filters(
         task_id=task_id,
         map_index=map_index,
         state=state,
+        type=type,
         model=model,
         text=(text or "").strip() or None,
         after=_assume_utc(after),
@@ -77,10 +79,10 @@ Wanted = Annotated[Filters, Depends(_read_filters)]
 
 
 def _get_record(session: SessionDep, dag_id: str, run_id: str, task_id: str, map_index: int) -> VideoRecord:
-    """Return what Airflow has recorded about the video of a task instance; without a record answer with a 404."""
+    """Return what Airflow has recorded about the result of a task instance; without a record answer with a 404."""
     record = find_record(session, (dag_id, run_id, task_id, map_index))
     if record is None:
-        raise HTTPException(404, "There is no such video.")
+        raise HTTPException(404, "There is no such output.")
     return record
 
 
@@ -98,7 +100,7 @@ class FreshFiles(StaticFiles):
 
 def make_app() -> FastAPI:
     """Return the app that the plugin mounts at ``/kling``."""
-    app = FastAPI(title="Kling videos", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Kling results", docs_url=None, redoc_url=None, openapi_url=None)
 
     def add_route(path: str, answer: Callable[..., Any], *, of_a_dag: bool = False) -> None:
         dependencies = _OF_A_DAG if of_a_dag else []
@@ -112,6 +114,7 @@ def make_app() -> FastAPI:
     output = "{dag_id}/{run_id}/{task_id}/{map_index}/{n}"
     add_route(f"/videos/{output}", _answer_video, of_a_dag=True)
     add_route(f"/posters/{output}", _answer_poster, of_a_dag=True)
+    add_route(f"/images/{output}/{{image}}", _answer_image, of_a_dag=True)
     add_route(f"/links/{output}", _answer_link, of_a_dag=True)
     app.mount("/static", FreshFiles(directory=_STATIC))
     return app
@@ -133,17 +136,17 @@ def _answer_changes(
 
 
 def _answer_choices(session: SessionDep, dag_ids: ReadableDags) -> dict[str, list[str]]:
-    """Return the values that the filters offer: ids of Dags, and models."""
+    """Return the values that the filters offer: ids of Dags, types, and models."""
     return list_choices(session, dag_ids)
 
 
 def _answer_sums(session: SessionDep, filters: Wanted) -> dict[str, Any]:
-    """Return the number of videos and their cost, summed up by :func:`sum_up`."""
+    """Return the number of results and their cost, summed up by :func:`sum_up`."""
     return sum_up(session, filters)
 
 
 def _answer_run_total(session: SessionDep, dag_ids: ReadableDags, dag_id: str, run_id: str) -> dict[str, Any]:
-    """Return the number of videos and their cost in one run."""
+    """Return the number of results and their cost in one run."""
     return sum_up(session, Filters(dag_ids=dag_ids, dag_id=dag_id, run_id=run_id))
 
 
@@ -173,9 +176,21 @@ async def _answer_video(
             why = str(reason)
     except TooManyFiles:
         raise HTTPException(
-            503, "Many videos are asked for at once. Try again.", {"Retry-After": "5"}
+            503, "Many files are asked for at once. Try again.", {"Retry-After": "5"}
         ) from None
-    url = await run_in_threadpool(_find_link, session, record, n)
+    return await _redirect_to_link(session, record, n, None, why)
+
+
+async def _answer_image(session: SessionDep, record: Recorded, n: int, image: int) -> Response:
+    """Redirect to the link of one of an element's images, by its number from 0."""
+    return await _redirect_to_link(session, record, n, image, "There is no such image.")
+
+
+async def _redirect_to_link(
+    session: Any, record: VideoRecord, n: int, image: int | None, why: str
+) -> Response:
+    """Redirect to a link of the result; without one answer with a 404 that says ``why``."""
+    url = await run_in_threadpool(_find_link, session, record, n, image)
     if url is None:
         raise HTTPException(404, why)
     if not await run_in_threadpool(find_media_hosts(record.facts.conn_id).is_allowed, url):
@@ -186,7 +201,7 @@ async def _answer_video(
 
 
 async def _answer_poster(request: Request, record: Recorded, n: int) -> Response:
-    """Return the poster image that was saved beside a video."""
+    """Return the poster image that was saved beside a video or an image."""
     try:
         file, media_type = await run_in_threadpool(open_poster, record.get_file(n), record.kling_task_id)
     except NotShown as reason:
@@ -204,8 +219,8 @@ def _answer_link(session: SessionDep, record: Recorded, n: int) -> Response:
     return Response(url, media_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
-def _find_link(session: Any, record: VideoRecord, n: int) -> str | None:
-    return find_link(session, record, n, now=datetime.now(UTC))
+def _find_link(session: Any, record: VideoRecord, n: int, image: int | None) -> str | None:
+    return find_link(session, record, n, now=datetime.now(UTC), image=image)
 
 
 def _name_download(record: VideoRecord, n: int, suffix: str) -> str:

@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-from kling_provider.api.output_types import find_media_type
+from kling_provider.api.catalog import DEFAULT_TYPE, find_noun
+from kling_provider.api.output_types import TYPES_WITHOUT_FILES, find_media_type, name_output
 from kling_provider.plugins.gallery.events import Finished
 from kling_provider.plugins.gallery.facts import (
     FileFacts,
     JobFacts,
     RequestFacts,
+    ShownOutput,
     VideoFacts,
     fill_defaults,
     read_request,
@@ -47,9 +49,15 @@ _NOT_PLAYABLE: dict[LinkUse, tuple[Place, str]] = {
 
 
 class CardOutput(BaseModel):
-    """One output of a video's task.
+    """One output of a task.
 
     :param kind: the type of the output, in Kling's words, such as ``video``.
+    :param noun: what people call it: ``sound``, ``product image``.
+    :param id: Kling's own; of a voice or an element that by which requests use it.
+    :param facts: what it is in words, by name: that of a voice or of a session.
+    :param seconds: how long it is.
+    :param bytes: of its file.
+    :param images: the routes of an element's images.
     :param media_type: of its file, which decides how it is played; ``None`` if the format is not known.
     :param place: where the output is.
     :param why: what the place means, in words.
@@ -59,6 +67,12 @@ class CardOutput(BaseModel):
     """
 
     kind: str
+    noun: str
+    id: str | None
+    facts: dict[str, str]
+    seconds: float | None
+    bytes: int | None
+    images: list[str]
     media_type: str | None
     place: Place
     why: str | None
@@ -84,6 +98,7 @@ class Card(BaseModel):
     :param todo: what to do about ``reason``; it is a part of it, or what always helps.
     :param notes: fields that the task wrote and that cannot be read.
     :param others: further facts of the result, as texts by name.
+    :param noun: what people call the result of its type: ``video``, ``image``.
     :param seconds: of the video. ``since``, ``expected``: when the wait began, and for how many seconds it is likely.
     """
 
@@ -104,6 +119,7 @@ class Card(BaseModel):
     prompt: str | None = None
     model: str | None = None
     type: str | None = None
+    noun: str = "result"
     take: int | None = None
     seconds: float | None = None
     resolution: str | None = None
@@ -151,7 +167,7 @@ def make_finished_card(
             **origin,
             key=found.latest.key,
             state="unreadable",
-            reason=f"What its task wrote about this video cannot be read: {found.read.why}.",
+            reason=f"What its task wrote about this result cannot be read: {found.read.why}.",
             todo="Look at the asset event and the log of the task.",
         )
     asked = _merge_request(facts, request)
@@ -164,6 +180,7 @@ def make_finished_card(
         prompt=facts.prompt,
         model=asked.model,
         type=facts.type,
+        noun=find_noun(facts.type or DEFAULT_TYPE),
         take=facts.take,
         seconds=facts.duration or asked.duration,
         resolution=asked.resolution,
@@ -216,6 +233,7 @@ def make_job_card(job: Job, usual: Mapping[str, float]) -> Card:
         name=request.name,
         prompt=request.prompt,
         model=request.model,
+        noun=find_noun(request.type),
         type=request.type if facts.request else None,
         take=request.take,
         seconds=request.duration,
@@ -243,8 +261,8 @@ def find_usual_times(latest: Iterable[VideoFacts]) -> dict[str, float]:
 def has_output_at_kling(found: Finished) -> bool:
     """Say whether one of the outputs may have to be played from Kling's link."""
     facts = found.read.facts
-    return facts is not None and (
-        not facts.files or any(_find_output_place(file, facts)[0] != "here" for file in facts.files)
+    return facts is not None and any(
+        one.images or _find_output_place(one.file, facts)[0] != "here" for one in facts.list_outputs()
     )
 
 
@@ -273,23 +291,55 @@ def _make_outputs(
     found: Finished, facts: VideoFacts, now: datetime, links: Mapping[int, LinkUse]
 ) -> Iterable[CardOutput]:
     expired = facts.expires_at is not None and facts.expires_at <= now
-    for n, file in enumerate(facts.files or [FileFacts()]):
-        place, why = _find_output_place(file, facts)
+    for n, one in enumerate(facts.list_outputs()):
+        place, why = _find_output_place(one.file, facts)
         # What this server cannot show itself comes from Kling's link, as long as that lives.
         linked = place in ("kling", "elsewhere", "missing", "unserved", "changed", "replaced") and not expired
-        use = links.get(n, "follow")
+        # Where the result cannot be read now, an id or facts count as what they are.
+        use = links.get(n, "none" if one.type in TYPES_WITHOUT_FILES else "follow")
         playable = place == "here" or (linked and use == "follow")
         if place == "kling" and not playable:
-            place, why = ("expired", None) if expired else _NOT_PLAYABLE[use]
-        yield CardOutput(
-            kind=file.type,
-            media_type=find_media_type(file.type, PurePosixPath(file.file or "").suffix.lower()),
+            if one.type in TYPES_WITHOUT_FILES and (expired or use == "none"):
+                place, why = "facts", None
+            else:
+                place, why = ("expired", None) if expired else _NOT_PLAYABLE[use]
+        yield _describe_output(
+            found,
+            n,
+            one,
             place=place,
+            expired=expired,
             why=why,
-            address=file.file,
             src=_build_route("videos", found, n) if playable else None,
-            poster=_build_route("posters", found, n) if place == "here" and file.poster else None,
         )
+
+
+def _describe_output(
+    found: Finished,
+    n: int,
+    one: ShownOutput,
+    *,
+    place: Place,
+    expired: bool,
+    why: str | None = None,
+    src: str | None = None,
+) -> CardOutput:
+    file = one.file
+    return CardOutput(
+        kind=one.type,
+        noun=name_output(one.type),
+        id=one.id,
+        facts=one.facts,
+        seconds=one.duration,
+        bytes=file.bytes,
+        images=[] if expired else [f"{_build_route('images', found, n)}/{k}" for k in range(one.images)],
+        media_type=find_media_type(one.type, PurePosixPath(file.file or "").suffix.lower()),
+        place=place,
+        why=why,
+        address=file.file,
+        src=src,
+        poster=_build_route("posters", found, n) if place == "here" and file.poster else None,
+    )
 
 
 def _build_route(what: str, found: Finished, n: int) -> str:
@@ -308,7 +358,7 @@ def _estimate_seconds(facts: JobFacts, request: RequestFacts, usual: Mapping[str
 def _say_why(job: Job, facts: JobFacts) -> tuple[str | None, str | None]:
     exists = facts.kling_task_id is not None
     if job.state == "unreadable":
-        why = f"What its task wrote about this video cannot be read: {job.read.why}."
+        why = f"What its task wrote about this result cannot be read: {job.read.why}."
         return why, "Look at the XCom kling and the log of the task."
     if job.cut_off and job.state in ("failed", "uncollected"):
         return say_left_behind(facts.kling_task_id), find_todo(None, exists=exists)

@@ -18,9 +18,15 @@ _JOBS = 200
 
 
 def list_choices(session: Session, dag_ids: Collection[str]) -> dict[str, list[str]]:
-    """Return the Dags that make videos, and the models of the latest ones."""
+    """Return the Dags that make anything with Kling, and the types and models of the latest results."""
     jobs = list_changed_jobs(session, Filters(dag_ids=dag_ids), _JOBS)
     dags = set(find_kling_assets(session).values()) & set(dag_ids) | {job.dag_id for job in jobs}
-    models = {facts.model for facts in list_latest(session, dag_ids, _SAMPLE)}
-    models |= {read_request(job.read.facts.request)[0].model for job in jobs if job.read.facts}
-    return {"dags": sorted(dags), "models": sorted(filter(None, models))}
+    asked = [(facts.type, facts.model) for facts in list_latest(session, dag_ids, _SAMPLE)]
+    requests = [read_request(job.read.facts.request)[0] for job in jobs if job.read.facts]
+    asked += [(request.type, request.model) for request in requests]
+    types, models = {type_ for type_, _ in asked}, {model for _, model in asked}
+    return {
+        "dags": sorted(dags),
+        "types": sorted(filter(None, types)),
+        "models": sorted(filter(None, models)),
+    }

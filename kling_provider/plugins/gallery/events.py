@@ -173,7 +173,7 @@ def _is_wanted(filters: Filters, read: ParsedDocument[VideoFacts]) -> bool:
     if filters.state not in (None, "done" if read.facts else "unreadable"):
         return False
     facts = read.facts or VideoFacts()
-    return filters.is_match(name=facts.name, prompt=facts.prompt, model=facts.model)
+    return filters.is_match(name=facts.name, prompt=facts.prompt, model=facts.model, type=facts.type)
 
 
 def _list_firsts(session: Session, filters: Filters, documents: Iterable[_Document]) -> list[Finished]:

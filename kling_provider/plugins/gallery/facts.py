@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from kling_provider.api import result_facts
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.models import known_model
+from kling_provider.api.output_facts import IMAGES, list_image_links
 from kling_provider.api.spelling import translate_fields
 
 #: Characters of a document; this provider writes none that is longer.
@@ -119,8 +120,12 @@ class Charge(_Facts):
 
 
 class FileFacts(_Facts):
-    """A saved output: paths or URLs of the file and its poster, and what the file was."""
+    """A saved output: paths or URLs of the file and its poster, and what the file was.
 
+    :param output: the number of the output, from 0; earlier releases did not tell it.
+    """
+
+    output: Annotated[int, Field(ge=0)] | None = None
     file: Text | None = None
     poster: Text | None = None
     type: Text = "video"
@@ -128,8 +133,36 @@ class FileFacts(_Facts):
     bytes: int | None = None
 
 
+def _keep_texts(value: Any) -> Any:
+    """Keep what of an output's facts is a text; a fact that is none is no reason to lose the others."""
+    if not isinstance(value, Mapping):
+        return {}
+    texts = {str(name)[:60]: _clean_text(text) for name, text in list(value.items())[:_MOST]}
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
+
+
+class OutputNote(_Facts):
+    """One output of a finished task, whether it is a file or not.
+
+    :param facts: what it is in words, by name: those of a voice, of a session.
+    :param images: how many images of an element there are links to.
+    """
+
+    type: Text = "video"
+    id: Text | None = None
+    duration: Length | None = None
+    facts: Annotated[dict[str, str], BeforeValidator(_keep_texts)] = {}
+    images: Annotated[int, Field(ge=0, le=_MOST)] = 0
+
+
+class ShownOutput(OutputNote):
+    """One output with its file, which has an empty path where none was saved."""
+
+    file: FileFacts
+
+
 class VideoFacts(_Facts):
-    """The ``extra`` of a finished video's asset event."""
+    """The ``extra`` of the asset event of a finished result."""
 
     kling_task_id: KlingId = None
     conn_id: Text | None = None
@@ -149,7 +182,21 @@ class VideoFacts(_Facts):
     created_at: Time | None = None
     finished_at: Time | None = None
     expires_at: Time | None = None
+    outputs: Annotated[list[OutputNote], BeforeValidator(_cut_list)] = []
     files: Annotated[list[FileFacts], BeforeValidator(_cut_list)] = []
+
+    def list_outputs(self) -> list[ShownOutput]:
+        """Return the outputs in Kling's order, each with its file; of a task of an earlier release the files, or one output."""
+        if not self.outputs:
+            spec = find_spec(self.type)
+            kind = spec.outputs[0] if spec is not None else "video"
+            files = self.files or [FileFacts(type=kind)]
+            return [ShownOutput(type=one.type, file=one) for one in files]
+        saved = {place if one.output is None else one.output: one for place, one in enumerate(self.files)}
+        return [
+            ShownOutput(**one.model_dump(), file=saved.get(number) or FileFacts(type=one.type))
+            for number, one in enumerate(self.outputs)
+        ]
 
 
 def read_other_facts(data: Any) -> dict[str, str]:
@@ -219,10 +266,23 @@ class SidecarFacts(_Facts):
     poster: Text | None = None
 
 
+def _find_images(value: Any) -> Any:
+    """Find the links to an element's images among the details of its output."""
+    return {IMAGES: list_image_links(value)} if isinstance(value, Mapping) else {}
+
+
 class LinkFacts(_Facts):
-    """One output of a task's result, with Kling's link."""
+    """One output of a task's result, with Kling's link, and links to the images of an element."""
 
     url: Text | None = None
+    details: Annotated[dict[str, list[Text]], BeforeValidator(_find_images)] = {}
+
+    def get_link(self, image: int | None) -> str | None:
+        """Return the link of the output, or of one of its images, counted from 0."""
+        if image is None:
+            return self.url
+        images = self.details.get(IMAGES, [])
+        return images[image] if 0 <= image < len(images) else None
 
 
 class ResultLinks(_Facts):

@@ -37,13 +37,14 @@ _IMAGE_BEGINNINGS = (b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"RIFF")
 
 _CHANGED = "{} is not the file that was saved: it was changed."
 _NOT_SERVED = "The gallery does not open files of the format of {}."
-_REPLACED = "{} was replaced by a newer video (Kling task {})."
+_REPLACED = "{} was replaced by a newer result (Kling task {})."
 
 
 #: Where an output is, for a card: on this server's disk; at Kling (to be played, or at a host that is not ours, where the
-#: link can be copied); or why it is neither.
+#: link can be copied); or why it is neither. ``facts``: it is no file, and all that there is of it is on the card.
 Place = Literal[
     "here",
+    "facts",
     "kling",
     "unlisted",
     "elsewhere",
@@ -102,13 +103,13 @@ def _open_recorded(address: str) -> OpenFile:
     """
     path = get_local_path(address)
     if path is None:
-        raise NotShown("elsewhere", f"The video is stored at {address}.")
+        raise NotShown("elsewhere", f"The file is stored at {address}.")
     roots = _list_allowed_roots()
     root, parts = _split_path(path, roots)
     if root is None:
         raise NotShown(
             "outside",
-            f"The video is outside the folders that the gallery may show. An administrator can add its folder to "
+            f"The file is outside the folders that the gallery may show. An administrator can add its folder to "
             f"{SETTING}, which is now {', '.join(map(str, roots)) or 'empty'}.",
         )
     try:
@@ -138,7 +139,7 @@ def open_video(file: FileFacts, kling_task_id: str) -> RecordedFile:
 
 
 def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
-    """Open the poster image that was saved beside a video; return it with its media type.
+    """Open the poster image that was saved beside a file; return it with its media type.
 
     :raises NotShown: if there is none.
     """
@@ -151,7 +152,7 @@ def open_poster(file: FileFacts, kling_task_id: str) -> tuple[OpenFile, str]:
         or told not in (None, poster.name)
         or not poster.read(8).startswith(_IMAGE_BEGINNINGS)
     ):
-        raise NotShown("outside", "There is no poster image beside the video.")
+        raise NotShown("outside", "There is no poster image beside the file.")
     return poster, media_type
 
 

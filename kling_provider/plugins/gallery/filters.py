@@ -21,6 +21,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 
+from kling_provider.api.catalog import DEFAULT_TYPE
 from kling_provider.plugins.gallery.facts import LARGEST
 
 #: What a card's ``state`` may be.
@@ -52,6 +53,7 @@ class Filters:
     task_id: str | None = None
     map_index: int | None = None
     state: str | None = None
+    type: str | None = None
     model: str | None = None
     text: str | None = None
     after: datetime | None = None
@@ -65,12 +67,14 @@ class Filters:
         return [self.dag_id] if self.dag_id in self.dag_ids else []
 
     def has_words(self) -> bool:
-        """Say whether the filters need the request of a video, and not only its task instance."""
-        return bool(self.text or self.model)
+        """Say whether the filters need the request of a result, and not only its task instance."""
+        return bool(self.text or self.model or self.type)
 
-    def is_match(self, *, name: str | None, prompt: str | None, model: str | None) -> bool:
-        """Say whether a video with that name, prompt and model is wanted."""
+    def is_match(self, *, name: str | None, prompt: str | None, model: str | None, type: str | None) -> bool:
+        """Say whether a result with that name, prompt, model and type is wanted; without a type it is of the default one."""
         if self.model and model != self.model:
+            return False
+        if self.type and (type or DEFAULT_TYPE) != self.type:
             return False
         wanted = (self.text or "").lower()
         return not wanted or wanted in (prompt or "").lower() or wanted in (name or "").lower()
@@ -90,6 +94,8 @@ class Filters:
         conditions: list[ColumnElement[bool]] = []
         if self.model:
             conditions.append(written.contains(json.dumps(self.model), autoescape=True))
+        if self.type and self.type != DEFAULT_TYPE:
+            conditions.append(written.contains(json.dumps(self.type), autoescape=True))
         if self.text:
             conditions.append(_match_words(written, self.text))
         return conditions

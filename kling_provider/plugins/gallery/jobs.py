@@ -123,11 +123,13 @@ def list_changed_jobs(
     return sorted(jobs, key=lambda job: job.changed or job.at, reverse=True)[:limit]
 
 
-def count_jobs(session: Session, filters: Filters, limit: int) -> dict[str, int]:
-    """Count the latest ``limit`` jobs by state."""
-    counts: dict[str, int] = {}
+def count_jobs(session: Session, filters: Filters, limit: int) -> dict[tuple[str, str], int]:
+    """Count the latest ``limit`` jobs by state and type."""
+    counts: dict[tuple[str, str], int] = {}
     for job in list_jobs(session, filters, limit):
-        counts[job.state] = counts.get(job.state, 0) + 1
+        request, _ = read_request(job.read.facts.request if job.read.facts else None)
+        kind = job.state, request.type
+        counts[kind] = counts.get(kind, 0) + 1
     return counts
 
 
@@ -216,7 +218,7 @@ def _is_wanted(job: Job, filters: Filters) -> bool:
     if not filters.has_words():
         return True
     request, _ = read_request(job.read.facts.request if job.read.facts else None)
-    return filters.is_match(name=request.name, prompt=request.prompt, model=request.model)
+    return filters.is_match(name=request.name, prompt=request.prompt, model=request.model, type=request.type)
 
 
 def _find_oldest_time(job: Job) -> datetime:

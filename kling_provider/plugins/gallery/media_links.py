@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The links that a browser may be redirected to: https, at a host that serves the videos of the connection.
+"""The links that a browser may be redirected to: https, at a host that serves the files of the connection.
 
 What a task wrote may be anything; a redirect from Airflow to any URL could be used for phishing. Other links are shown as text to copy.
 """
@@ -26,7 +26,7 @@ _DEFAULT_CONNECTION = "kling_default"
 
 @dataclass(frozen=True)
 class MediaHosts:
-    """The hosts that serve the videos of one connection.
+    """The hosts that serve the files of one connection.
 
     :param own: scheme, host and port of the connection; a sandbox has http.
     :param names: other hosts; their subdomains count.

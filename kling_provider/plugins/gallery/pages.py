@@ -143,7 +143,7 @@ def _find_uses(session: Session, done: Sequence[Finished]) -> dict[int, dict[int
             continue
         result = results[_get_instance(one)]
         uses = found[one.first] = {}
-        for n in range(max(1, len(facts.files))):
+        for n in range(len(facts.list_outputs())):
             link = get_result_link(result, facts.kling_task_id, n)
             uses[n] = (
                 "none" if link is None else "follow" if hosts[facts.conn_id].is_allowed(link) else "copy"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why there is no video, from the text of the task's error, and what to do about it."""
+"""Why there is no result, from the text of the task's error, and what to do about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READ_LOG = "Read the task's log, fix what it names, and clear the task."
 
 NOT_FETCHED = "It was sent to Kling, and no task of the run has fetched the result."
 FETCH = "Clear the tasks after this one, or let KlingReconcileOperator save it: what exists is adopted, nothing is paid."
-NOT_SAID = "The task failed after this video was sent to Kling."
+NOT_SAID = "The task failed after this request was sent to Kling."
 
 
 def say_left_behind(kling_task_id: str | None) -> str:

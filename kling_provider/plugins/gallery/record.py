@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Airflow's own records of videos: their files, and their links at Kling."""
+"""Airflow's own records of results: their files, and their links at Kling."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Instance = tuple[str, str, str, int]
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """The video that a task instance has delivered last."""
+    """The result that a task instance has delivered last."""
 
     instance: Instance
     kling_task_id: str
@@ -46,7 +46,8 @@ class VideoRecord:
 
     def get_file(self, n: int) -> FileFacts:
         """Return the file of output ``n``, from 0; its fields are empty if nothing was saved."""
-        return self.facts.files[n] if 0 <= n < len(self.facts.files) else FileFacts()
+        outputs = self.facts.list_outputs()
+        return outputs[n].file if 0 <= n < len(outputs) else FileFacts()
 
     def has_expired(self, now: datetime) -> bool:
         """Say whether Kling has deleted the result."""
@@ -54,7 +55,7 @@ class VideoRecord:
 
 
 def find_record(session: Session, instance: Instance) -> VideoRecord | None:
-    """Return the latest video of a task instance; the source of an event is Airflow's own record."""
+    """Return the latest result of a task instance; the source of an event is Airflow's own record."""
     dag_id, run_id, task_id, map_index = instance
     row = session.execute(
         select(cast_bounded_text(AssetEvent.extra).label("text"))
@@ -85,20 +86,27 @@ def find_links(session: Session, instances: Collection[Instance]) -> dict[Instan
     return {instance: _parse_result(rows.get(instance)) for instance in instances if instance not in stored}
 
 
-def find_link(session: Session, record: VideoRecord, n: int, *, now: datetime) -> str | None:
-    """Return Kling's signed link of output ``n`` until it expires; it is meant for this user's browser alone."""
+def find_link(
+    session: Session, record: VideoRecord, n: int, *, now: datetime, image: int | None = None
+) -> str | None:
+    """Return Kling's signed link of output ``n`` until it expires; it is meant for this user's browser alone.
+
+    :param image: of an element, the number of one of its images, from 0.
+    """
     if record.has_expired(now):
         return None
     text = _read_xcoms(session, [record.instance], "return_value").get(record.instance)
     result = _parse_result(text) or _read_stored_result(text)
-    return get_result_link(result, record.kling_task_id, n)
+    return get_result_link(result, record.kling_task_id, n, image)
 
 
-def get_result_link(result: ResultLinks | None, kling_task_id: str | None, n: int) -> str | None:
-    """Return the link of output ``n`` in a result of that Kling task, if it is a link to the web."""
+def get_result_link(
+    result: ResultLinks | None, kling_task_id: str | None, n: int, image: int | None = None
+) -> str | None:
+    """Return the link of output ``n``, or of one of its images, in a result of that Kling task, if it leads to the web."""
     if result is None or result.kling_task_id != kling_task_id or not 0 <= n < len(result.outputs):
         return None
-    link = result.outputs[n].url
+    link = result.outputs[n].get_link(image)
     return link if link and link.lower().startswith(("https://", "http://")) else None
 
 

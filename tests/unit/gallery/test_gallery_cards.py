@@ -184,13 +184,15 @@ def test_the_sum_counts_by_state_and_pays_once(seeds: Seeds, as_user: As) -> Non
     said = as_user("ann").get("/kling/api/sums").json()
     assert said == {
         "whole": True,
-        "videos": 3,
+        "finished": 3,
+        "types": {"text_to_video": 7},
+        "noun": "video",
         "again": 0,
         "states": {"saved": 2, "at_kling": 1, "rendering": 1, "waiting_for_concurrency": 2, "failed": 1},
         "paid": [{"currency": None, "package_type": "video", "amount": "9"}],
     }
-    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 0
-    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["videos"] == 1
+    assert as_user("ann").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["finished"] == 0
+    assert as_user("root").get("/kling/api/sums", params={"dag_id": "bob_clips"}).json()["finished"] == 1
 
 
 @pytest.mark.slow

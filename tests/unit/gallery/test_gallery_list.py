@@ -282,7 +282,7 @@ def test_the_total_of_a_run_counts_what_it_paid_once(seeds: Seeds, as_user: As) 
 
     def total(run: str) -> tuple[int, int, dict[str, str]]:
         said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(run, safe='')}/total").json()
-        return said["videos"], said["again"], {one["currency"]: one["amount"] for one in said["paid"]}
+        return said["finished"], said["again"], {one["currency"]: one["amount"] for one in said["paid"]}
 
     assert total(RUN) == (4, 0, {None: "5.5", "USD": "0.42"})
     assert total("other") == (2, 1, {None: "3"})
@@ -313,7 +313,7 @@ def test_the_total_of_a_dag_stays_when_a_run_delivers_again(seeds: Seeds, as_use
     seeds.session.commit()
     for where in ({}, {"dag_id": ANN}):
         said = as_user("ann").get("/kling/api/sums", params=where).json()
-        assert (said["videos"], said["again"], said["paid"]) == (
+        assert (said["finished"], said["again"], said["paid"]) == (
             1,
             0,
             [{"currency": None, "package_type": "video", "amount": "3"}],
@@ -332,7 +332,7 @@ def test_what_a_retry_or_a_clear_adopted_was_paid_by_its_own_run(seeds: Seeds, a
     [one] = cards(as_user)
     assert one["again"] is False
     said = as_user("ann").get(f"/kling/api/runs/{ANN}/{quote(RUN, safe='')}/total").json()
-    assert (said["videos"], said["again"], said["paid"]) == (
+    assert (said["finished"], said["again"], said["paid"]) == (
         1,
         0,
         [{"currency": None, "package_type": "video", "amount": "3"}],

@@ -71,7 +71,11 @@ def test_lists_leave_out_what_one_may_not_read(seeds: Seeds, as_user: As) -> Non
     for path in ("/kling/api/videos", "/kling/api/changes?since=0"):
         assert [card["dag_id"] for card in ann.get(path).json()["cards"]] == ["ann_clips"]
         assert ann.get(path, params={"dag_id": "bob_clips", "since": 0}).json()["cards"] == []
-    assert ann.get("/kling/api/choices").json() == {"dags": ["ann_clips"], "models": ["ann-model"]}
+    assert ann.get("/kling/api/choices").json() == {
+        "dags": ["ann_clips"],
+        "types": ["text_to_video"],
+        "models": ["ann-model"],
+    }
     everything = as_user("root").get("/kling/api/videos").json()["cards"]
     assert {card["kling_task_id"] for card in everything} == {"k1", "k2", "k3"}
 
@@ -270,7 +274,8 @@ def test_unsaved_videos_come_from_kling_until_the_link_dies(seeds: Seeds, as_use
     cards = {card["kling_task_id"]: card for card in ann.get("/kling/api/videos").json()["cards"]}
     assert cards["k0"]["outputs"][0]["place"] == "kling"
     assert cards["k1"]["outputs"][0] == {
-        "kind": "video", "media_type": "video/mp4", "place": "expired", "why": None, "address": None, "src": None, "poster": None,
+        "kind": "video", "noun": "video", "media_type": "video/mp4", "place": "expired", "why": None, "address": None,
+        "src": None, "poster": None, "id": None, "facts": {}, "seconds": None, "bytes": None, "images": [],
     }  # fmt: skip
     assert "sign=" not in ann.get("/kling/api/videos").text
 

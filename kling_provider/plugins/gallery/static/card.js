@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One video: what it shows, what it was made from, what it cost, and where it comes from.
+// One result: what it shows, what it was made from, what it cost, and where it comes from.
 
 import { h, React, Router, UI, useState } from "./host.js";
 import { Media } from "./media.js";
@@ -21,7 +21,7 @@ function Facts({ card, scoped }) {
   const paid = cost(card.billing ?? []);
   const facts = [
     ...asked(card),
-    // On a run's own page the cost is the run's; elsewhere it is the video's.
+    // On a run's own page the cost is the run's; elsewhere it is the result's.
     card.again && scoped ? "delivered again, nothing paid" : paid,
     card.again && !scoped ? "delivered again" : "",
     card.take ? `take ${card.take}` : "",
@@ -41,7 +41,7 @@ function Prompt({ text }) {
       "aria-expanded": open }, open ? "Less" : "Whole prompt"));
 }
 
-/** Why there is no video, whole; what to do about it comes first. */
+/** Why there is no result, whole; what to do about it comes first. */
 function Reason({ card }) {
   if (!card.reason) return null;
   const more = card.reason !== card.todo;
@@ -63,19 +63,15 @@ function origin(card) {
 
 /** The card. `scoped`: it stands on a page of its own Dag, which need not be named. Drawn again on change only. */
 export const Card = React.memo(({ card, now, scoped, play }) => {
-  const [index, setIndex] = useState(0);
-  const many = card.outputs?.length > 1;
   const instance = `Task instance ${card.task_id}${card.map_index >= 0 ? ` ${card.label ?? card.name ?? `[${card.map_index}]`}` : ""}`;
   return h(UI.Box, { as: "article", "aria-label": title(card), "data-key": card.key, "data-state": card.state,
     borderWidth: 1, borderColor: "border.emphasized", borderRadius: "lg", overflow: "hidden", display: "flex", flexDirection: "column" },
-    h(Media, { card, index, now, play }),
-    many && h(UI.HStack, { px: 3, pt: 2, gap: 1 }, ...card.outputs.map((_, n) =>
-      h(UI.Button, { key: n, size: "2xs", variant: n === index ? "subtle" : "ghost", onClick: () => setIndex(n), "aria-pressed": n === index }, n + 1))),
+    h(Media, { card, now, play }),
     h(UI.VStack, { align: "stretch", gap: 2, p: 3 },
       h(UI.HStack, { justify: "space-between", align: "start", gap: 2 },
         h(UI.Heading, { as: "h3", size: "sm", lineClamp: 2, wordBreak: "break-word", lineHeight: "short", flex: 1 }, title(card)),
         h(UI.Text, { as: "time", dateTime: card.at, title: moment(card.at), fontSize: "xs", color: "fg.muted", whiteSpace: "nowrap", pt: "2px" }, ago(card.at, now)),
-        h(CardMenu, { card, output: card.outputs?.[index] })),
+        h(CardMenu, { card })),
       h(Reason, { card }),
       (card.name || card.label || (card.prompt ?? "").length > 48) && h(Prompt, { text: card.prompt }),
       h(Facts, { card, scoped }),
@@ -99,8 +95,8 @@ export class Guard extends React.Component {
 
   render() {
     if (!this.state.failed) return this.props.children;
-    return h(UI.Box, { as: "article", "aria-label": "A video that cannot be shown", "data-state": "unreadable", borderWidth: 1,
+    return h(UI.Box, { as: "article", "aria-label": "A result that cannot be shown", "data-state": "unreadable", borderWidth: 1,
       borderColor: "border.emphasized", borderRadius: "lg", p: 5, fontSize: "sm", color: "fg.muted" },
-      "This card cannot be shown. The task instance's own pages tell of its video.");
+      "This card cannot be shown. The task instance's own pages tell of its result.");
   }
 }

@@ -2,11 +2,11 @@
 // What is to be seen: kept in the page's address, so that it can be shared and gone back to.
 
 import { h, read, Router, UI, useEffect, useRef, useState } from "./host.js";
-import { STATES } from "./words.js";
+import { STATES, typeName } from "./words.js";
 
-/** Set by the link *Video* of a task instance: its card shall play. */
+/** Set by the link *Result* of a task instance: its card shall play. */
 const PLAY = "play";
-const NAMES = ["dag_id", "run_id", "task_id", "map_index", "state", "model", "text", "from", "until"];
+const NAMES = ["dag_id", "run_id", "task_id", "map_index", "state", "type", "model", "text", "from", "until"];
 
 /** The filters of the address, how to change them, and whether to play: `[{ state: "done", … }, change, false]`. */
 export function useFilters() {
@@ -61,23 +61,24 @@ const DayFilter = ({ label, ...props }) =>
   h(UI.HStack, { as: "label", gap: 2, fontSize: "sm", color: "fg.muted" }, label,
     h(UI.Input, { type: "date", size: "sm", width: "9.5rem", ...props, onChange: (event) => props.onChange(event.target.value) }));
 
-/** The bar of filters. `scope`: what is given already, a run for example, where Dag and days say nothing. `ready`: the videos are there. `entry`: what the one task instance that is shown is called. */
+/** The bar of filters. `scope`: what is given already, a run for example, where Dag and days say nothing. `ready`: the cards are there. `entry`: what the one task instance that is shown is called. */
 export function FilterBar({ chosen, change, scope, ready, entry }) {
-  const [choices, setChoices] = useState({ dags: [], models: [] });
+  const [choices, setChoices] = useState({ dags: [], types: [], models: [] });
   useEffect(() => {
-    if (!ready) return undefined; // the videos come first
+    if (!ready) return undefined; // the cards come first
     const abort = new AbortController();
     read("api/choices", {}, abort.signal).then(setChoices).catch(() => {}); // the list itself tells what is wrong
     return () => abort.abort();
   }, [ready]);
   const set = (name) => (value) => change({ [name]: value });
   const instance = chosen.run_id && [chosen.task_id, chosen.map_index >= 0 && (entry || `[${chosen.map_index}]`), chosen.run_id].filter(Boolean).join(" ");
-  return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the videos", gap: 2, flexWrap: "wrap",
+  return h(UI.HStack, { as: "form", role: "search", "aria-label": "Filter the results", gap: 2, flexWrap: "wrap",
     onSubmit: (event) => event.preventDefault() },
     h(TextFilter, { value: chosen.text, onChange: set("text") }),
     !scope.dag_id && h(Choice, { label: "All Dags", value: chosen.dag_id, onChange: set("dag_id"), options: choices.dags.map((dag) => [dag, dag]) }),
     h(Choice, { label: "All states", value: chosen.state, onChange: set("state"),
       options: Object.entries(STATES).map(([state, { label }]) => [state, label]) }),
+    h(Choice, { label: "All types", value: chosen.type, onChange: set("type"), options: (choices.types ?? []).map((type) => [type, typeName(type)]) }),
     h(Choice, { label: "All models", value: chosen.model, onChange: set("model"), options: choices.models.map((model) => [model, model]) }),
     !scope.run_id && h(DayFilter, { label: "From", value: chosen.from ?? "", max: chosen.until, onChange: set("from") }),
     !scope.run_id && h(DayFilter, { label: "to", value: chosen.until ?? "", min: chosen.from, onChange: set("until") }),

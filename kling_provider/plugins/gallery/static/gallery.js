@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page Browse → Kling videos, and the tabs of a Dag, a run and a task instance. Airflow mounts one component for all.
+// The page Browse → Kling results, and the tabs of a Dag, a run and a task instance. Airflow mounts one component for all.
 
 import { Card, Guard } from "./card.js";
 import { isWaiting, keyOf, useFeed } from "./feed.js";
@@ -31,14 +31,14 @@ function More({ onMore, loading }) {
 function Empty({ filtered, scope }) {
   const what = scope.task_id ? "This task instance" : scope.run_id ? "This run" : scope.dag_id ? "This Dag" : "";
   const words = filtered
-    ? "No video fits these filters."
+    ? "Nothing fits these filters."
     : what
-      ? `${what} has no videos yet. They appear here as soon as one is sent to Kling.`
-      : "No videos yet. They appear here as soon as a Dag that you may see sends one to Kling.";
+      ? `${what} has no results yet. They appear here as soon as a request is sent to Kling.`
+      : "No results yet. They appear here as soon as a Dag that you may see sends a request to Kling.";
   return h(UI.Box, { py: 16, textAlign: "center", color: "fg.muted" }, words);
 }
 
-/** How many videos there are in which state, and what was paid; asked again when a card's state changes. */
+/** How many results there are in which state, and what was paid; asked again when a card's state changes. */
 function Sum({ query, cards }) {
   const [told, setTold] = useState("");
   const states = cards.map((card) => card.state).join();
@@ -50,7 +50,7 @@ function Sum({ query, cards }) {
     return () => abort.abort();
   }, [key, states]);
   return told && h(UI.Text, { "data-testid": "kling-summary", fontWeight: "medium", fontVariantNumeric: "tabular-nums" },
-    h(UI.VisuallyHidden, { as: "span" }, "Videos here: "), told);
+    h(UI.VisuallyHidden, { as: "span" }, "Results here: "), told);
 }
 
 /** What Airflow says of the page that it mounts this on; the rest is anybody's choice. */
@@ -60,7 +60,7 @@ function scopeOf({ dagId, runId, taskId, mapIndex }) {
   return { dag_id: dagId, run_id: runId, task_id: taskId, map_index: index };
 }
 
-function KlingVideos(props) {
+function KlingResults(props) {
   const scope = scopeOf(props);
   const scoped = Boolean(scope.dag_id);
   const [chosen, change, play] = useFilters();
@@ -72,16 +72,16 @@ function KlingVideos(props) {
   const now = useNow(offset, cards.some(isWaiting));
   const minute = now - (now % 60000);
   const waiting = cards.filter(isWaiting).length;
-  const told = loading ? "Loading videos" : `${cards.length}${more ? " or more" : ""} videos, ${waiting} of them waiting`;
+  const told = loading ? "Loading results" : `${cards.length}${more ? " or more" : ""} results, ${waiting} of them waiting`;
   return h(UI.VStack, { align: "stretch", gap: 4, p: scoped ? 2 : 4, className: "kling-gallery" },
     h("link", { rel: "stylesheet", href: address("static/gallery.css") }),
-    !scoped && h(UI.Heading, { as: "h1", size: "xl" }, "Kling videos"),
+    !scoped && h(UI.Heading, { as: "h1", size: "xl" }, "Kling results"),
     h(FilterBar, { chosen, change, scope, ready: offset !== undefined, entry: cards.length === 1 ? (cards[0].label ?? cards[0].name) : "" }),
     offset !== undefined && h(Sum, { query, cards }),
     h(UI.VisuallyHidden, { role: "status", "aria-live": "polite" }, told),
     error && h(UI.Alert.Root, { status: "error" }, h(UI.Alert.Indicator, null), h(UI.Alert.Title, null, error)),
     !loading && !error && cards.length === 0 && h(Empty, { filtered: Object.keys(chosen).length > 0, scope }),
-    h(UI.Box, { as: "ul", "aria-busy": Boolean(loading), "aria-label": "Videos", display: "grid", gap: 4, listStyleType: "none", alignItems: "start",
+    h(UI.Box, { as: "ul", "aria-busy": Boolean(loading), "aria-label": "Results", display: "grid", gap: 4, listStyleType: "none", alignItems: "start",
       opacity: loading ? 0.5 : 1, gridTemplateColumns: "repeat(auto-fill, minmax(min(100%, 19rem), 1fr))" },
       ...(loading && cards.length === 0
         ? Array.from({ length: 8 }, (_, n) => h(UI.Skeleton, { as: "li", key: n, height: "16rem", borderRadius: "lg" }))
@@ -92,4 +92,4 @@ function KlingVideos(props) {
 }
 
 // Airflow looks for the component under the app's name. The page and the tabs share name and module.
-globalThis["Kling videos"] = KlingVideos;
+globalThis["Kling results"] = KlingResults;

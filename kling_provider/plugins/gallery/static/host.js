@@ -20,8 +20,8 @@ export async function read(path, query = {}, signal = undefined) {
   const answer = await fetch(url, { signal, headers: { Accept: "application/json" } });
   if (answer.ok) return answer.json();
   if (answer.status === 401) throw new Error("You are not signed in any more. Reload the page to sign in again.");
-  if (answer.status === 403) throw new Error("You may not see the videos of this Dag.");
-  throw new Error(`Airflow answered ${answer.status}. The videos cannot be listed now; the API server's log says why.`);
+  if (answer.status === 403) throw new Error("You may not see the results of this Dag.");
+  throw new Error(`Airflow answered ${answer.status}. The results cannot be listed now; the API server's log says why.`);
 }
 
 /** Put text into the clipboard; `text` may be a promise of it. False where the browser does not let us. */

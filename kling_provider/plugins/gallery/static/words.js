@@ -57,14 +57,24 @@ export function cost(entries) {
     .join(" + ");
 }
 
-/** "30 videos: 6 saved, 3 rendering, 21 waiting · 18 units". */
-export function sum({ whole, states, paid, again }) {
+/** "3 videos", "1 speech", "2 speeches"; "2 masks of the face". Without a number where it is one of its kind. */
+export function plural(noun, number) {
+  if (number === 1 || ["subtitles", "facts"].includes(noun)) return noun;
+  const [head, ...rest] = noun.split(/(?= of | with )/);
+  return `${number.toLocaleString("en")} ${head}${/(s|x|ch|sh)$/.test(head) ? "es" : "s"}${rest.join("")}`;
+}
+
+/** "0.4 MB", "20 MB". */
+export const size = (bytes) => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: bytes < 1e7 ? 1 : 0 })} MB`;
+
+/** "30 videos: 6 saved, 3 rendering, 21 waiting · 18 units"; "4 results: …" where they are of several types. */
+export function sum({ whole, states, paid, again, noun = "result" }) {
   const words = [["saved", "saved"], ["at_kling", "at Kling"], ...Object.entries(STATES).map(([state, { counted }]) => [state, counted])];
   const counted = words.filter(([state, word]) => word && states[state] > 0);
   const total = counted.reduce((all, [state]) => all + states[state], 0);
   if (whole && total === 0) return "";
   const parts = counted.map(([state, word]) => `${states[state].toLocaleString("en")} ${word}`).join(", ");
-  const head = whole ? `${total.toLocaleString("en")} ${total === 1 ? "video" : "videos"}` : "More than 5,000 videos";
+  const head = whole ? (total === 1 ? `1 ${noun}` : plural(noun, total)) : "More than 5,000 results";
   const tail = [cost(paid ?? []), again > 0 && `${again.toLocaleString("en")} delivered again`].filter(Boolean);
   return [[head, parts].filter(Boolean).join(": "), ...(whole ? tail : [])].join(" · ");
 }
@@ -74,12 +84,24 @@ export function title(card) {
   if (card.name) return card.name;
   if (card.label) return card.label;
   const prompt = (card.prompt ?? "").replace(/\s+/g, " ").trim();
-  return prompt.length > 48 ? `${prompt.slice(0, 47).trimEnd()}…` : prompt || "Untitled video";
+  return prompt.length > 48 ? `${prompt.slice(0, 47).trimEnd()}…` : prompt || `Untitled ${card.noun ?? "result"}`;
 }
 
-/** The facts of a request in words, defaults too: ["kling-3.0", "5 s", "720p", "16:9", "silent"]. */
+/** What an output is called for a screen reader: the card's title, and which of its outputs it is. */
+export function nameOf(card, output) {
+  const outputs = card.outputs ?? [];
+  if (outputs.length < 2) return title(card);
+  const alike = outputs.filter((one) => one.noun === output.noun);
+  return alike.length < 2 ? `${title(card)}, ${output.noun}` : `${title(card)}, ${output.noun} ${alike.indexOf(output) + 1} of ${alike.length}`;
+}
+
+/** "text to video" for the type of a request. */
+export const typeName = (type) => (type ?? "").replaceAll("_", " ");
+
+/** The facts of a request in words, defaults too: ["text to video", "kling-3.0", "5 s", "720p", "16:9", "silent"]. */
 export function asked(card) {
   return [
+    typeName(card.type),
     card.model,
     card.seconds ? `${Math.round(card.seconds * 10) / 10} s` : "",
     card.resolution,
