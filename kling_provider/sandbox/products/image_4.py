@@ -2,8 +2,8 @@
 """The bodies of ``kling-image-4.0`` and ``kling-long-image-4.0``, as far as they are known.
 
 All of it is second-hand: pages of gateways, which say that the schema is Kling's own (October and November 2026). They
-give ``contents``, ``settings`` and ``options``, and no path: ``/image-generation/{model}`` is an inference, after
-``/text-to-video/{model}``. So are the names ``result_type`` and ``series_amount`` (those of ``/v1/images/omni-image``),
+give ``contents``, ``settings`` and ``options``, and no path: ``/image-generation/{model}`` and ``/long-image/{model}`` are
+inferences, after ``/text-to-video/{model}``. So are the names ``result_type`` and ``series_amount`` (those of ``/v1/images/omni-image``),
 a default resolution of ``1k`` for long images, the pixels, and prices beyond $0.06 for an image of 2k, which is the
 vendor's own ($0.0035 a unit). External ids and callbacks are refused, as for the videos of Kling 4.0.
 """
@@ -20,13 +20,15 @@ from kling_provider.sandbox.products import legacy_image, omni_rules
 from kling_provider.sandbox.products.image import RATIOS, ImageSettings, choose_ratio, compute_image_size
 from kling_provider.sandbox.state.tasks import CreateRequest
 
+LONG_IMAGE = "long-image"
+"""The product of long images."""
 _IMAGE_4 = "kling-image-4.0"
-_LONG_IMAGE_4 = "kling-long-image-4.0"
+LONG_IMAGE_4 = "kling-long-image-4.0"
 _TYPES = {
     _IMAGE_4: ("prompt", "refer_image", "element"),
-    _LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
+    LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
 }
-_PROMPT_LIMITS = {_IMAGE_4: (50_000, 21_000), _LONG_IMAGE_4: (166_000, 71_000)}
+_PROMPT_LIMITS = {_IMAGE_4: (50_000, 21_000), LONG_IMAGE_4: (166_000, 71_000)}
 """Characters of a prompt in English, and in other writing."""
 _MOST_OF_SKILL = {
     "webpage": {"style_refer_image": 1, "subject_refer_image": 1},
@@ -37,7 +39,7 @@ _HEIGHTS = {"short": 2, "medium": 4, "long": 6, "webpage": 3}
 """How many times the width of a long image its height is."""
 _PRICES = {
     _IMAGE_4: {"2k": Decimal(17), "4k": Decimal(34), "8k": Decimal(68)},
-    _LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
+    LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
 }
 
 
@@ -48,7 +50,7 @@ def get_image_price(model: str, resolution: str) -> Decimal:
 
 def read_create(product: str, model: str, body: object) -> CreateRequest:
     """Check a create body."""
-    if model not in _TYPES:
+    if model != (LONG_IMAGE_4 if product == LONG_IMAGE else _IMAGE_4):
         raise InvalidParameter("model is not supported")
     fields = Fields(body)
     options = fields.read_object("options")
