@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from kling_provider.api.media_limits import MEDIA_LIMITS
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import ApiDesign, Media, ResultId, list_result_ids
+from kling_provider.api.requests.fields import ApiDesign, Media, ResultId
+from kling_provider.api.requests.marked_fields import list_result_ids
 from kling_provider.execution.results import (
     NoResult,
     ResultOutput,

@@ -17,13 +17,8 @@ from kling_provider.api.catalog import find_spec
 from kling_provider.api.media_limits import MEDIA_LIMITS
 from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import (
-    ApiDesign,
-    Media,
-    is_list_field,
-    list_media,
-    list_result_ids,
-)
+from kling_provider.api.requests.fields import ApiDesign, Media
+from kling_provider.api.requests.marked_fields import is_list_field, list_media, list_result_ids
 from kling_provider.api.spelling import to_field_name
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import is_rendered_null

@@ -14,7 +14,8 @@ import pytest
 from kling_provider.api.catalog import find_spec, request_types
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.requests.fields import Media, find_marker
+from kling_provider.api.requests.fields import Media
+from kling_provider.api.requests.marked_fields import find_marker
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.sandbox import Sandbox

@@ -114,7 +114,16 @@ def test_a_request_imports_the_class_of_its_own_type_alone() -> None:
     loaded = set(ast.literal_eval(out.strip().splitlines()[-1]))
     assert loaded == {
         f"kling_provider.api.requests.{name}"
-        for name in ("base", "fields", "references", "shots", "video", "video_base")
+        for name in (
+            "base",
+            "fields",
+            "marked_fields",
+            "parts",
+            "references",
+            "shots",
+            "video",
+            "video_base",
+        )
     }
 
 

@@ -21,17 +21,8 @@ from kling_provider.api.pricing import Price
 from kling_provider.api.problems import Problem
 from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import (
-    Element,
-    ImageInput,
-    Media,
-    ReferenceImage,
-    SessionId,
-    Text,
-    VideoId,
-    VoiceId,
-    Wire,
-)
+from kling_provider.api.requests.fields import ImageInput, Media, SessionId, Text, VideoId, VoiceId, Wire
+from kling_provider.api.requests.parts import Element, ReferenceImage
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.plan import RequestPlan, plan_request
 from kling_provider.execution.sending import prepare_wire

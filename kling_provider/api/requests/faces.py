@@ -13,7 +13,8 @@ from pydantic import Field
 
 from kling_provider.api.dialects.fields import list_mappings, read_long_text, read_text
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult, KlingRequest
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import (
     AudioId,
     Flag,

@@ -18,16 +18,14 @@ from kling_provider.api.requests.base import AudioRate
 from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
-    Element,
     ImageInput,
     Media,
     ModelName,
-    ReferenceImage,
     Text,
     VideoInput,
-    Voice,
     Wire,
 )
+from kling_provider.api.requests.parts import Element, ReferenceImage, Voice
 from kling_provider.api.requests.video_base import VideoRequest, limit_count, refuse_names
 
 #: Images and elements together: without a video, and beside one; elements beside a first frame.

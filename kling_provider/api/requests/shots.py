@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.fields import Shot
+from kling_provider.api.requests.parts import Shot
 
 _BEGIN = re.compile(r"\bshot\s*\d+\s*,\s*\d+\s*,", re.IGNORECASE)
 _SHOT = re.compile(r"\bshot\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(.*?);", re.IGNORECASE | re.DOTALL)

@@ -15,16 +15,13 @@ from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
     Audio,
-    CameraControl,
-    DynamicMask,
-    Element,
     ImageInput,
     ModelName,
     Number,
     Text,
-    Voice,
     Wire,
 )
+from kling_provider.api.requests.parts import CameraControl, DynamicMask, Element, Voice
 from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, limit_count, refuse_names
 
 

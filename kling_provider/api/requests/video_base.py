@@ -27,15 +27,14 @@ from kling_provider.api.requests.base import AudioRate, KlingRequest
 from kling_provider.api.requests.fields import (
     ApiDesign,
     AudioWithOriginal,
-    Element,
     Flag,
     ModelName,
     Resolution,
-    Shot,
     Text,
     Whole,
     Wire,
 )
+from kling_provider.api.requests.parts import Element, Shot
 from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
 from kling_provider.api.requests.shots import find_wrong_list, find_wrong_shots, has_shots
 

@@ -23,12 +23,12 @@ from kling_provider.sandbox.state.tasks import CreateRequest
 LONG_IMAGE = "long-image"
 """The product of long images."""
 _IMAGE_4 = "kling-image-4.0"
-LONG_IMAGE_4 = "kling-long-image-4.0"
+_LONG_IMAGE_4 = "kling-long-image-4.0"
 _TYPES = {
     _IMAGE_4: ("prompt", "refer_image", "element"),
-    LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
+    _LONG_IMAGE_4: ("prompt", "refer_image", "style_refer_image", "subject_refer_image"),
 }
-_PROMPT_LIMITS = {_IMAGE_4: (50_000, 21_000), LONG_IMAGE_4: (166_000, 71_000)}
+_PROMPT_LIMITS = {_IMAGE_4: (50_000, 21_000), _LONG_IMAGE_4: (166_000, 71_000)}
 """Characters of a prompt in English, and in other writing."""
 _MOST_OF_SKILL = {
     "webpage": {"style_refer_image": 1, "subject_refer_image": 1},
@@ -39,7 +39,7 @@ _HEIGHTS = {"short": 2, "medium": 4, "long": 6, "webpage": 3}
 """How many times the width of a long image its height is."""
 _PRICES = {
     _IMAGE_4: {"2k": Decimal(17), "4k": Decimal(34), "8k": Decimal(68)},
-    LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
+    _LONG_IMAGE_4: {"1k": Decimal(17), "2k": Decimal(34)},
 }
 
 
@@ -50,7 +50,7 @@ def get_image_price(model: str, resolution: str) -> Decimal:
 
 def read_create(product: str, model: str, body: object) -> CreateRequest:
     """Check a create body."""
-    if model != (LONG_IMAGE_4 if product == LONG_IMAGE else _IMAGE_4):
+    if model != (_LONG_IMAGE_4 if product == LONG_IMAGE else _IMAGE_4):
         raise InvalidParameter("model is not supported")
     fields = Fields(body)
     options = fields.read_object("options")
