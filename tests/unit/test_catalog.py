@@ -115,6 +115,7 @@ def test_a_request_imports_the_class_of_its_own_type_alone() -> None:
     assert loaded == {
         f"kling_provider.api.requests.{name}"
         for name in (
+            "at_once",
             "base",
             "fields",
             "marked_fields",
