@@ -15,7 +15,7 @@ SETTINGS = {"schedule": None, "default_args": {"retries": 2, "retry_delay": time
 
 # A clear takes no conf, so what a person changes before a clear comes from a Variable.
 with DAG("four_steps", params={"word": Param("", type="string")}, **SETTINGS):
-    kwargs = {"kling_conn_id": "kling_chains", "destination": f"{VIDEOS}/four_steps/{{{{ run_id }}}}"}
+    kwargs = {"kling_conn_id": "kling_four_steps", "destination": f"{VIDEOS}/four_steps/{{{{ run_id }}}}"}
     first = KlingGenerateOperator(
         task_id="first",
         request={
