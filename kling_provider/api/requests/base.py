@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import ApiDesign, Media, ModelName, RequestPart, Text, Whole, Wire
-from kling_provider.api.requests.marked_fields import find_marker, input_fields
+from kling_provider.api.requests.marked_fields import find_marker, input_fields, list_result_ids
 from kling_provider.api.values import is_rendered_null, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
@@ -99,7 +99,19 @@ class KlingRequest(BaseModel):
             Problem(field, None, f"must be left out: Kling has no such field for {self.type}")
             for field in sorted(self.without)
             if getattr(self, field) is not None
-        ]
+        ] + self._find_urls_as_ids()
+
+    def _find_urls_as_ids(self) -> list[Problem]:
+        """Find URLs where Kling's ids are meant: such a link may be signed, and would be shown as an id is."""
+        found = []
+        for (name, within), marker in list_result_ids(type(self)).items():
+            value = getattr(self, name, None)
+            items = value if isinstance(value, list) else [value]
+            ids = [one if within is None else getattr(one, within, None) for one in items]
+            if any(isinstance(one, str) and one.lower().startswith(("http://", "https://")) for one in ids):
+                what = f"must be Kling's id of the {marker.output_type}; found a URL"
+                found.append(Problem(name if within is None else f"{name}.{within}", None, what))
+        return found
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
         """Find what ``design`` would drop silently or cannot express; such a request is not sent."""

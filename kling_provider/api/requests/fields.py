@@ -53,12 +53,14 @@ class Media:
     :param standard: what the standard API accepts: a row of :mod:`kling_provider.api.media_limits`.
     :param legacy: what the legacy API accepts.
     :param id_field: the field that takes Kling's own id of such an output instead, where the endpoint has one.
+    :param results_field: the field that takes results of other tasks for this one, where it is not this one.
     """
 
     kind: Literal["image", "video", "audio"]
     standard: str | None = None
     legacy: str | None = None
     id_field: str | None = None
+    results_field: str | None = None
 
     def find_limits(self, design: ApiDesign) -> str | None:
         """Return the row of what ``design`` accepts; ``None`` where nothing is documented."""
