@@ -228,7 +228,11 @@ def test_what_is_no_mapping_is_refused_where_the_dag_is_parsed(inputs: Any) -> N
 
 
 LINK = "https://v16.example/a.mp4?cacheKey=s3cr3t&x-kcdn-pid=1&ksSecret=s3cr3t&ksTime=1"
-RESULT = {"kling_task_id": "858100000000000001", "status": "succeeded", "outputs": [{"type": "video", "url": LINK}]}
+RESULT = {
+    "kling_task_id": "858100000000000001",
+    "status": "succeeded",
+    "outputs": [{"type": "video", "url": LINK}],
+}
 
 
 @pytest.mark.parametrize(
