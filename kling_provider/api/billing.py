@@ -54,7 +54,10 @@ def billing_text(billing: Any) -> str | None:
     :param billing: entries of a result: ``charge_type``, ``amount``, ``currency`` and, of units, ``package_type``.
     """
     entries = billing if isinstance(billing, Iterable) and not isinstance(billing, str | Mapping) else ()
-    return ", ".join(_format_entry(one) for one in entries if isinstance(one, Mapping)) or None
+    texts = [_format_entry(one) for one in entries if isinstance(one, Mapping)]
+    # That no money was taken is said beside the units, too.
+    told = [text for text in texts if text != "0"] or texts[:1]
+    return ", ".join(told) or None
 
 
 def _format_entry(one: Mapping[str, Any]) -> str:

@@ -123,6 +123,14 @@ def test_a_bill_says_which_packs_units_it_counts(
     assert billing_text(facts.billing) == text
 
 
+def test_a_zero_of_nothing_is_not_told_beside_units() -> None:
+    """What is answered at once says that no money was taken."""
+    billing = {"final_unit_deduction": "0.05", "final_balance_deduction": {"quota": "0", "list_price": "0"}}
+    facts = ResultFacts.of_request(None, type="tts").with_task(parse_task(legacy({}, **billing)))
+    assert billing_text(facts.billing) == "0.05 units"
+    assert billing_text([{"charge_type": "cash", "amount": "0"}]) == "0"
+
+
 def test_sums_of_two_kinds_are_told_apart() -> None:
     assert sums_text({"video": Decimal(12), "image": Decimal(16)}) == "12 video units and 16 image units"
     assert sums_text({"video": Decimal(1), "image": Decimal(1)}) == "1 video unit and 1 image unit"
