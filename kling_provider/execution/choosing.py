@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from kling_provider.api.media_limits import MEDIA_LIMITS
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import ApiDesign, Media, ResultId
+from kling_provider.api.requests.fields import ApiDesign, Media, ResultId, list_result_ids
 from kling_provider.execution.results import (
     NoResult,
     ResultOutput,
@@ -142,8 +142,8 @@ class OutputChooser:
     # -- what of it --------------------------------------------------------------------------------------------
 
     def _choose_form(self, dotted: str, marker: Target, output: ResultOutput) -> ChosenInput:
-        id_field = marker.id_field if isinstance(marker, Media) else None
         media = marker if isinstance(marker, Media) else None
+        id_field = media.id_field if media is not None and self._is_id_of(media.id_field, output) else None
         why: list[str] = []
 
         def choose(sent_as: Literal["id", "link", "later"], value: str, problem: str = "") -> ChosenInput:
@@ -176,6 +176,12 @@ class OutputChooser:
         else:
             why.append(f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC")
         return choose("later", output.shown)
+
+    def _is_id_of(self, id_field: str | None, output: ResultOutput) -> bool:
+        """Tell whether a field takes the ids of such outputs: that of a video takes no sound's."""
+        markers = list_result_ids(self._class).items()
+        kinds = {marker.output_type for names, marker in markers if id_field in names}
+        return not kinds or output.type in kinds or output.kind in kinds
 
     def _has_id_field(self, dotted: str, id_field: str) -> bool:
         """Tell whether Kling has that field in the API design in use."""

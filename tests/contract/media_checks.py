@@ -54,7 +54,11 @@ def fetch(url: str) -> bytes:
 
 
 def watch(url: str) -> Film:
-    data = fetch(url)
+    return decode(fetch(url))
+
+
+def decode(data: bytes) -> Film:
+    """The video in a file."""
     with av.open(io.BytesIO(data)) as container:
         codecs = [stream.codec_context.name for stream in container.streams]
         video = container.streams.video[0]
@@ -76,6 +80,32 @@ def listen(data: bytes) -> array.array[int]:
                 for part in resampler.resample(frame):
                     samples.frombytes(bytes(part.planes[0])[: part.samples * 2])
     return samples
+
+
+def loudness(samples: array.array[int], start: float = 0, end: float | None = None) -> float:
+    """The root of the mean square of a part of a sound, 0 to 32767."""
+    part = samples[round(start * RATE) : None if end is None else round(end * RATE)]
+    return math.sqrt(sum(value * value for value in part) / max(1, len(part)))
+
+
+def envelope(samples: array.array[int], start: float, end: float) -> list[float]:
+    """How loud a part of a sound is, in steps of 20 ms."""
+    steps = round((end - start) * 50)
+    return [loudness(samples, start + at / 50, start + (at + 1) / 50) for at in range(steps)]
+
+
+def likeness(one: list[float], other: list[float]) -> float:
+    """How alike the course of two envelopes is, -1 to 1, where one may be late by 100 ms."""
+
+    def correlate(lag: int) -> float:
+        pairs = list(zip(one[max(0, lag) :], other[max(0, -lag) :], strict=False))
+        left, right = ([pair[side] for pair in pairs] for side in (0, 1))
+        means = sum(left) / len(left), sum(right) / len(right)
+        across = sum((a - means[0]) * (b - means[1]) for a, b in pairs)
+        spread = math.sqrt(sum((a - means[0]) ** 2 for a in left) * sum((b - means[1]) ** 2 for b in right))
+        return across / spread if spread else 0.0
+
+    return max(correlate(lag) for lag in range(-5, 6))
 
 
 def distance(one: bytes, other: bytes) -> float:

@@ -363,3 +363,24 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: shape(part) for key, part in value.items()}
     return [shape(part) for part in value] if isinstance(value, list) else type(value)
+
+
+@pytest.mark.parametrize("by_id", [True, False])
+def test_speech_is_a_sound_that_a_face_can_speak(client: Client, by_id: bool) -> None:
+    (said,) = client.post(TTS, {**HELLO, "text": "Good evening, and welcome aboard."}).json()["data"][
+        "task_result"
+    ]["audios"]
+    sound = {"audio_id": said["id"]} if by_id else {"sound_file": said["url"]}
+    body = {"image": "https://images.example/a.png", **sound}
+    (video,) = finished(client, "/v1/videos/avatar/image2video", body)["task_result"]["videos"]
+    assert float(video["duration"]) == pytest.approx(float(said["duration"]), abs=0.1)
+    assert heard(video["url"])[1] > 300
+
+
+def test_a_voice_is_made_from_speech(client: Client) -> None:
+    (said,) = client.post(TTS, {**HELLO, "text": "Good evening. " * 8}).json()["data"]["task_result"][
+        "audios"
+    ]
+    made = finished(client, "/v1/general/custom-voices", {"voice_name": "keeper", "voice_url": said["url"]})
+    (voice,) = made["task_result"]["voices"]
+    assert heard(voice["trial_url"])[1] > 300

@@ -163,6 +163,18 @@ def test_scenes_are_an_option() -> None:
             refused(answer, 400, 1201, "is not supported")
 
 
+def test_masks_have_the_size_of_an_image_that_was_made_here(client: Client) -> None:
+    made = finish(
+        client, "/v1/images/generations", {"model_name": "kling-v3", "prompt": "a", "aspect_ratio": "3:2"}
+    )
+    (image,) = made["task_result"]["images"]
+    masks = client.post(RECOGNIZE, {"image": image["url"]}).json()["data"]["task_result"]["images"]
+    sizes = {
+        Image.open(io.BytesIO(fetch(url))).size for url in (image["url"], *(one["url"] for one in masks))
+    }
+    assert len(sizes) == 1
+
+
 def test_masks_of_an_image(client: Client) -> None:
     answer = client.post(RECOGNIZE, {"image": picture("red", 400, 640)}).json()["data"]
     assert set(answer) == {"task_result", "final_unit_deduction", "final_balance_deduction"}

@@ -8,6 +8,7 @@ from tests.faults import (
     changes,
     component_kills,
     gateways,
+    kinds_of_results,
     lost_responses,
     rate_limits,
     storage_faults,
@@ -27,4 +28,5 @@ SCENARIOS = (
     *changes.SCENARIOS,
     *account_faults.SCENARIOS,
     *gateways.SCENARIOS,
+    *kinds_of_results.SCENARIOS,
 )

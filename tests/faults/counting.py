@@ -52,7 +52,7 @@ def count(stage: Stage, seconds: float) -> Line:
         tasks=len(tasks),
         delivered=len(in_hand & succeeded),
         duplicates=duplicates(tasks, scenario.copies, now),
-        lost=len(succeeded - named - files),
+        lost=lost(stage, named | files) if scenario.expect.most_paid > 1 else len(succeeded - named - files),
         failed=sum(one.state in ("failed", "upstream_failed") for one in instances),
         seconds=round(seconds, 1),
         problems=list(stage.problems),
@@ -62,19 +62,40 @@ def count(stage: Stage, seconds: float) -> Line:
     if unfinished:
         line.problems.append(f"not finished: {dict(unfinished)}")
     line.problems += differences(line, scenario, replaced(tasks, now))
+    line.problems += more_than_may_be_paid(tasks, scenario)
+    if scenario.expect.outputs is not None and (found := stage.numbers_of_outputs()) - {
+        scenario.expect.outputs
+    }:
+        line.problems.append(f"outputs of a result {found}, must be {scenario.expect.outputs}")
     return line
+
+
+def lost(stage: Stage, in_hand: set[str]) -> int:
+    """Wanted results that were paid, however often, and of which nobody has one."""
+    tasks = list(stage.sandbox.backend.all())
+    had = {task.request.prompt for task in tasks if stage.id_at_host(task) in in_hand}
+    return len({task.request.prompt for task in tasks} - had)
+
+
+def more_than_may_be_paid(tasks: Sequence[Task], scenario: Scenario) -> list[str]:
+    """Results that were paid more often than the scenario says."""
+    paid = Counter(str(task.request.prompt) for task in tasks)
+    most = scenario.expect.most_paid
+    return [f"{prompt} was paid {times} times" for prompt, times in paid.items() if times > most > 1]
 
 
 def differences(line: Line, scenario: Scenario, replacements: int) -> list[str]:
     """What is not as it must be."""
     expect = scenario.expect
     wrong = []
-    tasks = expect.tasks if expect.tasks is not None else line.wanted + replacements
+    tasks = expect.tasks
+    if tasks is None and expect.most_paid == 1:
+        tasks = line.wanted + replacements
     for what, found, must in (
         ("tasks at Kling", line.tasks, tasks),
         ("delivered", line.delivered, line.wanted - expect.undelivered),
-        ("duplicates", line.duplicates, 0),
-        ("lost", line.lost, 0),
+        ("duplicates", line.duplicates, 0 if expect.most_paid == 1 else None),
+        ("lost", line.lost, expect.lost),
         ("failed Airflow tasks", line.failed, expect.failed),
     ):
         if must is not None and found != must:

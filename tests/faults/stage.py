@@ -98,8 +98,8 @@ class Stage:
         return [
             {
                 "name": f"film-{number:02d}",
-                "prompt": f"{self.scenario.name} film {number:02d}",
-                "duration": 3,
+                self.scenario.text_field: f"{self.scenario.name} film {number:02d}",
+                **({} if "type" in self.scenario.request else {"duration": 3}),
                 **self.scenario.request,
                 **more,
             }
@@ -219,6 +219,11 @@ class Stage:
             for run in self.runs
             for value in run.xcoms().values()
         }
+
+    def numbers_of_outputs(self) -> set[int]:
+        """How many outputs the results in Airflow have."""
+        values = [value for run in self.runs for value in run.xcoms().values()]
+        return {len(value["outputs"]) for value in values if isinstance(value, dict)}
 
     def saved(self) -> set[str]:
         """The Kling task ids of saved files."""

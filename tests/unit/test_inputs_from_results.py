@@ -313,6 +313,15 @@ def test_a_voice_may_be_made_from_a_sound_or_a_video(plan: Plan) -> None:
         plan({"sample": result(image())})
 
 
+def test_a_sound_is_never_named_where_kling_wants_the_id_of_a_video(plan: Plan, send: Send) -> None:
+    """A voice is made from a sound by its link, and from a video of Kling's by its id."""
+    voice = {"type": "custom_voice", "voice_name": "keeper"}
+    spoken = plan({"sound": result(output(type="audio", id="a-1", duration=6))}, voice)
+    assert (send(spoken).sound, send(spoken).video_id) == (LINK, None)
+    filmed = plan({"sound": result(output(duration=6))}, voice)
+    assert (send(filmed).sound, send(filmed).video_id) == (None, "v-1")
+
+
 def test_a_list_takes_results_or_one(plan: Plan) -> None:
     one, two = result(image(url="https://a.example/1.png")), result(image(url="https://a.example/2.png"))
     assert plan({"pictures": one}).wire.pictures == ["https://a.example/1.png"]  # type: ignore[attr-defined]

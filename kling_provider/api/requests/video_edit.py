@@ -169,7 +169,8 @@ class MultiElements(KlingRequest):
         """Find a duration that is not that of the video: 5 of 2 to 5 seconds, 10 of 7 to 10."""
         if (length := seconds.get("video")) is None:
             return []
-        wanted = 5 if length <= 5 else 10
+        # Kling's own videos are a frame longer than was asked; a length between the two ranges is refused elsewhere.
+        wanted = 5 if length < 6 else 10
         if self.duration == wanted:
             return []
         message = f"must be {wanted} for a video of {length:g} seconds"

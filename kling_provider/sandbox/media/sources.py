@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.media.files import MediaFile, SoundFile, VideoFile
 from kling_provider.sandbox.media.inputs import UNREACHABLE, is_unreachable
+from kling_provider.sandbox.media.speech import SpeechFile
 
 SAMPLE_VIDEO, SAMPLE_SOUNDS = "/_sandbox/video.mp4", ("/_sandbox/sound.mp3", "/_sandbox/sound.wav")
 BAD_SOUND = "Audio format is invalid"  # observed
@@ -200,7 +201,7 @@ def describe_file(media: object) -> Source | None:
 
 
 def _measure_plain(media: object) -> Source | None:
-    if isinstance(media, SoundFile):
+    if isinstance(media, SoundFile | SpeechFile):
         return Source(seconds=float(media.wire_duration), format=media.format)
     if not isinstance(media, VideoFile):
         return None

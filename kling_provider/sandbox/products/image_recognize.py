@@ -7,6 +7,7 @@ An image of which the query of its URL says ``faces=0`` has neither heads nor fa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,7 @@ from kling_provider.sandbox.media import inputs
 from kling_provider.sandbox.media.masks import MaskFile, Shape
 from kling_provider.sandbox.media.sources import count_faces
 from kling_provider.sandbox.products.derived import ToolProduct, read_required
+from kling_provider.sandbox.products.library import Library
 from kling_provider.sandbox.products.outputs import Link, Sign
 from kling_provider.sandbox.state.tasks import CreateRequest, Dialect, Task
 
@@ -46,10 +48,13 @@ class ImageRecognizeProduct(ToolProduct):
             product=self.name,
             model=self.name,
             model_name=self.name,
-            settings={"size": list(inputs.measure_image(image) or _UNSEEN_SIZE)},
             image=image,
             body=fields.raw,
         )
+
+    def resolve_inputs(self, request: CreateRequest, library: Library) -> CreateRequest:
+        """Measure the image: its masks have its size."""
+        return replace(request, settings={"size": list(library.measure_image(request.image) or _UNSEEN_SIZE)})
 
     def compute_price(self, request: CreateRequest) -> Decimal:
         """Return the price of a call."""

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 
 from kling_provider.sandbox.http.errors import InvalidParameter
 from kling_provider.sandbox.media import sources
-from kling_provider.sandbox.media.inputs import UNREACHABLE, InputImage
+from kling_provider.sandbox.media.files import ImageFile
+from kling_provider.sandbox.media.inputs import UNREACHABLE, InputImage, measure_image
+from kling_provider.sandbox.media.masks import MaskFile
 from kling_provider.sandbox.media.sources import Source
 from kling_provider.sandbox.products.outputs import Link, RenderedOutput
 from kling_provider.sandbox.state.accounts import SandboxAccount
@@ -139,6 +141,16 @@ class Library:
         if found is None:  # it neither moves nor sounds, so its format is the wrong one everywhere
             return Source(seconds=0, url=url, format=link.media.file_suffix.removeprefix("."))
         return replace(found, url=url)
+
+    def measure_image(self, image: InputImage | None) -> tuple[int, int] | None:
+        """Return width and height in pixels, also of an image that a task of the sandbox has made; None where they are unknown."""
+        if image is None or image.own_file is None:
+            return measure_image(image)
+        task_id, name = image.own_file
+        task = self._backend.get_task(task_id)
+        link = None if task is None else self.products[task.request.product].find_link(task, name)
+        media = None if link is None else link.media
+        return (media.width, media.height) if isinstance(media, ImageFile | MaskFile) else None
 
     def find_image_fault(self, image: InputImage | None) -> str | None:
         """Return why an image cannot be had that is a file of the sandbox itself; None for any other, and a good one."""

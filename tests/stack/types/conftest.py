@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An Airflow of its own that makes every type of request once, in one run, and plays the examples of chains beside it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kling_provider.sandbox import Sandbox
+from tests.support.stack import AirflowStack
+
+HERE = Path(__file__).parent
+#: The shorter side of every video, in pixels: they are made and decoded faster.
+SHORT_SIDE = 144
+_SANDBOX: dict[str, Any] = {
+    "time_scale": 30,
+    "render_seconds": 30,
+    "concurrency": 50,
+    "short_side": SHORT_SIDE,
+}
+#: The examples that make chains.
+EXAMPLES = ("kling_image_video_sound", "kling_talking_avatar", "kling_lip_sync", "kling_character_shots")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those of tests/stack are put on the one worker of the one stack
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("types"))
+            item.add_marker(pytest.mark.timeout(900))
+
+
+@dataclass
+class Run:
+    """A finished run, and what its tasks made."""
+
+    stack: AirflowStack
+    sandbox: Sandbox
+    dag_id: str
+    run_id: str
+    states: dict[str, str | None]
+    _results: dict[tuple[str, int], Any] = field(default_factory=dict)
+
+    def result(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """What a task told."""
+        if (task_id, map_index) not in self._results:
+            label = task_id if map_index < 0 else f"{task_id}[{map_index}]"
+            if self.states[label] != "success":
+                log = self.stack.api.log(self.dag_id, self.run_id, task_id, map_index=map_index)
+                raise AssertionError(f"{label} is {self.states[label]}: {log[-3000:]}")
+            told = self.stack.api.xcom(self.dag_id, self.run_id, task_id, map_index)
+            self._results[task_id, map_index] = told
+        found: dict[str, Any] = self._results[task_id, map_index]
+        return found
+
+    def files(self, task_id: str, map_index: int = -1) -> list[Path]:
+        """The saved files of a task, in the order of its outputs; outputs that are facts have none."""
+        outputs = self.result(task_id, map_index)["outputs"]
+        return [Path(one["file"].removeprefix("file://")) for one in outputs if one["file"]]
+
+
+class Runs:
+    """Runs that play side by side in one Airflow: everybody waits for the one that they look at."""
+
+    def __init__(self, stack: AirflowStack, sandboxes: dict[str, Sandbox]) -> None:
+        self.stack = stack
+        self._sandboxes = sandboxes
+        self._started: dict[str, tuple[str, str]] = {}
+
+    def start(self, name: str, dag_id: str, conf: dict[str, Any]) -> None:
+        self.stack.api.wait_for_dag(dag_id, timeout=150)
+        self.stack.api.pause(dag_id, False)
+        self._started[name] = (dag_id, self.stack.api.trigger(dag_id, conf))
+
+    def end(self, name: str) -> Run:
+        dag_id, run_id = self._started[name]
+        self.stack.api.wait_run(dag_id, run_id, timeout=840)
+        sandbox = self._sandboxes.get(dag_id, self._sandboxes["examples"])
+        return Run(self.stack, sandbox, dag_id, run_id, self.stack.api.states(dag_id, run_id))
+
+
+@pytest.fixture(scope="session")
+def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """All of them: every type once, each example as it pays, each example as it only plans."""
+    videos, dags = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("dags")
+    for source in [
+        HERE / "dags" / "every_type.py",
+        *(repository / "dags" / f"{name}.py" for name in EXAMPLES),
+    ]:
+        shutil.copy(source, dags)
+    with (
+        Sandbox(**_SANDBOX) as types,
+        Sandbox(**_SANDBOX) as examples,
+        AirflowStack(
+            dags_folder=dags,
+            connections={"kling_types": _connect(types), "kling_default": _connect(examples)},
+            environment={
+                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+                "KLING_REQUESTS": str(repository / "dags" / "requests"),
+                "KLING_VIDEOS": f"file://{videos}",
+            },
+        ) as stack,
+    ):
+        runs = Runs(stack, {"every_type": types, "examples": examples})
+        runs.start("every_type", "every_type", {})
+        for name in EXAMPLES:
+            runs.start(name, name, {"plan_only": False})
+            runs.start(f"{name}, planned", name, {"plan_only": True})
+        yield runs
+
+
+def _connect(sandbox: Sandbox) -> dict[str, Any]:
+    return {
+        "conn_type": "kling",
+        "host": sandbox.base_url,
+        "password": sandbox.api_key,
+        "extra": {"profile": "kling"},
+    }
+
+
+@pytest.fixture(scope="session")
+def every_type(runs: Runs) -> Run:
+    return runs.end("every_type")
+
+
+@pytest.fixture(scope="session")
+def examples(runs: Runs) -> dict[str, Run]:
+    """The examples' runs, by Dag; those that only planned as ``name, planned``."""
+    return {name: runs.end(name) for dag_id in EXAMPLES for name in (dag_id, f"{dag_id}, planned")}
