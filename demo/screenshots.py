@@ -165,7 +165,7 @@ def gallery(studio: Studio) -> None:
     with studio.page("/plugin/kling-videos?state=done") as page:
         one = page.locator("article").first
         one.get_by_role("button", name="More of").click()
-        page.get_by_role("menuitem", name="Download").wait_for()
+        page.get_by_role("menuitem", name="Download").first.wait_for()
         place = one.bounding_box()
         assert place
         around = {"x": place["x"] - 10, "y": place["y"] - 10, "width": place["width"] + 20}
