@@ -163,6 +163,21 @@ def test_scenes_are_an_option() -> None:
             refused(answer, 400, 1201, "is not supported")
 
 
+def test_an_avatar_shows_an_image_that_was_made_here(client: Client) -> None:
+    made = finish(
+        client, "/v1/images/generations", {"model_name": "kling-v3", "prompt": "a", "aspect_ratio": "3:2"}
+    )
+    (image,) = made["task_result"]["images"]
+    (video,) = finish(client, AVATAR, {"image": image["url"], "sound_file": tone(2.5)})["task_result"][
+        "videos"
+    ]
+    film = watch(video["url"])
+    assert film.size == (144, 96)
+    shown = Image.open(io.BytesIO(fetch(image["url"]))).convert("L").resize((16, 9)).tobytes()
+    assert distance(film.frames[0], shown) < 10
+    assert film.strength(0.5, 2) > 1000
+
+
 def test_masks_have_the_size_of_an_image_that_was_made_here(client: Client) -> None:
     made = finish(
         client, "/v1/images/generations", {"model_name": "kling-v3", "prompt": "a", "aspect_ratio": "3:2"}

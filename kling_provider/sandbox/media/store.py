@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from kling_provider.sandbox.media.derived import DerivedFile
-from kling_provider.sandbox.media.files import MediaFile
+from kling_provider.sandbox.media.files import MediaFile, VideoFile
 from kling_provider.sandbox.media.inputs import InputImage
 from kling_provider.sandbox.media.sources import Source
+
+_Media = TypeVar("_Media", bound=MediaFile | DerivedFile)
 
 AT_ONCE = 2
 """Files made side by side; more would only take each other's time."""
@@ -80,6 +82,7 @@ class MediaStore:
 
     def _make_file(self, media: MediaFile | DerivedFile, path: Path) -> None:
         unfinished = path.with_suffix(".part")
+        media = self._load_inputs(media)
         if isinstance(media, DerivedFile):
             with contextlib.ExitStack() as opened:
                 # before taking a place: what a file is made of may have to be made first
@@ -87,22 +90,32 @@ class MediaStore:
                 with self._at_once:
                     media.write_from(parts, unfinished, short_side=self._short_side)
         else:
-            media = self._load_inputs(media)
             with self._at_once:
                 media.write_file(unfinished, short_side=self._short_side)
         unfinished.rename(path)
         with self._lock:
             self.rendered += 1
 
-    def _load_inputs(self, media: MediaFile) -> MediaFile:
-        """Return the description with the bytes of images in it that are files of the sandbox itself."""
-        loaded = {}
-        for name, image in vars(media).items():
-            found = self._find_image(image) if isinstance(image, InputImage) and image.data is None else None
-            if found is not None:
-                with self.open_file(*found) as file:
-                    loaded[name] = replace(image, data=file.read())
+    def _load_inputs(self, media: _Media) -> _Media:
+        """Return the description with the bytes of images in it that are files of the sandbox itself, also in its parts."""
+        loaded: dict[str, Any] = {}
+        for name, value in vars(media).items():
+            if isinstance(value, InputImage):
+                loaded[name] = self._load_image(value)
+            elif isinstance(value, VideoFile):
+                loaded[name] = self._load_inputs(value)
+            elif isinstance(value, tuple):
+                loaded[name] = tuple(
+                    self._load_image(one) if isinstance(one, InputImage) else one for one in value
+                )
         return replace(media, **loaded) if loaded else media  # type: ignore[type-var]
+
+    def _load_image(self, image: InputImage) -> InputImage:
+        found = self._find_image(image) if image.data is None else None
+        if found is None:
+            return image
+        with self.open_file(*found) as file:
+            return replace(image, data=file.read())
 
     def _open_source(self, source: Source) -> BinaryIO:
         if source.data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,11 +66,14 @@ class Run:
 
 
 class Runs:
-    """Runs that play side by side in one Airflow: everybody waits for the one that they look at."""
+    """Runs that play side by side in one Airflow: everybody waits for the one that they look at.
+
+    :param sandboxes: by Dag; that of all examples by ``examples``.
+    """
 
     def __init__(self, stack: AirflowStack, sandboxes: dict[str, Sandbox]) -> None:
         self.stack = stack
-        self._sandboxes = sandboxes
+        self.sandboxes = sandboxes
         self._started: dict[str, tuple[str, str]] = {}
 
     def start(self, name: str, dag_id: str, conf: dict[str, Any]) -> None:
@@ -80,7 +84,7 @@ class Runs:
     def end(self, name: str) -> Run:
         dag_id, run_id = self._started[name]
         self.stack.api.wait_run(dag_id, run_id, timeout=840)
-        sandbox = self._sandboxes.get(dag_id, self._sandboxes["examples"])
+        sandbox = self.sandboxes.get(dag_id, self.sandboxes["examples"])
         return Run(self.stack, sandbox, dag_id, run_id, self.stack.api.states(dag_id, run_id))
 
 
@@ -88,39 +92,46 @@ class Runs:
 def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """All of them: every type once, each example as it pays, each example as it only plans."""
     videos, dags = tmp_path_factory.mktemp("videos"), tmp_path_factory.mktemp("dags")
-    for source in [
-        HERE / "dags" / "every_type.py",
-        *(repository / "dags" / f"{name}.py" for name in EXAMPLES),
-    ]:
-        shutil.copy(source, dags)
-    with (
-        Sandbox(**_SANDBOX) as types,
-        Sandbox(**_SANDBOX) as examples,
-        AirflowStack(
-            dags_folder=dags,
-            connections={"kling_types": _connect(types), "kling_default": _connect(examples)},
-            environment={
-                "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
-                "KLING_REQUESTS": str(repository / "dags" / "requests"),
-                "KLING_VIDEOS": f"file://{videos}",
-            },
-        ) as stack,
-    ):
-        runs = Runs(stack, {"every_type": types, "examples": examples})
+    for source in (*(HERE / "dags").iterdir(), *(repository / "dags" / f"{name}.py" for name in EXAMPLES)):
+        if source.is_file():
+            shutil.copy(source, dags)
+    with ExitStack() as running:
+        sandboxes = {
+            name: running.enter_context(Sandbox(**_SANDBOX, profile=profile))
+            for name, profile in (
+                ("every_type", "kling"),
+                ("examples", "kling"),
+                ("four_steps", "kling"),
+                ("two_outputs", "gateway"),
+                ("two_outputs_saved", "gateway"),
+            )
+        }
+        connections = {
+            f"kling_{'default' if name == 'examples' else name}": {
+                "conn_type": "kling",
+                "host": sandbox.base_url,
+                "password": sandbox.api_key,
+                "extra": {"profile": sandbox.options.profile},
+            }
+            for name, sandbox in sandboxes.items()
+        }
+        stack = running.enter_context(
+            AirflowStack(
+                dags_folder=dags,
+                connections=connections,
+                environment={
+                    "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
+                    "KLING_REQUESTS": str(repository / "dags" / "requests"),
+                    "KLING_VIDEOS": f"file://{videos}",
+                },
+            )
+        )
+        runs = Runs(stack, sandboxes)
         runs.start("every_type", "every_type", {})
         for name in EXAMPLES:
-            runs.start(name, name, {"plan_only": False})
             runs.start(f"{name}, planned", name, {"plan_only": True})
+            runs.start(name, name, {"plan_only": False})
         yield runs
-
-
-def _connect(sandbox: Sandbox) -> dict[str, Any]:
-    return {
-        "conn_type": "kling",
-        "host": sandbox.base_url,
-        "password": sandbox.api_key,
-        "extra": {"profile": "kling"},
-    }
 
 
 @pytest.fixture(scope="session")

@@ -75,7 +75,7 @@ with DAG("every_type", schedule=None, default_args={"retries": 3, "retry_delay":
             request=requests[type_],
             inputs={field: take(source) for field, source in chain.items()} or None,
             destination=VIDEOS,
-            kling_conn_id="kling_types",
+            kling_conn_id="kling_every_type",
         )
 
     for type_ in TYPES:
