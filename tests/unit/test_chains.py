@@ -267,6 +267,23 @@ def test_a_result_where_it_does_not_belong_shows_no_link(
     assert "s3cr3t" not in str([*told, *ours, instance.xcoms, instance.store])
 
 
+@pytest.mark.parametrize("inputs", [[RESULT], str(RESULT), RESULT, [[LINK]], LINK])
+def test_inputs_that_are_no_mapping_show_no_link_before_they_are_refused(
+    inputs: Any, sandbox: Sandbox
+) -> None:
+    """As ``inputs=tasks.output`` of a mapped task, which is known only on the worker."""
+    with DAG("films", schedule=None, start_date=datetime(2026, 1, 1)):
+        tasks = KlingGenerateOperator(task_id="tasks", request=FIRST)
+        operator = KlingGenerateOperator(task_id="x", request=SECOND, inputs=tasks.output)
+    operator.inputs = inputs
+    operator._change_requests("wrap_requests")
+    assert "s3cr3t" not in f"{operator.inputs!r} {operator.inputs.serialize()}"  # type: ignore[union-attr]
+    operator.pre_execute({})
+    assert operator.inputs == inputs
+    with pytest.raises(KlingRequestError, match="must be a mapping of fields to results"):
+        operator.execute(context(Instance("x")))
+
+
 def test_rendered_inputs_are_masked_until_the_task_runs() -> None:
     link = "https://v16.example/a.mp4?ksSecret=s3cr3t&ksTime=1"
     result = {"kling_task_id": "858100000000000001", "outputs": [{"type": "video", "url": link}]}
