@@ -51,20 +51,25 @@ def usd_text(amount: Decimal) -> str:
 def billing_text(billing: Any) -> str | None:
     """Format what a task cost: ``1.8 units, 0.25 USD``; return ``None`` where nothing is said.
 
+    The legacy API bills units and money side by side, and one of them is 0: that is not named. Where all are 0, the first is.
+
     :param billing: entries of a result: ``charge_type``, ``amount``, ``currency`` and, of units, ``package_type``.
     """
     entries = billing if isinstance(billing, Iterable) and not isinstance(billing, str | Mapping) else ()
-    texts = [_format_entry(one) for one in entries if isinstance(one, Mapping)]
-    # That no money was taken is said beside the units, too.
-    told = [text for text in texts if text != "0"] or texts[:1]
-    return ", ".join(told) or None
+    known = [one for one in entries if isinstance(one, Mapping)]
+    told = [one for one in known if not _read_amount(one).is_zero()] or known[:1]
+    return ", ".join(map(_format_entry, told)) or None
+
+
+def _read_amount(one: Mapping[str, Any]) -> Decimal:
+    try:
+        return Decimal(str(one.get("amount")))
+    except InvalidOperation:
+        return Decimal("nan")
 
 
 def _format_entry(one: Mapping[str, Any]) -> str:
-    try:
-        amount = Decimal(str(one.get("amount")))
-    except InvalidOperation:
-        amount = Decimal("nan")
+    amount = _read_amount(one)
     if not amount.is_finite() or abs(amount) > 10**12:
         return "an amount that cannot be read"
     if one.get("charge_type") == "unit":

@@ -45,6 +45,18 @@ class RenderedInputs(Rendered):
         return {str(key): _show_value(value) for key, value in self.request.items()}
 
 
+class RenderedOther(Rendered):
+    """Rendered ``inputs`` that are no mapping, which is refused when the task runs: until then they show no link either."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__({})
+        self.value = value
+
+    def serialize(self) -> Any:
+        """Return the value as it may be shown."""
+        return _show_value(self.value)
+
+
 def wrap_requests(value: Any) -> Any:
     """Wrap a request, or each of a list of them."""
     if isinstance(value, Mapping):
@@ -54,11 +66,15 @@ def wrap_requests(value: Any) -> Any:
 
 def wrap_inputs(value: Any) -> Any:
     """Wrap the inputs of a request."""
-    return RenderedInputs(value) if isinstance(value, Mapping) else value
+    if value is None:
+        return None
+    return RenderedInputs(value) if isinstance(value, Mapping) else RenderedOther(value)
 
 
 def unwrap_requests(value: Any) -> Any:
     """Return what was wrapped by :func:`wrap_requests` and :func:`wrap_inputs` again."""
+    if isinstance(value, RenderedOther):
+        return value.value
     if isinstance(value, Rendered):
         return value.request
     return [unwrap_requests(one) for one in value] if isinstance(value, list) else value

@@ -34,8 +34,8 @@ class KlingDownloadOperator(KlingOperator):
         text, ``Path`` or ``ObjectStoragePath``. (templated)
     :param filename: the file's name without suffix, from ``{name} {take} {type} {model} {run_id} {task_id} {map_index}
         {kling_task_id}``. By default each Kling task has a file of its own: ``{name}.{kling_task_id}``, or
-        ``{kling_task_id}`` if ``request`` has no name. If another task has the file, the video, which is paid already, is
-        saved beside it, with 8 hex digits added to the name. (templated)
+        ``{kling_task_id}`` if ``request`` has no name. If another task has the file, the result, which is paid already,
+        is saved beside it, with 8 hex digits added to the name. (templated)
     :param type: the type of the request that made the task; the legacy API needs it for reads. (templated)
     :param request: the request, for name and prompt in result and manifest. (templated)
     :param destination_conn_id: the id of the connection of the storage.

@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/capabilities.md: its table is made of the catalog (``WRITE_DOCS=1 pytest …`` writes it)."""
+"""docs/capabilities.md: its tables are made of the catalog (``WRITE_DOCS=1 pytest …`` writes them)."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+from collections.abc import Callable
 
 import pytest
 
 from kling_provider.api.catalog import all_specs
 from kling_provider.api.request_types import RETIRED_TYPES, RequestSpec
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 from kling_provider.hooks.kling import KlingHook
 from tests.support.pages import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "capabilities.md"
 TABLE = re.compile(r"(?<=<!-- types -->\n).*?(?=<!-- end of types -->)", re.DOTALL)
+KEYS = re.compile(r"(?<=<!-- keys -->\n).*?(?=<!-- end of keys -->)", re.DOTALL)
 HEAD = ("Type", "Makes", "Design and path", "Answered", "Lock", "Callback", "Price", "Example")
 
 
-def make_table() -> str:
-    rows = [HEAD, tuple("---" for _ in HEAD), *map(make_row, all_specs())]
+def make_table(head: tuple[str, ...], make: Callable[[RequestSpec], tuple[str, ...]]) -> str:
+    rows = [head, tuple("---" for _ in head), *map(make, all_specs())]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -38,13 +41,24 @@ def make_row(spec: RequestSpec) -> tuple[str, ...]:
     )
 
 
+def make_keys(spec: RequestSpec) -> tuple[str, ...]:
+    fields = spec.request_class.model_fields
+    of_all = set(KlingRequest.model_fields) - {"model"}
+    own = [name for name in spec.request_class.field_names() if name not in of_all]
+    needed = [f"`{name}`" for name in own if fields[name].is_required()]
+    others = [f"`{name}`" for name in own if not fields[name].is_required()]
+    return (f"`{spec.type}`", ", ".join(needed), ", ".join(others))
+
+
 def name_design(spec: RequestSpec, design: ApiDesign) -> str:
     return "solutions" if design == "standard" and spec.tasks_path == "/solutions" else design
 
 
-def test_the_table_is_that_of_the_catalog() -> None:
+def test_the_tables_are_those_of_the_catalog() -> None:
     page = PAGE.read_text()
-    made = TABLE.sub(lambda _: make_table(), page)
+    made = TABLE.sub(lambda _: make_table(HEAD, make_row), page)
+    made = KEYS.sub(lambda _: make_table(("Type", "Must be given", "May be given"), make_keys), made)
+    assert made.count("<!-- keys -->") == 1
     if os.environ.get("WRITE_DOCS"):
         PAGE.write_text(made)
     assert made == page

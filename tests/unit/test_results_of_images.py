@@ -123,12 +123,16 @@ def test_a_bill_says_which_packs_units_it_counts(
     assert billing_text(facts.billing) == text
 
 
-def test_a_zero_of_nothing_is_not_told_beside_units() -> None:
-    """What is answered at once says that no money was taken."""
-    billing = {"final_unit_deduction": "0.05", "final_balance_deduction": {"quota": "0", "list_price": "0"}}
-    facts = ResultFacts.of_request(None, type="tts").with_task(parse_task(legacy({}, **billing)))
-    assert billing_text(facts.billing) == "0.05 units"
-    assert billing_text([{"charge_type": "cash", "amount": "0"}]) == "0"
+@pytest.mark.parametrize(
+    ("units", "quota", "text"), [("0.05", "0", "0.05 units"), ("0", "0", "0 units"), ("0", "0.5", "0.5 in a")]
+)
+def test_of_units_and_money_side_by_side_what_is_0_is_not_named(units: str, quota: str, text: str) -> None:
+    billed = {"final_unit_deduction": units, "final_balance_deduction": {"quota": quota, "list_price": "0"}}
+    facts = ResultFacts.of_request(None, type="tts").with_task(parse_task(legacy({}, **billed)))
+    assert len(facts.billing) == 2
+    told = billing_text(facts.billing)
+    assert told
+    assert told.removesuffix(" currency that Kling does not say") == text
 
 
 def test_sums_of_two_kinds_are_told_apart() -> None:

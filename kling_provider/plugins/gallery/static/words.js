@@ -45,8 +45,10 @@ const figure = (amount) => Number(amount).toLocaleString("en", { maximumFraction
 
 /** "3 units", "8 image units", "$0.42" from Kling's billing entries or their sums; "" where nothing is known. */
 export function cost(entries) {
-  return entries
-    .filter((entry) => entry.amount !== null && entry.amount !== undefined)
+  const known = entries.filter((entry) => entry.amount !== null && entry.amount !== undefined);
+  // The legacy API bills units and money side by side, and one of them is 0.
+  const told = known.filter((entry) => Number(entry.amount) !== 0);
+  return (told.length ? told : known.slice(0, 1))
     .map(({ amount, currency, package_type: pack }) => {
       if (currency === "USD") return `$${figure(amount)}`;
       if (currency === "CNY") return `¥${figure(amount)}`;
