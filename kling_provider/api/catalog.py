@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from kling_provider.api.pricing import Price
 from kling_provider.api.request_types import ALL_SPECS, RETIRED_TYPES, RequestSpec
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import input_fields
+from kling_provider.api.requests.marked_fields import input_fields
 from kling_provider.api.suggestions import suggest
 
 #: What a request is where it names no type.

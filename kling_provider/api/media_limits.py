@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.fields import ApiDesign, Media, find_media
+from kling_provider.api.requests.fields import ApiDesign, Media
+from kling_provider.api.requests.marked_fields import find_media
 
 if TYPE_CHECKING:
     from kling_provider.api.requests.base import KlingRequest

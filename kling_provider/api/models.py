@@ -53,6 +53,8 @@ class Model:
     #: What goes into an omni video, where it is not the rules of 3.0 and O1.
     omni_inputs: InputLimits | None = None
     multi_shot: bool = False
+    #: Reads shots in the prompt without being asked.
+    shots_in_prompt: bool = False
     elements: int = 0
     voices: int = 0
     #: ``cfg_scale`` and ``camera_control`` belong to the v1 models (legacy docs, February 2026).
@@ -72,6 +74,8 @@ class Model:
     silent_with_last_frame: bool = False
     #: O1: no references beside a last frame, no last frame beside a video, 5 or 10 s from a first frame alone.
     one_kind_of_reference: bool = False
+    #: Its voices go into videos from words, too.
+    voices_of_words: bool = True
     #: The standard API takes its voices (the legacy one takes them with others as well).
     standard_voices: bool = False
     #: What ``external_task_id`` is worth: a second create with the same id was seen or is documented to be refused.
@@ -126,6 +130,7 @@ _MODELS = (
         durations=_TO_15,
         always_audio=True,
         last_frame=False,
+        shots_in_prompt=True,
         prompt_limit=3072,
         image_prompt_limit=2500,
         render_rate=10.0,
@@ -175,6 +180,7 @@ _MODELS = (
         last_frame_resolutions=("1080p",),
         silent_with_last_frame=True,
         voices=2,
+        voices_of_words=False,
         standard_voices=True,
     ),
     Model(

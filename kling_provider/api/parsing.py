@@ -18,7 +18,7 @@ from kling_provider.api.catalog import (
 from kling_provider.api.problems import InvalidRequest, Problem, list_problems, unknown_key
 from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import KEYS_WITHIN
+from kling_provider.api.requests.parts import KEYS_WITHIN
 from kling_provider.api.spelling import legacy_names, translate_fields
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import to_plain_values

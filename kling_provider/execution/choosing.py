@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from kling_provider.api.media_limits import MEDIA_LIMITS
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import ApiDesign, Media, ResultId, list_result_ids
+from kling_provider.api.requests.fields import ApiDesign, Media, ResultId
+from kling_provider.api.requests.marked_fields import list_result_ids
 from kling_provider.execution.results import (
     NoResult,
     ResultOutput,
@@ -143,7 +144,7 @@ class OutputChooser:
 
     def _choose_form(self, dotted: str, marker: Target, output: ResultOutput) -> ChosenInput:
         media = marker if isinstance(marker, Media) else None
-        id_field = media.id_field if media is not None and self._is_id_of(media.id_field, output) else None
+        id_field = None if media is None else self._find_field_of_id(dotted, media, output)
         why: list[str] = []
 
         def choose(sent_as: Literal["id", "link", "later"], value: str, problem: str = "") -> ChosenInput:
@@ -161,6 +162,8 @@ class OutputChooser:
 
         takes_id = media is None or (id_field is not None and self._has_id_field(dotted, id_field))
         no_id = self._find_why_no_id(output) if takes_id else ""
+        if no_id is None and media is not None and not output.has_own_id:
+            no_id = "its id is that of other outputs as well"
         if no_id is None:
             return choose("id", output.id or "")
         if media is None and output.id is None:
@@ -177,11 +180,17 @@ class OutputChooser:
             why.append(f"its link expired on {output.expires_at:%d %B %Y %H:%M} UTC")
         return choose("later", output.shown)
 
-    def _is_id_of(self, id_field: str | None, output: ResultOutput) -> bool:
-        """Tell whether a field takes the ids of such outputs: that of a video takes no sound's."""
-        markers = list_result_ids(self._class).items()
-        kinds = {marker.output_type for names, marker in markers if id_field in names}
-        return not kinds or output.type in kinds or output.kind in kinds
+    def _find_field_of_id(self, dotted: str, media: Media, output: ResultOutput) -> str | None:
+        """Return the field that takes Kling's id of such an output; ``None`` where it takes those of others only.
+
+        A voice is made from a sound by its link, and from a video by its id.
+        """
+        if (id_field := media.id_field) is None:
+            return None
+        list_name, dot, _ = dotted.partition(".")
+        place = (list_name, id_field) if dot else (id_field, None)
+        marker = list_result_ids(self._class).get(place)
+        return id_field if marker is None or marker.output_type in (output.type, output.kind) else None
 
     def _has_id_field(self, dotted: str, id_field: str) -> bool:
         """Tell whether Kling has that field in the API design in use."""

@@ -17,13 +17,8 @@ from kling_provider.api.catalog import find_spec
 from kling_provider.api.media_limits import MEDIA_LIMITS
 from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import (
-    ApiDesign,
-    Media,
-    is_list_field,
-    list_media,
-    list_result_ids,
-)
+from kling_provider.api.requests.fields import ApiDesign, Media
+from kling_provider.api.requests.marked_fields import is_list_field, list_media, list_result_ids
 from kling_provider.api.spelling import to_field_name
 from kling_provider.api.suggestions import suggest
 from kling_provider.api.values import is_rendered_null
@@ -163,6 +158,8 @@ class _Merge:
                 if name in request_class.field_names():
                     self._targets.setdefault(name, {})[within] = marker
         self.chosen: dict[str, ChosenInput] = {}
+        #: What was written, by the field that it is for.
+        self._taken: dict[str, str] = {}
         self.problems: list[Problem] = []
 
     def take_input(self, key: str, value: Any, sent: dict[str, Any], written: dict[str, Any]) -> None:
@@ -175,7 +172,12 @@ class _Merge:
         beside = self._find_field_of_id(name)
         if is_result(value):
             name = beside
-        replaced = {name, beside, self._find_id_field(name)} - {None}
+        marker = self._targets[name].get(None)
+        if isinstance(marker, Media) and marker.results_field and self._stands_for_result(value, marker):
+            name = beside = marker.results_field
+        if (other := self._taken.setdefault(beside, key)) != key:
+            raise NoResult(f"must be given once: {other!r} is for the same field")
+        replaced = {name, beside, self._find_id_field(name), to_field_name(key, self._class)} - {None}
         for other in [one for one in sent if to_field_name(str(one), self._class) in replaced]:
             log.info("The request's %s gives way to inputs[%r].", other, key)
             del sent[other], written[other]

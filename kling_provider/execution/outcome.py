@@ -192,6 +192,8 @@ class TaskOutcome:
     def _describe_output(self, index: int, output: Output, conn_id: str | None) -> dict[str, Any]:
         saved = self.saved
         file = saved.file_of(saved.manifest.outputs[index]) if saved is not None else None
+        # By which one output alone is told from the others of its task.
+        shares_id = output.id is not None and [one.id for one in self.outputs].count(output.id) > 1
         return {
             "type": output.type,
             "id": output.id,
@@ -201,7 +203,9 @@ class TaskOutcome:
             "file": file.file if file is not None else None,
             "poster": file.poster_file if file is not None else None,
             "kling_task_id": self.facts.kling_task_id,
+            "made_by": self.facts.type,
             "number": index + 1,
+            **({"shares_id": True} if shares_id else {}),
             "finished_at": self.facts.finished_at,
             "expires_at": self.facts.expires_at,
             "conn_id": conn_id,

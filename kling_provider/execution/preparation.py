@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from kling_provider.api.catalog import spec_of
 from kling_provider.api.codes import TaskState
 from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.tasks import KlingTask
+from kling_provider.api.tasks import KlingTask, Output
 from kling_provider.exceptions import KlingConcurrencyError, KlingError, KlingRequestError
 from kling_provider.execution.at_once import count_most_calls
 from kling_provider.hooks.kling import KlingHook
@@ -38,6 +38,7 @@ from kling_provider.submission.steps import SubmissionRecord
 
 if TYPE_CHECKING:
     from kling_provider.api.pricing import Price
+    from kling_provider.api.request_types.preparation import Preparation
     from kling_provider.execution.plan import RequestPlan
 
 log = logging.getLogger(__name__)
@@ -102,8 +103,13 @@ class Preparer:
             opening = self._hook.validate_request(preparation.build_opening(wire))
             self._records = self._load_living(self._identify(opening).key)
             session = self._call(opening).outputs[0]
-            for follower in preparation.list_followers(wire, str(session.id)):
-                self._call(self._hook.validate_request(follower), is_kept_whole=False)
+            followers = self._list_followers(preparation, wire, session)
+            if self._holds_other_steps(session, followers):
+                self._leave_session(session)
+                session = self._call(opening).outputs[0]
+                followers = self._list_followers(preparation, wire, session)
+            for follower in followers:
+                self._call(follower, session=session)
             return preparation.complete_request(wire, session)
         except InvalidRequest as invalid:
             raise KlingRequestError(
@@ -113,6 +119,31 @@ class Preparer:
             raise error.with_context(
                 prefix=f"The paid call for {self._plan.label} was not sent, because a call that it needs first failed: "
             ) from error.__cause__
+
+    def _list_followers(
+        self, preparation: Preparation, wire: KlingRequest, session: Output
+    ) -> list[KlingRequest]:
+        steps = preparation.list_followers(wire, str(session.id))
+        return [self._hook.validate_request(one) for one in steps]
+
+    def _holds_other_steps(self, session: Output, followers: Sequence[KlingRequest]) -> bool:
+        """Tell whether more was done in a session than this request asks for: the paid call would be about that too."""
+        asked = {self._identify(one).key for one in followers}
+        return any(
+            one.get("session") == session.id and key not in asked for key, one in self._records.items()
+        )
+
+    def _leave_session(self, session: Output) -> None:
+        """Forget a session with all that was done in it."""
+        log.info(
+            "In the session that an earlier try opened for %s other things are marked: another one is opened.",
+            self._plan.label,
+        )
+        self._records = {
+            key: one
+            for key, one in self._records.items()
+            if one.get("state") == "open" and one.get("session") != session.id
+        }
 
     def _load_living(self, opening: str) -> dict[str, SubmissionRecord]:
         """Read what earlier calls left; nothing of a session that has ended, or that is of another video.
@@ -136,10 +167,10 @@ class Preparer:
             return {key: one for key, one in records.items() if one.get("state") == "open"}
         return records
 
-    def _call(self, request: KlingRequest, *, is_kept_whole: bool = True) -> KlingTask:
+    def _call(self, request: KlingRequest, *, session: Output | None = None) -> KlingTask:
         """Make one call, or return what an earlier try got for it.
 
-        :param is_kept_whole: keep the details of its answer, and not only that it was made.
+        :param session: the one that it is a step of: of its answer is kept that it was made, and no details.
         """
         identity = self._identify(request)
         record = self._records.get(identity.key)
@@ -151,7 +182,7 @@ class Preparer:
             what=f"the {request.type} of {self._plan.label}",
             host=self._hook.connection.host,
         )
-        do = partial(self._carry_out_step, request, identity.key, is_kept_whole)
+        do = partial(self._carry_out_step, request, identity.key, session)
         outcome = drive_steps(submission.plan_steps(), do)
         if not isinstance(outcome, Submitted):
             earlier = count_ambiguous_calls(self._records.get(identity.key))
@@ -179,14 +210,14 @@ class Preparer:
             images={name: one.identity for name, one in self._plan.inputs.items() if name in names},
         )
 
-    def _carry_out_step(self, request: KlingRequest, key: str, is_kept_whole: bool, step: Step) -> Any:
+    def _carry_out_step(self, request: KlingRequest, key: str, session: Output | None, step: Step) -> Any:
         match step:
             case Permit():
                 return True
             case Prepare():
                 return self._hook.prepare_create(request, external_task_id=None)
             case StoreRecord(record):
-                return self._keep(key, record if is_kept_whole else _without_details(record))
+                return self._keep(key, record if session is None else _shorten_step(record, session))
             case Wait(seconds):
                 return time.sleep(seconds)
             case Send(_, prepared):
@@ -211,7 +242,9 @@ class Preparer:
             )
 
 
-def _without_details(record: SubmissionRecord) -> SubmissionRecord:
+def _shorten_step(record: SubmissionRecord, session: Output) -> SubmissionRecord:
+    """Return the record of a step with its session, and without what the step found."""
+    record = {**record, "session": str(session.id)}
     task = read_kept_answer(record.get("answer"))
     if task is None:
         return record

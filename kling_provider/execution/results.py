@@ -132,7 +132,7 @@ def read_outputs_of(result: Mapping[str, Any]) -> list[ResultOutput]:
     :raises NoResult: where it is another one, or has not succeeded.
     """
     if not isinstance(result.get("outputs"), list):
-        return [_read_output(result, result, int(result.get("number") or 1), None)]
+        return [_read_output(result, result, _read_number(result.get("number")), None)]
     status = result.get("status")
     if status not in (None, "succeeded"):
         raise NoResult(f"must be a finished result; Kling task {result['kling_task_id']} is {status!s:.40}")
@@ -162,15 +162,21 @@ def _read_output(
         count=count,
         type=str(output.get("type") or "video"),
         id=str(output["id"]) if output.get("id") else None,
-        has_own_id=has_own_id,
+        has_own_id=has_own_id and not output.get("shares_id"),
         url=output.get("url"),
         file=output.get("file"),
         duration=float(duration) if isinstance(duration, int | float) else None,
         finished_at=_read_time(find("finished_at")),
         expires_at=_read_time(find("expires_at")),
         conn_id=find("conn_id"),
-        made_by=result.get("type") if result is not output else None,
+        made_by=result.get("type") if result is not output else output.get("made_by"),
     )
+
+
+def _read_number(value: object) -> int:
+    """Read which output of its task one is; a text of a host that numbers otherwise counts as the first."""
+    text = str(value or 1)
+    return max(1, int(text)) if text.isascii() and text.isdigit() else 1
 
 
 def _read_time(value: object) -> datetime | None:

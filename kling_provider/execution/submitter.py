@@ -89,15 +89,18 @@ class Submitter:
         self._claim: Callable[[], str] | None = None
         self._resumed = False
 
-    def submit(self, *, resume: str | None = None, claim: Callable[[], str] | None = None) -> Outcome:
+    def submit(
+        self, *, resume: str | None = None, queued: bool = False, claim: Callable[[], str] | None = None
+    ) -> Outcome:
         """Submit the request, or find what was paid for it.
 
         :param resume: the external id of this try, after a wait for the account's concurrency.
+        :param queued: it comes from that wait; some models take no external id.
         :param claim: claims the place of the result just before money is spent, and returns its file name.
         """
         self._log_lock()
         record = self.records.load()
-        self._claim, self._resumed = claim, resume is not None
+        self._claim, self._resumed = claim, queued
         try:
             outcome = drive_steps(self._build_submission(record, resume).plan_steps(), self._carry_out_step)
         except KlingBalanceError as error:
@@ -172,11 +175,12 @@ class Submitter:
         self._told_lock = True
         if notice := self.hook.connection.profile.notice:
             log.warning("%s.", notice)
+        profile = self.hook.connection.profile
         log.info(
             "Profile %s: no lock against paying twice for %s (%s).",
-            self.hook.connection.profile.name,
+            profile.name,
             self.plan.request.model or self.plan.request.type,
-            self.hook.connection.profile_reason,
+            "Kling has none for it" if profile.is_kling else self.hook.connection.profile_reason,
         )
 
     def _carry_out_step(self, step: Step) -> Any:
@@ -226,7 +230,8 @@ class Submitter:
             return False
         # Kling counts per model and its list names none: tasks of other models make it queue too early, and the
         # queue finds that out with one try.
-        return len(running) + self.plan.request.concurrency_taken > limit
+        # What takes more than the account allows is tried where nothing else is in flight.
+        return len(running) + min(self.plan.request.concurrency_taken, limit) > limit
 
     def _send_call(self, external_task_id: str | None, prepared: PreparedCall) -> Sent:
         log_call(log.info, self.plan.show_call(self.hook.connection, external_task_id), "Request")

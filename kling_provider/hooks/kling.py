@@ -24,7 +24,8 @@ from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.media_limits import find_paths
 from kling_provider.api.parsing import parse_request
 from kling_provider.api.problems import InvalidRequest, join_problems
-from kling_provider.api.requests.base import AnswerRefused, KlingRequest
+from kling_provider.api.requests.at_once import AnswerRefused
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import find_invalid_characters
 from kling_provider.exceptions import KlingError, KlingRequestError
 from kling_provider.hooks import operations

@@ -20,7 +20,7 @@ from kling_provider.api.codes import ApiResponse, ErrorKind, parse_response
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task, parse_tasks
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.redaction import redact_key, redact_key_in_body
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.responses_route import read_stated_failure
 from kling_provider.api.tasks import TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound

@@ -179,7 +179,7 @@ class ConcurrencyQueue:
                 grants=sum(grant.entry.takes for grant in queue.grants.values()),
                 limit=limit,
             )
-            granted += self._grant_next(queue, now, free)
+            granted += self._grant_next(queue, now, free, limit)
         return granted
 
     def _attribute_tasks(self, running: list[Running]) -> None:
@@ -208,8 +208,16 @@ class ConcurrencyQueue:
                 if not complete:
                     queue.capacity.record_acceptance(probe=False)
 
-    def _grant_next(self, queue: _ModelQueue, now: float, free: int) -> list[Entry]:
-        """Give grants to the first entry of the Dag that has had no grant for longest. An entry that backs off lets others pass."""
+    def _grant_next(self, queue: _ModelQueue, now: float, free: int, limit: int | None) -> list[Entry]:
+        """Give grants to the first entry of the Dag that has had no grant for longest. An entry that backs off lets others pass.
+
+        :param limit: what an entry needs at most: one that takes more than the account allows tries alone, and holds up
+            nobody for ever.
+        """
+
+        def need(entry: Entry) -> int:
+            return entry.takes if limit is None else min(entry.takes, limit)
+
         if now < queue.opened_at + SETTLE or (free <= 0 and queue.grants):
             return []
         lines: dict[str, list[Entry]] = {}
@@ -225,12 +233,12 @@ class ConcurrencyQueue:
         ]
         heapq.heapify(heads)
         # A large one that comes next is not passed by small ones, which would keep it waiting for ever.
-        probe = lines[heads[0][2]][-1].takes > free
+        probe = need(lines[heads[0][2]][-1]) > free
         if probe and (queue.grants or not queue.capacity.take_probe(now)):
             return []
         granted: list[Entry] = []
         left = free
-        while heads and (not granted or lines[heads[0][2]][-1].takes <= left):
+        while heads and (not granted or need(lines[heads[0][2]][-1]) <= left):
             before, _, dag_id = heapq.heappop(heads)
             head = lines[dag_id].pop()
             left -= head.takes

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from kling_provider.api import media_limits
 from kling_provider.api.catalog import DEFAULT_TYPE, all_field_names, all_specs, find_spec, request_types
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import Text, input_fields, list_media
+from kling_provider.api.requests.fields import Text
+from kling_provider.api.requests.marked_fields import input_fields, list_media
 from kling_provider.api.spelling import legacy_names, list_wire_names, to_field_name
 
 #: Keys of an entry that make several requests of it.

@@ -26,6 +26,8 @@ class SubmissionRecord(TypedDict, total=False):
     times_sent: int
     #: What Kling answered at once (:mod:`kling_provider.submission.answers`).
     answer: dict[str, Any]
+    #: The session that it is a step of.
+    session: str
     #: The host repeated our external id; where it did not, there is no lock.
     echoed: bool
     at: str

@@ -6,7 +6,7 @@ from __future__ import annotations
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.requests.base import AnsweredAtOnce
+from kling_provider.api.requests.at_once import AnsweredAtOnce
 from kling_provider.api.tasks import Output, TaskStatus
 from tests.contract.capture_checks import Record, at, check, success, task
 

@@ -24,7 +24,7 @@ from tests.unit.instance import Instance
 
 REQUESTS = Path(__file__).parents[2] / "dags/requests"
 #: All but that of a type whose path Kling has not published: the sandbox has none for it.
-TYPES = sorted({file.stem for file in REQUESTS.glob("*.yaml")} - {"long_image"})
+TYPES = sorted({file.stem for file in REQUESTS.glob("*.yaml")})
 TOOLS = ("multi_elements_add", "multi_elements_preview", "multi_elements_delete", "multi_elements_clear")
 #: Whose ids are made by another type.
 SOURCES = {

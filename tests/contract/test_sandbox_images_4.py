@@ -48,7 +48,7 @@ def create(
             named = {"element_id": "829836802793406551", "id": f"e{len(contents)}"}
             contents.append({"type": kind, **(named if kind == "element" else {"url": URL})})
     body = {"contents": contents, "settings": settings, "options": options or {}}
-    return client.post(f"/image-generation/{model}", body)
+    return client.post(f"/{'long-image' if model == LONG else 'image-generation'}/{model}", body)
 
 
 def finished(client: Client, answer: requests.Response) -> dict[str, Any]:

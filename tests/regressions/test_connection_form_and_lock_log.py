@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kling_provider.get_provider_info import get_provider_info
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.operators.kling import KlingSubmitOperator
+from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
 from tests.regressions.outcomes import RED_PANDA, connected, outcome_of
 from tests.unit.instance import Instance
 
@@ -77,3 +79,22 @@ def test_a_task_log_says_once_that_nothing_protects_against_paying_twice(
     assert len(said) == 1, caplog.messages
     assert said[0].startswith("Profile gateway: no lock against paying twice for kling-3.0 (")
     assert why in said[0]
+
+
+def test_where_kling_itself_has_no_lock_the_log_does_not_blame_the_connection(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    speech = {"type": "tts", "text": "Good morning", "voice_id": "oversea_male1", "voice_language": "en"}
+    with connected(monkeypatch, profile="kling") as sandbox, caplog.at_level(logging.INFO):
+        connection = {"conn_type": "kling", "host": sandbox.base_url, "password": sandbox.api_key}
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_KLING_DEFAULT", json.dumps({**connection, "extra": {"profile": "kling"}})
+        )
+        made = outcome_of(
+            lambda: KlingGenerateOperator(task_id="voice", request=speech).execute(
+                {**Instance().context, "outlet_events": defaultdict(lambda: SimpleNamespace(extra={}))}
+            )
+        )
+    assert not isinstance(made, BaseException), made
+    [said] = [text for text in caplog.messages if "no lock against paying twice" in text]
+    assert said == "Profile kling: no lock against paying twice for tts (Kling has none for it)."

@@ -96,3 +96,31 @@ def test_without_a_stated_limit_nothing_is_listed(start: Start, monkeypatch: pyt
     waiting = first_calls(4)
     assert (made(sandbox), len(waiting), refused(sandbox)) == (3, 1, 1)
     assert "list" not in [one["operation"] for one in sandbox.requests()]
+
+
+def test_what_takes_more_than_the_limit_is_sent_where_nothing_else_is_in_flight(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether nine images fit is the host's word."""
+    sandbox = start(concurrency=9)
+    state_limit(sandbox, 3, monkeypatch)
+    images = {"type": "image_generation", "prompt": "nine pandas", "n": 9}
+    assert KlingSubmitOperator(task_id="images", request=images).execute(context(Instance("images")))
+
+
+def test_who_was_woken_sends_also_without_an_external_id(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list names no model: tasks of others would keep a model without external ids waiting for ever."""
+    sandbox = start(concurrency=3)
+    state_limit(sandbox, 2, monkeypatch)
+    assert first_calls(2) == []
+    instance = Instance("newest")
+    newest = {"prompt": "a panda", "duration": 5, "model": "kling-4.0"}
+    operator = KlingSubmitOperator(task_id="newest", request=newest)
+    with pytest.raises(BaseException) as queued:
+        operator.execute(context(instance))
+    place = queued.value.trigger.serialize()[1]  # type: ignore[attr-defined]
+    assert place["external_task_id"] is None
+    assert operator.execute_after_queue(context(instance), {**place, "status": "room"})
+    assert made(sandbox) == 3

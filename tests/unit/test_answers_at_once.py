@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kling_provider.api.catalog import all_specs
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.requests.faces import IdentifyFace, ImageRecognize
 from kling_provider.api.requests.video_edit import (
     MultiElementsAdd,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kling_provider.api.dialects.reading import parse_task
+from kling_provider.api.requests.at_once import AnswerWithoutResult
 from kling_provider.api.requests.audio import Speech
-from kling_provider.api.requests.base import AnswerWithoutResult
 from kling_provider.api.requests.library import OldCustomElement
 from kling_provider.api.tasks import Output
 

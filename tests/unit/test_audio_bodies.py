@@ -13,7 +13,8 @@ import pytest
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.dialects import DIALECTS, find_dialect
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.requests.fields import Media, find_marker
+from kling_provider.api.requests.fields import Media
+from kling_provider.api.requests.marked_fields import find_marker
 
 HOOK = "https://example.org/hook"
 IMAGE, SIDE, BACK = (f"https://example.org/{name}.png" for name in ("front", "side", "back"))

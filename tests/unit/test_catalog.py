@@ -8,10 +8,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
-import yaml
 from pydantic import Field
 
 from kling_provider.api.catalog import (
@@ -95,47 +94,6 @@ def test_that_check_finds_one(code: str) -> None:
     assert any(is_name_of_kind_or_model(text) for _, text in compared_names(ast.parse(code)))
 
 
-#: Of Kling 4.0, whose paths Kling has not published: named by the form of the others.
-BY_ANALOGY = {
-    "image_generation": {"standard": "/image-generation/{model}"},
-    "long_image": {"standard": "/long-image/{model}"},
-}
-#: The contract tells the solutions apart from the standard API, whose form they have.
-DESIGNS = {"solutions": "standard"}
-
-
-def test_paths_by_analogy_stand_nowhere_else(contract: dict[str, Any]) -> None:
-    for type_, paths in BY_ANALOGY.items():
-        spec = find_spec(type_)
-        assert spec is not None
-        told = [call for one in contract["endpoints"] if one["key"] == type_ for call in one["dialects"]]
-        assert not set(told) & set(paths)
-        assert dict(spec.paths).items() >= paths.items()
-
-
-@pytest.mark.parametrize("type_", [one for one in request_types() if one != "long_image"])
-def test_paths_and_outputs_are_those_of_the_contract(type_: str, contract: dict[str, Any]) -> None:
-    (entry,) = [one for one in contract["endpoints"] if one["key"] == type_]
-    spec = find_spec(type_)
-    assert spec is not None
-    told = {DESIGNS.get(design, design): call["path"] for design, call in entry["dialects"].items()}
-    assert dict(spec.paths) == told | BY_ANALOGY.get(type_, {})
-    assert list(spec.outputs) == entry["outputs"]
-    for call in entry["dialects"].values():
-        assert (call["external_task_id"] == "yes") == spec.external_ids
-        assert (call["callback"] == "yes") == spec.callbacks
-        assert (call["mode"] == "task") == (spec.answered == "task")
-
-
-@pytest.fixture(scope="session")
-def contract(repository: Path) -> dict[str, Any]:
-    file = repository.parent / "shared/endpoints.yaml"
-    if not file.exists():
-        pytest.skip("NO endpoints.yaml beside the checkout")
-    read: dict[str, Any] = yaml.safe_load(file.read_text())
-    return read
-
-
 def test_each_row_is_named_as_its_class() -> None:
     for spec in all_specs():
         assert spec.request_class.model_fields["type"].default == spec.type
@@ -156,7 +114,17 @@ def test_a_request_imports_the_class_of_its_own_type_alone() -> None:
     loaded = set(ast.literal_eval(out.strip().splitlines()[-1]))
     assert loaded == {
         f"kling_provider.api.requests.{name}"
-        for name in ("base", "fields", "references", "video", "video_base")
+        for name in (
+            "at_once",
+            "base",
+            "fields",
+            "marked_fields",
+            "parts",
+            "references",
+            "shots",
+            "video",
+            "video_base",
+        )
     }
 
 

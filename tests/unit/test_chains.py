@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator
@@ -224,6 +225,46 @@ def test_what_is_no_mapping_is_refused_where_the_dag_is_parsed(inputs: Any) -> N
         KlingGenerateOperator(task_id="x", request=SECOND, inputs=inputs)
     with pytest.raises(KlingRequestError, match="inputs must be a mapping"), DAG("d", schedule=None):
         KlingGenerateOperator.partial(task_id="x", request=SECOND, inputs=inputs)
+
+
+LINK = "https://v16.example/a.mp4?cacheKey=s3cr3t&x-kcdn-pid=1&ksSecret=s3cr3t&ksTime=1"
+RESULT = {
+    "kling_task_id": "858100000000000001",
+    "status": "succeeded",
+    "outputs": [{"type": "video", "url": LINK}],
+}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"type": "omni_video", "reference_video": RESULT},
+        {"type": "omni_video", "reference_video": RESULT["outputs"]},
+        {"type": "omni_video", "reference_images": [RESULT]},
+        {"type": "omni_video", "reference_images": [{"image": RESULT}]},
+        {"type": "omni_video", "reference_images": {"image": LINK}},
+        {"type": "omni_video", "video": str(RESULT)},
+        {"type": "omni_video", "reference_vidoe": LINK},
+        {"type": "video_extend", "video_id": RESULT},
+        {"type": "video_extend", "video_id": LINK},
+        {"type": "multi_elements", "selections": [RESULT]},
+        {"type": "omni_video", "prompt": RESULT},
+        {"type": "no such type", "session_id": RESULT},
+    ],
+)
+def test_a_result_where_it_does_not_belong_shows_no_link(
+    request_: dict[str, Any], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the input that a user forgets to write as ``inputs``."""
+    caplog.set_level("DEBUG")
+    instance, operator = Instance(), KlingGenerateOperator(task_id="x", request=request_)
+    operator.render_template_fields({})
+    told = [str(operator.request.serialize()), repr(operator.request)]  # type: ignore[attr-defined]
+    operator.pre_execute({})
+    with contextlib.suppress(KlingRequestError, TaskDeferred):
+        operator.execute(context(instance))
+    ours = [one.getMessage() for one in caplog.records if one.name.startswith("kling_provider")]
+    assert "s3cr3t" not in str([*told, *ours, instance.xcoms, instance.store])
 
 
 def test_rendered_inputs_are_masked_until_the_task_runs() -> None:

@@ -100,14 +100,14 @@ def test_standard_image_to_video_with_every_field() -> None:
 
 
 def test_standard_voices() -> None:
-    voices = [{"voice_id": "9308", "id": "Ann"}, {"voice_id": "9309"}]
+    voices = [{"voice_id": "9308", "id": "Ann"}, {"voice_id": "9309", "id": "Bob"}]
     asked = {**IMAGE, "model": "kling-2.6", "audio": "native", "resolution": "1080p", "voices": voices}
     call = create("standard", asked)
     assert call.json is not None
     assert call.json["contents"] == [
         {"type": "first_frame", "url": "https://host/a.png"},
         {"type": "voice", "voice_id": "9308", "id": "Ann"},
-        {"type": "voice", "voice_id": "9309"},
+        {"type": "voice", "voice_id": "9309", "id": "Bob"},
     ]
     assert call.json["settings"] == {"resolution": "1080p", "duration": 5, "audio": "native"}
 

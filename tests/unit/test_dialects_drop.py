@@ -28,9 +28,10 @@ STANDARD_DROPS: dict[str, dict[str, Any]] = {
     "negative_prompt": {"negative_prompt": "rain"},
     "cfg_scale": {"model": "kling-9", "cfg_scale": 0},
     "camera_control": {"model": "kling-9", "camera_control": {"type": "down_back"}},
-    "static_mask": {**IMAGE, "static_mask": "m.png"},
+    "static_mask": {**IMAGE, "model": "kling-9", "static_mask": "m.png"},
     "dynamic_masks": {
         **IMAGE,
+        "model": "kling-9",
         "dynamic_masks": [{"mask": "m.png", "trajectories": [{"x": 1, "y": 1}, {"x": 2, "y": 2}]}],
     },
     "shot_type": {"shot_type": "intelligence"},
@@ -73,7 +74,7 @@ def test_voices_of_the_standard_api_belong_to_one_model(model: str) -> None:
         with pytest.raises(InvalidRequest, match="must be left out: kling-2"):
             parse_request({**IMAGE, "model": model, "voices": [{"voice_id": "1"}]})
     else:
-        asked = {**IMAGE, "model": model, "audio": "native", "voices": [{"voice_id": "1"}]}
+        asked = {**IMAGE, "model": model, "audio": "native", "voices": [{"voice_id": "1", "id": "Ann"}]}
         assert "kling-2.6 only" in dropped("standard", asked)["voices"]
 
 
@@ -142,7 +143,9 @@ FIELDS = [
 def test_every_field_reaches_the_wire_or_is_refused_or_is_ours(api: str, kind: str, field: str) -> None:
     """A field that is added later stands in this table or fails here."""
     base = {**(TEXT if kind == "text_to_video" else IMAGE), "model": "kling-8"}
-    more = {"multi_prompt": {"multi_shot": True}}.get(field, {})
+    more: dict[str, Any] = {"multi_prompt": {"multi_shot": True}}.get(field, {})
+    if api == "legacy" and field in ("multi_shot", "multi_prompt"):
+        more = {**more, "shot_type": "intelligence"}
     asked = {**base, **more, field: VALUES[field]}
     if field == "type":
         asked = base

@@ -128,6 +128,12 @@ AVATAR_FULL = {
             "/v1/videos/lip-sync",
             {"input": {"mode": "audio2video", "video_url": VIDEO, "audio_type": "url", "audio_url": SOUND}},
         ),
+        # A sound is sent as what it is, also where a result turns out to be a link.
+        (
+            {"type": "lip_sync", "mode": "audio2video", "video": VIDEO, "audio_file": SOUND},
+            "/v1/videos/lip-sync",
+            {"input": {"mode": "audio2video", "video_url": VIDEO, "audio_type": "url", "audio_url": SOUND}},
+        ),
         (
             {"type": "lip_sync", "mode": "audio2video", "video": VIDEO, "audio_file": "AAAA"},
             "/v1/videos/lip-sync",
@@ -251,7 +257,8 @@ def test_legacy_names(legacy: dict[str, Any], ours: dict[str, Any]) -> None:
             {},
             {**SPOKEN, "voice_language": "en", "voice_speed": 0.8},
         ),
-        (HEARD, {"audio_url": "sha256:1"}, {**HEARD, "audio_url": "sha256:1", "audio_type": "url"}),
+        (HEARD, {}, {**HEARD, "audio_type": "url"}),
+        ({**HEARD, "audio_url": None, "audio_file": SOUND}, {}, {**HEARD, "audio_type": "url"}),
         (AVATAR, {"image": "sha256:1"}, {"type": "avatar", "image": "sha256:1", "sound": SOUND}),
         (
             AVATAR_FULL,

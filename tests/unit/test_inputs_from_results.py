@@ -21,18 +21,11 @@ from kling_provider.api.pricing import Price
 from kling_provider.api.problems import Problem
 from kling_provider.api.request_types import RequestSpec
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import (
-    Element,
-    ImageInput,
-    Media,
-    ReferenceImage,
-    SessionId,
-    Text,
-    VideoId,
-    VoiceId,
-    Wire,
-)
+from kling_provider.api.requests.fields import ImageInput, Media, SessionId, Text, VideoId, VoiceId, Wire
+from kling_provider.api.requests.parts import Element, ReferenceImage
+from kling_provider.api.tasks import KlingTask, Output, TaskStatus
 from kling_provider.exceptions import KlingRequestError
+from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.plan import RequestPlan, plan_request
 from kling_provider.execution.sending import prepare_wire
 from kling_provider.execution.shown_fields import unwrap_requests, wrap_inputs
@@ -313,13 +306,76 @@ def test_a_voice_may_be_made_from_a_sound_or_a_video(plan: Plan) -> None:
         plan({"sample": result(image())})
 
 
-def test_a_sound_is_never_named_where_kling_wants_the_id_of_a_video(plan: Plan, send: Send) -> None:
-    """A voice is made from a sound by its link, and from a video of Kling's by its id."""
-    voice = {"type": "custom_voice", "voice_name": "keeper"}
-    spoken = plan({"sound": result(output(type="audio", id="a-1", duration=6))}, voice)
-    assert (send(spoken).sound, send(spoken).video_id) == (LINK, None)
-    filmed = plan({"sound": result(output(duration=6))}, voice)
-    assert (send(filmed).sound, send(filmed).video_id) == (None, "v-1")
+def test_a_sound_is_never_sent_by_its_id_where_the_id_of_a_video_is_meant(
+    hook: KlingHook, tmp_path: Path
+) -> None:
+    """A voice is made from a sound by its link, or from Kling's own video by the id of that."""
+
+    def voice(value: Any) -> RequestPlan:
+        data = {"type": "custom_voice", "voice_name": "narrator"}
+        return plan_request(hook, data, Instance().context, pay_once_per="dag", inputs={"sound": value})
+
+    sound_link = "https://v16.example/a.mp3?ksSecret=s3cr3t&ksTime=1"
+    spoken = {"type": "audio", "id": "a-1", "url": sound_link, "duration": 8.0}
+    made: Any = voice(result(spoken))
+    assert (made.wire.sound, made.wire.video_id) == (sound_link, None)
+    assert dict(made.identity.fingerprint)["sound"] == "kling-output:a-1"
+    stand_in = voice(result(spoken, expires=GONE))
+    assert stand_in.identity == made.identity
+    filmed: Any = voice(result(output(duration=8.0)))
+    assert (filmed.wire.sound, filmed.wire.video_id) == (None, "v-1")
+
+
+@pytest.mark.parametrize("field", ["audio_file", "audio_url"])
+def test_the_older_lip_sync_takes_a_sound_by_its_link_and_by_its_file(
+    field: str, hook: KlingHook, tmp_path: Path
+) -> None:
+    file = tmp_path / "speech.wav"
+    file.write_bytes(sound(3))
+    spoken = {"type": "audio", "id": "a-1", "url": "https://v16.example/a.mp3?ksSecret=s3cr3t&ksTime=1"}
+
+    def speak(value: Any) -> tuple[RequestPlan, Any]:
+        data = {"type": "lip_sync", "mode": "audio2video", "video_id": "v-1"}
+        made = plan_request(hook, data, Instance().context, pay_once_per="dag", inputs={field: value})
+        return made, prepare_wire(made, hook).to_body("legacy")["input"]
+
+    by_link, linked = speak(result(spoken))
+    by_file, filed = speak(result({**spoken, "file": f"file://{file}"}, expires=GONE))
+    assert (linked["audio_type"], linked["audio_url"]) == ("url", spoken["url"])
+    assert (filed["audio_type"], filed["audio_file"][:4]) == ("file", "UklG")
+    assert {*linked} & {*filed} == {"mode", "video_id", "audio_type"}
+    assert by_link.identity == by_file.identity
+
+
+def test_one_of_two_inputs_for_one_field_is_refused(plan: Plan) -> None:
+    """Which of them would be sent, and which of them would count, must not depend on their order."""
+    for inputs in (
+        {"video": result(), "video_id": "v-2"},
+        {"video_id": "v-2", "video": result()},
+        {"video_url": result(output(id="v-3")), "video": result()},
+    ):
+        with pytest.raises(KlingRequestError, match="must be given once"):
+            plan(inputs)
+
+
+def test_an_output_alone_counts_as_it_does_in_its_result(plan: Plan) -> None:
+    """Also where a host gives all outputs the id of their task: two of them are two inputs."""
+    task = KlingTask(
+        kling_task_id="858100000000000001",
+        status=TaskStatus.SUCCEEDED,
+        outputs=(
+            Output("video", id="t", url=LINK, duration=5.0),
+            Output("video", id="t", url=LINK, duration=5.0),
+        ),
+        updated_at=datetime.now(UTC),
+    )
+    whole = TaskOutcome.of_task(task, None, type="remix").to_xcom(conn_id="kling_default")
+    alone = [key(plan({"film": one})) for one in whole["outputs"]]
+    chosen = [key(plan({"film": {"result": whole, "output": number}})) for number in (1, 2)]
+    assert alone == chosen
+    assert len(set(alone)) == 2
+    by_id: Any = [plan({"video": one}) for one in whole["outputs"]]
+    assert key(by_id[0]) != key(by_id[1])
 
 
 def test_a_list_takes_results_or_one(plan: Plan) -> None:

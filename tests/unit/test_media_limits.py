@@ -11,7 +11,8 @@ import yaml
 
 from kling_provider.api.catalog import all_specs
 from kling_provider.api.media_limits import MEDIA_LIMITS, MediaLimits
-from kling_provider.api.requests.fields import Media, find_marker
+from kling_provider.api.requests.fields import Media
+from kling_provider.api.requests.marked_fields import find_marker
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,7 @@ def test_the_whole_shape_of_a_result() -> None:
                 "details": None,
                 # Of its task, so that one output alone may be the input of another request.
                 "kling_task_id": "912",
+                "made_by": "text_to_video",
                 "number": 1,
                 "finished_at": "2026-11-24T06:01:30.436+00:00",
                 "expires_at": "2026-12-24T06:01:30.000+00:00",

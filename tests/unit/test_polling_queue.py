@@ -249,6 +249,17 @@ def test_what_such_a_request_takes_counts_while_it_renders():
     assert names(queue.grant_capacity(SETTLE * 2 + 1, running, limit=11)) == ["two"]
 
 
+def test_a_request_that_takes_more_than_the_whole_limit_holds_up_nobody_for_ever():
+    """The host decides; alone it is tried as soon as nothing else is in flight."""
+    queue = ConcurrencyQueue()
+    queue.add_entry(image_entry("nine", takes=9), 0.0)
+    queue.add_entry(image_entry("one", takes=1, queued_at=1.0, dag="e"), 0.0)
+    running = [Running("1", model="m")]
+    assert queue.grant_capacity(SETTLE, running, limit=5) == []
+    assert names(queue.grant_capacity(SETTLE + 1, [], limit=5)) == ["nine"]
+    assert names(queue.grant_capacity(SETTLE + 2, [], limit=5, exist=["nine"])) == ["one"]
+
+
 def test_a_large_request_is_not_passed_by_small_ones():
     queue = ConcurrencyQueue()
     running = [Running(str(number), model="m") for number in range(3)]

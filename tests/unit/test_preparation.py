@@ -353,6 +353,30 @@ def test_marks_that_are_made_are_not_made_again(sandbox: Sandbox) -> None:
     assert calls(sandbox) == [INIT, ADD, ADD, EDIT, EDIT]
 
 
+def test_other_marks_on_the_same_video_get_a_session_of_their_own(sandbox: Sandbox) -> None:
+    """Marks stay in a session: the paid edit would change what was marked before as well."""
+    instance = Instance()
+    assert submit(SWAP, instance)
+    fewer = {**SWAP, "selections": SWAP["selections"][:1]}  # type: ignore[index]
+    assert submit(fewer, next_try(instance, cleared=True))
+    assert calls(sandbox) == [INIT, ADD, ADD, EDIT, INIT, ADD, EDIT]
+    # A session that holds a part of it already needs what is missing alone.
+    assert submit({**SWAP, "prompt": "No <<<video_1>>>"}, next_try(instance, cleared=True))
+    assert calls(sandbox)[7:] == [ADD, EDIT]
+
+
+def test_a_mark_with_an_unknown_end_is_in_no_session_of_other_marks(sandbox: Sandbox) -> None:
+    instance = Instance()
+    sandbox.set_faults(
+        [{"kind": "answer_lost_after", "match": {"product": "multi-elements-add"}, "times": 1}]
+    )
+    with pytest.raises(KlingSubmitUnknown):
+        submit(SWAP, instance)
+    fewer = {**SWAP, "selections": SWAP["selections"][1:]}  # type: ignore[index]
+    assert submit(fewer, next_try(instance, cleared=True))
+    assert calls(sandbox) == [INIT, ADD, INIT, ADD, EDIT]
+
+
 def test_a_step_without_a_price_stops_where_its_end_is_unknown(sandbox: Sandbox) -> None:
     instance = Instance()
     sandbox.set_faults([{"kind": "answer_lost_after"}])

@@ -26,7 +26,6 @@ CELLS = [
     ("kling-2.6", "720p", {}, "0.3"),
     ("kling-2.6", "1080p", {}, "0.5"),
     ("kling-2.6", "1080p", {"audio": "native"}, "1.0"),
-    ("kling-2.6", "1080p", {"audio": "native", "voices": [{"voice_id": "7"}]}, "1.2"),
     ("kling-2.5-turbo", "720p", {}, "0.3"),
     ("kling-2.5-turbo", "1080p", {}, "0.5"),
     ("kling-v1-6", "720p", {}, "0.4"),
@@ -35,6 +34,7 @@ CELLS = [
 ]
 IMAGE_CELLS = [
     *CELLS,
+    ("kling-2.6", "1080p", {"audio": "native", "voices": [{"voice_id": "7"}]}, "1.2"),
     ("kling-v2-1", "720p", {}, "0.4"),
     ("kling-v2-1", "1080p", {}, "0.7"),
 ]

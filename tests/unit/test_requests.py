@@ -99,7 +99,7 @@ VOICES = {
         {"prompt": None, **SHOTS},
         {**TEXT, **SHOTS, "shot_type": "intelligence"},
         {**IMAGE, **SHOTS},
-        {**TEXT, **VOICES},
+        {**TEXT, **VOICES, "model": "kling-3.0"},
         {**IMAGE, **VOICES},
     ],
 )

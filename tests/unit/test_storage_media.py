@@ -72,4 +72,5 @@ def test_images_and_sounds() -> None:
     assert wrong(b"\xff\xfb\x90", "audio") is None
     assert wrong(b"\xff", "audio") is not None
     assert wrong(b"<html>", "audio") is not None
-    assert wrong(b"anything", "element") is None
+    assert wrong(b"anything", "element") is not None
+    assert wrong(b"anything", "hologram") is None

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from kling_provider.api.dialects.reading import UnreadableTask, parse_task
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.requests.fields import Address, Flag, Media, Number, Text, VideoId, Wire
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -11,18 +10,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.fields import (
-    ApiDesign,
-    Media,
-    ModelName,
-    RequestPart,
-    Text,
-    Whole,
-    Wire,
-    find_marker,
-    input_fields,
-)
-from kling_provider.api.tasks import Output
+from kling_provider.api.requests.fields import ApiDesign, Media, ModelName, RequestPart, Text, Whole, Wire
+from kling_provider.api.requests.marked_fields import find_marker, input_fields, list_result_ids
 from kling_provider.api.values import is_rendered_null, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
@@ -110,7 +99,19 @@ class KlingRequest(BaseModel):
             Problem(field, None, f"must be left out: Kling has no such field for {self.type}")
             for field in sorted(self.without)
             if getattr(self, field) is not None
-        ]
+        ] + self._find_urls_as_ids()
+
+    def _find_urls_as_ids(self) -> list[Problem]:
+        """Find URLs where Kling's ids are meant: such a link may be signed, and would be shown as an id is."""
+        found = []
+        for (name, within), marker in list_result_ids(type(self)).items():
+            value = getattr(self, name, None)
+            items = value if isinstance(value, list) else [value]
+            ids = [one if within is None else getattr(one, within, None) for one in items]
+            if any(isinstance(one, str) and one.lower().startswith(("http://", "https://")) for one in ids):
+                what = f"must be Kling's id of the {marker.output_type}; found a URL"
+                found.append(Problem(name if within is None else f"{name}.{within}", None, what))
+        return found
 
     def find_unsupported(self, design: ApiDesign) -> list[Problem]:
         """Find what ``design`` would drop silently or cannot express; such a request is not sent."""
@@ -283,32 +284,6 @@ class KlingRequest(BaseModel):
             for key, value in self.fingerprint_fields(inputs or {}).items()
             if value not in (None, []) and not (key in defaults and defaults[key] == value)
         }
-
-
-class AnswerWithoutResult(ValueError):
-    """The answer to a call that makes no task holds no result: none can be read, or Kling refused what it was given."""
-
-
-class AnswerRefused(AnswerWithoutResult):
-    """The answer says that Kling refused what it was given, so that nothing was made."""
-
-
-class AnsweredAtOnce(KlingRequest):
-    """A request whose answer is its result: Kling makes no task, so there is nothing to wait for and nothing to look up.
-
-    It has no external id, no callback and no model.
-    """
-
-    without: ClassVar[frozenset[str]] = frozenset({"model", "callback_url", "external_task_id"})
-
-    @classmethod
-    @abstractmethod
-    def read_outputs(cls, data: Any) -> tuple[Output, ...]:
-        """Return what the ``data`` of the answer holds; what it cost stands beside, as in a task.
-
-        :raises AnswerRefused: where Kling says in it that it made nothing, with words for people.
-        :raises AnswerWithoutResult: where it holds no result, with words for people.
-        """
 
 
 def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:

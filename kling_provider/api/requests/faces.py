@@ -13,7 +13,8 @@ from pydantic import Field
 
 from kling_provider.api.dialects.fields import list_mappings, read_long_text, read_text
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult, KlingRequest
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import (
     AudioId,
     Flag,
@@ -82,6 +83,8 @@ class AdvancedLipSync(KlingRequest):
     without: ClassVar[frozenset[str]] = frozenset({"model"})
     #: Frozen: see :attr:`KlingRequest.frozen_defaults`.
     frozen_defaults: ClassVar[Mapping[str, Any]] = {
+        # The only face of a video is its first one.
+        "face": 1,
         "sound_volume": 1,
         "original_audio_volume": 1,
         "watermark": False,
@@ -205,12 +208,19 @@ class LipSync(KlingRequest):
         str | None, Media("audio", None, "audio_lip_sync"), Wire(None, "input.audio_file", instead=None)
     ] = Field(None, min_length=1)
     audio_url: Annotated[
-        str | None, Media("audio", None, "audio_lip_sync"), Wire(None, "input.audio_url", instead=None)
+        str | None,
+        Media("audio", None, "audio_lip_sync", results_field="audio_file"),
+        Wire(None, "input.audio_url", instead=None),
     ] = Field(None, pattern=r"^https?://\S+$")
 
     @property
     def _speaks_text(self) -> bool:
         return self.mode == "text2video"
+
+    @property
+    def _sound_url(self) -> str | None:
+        """The sound where it is an address: also as ``audio_file``, which takes whatever is known of a result."""
+        return self.audio_url or (self.audio_file if _is_web(self.audio_file) else None)
 
     def wire_value(self, field: str) -> Any:
         """Return what is sent: Kling's defaults explicitly, and how the sound comes."""
@@ -220,13 +230,21 @@ class LipSync(KlingRequest):
             case "voice_speed" if self._speaks_text:
                 return 1.0 if self.voice_speed is None else self.voice_speed
             case "audio_type" if not self._speaks_text:
-                return "file" if self.audio_file is not None else "url"
+                return "file" if self._sound_url is None else "url"
+            case "audio_url" | "audio_file":
+                return (
+                    self._sound_url if field == "audio_url" else None if self._sound_url else self.audio_file
+                )
         return super().wire_value(field)
 
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
         """Return the fields that change the result, with the sound's way as sent."""
         fields = super().fingerprint_fields(inputs)
-        fields["audio_type"] = self.wire_value("audio_type")
+        if _is_web(fields.get("audio_file")):
+            fields["audio_url"] = fields.pop("audio_file")
+        # By what stands for the sound: a result is the same one by its link and by its file.
+        ways = ("url", "file")
+        fields["audio_type"] = next((way for way in ways if f"audio_{way}" in fields), None)
         return fields
 
     def find_problems(self) -> list[Problem]:
@@ -241,9 +259,6 @@ class LipSync(KlingRequest):
             ]
         else:
             found += find_not_one_of(self, *sound)
-            if (self.audio_file or "").lower().startswith(("http://", "https://")):
-                message = "must be a file or base64: write a URL as audio_url"
-                found.append(Problem("audio_file", self.audio_file, message))
         foreign = (*sound, "audio_type") if self._speaks_text else (*text, "voice_language", "voice_speed")
         found += [
             Problem(field, None, f"must be left out with mode: {self.mode}")
@@ -255,6 +270,10 @@ class LipSync(KlingRequest):
                 Problem("audio_type", self.audio_type, f"must be {sent} with audio_{sent}, or left out")
             )
         return found
+
+
+def _is_web(value: str | None) -> bool:
+    return value is not None and value.lower().startswith(("http://", "https://"))
 
 
 class Avatar(KlingRequest):

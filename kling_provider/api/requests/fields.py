@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from kling_provider.api.values import convert_integral_float, convert_number_to_text
 
@@ -54,12 +53,14 @@ class Media:
     :param standard: what the standard API accepts: a row of :mod:`kling_provider.api.media_limits`.
     :param legacy: what the legacy API accepts.
     :param id_field: the field that takes Kling's own id of such an output instead, where the endpoint has one.
+    :param results_field: the field that takes results of other tasks for this one, where it is not this one.
     """
 
     kind: Literal["image", "video", "audio"]
     standard: str | None = None
     legacy: str | None = None
     id_field: str | None = None
+    results_field: str | None = None
 
     def find_limits(self, design: ApiDesign) -> str | None:
         """Return the row of what ``design`` accepts; ``None`` where nothing is documented."""
@@ -152,210 +153,3 @@ class RequestPart(BaseModel):
     def to_wire(self, design: ApiDesign) -> dict[str, Any]:
         """Return the part in the form that ``design`` expects."""
         return self.model_dump(exclude_none=True)
-
-
-class CameraConfig(RequestPart):
-    """Movement of a ``simple`` camera: exactly one value is not zero, each in -10 to 10."""
-
-    horizontal: Number = Field(0, ge=-10, le=10)
-    vertical: Number = Field(0, ge=-10, le=10)
-    pan: Number = Field(0, ge=-10, le=10)
-    tilt: Number = Field(0, ge=-10, le=10)
-    roll: Number = Field(0, ge=-10, le=10)
-    zoom: Number = Field(0, ge=-10, le=10)
-
-
-class CameraControl(RequestPart):
-    """Legacy API, v1 models. ``config`` goes with ``simple`` only."""
-
-    type: Literal["simple", "down_back", "forward_up", "right_turn_forward", "left_turn_forward"]
-    config: CameraConfig | None = None
-
-    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the keys that were given."""
-        return self.model_dump(exclude_unset=True, exclude_none=True)
-
-
-class Element(RequestPart):
-    """A stored element; ``id`` is its name in the prompt (``@id``; standard API)."""
-
-    element_id: ElementId
-    id: Text | None = None
-
-    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the id alone on the legacy API, which has no names for elements."""
-        return {"element_id": self.element_id} | ({"id": self.id} if design == "standard" else {})
-
-
-class Voice(RequestPart):
-    """A stored voice; ``id`` is its name in the prompt (standard API)."""
-
-    voice_id: VoiceId
-    id: Text | None = None
-
-    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the id alone on the legacy API, which has no names for voices."""
-        named = {"id": self.id} if design == "standard" and self.id else {}
-        return {"voice_id": self.voice_id, **named}
-
-
-class ReferenceImage(RequestPart):
-    """An image to refer to; ``id`` is its name in the prompt (``@id``; standard API). An image alone may be written as text."""
-
-    image: ImageInput
-    id: Text | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: Any) -> Any:
-        return {"image": value} if isinstance(value, str) else value
-
-    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the image as an item of ``contents``."""
-        return {"url": self.image} | ({"id": self.id} if self.id else {})
-
-
-class Shot(RequestPart):
-    """One shot of a legacy ``multi_prompt``; ``duration`` in seconds."""
-
-    index: Whole = Field(ge=1, le=6)
-    prompt: Annotated[Text, Field(max_length=512)]
-    duration: Whole = Field(ge=1)
-
-    def to_wire(self, design: ApiDesign) -> dict[str, Any]:
-        """Return the shot with its seconds as text."""
-        return {"index": self.index, "prompt": self.prompt, "duration": str(self.duration)}
-
-
-class Point(RequestPart):
-    """Pixels from the bottom left."""
-
-    x: Whole
-    y: Whole
-
-
-class DynamicMask(RequestPart):
-    """A motion brush: where, and along which path (2 to 77 points)."""
-
-    mask: Annotated[str, Media("image", None, "image_legacy")]
-    trajectories: list[Point] = Field(min_length=2, max_length=77)
-
-
-class SelectionPoint(RequestPart):
-    """A point of a frame as shares of its width and height, from the top left."""
-
-    x: Number = Field(ge=0, le=1)
-    y: Number = Field(ge=0, le=1)
-
-
-class Selection(RequestPart):
-    """What is chosen in one frame of a video, by 1 to 10 points on it."""
-
-    frame_index: Whole = Field(ge=0)
-    points: list[SelectionPoint] = Field(min_length=1, max_length=10)
-
-
-class GlossaryEntry(RequestPart):
-    """How a word of the video is translated; each 1 to 100 characters."""
-
-    source: Annotated[Text, Field(max_length=100, pattern=r"\S")]
-    target: Annotated[Text, Field(max_length=100, pattern=r"\S")]
-
-
-#: The keys of what lies inside a request, for suggestions.
-KEYS_WITHIN: dict[str, tuple[str, ...]] = {
-    "camera_control": tuple(CameraControl.model_fields),
-    "config": tuple(CameraConfig.model_fields),
-    "elements": tuple(Element.model_fields),
-    "voices": tuple(Voice.model_fields),
-    "multi_prompt": tuple(Shot.model_fields),
-    "reference_images": tuple(ReferenceImage.model_fields),
-    "dynamic_masks": tuple(DynamicMask.model_fields),
-    "trajectories": tuple(Point.model_fields),
-    "selections": tuple(Selection.model_fields),
-    "points": tuple(SelectionPoint.model_fields),
-    "glossary": tuple(GlossaryEntry.model_fields),
-}
-
-
-def find_marker(
-    marker: type[Wire] | type[Media] | type[ResultId], annotation: Any, metadata: Any = ()
-) -> Any:
-    """Return the :class:`Wire`, :class:`Media` or :class:`ResultId` of a field, also within ``list[…]`` and ``… | None``."""
-    for one in metadata:
-        if isinstance(one, marker):
-            return one
-    parts = get_args(annotation)
-    # Annotated[…] gives its markers as further arguments.
-    found = next((one for one in parts if isinstance(one, marker)), None)
-    return found or next(filter(None, (find_marker(marker, part) for part in parts)), None)
-
-
-@cache
-def input_fields(model: type[BaseModel]) -> tuple[tuple[str, str | None, bool], ...]:
-    """Return the inputs of a class: name, the name within each part of a list (or ``None``), and whether it is a list."""
-    return tuple(_walk_inputs(model))
-
-
-def _walk_inputs(model: type[BaseModel]) -> Iterator[tuple[str, str | None, bool]]:
-    for name, info in model.model_fields.items():
-        if find_marker(Media, info.annotation, info.metadata) is not None:
-            yield name, None, _is_list(info.annotation)
-            continue
-        for part in (one for one in get_args(info.annotation) if _is_part(one)):
-            for within, inner in part.model_fields.items():
-                if find_marker(Media, inner.annotation, inner.metadata) is not None:
-                    yield name, within, True
-
-
-def find_media(model: type[BaseModel], field: str) -> Media:
-    """Return the marker of an input.
-
-    :param field: dotted, as :meth:`~kling_provider.api.requests.base.KlingRequest.iter_inputs` gives it.
-    :raises KeyError: where it is no input.
-    """
-    name, _, rest = field.partition(".")
-    return list_media(model)[name, rest.partition(".")[2] or None]
-
-
-@cache
-def list_media(model: type[BaseModel]) -> Mapping[tuple[str, str | None], Media]:
-    """Return the markers of the inputs of a class, by name and the name within each part of a list (or ``None``)."""
-    return _list_marked(model, Media)
-
-
-@cache
-def list_result_ids(model: type[BaseModel]) -> Mapping[tuple[str, str | None], ResultId]:
-    """Return the markers of fields that take Kling's id of an output, as :func:`list_media` those of inputs."""
-    return _list_marked(model, ResultId)
-
-
-def _list_marked(model: type[BaseModel], marker: Any) -> dict[tuple[str, str | None], Any]:
-    found: dict[tuple[str, str | None], Any] = {}
-    for name, info in model.model_fields.items():
-        if (own := find_marker(marker, info.annotation, info.metadata)) is not None:
-            found[name, None] = own
-        for part in filter(_is_part, _walk_parts(info.annotation)):
-            for within, inner in part.model_fields.items():
-                if (own := find_marker(marker, inner.annotation, inner.metadata)) is not None:
-                    found[name, within] = own
-    return found
-
-
-def _walk_parts(annotation: Any) -> Iterator[Any]:
-    yield annotation
-    for part in get_args(annotation):
-        yield from _walk_parts(part)
-
-
-def is_list_field(model: type[BaseModel], name: str) -> bool:
-    """Tell whether a field takes a list."""
-    return _is_list(model.model_fields[name].annotation)
-
-
-def _is_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(map(_is_list, get_args(annotation)))
-
-
-def _is_part(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, RequestPart)

@@ -25,7 +25,8 @@ from kling_provider.api.image_models import (
 from kling_provider.api.models import known_model
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest, Summary
-from kling_provider.api.requests.fields import ApiDesign, Element, Flag, ModelName, Text, Whole, Wire
+from kling_provider.api.requests.fields import ApiDesign, Flag, ModelName, Text, Whole, Wire
+from kling_provider.api.requests.parts import Element
 from kling_provider.api.requests.video_base import refuse_names
 from kling_provider.api.values import parse_whole_number
 

@@ -17,7 +17,6 @@ from kling_provider.api.requests.fields import (
     LegacyImageInput,
     ModelName,
     Number,
-    ReferenceImage,
     Text,
     Wire,
 )
@@ -27,6 +26,7 @@ from kling_provider.api.requests.image_base import (
     ImageRequest,
     ImageSource,
 )
+from kling_provider.api.requests.parts import ReferenceImage
 from kling_provider.api.requests.references import find_wrong_names
 
 

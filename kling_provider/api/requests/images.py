@@ -11,13 +11,11 @@ from pydantic import Field
 from kling_provider.api.image_models import ImageModel, find_design, known_image_model
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import (
-    Element,
     ImageAspectRatio,
     ImageResolution,
     LegacyImageInput,
     ModelName,
     Number,
-    ReferenceImage,
     Text,
     Wire,
 )
@@ -27,6 +25,7 @@ from kling_provider.api.requests.image_base import (
     ImageSource,
     SeriesAmount,
 )
+from kling_provider.api.requests.parts import Element, ReferenceImage
 from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
 
 #: Kling's own defaults of the image-to-image controls, which are sent explicitly.

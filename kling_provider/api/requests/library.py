@@ -13,7 +13,7 @@ from pydantic import Field
 
 from kling_provider.api.dialects.reading import read_stored_item
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerWithoutResult
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerWithoutResult
 from kling_provider.api.requests.fields import Address, ImageInput, Media, Text, VideoId, VoiceId, Wire
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.requests.without_model import RequestWithoutModel

@@ -15,16 +15,8 @@ from kling_provider.api.models import find_near_name, known_model
 from kling_provider.api.pricing import round_seconds
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import AudioRate
-from kling_provider.api.requests.fields import (
-    ApiDesign,
-    Element,
-    Flag,
-    ImageInput,
-    Media,
-    ModelName,
-    Text,
-    Wire,
-)
+from kling_provider.api.requests.fields import ApiDesign, Flag, ImageInput, Media, ModelName, Text, Wire
+from kling_provider.api.requests.parts import Element
 from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
 from kling_provider.api.requests.video_base import VideoModelRequest, limit_count, refuse_names
 

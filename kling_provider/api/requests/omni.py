@@ -18,16 +18,14 @@ from kling_provider.api.requests.base import AudioRate
 from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
-    Element,
     ImageInput,
     Media,
     ModelName,
-    ReferenceImage,
     Text,
     VideoInput,
-    Voice,
     Wire,
 )
+from kling_provider.api.requests.parts import Element, ReferenceImage, Voice
 from kling_provider.api.requests.video_base import VideoRequest, limit_count, refuse_names
 
 #: Images and elements together: without a video, and beside one; elements beside a first frame.
@@ -75,6 +73,9 @@ class OmniVideo(VideoRequest):
     )
     voices: Annotated[list[Voice], Wire("contents[voice]", None)] = Field(default_factory=list)
     aspect_ratio: Annotated[AspectRatio | None, Wire("settings.aspect_ratio", "aspect_ratio")] = None
+    #: Names of inputs for the prompt (``@name``; standard API), by field; images to refer to have an ``id`` of their own.
+    image_ids: dict[Literal["first_frame", "last_frame"], Text] | None = None
+    video_ids: dict[Literal["reference_video", "base_video"], Text] | None = None
 
     def find_media_row(self, media: Media, design: ApiDesign) -> str | None:
         """Return the row that an input must keep to: one model takes shorter and smaller videos."""
@@ -136,6 +137,7 @@ class OmniVideo(VideoRequest):
         """Return the body; on the legacy API images and video are lists that name the role of each."""
         body = super().to_body(design)
         if design == "standard":
+            self._name_contents(body)
             return body
         model = known_model(self.model)
         if model is not None and "native" not in model.audio:
@@ -158,6 +160,19 @@ class OmniVideo(VideoRequest):
             body["video_list"] = [{"video_url": video, "refer_type": role, "keep_original_sound": kept}]
         return body
 
+    def _name_contents(self, body: dict[str, Any]) -> None:
+        kinds = {"reference_video": "feature_video"}
+        for field, given in self._input_names.items():
+            for one in body["contents"]:
+                if one["type"] == kinds.get(field, field):
+                    one["id"] = given
+
+    @property
+    def _input_names(self) -> dict[str, str]:
+        """The names of frames and videos, by field."""
+        given = (*(self.image_ids or {}).items(), *(self.video_ids or {}).items())
+        return {str(field): name for field, name in given}
+
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
         """Return the fields that change the result: the shape as sent, and no seconds where the video decides."""
         fields = super().fingerprint_fields(inputs)
@@ -177,6 +192,10 @@ class OmniVideo(VideoRequest):
         if design == "legacy":
             if any(one.id for one in self.reference_images):
                 found.append(refuse_names("reference_images", "<<<image_1>>>"))
+            if self.image_ids:
+                found.append(_refuse_input_names("image_ids", "<<<image_1>>>"))
+            if self.video_ids:
+                found.append(_refuse_input_names("video_ids", "<<<video_1>>>"))
             if self.last_frame and len(self.reference_images) + 2 > 2:
                 message = "must be left out on the legacy API beside more than two images"
                 found.append(Problem("last_frame", None, message))
@@ -193,6 +212,7 @@ class OmniVideo(VideoRequest):
     def _name_parts(self) -> list[str]:
         return [
             *super()._name_parts(),
+            *self._input_names.values(),
             *(one.id for one in self.reference_images if one.id),
             *(one.id for one in self.voices if one.id),
         ]
@@ -216,6 +236,12 @@ class OmniVideo(VideoRequest):
             found.append(Problem("audio", self.audio, "needs reference_video or base_video"))
         if self.base_video:
             found += self._find_beside_base_video()
+        for ids in ("image_ids", "video_ids"):
+            found += [
+                Problem(ids, None, f"must name what the request has: it has no {field}")
+                for field in getattr(self, ids) or ()
+                if not getattr(self, field)
+            ]
         return found + (self._find_too_many() if self._limits is None else self._find_beyond(self._limits))
 
     @property
@@ -330,3 +356,11 @@ class OmniVideo(VideoRequest):
             message = f"must be 5 or 10 seconds for {model.name} from a first frame alone"
             found.append(Problem("duration", self.duration, message))
         return found
+
+
+def _refuse_input_names(field: str, reference: str) -> Problem:
+    """Describe the problem that the legacy API refers to inputs by number, and not by name."""
+    message = (
+        f"must be left out on the legacy API, which has no names for inputs: write {reference} in the prompt"
+    )
+    return Problem(field, None, message)

@@ -14,7 +14,6 @@ from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
     Flag,
-    GlossaryEntry,
     Media,
     ModelName,
     Number,
@@ -23,6 +22,7 @@ from kling_provider.api.requests.fields import (
     Whole,
     Wire,
 )
+from kling_provider.api.requests.parts import GlossaryEntry
 from kling_provider.api.solution_words import AGENT_VOICES, AVATARS, SALES_VOICES, TRY_ON_MODELS
 from kling_provider.api.suggestions import suggest
 

@@ -15,16 +15,13 @@ from kling_provider.api.requests.fields import (
     ApiDesign,
     AspectRatio,
     Audio,
-    CameraControl,
-    DynamicMask,
-    Element,
     ImageInput,
     ModelName,
     Number,
     Text,
-    Voice,
     Wire,
 )
+from kling_provider.api.requests.parts import CameraControl, DynamicMask, Element, Voice
 from kling_provider.api.requests.video_base import SOUND_WORDS, VideoRequest, limit_count, refuse_names
 
 
@@ -56,6 +53,9 @@ class DirectedVideo(VideoRequest):
     camera_control: Annotated[
         CameraControl | None, Wire(None, "camera_control", instead="describe the camera in the prompt")
     ] = None
+
+    #: What only the v1 models have.
+    _v1_fields: ClassVar[tuple[str, ...]] = ("cfg_scale", "camera_control")
 
     @property
     def audio_rate(self) -> AudioRate:
@@ -110,19 +110,22 @@ class DirectedVideo(VideoRequest):
 
     def _find_by_model(self, model: Model) -> list[Problem]:
         found = super()._find_by_model(model)
-        if len(self.voices) > model.voices:
-            found.append(Problem("voices", None, limit_count(model.voices, model.name)))
+        if len(self.voices) > (most := self._most_voices(model)):
+            found.append(Problem("voices", None, limit_count(most, model.name)))
         if self.voices and self.audio != "native":
             found.append(Problem("voices", None, "must be used with audio: native"))
         if not model.v1_controls:
             found += self._find_v1_controls(model.name)
         return found
 
+    def _most_voices(self, model: Model) -> int:
+        return model.voices
+
     def _find_v1_controls(self, model: str) -> list[Problem]:
         return [
             Problem(field, None, f"must be left out for {model}: only the kling-v1 models have this field")
-            for field in ("cfg_scale", "camera_control")
-            if getattr(self, field) is not None
+            for field in self._v1_fields
+            if getattr(self, field) not in (None, [])
         ]
 
 
@@ -134,6 +137,9 @@ class TextToVideo(DirectedVideo):
     aspect_ratio: Annotated[AspectRatio, Wire("settings.aspect_ratio", "aspect_ratio")] = "16:9"
     elements: Annotated[list[Element], Wire(None, "element_list", instead=None)] = Field(default_factory=list)
     voices: Annotated[list[Voice], Wire(None, "voice_list", instead=None)] = Field(default_factory=list)
+
+    def _most_voices(self, model: Model) -> int:
+        return model.voices if model.voices_of_words else 0
 
     def _find_unnamed_elements(self) -> list[Problem]:
         if not self.elements:
@@ -166,6 +172,7 @@ class ImageToVideo(DirectedVideo):
         "aspect_ratio": "an image's video has the shape of its first frame"
     }
     wire_order: ClassVar[tuple[str, ...]] = ("prompt", "first_frame", "middle_frames", "last_frame")
+    _v1_fields: ClassVar[tuple[str, ...]] = ("cfg_scale", "camera_control", "static_mask", "dynamic_masks")
 
     type: Literal["image_to_video"] = "image_to_video"
     prompt: Annotated[Text | None, Wire("contents[prompt].text", "prompt")] = None
@@ -185,6 +192,17 @@ class ImageToVideo(DirectedVideo):
 
     def _has_standard_voices(self, model: Model | None) -> bool:
         return model is None or model.standard_voices
+
+    def find_unsupported(self, design: ApiDesign) -> list[Problem]:
+        """Find what ``design`` cannot express, including voices beside elements."""
+        found = super().find_unsupported(design)
+        if design == "legacy" and self.elements and self.voices:
+            message = "cannot be combined with elements on the legacy API: it takes one of both"
+            found.append(Problem("voices", None, message))
+        if design == "standard" and not all(one.id for one in self.voices):
+            message = "must have an id each, the name that the prompt uses (@id)"
+            found.append(Problem("voices", None, message))
+        return found
 
     def _prompt_limit(self, model: Model) -> int:
         return model.image_prompt_limit or model.prompt_limit

@@ -27,16 +27,16 @@ from kling_provider.api.requests.base import AudioRate, KlingRequest
 from kling_provider.api.requests.fields import (
     ApiDesign,
     AudioWithOriginal,
-    Element,
     Flag,
     ModelName,
     Resolution,
-    Shot,
     Text,
     Whole,
     Wire,
 )
+from kling_provider.api.requests.parts import Element, Shot
 from kling_provider.api.requests.references import find_wrong_names, find_wrong_numbers
+from kling_provider.api.requests.shots import find_wrong_list, find_wrong_shots, has_shots
 
 #: ``720p`` is called ``std`` there, and so on.
 _MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
@@ -115,17 +115,13 @@ class VideoRequest(VideoModelRequest):
     def sound(self) -> str | None:
         """Return what is sent as sound: ``native``, ``off`` …, or ``None`` where the model has no such field."""
         model = known_model(self.model)
-        if self.audio is not None or (model and not model.has_audio_field):
-            return self.audio
-        return "off"
+        return None if model and not model.has_audio_field else self.audio or "off"
 
     @property
     def one_shot(self) -> bool | None:
         """Return what is sent as ``multi_shot``: ``False`` by default (Kling's own default is ``True``)."""
         model = known_model(self.model)
-        if self.multi_shot is not None or (model and not model.multi_shot):
-            return self.multi_shot
-        return False
+        return None if model and not model.multi_shot else bool(self.multi_shot)
 
     @property
     def audio_rate(self) -> AudioRate:
@@ -184,6 +180,8 @@ class VideoRequest(VideoModelRequest):
                     )
                 )
             found += self._find_unnamed_elements()
+            if self._takes_shots_in_prompt:
+                found += find_wrong_shots(self.prompt or "", self.duration)
             if not takes_external_id(self.model):
                 found += [
                     Problem(field, None, f"must be left out: {self.model} does not accept it")
@@ -204,6 +202,24 @@ class VideoRequest(VideoModelRequest):
             found.append(Problem("prompt", None, message))
         if any(item.id for item in self.elements):
             found.append(refuse_names("elements", "<<<element_1>>>"))
+        if self.multi_shot and self.shot_type is None:
+            message = "must be given with multi_shot: true on the legacy API: customize beside multi_prompt, or intelligence"
+            found.append(Problem("shot_type", None, message))
+        return found
+
+    @property
+    def _takes_shots_in_prompt(self) -> bool:
+        """Whether the standard API reads shots in the prompt."""
+        model = known_model(self.model)
+        return bool(self.one_shot) or (model is not None and model.shots_in_prompt)
+
+    def find_warnings(self) -> list[str]:
+        """Find shots in the prompt of a video that is asked to be one shot."""
+        found = super().find_warnings()
+        if has_shots(self.prompt or "") and not self._takes_shots_in_prompt and self.shot_type is None:
+            found.append(
+                "the prompt is written in shots, and is taken as one: for several write multi_shot: true"
+            )
         return found
 
     def _find_unnamed_elements(self) -> list[Problem]:
@@ -212,20 +228,9 @@ class VideoRequest(VideoModelRequest):
         return [Problem("elements", None, "must have an id each, the name that the prompt uses (@id)")]
 
     def _find_in_form(self) -> list[Problem]:
-        found = []
-        if self.multi_prompt:
-            if not self.multi_shot:
-                found.append(Problem("multi_prompt", None, "must be used with multi_shot: true"))
-            total = sum(shot.duration for shot in self.multi_prompt)
-            if total != self.duration:
-                found.append(
-                    Problem(
-                        "multi_prompt",
-                        None,
-                        f"must have shots that add up to the duration, {self.duration} s (they last {total} s)",
-                    )
-                )
-        return found
+        return find_wrong_list(
+            self.multi_prompt, self.duration, shot_type=self.shot_type, multi_shot=self.multi_shot
+        )
 
     def _find_wrong_references(self) -> list[Problem]:
         texts = [self.prompt or "", *(shot.prompt for shot in self.multi_prompt)]
@@ -275,6 +280,8 @@ class VideoRequest(VideoModelRequest):
         if self.audio == "native" and wanted and self.resolution not in wanted:
             message = f"must be {' or '.join(wanted)} for {model.name} with native audio"
             add_problem("resolution", self.resolution, message)
+        if self.shot_type is not None and not model.multi_shot:
+            add_problem("shot_type", self.shot_type, f"must be left out for {model.name}: it makes one shot")
         if self.multi_shot and not model.multi_shot:
             message = f"must be left out for {model.name}: write the shots into the prompt, or write model: kling-3.0"
             add_problem("multi_shot", True, message)

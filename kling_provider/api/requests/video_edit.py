@@ -14,21 +14,21 @@ from pydantic import BeforeValidator, Field
 from kling_provider.api.dialects.fields import list_mappings, read_long_text, read_text
 from kling_provider.api.effects import ENDED, TWO_IMAGES, find_near_scene, is_known, suggest_scene
 from kling_provider.api.problems import Problem
-from kling_provider.api.requests.base import AnsweredAtOnce, AnswerRefused, AnswerWithoutResult, KlingRequest
+from kling_provider.api.requests.at_once import AnsweredAtOnce, AnswerRefused, AnswerWithoutResult
+from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import (
     Flag,
     ImageInput,
     Media,
     Mode,
     Number,
-    Selection,
-    SelectionPoint,
     SessionId,
     Text,
     VideoId,
     Whole,
     Wire,
 )
+from kling_provider.api.requests.parts import Selection, SelectionPoint
 from kling_provider.api.requests.references import find_wrong_numbers
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.tasks import Output

@@ -172,9 +172,9 @@ class SubmitRun:
         resume = queue.get("external_task_id") if queue else None
         place = self.result_place(submitter.hook, submitter.plan.sent)
         if place is None:
-            return submitter.submit(resume=resume)
+            return submitter.submit(resume=resume, queued=bool(queue))
         try:
-            outcome = submitter.submit(resume=resume, claim=place.claim)
+            outcome = submitter.submit(resume=resume, queued=bool(queue), claim=place.claim)
         except KlingError as error:
             if error.task_state is TaskState.NONE:
                 place.release()

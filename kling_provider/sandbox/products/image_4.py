@@ -2,8 +2,8 @@
 """The bodies of ``kling-image-4.0`` and ``kling-long-image-4.0``, as far as they are known.
 
 All of it is second-hand: pages of gateways, which say that the schema is Kling's own (October and November 2026). They
-give ``contents``, ``settings`` and ``options``, and no path: ``/image-generation/{model}`` is an inference, after
-``/text-to-video/{model}``. So are the names ``result_type`` and ``series_amount`` (those of ``/v1/images/omni-image``),
+give ``contents``, ``settings`` and ``options``, and no path: ``/image-generation/{model}`` and ``/long-image/{model}`` are
+inferences, after ``/text-to-video/{model}``. So are the names ``result_type`` and ``series_amount`` (those of ``/v1/images/omni-image``),
 a default resolution of ``1k`` for long images, the pixels, and prices beyond $0.06 for an image of 2k, which is the
 vendor's own ($0.0035 a unit). External ids and callbacks are refused, as for the videos of Kling 4.0.
 """
@@ -20,6 +20,8 @@ from kling_provider.sandbox.products import legacy_image, omni_rules
 from kling_provider.sandbox.products.image import RATIOS, ImageSettings, choose_ratio, compute_image_size
 from kling_provider.sandbox.state.tasks import CreateRequest
 
+LONG_IMAGE = "long-image"
+"""The product of long images."""
 _IMAGE_4 = "kling-image-4.0"
 _LONG_IMAGE_4 = "kling-long-image-4.0"
 _TYPES = {
@@ -48,7 +50,7 @@ def get_image_price(model: str, resolution: str) -> Decimal:
 
 def read_create(product: str, model: str, body: object) -> CreateRequest:
     """Check a create body."""
-    if model not in _TYPES:
+    if model != (_LONG_IMAGE_4 if product == LONG_IMAGE else _IMAGE_4):
         raise InvalidParameter("model is not supported")
     fields = Fields(body)
     options = fields.read_object("options")

@@ -17,7 +17,8 @@ from kling_provider.api.media_limits import MEDIA_LIMITS, MediaLimits
 from kling_provider.api.problems import Problem, join_problems
 from kling_provider.api.redaction import redact_url, shorten
 from kling_provider.api.requests.base import KlingRequest
-from kling_provider.api.requests.fields import ApiDesign, find_media
+from kling_provider.api.requests.fields import ApiDesign
+from kling_provider.api.requests.marked_fields import find_media
 from kling_provider.api.signatures import stand_in
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_os_error, as_storage_error

@@ -12,6 +12,7 @@ from kling_provider.api.redaction import (
     redact_base64,
     redact_url,
     redact_urls,
+    redact_value,
     shorten,
     show_origin,
     strip_query,
@@ -57,8 +58,12 @@ def shown_request(request: Mapping[str, Any], inputs: Mapping[str, str] | None =
                 _shown_item(item, f"{ours}.{number}", fields[ours], known)
                 for number, item in enumerate(value)
             ]
+        elif isinstance(value, str):
+            # An address may stand where an id is meant, or behind a misspelt key.
+            shown[key] = show_input(value) if is_web(value.strip()) else redact_base64(value)
         else:
-            shown[key] = redact_base64(value)
+            # A result of another task may stand where it does not belong, with its links.
+            shown[key] = redact_value(redact_base64(value))
     return shown
 
 
@@ -80,7 +85,7 @@ def _shown_item(item: Any, where: str, within: str | None, known: Mapping[str, s
         return known.get(where) or known.get(f"{where}.{within}") or show_input(item)
     if within is not None and isinstance(item, Mapping) and isinstance(item.get(within), str):
         return {**item, within: known.get(f"{where}.{within}") or show_input(item[within])}
-    return redact_base64(item)
+    return redact_value(redact_base64(item))
 
 
 def _find_inputs(type: object, names: Iterable[str]) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import Any
 import pytest
 
 from kling_provider.sandbox import Sandbox
+from tests.stack.promises.world import OneAtATime
+from tests.stack.types.four_steps import FourSteps, play_four_steps
 from tests.support.stack import AirflowStack
 
 HERE = Path(__file__).parent
 #: The shorter side of every video, in pixels: they are made and decoded faster.
 SHORT_SIDE = 144
+#: Dags at a host that ignores external ids: it makes a second task for the same id, and finds none by it.
+WITHOUT_LOCK = ("two_outputs", "two_outputs_saved")
 _SANDBOX: dict[str, Any] = {
     "time_scale": 30,
     "render_seconds": 30,
@@ -74,6 +79,7 @@ class Runs:
     def __init__(self, stack: AirflowStack, sandboxes: dict[str, Sandbox]) -> None:
         self.stack = stack
         self.sandboxes = sandboxes
+        self.four_steps: Future[FourSteps] | None = None
         self._started: dict[str, tuple[str, str]] = {}
 
     def start(self, name: str, dag_id: str, conf: dict[str, Any]) -> None:
@@ -97,21 +103,17 @@ def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             shutil.copy(source, dags)
     with ExitStack() as running:
         sandboxes = {
-            name: running.enter_context(Sandbox(**_SANDBOX, profile=profile))
-            for name, profile in (
-                ("every_type", "kling"),
-                ("examples", "kling"),
-                ("four_steps", "kling"),
-                ("two_outputs", "gateway"),
-                ("two_outputs_saved", "gateway"),
-            )
+            name: running.enter_context(Sandbox(**_SANDBOX))
+            for name in ("every_type", "examples", "four_steps", *WITHOUT_LOCK)
         }
+        for name in WITHOUT_LOCK:
+            sandboxes[name].set_faults([{"kind": "ids_ignored"}])
         connections = {
             f"kling_{'default' if name == 'examples' else name}": {
                 "conn_type": "kling",
                 "host": sandbox.base_url,
                 "password": sandbox.api_key,
-                "extra": {"profile": sandbox.options.profile},
+                "extra": {"profile": "gateway" if name in WITHOUT_LOCK else "kling"},
             }
             for name, sandbox in sandboxes.items()
         }
@@ -126,12 +128,23 @@ def runs(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 },
             )
         )
+        stack.api = OneAtATime(stack.address)
+        stack.api.dag("every_type")  # signs in, before threads share the session
         runs = Runs(stack, sandboxes)
         runs.start("every_type", "every_type", {})
         for name in EXAMPLES:
             runs.start(f"{name}, planned", name, {"plan_only": True})
             runs.start(name, name, {"plan_only": False})
+        # It watches for its moment, so it has a thread of its own.
+        playing = running.enter_context(ThreadPoolExecutor(1))
+        runs.four_steps = playing.submit(play_four_steps, stack, sandboxes["four_steps"])
         yield runs
+
+
+@pytest.fixture(scope="session")
+def four_steps(runs: Runs) -> FourSteps:
+    assert runs.four_steps is not None
+    return runs.four_steps.result()
 
 
 @pytest.fixture(scope="session")

@@ -10,27 +10,23 @@ from pathlib import Path
 from kling_provider.api.catalog import all_specs
 from tests.stack.types.conftest import Run
 
-#: Kling has not published its path, so nobody can serve it.
-WITHOUT = {"long_image"}
 #: Two of them open a session first: one call for the faces; one for a session and one for what is marked.
 CALLS_BEFORE = {"advanced_lip_sync": 1, "multi_elements": 2}
 
 
 def test_every_type_of_the_catalog_is_made(every_type: Run) -> None:
-    types = {spec.type for spec in all_specs()} - WITHOUT
+    types = {spec.type for spec in all_specs()}
     assert every_type.states == dict.fromkeys({"load"} | types, "success")
 
 
 def test_each_is_paid_once(every_type: Run) -> None:
-    types = {spec.type for spec in all_specs()} - WITHOUT
+    types = {spec.type for spec in all_specs()}
     creates = every_type.sandbox.stats()["creates"]
     assert creates["made"] == creates["received"] == len(types) + sum(CALLS_BEFORE.values())
 
 
 def test_each_result_says_its_type_what_it_cost_and_where_it_is(every_type: Run) -> None:
     for spec in all_specs():
-        if spec.type in WITHOUT:
-            continue
         result = every_type.result(spec.type)
         assert result["type"] == spec.type
         assert result["name"] == spec.type

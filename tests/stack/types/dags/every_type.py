@@ -41,9 +41,7 @@ CHAINS = {
 }
 #: The tools of one session, one after the other.
 TOOLS = ["multi_elements_add", "multi_elements_preview", "multi_elements_delete", "multi_elements_clear"]
-#: The sandbox has no path for it: Kling has not published one.
-WITHOUT = {"long_image"}
-TYPES = sorted({file.stem for file in Path(REQUESTS).iterdir()} - WITHOUT)
+TYPES = sorted({file.stem for file in Path(REQUESTS).iterdir()})
 
 with DAG("every_type", schedule=None, default_args={"retries": 3, "retry_delay": timedelta(seconds=2)}):
 
