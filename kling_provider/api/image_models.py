@@ -35,6 +35,8 @@ class ImageModel:
     references: int = 10
     #: How many images a series may have; empty where the model makes none.
     series: range = range(0)
+    #: Decides itself how many images a series has, where it is asked to.
+    auto_series: bool = False
     #: Takes the shape ``auto`` from words alone.
     auto_from_words: bool = True
     prompt_limit: int = 2500
@@ -75,6 +77,7 @@ _MODELS = (
         aspect_ratios=_WITH_AUTO,
         fields=frozenset({"images", "elements", "result_type", "series_amount"}),
         series=range(2, 10),
+        auto_series=True,
         auto_from_words=False,
     ),
     # Kling 4.0: known from gateways' pages only (state of November 2026), which refuse external_task_id and callback_url.

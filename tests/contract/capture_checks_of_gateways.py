@@ -337,14 +337,20 @@ def _(record: Record) -> None:
     """Kept of every answer: ids, state, times, outputs. Left out: the placeholders of what was deducted, index, names."""
     outputs = {
         "avatar_query": [Output("video", "string", "string", "string", 5.0)],
-        "element_list": [Output("element", "0")],
+        # The page's own example has 0 for an id, which is none.
+        "element_list": [
+            Output(
+                "element",
+                details={"name": "string", "description": "string", "owned_by": "kling", "status": "succeed"},
+            )
+        ],
         "image_generation_list": [Output("image", url="string", watermark_url="string")],
         "omni_image_query": [Output("image", url="string", watermark_url="string")] * 2,
         "subject_completion_query": [Output("image", url="string")] * 3,
         # The same sound also comes as WAV; one output is one result, so the MP3 is taken.
         "text_to_audio_query": [Output("audio", "string", "string", duration=5.0)],
         "tts_create": [Output("audio", "string", "string", duration=5.0)],
-        "voice_list": [Output("voice", "string", "string")],
+        "voice_list": [Output("voice", "string", "string", details={"name": "string", "owned_by": "kling"})],
     }
     assert record["records"].keys() == outputs.keys()
     for what, response in record["records"].items():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from kling_provider.api.catalog import find_spec
+from kling_provider.api.catalog import find_spec, spec_of
 from kling_provider.api.dialects import DIALECTS
 from kling_provider.api.models import known_model, model_names
 from kling_provider.api.parsing import parse_request
@@ -145,6 +145,6 @@ def test_what_we_send_for_images_of_kling_4_is_taken(type_: str, data: st.DataOb
         assume(False)
     assume(not request.find_unsupported("standard"))
     body = DIALECTS["standard"].create(request, None).json
-    # The paths are not published, so the checker is found by that of all images.
-    (product,) = [one for one in PRODUCTS if one.standard_path == "/image-generation/{model}"]
+    path = spec_of(request).paths["standard"]
+    (product,) = [one for one in PRODUCTS if one.standard_path == path]
     assert product.read_request("standard", body, model=request.model or "").failure_message is None

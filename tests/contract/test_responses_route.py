@@ -212,7 +212,7 @@ def test_a_wrong_key_is_told(dmxapi: Sandbox, monkeypatch: pytest.MonkeyPatch) -
     [
         ({"prompt": "x", "model": "kling-2.5-turbo"}, "model"),
         ({"prompt": "x", "model": "kling-3.0-turbo"}, "model"),
-        ({"type": "omni_video", "prompt": "x"}, "model"),
+        ({"type": "omni_video", "prompt": "x"}, "type"),
         ({"prompt": "x", "callback_url": "https://a.example/"}, "callback_url"),
         ({"prompt": "x", "external_task_id": "mine"}, "external_task_id"),
         ({"prompt": "x", "model": "kling-2.6", "watermark": True}, "watermark"),

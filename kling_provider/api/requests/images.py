@@ -105,9 +105,12 @@ class ModelledImage(ImageModelRequest):
         if self.is_series and not model.series and "result_type" in model.fields:
             message = f"must be single for {model.name}, or write model: kling-v3-omni"
             found.append(Problem("result_type", "series", message))
-        if isinstance(self.series_amount, int) and model.series and self.series_amount not in model.series:
-            message = f"must be {model.series[0]} to {model.series[-1]}, or auto, for {model.name}"
-            found.append(Problem("series_amount", self.series_amount, message))
+        amount = self.series_amount
+        fits = model.auto_series if amount == "auto" else amount in model.series
+        if amount is not None and model.series and not fits:
+            or_auto = ", or auto," if model.auto_series else ""
+            message = f"must be {model.series[0]} to {model.series[-1]}{or_auto} for {model.name}"
+            found.append(Problem("series_amount", amount, message))
         from_words = not (self.count_images() or self.elements)
         if self.aspect_ratio == "auto" and from_words and not model.auto_from_words:
             message = f"must be a shape such as 16:9 for {model.name} from words alone"
