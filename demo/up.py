@@ -23,7 +23,7 @@ Kling     {sandbox}
           button.
 Videos    {videos}/
 Dags      dags/
-          All are on and have no schedule. Press Trigger, and switch Plan only off in its form to make videos.
+          All are on and have no schedule. Press Trigger, and switch Plan only off in its form to make something.
 
 Ctrl-C ends everything. The videos stay; Airflow's history goes.
 """
