@@ -219,7 +219,8 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
     (tmp_path / "a.png").write_bytes(png)
     written = {
         "type": "image_to_video",
-        "prompt": "https://example.org/?Signature=is-just-words-here",
+        "prompt": "https://example.org/?Signature=s3cr3t is written on a wall",
+        "negative_prompt": "https://example.org/?Signature=s3cr3t",
         "image": f"{tmp_path}/a.png",
         "image_tail": inline(png),
         "callback_url": "https://user:pw@hook.example/cb?token=t0k&id=1",
@@ -231,6 +232,7 @@ def test_what_is_shown_carries_neither_bytes_nor_signatures(tmp_path: Path, png:
     shown = shown_request(written, {"first_frame": f"{tmp_path}/a.png (sha256 {digest[7:19]})"})
     assert shown == {
         **written,
+        "negative_prompt": "https://example.org/",
         "image": f"{tmp_path}/a.png (sha256 {digest[7:19]})",
         "image_tail": f"base64 (sha256 {digest[7:19]})",
         "callback_url": "https://hook.example",

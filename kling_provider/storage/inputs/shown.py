@@ -59,8 +59,9 @@ def shown_request(request: Mapping[str, Any], inputs: Mapping[str, str] | None =
                 for number, item in enumerate(value)
             ]
         elif isinstance(value, str):
-            # An address may stand where an id is meant, or behind a misspelt key.
-            shown[key] = show_input(value) if is_web(value.strip()) else redact_base64(value)
+            # An address may stand where an id or words are meant, or behind a misspelt key; words may begin with one.
+            is_address = is_web(value.strip()) and len(value.split()) == 1
+            shown[key] = show_input(value) if is_address else redact_base64(value)
         else:
             # A result of another task may stand where it does not belong, with its links.
             shown[key] = redact_value(redact_base64(value))
