@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from kling_provider.api.catalog import estimate_price
 from kling_provider.api.parsing import parse_request

@@ -80,7 +80,14 @@ def test_what_the_pages_say_of_it_is_so(read: Read) -> None:
     assert "a " in read.xcom("docs_decorator", "city")["prompt"]
     assert read.file("docs_decorator", "city")
     assert read.file("docs_hook", "save")
-    assert set(read.xcom("docs_reconcile", "reconcile")) == {"saved", "known", "running", "failed", "young"}
+    assert set(read.xcom("docs_reconcile", "reconcile")) == {
+        "saved",
+        "kept",
+        "known",
+        "running",
+        "failed",
+        "young",
+    }
 
 
 def test_a_plan_pays_nothing_and_says_what_it_would(read: Read) -> None:

@@ -13,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk import DAG, task, task_group
-from airflow.sdk.exceptions import TaskDeferred
 
 from kling_provider.exceptions import KlingRequestError, KlingServerError
 from kling_provider.operators.kling import KlingGenerateOperator, KlingSubmitOperator
