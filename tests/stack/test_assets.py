@@ -270,9 +270,10 @@ def test_metrics_come_from_workers_and_triggerer(
             break
         name, _, tags = line.partition(":")[0].partition(",")
         seen.setdefault(name, set()).add(tags)
-    tags = "dag_id=outlets_forms,model=kling-3.0"
-    for name in ("submitted", "delivered", "units", "render_time"):
+    tags = "dag_id=outlets_forms,type=text_to_video,model=kling-3.0"
+    for name in ("submitted", "delivered", "render_time"):
         assert tags in seen[f"airflow.kling.{name}"], name
+    assert f"{tags},package=video" in seen["airflow.kling.units"]
     assert "dag_id=outlets_forms" in seen["airflow.kling.notice_delay"]
     assert any(one.startswith("kind=result,") for one in seen["airflow.kling.waiting"])
 
