@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 from kling_provider.api.pricing import Price
 from kling_provider.api.request_types import ALL_SPECS, RETIRED_TYPES, RequestSpec
@@ -83,8 +84,9 @@ def input_names(type: object = None) -> dict[str, str | None]:
     return found
 
 
+@cache
 def all_field_names() -> frozenset[str]:
-    """Return the fields of all types."""
+    """Return the fields of all types. It is asked for each entry of a prompt file."""
     return frozenset(name for spec in _SPECS.values() for name in spec.request_class.field_names())
 
 
@@ -93,8 +95,10 @@ def add_spec_for_now(spec: RequestSpec) -> Iterator[None]:
     """Add one more type within the block: that of a plugin, or of a test."""
     before = dict(_SPECS)
     _SPECS[spec.type] = spec
+    all_field_names.cache_clear()
     try:
         yield
     finally:
         _SPECS.clear()
         _SPECS.update(before)
+        all_field_names.cache_clear()

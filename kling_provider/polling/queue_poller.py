@@ -67,6 +67,7 @@ class QueueTicket:
     """One task in the queue. ``granted`` is done when it may try; with an error where no look can succeed."""
 
     entry: Entry
+    limit: _Limit
     granted: asyncio.Future[KlingError | None]
 
 
@@ -94,10 +95,9 @@ class QueuePoller:
 
     def add_entry(self, entry: Entry) -> QueueTicket:
         """Add a task to the queue."""
-        ticket = QueueTicket(entry, asyncio.get_running_loop().create_future())
+        ticket = QueueTicket(entry, _Limit.of_type(entry.type), asyncio.get_running_loop().create_future())
         self._tickets[entry] = ticket
-        limit = _Limit.of_type(entry.type)
-        self.queues.setdefault(limit, ConcurrencyQueue()).add_entry(entry, clock.now())
+        self.queues.setdefault(ticket.limit, ConcurrencyQueue()).add_entry(entry, clock.now())
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._poll_until_idle(), self._tasks)
         return ticket
@@ -105,7 +105,7 @@ class QueuePoller:
     def remove_ticket(self, ticket: QueueTicket) -> None:
         """Remove a task from the queue, with a grant or without. Safe at any moment: it awaits nothing."""
         self._tickets.pop(ticket.entry, None)
-        self.queues[_Limit.of_type(ticket.entry.type)].remove_entry(ticket.entry)
+        self.queues[ticket.limit].remove_entry(ticket.entry)
         if self.is_idle:
             self._loop = None
             for task in self._tasks:
@@ -131,14 +131,15 @@ class QueuePoller:
 
     async def _poll_once(self) -> None:
         hook = await self.shared_hook.get_hook()
-        waiting = {_Limit.of_type(ticket.entry.type) for ticket in self._tickets.values()}
-        for limit in waiting:
+        for limit in {ticket.limit for ticket in self._tickets.values()}:
             await self._poll_limit(hook, limit)
 
     async def _poll_limit(self, hook: KlingAsyncHook, limit: _Limit) -> None:
         """Read what counts against one of the limits, and wake the tasks that are next below it."""
         connection, queue = await hook.connection(), self.queues[limit]
-        waited = [task for task in self.poller.list_running() if _Limit.of_type(task.type or "") == limit]
+        running = self.poller.list_running()
+        types = {one for one in {task.type for task in running} if _Limit.of_type(one or "") == limit}
+        waited = [task for task in running if task.type in types]
         exist = {task.external_task_id for task in waited if task.external_task_id}
         complete = find_tasks_path(connection, limit.type) is not None
         if complete:

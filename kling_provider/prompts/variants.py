@@ -88,11 +88,12 @@ def _expand_entry(entry: PromptEntry, problems: Problems) -> Iterator[Variant]:
 
 def _find_misspelt(fields: Fields) -> list[Problem]:
     """Find keys that are nearer to ``variants`` or ``matrix`` than to a key of a request."""
-    known = get_known_keys() - set(VARIANT_KEYS)
+    known = get_known_keys()
+    keys = known - set(VARIANT_KEYS)
     return [
         Problem(key, item.value, f"must be a known key.{near}")
         for key, item in fields.items()
-        if key not in get_known_keys() and not suggest(key, known) and (near := suggest(key, VARIANT_KEYS))
+        if key not in known and not suggest(key, keys) and (near := suggest(key, VARIANT_KEYS))
     ]
 
 
