@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kling_provider.api.price_rules import PerCall
-from kling_provider.api.request_types.spec import RequestSpec
+from kling_provider.api.request_types.spec import AtOnceSpec, RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (
     RequestSpec(
@@ -25,20 +25,13 @@ SPECS: tuple[RequestSpec, ...] = (
         noun="sound",
         example="video_to_audio.yaml",
     ),
-    RequestSpec(
+    AtOnceSpec(
         type="tts",
         made_by="audio:Speech",
         paths={"legacy": "/v1/audio/tts"},
         outputs=("audio",),
         price_rule=PerCall("0.05"),
         noun="speech",
-        answered="at_once",
-        external_ids=False,
-        callbacks=False,
-        locked="no",
-        found_by_external_id=False,
-        tasks_path=None,
-        concurrency=None,
         example="tts.yaml",
     ),
 )

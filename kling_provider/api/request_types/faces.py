@@ -5,26 +5,19 @@ from __future__ import annotations
 
 from kling_provider.api.price_rules import PerBlock, PerCall, PerInputSecond
 from kling_provider.api.request_types.preparation import FaceRecognition
-from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
+from kling_provider.api.request_types.spec import SESSION_LIFE, AtOnceSpec, RequestSpec
 
 #: Half a unit for every begun 5 seconds of the video.
 _LIP_SYNC_PRICE = PerBlock("0.5", 5, of="video")
 
 SPECS: tuple[RequestSpec, ...] = (
-    RequestSpec(
+    AtOnceSpec(
         type="identify_face",
         made_by="faces:IdentifyFace",
         paths={"legacy": "/v1/videos/identify-face"},
         outputs=("json",),
         price_rule=PerCall("0.05"),
         noun="session",
-        answered="at_once",
-        external_ids=False,
-        callbacks=False,
-        locked="no",
-        found_by_external_id=False,
-        tasks_path=None,
-        concurrency=None,
         retention=SESSION_LIFE,
         example="identify_face.yaml",
     ),
@@ -58,20 +51,13 @@ SPECS: tuple[RequestSpec, ...] = (
         price_rule=PerInputSecond({"std": "0.4", "pro": "0.8"}, of="sound"),
         example="avatar.yaml",
     ),
-    RequestSpec(
+    AtOnceSpec(
         type="image_recognize",
         made_by="faces:ImageRecognize",
         paths={"legacy": "/v1/videos/image-recognize"},
         outputs=("image", "json"),
         price_rule=PerCall("0.1"),
         noun="image",
-        answered="at_once",
-        external_ids=False,
-        callbacks=False,
-        locked="no",
-        found_by_external_id=False,
-        tasks_path=None,
-        concurrency=None,
         example="image_recognize.yaml",
     ),
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from kling_provider.api.price_rules import PerCall, UnknownPrice
-from kling_provider.api.request_types.spec import RequestSpec
+from kling_provider.api.request_types.spec import AtOnceSpec, RequestSpec
 
 SPECS: tuple[RequestSpec, ...] = (
     RequestSpec(
@@ -27,20 +27,13 @@ SPECS: tuple[RequestSpec, ...] = (
         concurrency=None,
         example="custom_element.yaml",
     ),
-    RequestSpec(
+    AtOnceSpec(
         type="custom_element_old",
         made_by="library:OldCustomElement",
         paths={"legacy": "/v1/general/custom-elements"},
         outputs=("element",),
         price_rule=UnknownPrice("no list states the price of an element of the older library"),
         noun="element",
-        answered="at_once",
-        external_ids=False,
-        callbacks=False,
-        locked="no",
-        found_by_external_id=False,
-        tasks_path=None,
-        concurrency=None,
         status="unknown",
         retention=None,
         example="custom_element_old.yaml",

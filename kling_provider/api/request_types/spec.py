@@ -108,6 +108,19 @@ class RequestSpec:
         return self.locked == "yes" and self.takes_external_id(model)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AtOnceSpec(RequestSpec):
+    """One type that Kling answers at once: no task is made, so there is nothing to look up, to list or to call back about."""
+
+    answered: Literal["task", "at_once"] = "at_once"
+    external_ids: bool = False
+    callbacks: bool = False
+    locked: Literal["yes", "no", "by_model"] = "no"
+    found_by_external_id: bool = False
+    tasks_path: str | None = None
+    concurrency: Literal["video", "image"] | None = None
+
+
 @cache
 def _import_class(where: str) -> RequestClass:
     module, _, name = where.partition(":")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from kling_provider.api.price_rules import PerSecond, UnknownPrice
 from kling_provider.api.request_types.preparation import ElementSelection
-from kling_provider.api.request_types.spec import SESSION_LIFE, RequestSpec
+from kling_provider.api.request_types.spec import SESSION_LIFE, AtOnceSpec, RequestSpec
 from kling_provider.api.tasks import RETENTION
 
 #: The answer says what it cost, and no list does.
@@ -20,20 +20,13 @@ def _make_step(name: str, path: str, retention: timedelta = SESSION_LIFE) -> Req
     :param retention: how long its result lives: what is no file is of no use without the session.
     """
     type_ = f"multi_elements_{name}"
-    return RequestSpec(
+    return AtOnceSpec(
         type=type_,
         made_by=f"video_edit:MultiElements{name.capitalize()}",
         paths={"legacy": f"/v1/videos/multi-elements/{path}"},
         outputs=("json",),
         price_rule=_STEP_PRICE,
         noun="session",
-        answered="at_once",
-        external_ids=False,
-        callbacks=False,
-        locked="no",
-        found_by_external_id=False,
-        tasks_path=None,
-        concurrency=None,
         retention=retention,
         example=f"{type_}.yaml",
     )
