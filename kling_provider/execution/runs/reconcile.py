@@ -51,6 +51,8 @@ class _Reconciliation:
     context: Context
     hook: KlingHook
     faults: list[KlingError] = field(default_factory=list)
+    #: The paths of the lists, each with one of its types: Kling reads all tasks of a list alike.
+    types: dict[str, str] = field(default_factory=lambda: {TASKS: DEFAULT_TYPE})
     #: What is known of each task, by Kling task id: the path of its list, and the task.
     tasks: dict[str, tuple[str, KlingTask]] = field(default_factory=dict)
 
@@ -82,12 +84,11 @@ class _Reconciliation:
 
         A list of its own that cannot be read does not keep the others from being saved. It is reported at the end.
         """
-        paths = {TASKS: DEFAULT_TYPE}
         for spec in all_specs():
             if spec.tasks_path is not None and spec.external_ids:
-                paths.setdefault(spec.tasks_path, spec.type)
+                self.types.setdefault(spec.tasks_path, spec.type)
         namespace = self.hook.connection.namespace
-        for path, type_ in paths.items():
+        for path, type_ in self.types.items():
             try:
                 listed = self.hook.list_tasks(since=since, type=type_)
             except KlingError as error:
@@ -146,9 +147,7 @@ class _Reconciliation:
             filename=f"orphans/{task.kling_task_id}",
             replace=False,
         )
-        result_place = ResultPlace.of_orphan(
-            self.hook, task, type_, _find_any_type(path), place, self.context
-        )
+        result_place = ResultPlace.of_orphan(self.hook, task, type_, self.types[path], place, self.context)
         files = [saved.file for saved in result_place.save(task).files]
         log.info(
             "Saved Kling task %s (%s), which was saved nowhere: %s",
@@ -179,11 +178,6 @@ class _Reconciliation:
             log.info(
                 "Failed at Kling: %s, billed %s: %s", one["kling_task_id"], one["billing"], one["message"]
             )
-
-
-def _find_any_type(path: str) -> str:
-    """Return a type whose tasks are read at ``path``: Kling reads all of them alike."""
-    return next((spec.type for spec in all_specs() if spec.tasks_path == path), DEFAULT_TYPE)
 
 
 def _describe_task(task: KlingTask) -> dict[str, Any]:
