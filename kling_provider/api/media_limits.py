@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import ApiDesign, Media
 from kling_provider.api.requests.marked_fields import find_media
+from kling_provider.api.values import is_web_url
 
 if TYPE_CHECKING:
     from kling_provider.api.requests.base import KlingRequest
@@ -137,7 +138,7 @@ def find_paths(request: KlingRequest, design: ApiDesign) -> list[Problem]:
     found = []
     for field, value in request.iter_inputs():
         row = request.find_media_row(find_media(type(request), field), design)
-        if row is None or MEDIA_LIMITS[row].inline or value.lower().startswith(("http://", "https://")):
+        if row is None or MEDIA_LIMITS[row].inline or is_web_url(value):
             continue
         found.append(Problem(field, None, "must be an http or https URL here: Kling takes it by URL only"))
     return found

@@ -87,6 +87,15 @@ def format_time(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
+def parse_time(value: Any) -> datetime | None:
+    """Parse an ISO 8601 time, which is UTC without an offset; return ``None`` for anything else."""
+    try:
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def _billing_facts(billing: Iterable[Billing], type: str | None) -> list[dict[str, Any]]:
     """Return the charges of a task as dicts that JSON can hold; amounts are text without an exponent."""
     return [

@@ -98,6 +98,11 @@ def find_invalid_characters(data: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+def is_web_url(value: object) -> bool:
+    """Tell whether a value is the text of an http or https URL."""
+    return isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+
+
 def normalize_text(text: str) -> str:
     r"""Normalize ``text`` to Unicode's form C with ``\n`` at the end of lines: the same from every editor and keyboard."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from kling_provider.api.output_types import SUFFIXES_OF_TYPES, find_media_type
+from kling_provider.api.output_types import SUFFIXES_OF_TYPES, TYPES_WITHOUT_FILES, find_family
 from kling_provider.api.redaction import redact_urls, shorten
+from kling_provider.api.request_types.spec import SESSION_LIFE
+from kling_provider.api.result_facts import parse_time
 
-#: Kling's sessions live so long; other ids of outputs as long as their task, and what is in the account's library longer.
-_SESSION_LIFETIME = timedelta(hours=24)
+#: Ids of these live in the account's library, those of other outputs as long as their task, or as the session that they are of.
 _LIBRARY = ("element", "voice")
 #: Kling fetches a link, or looks up an id, some time after the call.
 _SPARE = timedelta(minutes=10)
@@ -52,16 +53,13 @@ class ResultOutput:
     @property
     def kind(self) -> str | None:
         """Return ``image``, ``video`` or ``audio``; ``None`` for what is no medium."""
-        if self.type in _LIBRARY:
-            return None
-        media_type = find_media_type(self.type)
-        kind = None if media_type is None else media_type.partition("/")[0]
-        return None if kind == "text" else kind
+        family = find_family(self.type)
+        return family if family in ("image", "video", "audio") else None
 
     @property
     def formats(self) -> tuple[str, ...]:
         """Return the formats in which such an output may come."""
-        suffixes = () if self.type in _LIBRARY else SUFFIXES_OF_TYPES.get(self.type, ())
+        suffixes = () if self.type in TYPES_WITHOUT_FILES else SUFFIXES_OF_TYPES.get(self.type, ())
         return tuple(suffix.removeprefix(".") for suffix in suffixes)
 
     @property
@@ -94,7 +92,7 @@ class ResultOutput:
     def id_dies_at(self) -> datetime | None:
         """Return until when Kling knows its id; ``None`` where that is not known."""
         if self.type == "session" and self.finished_at is not None:
-            return self.finished_at + _SESSION_LIFETIME
+            return self.finished_at + SESSION_LIFE
         return self.expires_at
 
 
@@ -166,8 +164,8 @@ def _read_output(
         url=output.get("url"),
         file=output.get("file"),
         duration=float(duration) if isinstance(duration, int | float) else None,
-        finished_at=_read_time(find("finished_at")),
-        expires_at=_read_time(find("expires_at")),
+        finished_at=parse_time(find("finished_at")),
+        expires_at=parse_time(find("expires_at")),
         conn_id=find("conn_id"),
         made_by=result.get("type") if result is not output else output.get("made_by"),
     )
@@ -177,11 +175,3 @@ def _read_number(value: object) -> int:
     """Read which output of its task one is; a text of a host that numbers otherwise counts as the first."""
     text = str(value or 1)
     return max(1, int(text)) if text.isascii() and text.isdigit() else 1
-
-
-def _read_time(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

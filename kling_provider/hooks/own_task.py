@@ -16,6 +16,7 @@ from kling_provider.api.hosts import Lock
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.signatures import stand_in
 from kling_provider.api.tasks import TaskStatus
+from kling_provider.api.values import is_web_url
 from kling_provider.compat import get_running_context
 from kling_provider.exceptions import KlingError, KlingRequestError, KlingTaskFailedFinally
 from kling_provider.identity import Identity
@@ -126,7 +127,7 @@ def _build_identity(request: KlingRequest, namespace: str, context: Mapping[str,
 
 def _represent_input(value: str) -> str:
     """Return what represents an input in the identity: its URL without signature, or the sha256 of its bytes."""
-    if value.lower().startswith(("http://", "https://")):
+    if is_web_url(value):
         return stand_in(value)
     try:
         return f"sha256:{sha256(base64.b64decode(''.join(value.split()), validate=True)).hexdigest()}"

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kling_provider.api.details import LARGEST, count_bytes, fit_details
+from kling_provider.api.result_facts import parse_time
 from kling_provider.api.tasks import Billing, KlingTask, Output, TaskStatus
 
 
@@ -91,5 +92,6 @@ def read_kept_answer(kept: Any) -> KlingTask | None:
 def _read_time(text: Any) -> datetime | None:
     if text is None:
         return None
-    read = datetime.fromisoformat(text)
-    return read if read.tzinfo is not None else read.replace(tzinfo=UTC)
+    if (read := parse_time(text)) is None:
+        raise ValueError("must be a time")
+    return read

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from kling_provider.api.redaction import LONGEST, LONGEST_ID, clean_text
+from kling_provider.api.values import is_web_url
 
 #: Outputs and lines of a bill that one task has at most.
 _MOST = 200
@@ -54,7 +55,7 @@ def read_long_text(value: Any) -> str | None:
 
 def read_web_url(value: Any) -> str | None:
     """Return an http or https URL; ``None`` for anything else."""
-    return value if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
+    return value if is_web_url(value) else None
 
 
 def read_decimal(value: Any) -> Decimal | None:

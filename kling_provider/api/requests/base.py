@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kling_provider.api.problems import Problem
 from kling_provider.api.requests.fields import ApiDesign, Media, ModelName, RequestPart, Text, Whole, Wire
 from kling_provider.api.requests.marked_fields import find_marker, input_fields, list_result_ids
-from kling_provider.api.values import is_rendered_null, normalize_text
+from kling_provider.api.values import is_rendered_null, is_web_url, normalize_text
 
 #: What is billed per second depends on it: silent, with native sound, with a stored voice, from a reference video.
 AudioRate = Literal["off", "native", "voice", "video", "motion"]
@@ -70,7 +71,7 @@ class KlingRequest(BaseModel):
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
         """Return the keys that a request of this type may have."""
-        return tuple(name for name in cls.model_fields if name not in cls.without)
+        return _list_field_names(cls)
 
     # -- for people ---------------------------------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class KlingRequest(BaseModel):
             value = getattr(self, name, None)
             items = value if isinstance(value, list) else [value]
             ids = [one if within is None else getattr(one, within, None) for one in items]
-            if any(isinstance(one, str) and one.lower().startswith(("http://", "https://")) for one in ids):
+            if any(map(is_web_url, ids)):
                 what = f"must be Kling's id of the {marker.output_type}; found a URL"
                 found.append(Problem(name if within is None else f"{name}.{within}", None, what))
         return found
@@ -284,6 +285,11 @@ class KlingRequest(BaseModel):
             for key, value in self.fingerprint_fields(inputs or {}).items()
             if value not in (None, []) and not (key in defaults and defaults[key] == value)
         }
+
+
+@cache
+def _list_field_names(cls: type[KlingRequest]) -> tuple[str, ...]:
+    return tuple(name for name in cls.model_fields if name not in cls.without)
 
 
 def _set_at_path(body: dict[str, Any], path: str, value: Any) -> None:

@@ -31,6 +31,7 @@ from kling_provider.api.requests.fields import (
 )
 from kling_provider.api.requests.rules import find_not_one_of
 from kling_provider.api.tasks import Output
+from kling_provider.api.values import is_web_url
 
 #: A sound must last so long, and overlap the face so long, in milliseconds.
 _SHORTEST_SOUND_MS = 2000
@@ -220,7 +221,7 @@ class LipSync(KlingRequest):
     @property
     def _sound_url(self) -> str | None:
         """The sound where it is an address: also as ``audio_file``, which takes whatever is known of a result."""
-        return self.audio_url or (self.audio_file if _is_web(self.audio_file) else None)
+        return self.audio_url or (self.audio_file if is_web_url(self.audio_file) else None)
 
     def wire_value(self, field: str) -> Any:
         """Return what is sent: Kling's defaults explicitly, and how the sound comes."""
@@ -240,7 +241,7 @@ class LipSync(KlingRequest):
     def fingerprint_fields(self, inputs: Mapping[str, str]) -> dict[str, Any]:
         """Return the fields that change the result, with the sound's way as sent."""
         fields = super().fingerprint_fields(inputs)
-        if _is_web(fields.get("audio_file")):
+        if is_web_url(fields.get("audio_file")):
             fields["audio_url"] = fields.pop("audio_file")
         # By what stands for the sound: a result is the same one by its link and by its file.
         ways = ("url", "file")
@@ -270,10 +271,6 @@ class LipSync(KlingRequest):
                 Problem("audio_type", self.audio_type, f"must be {sent} with audio_{sent}, or left out")
             )
         return found
-
-
-def _is_web(value: str | None) -> bool:
-    return value is not None and value.lower().startswith(("http://", "https://"))
 
 
 class Avatar(KlingRequest):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -53,15 +53,6 @@ def read_json(text: str | None) -> Any:
         raise Unreadable("not JSON") from None
 
 
-def _parse_time(value: Any) -> datetime | None:
-    """Parse an ISO 8601 time, which is UTC without an offset; return ``None`` for anything else."""
-    try:
-        found = datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
 def _clean_text(value: Any) -> Any:
     """Clean a text for headers and browsers: numbers become text, control characters go, lone surrogates become ``?``."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -74,7 +65,7 @@ def _clean_text(value: Any) -> Any:
 def _read_time(value: Any) -> Any:
     if value is None or value == "":
         return None
-    if (found := _parse_time(value)) is None:
+    if (found := result_facts.parse_time(value)) is None:
         raise ValueError("must be a time")
     return found
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import redact_urls, shorten
 from kling_provider.api.requests.base import KlingRequest
+from kling_provider.api.values import is_web_url
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_os_error, as_storage_error
-from kling_provider.storage.inputs.values import Refused, is_web, parse_path
+from kling_provider.storage.inputs.values import Refused, parse_path
 from kling_provider.storage.stores import is_local
 
 if TYPE_CHECKING:
@@ -67,6 +68,6 @@ def sign_link(path: ObjectStoragePath) -> str:
             reason = redact_urls(error)[:200]
     if reason:
         raise Refused(f"{shown} gets no signed link from its store ({reason}): {WAYS_OUT}")
-    if link is None or not is_web(link):
+    if link is None or not is_web_url(link):
         raise Refused(f"{shown} is in a store that signs no links: {WAYS_OUT}")
     return link

@@ -20,6 +20,7 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
 from kling_provider.api.requests.marked_fields import find_media
 from kling_provider.api.signatures import stand_in
+from kling_provider.api.values import is_web_url
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.storage.failures import as_os_error, as_storage_error
 from kling_provider.storage.inputs.checks import check_format, check_measures, check_sides, check_size
@@ -27,7 +28,7 @@ from kling_provider.storage.inputs.formats import START, find_format
 from kling_provider.storage.inputs.links import WAYS_OUT, sign_link
 from kling_provider.storage.inputs.measuring import measure_media
 from kling_provider.storage.inputs.pictures import make_convenient
-from kling_provider.storage.inputs.values import Refused, decode_inline, is_web, parse_path
+from kling_provider.storage.inputs.values import Refused, decode_inline, parse_path
 from kling_provider.storage.media import read_image_size
 from kling_provider.storage.stores import store_of
 
@@ -128,7 +129,7 @@ def load_inputs(
 
 def _load_value(value: str, base: str | None, kind: Kind, limits: MediaLimits) -> LoadedInput:
     value = value.strip()
-    if is_web(value):
+    if is_web_url(value):
         try:
             return LoadedInput(wire=value, identity=stand_in(value), shown=redact_url(value))
         except ValueError:

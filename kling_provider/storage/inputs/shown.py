@@ -19,15 +19,15 @@ from kling_provider.api.redaction import (
 )
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.spelling import to_field_name
-from kling_provider.api.values import convert_numpy
-from kling_provider.storage.inputs.values import Refused, decode_inline, is_web
+from kling_provider.api.values import convert_numpy, is_web_url
+from kling_provider.storage.inputs.values import Refused, decode_inline
 
 
 def list_input_addresses(request: KlingRequest) -> dict[str, str]:
     """Return where the inputs of a request are, by field: URLs without signature, and paths. Base64 is left out."""
     addresses = {}
     for name, value in request.iter_inputs():
-        if value and is_web(value):
+        if value and is_web_url(value):
             addresses[name] = strip_query(redact_url(value))
         elif value and decode_inline(value) is None:
             addresses[name] = value
@@ -60,7 +60,7 @@ def shown_request(request: Mapping[str, Any], inputs: Mapping[str, str] | None =
             ]
         elif isinstance(value, str):
             # An address may stand where an id or words are meant, or behind a misspelt key; words may begin with one.
-            is_address = is_web(value.strip()) and len(value.split()) == 1
+            is_address = is_web_url(value.strip()) and len(value.split()) == 1
             shown[key] = show_input(value) if is_address else redact_base64(value)
         else:
             # A result of another task may stand where it does not belong, with its links.
@@ -99,7 +99,7 @@ def _find_inputs(type: object, names: Iterable[str]) -> dict[str, str | None]:
 
 def show_input(value: str) -> str:
     """Return the text of an input as it may be shown before anything was read."""
-    if is_web(value):
+    if is_web_url(value):
         try:
             return redact_url(value)
         except ValueError:

@@ -24,11 +24,6 @@ class Refused(Exception):
     """An input is wrong; the text follows the field's name."""
 
 
-def is_web(value: str) -> bool:
-    """Tell whether a text is an http or https URL."""
-    return value.lower().startswith(("http://", "https://"))
-
-
 def decode_inline(value: str) -> bytes | None:
     """Return the bytes of base64; ``None`` where the text is a path.
 
