@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 from kling_provider.api.codes import TaskState
+from kling_provider.api.problems import join_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,6 +125,14 @@ class KlingBudgetError(KlingError, AirflowFailException):
 
 class KlingRequestError(KlingError, AirflowFailException):
     """The request is wrong, by our check before the call or by Kling's (1200-1203)."""
+
+    @classmethod
+    def of_problems(cls, problems: Sequence[Problem]) -> Self:
+        """Return the error of a request that was refused before anything was sent.
+
+        :param problems: everything that is wrong in it.
+        """
+        return cls(f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems)
 
 
 class KlingModelUnavailable(KlingRequestError):

@@ -15,7 +15,7 @@ from typing import Any
 
 from kling_provider.api.catalog import find_spec
 from kling_provider.api.media_limits import MEDIA_LIMITS
-from kling_provider.api.problems import Problem, join_problems
+from kling_provider.api.problems import Problem
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign, Media
 from kling_provider.api.requests.marked_fields import is_list_field, list_media, list_result_ids
@@ -124,9 +124,11 @@ def merge_inputs(
         return MergedRequest(data=data, written=data)
     if not isinstance(inputs, Mapping):
         text = "must be a mapping of fields to results such as {'first_frame': picture.output}"
-        raise build_input_error([Problem("inputs", None, f"{text}; found {type(inputs).__name__}")])
+        raise KlingRequestError.of_problems(
+            [Problem("inputs", None, f"{text}; found {type(inputs).__name__}")]
+        )
     if is_result(inputs):
-        raise build_input_error([Problem("inputs", None, _EXPLAIN_RESULT)])
+        raise KlingRequestError.of_problems([Problem("inputs", None, _EXPLAIN_RESULT)])
     chooser = OutputChooser(spec.request_class, find_design(spec), read_task, is_our_account)
     merge = _Merge(spec.request_class, chooser)
     sent, written = dict(data), dict(data)
@@ -136,7 +138,7 @@ def merge_inputs(
         except NoResult as no:
             merge.problems.append(Problem(f"inputs.{key}", None, str(no)))
     if merge.problems:
-        raise build_input_error(merge.problems)
+        raise KlingRequestError.of_problems(merge.problems)
     return MergedRequest(data=sent, written=written, chosen=merge.chosen)
 
 
@@ -276,7 +278,7 @@ def check_lengths(
         except Refused as refused:
             problems.append(Problem(name, None, str(refused)))
     if problems:
-        raise build_input_error(problems)
+        raise KlingRequestError.of_problems(problems)
 
 
 def _refuse_nothing(value: Any) -> None:
@@ -288,10 +290,3 @@ def _refuse_nothing(value: Any) -> None:
             "must be the result itself; found the text that a template writes of it: write task.output instead of {{ … }}, or set "
             "render_template_as_native_obj=True for the Dag"
         )
-
-
-def build_input_error(problems: list[Problem]) -> KlingRequestError:
-    """Build the error of inputs that cannot be used."""
-    return KlingRequestError(
-        f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems
-    )

@@ -13,7 +13,6 @@ from kling_provider.api.requests.base import KlingRequest
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.execution.choosing import AGAIN, ChosenInput
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
-from kling_provider.execution.merging import build_input_error
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.results import read_outputs_of
 from kling_provider.hooks.kling import KlingHook
@@ -43,7 +42,7 @@ def prepare_wire(plan: RequestPlan, hook: KlingHook) -> KlingRequest:
                 text = f"cannot take {one.output.shown}: {one.remark}, and it was not saved. {AGAIN}"
                 problems.append(Problem(name, None, text))
     if problems:
-        raise build_input_error(problems)
+        raise KlingRequestError.of_problems(problems)
     wire = plan.wire.with_inputs({**links, **files})
     design = hook.connection.find_dialect(plan.request).design
     remarks = {name: plan.chosen[name].remark for name in files}

@@ -23,7 +23,7 @@ from kling_provider.api.ledgers import BalanceDeduction, UnitDeduction
 from kling_provider.api.library import LibraryElement, LibraryVoice
 from kling_provider.api.media_limits import find_paths
 from kling_provider.api.parsing import parse_request
-from kling_provider.api.problems import InvalidRequest, join_problems
+from kling_provider.api.problems import InvalidRequest
 from kling_provider.api.requests.at_once import AnswerRefused
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.values import find_invalid_characters
@@ -121,9 +121,7 @@ class KlingHook(AccountMethods, BaseHook):
             if problems:
                 raise InvalidRequest(problems)
         except InvalidRequest as invalid:
-            raise KlingRequestError(
-                f"The request is wrong, nothing was sent: {invalid}", problems=invalid.problems
-            ) from None
+            raise KlingRequestError.of_problems(invalid.problems) from None
         for text in [*request.find_warnings(), *spec_of(request).list_warnings()]:
             log.warning("%s of type %s: %s.", request.name or "A request", request.type, text.rstrip("."))
         return request
@@ -183,9 +181,7 @@ class KlingHook(AccountMethods, BaseHook):
         """
         profile = self.connection.profile
         if problems := find_paths(request, self.connection.find_dialect(request).design):
-            raise KlingRequestError(
-                f"The request is wrong, nothing was sent: {join_problems(problems)}", problems=problems
-            )
+            raise KlingRequestError.of_problems(problems)
         if external_task_id and not profile.external_ids:
             self.log.warning("The external_task_id is not sent: %s.", profile.no_ids_reason)
             external_task_id = None

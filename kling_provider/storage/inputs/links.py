@@ -41,10 +41,7 @@ def sign_links(request: KlingRequest, paths: Mapping[str, str]) -> KlingRequest:
         try:
             links[field] = sign_link(parse_path(value, None))
         except Refused as refused:
-            problem = Problem(field, None, str(refused))
-            raise KlingRequestError(
-                f"The request is wrong, nothing was sent: {problem}", problems=[problem]
-            ) from None
+            raise KlingRequestError.of_problems([Problem(field, None, str(refused))]) from None
     return request.with_inputs(links)
 
 

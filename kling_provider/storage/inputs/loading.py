@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from kling_provider.api.media_limits import MEDIA_LIMITS, MediaLimits
-from kling_provider.api.problems import Problem, join_problems
+from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import redact_url, shorten
 from kling_provider.api.requests.base import KlingRequest
 from kling_provider.api.requests.fields import ApiDesign
@@ -90,7 +90,7 @@ def load_input(
         return _load_value(value, base, kind, MEDIA_LIMITS[row])
     except Refused as refused:
         problems = [Problem(field, None, str(refused))]
-    raise _build_error(problems)
+    raise KlingRequestError.of_problems(problems)
 
 
 def load_inputs(
@@ -123,7 +123,7 @@ def load_inputs(
             remark = (remarks or {}).get(where)
             problems.append(Problem(where, None, f"{refused}{f' ({remark})' if remark else ''}"))
     if problems:
-        raise _build_error(problems)
+        raise KlingRequestError.of_problems(problems)
     return loaded
 
 
@@ -241,10 +241,3 @@ def _get_size(path: ObjectStoragePath) -> int:
 def _add_hash(path: str, identity: str) -> str:
     """Add to the path of a file what its bytes are."""
     return f"{path} (sha256 {identity.removeprefix('sha256:')[:12]})"
-
-
-def _build_error(problems: list[Problem]) -> KlingRequestError:
-    return KlingRequestError(
-        f"The request is wrong, nothing was sent: {join_problems(problems)}",
-        problems=problems,
-    )
