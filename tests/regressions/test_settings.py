@@ -286,7 +286,7 @@ def test_a_type_that_is_none_says_which_there_are(type_: Any, sandbox: Sandbox) 
         )
     )
     assert isinstance(outcome, AirflowFailException), repr(outcome)
-    assert "type must be one of text_to_video, image_to_video" in str(outcome)
+    assert "type must be one of: text_to_video, image_to_video" in str(outcome)
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_type_that_is_none_says_which_there_are(type_: Any, sandbox: Sandbox) 
         (lambda hook: hook.find("af-1"), "external_task_ids must be a list of texts"),
         (lambda hook: list_by_status(hook, "failed"), " must be a list of texts"),
         (lambda hook: list_by_status(hook, ["faild"]), "Did you mean 'failed'?"),
-        (lambda hook: hook.get_task("8812", type="text2video"), "type must be one of text_to_video"),
+        (lambda hook: hook.get_task("8812", type="text2video"), "type must be one of: text_to_video"),
     ],
 )
 def test_the_hook_does_not_read_a_text_letter_by_letter(ask: Any, said: str, sandbox: Sandbox) -> None:
