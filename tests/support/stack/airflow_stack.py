@@ -19,7 +19,11 @@ import requests
 
 from tests.support.stack.api import AirflowApi
 from tests.support.stack.database import MetadataDb, migrate, migrated_sqlite
-from tests.support.stack.environment import airflow_environment, clean_environment
+from tests.support.stack.environment import (
+    airflow_environment,
+    clean_environment,
+    write_local_settings,
+)
 from tests.support.stack.processes import ProcessFamily, StackError, TaskProcesses, free_port, tail, wait_for
 
 #: The log servers of scheduler and triggerer listen on every interface and have no setting for that; all components
@@ -36,6 +40,14 @@ _COMMANDS = {
 }
 _JOBS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob", "dag-processor": "DagProcessorJob"}
 COMPONENTS = tuple(_COMMANDS)
+#: What every task of ours imports: Airflow's runner of tasks, and a hook with requests and aiohttp.
+PRELOADED = (
+    "airflow.sdk.execution_time.task_runner",
+    "kling_provider.operators.generate",
+    "kling_provider.hooks.kling",
+    "kling_provider.execution.submitter",
+    "kling_provider.storage.saving",
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ class AirflowStack:
     :param parallelism: how many tasks run at once; LocalExecutor starts that many workers.
     :param database_url: SQLAlchemy address of an empty database; SQLite in the home by default.
     :param components: which of ``COMPONENTS`` start with the stack.
+    :param preload: modules that the scheduler imports before it forks its workers: a task imports them in half a second to
+        a second otherwise, every time. Nothing is preloaded by default in Airflow, and nothing where this is empty.
     :param paused: whether new Dags are paused; a Dag that says so itself is paused anyway.
     :param tell: is called with a few words whenever there is something new to say about the start.
     """
@@ -75,6 +89,7 @@ class AirflowStack:
         parallelism: int = 8,
         database_url: str | None = None,
         components: Sequence[str] = COMPONENTS,
+        preload: Sequence[str] = PRELOADED,
         paused: bool = False,
         tell: Callable[[str], None] = lambda words: None,
     ) -> None:
@@ -105,6 +120,7 @@ class AirflowStack:
         self._keep = keep
         self._tell = tell
         self._first = tuple(components)
+        self._preload = tuple(preload)
         self._family: ProcessFamily | None = None
 
     def __enter__(self) -> Self:
@@ -216,6 +232,8 @@ class AirflowStack:
     def _prepare(self) -> None:
         # Components that start at once would each write Airflow's default configuration; an empty one is enough.
         (self.home / "airflow.cfg").touch()
+        if self._preload:
+            write_local_settings(self.home, self._preload)
         if self.database.url.startswith("sqlite:///"):
             file = Path(self.database.url.removeprefix("sqlite:///"))
             if not file.exists():

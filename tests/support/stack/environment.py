@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +81,15 @@ def airflow_environment(
         **{f"AIRFLOW__{name}": str(value) for name, value in settings.items()},
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in connections.items()},
     }
+
+
+def write_local_settings(home: Path, modules: Sequence[str]) -> None:
+    """Have the scheduler import ``modules`` before it forks its workers; Airflow finds the file in ``home``."""
+    folder = home / "config"
+    folder.mkdir(exist_ok=True)
+    (folder / "airflow_local_settings.py").write_text(
+        "import importlib, sys\n"
+        'if "scheduler" in sys.argv:\n'
+        f"    for module in {list(modules)!r}:\n"
+        "        importlib.import_module(module)\n"
+    )
