@@ -51,7 +51,9 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxProcess]:
     """A limit of one, and a render that takes its time: so both kinds of waiting are there to be looked at."""
-    with SandboxProcess(render_seconds=20, time_scale=1, concurrency=1, units=100_000) as process:
+    with SandboxProcess(
+        render_seconds=20, time_scale=1, concurrency=1, units=100_000, short_side=360
+    ) as process:
         refuse = {"kind": "moderation", "match": {"prompt_contains": "forbidden"}}
         process.call("POST", "/_sandbox/faults", json=[refuse])
         yield process

@@ -51,7 +51,7 @@ def test_a_video_by_a_gateway(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with Sandbox(profile="gateway", shape=shape, time_scale=1000) as sandbox:
+    with Sandbox(profile="gateway", shape=shape, time_scale=1000, short_side=144) as sandbox:
         use_connection(monkeypatch, sandbox.base_url, password=sandbox.api_key, extra=extra)
         instance = Instance()
         operator = KlingGenerateOperator(task_id="video", request=request_, destination=str(tmp_path))
@@ -67,7 +67,7 @@ def test_a_video_by_a_gateway(
 def test_a_lost_answer_never_pays_twice(
     shape: str, extra: dict[str, Any], request_: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Sandbox(profile="gateway", shape=shape, time_scale=1000) as sandbox:
+    with Sandbox(profile="gateway", shape=shape, time_scale=1000, short_side=144) as sandbox:
         use_connection(monkeypatch, sandbox.base_url, password=sandbox.api_key, extra=extra)
         sandbox.set_faults([{"kind": "answer_lost_after", "times": 1}])
         instance = Instance()

@@ -119,7 +119,9 @@ def s3(endpoint: str) -> Any:
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxProcess]:
-    with SandboxProcess(render_seconds=2, time_scale=1, units=100_000, concurrency=50) as process:
+    with SandboxProcess(
+        render_seconds=2, time_scale=1, units=100_000, concurrency=50, short_side=144
+    ) as process:
         yield process
 
 

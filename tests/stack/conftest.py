@@ -39,7 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def sandbox_process() -> Iterator[SandboxProcess]:
     """The sandbox at 30 times the speed: a 90 s render takes 3."""
     with SandboxProcess(
-        key="api-key-of-the-stack-47d1", render_seconds=90, time_scale=30, units=100_000, concurrency=50
+        key="api-key-of-the-stack-47d1",
+        render_seconds=90,
+        time_scale=30,
+        units=100_000,
+        concurrency=50,
+        short_side=144,
     ) as sandbox:
         yield sandbox
 

@@ -180,16 +180,18 @@ class World:
         return prompts
 
 
+#: Options of every stand-in: what these tests look at is neither the account's size nor the picture.
+_ROOMY: dict[str, Any] = {"concurrency": 50, "units": 100_000, "short_side": 144}
+
+
 @contextlib.contextmanager
 def world_of(stack: AirflowStack, kling: SandboxProcess, videos: Path) -> Iterator[World]:
     """The stand-ins, their connections, and an eye on the database."""
     with (
-        Sandbox(concurrency=2, units=100_000, time_scale=6, api_key=SECRETS["two_at_once"]) as two_at_once,
-        Sandbox(profile="gateway", concurrency=50, units=100_000) as dmxapi,
-        Sandbox(profile="gateway", shape="new-api", concurrency=50, units=100_000) as new_api,
-        Sandbox(
-            profile="gateway", shape="dmxapi-responses", concurrency=50, units=100_000
-        ) as dmxapi_responses,
+        Sandbox(time_scale=6, api_key=SECRETS["two_at_once"], **{**_ROOMY, "concurrency": 2}) as two_at_once,
+        Sandbox(profile="gateway", **_ROOMY) as dmxapi,
+        Sandbox(profile="gateway", shape="new-api", **_ROOMY) as new_api,
+        Sandbox(profile="gateway", shape="dmxapi-responses", **_ROOMY) as dmxapi_responses,
         contextlib.closing(OneAtATime(stack.address)) as api,
         Sampler(stack.database) as sampler,
     ):
