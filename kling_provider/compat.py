@@ -71,6 +71,15 @@ def get_stats(*, triggerer: bool) -> Any:
 
 def has_gallery() -> bool:
     """Tell whether this Airflow can show the gallery: plugins with pages and tabs of their own came with 3.3."""
+    return _is_3_3()
+
+
+def has_callbacks() -> bool:
+    """Tell whether this Airflow can be woken by Kling's callbacks: tasks are resumed as its own routes of 3.3 do it."""
+    return _is_3_3()
+
+
+def _is_3_3() -> bool:
     from airflow import __version__
 
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)
