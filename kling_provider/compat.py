@@ -54,8 +54,8 @@ def get_task_deferral_timeout_class() -> type[Exception]:
 def get_stats(*, triggerer: bool) -> Any:
     """Return Airflow's metrics, with ``incr``, ``gauge`` and ``timing``.
 
-    :param triggerer: this process is the triggerer. Since 3.2 the task SDK and Airflow's core have metrics of their own,
-        and only one of them is set up: the SDK's in workers, the core's in the triggerer. The other drops everything.
+    :param triggerer: this process is the triggerer or the API server. Since 3.2 the task SDK and Airflow's core have metrics of their own,
+        and only one of them is set up: the SDK's in workers, the core's in those two. The other drops everything.
     """
     if triggerer:
         try:

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The route ``POST /kling-callbacks/{conn_id}`` of Airflow's API server. It needs no user; a signature stands for one.
+
+Outsiders may send anything, as fast as they like. So what costs least comes first: a limit on messages a second, then the
+size while the body is read, then the signature, and only then a look into the body and at the database. All refused
+messages get the same answer, whether a connection exists or not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse, Response
+
+from kling_provider import metrics
+from kling_provider.plugins.callbacks.receiver import Answer, Receiver
+
+#: Bytes of the largest body that is read. Kling's are about 1 KB.
+MOST_BYTES = 64 * 1024
+#: Messages a second, for long and at once; two come for each Kling task.
+_RATE, _BURST = 100.0, 200.0
+#: Messages that are read and handled at the same time.
+_AT_ONCE = 64
+#: Seconds in which a body must arrive.
+_READ_TIME = 10.0
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class _TooLarge(Exception):
+    """The body is larger than any of Kling's."""
+
+
+class FloodGate:
+    """Answers 429 to what comes too fast, before anything is done for it (ASGI).
+
+    :param app: what answers the others.
+    """
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+        self._left = _BURST
+        self._at = time.monotonic()
+        self._open = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if not self._let_in():
+            metrics.count_refused_callback("too_many")
+            await _answer(429, "Too many requests.", {"Retry-After": "2"})(scope, receive, send)
+            return
+        self._open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open -= 1
+
+    def _let_in(self) -> bool:
+        now = time.monotonic()
+        self._left = min(_BURST, self._left + (now - self._at) * _RATE)
+        self._at = now
+        if self._left < 1 or self._open >= _AT_ONCE:
+            return False
+        self._left -= 1
+        return True
+
+
+def make_app() -> FloodGate:
+    """Return the app that the plugin mounts at ``/kling-callbacks``."""
+    receiver = Receiver()
+    app = FastAPI(
+        title="Kling callbacks", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+
+    @app.post("/{conn_id}")
+    async def take_callback(conn_id: str, request: Request) -> Response:
+        """Take one callback of Kling to the URL of a connection."""
+        try:
+            async with asyncio.timeout(_READ_TIME):
+                body = await _read_body(request)
+        except _TooLarge:
+            receiver.refuse_too_large()
+            return _answer(413, "Too large.", {"Connection": "close"})
+        except TimeoutError:
+            return _answer(408, "Too slow.", {"Connection": "close"})
+        return _ANSWERS[await receiver.handle(conn_id, request.headers, body)]()
+
+    return FloodGate(app)
+
+
+async def _read_body(request: Request) -> bytes:
+    """Read the body, and stop as soon as it is too large."""
+    try:
+        announced = int(request.headers.get("content-length", 0))
+    except ValueError:
+        announced = 0
+    if announced > MOST_BYTES:
+        raise _TooLarge
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise _TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _answer(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"detail": detail}, status_code=status, headers=headers)
+
+
+_ANSWERS: dict[Answer, Callable[[], Response]] = {
+    Answer.TAKEN: lambda: JSONResponse({}),
+    Answer.REFUSED: lambda: _answer(404, "Not Found"),
+    Answer.FAILED: lambda: _answer(503, "Try again.", {"Retry-After": "10"}),
+}
