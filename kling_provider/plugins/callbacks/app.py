@@ -9,6 +9,7 @@ messages get the same answer, whether a connection exists or not.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -17,7 +18,17 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from kling_provider import metrics
-from kling_provider.plugins.callbacks.receiver import Answer, Receiver
+
+try:
+    from kling_provider.plugins.callbacks.receiver import Answer, Receiver
+except ModuleNotFoundError as missing:
+    if missing.name != "standardwebhooks":
+        raise
+    _IS_INSTALLED = False
+else:
+    _IS_INSTALLED = True
+
+log = logging.getLogger(__name__)
 
 #: Bytes of the largest body that is read. Kling's are about 1 KB.
 MOST_BYTES = 64 * 1024
@@ -74,11 +85,22 @@ class FloodGate:
 
 
 def make_app() -> FloodGate:
-    """Return the app that the plugin mounts at ``/kling-callbacks``."""
-    receiver = Receiver()
+    """Return the app that the plugin mounts at ``/kling-callbacks``; without the package that verifies it refuses all."""
     app = FastAPI(
         title="Kling callbacks", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
+    if not _IS_INSTALLED:
+        log.warning(
+            "Callbacks of Kling are refused: the API server needs the package standardwebhooks, which "
+            "airflow-provider-kling[callbacks] installs."
+        )
+        return FloodGate(app)
+    receiver = Receiver()
+    answers = {
+        Answer.TAKEN: lambda: JSONResponse({}),
+        Answer.REFUSED: lambda: _answer(404, "Not Found"),
+        Answer.FAILED: lambda: _answer(503, "Try again.", {"Retry-After": "10"}),
+    }
 
     @app.post("/{conn_id}")
     async def take_callback(conn_id: str, request: Request) -> Response:
@@ -91,7 +113,7 @@ def make_app() -> FloodGate:
             return _answer(413, "Too large.", {"Connection": "close"})
         except TimeoutError:
             return _answer(408, "Too slow.", {"Connection": "close"})
-        return _ANSWERS[await receiver.handle(conn_id, request.headers, body)]()
+        return answers[await receiver.handle(conn_id, request.headers, body)]()
 
     return FloodGate(app)
 
@@ -116,9 +138,3 @@ async def _read_body(request: Request) -> bytes:
 def _answer(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"detail": detail}, status_code=status, headers=headers)
 
-
-_ANSWERS: dict[Answer, Callable[[], Response]] = {
-    Answer.TAKEN: lambda: JSONResponse({}),
-    Answer.REFUSED: lambda: _answer(404, "Not Found"),
-    Answer.FAILED: lambda: _answer(503, "Try again.", {"Retry-After": "10"}),
-}

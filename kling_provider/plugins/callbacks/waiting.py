@@ -42,7 +42,7 @@ class WaitingTrigger:
 
 
 class WaitingTriggers:
-    """A map from connection and Kling id to the triggers that wait for it. It belongs to one thread at a time."""
+    """A map from connection and Kling id to the triggers that wait for it. One thread at a time may refresh it."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, WaitingTrigger] = {}
