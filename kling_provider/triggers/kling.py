@@ -32,7 +32,8 @@ __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 FIRST_LOOK = 10.0
 
 #: States of a task instance that works, or will: a callback or a clear took it out of its wait, or another triggerer waits.
-_GOES_ON = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry"})
+_CLEARED = "cleared"
+_GOES_ON = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", _CLEARED})
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -127,7 +128,7 @@ class KlingTaskTrigger(BaseTrigger):
 
         Airflow calls it when the task was marked or cleared, when a callback woke it, and when it moves a trigger.
         """
-        state = await _find_task_state(self.task_instance)
+        state = await _find_task_state(getattr(self, "task_instance", None))
         if state in _GOES_ON:
             self.log.info(
                 "This wait for Kling task %s is over: its Airflow task is %s now and goes on.",
@@ -261,7 +262,7 @@ async def _import_in_thread(module: str) -> None:
 
 
 async def _find_task_state(task_instance: Any) -> str | None:
-    """Return the state of a task instance as Airflow has it now; ``None`` where it has none or cannot be asked."""
+    """Return the state of a task instance as Airflow has it now; ``None`` where it cannot be asked."""
     if task_instance is None:
         return None
     try:
@@ -271,7 +272,7 @@ async def _find_task_state(task_instance: Any) -> str | None:
         return None
     for by_task in (states or {}).values():
         for state in by_task.values():
-            return str(state) if state else None
+            return str(state) if state else _CLEARED
     return None
 
 

@@ -62,7 +62,7 @@ class GenerateRun(SubmitRun):
             with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
                 task = wait_for_task_here(hook, done.task, sent.type, deadline, poll_interval)
             return self._deliver_task(hook, sent, task, adopted=done.adopted)
-        self._defer_until_ended(
+        return self._defer_until_ended(
             sent,
             done.task.kling_task_id,
             adopted=done.adopted,

@@ -73,7 +73,7 @@ class WaitRun:
         if (result := self._deliver_task(task)) is not None:
             return result
         log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
-        self._defer_until_ended(task, time.time() + self.sensor.timeout)
+        return self._defer_until_ended(task, time.time() + self.sensor.timeout)
 
     def _defer_until_ended(self, task: KlingTask, deadline: float) -> NoReturn:
         sensor, request = self.sensor, self._parsed_request

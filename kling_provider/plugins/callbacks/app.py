@@ -137,4 +137,3 @@ async def _read_body(request: Request) -> bytes:
 
 def _answer(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"detail": detail}, status_code=status, headers=headers)
-
