@@ -63,7 +63,7 @@ class World:
         run_id = self.stack.api.trigger(dag_id, {"number": number})
         wait_for(
             lambda: [row["state"] for row in self.rows(dag_id)] == ["deferred"] * number,
-            timeout=120 + 4 * number,
+            timeout=200 + 6 * number,
             interval=0.2,
             what=lambda: f"{number} waiting tasks: {self.rows(dag_id)}",
         )
@@ -158,8 +158,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.session.mount("http://", adapter)
         wait_for(
             lambda: _answers(world.session, f"{world.second}/api/v2/monitor/health"),
-            timeout=90,
-            what="the second API server",
+            timeout=240,
+            what=lambda: f"the second API server\n{stack.logs()}",
         )
         yield world
 
@@ -181,7 +181,7 @@ def test_a_callback_wakes_mapped_tasks_within_a_second(world: World) -> None:
     """With two secrets, as while one is rotated; nothing is read while Kling renders."""
     number = 5
     run_id, ids = world.start("by_callback", number, age=0)
-    assert world.stack.api.wait_run("by_callback", run_id, timeout=120) == "success"
+    assert world.stack.api.wait_run("by_callback", run_id, timeout=240) == "success"
     events = only_one_each(world.resumed("by_callback"), number)
     assert [(event["kling_task_id"], event["woken_by"]) for event in events] == [
         (ids[index], "callback") for index in range(number)
@@ -254,7 +254,7 @@ def test_what_is_not_kling_wakes_nothing(world: World) -> None:
     world.sandboxes["hints"].advance(3000)
     legacy = json.dumps({"task_id": ids[1], "task_status": "succeed", "task_result": {}})
     assert world.post("hints", end) == world.post("hints", legacy) == 200
-    assert world.stack.api.wait_run("hints", run_id, timeout=120) == "success"
+    assert world.stack.api.wait_run("hints", run_id, timeout=240) == "success"
     resumed = world.resumed("hints")
     assert (len(resumed[0]), len(resumed[1])) == (2, 1)
     assert {event["try"] for events in resumed.values() for event in events} == {1}
@@ -263,7 +263,7 @@ def test_what_is_not_kling_wakes_nothing(world: World) -> None:
 def test_a_callback_that_comes_early_wakes_when_the_defer_is_ten_seconds_old(world: World) -> None:
     """Before, the scheduler may not have seen the end of the process that deferred."""
     run_id = world.stack.api.trigger("young", {"number": 3})
-    assert world.stack.api.wait_run("young", run_id, timeout=120) == "success"
+    assert world.stack.api.wait_run("young", run_id, timeout=240) == "success"
     only_one_each(world.resumed("young"), 3)
     ends = {task.id: task.ends for task in world.sandboxes["young"].backend.all()}
     ids = world.kling_ids("young")
@@ -287,7 +287,7 @@ def test_two_api_servers_and_the_triggerer_fire_at_once(world: World) -> None:
             )
         )
     assert Counter(answers) == {200: 2 * AT_ONCE}
-    assert world.stack.api.wait_run("at_once", run_id, timeout=120 + 4 * AT_ONCE) == "success"
+    assert world.stack.api.wait_run("at_once", run_id, timeout=200 + 6 * AT_ONCE) == "success"
     events = only_one_each(world.resumed("at_once"), AT_ONCE)
     print(f"{AT_ONCE} tasks woken by {dict(Counter(event.get('woken_by', 'triggerer') for event in events))}")
     rows = world.rows("at_once")

@@ -33,8 +33,8 @@ T = TypeVar("T")
 _THREADS = 3
 #: Seconds that a trigger must be old before its task is woken; see ``FIRST_LOOK`` of the triggers.
 _YOUNGEST = 10.0
-#: Seconds after which an id for which nobody waits is looked up again: the callback may come before the task has deferred.
-_LOOK_AGAIN = (4.0, 12.0)
+#: Seconds after which it is looked again for who waits: the callback may come before the task has deferred.
+_LOOK_AGAIN = (1.5, 4.0, 12.0)
 #: Callbacks that wait for one of these moments; what is more is left to polling.
 _MOST_LATER = 2_000
 #: Seconds between two log lines about refused messages.
@@ -56,8 +56,10 @@ class _End:
 
     conn_id: str
     callback: Callback
-    #: How often it was looked for in vain.
+    #: How often it was looked again for who waits.
     looks: int = 0
+    #: Somebody who waited was found.
+    was_found: bool = False
 
 
 class Receiver:
@@ -71,6 +73,8 @@ class Receiver:
         self._refreshing = asyncio.Lock()
         self._threads: CapacityLimiter | None = None
         self._later: set[asyncio.Task[None]] = set()
+        #: Triggers whose tasks will be woken when they are old enough.
+        self._young: set[int] = set()
         self._told_at = -_QUIET
 
     async def handle(self, conn_id: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -111,30 +115,43 @@ class Receiver:
 
     async def _tell(self, end: _End) -> None:
         """Wake whoever waits for the end of a Kling task, now or as soon as that may be."""
-        callback = end.callback
-        waiting = self._waiting.find(end.conn_id, callback.kling_task_id)
-        if not waiting:
-            async with self._refreshing:
-                if self._waiting.is_refresh_due():
-                    await self._run(self._waiting.refresh)
-            waiting = self._waiting.find(end.conn_id, callback.kling_task_id)
-        if not waiting:
-            self._look_again(end)
+        was_found = await self._wake_known(end) or end.was_found
+        is_fresh = await self._refresh_if_due()
+        if is_fresh:
+            was_found = await self._wake_known(end) or was_found
+        if is_fresh and was_found:
             return
-        await self._run(lambda: self._marks.write(end.conn_id, callback.design))
+        # Others may wait since the last look, or the task has not deferred yet.
+        if end.looks < len(_LOOK_AGAIN):
+            later = _End(end.conn_id, end.callback, end.looks + 1, was_found)
+            self._do_later(_LOOK_AGAIN[end.looks], later, None)
+        elif not was_found:
+            metrics.count_callback("nobody_waits", conn_id=end.conn_id)
+
+    async def _wake_known(self, end: _End) -> bool:
+        """Wake those of whom this process knows that they wait; return ``False`` where it knows of nobody."""
+        waiting = self._waiting.find(end.conn_id, end.callback.kling_task_id)
+        if waiting:
+            await self._run(lambda: self._marks.write(end.conn_id, end.callback.design))
         for one in waiting:
-            youth = _YOUNGEST - (time.time() - one.made_at)
+            youth = min(_YOUNGEST - (time.time() - one.made_at), _YOUNGEST)
             if youth <= 0:
                 await self._wake(end, one)
-            else:
-                self._do_later(min(youth, _YOUNGEST), end, one)
+            elif one.trigger_id not in self._young:
+                self._young.add(one.trigger_id)
+                self._do_later(youth, end, one)
+        return bool(waiting)
 
-    def _look_again(self, end: _End) -> None:
-        if end.looks < len(_LOOK_AGAIN):
-            later = _End(end.conn_id, end.callback, end.looks + 1)
-            self._do_later(_LOOK_AGAIN[end.looks], later, None)
-        else:
-            metrics.count_callback("nobody_waits", conn_id=end.conn_id)
+    async def _refresh_if_due(self) -> bool:
+        """Look at the database unless that was done in the last second; tell whether it was done now."""
+        asked_at = time.monotonic()
+        async with self._refreshing:
+            if self._waiting.looked_at >= asked_at:  # while this waited for its turn
+                return True
+            if not self._waiting.is_refresh_due():
+                return False
+            await self._run(self._waiting.refresh)
+            return True
 
     async def _wake(self, end: _End, one: WaitingTrigger) -> None:
         payload = {
@@ -143,7 +160,9 @@ class Receiver:
             "woken_by": "callback",
             "deadline": one.deadline,
         }
-        if await self._run(lambda: wake_task(one.trigger_id, payload)):
+        is_woken = await self._run(lambda: wake_task(one.trigger_id, payload))
+        self._waiting.forget(one)
+        if is_woken:
             metrics.count_callback("woke", conn_id=end.conn_id)
             log.info("A callback woke the task that waits for Kling task %s.", one.kling_task_id)
         else:
@@ -155,11 +174,13 @@ class Receiver:
         :param one: whose task is to be woken; ``None`` where nobody was found.
         """
         if len(self._later) >= _MOST_LATER:
+            self._forget_young(one)
             metrics.count_callback("dropped", conn_id=end.conn_id)
             return
 
         async def work() -> None:
             await asyncio.sleep(seconds)
+            self._forget_young(one)
             try:
                 await (self._tell(end) if one is None else self._wake(end, one))
             except Exception:
@@ -170,6 +191,10 @@ class Receiver:
         task = asyncio.create_task(work())
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    def _forget_young(self, one: WaitingTrigger | None) -> None:
+        if one is not None:
+            self._young.discard(one.trigger_id)
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Do what waits for the database in one of the threads of callbacks."""

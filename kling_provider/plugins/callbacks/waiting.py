@@ -49,18 +49,27 @@ class WaitingTriggers:
         self._by_task: dict[tuple[str, str], list[WaitingTrigger]] = {}
         #: Rows that say nothing usable; not to be decrypted at each look.
         self._unusable: set[int] = set()
-        self._looked_at = -_LOOK_EVERY
+        #: When the database was last looked at, by the monotonic clock: the start of that look.
+        self.looked_at = -_LOOK_EVERY
 
     def find(self, kling_conn_id: str, kling_task_id: str) -> list[WaitingTrigger]:
         """Return the known triggers that wait for a Kling task of a connection. They may be gone by now."""
         return list(self._by_task.get((kling_conn_id, kling_task_id), ()))
 
+    def forget(self, one: WaitingTrigger) -> None:
+        """Forget a trigger whose task goes on."""
+        self._by_id.pop(one.trigger_id, None)
+        others = self._by_task.get((one.kling_conn_id, one.kling_task_id), [])
+        if one in others:
+            others.remove(one)
+
     def is_refresh_due(self) -> bool:
         """Tell whether the last look at the database was long enough ago for another one."""
-        return time.monotonic() - self._looked_at >= _LOOK_EVERY
+        return time.monotonic() - self.looked_at >= _LOOK_EVERY
 
     def refresh(self) -> None:
         """Read the rows that are new, and forget those that are gone. Waits for the database."""
+        began = time.monotonic()
         with create_session(scoped=False) as session:
             waiting = (
                 select(Trigger.id)
@@ -73,13 +82,14 @@ class WaitingTriggers:
             new = sorted(ids - self._by_id.keys() - self._unusable)
             found = [row for some in _split(new) for row in _read_rows(session, some)]
         self._unusable = (self._unusable & ids) | (set(new) - {row.trigger_id for row in found})
-        self._by_id = {one: row for one, row in self._by_id.items() if one in ids}
-        self._by_id.update((row.trigger_id, row) for row in found)
+        # A copy, because others are forgotten meanwhile in the event loop.
+        by_id = {one: row for one, row in self._by_id.copy().items() if one in ids}
+        by_id.update((row.trigger_id, row) for row in found)
         by_task: dict[tuple[str, str], list[WaitingTrigger]] = {}
-        for row in self._by_id.values():
+        for row in by_id.values():
             by_task.setdefault((row.kling_conn_id, row.kling_task_id), []).append(row)
-        self._by_task = by_task
-        self._looked_at = time.monotonic()
+        self._by_id, self._by_task = by_id, by_task
+        self.looked_at = began
 
 
 def _split(ids: list[int]) -> Iterator[list[int]]:
