@@ -25,10 +25,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import aiohttp  # noqa: E402
-from standardwebhooks.webhooks import Webhook  # noqa: E402
+import aiohttp
+from standardwebhooks.webhooks import Webhook
 
-from tests.support.stack import AirflowStack  # noqa: E402
+from tests.support.stack import AirflowStack
 
 SECRET = "whsec_dGhlIHNlY3JldCBvZiB0aGlzIGJlbmNobWFyaw=="
 FORGER = "whsec_YW5vdGhlciBzZWNyZXQgdGhhbiB0aGF0IG9mIHRoZSBiZW5jaA=="
