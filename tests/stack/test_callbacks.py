@@ -277,9 +277,14 @@ def test_two_api_servers_and_the_triggerer_fire_at_once(world: World) -> None:
     run_id, ids = world.start("at_once", AT_ONCE, age=11)
     servers = (world.stack.address, world.second)
     with ThreadPoolExecutor(32) as threads:
-        world.sandboxes["at_once"].advance(
-            3000
-        )  # the triggerer finds the ends at its next look, in a second at most
+        world.sandboxes["at_once"].advance(3000)
+        # At its next look the triggerer finds the ends. It fires for one after the other, and the callbacks come in between.
+        wait_for(
+            lambda: any(row["state"] != "deferred" for row in world.rows("at_once")),
+            timeout=60,
+            interval=0.005,
+            what="the triggerer",
+        )
         answers = list(
             threads.map(
                 lambda one: world.post("at_once", say_succeeded(one[0]), server=one[1]),

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from kling_provider import metrics
@@ -31,7 +32,7 @@ else:
 log = logging.getLogger(__name__)
 
 #: Bytes of the largest body that is read. Kling's are about 1 KB.
-MOST_BYTES = 64 * 1024
+_MOST_BYTES = 64 * 1024
 #: Messages a second, for long and at once; two come for each Kling task.
 _RATE, _BURST = 100.0, 200.0
 #: Messages that are read and handled at the same time.
@@ -39,28 +40,28 @@ _AT_ONCE = 64
 #: Seconds in which a body must arrive.
 _READ_TIME = 10.0
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _TooLarge(Exception):
     """The body is larger than any of Kling's."""
 
 
-class FloodGate:
+class _FloodGate:
     """Answers 429 to what comes too fast, before anything is done for it (ASGI).
 
     :param app: what answers the others.
     """
 
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(self, app: Callable[[_Scope, _Receive, _Send], Awaitable[None]]) -> None:
         self._app = app
         self._left = _BURST
         self._at = time.monotonic()
         self._open = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: _Scope, receive: _Receive, send: _Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +85,7 @@ class FloodGate:
         return True
 
 
-def make_app() -> FloodGate:
+def make_app() -> _FloodGate:
     """Return the app that the plugin mounts at ``/kling-callbacks``; without the package that verifies it refuses all."""
     app = FastAPI(
         title="Kling callbacks", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -94,9 +95,9 @@ def make_app() -> FloodGate:
             "Callbacks of Kling are refused: the API server needs the package standardwebhooks, which "
             "airflow-provider-kling[callbacks] installs."
         )
-        return FloodGate(app)
+        return _FloodGate(app)
     receiver = Receiver()
-    answers = {
+    answers: dict[Answer, Callable[[], Response]] = {
         Answer.TAKEN: lambda: JSONResponse({}),
         Answer.REFUSED: lambda: _answer(404, "Not Found"),
         Answer.FAILED: lambda: _answer(503, "Try again.", {"Retry-After": "10"}),
@@ -111,11 +112,13 @@ def make_app() -> FloodGate:
         except _TooLarge:
             receiver.refuse_too_large()
             return _answer(413, "Too large.", {"Connection": "close"})
+        except ClientDisconnect:
+            return _answer(400, "Gone.")
         except TimeoutError:
             return _answer(408, "Too slow.", {"Connection": "close"})
         return answers[await receiver.handle(conn_id, request.headers, body)]()
 
-    return FloodGate(app)
+    return _FloodGate(app)
 
 
 async def _read_body(request: Request) -> bytes:
@@ -124,12 +127,12 @@ async def _read_body(request: Request) -> bytes:
         announced = int(request.headers.get("content-length", 0))
     except ValueError:
         announced = 0
-    if announced > MOST_BYTES:
+    if announced > _MOST_BYTES:
         raise _TooLarge
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > MOST_BYTES:
+        if size > _MOST_BYTES:
             raise _TooLarge
         parts.append(part)
     return b"".join(parts)

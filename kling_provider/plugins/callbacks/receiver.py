@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -56,6 +56,9 @@ class _End:
 
     conn_id: str
     callback: Callback
+    #: When it came: by the monotonic clock, and as an epoch in seconds.
+    came: float
+    came_at: float
     #: How often it was looked again for who waits.
     looks: int = 0
     #: Somebody who waited was found.
@@ -102,7 +105,7 @@ class Receiver:
         if not callback.status.ended:
             return Answer.TAKEN
         try:
-            await self._tell(_End(conn_id, callback))
+            await self._tell(_End(conn_id, callback, time.monotonic(), time.time()))
         except Exception:
             self._seen.forget(conn_id, message_id)
             log.exception("A callback about Kling task %s could not be handled.", callback.kling_task_id)
@@ -116,14 +119,13 @@ class Receiver:
     async def _tell(self, end: _End) -> None:
         """Wake whoever waits for the end of a Kling task, now or as soon as that may be."""
         was_found = await self._wake_known(end) or end.was_found
-        is_fresh = await self._refresh_if_due()
-        if is_fresh:
+        if await self._refresh_if_due(end.came if was_found else time.monotonic()):
             was_found = await self._wake_known(end) or was_found
-        if is_fresh and was_found:
-            return
+            if was_found:
+                return
         # Others may wait since the last look, or the task has not deferred yet.
         if end.looks < len(_LOOK_AGAIN):
-            later = _End(end.conn_id, end.callback, end.looks + 1, was_found)
+            later = replace(end, looks=end.looks + 1, was_found=was_found)
             self._do_later(_LOOK_AGAIN[end.looks], later, None)
         elif not was_found:
             metrics.count_callback("nobody_waits", conn_id=end.conn_id)
@@ -131,6 +133,9 @@ class Receiver:
     async def _wake_known(self, end: _End) -> bool:
         """Wake those of whom this process knows that they wait; return ``False`` where it knows of nobody."""
         waiting = self._waiting.find(end.conn_id, end.callback.kling_task_id)
+        if end.was_found:
+            # Whoever it has woken may wait again; this message has said to them what it had to say.
+            waiting = [one for one in waiting if one.made_at <= end.came_at]
         if waiting:
             await self._run(lambda: self._marks.write(end.conn_id, end.callback.design))
         for one in waiting:
@@ -142,16 +147,12 @@ class Receiver:
                 self._do_later(youth, end, one)
         return bool(waiting)
 
-    async def _refresh_if_due(self) -> bool:
-        """Look at the database unless that was done in the last second; tell whether it was done now."""
-        asked_at = time.monotonic()
+    async def _refresh_if_due(self, since: float) -> bool:
+        """Look at the database unless that was done in the last second; tell whether it was done after ``since``."""
         async with self._refreshing:
-            if self._waiting.looked_at >= asked_at:  # while this waited for its turn
-                return True
-            if not self._waiting.is_refresh_due():
-                return False
-            await self._run(self._waiting.refresh)
-            return True
+            if self._waiting.looked_at < since and self._waiting.is_refresh_due():
+                await self._run(self._waiting.refresh)
+            return self._waiting.looked_at >= since
 
     async def _wake(self, end: _End, one: WaitingTrigger) -> None:
         payload = {

@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 #: Verified where a connection has no secret, or is none: so the time an answer takes tells an outsider nothing.
 _NOBODYS_SECRET = "whsec_bm9ib2R5IGhhcyB0aGlzIHNlY3JldA=="
 #: The headers that Standard Webhooks signs by.
-SIGNED_BY = ("webhook-id", "webhook-timestamp", "webhook-signature")
+_SIGNED_BY = ("webhook-id", "webhook-timestamp", "webhook-signature")
 #: An id of a message is a text of this length at most; those of Kling are numbers.
 _LONGEST = {"webhook-id": 256, "webhook-timestamp": 32, "webhook-signature": 2048}
 
@@ -30,7 +30,7 @@ def find_refusal(secrets: Sequence[str], headers: Mapping[str, str], body: bytes
     :param headers: of the message, names in small letters.
     :param body: as it came.
     """
-    signed_by = {name: headers.get(name, "") for name in SIGNED_BY}
+    signed_by = {name: headers.get(name, "") for name in _SIGNED_BY}
     if not all(signed_by.values()) or any(len(text) > _LONGEST[name] for name, text in signed_by.items()):
         return "unsigned"
     refusal: Refusal = "forged"
