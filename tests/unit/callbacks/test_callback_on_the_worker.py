@@ -159,7 +159,7 @@ async def test_a_cancelled_trigger_says_what_is_true(
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(tell))
     trigger = KlingTaskTrigger(kling_task_id="t1")
-    trigger._task_instance = SimpleNamespace(dag_id="films", task_id="video", run_id="r1", map_index=3)
+    trigger.task_instance = SimpleNamespace(dag_id="films", task_id="video", run_id="r1", map_index=3)
     await trigger.on_kill()
     assert said in " ".join(capsys.readouterr().out.split())
 
@@ -172,6 +172,6 @@ async def test_a_cancelled_trigger_that_cannot_ask_says_what_is_true_of_all(
 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(fail))
     trigger = KlingTaskTrigger(kling_task_id="t1")
-    trigger._task_instance = SimpleNamespace(dag_id="films", task_id="video", run_id="r1", map_index=3)
+    trigger.task_instance = SimpleNamespace(dag_id="films", task_id="video", run_id="r1", map_index=3)
     await trigger.on_kill()
     assert "Nothing waits for Kling task t1 any more. If it still runs" in capsys.readouterr().out
