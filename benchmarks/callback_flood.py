@@ -62,7 +62,7 @@ async def flood(address: str, rate: float, seconds: float) -> dict[str, Any]:
     took: list[float] = []
     url = f"{address}/kling-callbacks/kling_default"
     timeout = aiohttp.ClientTimeout(total=30)
-    connector = aiohttp.TCPConnector(limit=100)
+    connector = aiohttp.TCPConnector(limit=1000)
     async with (
         aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
         aiohttp.ClientSession(timeout=timeout) as patient,

@@ -71,9 +71,9 @@ def count_callback(outcome: str, *, conn_id: str) -> None:
     _send_metric("incr", "kling.callbacks", 1, {"outcome": outcome, "conn_id": conn_id}, triggerer=True)
 
 
-def count_refused_callback(reason: str) -> None:
-    """Count a message to the URL of callbacks that was refused, in the API server, by reason."""
-    _send_metric("incr", "kling.callbacks_refused", 1, {"reason": reason}, triggerer=True)
+def count_refused_callback(reason: str, number: int = 1) -> None:
+    """Count messages to the URL of callbacks that were refused, in the API server, by reason."""
+    _send_metric("incr", "kling.callbacks_refused", number, {"reason": reason}, triggerer=True)
 
 
 @contextmanager

@@ -176,6 +176,9 @@ def test_a_flood_is_answered_before_anything_is_done_for_it(
         kling.client.post("/kling-callbacks/kling_default", content=b"{}").status_code for _ in range(210)
     ]
     assert answers == [404] * 200 + [429] * 10
+    answer = kling.client.post("/kling-callbacks/kling_default", content=b"{}")
+    assert (answer.json(), answer.headers["retry-after"]) == ({"detail": "Too many requests."}, "2")
+    assert kling.client.post("/elsewhere").status_code == 404, "only callbacks are held up"
     assert waiting.states() == {0: "deferred"}
 
 
