@@ -79,8 +79,11 @@ async def flood(address: str, rate: float, seconds: float) -> dict[str, Any]:
 
         async def look() -> None:
             began = time.monotonic()
-            async with patient.get(f"{address}/api/v2/monitor/health") as answer:
-                await answer.read()
+            try:
+                async with patient.get(f"{address}/api/v2/monitor/health") as answer:
+                    await answer.read()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                answers[f"health: {type(error).__name__}"] += 1
             looks.append(time.monotonic() - began)
 
         for _ in range(10):
@@ -133,12 +136,13 @@ def main() -> None:
             dags_folder=Path(dags), connections={"kling_default": connection}, components=("api-server",)
         ) as stack,
     ):
+        load = os.getloadavg()
         rounds = [
             asyncio.run(flood(stack.address, arguments.rate, arguments.seconds))
             for _ in range(arguments.rounds)
         ]
     report = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()},
+        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": load},
         "health_p95_seconds": sorted(one["health_seconds"]["p95"] for one in rounds),
         "rounds": rounds,
     }

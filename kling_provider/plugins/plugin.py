@@ -7,6 +7,7 @@ made when the API server gets the first request for it.
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -36,7 +37,10 @@ class LazyApp:
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         if self._app is None:
-            self._app = importlib.import_module(self._module).make_app()
+            # Not in the event loop, which would stand still for all that Airflow does in it.
+            module = await asyncio.to_thread(importlib.import_module, self._module)
+            if self._app is None:  # others may have come meanwhile
+                self._app = module.make_app()
         await self._app(scope, receive, send)
 
 
