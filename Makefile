@@ -94,7 +94,7 @@ check: $(STAMP)  ## Format, lint, types, import rules, the fast unit tests
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_assets.py
 
-test-callbacks: $(STAMP)  ## Kling's callbacks on a real Airflow with PostgreSQL; KLING_CALLBACKS_AT_ONCE=200 for that many at once
+test-callbacks: $(STAMP)  ## Kling's callbacks on a real Airflow with PostgreSQL; CALLBACKS_AT_ONCE=200 for that many at once
 	@$(BIN)/$(PYTEST) -q -s -n 0 tests/stack/test_callbacks.py
 
 test-types: $(STAMP)  ## Every type of request and the examples of chains on a real Airflow, with what was saved decoded
