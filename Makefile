@@ -25,7 +25,7 @@ COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
 TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py \
-	--ignore=tests/stack/test_callbacks.py --ignore=tests/stack/hostile --ignore=tests/stack/types
+	--ignore=tests/stack/test_callbacks.py --ignore=tests/stack/test_callbacks_race.py --ignore=tests/stack/hostile --ignore=tests/stack/types
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -95,7 +95,7 @@ test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_assets.py
 
 test-callbacks: $(STAMP)  ## Kling's callbacks on a real Airflow with PostgreSQL; CALLBACKS_AT_ONCE=200 for that many at once
-	@$(BIN)/$(PYTEST) -q -s -n 0 tests/stack/test_callbacks.py
+	@$(BIN)/$(PYTEST) -q -s -n 0 tests/stack/test_callbacks.py tests/stack/test_callbacks_race.py
 
 test-types: $(STAMP)  ## Every type of request and the examples of chains on a real Airflow, with what was saved decoded
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/types
