@@ -25,7 +25,7 @@ COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
 TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py \
-	--ignore=tests/stack/hostile --ignore=tests/stack/types
+	--ignore=tests/stack/test_callbacks.py --ignore=tests/stack/test_callbacks_race.py --ignore=tests/stack/hostile --ignore=tests/stack/types
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -51,7 +51,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-slow test-assets test-types test-hostile test-browser test-s3 screenshots check faults bench clean constraints install install-all
+.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check faults bench clean constraints install install-all
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -94,6 +94,9 @@ check: $(STAMP)  ## Format, lint, types, import rules, the fast unit tests
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_assets.py
 
+test-callbacks: $(STAMP)  ## Kling's callbacks on a real Airflow with PostgreSQL; CALLBACKS_AT_ONCE=200 for that many at once
+	@$(BIN)/$(PYTEST) -q -s -n 0 tests/stack/test_callbacks.py tests/stack/test_callbacks_race.py
+
 test-types: $(STAMP)  ## Every type of request and the examples of chains on a real Airflow, with what was saved decoded
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/types
 
@@ -113,9 +116,10 @@ screenshots: $(STAMP_ALL)  ## Take the screenshots of docs/monitoring.md again, 
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a Dag file; thousands of videos in the gallery
+bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a Dag file; thousands of videos in the gallery; a flood of callbacks
 	@$(BIN)/python benchmarks/import_cost.py
 	@$(BIN)/python benchmarks/gallery.py
+	@$(BIN)/python benchmarks/callback_flood.py
 	@$(BIN)/python benchmarks/gallery.py --postgresql --videos 100000
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)

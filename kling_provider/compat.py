@@ -54,8 +54,8 @@ def get_task_deferral_timeout_class() -> type[Exception]:
 def get_stats(*, triggerer: bool) -> Any:
     """Return Airflow's metrics, with ``incr``, ``gauge`` and ``timing``.
 
-    :param triggerer: this process is the triggerer. Since 3.2 the task SDK and Airflow's core have metrics of their own,
-        and only one of them is set up: the SDK's in workers, the core's in the triggerer. The other drops everything.
+    :param triggerer: this process is the triggerer or the API server. Since 3.2 the task SDK and Airflow's core have metrics of their own,
+        and only one of them is set up: the SDK's in workers, the core's in those two. The other drops everything.
     """
     if triggerer:
         try:
@@ -71,6 +71,15 @@ def get_stats(*, triggerer: bool) -> Any:
 
 def has_gallery() -> bool:
     """Tell whether this Airflow can show the gallery: plugins with pages and tabs of their own came with 3.3."""
+    return _is_3_3()
+
+
+def has_callbacks() -> bool:
+    """Tell whether this Airflow can be woken by Kling's callbacks: tasks are resumed as its own routes of 3.3 do it."""
+    return _is_3_3()
+
+
+def _is_3_3() -> bool:
     from airflow import __version__
 
     return tuple(int(part) for part in __version__.split(".")[:2]) >= (3, 3)

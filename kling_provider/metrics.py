@@ -63,6 +63,19 @@ def record_notice_delay(delay: timedelta, **tags: str | None) -> None:
     _send_metric("timing", "kling.notice_delay", max(delay, timedelta(0)), tags)
 
 
+def count_callback(outcome: str, *, conn_id: str) -> None:
+    """Count what became of a valid callback, in the API server.
+
+    :param outcome: ``received`` for each; then ``woke``, ``late``, ``repeated``, ``nobody_waits`` or ``dropped``.
+    """
+    _send_metric("incr", "kling.callbacks", 1, {"outcome": outcome, "conn_id": conn_id}, triggerer=True)
+
+
+def count_refused_callback(reason: str, number: int = 1) -> None:
+    """Count messages to the URL of callbacks that were refused, in the API server, by reason."""
+    _send_metric("incr", "kling.callbacks_refused", number, {"reason": reason}, triggerer=True)
+
+
 @contextmanager
 def count_failures(**tags: str | None) -> Iterator[None]:
     """Count a Kling error that leaves the block, by reason: ``balance`` for ``KlingBalanceError``."""

@@ -21,6 +21,7 @@ from kling_provider.execution.choosing import ChosenInput
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
 from kling_provider.execution.merging import check_lengths, merge_inputs
 from kling_provider.execution.preparation import PreparatoryCall, plan_preparation
+from kling_provider.hooks.callback_settings import fill_callback_url
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.identity import SCOPES, Identity, PayOncePer
@@ -109,7 +110,7 @@ class RequestPlan:
         """Return the paid call as it may be shown: method, URL and body, inputs by path and sha256."""
         preparation = spec_of(self.request).find_preparation(self.request)
         request = self.request if preparation is None else preparation.show_request(self.request)
-        return self._show_call(connection, request, external_task_id)
+        return self._show_call(connection, fill_callback_url(request, connection), external_task_id)
 
     def show_preparation(self, connection: KlingConnection) -> list[dict[str, Any]]:
         """Return the calls that a worker makes first, as :meth:`show_call` shows the paid call, each with its price."""

@@ -118,17 +118,33 @@ def _has_result(task: KlingTask) -> bool:
     )
 
 
-def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id: str) -> KlingTask:
-    """Check what the trigger's event says by a read of this worker's own, which also gives a fresh link.
+def get_deadline(event: Mapping[str, Any]) -> float | None:
+    """Return when the wait ends that a callback interrupted, as an epoch in seconds; ``None`` where that is not said."""
+    deadline = event.get("deadline")
+    return float(deadline) if isinstance(deadline, int | float) else None
 
+
+def confirm_end(hook: KlingHook, event: Mapping[str, Any], type: str, *, dag_id: str) -> KlingTask:
+    """Check what the event says by a read of this worker's own, which also gives a fresh link.
+
+    :param event: of the trigger, or of a callback.
     :param dag_id: for the metric of how late the end was noticed.
+    :return: a task that has ended; after a callback that was ahead of Kling's reads, one that still runs.
+
     :raises KlingTimeout: where the deadline passed and the task still runs.
     """
     kling_task_id = str(event["kling_task_id"])
     task = hook.get_task(kling_task_id, type=type)
+    is_hint = event.get("woken_by") == "callback"
+    if is_hint and not task.status.ended:
+        time.sleep(LATE_OUTPUTS)
+        task = hook.get_task(kling_task_id, type=type)
     if task.status.ended:
         if task.finished_at is not None:
             metrics.record_notice_delay(datetime.now(UTC) - task.finished_at, dag_id=dag_id)
+        return task
+    if is_hint:
+        log.info("A callback said that Kling task %s has ended, and Kling says %s.", kling_task_id, task.word)
         return task
     if event.get("status") == "timeout":
         now = time.time()

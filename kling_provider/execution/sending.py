@@ -15,6 +15,7 @@ from kling_provider.execution.choosing import AGAIN, ChosenInput
 from kling_provider.execution.input_tasks import is_same_account, read_input_task
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.results import read_outputs_of
+from kling_provider.hooks.callback_settings import fill_callback_url
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage.inputs import load_inputs, sign_links
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 def prepare_wire(plan: RequestPlan, hook: KlingHook) -> KlingRequest:
     """Return what is sent for ``plan``: results by id, link or file, and fresh links to files that Kling takes by URL only.
+
+    Where the connection takes callbacks, it has their URL.
 
     :raises KlingRequestError: where nothing of a result can be used any more, or a store signs no links; nothing was sent.
     :raises KlingStorageError: where a store does not answer; a retry may help.
@@ -43,7 +46,7 @@ def prepare_wire(plan: RequestPlan, hook: KlingHook) -> KlingRequest:
                 problems.append(Problem(name, None, text))
     if problems:
         raise KlingRequestError.of_problems(problems)
-    wire = plan.wire.with_inputs({**links, **files})
+    wire = fill_callback_url(plan.wire, hook.connection).with_inputs({**links, **files})
     design = hook.connection.find_dialect(plan.request).design
     remarks = {name: plan.chosen[name].remark for name in files}
     loaded = load_inputs(wire, api=design, fields=files, remarks=remarks)

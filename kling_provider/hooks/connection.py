@@ -22,6 +22,7 @@ from kling_provider.api.problems import Problem
 from kling_provider.api.redaction import shorten
 from kling_provider.api.suggestions import suggest
 from kling_provider.exceptions import KlingAuthError, KlingConnectionMissing, KlingRequestError
+from kling_provider.hooks.callback_settings import read_callback_base_url, read_webhook_secrets
 from kling_provider.hooks.connection_form import AUTOMATIC
 from kling_provider.hooks.http_options import HTTP_OPTIONS
 from kling_provider.task_log import hide_in_logs
@@ -32,7 +33,16 @@ if TYPE_CHECKING:
     from kling_provider.api.requests.base import KlingRequest
 
 #: Our own extras. HttpHook sends extras that it does not know as HTTP headers, so these are taken out first.
-OUR_EXTRAS = ("region", "profile", "api", "namespace", "unit_price", "max_concurrency")
+OUR_EXTRAS = (
+    "region",
+    "profile",
+    "api",
+    "namespace",
+    "unit_price",
+    "max_concurrency",
+    "webhook_secret",
+    "callback_base_url",
+)
 #: Ours too, and not in the form: few need it, and it lifts a protection.
 _UNLISTED_EXTRAS = ("allow_private_downloads",)
 _KNOWN_EXTRAS = (*OUR_EXTRAS, *_UNLISTED_EXTRAS, *HTTP_OPTIONS)
@@ -54,6 +64,10 @@ class KlingConnection:
     unit_price: UnitPrice | None = None
     #: Results may be downloaded from private addresses of other hosts than the connection's own.
     allow_private_downloads: bool = False
+    #: Each of them signs Kling's callbacks; without one there are none.
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    #: Where Kling reaches Airflow's API server; empty: not said here.
+    callback_base_url: str = ""
     http_extras: dict[str, Any] = field(default_factory=dict, repr=False)
     #: Why the profile is what it is, for people.
     profile_reason: str = ""
@@ -167,6 +181,8 @@ class KlingConnection:
             allow_private_downloads=_read_flag(
                 conn_id, "allow_private_downloads", ours["allow_private_downloads"]
             ),
+            webhook_secrets=read_webhook_secrets(conn_id, ours["webhook_secret"]),
+            callback_base_url=read_callback_base_url(conn_id, ours["callback_base_url"]),
             http_extras=extras,
             profile_reason=_explain_profile(ours["profile"], profile.name, base_url),
         )

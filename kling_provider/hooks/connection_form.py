@@ -60,6 +60,16 @@ CONN_FIELDS: dict[str, Any] = {
         "description": "How many the account allows per model. Empty: learned.",
         "schema": {"type": ["integer", "null"], "minimum": 1},
     },
+    "webhook_secret": {
+        "label": "Webhook secret",
+        "description": "Of Kling's console (whsec_…): takes Kling's callbacks. Several with a space between them.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "callback_base_url": {
+        "label": "Public URL of Airflow",
+        "description": "Where Kling reaches this API server. Empty: [api] base_url, unless only your network knows it.",
+        "schema": {"type": ["string", "null"]},
+    },
 }
 
 
@@ -83,19 +93,21 @@ def build_connection_form_widgets() -> dict[str, Any]:
 
     Airflow's API server stands in for the libraries that are imported here.
     """
-    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from flask_babel import lazy_gettext
-    from wtforms import IntegerField, StringField
+    from wtforms import IntegerField, PasswordField, StringField
     from wtforms.validators import Optional, any_of
 
     widgets = {}
     for name, spec in CONN_FIELDS.items():
         schema = spec["schema"]
         choices = schema.get("enum", ())
-        widgets[name] = (IntegerField if "integer" in schema["type"] else StringField)(
+        is_secret = schema.get("format") == "password"
+        field = IntegerField if "integer" in schema["type"] else PasswordField if is_secret else StringField
+        widgets[name] = field(
             lazy_gettext(spec["label"]),
             validators=[Optional(), any_of(choices)] if choices else [Optional()],
             description=spec["description"],
-            widget=BS3TextFieldWidget(),
+            widget=BS3PasswordFieldWidget() if is_secret else BS3TextFieldWidget(),
         )
     return widgets

@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gallery as an Airflow plugin: a page, tabs on Dag, run and task instance, and the small web app that feeds them.
+"""The gallery and Kling's callbacks as an Airflow plugin: a page, tabs on Dag, run and task instance, and two small web apps.
 
-Every component of Airflow loads its plugins, so this module imports nothing but the plugin class; the web app is
+Every component of Airflow loads its plugins, so this module imports nothing but the plugin class; each web app is
 made when the API server gets the first request for it.
 """
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
-from kling_provider.compat import has_gallery
+from kling_provider.compat import has_callbacks, has_gallery
 
 #: Airflow's UI finds the component under this name in the browser, for the page and for the tabs.
 _NAME = "Kling results"
 
 
 class LazyApp:
-    """The gallery's web app (ASGI), made at the first request."""
+    """A web app (ASGI), made at the first request.
 
-    def __init__(self) -> None:
+    :param module: has the function ``make_app``.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
         self._app: Any = None
 
     async def __call__(
@@ -31,10 +37,22 @@ class LazyApp:
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         if self._app is None:
-            from kling_provider.plugins.gallery.app import make_app
-
-            self._app = make_app()
+            # Not in the event loop, which would stand still for all that Airflow does in it.
+            module = await asyncio.to_thread(importlib.import_module, self._module)
+            if self._app is None:  # others may have come meanwhile
+                self._app = module.make_app()
         await self._app(scope, receive, send)
+
+
+def _list_apps() -> list[dict[str, Any]]:
+    apps = []
+    if has_gallery():
+        gallery = LazyApp("kling_provider.plugins.gallery.app")
+        apps.append({"name": "kling", "url_prefix": "/kling", "app": gallery})
+    if has_callbacks():
+        callbacks = LazyApp("kling_provider.plugins.callbacks.app")
+        apps.append({"name": "kling callbacks", "url_prefix": "/kling-callbacks", "app": callbacks})
+    return apps
 
 
 def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
@@ -50,10 +68,13 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
 
 
 class KlingPlugin(AirflowPlugin):
-    """Add *Browse → Kling results*, and a tab on every Dag, run and task instance; before Airflow 3.3 add nothing."""
+    """Add *Browse → Kling results*, tabs on every Dag, run and task instance, and the route of callbacks.
+
+    Before Airflow 3.3 it adds nothing.
+    """
 
     name = "kling"
-    fastapi_apps = [{"name": "kling", "url_prefix": "/kling", "app": LazyApp()}] if has_gallery() else []
+    fastapi_apps = _list_apps()
     react_apps = (
         [
             _react_app("nav", "kling-videos", category="browse"),

@@ -31,9 +31,10 @@ from kling_provider.exceptions import (
 from kling_provider.hooks.asynchronous import KlingAsyncHook
 from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
+from kling_provider.polling.callback_pace import CallbackPace
 from kling_provider.polling.queue import Running
 from kling_provider.polling.shared_hook import SharedHook
-from kling_provider.polling.wait_state import WaitDecision, WaitState, get_requested_pause
+from kling_provider.polling.wait_state import State, WaitDecision, WaitState, get_requested_pause
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,10 @@ class Poller:
     _warned_at: float = -math.inf
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _callbacks: CallbackPace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._callbacks = CallbackPace(self.shared_hook.kling_conn_id)
 
     @property
     def is_idle(self) -> bool:
@@ -104,7 +109,8 @@ class Poller:
         model: str | None = None,
     ) -> Waiter:
         """Add a wait for a result, read for the first time on the first tick after ``first_look`` (a time of :mod:`.clock`)."""
-        due = _find_tick(max(first_look, clock.now()), wait.poll_interval)
+        first_read = max(first_look, clock.now() + self._callbacks.find_least_pause(type))
+        due = _find_tick(max(first_read, clock.now()), wait.poll_interval)
         if wait.deadline is not None:
             due = min(due, max(first_look, wait.deadline))
         waiter = Waiter(wait, type, due, asyncio.get_running_loop().create_future(), external_task_id, model)
@@ -181,6 +187,7 @@ class Poller:
         try:
             hook = await self.shared_hook.get_hook()
             connection = await hook.connection()
+            await self._callbacks.refresh(connection)
             lists: dict[str, set[Key]] = {}
             alone: list[Key] = []
             for key in keys:
@@ -279,7 +286,7 @@ class Poller:
             self.shared_hook.suspect_connection()
             self._settle_waiters(keys, lambda wait, now: wait.note_missing(now, said))
         else:
-            self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now))
+            self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now), was_shown=True)
 
     def _note_failure(self, keys: Iterable[Key], error: KlingError) -> None:
         keys = list(keys)
@@ -293,21 +300,36 @@ class Poller:
         )
 
     def _settle_waiters(
-        self, keys: Iterable[Key], decide: Callable[[WaitState, float], WaitDecision], at_least: float = 0.0
+        self,
+        keys: Iterable[Key],
+        decide: Callable[[WaitState, float], WaitDecision],
+        at_least: float = 0.0,
+        *,
+        was_shown: bool = False,
     ) -> None:
+        """Decide what follows a read.
+
+        :param at_least: seconds for which the host asks to be left alone.
+        :param was_shown: the read showed the task: what failed is read again as if there were no callbacks.
+        """
         now = clock.now()
         for waiter in [waiter for key in keys for waiter in self._waiters.get(key, ())]:
             if waiter.decision.done():
                 continue
             decision = decide(waiter.wait, now)
+            least_pause = self._callbacks.find_least_pause(waiter.type) if was_shown else 0.0
             if decision.is_final:
+                if decision.state in (State.SUCCEEDED, State.FAILED):
+                    self._callbacks.note_found_end(waiter.type)
                 waiter.decision.set_result(decision)
             elif decision.delay < waiter.wait.poll_interval:
                 waiter.due = now + decision.delay  # the deadline does not wait for a tick
             else:
                 # From the tick that this read belongs to, so that the time it took does not add up.
-                after = max(waiter.due + decision.delay, now + at_least)
+                after = max(waiter.due + decision.delay, now + at_least, now + least_pause)
                 waiter.due = _find_tick(after, waiter.wait.poll_interval)
+                if waiter.wait.deadline is not None and now < waiter.wait.deadline:
+                    waiter.due = min(waiter.due, waiter.wait.deadline)
 
     def _find_unsettled(self, keys: Iterable[Key], began: float) -> list[Key]:
         """Find those that the tick did not get to: they are still due."""

@@ -98,6 +98,7 @@ def _list_facts(connection: KlingConnection) -> tuple[object, ...]:
         connection.api,
         connection.profile,
         connection.max_concurrency,
+        connection.webhook_secrets,
         connection.http_extras,
         # Two access keys with the same secret are equal, whatever tokens they have made.
         (credential.access_key, credential.secret_key) if isinstance(credential, AccessKey) else credential,

@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from kling_provider import metrics
 from kling_provider.arguments import POLL_INTERVAL, poll_seconds
 from kling_provider.task_log import log_group, wait_title
+
+log = logging.getLogger(__name__)
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
 #: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
 FIRST_LOOK = 10.0
+
+#: States of a task instance that works, or will: a callback or a clear took it out of its wait, or another triggerer waits.
+_CLEARED = "cleared"
+_GOES_ON = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", _CLEARED})
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -116,11 +124,23 @@ class KlingTaskTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def on_kill(self) -> None:
-        """Write to the log that the task goes on at Kling, which has no cancel. Airflow also calls this when it moves a trigger."""
+        """Write to the log what is true now that this trigger is cancelled.
+
+        Airflow calls it when the task was marked or cleared, when a callback woke it, and when it moves a trigger.
+        """
+        state = await _find_task_state(getattr(self, "task_instance", None))
+        if state in _GOES_ON:
+            self.log.info(
+                "This wait for Kling task %s is over: its Airflow task is %s now and goes on.",
+                self.kling_task_id,
+                state,
+            )
+            return
         self.log.info(
-            "Nothing waits for Kling task %s any more. It goes on at Kling and is billed when it succeeds; clear the task "
-            "to adopt it, which pays nothing.",
+            "Nothing waits for Kling task %s any more%s. If it still runs, it goes on at Kling and is billed when it "
+            "succeeds; clear the Airflow task to adopt it, which pays nothing.",
             self.kling_task_id,
+            f": its Airflow task is {state}" if state else "",
         )
 
 
@@ -239,3 +259,29 @@ class KlingConcurrencyTrigger(BaseTrigger):
 async def _import_in_thread(module: str) -> None:
     """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
     await asyncio.to_thread(importlib.import_module, module)
+
+
+async def _find_task_state(task_instance: Any) -> str | None:
+    """Return the state of a task instance as Airflow has it now; ``None`` where it cannot be asked."""
+    if task_instance is None:
+        return None
+    try:
+        states: Any = await sync_to_async(_read_task_states)(task_instance)
+    except Exception as error:  # noqa: BLE001 - it only chooses the words of a log line
+        log.debug("The state of the task instance cannot be read: %s", type(error).__name__)
+        return None
+    for by_task in (states or {}).values():
+        for state in by_task.values():
+            return str(state) if state else _CLEARED
+    return None
+
+
+def _read_task_states(task_instance: Any) -> Any:
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    return RuntimeTaskInstance.get_task_states(
+        dag_id=task_instance.dag_id,
+        run_ids=[task_instance.run_id],
+        task_ids=[task_instance.task_id],
+        map_index=task_instance.map_index,
+    )

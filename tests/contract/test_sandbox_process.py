@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import requests
 from airflow.sdk import Connection
 from hypothesis import example, given
 from hypothesis import strategies as st
+from standardwebhooks.webhooks import Webhook
 
 from kling_provider.api.auth import ApiKey
 from kling_provider.hooks.connection import KlingConnection
@@ -277,6 +279,49 @@ def test_callbacks_at_every_change(sandbox: Sandbox, receiver: Receiver) -> None
     sandbox.advance(120)
     last = json.loads(receiver.wait_for(4)[3][1])
     assert (last["task_status"], set(last["task_result"])) == ("succeed", {"images", "videos", "audios"})
+
+
+def test_what_goes_wrong_with_callbacks_on_demand(sandbox: Sandbox, receiver: Receiver) -> None:
+    """Compared with the package of Standard Webhooks, which is not the sandbox's own signer."""
+    client, address = Client(sandbox), f"http://127.0.0.1:{receiver.server_address[1]}/cb"
+
+    def sign(headers: dict[str, str], body: str) -> str:
+        at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        return Webhook("whsec_dGVzdHNlY3JldA==").sign(headers["webhook-id"], at, body)
+
+    def receive(kind: str, number: int, **more: Any) -> list[tuple[dict[str, str], str]]:
+        """What comes for one task with this fault, in its order."""
+        before = len(receiver.got)
+        sandbox.set_faults([{"kind": kind, **more}])
+        client.made(options={"callback_url": address})
+        sandbox.advance(200)
+        return receiver.wait_for(before + number)[before:]
+
+    assert [json.loads(body)["status"] for _, body in receive("callback_out_of_order", 2)] == [
+        "succeeded",
+        "processing",
+    ]
+    twice = receive("callback_twice", 4)
+    assert [headers["webhook-id"] for headers, _ in twice[:2]] == [twice[0][0]["webhook-id"]] * 2
+    assert twice[0] == twice[1] != twice[2] == twice[3]
+    for headers, body in receive("callback_forged", 2):
+        assert headers["webhook-signature"] != sign(headers, body)
+    for headers, _ in receive("callback_unsigned", 2):
+        assert not [name for name in headers if name.startswith("webhook-")]
+    for headers, body in receive("callback_stale", 2, seconds=1000):
+        assert sandbox.backend.clock() - int(headers["webhook-timestamp"]) >= 1000
+        assert headers["webhook-signature"] == sign(headers, body)
+    sandbox.set_faults([{"kind": "callback_late", "seconds": 500}])
+    before = len(receiver.got)
+    client.made(options={"callback_url": address})
+    sandbox.advance(200)
+    sandbox.set_faults([{"kind": "callback_lost"}])
+    client.made(options={"callback_url": address})
+    sandbox.advance(200)
+    assert client.call("GET", "/_sandbox/stats").json()["callbacks"]["not sent: lost"] == 1
+    assert len(receiver.got) == before
+    sandbox.advance(300)
+    assert len(receiver.wait_for(before + 2)) == before + 2
 
 
 def test_every_callback_has_an_id_of_its_own(

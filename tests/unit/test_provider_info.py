@@ -71,6 +71,8 @@ def test_the_form_offers_exactly_our_extras_and_their_values() -> None:
         "namespace": None,
         "unit_price": None,
         "max_concurrency": None,
+        "webhook_secret": None,
+        "callback_base_url": None,
     }
     assert CONN_FIELDS["region"]["schema"]["default"] == "global"
     assert all(field["label"] and field["description"] for field in CONN_FIELDS.values())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kling_provider.api.tasks import KlingTask, TaskStatus
 from kling_provider.exceptions import KlingServerError, KlingTaskNotFound
@@ -16,7 +16,7 @@ from kling_provider.execution.failures import report_failures
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.plan import RequestPlan
 from kling_provider.execution.progress import announce_result
-from kling_provider.execution.reading import confirm_end, raise_if_failed, read_outputs
+from kling_provider.execution.reading import confirm_end, get_deadline, raise_if_failed, read_outputs
 from kling_provider.execution.result_place import find_remembered_result
 from kling_provider.execution.runs.submit import SubmitRun, to_seconds
 from kling_provider.execution.submitter import Submitter
@@ -62,21 +62,40 @@ class GenerateRun(SubmitRun):
             with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
                 task = wait_for_task_here(hook, done.task, sent.type, deadline, poll_interval)
             return self._deliver_task(hook, sent, task, adopted=done.adopted)
+        return self._defer_until_ended(
+            sent,
+            done.task.kling_task_id,
+            adopted=done.adopted,
+            deadline=deadline,
+            external_task_id=done.external_task_id,
+            expected_at=expected_at,
+        )
+
+    def _defer_until_ended(
+        self,
+        sent: SentRequest,
+        kling_task_id: str,
+        *,
+        adopted: bool,
+        deadline: float,
+        external_task_id: str | None,
+        expected_at: float | None,
+    ) -> NoReturn:
         self.operator.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sent.kling_conn_id,
-                kling_task_id=done.task.kling_task_id,
+                kling_task_id=kling_task_id,
                 type=sent.type,
                 deadline=deadline,
                 first_look=time.time() + FIRST_LOOK,
-                poll_interval=poll_interval,
-                external_task_id=done.external_task_id,
+                poll_interval=self.operator.poll_interval,
+                external_task_id=external_task_id,
                 model=sent.model,
                 expected_at=expected_at,
             ),
             method_name="execute_complete",
             # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
-            kwargs={"adopted": done.adopted, "sent": sent.to_json()},
+            kwargs={"adopted": adopted, "sent": sent.to_json()},
             timeout=compute_deferral_timeout(deadline),
         )
         raise AssertionError("unreachable: defer raises")
@@ -94,6 +113,15 @@ class GenerateRun(SubmitRun):
             hook = KlingHook(this.kling_conn_id)
             task = confirm_end(hook, event, this.type, dag_id=self.dag_id)
             self.push_task(this, task)
+            if not task.status.ended:
+                self._defer_until_ended(
+                    this,
+                    kling_task_id,
+                    adopted=adopted,
+                    deadline=get_deadline(event) or time.time() + to_seconds(self.operator.timeout),
+                    external_task_id=task.external_task_id,
+                    expected_at=expect_end(task, this.model, this.duration),
+                )
             return self._deliver_task(hook, this, task, adopted=adopted)
 
     def _check_type(self, plan: RequestPlan) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 
@@ -18,7 +18,13 @@ from kling_provider.exceptions import KlingRequestError, KlingTimeout
 from kling_provider.execution.failures import report_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.progress import announce_result
-from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
+from kling_provider.execution.reading import (
+    confirm_end,
+    get_deadline,
+    raise_if_failed_finally,
+    read_outputs,
+    read_task,
+)
 from kling_provider.execution.waits import compute_deferral_timeout, count_delivered, expect_end
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage.inputs import shown_request
@@ -66,23 +72,25 @@ class WaitRun:
         task = self._read_task()
         if (result := self._deliver_task(task)) is not None:
             return result
-        sensor, now = self.sensor, time.time()
         log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
-        request = self._parsed_request
+        return self._defer_until_ended(task, time.time() + self.sensor.timeout)
+
+    def _defer_until_ended(self, task: KlingTask, deadline: float) -> NoReturn:
+        sensor, request = self.sensor, self._parsed_request
         sensor.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sensor.kling_conn_id,
                 kling_task_id=task.kling_task_id,
                 type=self._request_type,
-                deadline=now + sensor.timeout,
-                first_look=now + FIRST_LOOK,
+                deadline=deadline,
+                first_look=time.time() + FIRST_LOOK,
                 poll_interval=sensor.poll_interval,
                 expected_at=expect_end(task, request.model, request.summary.duration) if request else None,
             ),
             method_name="execute_complete",
             # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
             kwargs={"waited": self._fields_to_keep()},
-            timeout=compute_deferral_timeout(now + sensor.timeout),
+            timeout=compute_deferral_timeout(deadline),
         )
         raise AssertionError("unreachable: defer raises")
 
@@ -93,9 +101,10 @@ class WaitRun:
         """
         try:
             with self.report_failures():
-                return self._deliver_task(
-                    confirm_end(self._hook, event, self._request_type, dag_id=self.dag_id)
-                )
+                task = confirm_end(self._hook, event, self._request_type, dag_id=self.dag_id)
+                if not task.status.ended:
+                    self._defer_until_ended(task, get_deadline(event) or time.time() + self.sensor.timeout)
+                return self._deliver_task(task)
         except KlingTimeout as error:
             raise AirflowSensorTimeout(str(error)) from None
 

@@ -19,6 +19,19 @@ from kling_provider.sandbox.state.tasks import CreateRequest, Task
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
 
+#: Faults of the task's callbacks, which :mod:`kling_provider.sandbox.state.callbacks` carries out.
+_OF_CALLBACKS = frozenset(
+    {
+        "callback_late",
+        "callback_twice",
+        "callback_out_of_order",
+        "callback_forged",
+        "callback_unsigned",
+        "callback_stale",
+        "callback_lost",
+    }
+)
+
 
 class Create(Endpoint):
     """Makes a task, or refuses to."""
@@ -101,6 +114,9 @@ class Create(Endpoint):
                 fault = replace(
                     fault, given_up_after=float(rule["after"]), given_up_because=str(rule["message"])
                 )
+            elif rule.name in _OF_CALLBACKS:
+                seconds = float(rule.parameters.get("seconds", 0))
+                fault = replace(fault, callback_faults={**fault.callback_faults, rule.name: seconds})
             else:
                 raise NotImplementedError(f"nothing carries out {rule.name} to a task")
         return fault

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -47,6 +47,7 @@ class TaskFault:
     given_up_after: float = math.inf
     """The part of its render after which a gateway gives it up."""
     given_up_because: str = ""
+    callback_faults: dict[str, float] = field(default_factory=dict)
 
 
 _NO_FAULT = TaskFault()
@@ -184,6 +185,7 @@ class Backend:
             frees_id=fault.frees_id,
             given_up_at=math.inf if math.isinf(fault.given_up_after) else now + render * fault.given_up_after,
             given_up_because=fault.given_up_because,
+            callback_faults=fault.callback_faults,
         )
         self._journal.add_task(task)
         self._enter_task(task)

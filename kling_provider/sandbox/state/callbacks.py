@@ -2,7 +2,8 @@
 """Callbacks: a POST at every change of state, to URLs on this machine only.
 
 Shapes: the new standard's bare task, the legacy bare task. Signed by Standard Webhooks where the sandbox has a
-secret (Kling docs, callbacks page). Sent once: whether Kling repeats a failed one is not documented.
+secret (Kling docs, callbacks page). Sent once: whether Kling repeats a failed one is not documented. What goes wrong on
+demand (late, twice, in the wrong order, forged, unsigned, stale, lost) is a fault of the task.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from urllib.parse import urlsplit
 
 from kling_provider.sandbox.state.tasks import Task
 
+_FORGER = "whsec_YW5vdGhlciBzZWNyZXQgb2Ygc29tZWJvZHkgZWxzZQ=="
+"""Another secret than that of the sandbox."""
 _LOOK = 0.25
 """Seconds between looks at the clock, which a test may push forward."""
 
@@ -67,7 +70,8 @@ class CallbackSender:
         self._describe = describe
         self._count = count
         self._secret = secret
-        self._due: list[tuple[float, int, Task]] = []
+        self._due: list[tuple[float, int, float, Task]] = []
+        """When to send, a number, the moment that is told of, and the task."""
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
@@ -84,9 +88,18 @@ class CallbackSender:
         if not is_on_this_machine(url):
             self._count("not sent: not a loopback address")
             return
+        faults = task.callback_faults
+        if "callback_lost" in faults:
+            self._count("not sent: lost")
+            return
+        moments = sorted({task.ends if at_end_only else task.starts, task.ends} - {math.inf})
+        times = [moment + faults.get("callback_late", 0.0) for moment in moments]
+        if "callback_out_of_order" in faults:
+            times = [times[-1] for _ in times]
+            moments.reverse()
         with self._changed:
-            for moment in {task.ends if at_end_only else task.starts, task.ends} - {math.inf}:
-                heapq.heappush(self._due, (moment, next(self._numbers), task))
+            for at, moment in zip(times, moments, strict=True):
+                heapq.heappush(self._due, (at, next(self._numbers), moment, task))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._send_due, name="sandbox-callbacks", daemon=True)
                 self._thread.start()
@@ -106,29 +119,36 @@ class CallbackSender:
                     self._changed.wait(None if wait is None else min(_LOOK, max(0.0, wait)))
                 if self._closed:
                     return
-                moment, _, task = heapq.heappop(self._due)
+                _, _, moment, task = heapq.heappop(self._due)
             self._send_callback(task, moment)
 
     def _send_callback(self, task: Task, moment: float) -> None:
         assert task.request.callback_url is not None
-        parts = urlsplit(task.request.callback_url)
         body = json.dumps(self._describe(task, moment), ensure_ascii=False, separators=(",", ":"))
+        faults = task.callback_faults
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        if self._secret:
-            timestamp = str(math.floor(self._clock()))
+        if self._secret and "callback_unsigned" not in faults:
+            secret = _FORGER if "callback_forged" in faults else self._secret
+            timestamp = str(math.floor(self._clock() - faults.get("callback_stale", 0.0)))
             message_id = str(secrets.randbits(63))  # its own for each message: receivers drop repeated ones
             headers |= {
                 "webhook-id": message_id,
                 "webhook-timestamp": timestamp,
-                "webhook-signature": sign_message(self._secret, message_id, timestamp, body),
+                "webhook-signature": sign_message(secret, message_id, timestamp, body),
             }
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        try:
-            connection.request("POST", path, body.encode(), headers)
-            word = str(connection.getresponse().status)
-        except (OSError, http.client.HTTPException) as error:
-            word = type(error).__name__
-        finally:
-            connection.close()
-        self._count(word)
+        for _ in range(2 if "callback_twice" in faults else 1):
+            self._count(_post(task.request.callback_url, body, headers))
+
+
+def _post(url: str, body: str, headers: dict[str, str]) -> str:
+    """Post a body and return in one word how that went."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=5)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", path, body.encode(), headers)
+        return str(connection.getresponse().status)
+    except (OSError, http.client.HTTPException) as error:
+        return type(error).__name__
+    finally:
+        connection.close()

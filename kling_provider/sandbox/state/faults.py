@@ -132,6 +132,22 @@ KINDS: dict[str, FaultKind] = {
         "a new-api gateway fails the task after this part of its render, while Kling goes on",
         {"message": "task timed out", "after": 0.5},
     ),
+    "callback_late": FaultKind(
+        "task", _CREATE, "its callbacks come so many seconds after the change", {"seconds": 30}
+    ),
+    "callback_twice": FaultKind("task", _CREATE, "each of its callbacks comes twice, the same message", {}),
+    "callback_out_of_order": FaultKind(
+        "task", _CREATE, "that of its end comes first, that of its start after it", {}
+    ),
+    "callback_forged": FaultKind("task", _CREATE, "its callbacks are signed with another secret", {}),
+    "callback_unsigned": FaultKind("task", _CREATE, "its callbacks have no signature", {}),
+    "callback_stale": FaultKind(
+        "task",
+        _CREATE,
+        "its callbacks state a time so many seconds ago, and are signed for it",
+        {"seconds": 600},
+    ),
+    "callback_lost": FaultKind("task", _CREATE, "its callbacks are not sent", {}),
     "cut_download": FaultKind(
         "after", ("download",), "the file stops at this share of its length", {"at": 0.5}
     ),

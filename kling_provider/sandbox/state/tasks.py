@@ -89,6 +89,8 @@ class Task:
     given_up_because: str = ""
     deleted_ids: list[str] = field(default_factory=list)
     """Those of ``output_ids`` whose voice or element was deleted."""
+    callback_faults: dict[str, float] = field(default_factory=dict)
+    """What goes wrong with its callbacks, each with its seconds."""
     frees_id: bool = False
     """A forgotten task gives its external id back (else a new create with it is still refused)."""
 

@@ -141,14 +141,19 @@ class AirflowStack:
     ) -> None:
         self._leave()
 
-    def start(self, kind: str, *, name: str | None = None, timeout: float = 60) -> None:
-        """Start a component (again), or one more of its kind under another ``name``; returns when it works."""
+    def start(
+        self, kind: str, *, name: str | None = None, timeout: float = 60, port: int | None = None
+    ) -> None:
+        """Start a component (again), or one more of its kind under another ``name``; returns when it works.
+
+        :param port: of one more API server.
+        """
         name = name or kind
         if name in self.components and self.components[name].process.poll() is None:
             raise StackError(f"{name} is running already")
         job = _JOBS.get(kind)
         before = self.database.newest_job(job) if job else 0
-        self._launch(kind, name)
+        self._launch(kind, name, port)
         if job:
             wait_for(
                 lambda: self._living(name) and self.database.newest_job(job) > before,
@@ -241,14 +246,15 @@ class AirflowStack:
         else:
             migrate(self.database.url, python=self._python, environment=self.environment)
 
-    def _launch(self, kind: str, name: str) -> None:
+    def _launch(self, kind: str, name: str, own_port: int | None = None) -> None:
         if not self._family:
             raise StackError("a component starts inside the with block")
         log = self.home / f"{name}.log"
         # -X takes what it does not know: it names the process, and makes room for the titles of task processes,
         # which are cut to the length of the first command line.
         argument = f"kling-airflow={name}".ljust(80, "-")
-        port = ("--port", str(self.execution_port)) if kind == "execution-api" else ()
+        own_port = self.execution_port if kind == "execution-api" else own_port
+        port = ("--port", str(own_port)) if own_port else ()
         process = self._family.start(
             [str(self._python), "-X", argument, "-m", "airflow", *_COMMANDS[kind], *port],
             environment=self.environment,

@@ -36,7 +36,8 @@ def output(program: str) -> str:
 @pytest.mark.slow
 @pytest.mark.airflow_version
 def test_airflow_finds_the_plugin_and_what_it_offers() -> None:
-    offered = "['nav', 'dag_run', 'dag', 'task_instance'] ['/kling']" if has_gallery() else "[] []"
+    destinations = "['nav', 'dag_run', 'dag', 'task_instance']"
+    offered = f"{destinations} ['/kling', '/kling-callbacks']" if has_gallery() else "[] []"
     assert output(_PROGRAM) == f"{offered} {{}}"
 
 
