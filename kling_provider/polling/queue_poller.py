@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kling_provider.api.account import concurrency_of
 from kling_provider.api.catalog import DEFAULT_TYPE, find_spec
+from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingAuthError,
     KlingConnectionMissing,
@@ -20,8 +22,10 @@ from kling_provider.exceptions import (
 from kling_provider.hooks.asynchronous import KlingAsyncHook
 from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
+from kling_provider.polling.forecast import WorkerStarts
+from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
-from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
+from kling_provider.polling.queue import ConcurrencyQueue, Grant, Running
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import FAULT_BUDGET, MISSING_BUDGET, get_requested_pause
 
@@ -39,6 +43,8 @@ _PACK_AGE = 600.0
 #: Seconds after which it is asked for again where it could not be read: Kling allows one such read a second (1302).
 _PACK_RETRY = 30.0
 _LIST_PAGES = 4
+#: Waits that end with an error at the same time, before the loop does other work.
+_FAIL_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class QueueTicket:
 
     entry: Entry
     limit: _Limit
-    granted: asyncio.Future[KlingError | None]
+    granted: asyncio.Future[Grant | KlingError]
 
 
 @dataclass(eq=False)
@@ -81,7 +87,10 @@ class QueuePoller:
     #: One for each of the account's limits. They outlive the waiting: a task that comes back finds its grant, and what was
     #: learned.
     queues: dict[_Limit, ConcurrencyQueue] = field(default_factory=dict)
+    _starts: WorkerStarts = field(default_factory=WorkerStarts)
     _tickets: dict[Entry, QueueTicket] = field(default_factory=dict)
+    #: How many wait below each limit.
+    _counts: Counter[_Limit] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _loop: asyncio.Task[None] | None = None
     _pack_limit: int | None = None
@@ -97,14 +106,18 @@ class QueuePoller:
         """Add a task to the queue."""
         ticket = QueueTicket(entry, _Limit.of_type(entry.type), asyncio.get_running_loop().create_future())
         self._tickets[entry] = ticket
-        self.queues.setdefault(ticket.limit, ConcurrencyQueue()).add_entry(entry, clock.now())
+        self._counts[ticket.limit] += 1
+        if ticket.limit not in self.queues:
+            self.queues[ticket.limit] = ConcurrencyQueue(self._starts)
+        self.queues[ticket.limit].add_entry(entry, clock.now())
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._poll_until_idle(), self._tasks)
         return ticket
 
     def remove_ticket(self, ticket: QueueTicket) -> None:
         """Remove a task from the queue, with a grant or without. Safe at any moment: it awaits nothing."""
-        self._tickets.pop(ticket.entry, None)
+        if self._tickets.pop(ticket.entry, None) is not None:
+            self._counts[ticket.limit] -= 1
         self.queues[ticket.limit].remove_entry(ticket.entry)
         if self.is_idle:
             self._loop = None
@@ -123,7 +136,7 @@ class QueuePoller:
             except KlingError as error:
                 faults += 1
                 pause = max(min(_TICK * 2.0 ** min(faults, 10), _MAX_PAUSE), get_requested_pause(error))
-                self._handle_failure(error, faults)
+                await self._handle_failure(error, faults)
             except Exception:
                 pause = _MAX_PAUSE
                 log.exception("The tasks in flight could not be read; the next round reads them again.")
@@ -131,7 +144,7 @@ class QueuePoller:
 
     async def _poll_once(self) -> None:
         hook = await self.shared_hook.get_hook()
-        for limit in {ticket.limit for ticket in self._tickets.values()}:
+        for limit in [limit for limit, count in self._counts.items() if count]:
             await self._poll_limit(hook, limit)
 
     async def _poll_limit(self, hook: KlingAsyncHook, limit: _Limit) -> None:
@@ -150,20 +163,17 @@ class QueuePoller:
                 max_pages=_LIST_PAGES,
                 type=limit.type,
             )
-            running = [
-                known.get(task.kling_task_id) or Running(task.kling_task_id, task.external_task_id)
-                for task in listed
-            ]
+            running = [_describe_running(task, known.get(task.kling_task_id)) for task in listed]
             if unseen := queue.list_unseen(clock.now(), age=_UNSEEN):
                 exist |= (await hook.find(unseen, type=limit.type)).keys()
         else:
             running = waited
         most = connection.max_concurrency or await self._read_pack_limit(hook, limit)
         granted = queue.grant_capacity(clock.now(), running, limit=most, exist=exist, complete=complete)
-        for entry in granted:
-            ticket = self._tickets.get(entry)
+        for grant in granted:
+            ticket = self._tickets.get(grant.entry)
             if ticket is not None and not ticket.granted.done():
-                ticket.granted.set_result(None)
+                ticket.granted.set_result(grant)
 
     async def _read_pack_limit(self, hook: KlingAsyncHook, limit: _Limit) -> int | None:
         """Read the concurrency limit in the name of the account's pack; ``None`` where it cannot be read.
@@ -187,7 +197,7 @@ class QueuePoller:
                 self._pack_read_at += _PACK_RETRY - _PACK_AGE
         return self._pack_limit
 
-    def _handle_failure(self, error: KlingError, faults: int) -> None:
+    async def _handle_failure(self, error: KlingError, faults: int) -> None:
         """Wait outages out, as nothing is paid and nothing is lost; end the waits with what a person has to correct."""
         if faults == 1:
             log.warning("The tasks in flight of the account could not be read: %s", error)
@@ -199,6 +209,16 @@ class QueuePoller:
         self._failing_since = self._failing_since if self._failing_since is not None else now
         budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
         if now - self._failing_since >= budget:
-            for ticket in self._tickets.values():
+            for number, ticket in enumerate(list(self._tickets.values()), 1):
                 if not ticket.granted.done():
                     ticket.granted.set_result(error)
+                if number % _FAIL_TOGETHER == 0:
+                    await asyncio.sleep(0)
+
+
+def _describe_running(task: KlingTask, known: Running | None) -> Running:
+    """Describe a task of the list, with what is known of it where this process waits for it."""
+    made_at = None if task.created_at is None else clock.convert_wall_time(task.created_at.timestamp())
+    if known is None:
+        return Running(task.kling_task_id, task.external_task_id, made_at=made_at)
+    return replace(known, made_at=made_at)

@@ -7,14 +7,16 @@ Waits of one event loop and connection share one :class:`ConnectionPollers`.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 from kling_provider.exceptions import KlingError
 from kling_provider.polling import clock
 from kling_provider.polling.clock import convert_wall_time
+from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
-from kling_provider.polling.queue import MEMORY, Entry
+from kling_provider.polling.queue import MEMORY, Grant
 from kling_provider.polling.queue_poller import QueuePoller
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
@@ -101,11 +103,11 @@ async def wait_for_video(
 
 async def wait_for_capacity(
     kling_conn_id: str, entry: Entry, *, deadline: float, say: Callable[[str], None]
-) -> bool:
+) -> Grant | None:
     """Wait until the account accepts one more and this task is the next in the queue.
 
     :param deadline: a time of :mod:`.clock`.
-    :return: ``False`` where the deadline came first.
+    :return: ``None`` where the deadline came first.
 
     :raises KlingError: where what is in flight cannot be read for a reason that only a person can correct.
     """
@@ -116,18 +118,21 @@ async def wait_for_capacity(
         while not ticket.granted.done():
             left = max(deadline, entry.not_before) - clock.now()
             if left <= 0:
-                return False
+                return None
             await asyncio.wait({ticket.granted}, timeout=min(left, _find_pause_to_next_line(began)))
             if not ticket.granted.done():
                 # Not how many are before it: counted once for each of thousands, that is all the loop would do.
                 since = clock.now() - clock.convert_wall_time(entry.queued_at)
                 say(f"Queued at the concurrency limit of {entry.model} for {since:.0f} s.")
-        if (error := ticket.granted.result()) is not None:
-            raise error
-        return True
+        granted = ticket.granted.result()
+        if isinstance(granted, KlingError):
+            raise granted
+        return granted
     finally:
         poller.remove_ticket(ticket)
 
 
 def _find_pause_to_next_line(began: float) -> float:
-    return _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
+    """Find the seconds to the next line: not the same for all, as thousands that began together would write together."""
+    pause = _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
+    return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret

@@ -129,7 +129,9 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
     It sends no request. The event is ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status``
     is ``room``, ``timeout`` or ``error`` (with a ``message``). If the next try is refused as well, pass ``queued_at`` on
-    to the next trigger: it decides the place in the queue.
+    to the next trigger: it decides the place in the queue. With ``room`` come ``granted_at`` (an epoch) and, where the task was
+    woken before its place is free, ``watch`` and ``needed``: it may send when so much of the limit is free again of what the
+    tasks in flight take whose ids are the keys of ``watch``.
 
     The queue belongs to the triggerer process. Several triggerers have one each; they may then wake more tasks than the
     limit allows, and Kling's refusal sends the others back to their places.
@@ -145,6 +147,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
     :param full: ``True`` if the account was at its limit (1303), ``False`` if requests came too often.
     :param type: the type of the request: videos and images have limits of their own.
     :param takes: how much of the limit it takes: a request for several images as many.
+    :param priority_weight: the weight of the task: higher ones are first, and who has waited an hour counts as highest.
+    :param worker_start: seconds from the event before this trigger to the worker that it woke; ``None`` where there was none.
     """
 
     def __init__(
@@ -161,6 +165,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
         full: bool = True,
         type: str = "text_to_video",
         takes: int = 1,
+        priority_weight: int = 1,
+        worker_start: float | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -176,6 +182,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.queue_deadline = now + 86_400.0 if queue_deadline is None else queue_deadline
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
         self.full = full
+        self.priority_weight = priority_weight
+        self.worker_start = worker_start
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which Airflow keeps in its database."""
@@ -191,6 +199,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
             "full": self.full,
             "type": self.type,
             "takes": self.takes,
+            "priority_weight": self.priority_weight,
+            "worker_start": self.worker_start,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -209,6 +219,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
             full=self.full,
             type=self.type,
             takes=self.takes,
+            priority_weight=self.priority_weight,
+            worker_start=self.worker_start,
         )
         event: dict[str, Any] = {
             "external_task_id": self.external_task_id,
@@ -218,13 +230,17 @@ class KlingConcurrencyTrigger(BaseTrigger):
         title = f"In the queue: the account is at its concurrency limit for {self.model}"
         try:
             with metrics.track_waiting("queue"), log_group(self.log.info, title):
-                came = await wait_for_capacity(
+                grant = await wait_for_capacity(
                     self.kling_conn_id,
                     entry,
                     deadline=convert_wall_time(self.queue_deadline),
                     say=self.log.info,
                 )
-            event["status"] = "room" if came else "timeout"
+            event["status"] = "timeout" if grant is None else "room"
+            if grant is not None:
+                event["granted_at"] = time.time()
+            if grant is not None and grant.is_early:
+                event |= {"watch": dict(grant.watch), "needed": grant.needed}
         except KlingError as error:
             event |= {"status": "error", "message": str(error)}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
