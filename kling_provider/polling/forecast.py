@@ -8,43 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
+
+from kling_provider.polling.render_times import Estimate, RenderKind, RenderTimes
 
 #: Seconds between two lists up to which it is known well enough when a task ended between them.
 _LONGEST_GAP = 6.0
 #: How many of the last ones count.
 _LAST_STARTS = 9
-_LAST_TIMES = 60
-#: So many must have been seen before anything is expected of a kind.
-_FEWEST_TIMES = 3
-#: Kinds of which durations are kept.
-_MOST_KINDS = 200
-#: Of all tasks, how many end before ``early``, ``likely`` and ``late``.
-_EARLY, _LIKELY, _LATE = 0.1, 0.5, 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """How long a kind of task takes, in seconds: one in ten is done by ``early``, half by ``likely``, nine in ten by ``late``."""
-
-    likely: float
-    early: float
-    late: float
-
-    def compute_share_ended(self, age: float) -> float:
-        """Compute which share of such tasks has ended at this age (0 to 1)."""
-        low = max(self.likely - self.early, 0.5)
-        high = max(self.late - self.likely, 0.5)
-        if age <= self.likely:
-            # On from ``early`` with a quarter of the slope, to the shortest.
-            share = _LIKELY - (self.likely - age) / low * (_LIKELY - _EARLY)
-            return max(share, 0.0)
-        if age <= self.likely + high:
-            return _LIKELY + (age - self.likely) / high * (_LATE - _LIKELY)
-        # Fewer and fewer, but never all: whatever is late may still take long.
-        return 1.0 - (1.0 - _LATE) * math.exp(-(age - self.likely - high) / high)
+#: Which share of all tasks has ended at the early, the likely and the late time of an estimate.
+_EARLY, _LIKELY, _LATE = 0.05, 0.5, 0.95
+#: The shortest time between two of them, in seconds: Kling is never as regular as a few tasks make believe.
+_NARROWEST = 0.5
 
 
 class WorkerStarts:
@@ -69,80 +46,82 @@ class WorkerStarts:
             self.record(seconds)
 
 
-class RenderTimes:
-    """How long tasks were in flight, by kind."""
-
-    def __init__(self) -> None:
-        self._last: dict[Hashable, deque[float]] = {}
-
-    def record(self, kind: Hashable, seconds: float) -> None:
-        """Note how long one took."""
-        times = self._last.setdefault(kind, deque(maxlen=_LAST_TIMES))
-        times.append(seconds)
-        if len(self._last) > _MOST_KINDS:
-            del self._last[next(iter(self._last))]
-
-    def estimate(self, kind: Hashable) -> Estimate | None:
-        """Estimate how long the next one takes; ``None`` where too few were seen."""
-        times = sorted(self._last.get(kind, ()))
-        if len(times) < _FEWEST_TIMES:
-            return None
-
-        def at(share: float) -> float:
-            return times[round(share * (len(times) - 1))]
-
-        return Estimate(at(_LIKELY), at(_EARLY), at(_LATE))
-
-
 @dataclass(slots=True)
 class _Known:
     began: float
-    kind: Hashable
+    kind: RenderKind
+    #: The kind is no more than the model: what this process knows of a task that somebody else waits for.
+    is_rough: bool
 
 
 class Forecast:
-    """Follows the tasks of one list from their begin to their end."""
+    """Follows the tasks of one list from their begin to their end.
 
-    def __init__(self) -> None:
-        self.times = RenderTimes()
+    :param times: how long kinds of requests take, as others learn it, who read the finished tasks.
+    """
+
+    def __init__(self, times: RenderTimes) -> None:
+        self._times = times
+        #: By model alone, as seen in the lists: for tasks of which no more is known.
+        self._rough_times = RenderTimes()
         self._known: dict[str, _Known] = {}
         self._looked_at: float | None = None
 
-    def observe(self, now: float, running: Iterable[tuple[str, float | None, Hashable]]) -> None:
+    def observe(
+        self, now: float, running: Iterable[tuple[str, float | None, str | None, RenderKind | None]]
+    ) -> None:
         """Note what is in flight: the complete list.
 
-        :param running: id, when Kling says that it was made, and its kind.
+        :param running: id, when Kling says that it was made, its model, and its kind where that is known.
         """
         before, self._looked_at = self._looked_at, now
         is_close = before is not None and now - before <= _LONGEST_GAP
         present: dict[str, _Known] = {}
-        for kling_task_id, made_at, kind in running:
+        for kling_task_id, made_at, model, kind in running:
             known = self._known.get(kling_task_id)
             if known is None:
                 began = now if made_at is None else made_at
-                if before is not None:
+                if before is not None and is_close:
                     # Whatever Kling's clock says: it was not in the list before.
-                    began = max(began, before) if is_close else began
-                known = _Known(min(began, now), kind)
-            known.kind = kind
+                    began = max(began, before)
+                known = _Known(min(began, now), RenderKind("", model), True)
+            if kind is not None:
+                known.kind, known.is_rough = kind, False
+            elif known.is_rough:
+                known.kind = RenderKind("", model)
             present[kling_task_id] = known
         if before is not None and is_close:
             for kling_task_id, gone in self._known.items():
                 if kling_task_id not in present:
-                    self.times.record(gone.kind, (before + now) / 2 - gone.began)
+                    rough = RenderKind("", gone.kind.model)
+                    self._rough_times.record(rough, (before + now) / 2 - gone.began)
         self._known = present
-
-    def get_began(self, kling_task_id: str) -> float | None:
-        """Return when a task in flight began; ``None`` for one that is not."""
-        known = self._known.get(kling_task_id)
-        return None if known is None else known.began
 
     def compute_chance(self, kling_task_id: str, at: float) -> float:
         """Compute how likely it is (0 to 1) that a task which is in flight now has ended at ``at``; 0 where nothing is known."""
         known, now = self._known.get(kling_task_id), self._looked_at
-        estimate = None if known is None else self.times.estimate(known.kind)
+        estimate = None if known is None else self._find_estimate(known)
         if known is None or now is None or estimate is None:
             return 0.0
-        before = estimate.compute_share_ended(now - known.began)
-        after = estimate.compute_share_ended(at - known.began)
+        before = _compute_share_ended(estimate, now - known.began)
+        after = _compute_share_ended(estimate, at - known.began)
         return (after - before) / (1.0 - before) if before < 1.0 else 0.0
+
+    def _find_estimate(self, known: _Known) -> Estimate | None:
+        """Find the best estimate: what was seen of the kind, of the model, what the catalog says."""
+        by_kind = None if known.is_rough else self._times.estimate(known.kind)
+        if by_kind is not None and by_kind.seen:
+            return by_kind
+        return self._rough_times.estimate(RenderKind("", known.kind.model)) or by_kind
+
+
+def _compute_share_ended(estimate: Estimate, age: float) -> float:
+    """Compute which share of such tasks has ended at this age (0 to 1)."""
+    low = max(estimate.likely - estimate.early, _NARROWEST)
+    high = max(estimate.late - estimate.likely, _NARROWEST)
+    if age <= estimate.likely:
+        return max(_LIKELY - (estimate.likely - age) / low * (_LIKELY - _EARLY), 0.0)
+    if age <= estimate.likely + high:
+        return _LIKELY + (age - estimate.likely) / high * (_LATE - _LIKELY)
+    # Fewer and fewer, but never all: whatever is late may still take long.
+    return 1.0 - (1.0 - _LATE) * math.exp(-(age - estimate.likely - high) / high)

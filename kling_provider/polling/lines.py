@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass, field
 
 from kling_provider.api.catalog import DEFAULT_TYPE
+from kling_provider.polling.render_times import RenderKind
 
 #: Seconds in the queue after which a task counts as highest, whatever its weight.
 LONG_WAIT = 3600.0
@@ -45,6 +46,7 @@ class Entry:
     :param full: it was refused because the account is at its limit, which tells where the limit is; a host that was
         asked too often tells nothing about it, and neither does a worker that came too early.
     :param priority_weight: the weight of its Airflow task: higher ones are first.
+    :param kind: what decides how long Kling takes for it, where that is known.
     :param worker_start: seconds from the wake before this entry to the worker that it woke, where there was one.
     """
 
@@ -59,6 +61,7 @@ class Entry:
     takes: int = 1
     priority_weight: int = 1
     worker_start: float | None = None
+    kind: RenderKind | None = None
 
     @property
     def sort_key(self) -> tuple[float, str]:

@@ -15,11 +15,12 @@ smooth.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kling_provider.polling.capacity import CapacityEstimate
 from kling_provider.polling.forecast import Forecast, WorkerStarts
 from kling_provider.polling.lines import Entry, Turn, WaitingLines
+from kling_provider.polling.render_times import RenderKind, RenderTimes
 
 #: Seconds after which a grant of which nothing was seen no longer counts: its task was paused, killed, cleared.
 GRANT_LIFE = 60.0
@@ -51,6 +52,7 @@ class Running:
     type: str | None = None
     takes: int = 1
     made_at: float | None = None
+    kind: RenderKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,15 @@ class ConcurrencyQueue:
     """The queues of one account, one per model. Call :meth:`grant_capacity` about every two seconds while tasks wait.
 
     :param starts: how long workers take, which all queues of a connection share.
+    :param times: how long kinds of requests take at the connection.
     """
 
-    def __init__(self, starts: WorkerStarts | None = None) -> None:
+    def __init__(self, *, starts: WorkerStarts | None = None, times: RenderTimes | None = None) -> None:
         self._starts = starts or WorkerStarts()
-        self._forecast = Forecast()
+        self._forecast = Forecast(times or RenderTimes())
         self._queues: dict[str, _ModelQueue] = {}
-        #: Model and share of the limit of tasks that our grants have made, while they are in flight.
-        self._made: dict[str, tuple[str, int]] = {}
+        #: What asked for the tasks that our grants have made, while they are in flight.
+        self._made: dict[str, Entry] = {}
         self._last: set[str] | None = None
 
     def add_entry(self, entry: Entry, now: float) -> None:
@@ -171,14 +174,14 @@ class ConcurrencyQueue:
         running = list(running)
         self._forget_unused(now)
         self._attribute_tasks(running, now)
-        known = [(task, *self._made.get(task.kling_task_id, (task.model, task.takes))) for task in running]
+        known = [self._complete_facts(task) for task in running]
         counts: dict[str | None, int] = {}
-        for _, model, takes in known:
-            counts[model] = counts.get(model, 0) + takes
+        for task in known:
+            counts[task.model] = counts.get(task.model, 0) + task.takes
         unknown = counts.pop(None, 0)
         if complete:
             self._forecast.observe(
-                now, ((task.kling_task_id, task.made_at, model) for task, model, _ in known)
+                now, ((task.kling_task_id, task.made_at, task.model, task.kind) for task in known)
             )
         granted: list[Grant] = []
         for model, queue in self._queues.items():
@@ -194,10 +197,17 @@ class ConcurrencyQueue:
             if complete and not queue.capacity.is_doubted:
                 # Which of the unknown tasks are other models' nobody can tell.
                 of_model = {model} if queue.capacity.others else {model, None}
-                soon = {task.kling_task_id: takes for task, one, takes in known if one in of_model}
+                soon = {task.kling_task_id: task.takes for task in known if task.model in of_model}
                 free -= sum(grant.entry.takes for grant in at_once)
                 granted += self._grant_early(queue, now, free, limit, soon)
         return granted
+
+    def _complete_facts(self, task: Running) -> Running:
+        """Add what the entry says that asked for the task."""
+        entry = self._made.get(task.kling_task_id)
+        if entry is None:
+            return task
+        return replace(task, model=entry.model, takes=entry.takes, kind=task.kind or entry.kind)
 
     def _attribute_tasks(self, running: list[Running], now: float) -> None:
         """Recognise the tasks that our grants have made."""
@@ -207,11 +217,11 @@ class ConcurrencyQueue:
             if task.kling_task_id in self._made:
                 continue
             new = self._last is not None and task.kling_task_id not in self._last
-            for model, queue in self._queues.items():
+            for queue in self._queues.values():
                 ticket = _find_grant_of(queue, task, new)
                 if ticket is not None:
                     grant = queue.confirm_grant(ticket)
-                    self._made[task.kling_task_id] = model, grant.entry.takes
+                    self._made[task.kling_task_id] = grant.entry
                     self._learn_start(grant, task, now)
                     break
         self._last = ids

@@ -26,6 +26,7 @@ from kling_provider.polling.forecast import WorkerStarts
 from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import ConcurrencyQueue, Grant, Running
+from kling_provider.polling.render_times import find_render_times
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import FAULT_BUDGET, MISSING_BUDGET, get_requested_pause
 
@@ -108,7 +109,8 @@ class QueuePoller:
         self._tickets[entry] = ticket
         self._counts[ticket.limit] += 1
         if ticket.limit not in self.queues:
-            self.queues[ticket.limit] = ConcurrencyQueue(self._starts)
+            times = find_render_times(self.shared_hook.kling_conn_id)
+            self.queues[ticket.limit] = ConcurrencyQueue(starts=self._starts, times=times)
         self.queues[ticket.limit].add_entry(entry, clock.now())
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._poll_until_idle(), self._tasks)

@@ -18,11 +18,20 @@ from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import MEMORY, Grant
 from kling_provider.polling.queue_poller import QueuePoller
+from kling_provider.polling.render_times import RenderKind
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
 #: Triggers import these together and in a thread, because importing them loads aiohttp.
-__all__ = ["Entry", "KlingError", "WaitState", "convert_wall_time", "wait_for_capacity", "wait_for_video"]
+__all__ = [
+    "Entry",
+    "KlingError",
+    "RenderKind",
+    "WaitState",
+    "convert_wall_time",
+    "wait_for_capacity",
+    "wait_for_video",
+]
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0

@@ -149,6 +149,9 @@ class KlingConcurrencyTrigger(BaseTrigger):
     :param takes: how much of the limit it takes: a request for several images as many.
     :param priority_weight: the weight of the task: higher ones are first, and who has waited an hour counts as highest.
     :param worker_start: seconds from the event before this trigger to the worker that it woke; ``None`` where there was none.
+    :param seconds: the duration of the video; with the next two, tells how long Kling is likely to take.
+    :param resolution: of the request.
+    :param sound: of the request.
     """
 
     def __init__(
@@ -167,6 +170,9 @@ class KlingConcurrencyTrigger(BaseTrigger):
         takes: int = 1,
         priority_weight: int = 1,
         worker_start: float | None = None,
+        seconds: float | None = None,
+        resolution: str | None = None,
+        sound: str | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -184,6 +190,9 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.full = full
         self.priority_weight = priority_weight
         self.worker_start = worker_start
+        self.seconds = seconds
+        self.resolution = resolution
+        self.sound = sound
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which Airflow keeps in its database."""
@@ -201,12 +210,21 @@ class KlingConcurrencyTrigger(BaseTrigger):
             "takes": self.takes,
             "priority_weight": self.priority_weight,
             "worker_start": self.worker_start,
+            "seconds": self.seconds,
+            "resolution": self.resolution,
+            "sound": self.sound,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import Entry, KlingError, convert_wall_time, wait_for_capacity
+        from kling_provider.polling.waiting import (
+            Entry,
+            KlingError,
+            RenderKind,
+            convert_wall_time,
+            wait_for_capacity,
+        )
 
         entry = Entry(
             # The place is as good a name as any where the model takes no external id.
@@ -221,6 +239,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
             takes=self.takes,
             priority_weight=self.priority_weight,
             worker_start=self.worker_start,
+            kind=RenderKind(self.type, self.model or None, self.seconds, self.resolution, self.sound),
         )
         event: dict[str, Any] = {
             "external_task_id": self.external_task_id,

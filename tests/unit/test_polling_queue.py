@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_provider.polling.queue import GRANT_LIFE, SETTLE, ConcurrencyQueue, Entry, Running
+from kling_provider.polling.lines import Entry
+from kling_provider.polling.queue import GRANT_LIFE, SETTLE, ConcurrencyQueue, Grant, Running
 from tests.unit.waiting_stand_ins import World
 
 
@@ -28,8 +29,8 @@ def entry(name: str, *, queued_at: float = 0.0, model: str = "m", dag: str = "d"
     )
 
 
-def names(granted: list[Entry]) -> list[str]:
-    return [one.ticket for one in granted]
+def names(granted: list[Grant]) -> list[str]:
+    return [one.entry.ticket for one in granted]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -74,7 +75,7 @@ def test_a_limit_that_is_stated_too_high_only_costs_refusals():
 
 
 def test_a_probe_finds_out_that_the_account_allows_more_by_now():
-    def bigger_pack(world: World, granted: list[Entry]) -> None:
+    def bigger_pack(world: World, granted: list[Grant]) -> None:
         world.limits["m"] = 2 if world.now < 60 else 6
 
     world = World(4, {"m": 2}, given=None)
@@ -107,7 +108,7 @@ def test_never_more_turns_than_room(seed, limit, count, slowest, render):
     """With a stated limit: in flight and woken together never exceed it, but for one probe while tasks are in
     flight that nobody can tell a model of."""
 
-    def check(world: World, granted: list[Entry]) -> None:
+    def check(world: World, granted: list[Grant]) -> None:
         busy = len(world.in_flight) + len(world.woken)
         assert busy <= limit + 1
         if len(granted) > 1:
@@ -204,7 +205,7 @@ def test_who_leaves_the_queue_is_not_called():
     queue.add_entry(gone, now=0.0)
     queue.add_entry(here, now=0.0)
     queue.remove_entry(gone)
-    assert queue.grant_capacity(10.0, [], limit=5) == [here]
+    assert names(queue.grant_capacity(10.0, [], limit=5)) == ["here"]
     queue.remove_entry(here)
 
 
@@ -214,7 +215,7 @@ def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
     queue.add_entry(old, now=0.0)
     queue.add_entry(new, now=0.0)
     queue.remove_entry(old)
-    assert queue.grant_capacity(10.0, [], limit=5) == [new]
+    assert [one.entry for one in queue.grant_capacity(10.0, [], limit=5)] == [new]
 
 
 def image_entry(name: str, *, takes: int, queued_at: float = 0.0, dag: str = "d") -> Entry:
