@@ -18,10 +18,14 @@ from kling_provider.polling.render_times import Estimate, RenderKind, RenderTime
 _LONGEST_GAP = 6.0
 #: How many of the last ones count.
 _LAST_STARTS = 9
+#: Seconds of a worker before the first was seen.
+_USUAL_START = 2.0
 #: Which share of all tasks has ended at the early, the likely and the late time of an estimate.
 _EARLY, _LIKELY, _LATE = 0.05, 0.5, 0.95
 #: The shortest time between two of them, in seconds: Kling is never as regular as a few tasks make believe.
 _NARROWEST = 0.5
+#: Tasks that are later than the late time take at least such a part of the likely time more, on average.
+_LATE_PART = 0.3
 
 
 class WorkerStarts:
@@ -31,9 +35,9 @@ class WorkerStarts:
         self._last: deque[float] = deque(maxlen=_LAST_STARTS)
 
     @property
-    def likely(self) -> float | None:
-        """Return the seconds from a wake to the worker's call; ``None`` before the first was seen."""
-        return median(self._last) if self._last else None
+    def likely(self) -> float:
+        """Return the seconds from a wake to the worker's call."""
+        return median(self._last) if self._last else _USUAL_START
 
     def record(self, seconds: float) -> None:
         """Note how long one worker took."""
@@ -42,7 +46,7 @@ class WorkerStarts:
 
     def record_at_most(self, seconds: float) -> None:
         """Note that one worker took so long or less: it came early and waited for its place."""
-        if self.likely is None or seconds < self.likely:
+        if seconds < self.likely:
             self.record(seconds)
 
 
@@ -123,5 +127,6 @@ def _compute_share_ended(estimate: Estimate, age: float) -> float:
         return max(_LIKELY - (estimate.likely - age) / low * (_LIKELY - _EARLY), 0.0)
     if age <= estimate.likely + high:
         return _LIKELY + (age - estimate.likely) / high * (_LATE - _LIKELY)
-    # Fewer and fewer, but never all: whatever is late may still take long.
-    return 1.0 - (1.0 - _LATE) * math.exp(-(age - estimate.likely - high) / high)
+    # Fewer and fewer, but never all: what is late already may still take long.
+    pace = max(high, _LATE_PART * estimate.likely)
+    return 1.0 - (1.0 - _LATE) * math.exp(-(age - estimate.likely - high) / pace)

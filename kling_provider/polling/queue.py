@@ -35,6 +35,10 @@ SETTLE = 3.0
 MEMORY = 3600.0
 #: Seconds that an early worker is to arrive before its place is likely to be free; it waits there.
 _MARGIN = 3.0
+#: The part of their start by which workers are slower now and then.
+_START_SPREAD = 0.1
+#: Seconds without early workers after one has waited in vain.
+_VAIN = 20.0
 #: Tasks that an early worker watches: as many as one read shows.
 _MOST_WATCHED = 20
 
@@ -83,6 +87,9 @@ class _ModelQueue:
     capacity: CapacityEstimate = field(default_factory=CapacityEstimate)
     waiting: WaitingLines = field(default_factory=WaitingLines)
     grants: dict[str, Grant] = field(default_factory=dict)
+    #: Tasks that an early worker watched until its patience ended. Until one of them ends, or this time, nobody comes early.
+    waited_in_vain: Collection[str] = ()
+    early_again_at: float = 0.0
     opened_at: float = 0.0
     used_at: float = 0.0
 
@@ -129,6 +136,9 @@ class ConcurrencyQueue:
             queue.waiting.give_back(grant.turn)
             if entry.worker_start is not None:
                 self._starts.record(entry.worker_start)
+            if grant.is_early and not entry.full:
+                queue.waited_in_vain = tuple(grant.watch)
+                queue.early_again_at = now + _VAIN
         if entry.full:
             # An early worker that is refused came second to somebody else: that says nothing about the limit.
             in_spite = grant is not None and not grant.probe and not grant.is_early
@@ -146,13 +156,13 @@ class ConcurrencyQueue:
 
         Their tasks may have begun and ended between two lists.
         """
-        start = self._starts.likely or 0.0
+        arrival = self._arrival
         return [
             grant.entry.external_task_id
             for queue in self._queues.values()
             for grant in queue.grants.values()
             if grant.entry.external_task_id is not None
-            and now - grant.at >= (age + start + _MARGIN if grant.is_early else age)
+            and now - grant.at >= (age + arrival if grant.is_early else age)
         ]
 
     def grant_capacity(
@@ -202,6 +212,11 @@ class ConcurrencyQueue:
                 granted += self._grant_early(queue, now, free, limit, soon)
         return granted
 
+    @property
+    def _arrival(self) -> float:
+        """Return the seconds from now for which an early worker is to be woken."""
+        return self._starts.likely * (1.0 + _START_SPREAD) + _MARGIN
+
     def _complete_facts(self, task: Running) -> Running:
         """Add what the entry says that asked for the task."""
         entry = self._made.get(task.kling_task_id)
@@ -235,9 +250,7 @@ class ConcurrencyQueue:
 
     def _settle_grants(self, queue: _ModelQueue, now: float, exist: Collection[str], complete: bool) -> None:
         """End the grants whose tasks a read has shown, and those that are too old."""
-        life = (
-            max(GRANT_LIFE, _GRANT_STARTS * (self._starts.likely or 0.0)) if complete else _BLIND_GRANT_LIFE
-        )
+        life = max(GRANT_LIFE, _GRANT_STARTS * (self._starts.likely)) if complete else _BLIND_GRANT_LIFE
         for ticket, grant in list(queue.grants.items()):
             if grant.entry.external_task_id in exist:
                 queue.confirm_grant(ticket)
@@ -272,10 +285,11 @@ class ConcurrencyQueue:
         :param free: what is free, less what grants will take; negative where early workers wait for more.
         :param soon: the tasks in flight of this model, with how much each takes.
         """
-        start = self._starts.likely
-        if start is None or queue.waiting.find_next() is None:
+        if queue.waiting.find_next() is None:
             return []
-        at = now + start + _MARGIN
+        if now < queue.early_again_at and all(task in soon for task in queue.waited_in_vain):
+            return []
+        at = now + self._arrival
         chances = {task: self._forecast.compute_chance(task, at) for task in soon}
         expected = sum(chance * soon[task] for task, chance in chances.items())
         likeliest = sorted(chances, key=lambda task: chances[task], reverse=True)[:_MOST_WATCHED]

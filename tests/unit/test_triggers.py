@@ -12,6 +12,7 @@ import time
 import pytest
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from kling_provider.execution.arrival import Arrival
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling import queue_poller, waiting
@@ -243,12 +244,9 @@ async def test_room_wakes_the_first_in_line(account, kling, ticks):
     await account.read_again()
     assert not first.done()
     account.words["a"] = "succeeded"
-    assert await first == {
-        "external_task_id": "af-1",
-        "status": "room",
-        "queued_at": now - 9,
-        "refusals": 3,
-    }
+    event = await first
+    assert event.pop("granted_at") == pytest.approx(time.time(), abs=2)
+    assert event == {"external_task_id": "af-1", "status": "room", "queued_at": now - 9, "refusals": 3}
     await account.read_again()
     assert not later.done(), "the turn that was given counts until its task is seen"
     account.words["new"], account.externals["new"] = "submitted", "af-1"
@@ -333,16 +331,18 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
             return hook.create(hook.prepare_create(request, external_task_id=external_task_id))
 
         async def worker(number: int) -> int:
-            creates, queued_at = 0, 0.0
+            creates, queued_at, arrival = 0, 0.0, Arrival({})
             while True:
-                creates += 1
-                answer, task = await asyncio.to_thread(create, f"e{number}")
-                if task is not None:
-                    return creates
-                assert answer.code == 1303
+                if await asyncio.to_thread(arrival.wait_for_place, hook, "text_to_video"):
+                    creates += 1
+                    answer, task = await asyncio.to_thread(create, f"e{number}")
+                    if task is not None:
+                        return creates
+                    assert answer.code == 1303
                 queued_at = queued_at or time.time() + number * 1e-3
                 event = await the_event(queued(f"e{number}", queued_at=queued_at))
                 assert event["status"] == "room"
+                arrival = Arrival.of_event(event)
                 order.append(number)
 
         async def main() -> list[int]:
