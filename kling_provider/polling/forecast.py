@@ -52,7 +52,8 @@ class WorkerStarts:
 
 @dataclass(slots=True)
 class _Known:
-    began: float
+    #: ``None`` for one that was there before anybody looked, where Kling does not say when it was made.
+    began: float | None
     kind: RenderKind
     #: The kind is no more than the model: what this process knows of a task that somebody else waits for.
     is_rough: bool
@@ -84,11 +85,12 @@ class Forecast:
         for kling_task_id, made_at, model, kind in running:
             known = self._known.get(kling_task_id)
             if known is None:
-                began = now if made_at is None else made_at
+                began = made_at
                 if before is not None and is_close:
                     # Whatever Kling's clock says: it was not in the list before.
-                    began = max(began, before)
-                known = _Known(min(began, now), RenderKind("", model), True)
+                    began = now if made_at is None else max(made_at, before)
+                began = None if began is None else min(began, now)
+                known = _Known(began, RenderKind("", model), True)
             if kind is not None:
                 known.kind, known.is_rough = kind, False
             elif known.is_rough:
@@ -96,7 +98,7 @@ class Forecast:
             present[kling_task_id] = known
         if before is not None and is_close:
             for kling_task_id, gone in self._known.items():
-                if kling_task_id not in present:
+                if kling_task_id not in present and gone.began is not None:
                     rough = RenderKind("", gone.kind.model)
                     self._rough_times.record(rough, (before + now) / 2 - gone.began)
         self._known = present
@@ -105,7 +107,7 @@ class Forecast:
         """Compute how likely it is (0 to 1) that a task which is in flight now has ended at ``at``; 0 where nothing is known."""
         known, now = self._known.get(kling_task_id), self._looked_at
         estimate = None if known is None else self._find_estimate(known)
-        if known is None or now is None or estimate is None:
+        if known is None or known.began is None or now is None or estimate is None:
             return 0.0
         before = _compute_share_ended(estimate, now - known.began)
         after = _compute_share_ended(estimate, at - known.began)
