@@ -7,6 +7,7 @@ Waits of one event loop and connection share one :class:`ConnectionPollers`.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -16,11 +17,21 @@ from kling_provider.polling.clock import convert_wall_time
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import MEMORY, Entry
 from kling_provider.polling.queue_poller import QueuePoller
+from kling_provider.polling.render_times import RenderKind, find_render_times
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
 #: Triggers import these together and in a thread, because importing them loads aiohttp.
-__all__ = ["Entry", "KlingError", "WaitState", "convert_wall_time", "wait_for_capacity", "wait_for_video"]
+__all__ = [
+    "Entry",
+    "KlingError",
+    "RenderKind",
+    "WaitState",
+    "convert_wall_time",
+    "find_render_times",
+    "wait_for_capacity",
+    "wait_for_video",
+]
 
 #: Seconds between two lines of progress, at first and in a long wait.
 _PROGRESS = 30.0
@@ -71,22 +82,30 @@ async def wait_for_video(
     kling_conn_id: str,
     wait: WaitState,
     *,
-    type: str,
+    kind: RenderKind,
     first_look: float,
+    made_at: float | None = None,
+    created_at: float | None = None,
     external_task_id: str | None = None,
-    model: str | None = None,
     say: Callable[[str], None],
 ) -> WaitDecision:
-    """Wait until the wait is over, and return its final decision. All times are those of :mod:`.clock`.
+    """Wait until the wait is over, and return its final decision. All times but ``created_at`` are those of :mod:`.clock`.
 
-    :param type: the kind of request, for hosts whose reads are bound to it.
+    :param kind: what was asked for, which tells when the end is likely; some hosts' reads are bound to its type.
     :param first_look: nothing is read before.
-    :param external_task_id: with ``model``, tells the queue whose task this is.
+    :param made_at: when Kling made the task, where that is known.
+    :param created_at: the same by Kling's clock, as an epoch in seconds.
+    :param external_task_id: tells the queue whose task this is.
     :param say: takes a line of progress, now and then.
     """
     poller = get_pollers(kling_conn_id).poller
     waiter = poller.add_waiter(
-        wait, type=type, first_look=first_look, external_task_id=external_task_id, model=model
+        wait,
+        kind,
+        first_look=first_look,
+        made_at=made_at,
+        created_at=created_at,
+        external_task_id=external_task_id,
     )
     try:
         began = clock.now()
@@ -130,4 +149,6 @@ async def wait_for_capacity(
 
 
 def _find_pause_to_next_line(began: float) -> float:
-    return _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
+    pause = _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
+    # Thousands that began together do not all write in the same moment.
+    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret
