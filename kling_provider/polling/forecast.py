@@ -114,11 +114,11 @@ class Forecast:
         return (after - before) / (1.0 - before) if before < 1.0 else 0.0
 
     def _find_estimate(self, known: _Known) -> Estimate | None:
-        """Find the best estimate: what was seen of the kind, of the model, what the catalog says."""
+        """Find the best estimate: what was seen of the kind, else of the model. What the catalog says is too vague for that."""
         by_kind = None if known.is_rough else self._times.estimate(known.kind)
         if by_kind is not None and by_kind.seen:
             return by_kind
-        return self._rough_times.estimate(RenderKind("", known.kind.model)) or by_kind
+        return self._rough_times.estimate(RenderKind("", known.kind.model))
 
 
 def _compute_share_ended(estimate: Estimate, age: float) -> float:

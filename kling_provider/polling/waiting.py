@@ -18,7 +18,7 @@ from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
 from kling_provider.polling.queue import MEMORY, Grant
 from kling_provider.polling.queue_poller import QueuePoller
-from kling_provider.polling.render_times import RenderKind
+from kling_provider.polling.render_times import RenderKind, find_render_times
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
@@ -29,6 +29,7 @@ __all__ = [
     "RenderKind",
     "WaitState",
     "convert_wall_time",
+    "find_render_times",
     "wait_for_capacity",
     "wait_for_video",
 ]
@@ -82,22 +83,30 @@ async def wait_for_video(
     kling_conn_id: str,
     wait: WaitState,
     *,
-    type: str,
+    kind: RenderKind,
     first_look: float,
+    made_at: float | None = None,
+    created_at: float | None = None,
     external_task_id: str | None = None,
-    model: str | None = None,
     say: Callable[[str], None],
 ) -> WaitDecision:
-    """Wait until the wait is over, and return its final decision. All times are those of :mod:`.clock`.
+    """Wait until the wait is over, and return its final decision. All times but ``created_at`` are those of :mod:`.clock`.
 
-    :param type: the kind of request, for hosts whose reads are bound to it.
+    :param kind: what was asked for, which tells when the end is likely; some hosts' reads are bound to its type.
     :param first_look: nothing is read before.
-    :param external_task_id: with ``model``, tells the queue whose task this is.
+    :param made_at: when Kling made the task, where that is known.
+    :param created_at: the same by Kling's clock, as an epoch in seconds.
+    :param external_task_id: tells the queue whose task this is.
     :param say: takes a line of progress, now and then.
     """
     poller = get_pollers(kling_conn_id).poller
     waiter = poller.add_waiter(
-        wait, type=type, first_look=first_look, external_task_id=external_task_id, model=model
+        wait,
+        kind,
+        first_look=first_look,
+        made_at=made_at,
+        created_at=created_at,
+        external_task_id=external_task_id,
     )
     try:
         began = clock.now()
@@ -142,6 +151,6 @@ async def wait_for_capacity(
 
 
 def _find_pause_to_next_line(began: float) -> float:
-    """Find the seconds to the next line: not the same for all, as thousands that began together would write together."""
     pause = _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
-    return pause * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
+    # Thousands that began together do not all write in the same moment.
+    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret

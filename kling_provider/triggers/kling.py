@@ -18,7 +18,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
-from kling_provider.arguments import POLL_INTERVAL, poll_seconds
+from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
@@ -26,6 +26,10 @@ __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
 #: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
 FIRST_LOOK = 10.0
+
+
+#: What was imported wholly: a module that is being imported is in ``sys.modules`` already.
+_imported: set[str] = set()
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -42,11 +46,20 @@ class KlingTaskTrigger(BaseTrigger):
     :param deadline: when the wait ends, in seconds since the epoch; ``None`` waits for ever.
     :param first_look: the time before which it neither reads nor fires, in seconds since the epoch; default: 10 seconds
         from now.
-    :param poll_interval: seconds between two reads, at least 1; anything that is no number counts as 10.
+    :param poll_interval: the shortest time between two reads, in seconds, at least 1; anything that is no number counts as
+        ``None``: as often as the end is likely.
     :param external_task_id: the external id of the task; with ``model``, lets the queue of this connection count the
         task for its model.
     :param model: the model of the request; see ``external_task_id``.
-    :param expected_at: when the result is likely to be done, in seconds since the epoch, for the log.
+    :param expected_at: when the result is likely to be done, in seconds since the epoch, for the log, as long as this
+        process has seen no task of the kind end.
+    :param seconds: of the video; with ``type``, ``model``, ``resolution`` and ``sound`` it tells what was asked for, and so
+        when the end is likely.
+    :param resolution: as in the request.
+    :param sound: as in the request.
+    :param made_at: when Kling made the task, in seconds since the epoch by our clock; ``None``: reads come every
+        ``poll_interval``, or 10 seconds.
+    :param created_at: the same by Kling's clock.
     """
 
     def __init__(
@@ -57,10 +70,15 @@ class KlingTaskTrigger(BaseTrigger):
         type: str = "text_to_video",
         deadline: float | None = None,
         first_look: float | None = None,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | None = None,
         external_task_id: str | None = None,
         model: str | None = None,
         expected_at: float | None = None,
+        seconds: float | None = None,
+        resolution: str | None = None,
+        sound: str | None = None,
+        made_at: float | None = None,
+        created_at: float | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -70,10 +88,15 @@ class KlingTaskTrigger(BaseTrigger):
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
         # A row of an older version, or one made by hand, must not hold up all others that wait here.
-        self.poll_interval = poll_seconds(poll_interval, default=POLL_INTERVAL)
+        self.poll_interval = poll_seconds(poll_interval, default=None)
         self.external_task_id = external_task_id
         self.model = model
         self.expected_at = expected_at
+        self.seconds = seconds
+        self.resolution = resolution
+        self.sound = sound
+        self.made_at = made_at
+        self.created_at = created_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which Airflow keeps in its database."""
@@ -87,14 +110,30 @@ class KlingTaskTrigger(BaseTrigger):
             "external_task_id": self.external_task_id,
             "model": self.model,
             "expected_at": self.expected_at,
+            "seconds": self.seconds,
+            "resolution": self.resolution,
+            "sound": self.sound,
+            "made_at": self.made_at,
+            "created_at": self.created_at,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import WaitState, convert_wall_time, wait_for_video
+        from kling_provider.polling.waiting import (
+            RenderKind,
+            WaitState,
+            convert_wall_time,
+            find_render_times,
+            wait_for_video,
+        )
 
-        title = wait_title(self.kling_task_id, self.expected_at)
+        kind = RenderKind(self.type, self.model, self.seconds, self.resolution, self.sound)
+        estimate = find_render_times(self.kling_conn_id).estimate(kind)
+        expected_at = self.expected_at
+        if estimate is not None and estimate.seen and self.made_at is not None:
+            expected_at = self.made_at + estimate.likely
+        title = wait_title(self.kling_task_id, expected_at)
         with metrics.track_waiting("result"), log_group(self.log.info, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
@@ -104,10 +143,11 @@ class KlingTaskTrigger(BaseTrigger):
                     since=convert_wall_time(self.first_look),
                     poll_interval=self.poll_interval,
                 ),
-                type=self.type,
+                kind=kind,
                 first_look=convert_wall_time(self.first_look),
+                made_at=None if self.made_at is None else convert_wall_time(self.made_at),
+                created_at=self.created_at,
                 external_task_id=self.external_task_id,
-                model=self.model,
                 say=self.log.info,
             )
         event = {"kling_task_id": self.kling_task_id, "status": decision.state.value}
@@ -273,4 +313,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
 async def _import_in_thread(module: str) -> None:
     """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
+    if module in _imported:
+        return  # a thread for each of thousands that start would hold the loop up
     await asyncio.to_thread(importlib.import_module, module)
+    _imported.add(module)

@@ -24,6 +24,7 @@ from kling_provider.execution.waits import (
     compute_deferral_timeout,
     count_delivered,
     expect_end,
+    find_made_at,
     wait_for_task_here,
 )
 from kling_provider.hooks.kling import KlingHook
@@ -73,6 +74,11 @@ class GenerateRun(SubmitRun):
                 external_task_id=done.external_task_id,
                 model=sent.model,
                 expected_at=expected_at,
+                seconds=sent.duration,
+                resolution=sent.resolution,
+                sound=sent.audio,
+                made_at=find_made_at(done.task, is_fresh=not done.adopted),
+                created_at=done.task.created_at.timestamp() if done.task.created_at else None,
             ),
             method_name="execute_complete",
             # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.

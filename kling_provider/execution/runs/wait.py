@@ -19,7 +19,12 @@ from kling_provider.execution.failures import report_failures_of_task
 from kling_provider.execution.outcome import TaskOutcome
 from kling_provider.execution.progress import announce_result
 from kling_provider.execution.reading import confirm_end, raise_if_failed_finally, read_outputs, read_task
-from kling_provider.execution.waits import compute_deferral_timeout, count_delivered, expect_end
+from kling_provider.execution.waits import (
+    compute_deferral_timeout,
+    count_delivered,
+    expect_end,
+    find_made_at,
+)
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage.inputs import shown_request
 from kling_provider.submission.sent import fit_to_store
@@ -69,6 +74,7 @@ class WaitRun:
         sensor, now = self.sensor, time.time()
         log.info("Kling task %s is %s; waiting without a worker.", task.kling_task_id, task.word)
         request = self._parsed_request
+        asked = request.summary if request else None
         sensor.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sensor.kling_conn_id,
@@ -77,7 +83,13 @@ class WaitRun:
                 deadline=now + sensor.timeout,
                 first_look=now + FIRST_LOOK,
                 poll_interval=sensor.poll_interval,
-                expected_at=expect_end(task, request.model, request.summary.duration) if request else None,
+                model=request.model if request else None,
+                expected_at=expect_end(task, request.model, asked.duration) if request and asked else None,
+                seconds=asked.duration if asked else None,
+                resolution=asked.resolution if asked else None,
+                sound=asked.sound if asked else None,
+                made_at=find_made_at(task),
+                created_at=task.created_at.timestamp() if task.created_at else None,
             ),
             method_name="execute_complete",
             # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
