@@ -20,6 +20,8 @@ _LONGEST_GAP = 6.0
 _LAST_STARTS = 9
 #: Seconds of a worker before the first was seen.
 _USUAL_START = 2.0
+#: So many tasks must have been seen before anything is expected of the next one.
+_FEWEST = 3
 #: Which share of all tasks has ended at the early, the likely and the late time of an estimate.
 _EARLY, _LIKELY, _LATE = 0.05, 0.5, 0.95
 #: The shortest time between two of them, in seconds: Kling is never as regular as a few tasks make believe.
@@ -99,8 +101,8 @@ class Forecast:
         if before is not None and is_close:
             for kling_task_id, gone in self._known.items():
                 if kling_task_id not in present and gone.began is not None:
-                    rough = RenderKind("", gone.kind.model)
-                    self._rough_times.record(rough, (before + now) / 2 - gone.began)
+                    for model in {gone.kind.model, None}:
+                        self._rough_times.record(RenderKind("", model), (before + now) / 2 - gone.began)
         self._known = present
 
     def compute_chance(self, kling_task_id: str, at: float) -> float:
@@ -114,11 +116,13 @@ class Forecast:
         return (after - before) / (1.0 - before) if before < 1.0 else 0.0
 
     def _find_estimate(self, known: _Known) -> Estimate | None:
-        """Find the best estimate: what was seen of the kind, else of the model. What the catalog says is too vague for that."""
-        by_kind = None if known.is_rough else self._times.estimate(known.kind)
-        if by_kind is not None and by_kind.seen:
-            return by_kind
-        return self._rough_times.estimate(RenderKind("", known.kind.model))
+        """Find the best estimate: what was seen of the kind, of the model, of all. What the catalog says is too vague."""
+        found = (
+            None if known.is_rough else self._times.estimate(known.kind),
+            self._rough_times.estimate(RenderKind("", known.kind.model)),
+            self._rough_times.estimate(RenderKind("")),
+        )
+        return next((one for one in found if one is not None and one.seen >= _FEWEST), None)
 
 
 def _compute_share_ended(estimate: Estimate, age: float) -> float:

@@ -228,7 +228,8 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.queue_deadline = now + 86_400.0 if queue_deadline is None else queue_deadline
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
         self.full = full
-        self.priority_weight = priority_weight
+        # A row that was made by hand must not hold up all others that wait here.
+        self.priority_weight = priority_weight if isinstance(priority_weight, int | float) else 1
         self.worker_start = worker_start
         self.seconds = seconds
         self.resolution = resolution
