@@ -7,7 +7,6 @@ Waits of one event loop and connection share one :class:`ConnectionPollers`.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
@@ -16,6 +15,7 @@ from kling_provider.polling import clock
 from kling_provider.polling.clock import convert_wall_time
 from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
+from kling_provider.polling.progress_lines import find_pause_to_next_line
 from kling_provider.polling.queue import MEMORY, Grant
 from kling_provider.polling.queue_poller import QueuePoller
 from kling_provider.polling.render_times import RenderKind, find_render_times
@@ -33,10 +33,6 @@ __all__ = [
     "wait_for_capacity",
     "wait_for_video",
 ]
-
-#: Seconds between two lines of progress, at first and in a long wait.
-_PROGRESS = 30.0
-_SLOW_PROGRESS = 300.0
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ConnectionPollers]] = WeakKeyDictionary()
 _closing: set[asyncio.Task[None]] = set()
@@ -111,7 +107,7 @@ async def wait_for_video(
     try:
         began = clock.now()
         while not waiter.decision.done():
-            await asyncio.wait({waiter.decision}, timeout=_find_pause_to_next_line(began))
+            await asyncio.wait({waiter.decision}, timeout=find_pause_to_next_line(clock.now() - began))
             if not waiter.decision.done():
                 say(f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}.")
         return waiter.decision.result()
@@ -130,27 +126,11 @@ async def wait_for_capacity(
     :raises KlingError: where what is in flight cannot be read for a reason that only a person can correct.
     """
     poller = get_pollers(kling_conn_id).queue_poller
-    ticket = poller.add_entry(entry)
+    ticket = poller.add_entry(entry, deadline=deadline, say=say)
     try:
-        began = clock.now()
-        while not ticket.granted.done():
-            left = max(deadline, entry.not_before) - clock.now()
-            if left <= 0:
-                return None
-            await asyncio.wait({ticket.granted}, timeout=min(left, _find_pause_to_next_line(began)))
-            if not ticket.granted.done():
-                # Not how many are before it: counted once for each of thousands, that is all the loop would do.
-                since = clock.now() - clock.convert_wall_time(entry.queued_at)
-                say(f"Queued at the concurrency limit of {entry.model} for {since:.0f} s.")
-        granted = ticket.granted.result()
+        granted = await ticket.granted
         if isinstance(granted, KlingError):
             raise granted
         return granted
     finally:
         poller.remove_ticket(ticket)
-
-
-def _find_pause_to_next_line(began: float) -> float:
-    pause = _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS
-    # Thousands that began together do not all write in the same moment.
-    return pause * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, keeps no secret

@@ -13,13 +13,16 @@ import asyncio
 import importlib
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
+
+if TYPE_CHECKING:
+    from kling_provider.polling.queue import Grant
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 
@@ -282,34 +285,43 @@ class KlingConcurrencyTrigger(BaseTrigger):
             worker_start=self.worker_start,
             kind=RenderKind(self.type, self.model or None, self.seconds, self.resolution, self.sound),
         )
-        event: dict[str, Any] = {
-            "external_task_id": self.external_task_id,
-            "queued_at": self.queued_at,
-            "refusals": self.refusals,
-        }
-        title = f"In the queue: the account is at its concurrency limit for {self.model}"
+        outcome: dict[str, Any]
         try:
-            with metrics.track_waiting("queue"), log_group(self.log.info, title):
+            with (
+                metrics.track_waiting("queue"),
+                log_group(
+                    self.log.info, f"In the queue: the account is at its concurrency limit for {self.model}"
+                ),
+            ):
                 grant = await wait_for_capacity(
                     self.kling_conn_id,
                     entry,
                     deadline=convert_wall_time(self.queue_deadline),
                     say=self.log.info,
                 )
-            event["status"] = "timeout" if grant is None else "room"
-            if grant is not None:
-                event["granted_at"] = time.time()
-            if grant is not None and grant.is_early:
-                event |= {"watch": dict(grant.watch), "needed": grant.needed}
+            outcome = {"status": "timeout"} if grant is None else _describe_grant(grant)
         except KlingError as error:
-            event |= {"status": "error", "message": str(error)}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+            outcome = {"status": "error", "message": str(error)}
+        yield TriggerEvent(  # type: ignore[no-untyped-call]
+            {
+                "external_task_id": self.external_task_id,
+                "queued_at": self.queued_at,
+                "refusals": self.refusals,
+                **outcome,
+            }
+        )
 
     async def on_kill(self) -> None:
         """Write to the log that nothing was made and nothing is billed. Airflow also calls this when it moves a trigger."""
         self.log.info(
             "Nothing waits for the account's concurrency limit here any more. Nothing was made, nothing is billed."
         )
+
+
+def _describe_grant(grant: Grant) -> dict[str, Any]:
+    """Describe for the worker that is woken what its place is."""
+    place = {"watch": dict(grant.watch), "needed": grant.needed} if grant.is_early else {}
+    return {"status": "room", "granted_at": time.time(), **place}
 
 
 async def _import_in_thread(module: str) -> None:
