@@ -13,18 +13,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import platform
 import random
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,7 +63,7 @@ def run_case(limit: int, start: float, spread: bool) -> dict[str, Any]:
         {"kind": "slow_render", "factor": one / 100.0, "match": {"prompt_contains": f"video {number:04}."}}
         for number, one in enumerate(seconds)
     ]
-    with Sandbox(time_scale=1, render_seconds=100, concurrency=limit, short_side=144) as sandbox:
+    with Sandbox(time_scale=1, render_seconds=100, concurrency=limit, units=1e6, short_side=144) as sandbox:
         sandbox.set_faults(rules)
         os.environ["AIRFLOW_CONN_KLING_DEFAULT"] = json.dumps(
             {
@@ -154,22 +155,15 @@ class Fleet:
         raise AssertionError("a trigger must yield an event")
 
 
-def start_case(root: Path, case: tuple[int, float, bool]) -> subprocess.Popen[str]:
-    """Start a case in a process of its own, with the provider of the checkout at ``root``."""
+def start_case(root: Path, case: tuple[int, float, bool], out: Path) -> subprocess.Popen[bytes]:
+    """Start a case in a process of its own, with the provider of the checkout at ``root``; it writes its figures to ``out``."""
     return subprocess.Popen(
-        [sys.executable, str(HERE), "--case", json.dumps(case)],
+        [sys.executable, str(HERE), "--case", json.dumps(case), "--out", str(out)],
         env={**os.environ, "PYTHONPATH": str(root)},
         cwd=root,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        text=True,
     )
-
-
-def read_case(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Read the figures of a case when it has ended."""
-    figures: dict[str, Any] = json.loads(process.communicate()[0].strip().splitlines()[-1])
-    return figures
 
 
 def read_commit(root: Path) -> str:
@@ -186,8 +180,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="the file for the figures")
     arguments = parser.parse_args()
     if arguments.case:
-        logging.disable(logging.CRITICAL)
-        print(json.dumps(run_case(*json.loads(arguments.case))))
+        arguments.out.write_text(json.dumps(run_case(*json.loads(arguments.case))))
         return 0
     cases = [case for case in CASES if arguments.only is None or case[2] == (arguments.only == "spread")]
     roots = arguments.root or [HERE.parents[1]]
@@ -198,13 +191,19 @@ def main() -> int:
         "versions": {name: version(name) for name in ("apache-airflow-core", "aiohttp")},
         "runs": [],
     }
-    # All at the same time: they wait more than they work, and so each has the same machine.
-    started = {root: [start_case(root.resolve(), case) for case in cases] for root in roots}
-    for root, processes in started.items():
-        rows = [read_case(process) for process in processes]
-        result["runs"].append({"commit": read_commit(root), "cases": rows})
-        for row in rows:
-            print(json.dumps(row), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {
+            (root, case): Path(folder) / f"{number}"
+            for number, (root, case) in enumerate(product(roots, cases))
+        }
+        # All at the same time: they wait more than they work, and so each has the same machine.
+        for process in [start_case(root.resolve(), case, out) for (root, case), out in files.items()]:
+            process.wait()
+        for root in roots:
+            rows = [json.loads(files[root, case].read_text()) for case in cases]
+            result["runs"].append({"commit": read_commit(root), "cases": rows})
+            for row in rows:
+                print(json.dumps(row), flush=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     return 0
 
