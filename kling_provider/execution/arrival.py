@@ -54,9 +54,15 @@ class Arrival:
         if not self.watch:
             return True
         until = time.monotonic() + PATIENCE
-        told = False
+        told = failed = False
         while True:
-            free = self._count_free(hook, type)
+            try:
+                free = self._count_free(hook, type)
+            except KlingError as error:
+                free = 0
+                if not failed:
+                    log.info("The tasks in flight cannot be read now: %s", error)
+                failed = True
             if free >= self.needed:
                 return True
             left = until - time.monotonic()
@@ -67,15 +73,11 @@ class Arrival:
                     "The place of this task is expected to become free within seconds; it looks until then."
                 )
                 told = True
-            time.sleep(min(_PACE if self.needed - free <= 1 else _SLOW_PACE, left))
+            time.sleep(min(_PACE if self.needed - free <= 1 and not failed else _SLOW_PACE, left))
 
     def _count_free(self, hook: KlingHook, type: str) -> int:
-        """Count how much of the limit has become free; 0 where that cannot be read."""
-        try:
-            found, complete = hook.get_batch(list(self.watch), type=type)
-        except KlingError as error:
-            log.info("The tasks in flight cannot be read now: %s", error)
-            return 0
+        """Count how much of the limit has become free."""
+        found, complete = hook.get_batch(list(self.watch), type=type)
         return sum(
             takes
             for kling_task_id, takes in self.watch.items()
