@@ -232,7 +232,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
         self.full = full
         # A row that was made by hand must not hold up all others that wait here.
-        self.priority_weight = priority_weight if isinstance(priority_weight, int | float) else 1
+        self.priority_weight = _read_weight(priority_weight)
         self.worker_start = worker_start
         self.seconds = seconds
         self.resolution = resolution
@@ -316,6 +316,10 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.log.info(
             "Nothing waits for the account's concurrency limit here any more. Nothing was made, nothing is billed."
         )
+
+
+def _read_weight(value: object) -> int:
+    return value if isinstance(value, int) else 1
 
 
 def _describe_grant(grant: Grant) -> dict[str, Any]:

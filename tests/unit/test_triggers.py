@@ -101,6 +101,19 @@ def test_rows_of_other_versions_are_understood(made):
     assert made().first_look == pytest.approx(now + FIRST_LOOK, abs=2)
 
 
+@pytest.mark.parametrize("weight", [None, "high", 2.5])
+def test_a_weight_that_is_none_holds_up_nobody(weight):
+    assert queued(priority_weight=weight).priority_weight == 1
+    assert queued(priority_weight=-7).priority_weight == -7
+
+
+def test_a_row_of_the_first_release_is_understood():
+    row = queued().serialize()[1]
+    for name in ("priority_weight", "worker_start", "seconds", "resolution", "sound"):
+        del row[name]
+    assert KlingConcurrencyTrigger(**row).serialize()[1] == queued().serialize()[1] | row
+
+
 def test_airflows_task_id_does_not_poison_ours():
     trigger = video("t1")
     trigger.task_id = "an airflow task"  # what the triggerer does
