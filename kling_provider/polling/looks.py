@@ -15,8 +15,9 @@ from kling_provider.polling.render_times import Estimate
 #: Seconds between two looks at one task alone, where its end is likely within ten seconds.
 _ALONE = 3.4
 _ALONE_WIDTH = 10.0
-#: The shortest seconds between two looks, however many tasks they are for.
-_SHORTEST = 2.0
+#: The shortest seconds between two looks, however many tasks they are for, and the longest while the end is likely.
+SHORTEST_PACE = 2.0
+_LONGEST = 15.0
 #: The most looks while the ends are likely, where many tasks share them: a wide range is looked at less often.
 _MOST_LOOKS = 40
 #: Seconds between two looks at one task alone before its end is likely: a task that fails ends early.
@@ -33,18 +34,21 @@ class Window:
 
     :param opens: hardly any task ends before.
     :param closes: hardly any task ends after.
+    :param is_learned: tasks were seen that ended so. Else it is the catalog's, and opens at once: a host may be faster.
     """
 
     opens: float
     closes: float
+    is_learned: bool = True
 
     @classmethod
     def of_estimate(cls, made_at: float, estimate: Estimate) -> Window:
         """Return the window of a task that was made at ``made_at``."""
-        return cls(made_at + estimate.early, made_at + estimate.late)
+        is_learned = estimate.seen > 0
+        return cls(made_at + (estimate.early if is_learned else 0.0), made_at + estimate.late, is_learned)
 
 
-def find_pace(window: Window, sharing: int, interval: float | None = None) -> float:
+def _find_pace(window: Window, sharing: int, interval: float | None = None) -> float:
     """Return the seconds between two looks while the end is likely.
 
     :param sharing: tasks whose end is likely now; they share the looks.
@@ -54,7 +58,7 @@ def find_pace(window: Window, sharing: int, interval: float | None = None) -> fl
         return interval
     width = window.closes - window.opens
     pace = _ALONE * math.sqrt(width / _ALONE_WIDTH / max(1, sharing))
-    return max(pace, _SHORTEST, width / _MOST_LOOKS)
+    return min(max(pace, SHORTEST_PACE, width / _MOST_LOOKS), _LONGEST)
 
 
 def find_next_look(now: float, window: Window, sharing: int, interval: float | None = None) -> float:
@@ -66,7 +70,7 @@ def find_next_look(now: float, window: Window, sharing: int, interval: float | N
     :param sharing: tasks that share the looks: those whose end is likely now, or before it is, all that wait.
     :param interval: the shortest pause that the user allows, which is also the pause while the end is likely.
     """
-    pace = find_pace(window, sharing, interval)
+    pace = _find_pace(window, sharing, interval)
     if now < window.opens:
         rare = max(_RARE / math.sqrt(max(1, sharing)), _SHORTEST_RARE, pace)
         return min(now + rare, window.opens)
@@ -76,4 +80,4 @@ def find_next_look(now: float, window: Window, sharing: int, interval: float | N
     if sharing > 1 or interval is not None:
         return now + pace
     # Alone: the last look falls on the end of the window, and not shortly before it.
-    return now + left / math.ceil(left / pace - 0.1)
+    return now + left / max(1, math.ceil(left / pace - 0.1))

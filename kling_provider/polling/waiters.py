@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kling_provider.api.tasks import KlingTask
-from kling_provider.polling.looks import Window, find_next_look
+from kling_provider.polling.looks import SHORTEST_PACE, Window, find_next_look
 from kling_provider.polling.render_times import Estimate, RenderKind, RenderTimes
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
@@ -140,14 +140,21 @@ class Schedule:
             is_open = window.opens <= now
             (self._open.add if is_open else self._open.discard)(waiter)
             sharing = len(self._open) if is_open else len(self.waiters)
-            start = max(now, waiter.first_look) if last is None and not is_open else now
-            look = find_next_look(start, window, sharing, interval)
+            earliest = max(now, waiter.first_look, waiter.not_before)
+            look = find_next_look(
+                window.opens if is_open and last is None else now, window, sharing, interval
+            )
             waiter.is_opening = not is_open and look == window.opens
-            due = max(look, waiter.first_look, waiter.not_before)
-            if interval is not None and not waiter.is_opening:
-                waiter.due = waiter.ready = _find_tick(due, interval)
+            due = max(look, earliest)
+            if waiter.is_opening:
+                waiter.due = waiter.ready = due
+            elif interval is not None or (last is None and not window.is_learned):
+                waiter.due = waiter.ready = _find_tick(due, waiter.wait.poll_interval)
+            elif look < earliest:
+                # Thousands may come at once when a triggerer starts: they are read together.
+                waiter.due = waiter.ready = _find_tick(due, SHORTEST_PACE)
             else:
-                waiter.due, waiter.ready = due, max((now + due) / 2, waiter.first_look, waiter.not_before)
+                waiter.due, waiter.ready = due, max((now + due) / 2, earliest)
         deadline = waiter.wait.deadline
         if deadline is not None and deadline < waiter.due and (now < deadline or last is None):
             # The last read falls on the deadline, neither before nor a whole pause after it.
