@@ -16,13 +16,13 @@ from kling_provider.polling.render_times import Estimate
 _ALONE = 3.4
 _ALONE_WIDTH = 10.0
 #: The shortest seconds between two looks, however many tasks they are for, and the longest while the end is likely.
-SHORTEST_PACE = 2.0
-_LONGEST = 15.0
+SHORTEST_PACE = 2.5
+_LONGEST = 12.0
 #: The most looks while the ends are likely, where many tasks share them: a wide range is looked at less often.
 _MOST_LOOKS = 40
 #: Seconds between two looks at one task alone before its end is likely: a task that fails ends early.
-_RARE = 120.0
-_SHORTEST_RARE = 20.0
+_RARE = 200.0
+_SHORTEST_RARE = 30.0
 #: Long after the likely end a pause is this part of the time since then, and no longer than so many seconds.
 _LATE_PART = 0.25
 _LATE_MOST = 60.0

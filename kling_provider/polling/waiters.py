@@ -17,6 +17,8 @@ from kling_provider.polling.looks import SHORTEST_PACE, Window, find_next_look
 from kling_provider.polling.render_times import Estimate, RenderKind, RenderTimes
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
+#: The part of a pause after which a task is looked at first if no other look comes before.
+_FALL_IN = 0.75
 #: Reads with an interval are aligned on one clock, at another place in every process.
 _PHASE = random.random()  # noqa: S311 - spreads load, keeps no secret
 
@@ -133,6 +135,7 @@ class Schedule:
         """Decide when to look at a task next. All that makes reads rarer or more frequent is decided here."""
         last, interval = waiter.last, waiter.wait.interval
         window = self._find_window(waiter)
+        opens_now = waiter.is_opening
         waiter.is_opening = waiter.is_taken = False
         if window is None or (last is not None and not last.as_expected):
             waiter.due = waiter.ready = self._find_flat_look(waiter, now)
@@ -155,6 +158,10 @@ class Schedule:
                 waiter.due = waiter.ready = _find_tick(due, SHORTEST_PACE)
             else:
                 waiter.due, waiter.ready = due, max((now + due) / 2, earliest)
+                if (last is None or opens_now) and sharing > 1:
+                    # Whose end has just become likely falls in with the next look of others, and asks for none of its own.
+                    waiter.due = max(now + max(_FALL_IN * (due - now), 1.5 * SHORTEST_PACE), earliest)
+                    waiter.ready = earliest
         deadline = waiter.wait.deadline
         if deadline is not None and deadline < waiter.due and (now < deadline or last is None):
             # The last read falls on the deadline, neither before nor a whole pause after it.

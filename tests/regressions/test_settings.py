@@ -49,7 +49,8 @@ NOT_A_TIME: list[Any] = [
     True,
     [10],
 ]
-NOT_AN_INTERVAL = [*NOT_A_TIME, 0.0005, "10s"]
+#: ``None`` leaves the interval to what was learned.
+NOT_AN_INTERVAL = [*(one for one in NOT_A_TIME if one is not None), 0.0005, "10s"]
 
 
 @pytest.fixture(scope="module")
