@@ -20,6 +20,10 @@ SHORTEST_PACE = 2.5
 _LONGEST = 12.0
 #: The most looks while the ends are likely, where many tasks share them: a wide range is looked at less often.
 _MOST_LOOKS = 40
+#: A rest of the window of this part of a pause has no look of its own.
+_REST = 0.1
+#: By how much longer a pause is for each that follows, and at most.
+_SHORTER, _LONGER = 0.07, 1.15
 #: Seconds between two looks at one task alone before its end is likely: a task that fails ends early.
 _RARE = 200.0
 _SHORTEST_RARE = 30.0
@@ -79,5 +83,9 @@ def find_next_look(now: float, window: Window, sharing: int, interval: float | N
         return now + max(pace, min(-left * _LATE_PART, _LATE_MOST))
     if sharing > 1 or interval is not None:
         return now + pace
-    # Alone: the last look falls on the end of the window, and not shortly before it.
-    return now + left / max(1, math.ceil(left / pace - 0.1))
+    looks = math.ceil(left / pace - _REST)
+    if looks < 1:
+        return now + pace
+    # Alone: the last look falls on the end of the window, and not shortly before it; the pauses become shorter towards it,
+    # which takes fewer looks than equal ones and notices the end as soon.
+    return now + left / looks * min(1.0 + _SHORTER * (looks - 1), _LONGER)

@@ -133,42 +133,52 @@ class Schedule:
 
     def plan_look(self, waiter: Waiter, now: float) -> None:
         """Decide when to look at a task next. All that makes reads rarer or more frequent is decided here."""
-        last, interval = waiter.last, waiter.wait.interval
         window = self._find_window(waiter)
-        opens_now = waiter.is_opening
-        waiter.is_opening = waiter.is_taken = False
-        if window is None or (last is not None and not last.as_expected):
+        was_opening, waiter.is_opening, waiter.is_taken = waiter.is_opening, False, False
+        if window is None or (waiter.last is not None and not waiter.last.as_expected):
             waiter.due = waiter.ready = self._find_flat_look(waiter, now)
         else:
-            is_open = window.opens <= now
-            (self._open.add if is_open else self._open.discard)(waiter)
-            sharing = len(self._open) if is_open else len(self.waiters)
-            earliest = max(now, waiter.first_look, waiter.not_before)
-            look = find_next_look(
-                window.opens if is_open and last is None else now, window, sharing, interval
-            )
-            waiter.is_opening = not is_open and look == window.opens
-            due = max(look, earliest)
-            if waiter.is_opening:
-                waiter.due = waiter.ready = due
-            elif interval is not None or (last is None and not window.is_learned):
-                waiter.due = waiter.ready = _find_tick(due, waiter.wait.poll_interval)
-            elif look < earliest:
-                # Thousands may come at once when a triggerer starts: they are read together.
-                waiter.due = waiter.ready = _find_tick(due, SHORTEST_PACE)
-            else:
-                waiter.due, waiter.ready = due, max((now + due) / 2, earliest)
-                if (last is None or opens_now) and sharing > 1:
-                    # Whose end has just become likely falls in with the next look of others, and asks for none of its own.
-                    waiter.due = max(now + max(_FALL_IN * (due - now), 1.5 * SHORTEST_PACE), earliest)
-                    waiter.ready = earliest
+            self._plan_by_window(waiter, window, now, is_new=was_opening or waiter.last is None)
         deadline = waiter.wait.deadline
-        if deadline is not None and deadline < waiter.due and (now < deadline or last is None):
+        if deadline is not None and deadline < waiter.due and (now < deadline or waiter.last is None):
             # The last read falls on the deadline, neither before nor a whole pause after it.
             waiter.due, waiter.is_opening = max(deadline, waiter.first_look), False
         heapq.heappush(self._due, (waiter.due, next(self._count), waiter))
         if not waiter.is_opening and waiter.ready < waiter.due:
             heapq.heappush(self._ready, (waiter.ready, next(self._count), waiter))
+
+    def _plan_by_window(self, waiter: Waiter, window: Window, now: float, *, is_new: bool) -> None:
+        """Plan the next look where it is known when the end is likely.
+
+        :param is_new: the task was not looked at since its end is likely.
+        """
+        interval = waiter.wait.interval
+        is_open = window.opens <= now
+        (self._open.add if is_open else self._open.discard)(waiter)
+        sharing = len(self._open) if is_open else len(self.waiters)
+        earliest = max(now, waiter.first_look, waiter.not_before)
+        since = now
+        if waiter.last is None:
+            since = window.opens if is_open else now
+        elif interval is not None:
+            # From the tick that a read belongs to, so that the time it took does not add up.
+            since = min(waiter.due, now)
+        look = find_next_look(since, window, sharing, interval)
+        due = max(look, earliest)
+        if not is_open and look == window.opens:
+            waiter.is_opening = True
+            waiter.due = waiter.ready = due
+        elif interval is not None or (waiter.last is None and not window.is_learned):
+            waiter.due = waiter.ready = _find_tick(due, waiter.wait.poll_interval)
+        elif look < earliest:
+            # Thousands may come at once when a triggerer starts: they are read together.
+            waiter.due = waiter.ready = _find_tick(due, SHORTEST_PACE)
+        elif is_new and sharing > 1 and is_open:
+            # It falls in with the next look of others, and asks for none of its own.
+            waiter.due = max(now + max(_FALL_IN * (due - now), 1.5 * SHORTEST_PACE), earliest)
+            waiter.ready = earliest
+        else:
+            waiter.due, waiter.ready = due, max((now + due) / 2, earliest)
 
     def _find_flat_look(self, waiter: Waiter, now: float) -> float:
         """Find the next look where nothing is known of how long it takes, or a read was not what it should be."""
