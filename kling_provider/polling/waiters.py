@@ -72,7 +72,7 @@ class Waiter:
 class Schedule:
     """Who waits, and in which order they are read. Nothing here takes longer for one wait because many others wait.
 
-    :param render_times: what was learned of how long Kling takes.
+    :param render_times: what this process learns of how long Kling takes.
     """
 
     def __init__(self, render_times: RenderTimes) -> None:
@@ -127,8 +127,13 @@ class Schedule:
                 if not waiter.decision.done():
                     yield self._take(waiter)
 
-    def forget_estimates(self) -> None:
-        """Estimate anew how long Kling takes: tasks have ended since."""
+    def note_end(self, kind: RenderKind, seconds: float) -> None:
+        """Note how long Kling took for a task that has succeeded.
+
+        :param kind: what was asked for.
+        :param seconds: by Kling's clock.
+        """
+        self.render_times.record(kind, seconds)
         self._estimates.clear()
 
     def plan_look(self, waiter: Waiter, now: float) -> None:
@@ -164,6 +169,8 @@ class Schedule:
             # From the tick that a read belongs to, so that the time it took does not add up.
             since = min(waiter.due, now)
         look = find_next_look(since, window, sharing, interval)
+        if interval is not None and is_new and is_open:
+            look = window.opens
         due = max(look, earliest)
         if not is_open and look == window.opens:
             waiter.is_opening = True
