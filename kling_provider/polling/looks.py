@@ -15,13 +15,18 @@ from kling_provider.polling.render_times import Estimate
 #: Seconds between two looks at one task alone, where its end is likely within ten seconds.
 _ALONE = 3.4
 _ALONE_WIDTH = 10.0
-#: The shortest seconds between two looks, however many tasks they are for.
-_SHORTEST = 2.0
+#: The shortest seconds between two looks, however many tasks they are for, and the longest while the end is likely.
+SHORTEST_PACE = 2.5
+_LONGEST = 12.0
 #: The most looks while the ends are likely, where many tasks share them: a wide range is looked at less often.
 _MOST_LOOKS = 40
+#: A rest of the window of this part of a pause has no look of its own.
+_REST = 0.1
+#: By how much longer a pause is for each that follows, and at most.
+_SHORTER, _LONGER = 0.07, 1.15
 #: Seconds between two looks at one task alone before its end is likely: a task that fails ends early.
-_RARE = 120.0
-_SHORTEST_RARE = 20.0
+_RARE = 200.0
+_SHORTEST_RARE = 30.0
 #: Long after the likely end a pause is this part of the time since then, and no longer than so many seconds.
 _LATE_PART = 0.25
 _LATE_MOST = 60.0
@@ -33,18 +38,21 @@ class Window:
 
     :param opens: hardly any task ends before.
     :param closes: hardly any task ends after.
+    :param is_learned: tasks were seen that ended so. Else it is the catalog's, and opens at once: a host may be faster.
     """
 
     opens: float
     closes: float
+    is_learned: bool = True
 
     @classmethod
     def of_estimate(cls, made_at: float, estimate: Estimate) -> Window:
         """Return the window of a task that was made at ``made_at``."""
-        return cls(made_at + estimate.early, made_at + estimate.late)
+        is_learned = estimate.seen > 0
+        return cls(made_at + (estimate.early if is_learned else 0.0), made_at + estimate.late, is_learned)
 
 
-def find_pace(window: Window, sharing: int, interval: float | None = None) -> float:
+def _find_pace(window: Window, sharing: int, interval: float | None = None) -> float:
     """Return the seconds between two looks while the end is likely.
 
     :param sharing: tasks whose end is likely now; they share the looks.
@@ -54,7 +62,7 @@ def find_pace(window: Window, sharing: int, interval: float | None = None) -> fl
         return interval
     width = window.closes - window.opens
     pace = _ALONE * math.sqrt(width / _ALONE_WIDTH / max(1, sharing))
-    return max(pace, _SHORTEST, width / _MOST_LOOKS)
+    return min(max(pace, SHORTEST_PACE, width / _MOST_LOOKS), _LONGEST)
 
 
 def find_next_look(now: float, window: Window, sharing: int, interval: float | None = None) -> float:
@@ -66,7 +74,7 @@ def find_next_look(now: float, window: Window, sharing: int, interval: float | N
     :param sharing: tasks that share the looks: those whose end is likely now, or before it is, all that wait.
     :param interval: the shortest pause that the user allows, which is also the pause while the end is likely.
     """
-    pace = find_pace(window, sharing, interval)
+    pace = _find_pace(window, sharing, interval)
     if now < window.opens:
         rare = max(_RARE / math.sqrt(max(1, sharing)), _SHORTEST_RARE, pace)
         return min(now + rare, window.opens)
@@ -75,5 +83,9 @@ def find_next_look(now: float, window: Window, sharing: int, interval: float | N
         return now + max(pace, min(-left * _LATE_PART, _LATE_MOST))
     if sharing > 1 or interval is not None:
         return now + pace
-    # Alone: the last look falls on the end of the window, and not shortly before it.
-    return now + left / math.ceil(left / pace - 0.1)
+    looks = math.ceil(left / pace - _REST)
+    if looks < 1:
+        return now + pace
+    # Alone: the last look falls on the end of the window, and not shortly before it; the pauses become shorter towards it,
+    # which takes fewer looks than equal ones and notices the end as soon.
+    return now + left / looks * min(1.0 + _SHORTER * (looks - 1), _LONGER)

@@ -187,7 +187,6 @@ class Poller:
 
     async def _schedule_again(self, keys: set[Key]) -> None:
         """Schedule the next look at those that go on, by what was learned until now."""
-        self.schedule.forget_estimates()
         for number, key in enumerate(keys, start=1):
             self._reading.discard(key)
             for waiter in self.schedule.list_waiters([key]):
@@ -293,7 +292,7 @@ class Poller:
         if task.status is TaskStatus.SUCCEEDED and task.created_at and task.finished_at:
             took = (task.finished_at - task.created_at).total_seconds()
             for kind in {waiter.kind for waiter in waiters}:
-                self.schedule.render_times.record(kind, took)
+                self.schedule.note_end(kind, took)
         for waiter in waiters:
             waiter.note_task(task)
         await self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now))

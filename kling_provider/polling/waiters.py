@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kling_provider.api.tasks import KlingTask
-from kling_provider.polling.looks import Window, find_next_look
+from kling_provider.polling.looks import SHORTEST_PACE, Window, find_next_look
 from kling_provider.polling.render_times import Estimate, RenderKind, RenderTimes
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
+#: The part of a pause after which a task is looked at first if no other look comes before.
+_FALL_IN = 0.75
 #: Reads with an interval are aligned on one clock, at another place in every process.
 _PHASE = random.random()  # noqa: S311 - spreads load, keeps no secret
 
@@ -70,7 +72,7 @@ class Waiter:
 class Schedule:
     """Who waits, and in which order they are read. Nothing here takes longer for one wait because many others wait.
 
-    :param render_times: what was learned of how long Kling takes.
+    :param render_times: what this process learns of how long Kling takes.
     """
 
     def __init__(self, render_times: RenderTimes) -> None:
@@ -125,36 +127,65 @@ class Schedule:
                 if not waiter.decision.done():
                     yield self._take(waiter)
 
-    def forget_estimates(self) -> None:
-        """Estimate anew how long Kling takes: tasks have ended since."""
+    def note_end(self, kind: RenderKind, seconds: float) -> None:
+        """Note how long Kling took for a task that has succeeded.
+
+        :param kind: what was asked for.
+        :param seconds: by Kling's clock.
+        """
+        self.render_times.record(kind, seconds)
         self._estimates.clear()
 
     def plan_look(self, waiter: Waiter, now: float) -> None:
         """Decide when to look at a task next. All that makes reads rarer or more frequent is decided here."""
-        last, interval = waiter.last, waiter.wait.interval
         window = self._find_window(waiter)
-        waiter.is_opening = waiter.is_taken = False
-        if window is None or (last is not None and not last.as_expected):
+        was_opening, waiter.is_opening, waiter.is_taken = waiter.is_opening, False, False
+        if window is None or (waiter.last is not None and not waiter.last.as_expected):
             waiter.due = waiter.ready = self._find_flat_look(waiter, now)
         else:
-            is_open = window.opens <= now
-            (self._open.add if is_open else self._open.discard)(waiter)
-            sharing = len(self._open) if is_open else len(self.waiters)
-            start = max(now, waiter.first_look) if last is None and not is_open else now
-            look = find_next_look(start, window, sharing, interval)
-            waiter.is_opening = not is_open and look == window.opens
-            due = max(look, waiter.first_look, waiter.not_before)
-            if interval is not None and not waiter.is_opening:
-                waiter.due = waiter.ready = _find_tick(due, interval)
-            else:
-                waiter.due, waiter.ready = due, max((now + due) / 2, waiter.first_look, waiter.not_before)
+            self._plan_by_window(waiter, window, now, is_new=was_opening or waiter.last is None)
         deadline = waiter.wait.deadline
-        if deadline is not None and deadline < waiter.due and (now < deadline or last is None):
+        if deadline is not None and deadline < waiter.due and (now < deadline or waiter.last is None):
             # The last read falls on the deadline, neither before nor a whole pause after it.
             waiter.due, waiter.is_opening = max(deadline, waiter.first_look), False
         heapq.heappush(self._due, (waiter.due, next(self._count), waiter))
         if not waiter.is_opening and waiter.ready < waiter.due:
             heapq.heappush(self._ready, (waiter.ready, next(self._count), waiter))
+
+    def _plan_by_window(self, waiter: Waiter, window: Window, now: float, *, is_new: bool) -> None:
+        """Plan the next look where it is known when the end is likely.
+
+        :param is_new: the task was not looked at since its end is likely.
+        """
+        interval = waiter.wait.interval
+        is_open = window.opens <= now
+        (self._open.add if is_open else self._open.discard)(waiter)
+        sharing = len(self._open) if is_open else len(self.waiters)
+        earliest = max(now, waiter.first_look, waiter.not_before)
+        since = now
+        if waiter.last is None:
+            since = window.opens if is_open else now
+        elif interval is not None:
+            # From the tick that a read belongs to, so that the time it took does not add up.
+            since = min(waiter.due, now)
+        look = find_next_look(since, window, sharing, interval)
+        if interval is not None and is_new and is_open:
+            look = window.opens
+        due = max(look, earliest)
+        if not is_open and look == window.opens:
+            waiter.is_opening = True
+            waiter.due = waiter.ready = due
+        elif interval is not None or (waiter.last is None and not window.is_learned):
+            waiter.due = waiter.ready = _find_tick(due, waiter.wait.poll_interval)
+        elif look < earliest:
+            # Thousands may come at once when a triggerer starts: they are read together.
+            waiter.due = waiter.ready = _find_tick(due, SHORTEST_PACE)
+        elif is_new and sharing > 1 and is_open:
+            # It falls in with the next look of others, and asks for none of its own.
+            waiter.due = max(now + max(_FALL_IN * (due - now), 1.5 * SHORTEST_PACE), earliest)
+            waiter.ready = earliest
+        else:
+            waiter.due, waiter.ready = due, max((now + due) / 2, earliest)
 
     def _find_flat_look(self, waiter: Waiter, now: float) -> float:
         """Find the next look where nothing is known of how long it takes, or a read was not what it should be."""

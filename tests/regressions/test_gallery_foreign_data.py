@@ -117,7 +117,10 @@ def test_a_bill_that_is_none_adds_nothing(
     answer = gallery("ann").get(f"/kling/api/runs/ann_clips/{RUN}/total")
     assert answer.status_code == 200, "the sum of a run cannot be made"
     said = answer.json()
-    assert (said["finished"], said["paid"]) == (2, [{"currency": None, "package_type": "video", "amount": "3"}])
+    assert (said["finished"], said["paid"]) == (
+        2,
+        [{"currency": None, "package_type": "video", "amount": "3"}],
+    )
 
 
 @pytest.mark.parametrize(
