@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from contextvars import ContextVar
 
 import pytest
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -15,7 +16,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kling_provider.execution.arrival import Arrival
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.polling import queue_poller, waiting
+from kling_provider.polling import clock, queue_poller, waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import FIRST_LOOK, KlingConcurrencyTrigger, KlingTaskTrigger
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
@@ -325,6 +326,29 @@ async def test_a_cancelled_queue_trigger_leaves_its_position(account, kling, tic
     gone.cancel()
     account.words["a"] = "succeeded"
     assert (await here)["status"] == "room"
+    assert waiting.get_pollers("kling_default").queue_poller.is_idle
+
+
+async def test_each_line_of_progress_goes_to_the_log_of_its_own_task(account, kling, ticks, monkeypatch):
+    """One timer writes them all, and Airflow finds the log of a line by the context that it is written in."""
+    monkeypatch.setattr("kling_provider.polling.progress_lines._PROGRESS", 0.01)
+    account.words = {"a": "processing", "b": "processing"}
+    owner: ContextVar[str] = ContextVar("owner")
+    said: list[tuple[str, str]] = []
+
+    async def wait(name: str):
+        owner.set(name)
+        entry = waiting.Entry(name, name, "kling-3.0", "d", time.time() - 60, 0.0)
+        return await waiting.wait_for_capacity(
+            "kling_default",
+            entry,
+            deadline=clock.now() + 1.0,
+            say=lambda line: said.append((owner.get(), line)),
+        )
+
+    assert await asyncio.gather(wait("af-1"), wait("af-2")) == [None, None], "their deadline came"
+    assert {name for name, _ in said} == {"af-1", "af-2"}
+    assert all(line == "Queued at the concurrency limit of kling-3.0 for 60 s." for _, line in said[:2])
     assert waiting.get_pollers("kling_default").queue_poller.is_idle
 
 
