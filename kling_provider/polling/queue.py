@@ -34,7 +34,7 @@ SETTLE = 3.0
 #: Seconds after which what was learned of a model is forgotten once no task waits for it.
 MEMORY = 3600.0
 #: Seconds that an early worker is to arrive before its place is likely to be free; it waits there.
-_MARGIN = 3.0
+_MARGIN = 4.0
 #: The part of their start by which workers are slower now and then.
 _START_SPREAD = 0.1
 #: Seconds without early workers after one has waited in vain.
@@ -204,7 +204,7 @@ class ConcurrencyQueue:
             queue.waiting.advance(now)
             at_once = self._grant_next(queue, now, free, limit)
             granted += at_once
-            if complete and not queue.capacity.is_doubted:
+            if complete and not (queue.capacity.is_doubted and queue.grants):
                 # Which of the unknown tasks are other models' nobody can tell.
                 of_model = {model} if queue.capacity.others else {model, None}
                 soon = {task.kling_task_id: task.takes for task in known if task.model in of_model}
@@ -301,6 +301,8 @@ class ConcurrencyQueue:
                 break
             free -= entry.takes
             granted.append(_take_turn(queue, now, watch=watch, needed=needed))
+            if queue.capacity.is_doubted:
+                break  # one after the other, until one is accepted
         return granted
 
     def _forget_unused(self, now: float) -> None:

@@ -233,7 +233,16 @@ class QueuePoller:
             )
             running = [_describe_running(task, known.get(task.kling_task_id)) for task in listed]
             if unseen := queue.list_unseen(clock.now(), age=_UNSEEN):
-                exist |= (await hook.find(unseen, type=limit.type)).keys()
+                found = await hook.find(unseen, type=limit.type)
+                exist |= found.keys()
+                # Made since the list was read: in flight as well, or its place would count as free.
+                listed_ids = {task.kling_task_id for task in listed}
+                running += [
+                    _describe_running(task, known.get(task.kling_task_id))
+                    for tasks in found.values()
+                    for task in tasks
+                    if task.status.running and task.kling_task_id not in listed_ids
+                ]
         else:
             running = waited
         most = connection.max_concurrency or await self._read_pack_limit(hook, limit)

@@ -388,6 +388,22 @@ def test_a_refusal_of_an_early_worker_says_nothing_about_the_limit():
     assert names(queue.grant_capacity(began + 120.0, [], limit=2)) == ["a", "b"]
 
 
+def test_after_a_refusal_in_spite_of_a_free_place_early_workers_come_one_by_one():
+    queue, began = queue_that_knows()
+    both = [Running("x", model="m", made_at=began), Running("y", model="m", made_at=began + 4.0)]
+    for name in "abc":
+        queue.add_entry(entry(name, queued_at=ord(name)), now=began + 2.0)
+    assert names(queue.grant_capacity(began + 6.0, both[:1], limit=2)) == ["a"]
+    queue.add_entry(entry("a", queued_at=ord("a"), not_before=began + 200.0), now=began + 7.0)
+    (first,) = queue.grant_capacity(began + 57.0, both, limit=2)
+    assert (first.entry.ticket, first.is_early) == ("b", True)
+    assert queue.grant_capacity(began + 59.0, both, limit=2) == []
+    (second,) = queue.grant_capacity(
+        began + 61.0, [both[1], Running("b", "b", "m", made_at=began + 60)], limit=2
+    )
+    assert (second.entry.ticket, second.is_early) == ("c", True)
+
+
 def test_nobody_comes_early_where_the_host_has_no_list():
     queue, began = queue_that_knows()
     queue.add_entry(entry("a", queued_at=1.0), now=began + 2.0)
