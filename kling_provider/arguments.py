@@ -21,7 +21,7 @@ from kling_provider.file_names import parse_template
 
 #: The longest wait that makes sense: Kling forgets a task after 30 days.
 _LONGEST_WAIT = timedelta(days=30)
-#: Seconds between two reads of one task, where neither a Dag nor a trigger's row says otherwise.
+#: Seconds between two reads of one task, where neither a Dag says otherwise nor what was learned of such tasks.
 POLL_INTERVAL = 10.0
 #: The shortest time between two reads of one task, in seconds. All waiting tasks share the triggerer and the account.
 _SHORTEST_POLL = 1.0
@@ -101,9 +101,17 @@ def accept_duration(
     return Argument(f"seconds (a number) or a timedelta, {least} and at most {days}", read_value)
 
 
-def accept_interval() -> Argument:
-    """Accept the seconds between two reads of one task."""
-    return accept_duration(at_least=_SHORTEST_POLL, at_most=_LONGEST_POLL)
+def accept_interval(*, optional: bool = False) -> Argument:
+    """Accept the seconds between two reads of one task.
+
+    :param optional: accept ``None``, too.
+    """
+    interval = accept_duration(at_least=_SHORTEST_POLL, at_most=_LONGEST_POLL)
+    if not optional:
+        return interval
+    return Argument(
+        f"{interval.must}, or None", lambda value: None if value is None else interval.read(value)
+    )
 
 
 def accept_amount() -> Argument:
@@ -301,7 +309,7 @@ def is_known(value: Any) -> bool:
     return not isinstance(value, list | tuple | set) or all(map(is_known, value))
 
 
-def poll_seconds(value: Any, default: float) -> float:
+def poll_seconds(value: Any, default: float | None) -> float | None:
     """Return a valid poll interval in seconds for one from the database, where an error would reach no author.
 
     :param default: for what is not a number.

@@ -89,16 +89,25 @@ def count_failures(**tags: str | None) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def track_waiting(kind: Literal["result", "queue"]) -> Iterator[None]:
-    """Count one more waiting trigger of this process within the block."""
-    _waiting[kind] += 1
-    _send_waiting(kind)
-    try:
-        yield
-    finally:
-        _waiting[kind] -= 1
-        _send_waiting(kind)
+# A class, as the frame of a generator would take 500 bytes for each of thousands.
+class track_waiting:
+    """Count one more waiting trigger of this process within the block.
+
+    :param kind: what it waits for.
+    """
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, kind: Literal["result", "queue"]) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        _waiting[self._kind] += 1
+        _send_waiting(self._kind)
+
+    def __exit__(self, *_: object) -> None:
+        _waiting[self._kind] -= 1
+        _send_waiting(self._kind)
 
 
 def _send_waiting(kind: str) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,14 +18,25 @@ _hidden: deque[str] = deque()
 _MOST_HIDDEN = 16
 
 
-@contextmanager
-def log_group(say: Callable[[str], None], title: str) -> Iterator[None]:
-    """Fold what is logged within the block under ``title``."""
-    say(f"::group::{title}")
-    try:
-        yield
-    finally:
-        say("::endgroup::")
+# A class, as the frame of a generator would take 500 bytes for each of thousands.
+class log_group:
+    """Fold what is logged within the block under a title.
+
+    :param say: takes a line.
+    :param title: what is shown of it when it is folded.
+    """
+
+    __slots__ = ("_say",)
+
+    def __init__(self, say: Callable[[str], None], title: str) -> None:
+        self._say = say
+        say(f"::group::{title}")
+
+    def __enter__(self) -> None:
+        """Do nothing more: the title is written."""
+
+    def __exit__(self, *_: object) -> None:
+        self._say("::endgroup::")
 
 
 def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) -> None:

@@ -261,8 +261,8 @@ def is_locked(name: str) -> bool:
     return model is not None and model.locked
 
 
-def expected_seconds(name: str, duration: int) -> float:
-    """Return how many seconds a task typically takes from its creation to its end, for messages only.
+def expected_seconds(name: str, duration: float) -> float:
+    """Return how many seconds a task typically takes from its creation to its end, until a process has seen how long.
 
     :param duration: seconds of video.
     """

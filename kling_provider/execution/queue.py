@@ -20,11 +20,13 @@ def enter_queue(
     before: Mapping[str, Any],
     *,
     dag_id: str,
+    priority_weight: int,
     patience: float,
 ) -> dict[str, Any]:
     """Return a place in the queue: the arguments of ``KlingConcurrencyTrigger``. A refusal keeps the old place.
 
     :param before: the place until now, if there was one.
+    :param priority_weight: the weight that the task was given. What Airflow makes of it by ``weight_rule`` no worker is told.
     :param patience: the longest wait, in seconds.
     """
     now = time.time()
@@ -32,6 +34,7 @@ def enter_queue(
     deadline = queued_at + patience
     # A host that wants to be left alone for longer than the task may wait cannot keep it waiting longer.
     not_before = min(refused.not_before or 0.0, deadline)
+    sent = submitter.plan.sent
     return {
         "kling_conn_id": submitter.hook.kling_conn_id,
         "external_task_id": refused.external_task_id,
@@ -44,6 +47,11 @@ def enter_queue(
         "queue_deadline": deadline,
         "first_look": max(now + FIRST_LOOK, not_before),
         "full": refused.full,
+        "priority_weight": priority_weight,
+        "worker_start": submitter.worker_start,
+        "seconds": sent.duration,
+        "resolution": sent.resolution,
+        "sound": sent.audio,
     }
 
 
@@ -51,6 +59,8 @@ def explain_queue(submitter: Submitter, refused: MustQueue) -> str:
     """Say why nothing could be sent."""
     connection, request = submitter.hook.connection, submitter.plan.request
     model = request.model or request.type
+    if submitter.came_early:
+        return f"None of the tasks in flight for {model} has ended yet, against what was expected"
     if not refused.refused:
         return (
             f"As many tasks are in flight as the connection says that the account allows ({connection.max_concurrency} "

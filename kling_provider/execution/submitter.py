@@ -15,6 +15,7 @@ from kling_provider.api.billing import format_amount
 from kling_provider.api.catalog import find_noun, spec_of
 from kling_provider.api.hosts import Lock
 from kling_provider.exceptions import KlingBalanceError, KlingError
+from kling_provider.execution.arrival import Arrival
 from kling_provider.execution.at_once import count_most_calls, is_answered_at_once
 from kling_provider.execution.earlier import run_free_step
 from kling_provider.execution.limits import check_max_units
@@ -87,20 +88,28 @@ class Submitter:
         self._sent = False
         self._told_lock = False
         self._claim: Callable[[], str] | None = None
-        self._resumed = False
+        self._arrival: Arrival | None = None
+        #: Seconds from the wake to this worker, where it was woken from the queue.
+        self.worker_start: float | None = None
+        #: It was woken before a place was free, and none became free.
+        self.came_early = False
 
     def submit(
-        self, *, resume: str | None = None, queued: bool = False, claim: Callable[[], str] | None = None
+        self,
+        *,
+        resume: str | None = None,
+        arrival: Arrival | None = None,
+        claim: Callable[[], str] | None = None,
     ) -> Outcome:
         """Submit the request, or find what was paid for it.
 
         :param resume: the external id of this try, after a wait for the account's concurrency.
-        :param queued: it comes from that wait; some models take no external id.
+        :param arrival: what that wait says of its place; some models take no external id.
         :param claim: claims the place of the result just before money is spent, and returns its file name.
         """
         self._log_lock()
         record = self.records.load()
-        self._claim, self._resumed = claim, queued
+        self._claim, self._arrival = claim, arrival
         try:
             outcome = drive_steps(self._build_submission(record, resume).plan_steps(), self._carry_out_step)
         except KlingBalanceError as error:
@@ -205,11 +214,21 @@ class Submitter:
 
     def _permit_call(self) -> bool:
         check_max_units(self.plan, self.max_units, self._on_ambiguous)
-        if not self._resumed and self._is_at_limit():
+        if self._arrival is None:
+            if self._is_at_limit():
+                return False
+        elif not self._has_arrived(self._arrival):
             return False
         if self._claim is not None:
             self.plan = self.plan.with_stem(self._claim())
         return True
+
+    def _has_arrived(self, arrival: Arrival) -> bool:
+        """Return whether the place of a task that was woken is free now."""
+        self.worker_start = arrival.measure_start()
+        free = arrival.wait_for_place(self.hook, self.plan.request.type)
+        self.came_early = not free
+        return free
 
     def _is_at_limit(self) -> bool:
         """Return whether as many tasks are in flight as the connection states.

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 #: Airflow's own limit on a deferral comes so much later than the deadline of the trigger: it ends only waits that the trigger
 #: did not end.
 _NET = timedelta(minutes=10)
+#: Seconds that have passed at most since the call that made a fresh task was sent.
+_JUST_NOW = 10.0
 
 
 def compute_deferral_timeout(deadline: float) -> timedelta:
@@ -43,6 +45,17 @@ def expect_end(task: KlingTask, model: str | None, seconds: int | None) -> float
     return task.created_at.timestamp() + expected_seconds(model, seconds)
 
 
+def find_made_at(task: KlingTask, *, is_fresh: bool = False) -> float | None:
+    """Find when Kling made a task by our clock, as an epoch in seconds; ``None`` where nothing tells.
+
+    :param is_fresh: it was made by a call of just now, which corrects a clock that differs from Kling's.
+    """
+    now = time.time()
+    if task.created_at is None:
+        return now if is_fresh else None
+    return min(max(task.created_at.timestamp(), now - _JUST_NOW if is_fresh else 0.0), now)
+
+
 def count_delivered(task: KlingTask, type: str, **tags: str | None) -> None:
     """Count a finished result: what it cost, and how long Kling took.
 
@@ -58,13 +71,13 @@ def count_delivered(task: KlingTask, type: str, **tags: str | None) -> None:
 
 
 def wait_for_task_here(
-    hook: KlingHook, task: KlingTask, type: str, deadline: float, poll_interval: float
+    hook: KlingHook, task: KlingTask, type: str, deadline: float, poll_interval: float | None
 ) -> KlingTask:
     """Wait in this worker until a task ends, by the same rules as the trigger, and return the task.
 
     :param type: the type of the request that made the task.
     :param deadline: an epoch in seconds.
-    :param poll_interval: seconds between two reads.
+    :param poll_interval: seconds between two reads; ``None``: 10.
     :raises KlingError: if the wait ended before the task.
     """
     wait = WaitState(

@@ -29,11 +29,13 @@ class ReadCall:
 
     :param parse: raises for an answer that is no success.
     :param retry_after: the errors after which it may be tried again.
+    :param is_large: parsing the answer would hold an event loop up, so it is for a thread.
     """
 
     call: ApiRequest
     parse: Callable[[ApiResponse], Any]
     retry_after: tuple[type[KlingError], ...] = _FAULTS
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,29 @@ class KlingHook(AccountMethods, BaseHook):
             )
         )
 
+    def list_page(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        statuses: Sequence[str] = (),
+        cursor: str | None = None,
+        type: str = "text_to_video",
+    ) -> tuple[list[KlingTask], str | None]:
+        """List up to 500 of the account's tasks in one call.
+
+        :param since: the start of the window in which they were made; default: as for :meth:`list_tasks`.
+        :param until: the end of the window; default: Kling's, now.
+        :param statuses: only these words, as for :meth:`list_tasks`.
+        :param cursor: what the page before returned, with the same filters; ``None`` for the first page.
+        :param type: any type of the list that is meant.
+        :returns: the tasks, and the cursor of the next page; ``None`` at the end.
+        :raises KlingRequestError: where the host or the credential has no list.
+        """
+        return self._run_operation(
+            operations.list_page(self.connection, since, until, statuses=statuses, cursor=cursor, type=type)
+        )
+
     def list_tasks_of_type(self, type: str, *, max_pages: int | None = None) -> list[KlingTask]:
         """List the tasks of one type, at its own path of the legacy API, 500 per call. It serves access keys, too.
 

@@ -7,7 +7,7 @@ free: a read never makes, changes or bills a task.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from kling_provider.exceptions import (
 )
 from kling_provider.hooks.argument_checks import check_able, check_pages, check_words
 from kling_provider.hooks.drivers import Operation, ReadCall, ReadCalls
-from kling_provider.hooks.paging import read_cursor_pages, read_numbered_pages
+from kling_provider.hooks.paging import read_cursor_pages, read_numbered_pages, read_page
 from kling_provider.hooks.response_errors import build_response_error
 from kling_provider.hooks.responses import (
     parse_batch,
@@ -149,28 +149,39 @@ def list_tasks(
     :raises KlingRequestError: where the host or the credential has no list.
     :raises KlingServerError: where the list does not end.
     """
-    check_able(
-        connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
-    )
     check_pages(max_pages)
-    statuses = check_words(statuses, "statuses", _STATUS_WORDS)
-    product_types = check_words(product_types, "product_types", _PRODUCT_TYPES)
-    path = find_tasks_path(connection, _check_type(type)) or standard.TASKS
-    if path != standard.TASKS:
-        # This list has no such filter, and one of its types calls a success by the legacy word (documented).
-        product_types = []
-        statuses += ["succeed"] if "succeeded" in statuses else []
+    make_call = _make_list_call(connection, since, until, statuses, product_types, type)
     tasks: list[KlingTask] = yield from read_cursor_pages(
         connection,
-        lambda cursor: standard.list_tasks(
-            since, until, statuses=statuses, product_types=product_types, cursor=cursor, path=path
-        ),
+        make_call,
         parse_page,
         what="tasks",
         max_pages=max_pages,
     )
     # A list that shifts meanwhile shows a task twice.
     return list({task.kling_task_id: task for task in tasks}.values())
+
+
+def list_page(
+    connection: KlingConnection,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    statuses: Sequence[str],
+    cursor: str | None,
+    type: str = DEFAULT_TYPE,
+) -> Operation[tuple[list[KlingTask], str | None]]:
+    """List up to 500 of the account's tasks in one call, and return the cursor of the next page, ``None`` at the end.
+
+    :param cursor: of the page before, with the same filters; ``None`` for the first one.
+    :param type: any type of the list that is meant: the solutions have one of their own.
+    :raises KlingRequestError: where the host or the credential has no list.
+    """
+    make_call = _make_list_call(connection, since, until, statuses, (), type)
+    page: tuple[list[KlingTask], str | None] = yield read_page(
+        connection, make_call(cursor), parse_page, what="tasks"
+    )
+    return page
 
 
 def list_tasks_of_type(
@@ -263,6 +274,33 @@ def _make_read_call(connection: KlingConnection, type: str, kling_task_id: str) 
     if (path := find_tasks_path(connection, kind)) is not None:
         return standard.read_tasks([kling_task_id], path)
     return _find_read_dialect(connection, kind).read(kind, kling_task_id)
+
+
+def _make_list_call(
+    connection: KlingConnection,
+    since: datetime | None,
+    until: datetime | None,
+    statuses: Sequence[str],
+    product_types: Sequence[str],
+    type: str,
+) -> Callable[[str | None], ApiRequest]:
+    """Return what makes the call for a page of the list from its cursor.
+
+    :raises KlingRequestError: where the host or the credential has no list.
+    """
+    check_able(
+        connection, connection.profile.task_reads, "lists no tasks (a list needs Kling itself and an API key)"
+    )
+    statuses = check_words(statuses, "statuses", _STATUS_WORDS)
+    product_types = check_words(product_types, "product_types", _PRODUCT_TYPES)
+    path = find_tasks_path(connection, _check_type(type)) or standard.TASKS
+    if path != standard.TASKS:
+        # This list has no such filter, and one of its types calls a success by the legacy word (documented).
+        product_types = []
+        statuses += ["succeed"] if "succeeded" in statuses else []
+    return lambda cursor: standard.list_tasks(
+        since, until, statuses=statuses, product_types=product_types, cursor=cursor, path=path
+    )
 
 
 def _make_find_call(connection: KlingConnection, type: str, external_task_ids: Sequence[str]) -> ApiRequest:

@@ -46,7 +46,7 @@ def read_numbered_pages(
     found: dict[str, Row] = {}
     page = 1
     while True:
-        rows, entries = yield ReadCall(make_call(page), _make_parser(connection, parse, what))
+        rows, entries = yield read_page(connection, make_call(page), parse, what=what)
         before = len(found)
         found |= {find_key(row): row for row in rows}
         if entries < PAGE_SIZE or page == max_pages:
@@ -82,7 +82,7 @@ def read_cursor_pages(
     cursor: str | None = None
     pages = 0
     while True:
-        rows, cursor = yield ReadCall(make_call(cursor), _make_parser(connection, parse, what))
+        rows, cursor = yield read_page(connection, make_call(cursor), parse, what=what)
         found += rows
         pages += 1
         if cursor is None or pages == max_pages:
@@ -95,9 +95,15 @@ def read_cursor_pages(
     return found
 
 
-def _make_parser(
-    connection: KlingConnection, parse: Callable[[Any], Any], what: str
-) -> Callable[[ApiResponse], Any]:
+def read_page(
+    connection: KlingConnection, call: ApiRequest, parse: Callable[[Any], Any], *, what: str
+) -> ReadCall:
+    """Return the read of one page.
+
+    :param call: reads the page.
+    :param parse: makes what is wanted of the answer's data.
+    :param what: what is listed, for messages: ``"voices"``.
+    """
     doing = f"list {what} at {connection.host}"
 
     def parse_answer(answer: ApiResponse) -> Any:
@@ -110,7 +116,7 @@ def _make_parser(
                 f"Could not {doing}: {why}.", request_id=answer.request_id, http_status=answer.http_status
             ) from None
 
-    return parse_answer
+    return ReadCall(call, parse_answer, is_large=True)
 
 
 def _make_endless_error(connection: KlingConnection, what: str) -> KlingServerError:

@@ -9,7 +9,6 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kling_provider.arguments import (
-    POLL_INTERVAL,
     Argument,
     accept_duration,
     accept_file_name,
@@ -45,9 +44,9 @@ class KlingGenerateOperator(KlingSubmitOperator):
     :param replace: whether to overwrite an older file that the same Dag, task and name made, instead of saving beside it.
     :param timeout: the longest wait for the result, from the later of Kling's create time and the start of this try:
         seconds or a timedelta, above 0 and at most 30 days. The task goes on at Kling after it; clear it to adopt that.
-    :param poll_interval: the time between two reads of the task: seconds or a timedelta, at least 1 second. Tasks that
-        wait on one connection share their reads. Reads become rarer: the interval is twice as long after 10 minutes of
-        waiting, and six times as long after an hour.
+    :param poll_interval: the shortest time between two reads of the task: seconds or a timedelta, at least 1
+        second. ``None`` leaves it to what the triggerer has learned of such tasks: it reads often while the end is likely, rarely
+        before and long after. Tasks that wait on one connection share their reads.
 
     The other parameters are those of :class:`KlingSubmitOperator`.
     """
@@ -61,7 +60,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
         "destination_conn_id": accept_text("the id of a connection", optional=True),
         "replace": accept_flag(),
         "timeout": accept_duration(),
-        "poll_interval": accept_interval(),
+        "poll_interval": accept_interval(optional=True),
     }
 
     def __init__(
@@ -72,7 +71,7 @@ class KlingGenerateOperator(KlingSubmitOperator):
         destination_conn_id: str | None = None,
         replace: bool = False,
         timeout: float | timedelta = timedelta(hours=1),
-        poll_interval: float | timedelta = POLL_INTERVAL,
+        poll_interval: float | timedelta | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

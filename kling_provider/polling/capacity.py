@@ -37,6 +37,16 @@ class CapacityEstimate:
         self._probe_at = 0.0
         self._may_probe = False
 
+    @property
+    def others(self) -> int:
+        """Return how many of the tasks whose model is not known must belong to other models."""
+        return self._others
+
+    @property
+    def is_doubted(self) -> bool:
+        """Return whether a task was refused in spite of estimated capacity, and none was accepted since."""
+        return self._strikes > 0
+
     def record_refusal(self, now: float, *, in_spite: bool) -> None:
         """Note a create that Kling refused with 1303.
 

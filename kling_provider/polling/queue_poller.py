@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field, replace
+from functools import cache
 
 from kling_provider.api.account import concurrency_of
 from kling_provider.api.catalog import DEFAULT_TYPE, find_spec
+from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import (
     KlingAuthError,
     KlingConnectionMissing,
@@ -20,8 +26,12 @@ from kling_provider.exceptions import (
 from kling_provider.hooks.asynchronous import KlingAsyncHook
 from kling_provider.hooks.operations import IN_FLIGHT, find_tasks_path
 from kling_provider.polling import clock
+from kling_provider.polling.forecast import WorkerStarts
+from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
-from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
+from kling_provider.polling.progress_lines import find_pause_to_next_line
+from kling_provider.polling.queue import ConcurrencyQueue, Grant, Running
+from kling_provider.polling.render_times import find_render_times
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import FAULT_BUDGET, MISSING_BUDGET, get_requested_pause
 
@@ -39,6 +49,10 @@ _PACK_AGE = 600.0
 #: Seconds after which it is asked for again where it could not be read: Kling allows one such read a second (1302).
 _PACK_RETRY = 30.0
 _LIST_PAGES = 4
+#: Waits that end with an error at the same time, before the loop does other work.
+_FAIL_TOGETHER = 100
+#: Seconds between two looks at the clock for deadlines and lines of progress, and how many there are in one go.
+_RING, _RING_TOGETHER = 0.25, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +68,34 @@ class _Limit:
     path: str | None
     type: str = field(compare=False)
 
-    @classmethod
-    def of_type(cls, type: str) -> _Limit:
-        spec = find_spec(type)
-        if spec is None:
-            return cls(None, None, DEFAULT_TYPE)
-        return cls(spec.concurrency, spec.tasks_path, spec.type)
+
+@cache
+def _find_limit(type: str) -> _Limit:
+    """Find the limit that a type of request counts against; kept, so that thousands of tickets share one."""
+    spec = find_spec(type)
+    return (
+        _Limit(None, None, DEFAULT_TYPE)
+        if spec is None
+        else _Limit(spec.concurrency, spec.tasks_path, spec.type)
+    )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class QueueTicket:
-    """One task in the queue. ``granted`` is done when it may try; with an error where no look can succeed."""
+    """One task in the queue.
+
+    :param granted: is done when the task may try; with an error where no look can succeed, with ``None`` at the deadline.
+    :param deadline: when the wait ends, in the time of :mod:`.clock`.
+    :param say: takes a line of progress, now and then; called in ``context``, which leads it to the log of its task.
+    """
 
     entry: Entry
     limit: _Limit
-    granted: asyncio.Future[KlingError | None]
+    granted: asyncio.Future[Grant | KlingError | None]
+    deadline: float
+    say: Callable[[str], None]
+    context: Context
+    since: float
 
 
 @dataclass(eq=False)
@@ -81,8 +108,14 @@ class QueuePoller:
     #: One for each of the account's limits. They outlive the waiting: a task that comes back finds its grant, and what was
     #: learned.
     queues: dict[_Limit, ConcurrencyQueue] = field(default_factory=dict)
+    _starts: WorkerStarts = field(default_factory=WorkerStarts)
     _tickets: dict[Entry, QueueTicket] = field(default_factory=dict)
+    #: How many wait below each limit.
+    _counts: Counter[_Limit] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    #: When each ticket's next line of progress, or its deadline, is due.
+    _alarms: list[tuple[float, int, QueueTicket]] = field(default_factory=list)
+    _count: Iterator[int] = field(default_factory=itertools.count)
     _loop: asyncio.Task[None] | None = None
     _pack_limit: int | None = None
     _pack_read_at: float = float("-inf")
@@ -93,21 +126,42 @@ class QueuePoller:
         """Return whether no task waits."""
         return not self._tickets
 
-    def add_entry(self, entry: Entry) -> QueueTicket:
-        """Add a task to the queue."""
-        ticket = QueueTicket(entry, _Limit.of_type(entry.type), asyncio.get_running_loop().create_future())
+    def add_entry(self, entry: Entry, *, deadline: float, say: Callable[[str], None]) -> QueueTicket:
+        """Add a task to the queue.
+
+        :param deadline: when its wait ends, in the time of :mod:`.clock`; not before its ``not_before``.
+        :param say: takes a line of progress, now and then.
+        """
+        now = clock.now()
+        ticket = QueueTicket(
+            entry,
+            _find_limit(entry.type),
+            asyncio.get_running_loop().create_future(),
+            deadline=max(deadline, entry.not_before),
+            say=say,
+            context=copy_context(),
+            since=now,
+        )
         self._tickets[entry] = ticket
-        self.queues.setdefault(ticket.limit, ConcurrencyQueue()).add_entry(entry, clock.now())
+        self._schedule_alarm(ticket, now)
+        self._counts[ticket.limit] += 1
+        if ticket.limit not in self.queues:
+            times = find_render_times(self.shared_hook.kling_conn_id)
+            self.queues[ticket.limit] = ConcurrencyQueue(starts=self._starts, times=times)
+        self.queues[ticket.limit].add_entry(entry, now)
         if self._loop is None or self._loop.done():
             self._loop = start_apart(self._poll_until_idle(), self._tasks)
+            start_apart(self._ring_until_idle(), self._tasks)
         return ticket
 
     def remove_ticket(self, ticket: QueueTicket) -> None:
         """Remove a task from the queue, with a grant or without. Safe at any moment: it awaits nothing."""
-        self._tickets.pop(ticket.entry, None)
+        if self._tickets.pop(ticket.entry, None) is not None:
+            self._counts[ticket.limit] -= 1
         self.queues[ticket.limit].remove_entry(ticket.entry)
         if self.is_idle:
             self._loop = None
+            self._alarms.clear()
             for task in self._tasks:
                 task.cancel()
             self.on_idle()
@@ -123,22 +177,49 @@ class QueuePoller:
             except KlingError as error:
                 faults += 1
                 pause = max(min(_TICK * 2.0 ** min(faults, 10), _MAX_PAUSE), get_requested_pause(error))
-                self._handle_failure(error, faults)
+                await self._handle_failure(error, faults)
             except Exception:
                 pause = _MAX_PAUSE
                 log.exception("The tasks in flight could not be read; the next round reads them again.")
             await asyncio.sleep(max(began + pause - time.monotonic(), _TICK / 4))
 
+    async def _ring_until_idle(self) -> None:
+        """End the waits whose deadline has come, and write the lines of progress: one timer for all."""
+        while not self.is_idle:
+            now = clock.now()
+            for _ in range(_RING_TOGETHER):
+                if not self._alarms or self._alarms[0][0] > now:
+                    break
+                self._ring(heapq.heappop(self._alarms)[2], now)
+            is_behind = bool(self._alarms) and self._alarms[0][0] <= now
+            await asyncio.sleep(0 if is_behind else _RING)
+
+    def _ring(self, ticket: QueueTicket, now: float) -> None:
+        if ticket.granted.done() or ticket.entry not in self._tickets:
+            return
+        if now >= ticket.deadline:
+            ticket.granted.set_result(None)
+            return
+        # Not how many are before it: counted once for each of thousands, that is all the loop would do.
+        since = now - clock.convert_wall_time(ticket.entry.queued_at)
+        line = f"Queued at the concurrency limit of {ticket.entry.model} for {since:.0f} s."
+        ticket.context.run(ticket.say, line)
+        self._schedule_alarm(ticket, now)
+
+    def _schedule_alarm(self, ticket: QueueTicket, now: float) -> None:
+        at = min(now + find_pause_to_next_line(now - ticket.since), ticket.deadline)
+        heapq.heappush(self._alarms, (at, next(self._count), ticket))
+
     async def _poll_once(self) -> None:
         hook = await self.shared_hook.get_hook()
-        for limit in {ticket.limit for ticket in self._tickets.values()}:
+        for limit in [limit for limit, count in self._counts.items() if count]:
             await self._poll_limit(hook, limit)
 
     async def _poll_limit(self, hook: KlingAsyncHook, limit: _Limit) -> None:
         """Read what counts against one of the limits, and wake the tasks that are next below it."""
         connection, queue = await hook.connection(), self.queues[limit]
         running = self.poller.list_running()
-        types = {one for one in {task.type for task in running} if _Limit.of_type(one or "") == limit}
+        types = {one for one in {task.type for task in running} if _find_limit(one or "") == limit}
         waited = [task for task in running if task.type in types]
         exist = {task.external_task_id for task in waited if task.external_task_id}
         complete = find_tasks_path(connection, limit.type) is not None
@@ -150,20 +231,26 @@ class QueuePoller:
                 max_pages=_LIST_PAGES,
                 type=limit.type,
             )
-            running = [
-                known.get(task.kling_task_id) or Running(task.kling_task_id, task.external_task_id)
-                for task in listed
-            ]
+            running = [_describe_running(task, known.get(task.kling_task_id)) for task in listed]
             if unseen := queue.list_unseen(clock.now(), age=_UNSEEN):
-                exist |= (await hook.find(unseen, type=limit.type)).keys()
+                found = await hook.find(unseen, type=limit.type)
+                exist |= found.keys()
+                # Made since the list was read: in flight as well, or its place would count as free.
+                listed_ids = {task.kling_task_id for task in listed}
+                running += [
+                    _describe_running(task, known.get(task.kling_task_id))
+                    for tasks in found.values()
+                    for task in tasks
+                    if task.status.running and task.kling_task_id not in listed_ids
+                ]
         else:
             running = waited
         most = connection.max_concurrency or await self._read_pack_limit(hook, limit)
         granted = queue.grant_capacity(clock.now(), running, limit=most, exist=exist, complete=complete)
-        for entry in granted:
-            ticket = self._tickets.get(entry)
+        for grant in granted:
+            ticket = self._tickets.get(grant.entry)
             if ticket is not None and not ticket.granted.done():
-                ticket.granted.set_result(None)
+                ticket.granted.set_result(grant)
 
     async def _read_pack_limit(self, hook: KlingAsyncHook, limit: _Limit) -> int | None:
         """Read the concurrency limit in the name of the account's pack; ``None`` where it cannot be read.
@@ -187,7 +274,7 @@ class QueuePoller:
                 self._pack_read_at += _PACK_RETRY - _PACK_AGE
         return self._pack_limit
 
-    def _handle_failure(self, error: KlingError, faults: int) -> None:
+    async def _handle_failure(self, error: KlingError, faults: int) -> None:
         """Wait outages out, as nothing is paid and nothing is lost; end the waits with what a person has to correct."""
         if faults == 1:
             log.warning("The tasks in flight of the account could not be read: %s", error)
@@ -199,6 +286,16 @@ class QueuePoller:
         self._failing_since = self._failing_since if self._failing_since is not None else now
         budget = MISSING_BUDGET if isinstance(error, KlingConnectionMissing) else FAULT_BUDGET
         if now - self._failing_since >= budget:
-            for ticket in self._tickets.values():
+            for number, ticket in enumerate(list(self._tickets.values()), 1):
                 if not ticket.granted.done():
                     ticket.granted.set_result(error)
+                if number % _FAIL_TOGETHER == 0:
+                    await asyncio.sleep(0)
+
+
+def _describe_running(task: KlingTask, known: Running | None) -> Running:
+    """Describe a task of the list, with what is known of it where this process waits for it."""
+    made_at = None if task.created_at is None else clock.convert_wall_time(task.created_at.timestamp())
+    if known is None:
+        return Running(task.kling_task_id, task.external_task_id, made_at=made_at)
+    return replace(known, made_at=made_at)

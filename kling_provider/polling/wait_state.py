@@ -12,6 +12,7 @@ from enum import StrEnum
 from kling_provider.api.codes import TaskState
 from kling_provider.api.ids import explain_unknown
 from kling_provider.api.tasks import KlingTask, TaskStatus
+from kling_provider.arguments import POLL_INTERVAL
 from kling_provider.exceptions import (
     KlingConnectionMissing,
     KlingError,
@@ -66,12 +67,14 @@ class WaitDecision:
     :param delay: seconds until the next read; belongs to ``wait``.
     :param task: the task, where the last read showed one.
     :param error: ready to be raised; belongs to ``timeout``, ``lost`` and ``error``.
+    :param as_expected: the read showed the task running, so that the next one may wait until its end is likely.
     """
 
     state: State
     delay: float = 0.0
     task: KlingTask | None = None
     error: KlingError | None = None
+    as_expected: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -85,6 +88,7 @@ class WaitState:
     :param deadline: when to give up; ``None`` waits for ever. Only a read after it gives up.
     :param since: when the wait began, for the pace of reads.
     :param poll_interval: seconds between reads; twice as many once a wait has lasted ten minutes, six times after an hour.
+        ``None``: as many as the caller learned to be right, else 10.
     :param spread: 0 to 1, stretches the pauses after failed reads, so that clients of one outage do not come
         back all at once.
     """
@@ -95,12 +99,14 @@ class WaitState:
         kling_task_id: str,
         deadline: float | None,
         since: float,
-        poll_interval: float,
+        poll_interval: float | None = None,
         spread: float = 0.0,
     ) -> None:
         self.kling_task_id = kling_task_id
         self.deadline = deadline
-        self.poll_interval = poll_interval
+        #: What the user asked for, where that is known.
+        self.interval = poll_interval
+        self.poll_interval = POLL_INTERVAL if poll_interval is None else poll_interval
         self._since = since
         self._spread = spread
         self._task: KlingTask | None = None
@@ -124,7 +130,7 @@ class WaitState:
             return self._give_up_at_deadline()
         if self._unknown >= _UNKNOWN_WORDS:
             return WaitDecision(State.ERROR, task=task, error=self._build_unknown_word_error(task))
-        return self._keep_waiting(now)
+        return self._keep_waiting(now, as_expected=task.status.running)
 
     def note_missing(self, now: float, said: str | None = None) -> WaitDecision:
         """Note a read that was answered without the id, and decide what now.
@@ -189,13 +195,13 @@ class WaitState:
     def _is_late(self, now: float) -> bool:
         return self.deadline is not None and now >= self.deadline
 
-    def _keep_waiting(self, now: float) -> WaitDecision:
+    def _keep_waiting(self, now: float, *, as_expected: bool = False) -> WaitDecision:
         age = now - self._since
         delay = self.poll_interval * next((times for limit, times in _PACES if age >= limit), 1)
         if self.deadline is not None and now < self.deadline:
             # The last read falls on the deadline, neither before nor a whole interval after it.
             delay = min(delay, self.deadline - now)
-        return WaitDecision(State.WAIT, delay=delay, task=self._task)
+        return WaitDecision(State.WAIT, delay=delay, task=self._task, as_expected=as_expected)
 
     def _give_up_at_deadline(self) -> WaitDecision:
         word = self._task.word if self._task else ""

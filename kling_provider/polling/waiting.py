@@ -13,18 +13,26 @@ from weakref import WeakKeyDictionary
 from kling_provider.exceptions import KlingError
 from kling_provider.polling import clock
 from kling_provider.polling.clock import convert_wall_time
+from kling_provider.polling.lines import Entry
 from kling_provider.polling.poller import Poller, start_apart
-from kling_provider.polling.queue import MEMORY, Entry
+from kling_provider.polling.progress_lines import find_pause_to_next_line
+from kling_provider.polling.queue import MEMORY, Grant
 from kling_provider.polling.queue_poller import QueuePoller
+from kling_provider.polling.render_times import RenderKind, find_render_times
 from kling_provider.polling.shared_hook import SharedHook
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
 #: Triggers import these together and in a thread, because importing them loads aiohttp.
-__all__ = ["Entry", "KlingError", "WaitState", "convert_wall_time", "wait_for_capacity", "wait_for_video"]
-
-#: Seconds between two lines of progress, at first and in a long wait.
-_PROGRESS = 30.0
-_SLOW_PROGRESS = 300.0
+__all__ = [
+    "Entry",
+    "KlingError",
+    "RenderKind",
+    "WaitState",
+    "convert_wall_time",
+    "find_render_times",
+    "wait_for_capacity",
+    "wait_for_video",
+]
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, ConnectionPollers]] = WeakKeyDictionary()
 _closing: set[asyncio.Task[None]] = set()
@@ -71,27 +79,35 @@ async def wait_for_video(
     kling_conn_id: str,
     wait: WaitState,
     *,
-    type: str,
+    kind: RenderKind,
     first_look: float,
+    made_at: float | None = None,
+    created_at: float | None = None,
     external_task_id: str | None = None,
-    model: str | None = None,
     say: Callable[[str], None],
 ) -> WaitDecision:
-    """Wait until the wait is over, and return its final decision. All times are those of :mod:`.clock`.
+    """Wait until the wait is over, and return its final decision. All times but ``created_at`` are those of :mod:`.clock`.
 
-    :param type: the kind of request, for hosts whose reads are bound to it.
+    :param kind: what was asked for, which tells when the end is likely; some hosts' reads are bound to its type.
     :param first_look: nothing is read before.
-    :param external_task_id: with ``model``, tells the queue whose task this is.
+    :param made_at: when Kling made the task, where that is known.
+    :param created_at: the same by Kling's clock, as an epoch in seconds.
+    :param external_task_id: tells the queue whose task this is.
     :param say: takes a line of progress, now and then.
     """
     poller = get_pollers(kling_conn_id).poller
     waiter = poller.add_waiter(
-        wait, type=type, first_look=first_look, external_task_id=external_task_id, model=model
+        wait,
+        kind,
+        first_look=first_look,
+        made_at=made_at,
+        created_at=created_at,
+        external_task_id=external_task_id,
     )
     try:
         began = clock.now()
         while not waiter.decision.done():
-            await asyncio.wait({waiter.decision}, timeout=_find_pause_to_next_line(began))
+            await asyncio.wait({waiter.decision}, timeout=find_pause_to_next_line(clock.now() - began))
             if not waiter.decision.done():
                 say(f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}.")
         return waiter.decision.result()
@@ -101,33 +117,20 @@ async def wait_for_video(
 
 async def wait_for_capacity(
     kling_conn_id: str, entry: Entry, *, deadline: float, say: Callable[[str], None]
-) -> bool:
+) -> Grant | None:
     """Wait until the account accepts one more and this task is the next in the queue.
 
     :param deadline: a time of :mod:`.clock`.
-    :return: ``False`` where the deadline came first.
+    :return: ``None`` where the deadline came first.
 
     :raises KlingError: where what is in flight cannot be read for a reason that only a person can correct.
     """
     poller = get_pollers(kling_conn_id).queue_poller
-    ticket = poller.add_entry(entry)
+    ticket = poller.add_entry(entry, deadline=deadline, say=say)
     try:
-        began = clock.now()
-        while not ticket.granted.done():
-            left = max(deadline, entry.not_before) - clock.now()
-            if left <= 0:
-                return False
-            await asyncio.wait({ticket.granted}, timeout=min(left, _find_pause_to_next_line(began)))
-            if not ticket.granted.done():
-                # Not how many are before it: counted once for each of thousands, that is all the loop would do.
-                since = clock.now() - clock.convert_wall_time(entry.queued_at)
-                say(f"Queued at the concurrency limit of {entry.model} for {since:.0f} s.")
-        if (error := ticket.granted.result()) is not None:
-            raise error
-        return True
+        granted = await ticket.granted
+        if isinstance(granted, KlingError):
+            raise granted
+        return granted
     finally:
         poller.remove_ticket(ticket)
-
-
-def _find_pause_to_next_line(began: float) -> float:
-    return _PROGRESS if clock.now() - began < _SLOW_PROGRESS else _SLOW_PROGRESS

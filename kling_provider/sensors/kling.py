@@ -17,7 +17,6 @@ from airflow.providers.common.compat.sdk import (
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from kling_provider.arguments import (
-    POLL_INTERVAL,
     Argument,
     accept_duration,
     accept_flag,
@@ -50,9 +49,9 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
     :param request: the request, for name and prompt in the result. (templated)
     :param kling_conn_id: the id of the connection. (templated)
     :param deferrable: whether to wait in the triggerer; ``False`` pokes or reschedules.
-    :param poll_interval: the time between two reads while deferred: seconds or a timedelta, at least 1 second. Tasks that
-        wait on one connection share their reads. Reads become rarer: the interval is twice as long after 10 minutes of
-        waiting, and six times as long after an hour.
+    :param poll_interval: the shortest time between two reads of the task while deferred: seconds or a timedelta, at least 1
+        second. ``None`` leaves it to what the triggerer has learned of such tasks: it reads often while the end is likely, rarely
+        before and long after. Tasks that wait on one connection share their reads.
     :param timeout: the longest wait for the task: seconds or a timedelta; Airflow's own, with another default.
     """
 
@@ -62,7 +61,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         "request": accept_request(optional=True),
         "kling_conn_id": accept_text("the id of a connection"),
         "deferrable": accept_flag(),
-        "poll_interval": accept_interval(),
+        "poll_interval": accept_interval(optional=True),
         "timeout": accept_duration(zero=True),
         # A pause of 0 would ask Kling without end.
         "poke_interval": accept_interval(),
@@ -81,7 +80,7 @@ class KlingTaskSensor(KlingOperator, BaseSensorOperator):
         request: Mapping[str, Any] | None = None,
         kling_conn_id: str = "kling_default",
         deferrable: bool = True,
-        poll_interval: float | timedelta = POLL_INTERVAL,
+        poll_interval: float | timedelta | None = None,
         timeout: float | timedelta = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:

@@ -14,16 +14,19 @@ import importlib
 import logging
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from kling_provider import metrics
-from kling_provider.arguments import POLL_INTERVAL, poll_seconds
+from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
 
 log = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from kling_provider.polling.queue import Grant
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 
@@ -34,6 +37,10 @@ FIRST_LOOK = 10.0
 #: States of a task instance that works, or will: a callback or a clear took it out of its wait, or another triggerer waits.
 _CLEARED = "cleared"
 _GOES_ON = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", _CLEARED})
+
+
+#: What was imported wholly: a module that is being imported is in ``sys.modules`` already.
+_imported: set[str] = set()
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -50,11 +57,20 @@ class KlingTaskTrigger(BaseTrigger):
     :param deadline: when the wait ends, in seconds since the epoch; ``None`` waits for ever.
     :param first_look: the time before which it neither reads nor fires, in seconds since the epoch; default: 10 seconds
         from now.
-    :param poll_interval: seconds between two reads, at least 1; anything that is no number counts as 10.
+    :param poll_interval: the shortest time between two reads, in seconds, at least 1; anything that is no number counts as
+        ``None``: as often as the end is likely.
     :param external_task_id: the external id of the task; with ``model``, lets the queue of this connection count the
         task for its model.
     :param model: the model of the request; see ``external_task_id``.
-    :param expected_at: when the result is likely to be done, in seconds since the epoch, for the log.
+    :param expected_at: when the result is likely to be done, in seconds since the epoch, for the log, as long as this
+        process has seen no task of the kind end.
+    :param seconds: of the video; with ``type``, ``model``, ``resolution`` and ``sound`` it tells what was asked for, and so
+        when the end is likely.
+    :param resolution: as in the request.
+    :param sound: as in the request.
+    :param made_at: when Kling made the task, in seconds since the epoch by our clock; ``None``: reads come every
+        ``poll_interval``, or 10 seconds.
+    :param created_at: the same by Kling's clock.
     """
 
     def __init__(
@@ -65,10 +81,15 @@ class KlingTaskTrigger(BaseTrigger):
         type: str = "text_to_video",
         deadline: float | None = None,
         first_look: float | None = None,
-        poll_interval: float = POLL_INTERVAL,
+        poll_interval: float | None = None,
         external_task_id: str | None = None,
         model: str | None = None,
         expected_at: float | None = None,
+        seconds: float | None = None,
+        resolution: str | None = None,
+        sound: str | None = None,
+        made_at: float | None = None,
+        created_at: float | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -78,10 +99,15 @@ class KlingTaskTrigger(BaseTrigger):
         self.deadline = deadline
         self.first_look = time.time() + FIRST_LOOK if first_look is None else first_look
         # A row of an older version, or one made by hand, must not hold up all others that wait here.
-        self.poll_interval = poll_seconds(poll_interval, default=POLL_INTERVAL)
+        self.poll_interval = poll_seconds(poll_interval, default=None)
         self.external_task_id = external_task_id
         self.model = model
         self.expected_at = expected_at
+        self.seconds = seconds
+        self.resolution = resolution
+        self.sound = sound
+        self.made_at = made_at
+        self.created_at = created_at
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which Airflow keeps in its database."""
@@ -95,14 +121,30 @@ class KlingTaskTrigger(BaseTrigger):
             "external_task_id": self.external_task_id,
             "model": self.model,
             "expected_at": self.expected_at,
+            "seconds": self.seconds,
+            "resolution": self.resolution,
+            "sound": self.sound,
+            "made_at": self.made_at,
+            "created_at": self.created_at,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import WaitState, convert_wall_time, wait_for_video
+        from kling_provider.polling.waiting import (
+            RenderKind,
+            WaitState,
+            convert_wall_time,
+            find_render_times,
+            wait_for_video,
+        )
 
-        title = wait_title(self.kling_task_id, self.expected_at)
+        kind = RenderKind(self.type, self.model, self.seconds, self.resolution, self.sound)
+        estimate = find_render_times(self.kling_conn_id).estimate(kind)
+        expected_at = self.expected_at
+        if estimate is not None and estimate.seen and self.made_at is not None:
+            expected_at = self.made_at + estimate.likely
+        title = wait_title(self.kling_task_id, expected_at)
         with metrics.track_waiting("result"), log_group(self.log.info, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
@@ -112,10 +154,11 @@ class KlingTaskTrigger(BaseTrigger):
                     since=convert_wall_time(self.first_look),
                     poll_interval=self.poll_interval,
                 ),
-                type=self.type,
+                kind=kind,
                 first_look=convert_wall_time(self.first_look),
+                made_at=None if self.made_at is None else convert_wall_time(self.made_at),
+                created_at=self.created_at,
                 external_task_id=self.external_task_id,
-                model=self.model,
                 say=self.log.info,
             )
         event = {"kling_task_id": self.kling_task_id, "status": decision.state.value}
@@ -149,7 +192,9 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
     It sends no request. The event is ``{"external_task_id", "status", "queued_at", "refusals", "message"}``; ``status``
     is ``room``, ``timeout`` or ``error`` (with a ``message``). If the next try is refused as well, pass ``queued_at`` on
-    to the next trigger: it decides the place in the queue.
+    to the next trigger: it decides the place in the queue. With ``room`` come ``granted_at`` (an epoch) and, where the task was
+    woken before its place is free, ``watch`` and ``needed``: it may send when so much of the limit is free again of what the
+    tasks in flight take whose ids are the keys of ``watch``.
 
     The queue belongs to the triggerer process. Several triggerers have one each; they may then wake more tasks than the
     limit allows, and Kling's refusal sends the others back to their places.
@@ -165,6 +210,11 @@ class KlingConcurrencyTrigger(BaseTrigger):
     :param full: ``True`` if the account was at its limit (1303), ``False`` if requests came too often.
     :param type: the type of the request: videos and images have limits of their own.
     :param takes: how much of the limit it takes: a request for several images as many.
+    :param priority_weight: the weight of the task: higher ones are first, and who has waited an hour counts as highest.
+    :param worker_start: seconds from the event before this trigger to the worker that it woke; ``None`` where there was none.
+    :param seconds: the duration of the video; with the next two, tells how long Kling is likely to take.
+    :param resolution: of the request.
+    :param sound: of the request.
     """
 
     def __init__(
@@ -181,6 +231,11 @@ class KlingConcurrencyTrigger(BaseTrigger):
         full: bool = True,
         type: str = "text_to_video",
         takes: int = 1,
+        priority_weight: int = 1,
+        worker_start: float | None = None,
+        seconds: float | None = None,
+        resolution: str | None = None,
+        sound: str | None = None,
         **_ignored: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -196,6 +251,12 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.queue_deadline = now + 86_400.0 if queue_deadline is None else queue_deadline
         self.first_look = now + FIRST_LOOK if first_look is None else first_look
         self.full = full
+        # A row that was made by hand must not hold up all others that wait here.
+        self.priority_weight = _read_weight(priority_weight)
+        self.worker_start = worker_start
+        self.seconds = seconds
+        self.resolution = resolution
+        self.sound = sound
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments, which Airflow keeps in its database."""
@@ -211,12 +272,23 @@ class KlingConcurrencyTrigger(BaseTrigger):
             "full": self.full,
             "type": self.type,
             "takes": self.takes,
+            "priority_weight": self.priority_weight,
+            "worker_start": self.worker_start,
+            "seconds": self.seconds,
+            "resolution": self.resolution,
+            "sound": self.sound,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         await _import_in_thread("kling_provider.polling.waiting")
-        from kling_provider.polling.waiting import Entry, KlingError, convert_wall_time, wait_for_capacity
+        from kling_provider.polling.waiting import (
+            Entry,
+            KlingError,
+            RenderKind,
+            convert_wall_time,
+            wait_for_capacity,
+        )
 
         entry = Entry(
             # The place is as good a name as any where the model takes no external id.
@@ -229,25 +301,35 @@ class KlingConcurrencyTrigger(BaseTrigger):
             full=self.full,
             type=self.type,
             takes=self.takes,
+            priority_weight=self.priority_weight,
+            worker_start=self.worker_start,
+            kind=RenderKind(self.type, self.model or None, self.seconds, self.resolution, self.sound),
         )
-        event: dict[str, Any] = {
-            "external_task_id": self.external_task_id,
-            "queued_at": self.queued_at,
-            "refusals": self.refusals,
-        }
-        title = f"In the queue: the account is at its concurrency limit for {self.model}"
+        outcome: dict[str, Any]
         try:
-            with metrics.track_waiting("queue"), log_group(self.log.info, title):
-                came = await wait_for_capacity(
+            with (
+                metrics.track_waiting("queue"),
+                log_group(
+                    self.log.info, f"In the queue: the account is at its concurrency limit for {self.model}"
+                ),
+            ):
+                grant = await wait_for_capacity(
                     self.kling_conn_id,
                     entry,
                     deadline=convert_wall_time(self.queue_deadline),
                     say=self.log.info,
                 )
-            event["status"] = "room" if came else "timeout"
+            outcome = {"status": "timeout"} if grant is None else _describe_grant(grant)
         except KlingError as error:
-            event |= {"status": "error", "message": str(error)}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+            outcome = {"status": "error", "message": str(error)}
+        yield TriggerEvent(  # type: ignore[no-untyped-call]
+            {
+                "external_task_id": self.external_task_id,
+                "queued_at": self.queued_at,
+                "refusals": self.refusals,
+                **outcome,
+            }
+        )
 
     async def on_kill(self) -> None:
         """Write to the log that nothing was made and nothing is billed. Airflow also calls this when it moves a trigger."""
@@ -256,9 +338,22 @@ class KlingConcurrencyTrigger(BaseTrigger):
         )
 
 
+def _read_weight(value: object) -> int:
+    return value if isinstance(value, int) else 1
+
+
+def _describe_grant(grant: Grant) -> dict[str, Any]:
+    """Describe for the worker that is woken what its place is."""
+    place = {"watch": dict(grant.watch), "needed": grant.needed} if grant.is_early else {}
+    return {"status": "room", "granted_at": time.time(), **place}
+
+
 async def _import_in_thread(module: str) -> None:
     """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
+    if module in _imported:
+        return  # a thread for each of thousands that start would hold the loop up
     await asyncio.to_thread(importlib.import_module, module)
+    _imported.add(module)
 
 
 async def _find_task_state(task_instance: Any) -> str | None:

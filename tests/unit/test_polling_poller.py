@@ -14,6 +14,7 @@ from aiohttp import web
 from kling_provider.exceptions import KlingAuthError
 from kling_provider.hooks.asynchronous import KlingAsyncHook
 from kling_provider.polling import shared_hook, waiting
+from kling_provider.polling.render_times import RenderKind
 from kling_provider.polling.wait_state import State, WaitState
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
 
@@ -55,7 +56,7 @@ async def wait(
         kling_task_id=task, deadline=time.time() + patience, since=time.time(), poll_interval=every
     )
     return await waiting.wait_for_video(
-        "kling_default", state, type=kind, first_look=first_look, say=say, **options
+        "kling_default", state, kind=RenderKind(kind), first_look=first_look, say=say, **options
     )
 
 

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import mean
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_provider.polling.queue import GRANT_LIFE, SETTLE, ConcurrencyQueue, Entry, Running
+from kling_provider.polling.lines import Entry
+from kling_provider.polling.queue import GRANT_LIFE, SETTLE, ConcurrencyQueue, Grant, Running
 from tests.unit.waiting_stand_ins import World
 
 
@@ -28,8 +30,8 @@ def entry(name: str, *, queued_at: float = 0.0, model: str = "m", dag: str = "d"
     )
 
 
-def names(granted: list[Entry]) -> list[str]:
-    return [one.ticket for one in granted]
+def names(granted: list[Grant]) -> list[str]:
+    return [one.entry.ticket for one in granted]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -74,7 +76,7 @@ def test_a_limit_that_is_stated_too_high_only_costs_refusals():
 
 
 def test_a_probe_finds_out_that_the_account_allows_more_by_now():
-    def bigger_pack(world: World, granted: list[Entry]) -> None:
+    def bigger_pack(world: World, granted: list[Grant]) -> None:
         world.limits["m"] = 2 if world.now < 60 else 6
 
     world = World(4, {"m": 2}, given=None)
@@ -107,11 +109,15 @@ def test_never_more_turns_than_room(seed, limit, count, slowest, render):
     """With a stated limit: in flight and woken together never exceed it, but for one probe while tasks are in
     flight that nobody can tell a model of."""
 
-    def check(world: World, granted: list[Entry]) -> None:
+    def check(world: World, granted: list[Grant]) -> None:
         busy = len(world.in_flight) + len(world.woken)
         assert busy <= limit + 1
-        if len(granted) > 1:
+        sure = [one for one in granted if not one.is_early]
+        if len(sure) > 1:
             assert busy <= limit
+        # Early workers wait for places that tasks in flight will leave: there are never more of both than places.
+        assert len(world.woken) + len(world.early) <= limit + 1
+        assert all(one.needed <= sum(one.watch.values()) for one in granted)
 
     world = World(seed, {"m": limit}, given=limit, render=render, wake=(0.1, slowest))
     world.check = check
@@ -204,7 +210,7 @@ def test_who_leaves_the_queue_is_not_called():
     queue.add_entry(gone, now=0.0)
     queue.add_entry(here, now=0.0)
     queue.remove_entry(gone)
-    assert queue.grant_capacity(10.0, [], limit=5) == [here]
+    assert names(queue.grant_capacity(10.0, [], limit=5)) == ["here"]
     queue.remove_entry(here)
 
 
@@ -214,7 +220,7 @@ def test_a_trigger_that_is_replaced_does_not_take_its_successor_along():
     queue.add_entry(old, now=0.0)
     queue.add_entry(new, now=0.0)
     queue.remove_entry(old)
-    assert queue.grant_capacity(10.0, [], limit=5) == [new]
+    assert [one.entry for one in queue.grant_capacity(10.0, [], limit=5)] == [new]
 
 
 def image_entry(name: str, *, takes: int, queued_at: float = 0.0, dag: str = "d") -> Entry:
@@ -267,3 +273,148 @@ def test_a_large_request_is_not_passed_by_small_ones():
     queue.add_entry(image_entry("small", takes=1, queued_at=1.0), 0.0)
     assert queue.grant_capacity(SETTLE, running, limit=5) == []
     assert names(queue.grant_capacity(SETTLE + 1, running[:1], limit=5)) == ["large"]
+
+
+# -- before a place is free -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [5, 20])
+@pytest.mark.parametrize(("wake", "most"), [((1.5, 3.5), 1.5), ((18.0, 22.0), 4.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_workers_arrive_as_places_become_free(seed, limit, wake, most):
+    """Renders of 90 s, give or take 5; the first round is cold, where nothing is known."""
+    world = World(seed, {"m": limit}, given=limit, render=90.0, spread=5 / 90, wake=wake)
+    world.run(burst(8 * limit))
+    assert mean(world.taken_after) <= most
+    assert mean(world.taken_after[limit:]) <= 1.5
+    assert world.posts / (8 * limit) <= 2.0
+    assert mean(world.waited) <= 6.0
+    assert not world.gave_back
+
+
+@pytest.mark.parametrize("limit", [5, 20])
+def test_where_times_are_spread_few_come_in_vain(limit):
+    world = World(1, {"m": limit}, given=limit, render=174.0, spread=0.84).run(burst(8 * limit))
+    assert world.posts / (8 * limit) <= 2.2
+    assert mean(world.taken_after) <= 4.2
+    assert world.gave_back <= 2 * limit
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    limit=st.integers(1, 8),
+    spread=st.floats(0.0, 0.9),
+    slowest=st.floats(1.0, 40.0),
+)
+@settings(max_examples=40, deadline=None)
+def test_early_workers_are_hardly_ever_refused(seed, limit, spread, slowest):
+    """Whatever renders and workers do: a video costs its first create, and hardly more than one beside it."""
+    world = World(seed, {"m": limit}, given=limit, render=60.0, spread=spread, wake=(0.5, slowest))
+    world.run(burst(6 * limit + 6))
+    assert not world.unfinished()
+    assert world.posts / (6 * limit + 6) <= 2.6
+
+
+def render_regularly(queue: ConcurrencyQueue, *, until: float) -> float:
+    """Let the queue see one task of 60 s after the other, and return when the last one that it saw began."""
+    began = now = 0.0
+    while began < until:
+        while now < began + 60.0:
+            queue.grant_capacity(now, [Running(f"t{began}", model="m", made_at=began)], limit=1)
+            now += 2.0
+        began = now
+    return began
+
+
+def queue_that_knows() -> tuple[ConcurrencyQueue, float]:
+    """A queue that has learned that renders take a minute, and when the task in flight, ``busy``, began."""
+    queue = ConcurrencyQueue()
+    began = render_regularly(queue, until=300.0)
+    queue.grant_capacity(began, [busy(began)], limit=1)
+    return queue, began
+
+
+def busy(began: float) -> Running:
+    return Running("busy", model="m", made_at=began)
+
+
+def test_the_next_one_is_woken_before_the_place_is_free():
+    queue, began = queue_that_knows()
+    for name in "ab":
+        queue.add_entry(entry(name, queued_at=ord(name)), now=began + 2.0)
+    assert queue.grant_capacity(began + 46.0, [busy(began)], limit=1) == []
+    (granted,) = queue.grant_capacity(began + 56.0, [busy(began)], limit=1)
+    assert (granted.entry.ticket, granted.watch, granted.needed) == ("a", {"busy": 1}, 1)
+    assert queue.grant_capacity(began + 58.0, [busy(began)], limit=1) == [], "there is one place only"
+
+
+def test_an_early_worker_that_is_killed_holds_the_place_for_a_minute_at_most():
+    queue, began = queue_that_knows()
+    for name in "ab":
+        queue.add_entry(entry(name, queued_at=ord(name)), now=began + 2.0)
+    assert names(queue.grant_capacity(began + 56.0, [busy(began)], limit=1)) == ["a"]
+    queue.grant_capacity(began + 60.0, [], limit=1)
+    assert names(queue.grant_capacity(began + 56.0 + GRANT_LIFE, [], limit=1)) == ["b"]
+
+
+def test_a_place_that_never_becomes_free_costs_no_create_and_few_workers():
+    """Its worker gives the place back; nobody comes early again for a while, and whoever waits is woken when it is free."""
+    queue, began = queue_that_knows()
+    queue.add_entry(entry("a", queued_at=1.0), now=began + 2.0)
+    woken, now = 0, began + 50.0
+    while now < began + 900.0:
+        for one in queue.grant_capacity(now, [busy(began)], limit=1):
+            assert one.is_early
+            woken += 1
+            back = replace(one.entry, full=False, not_before=now + 27.0, worker_start=2.0)
+            queue.add_entry(back, now=now + 17.0)
+        now += 2.0
+    assert 1 <= woken <= 6
+    assert names(queue.grant_capacity(now + 30.0, [], limit=1)) == ["a"]
+
+
+def test_a_refusal_of_an_early_worker_says_nothing_about_the_limit():
+    """Somebody else was faster, three times. After refusals in spite of a free place it would be one at a time."""
+    queue, began = queue_that_knows()
+    queue.add_entry(entry("b", queued_at=2.0, not_before=began + 300.0), now=began + 2.0)
+    for number in range(3):
+        queue.add_entry(entry("a", queued_at=1.0), now=began + 2.0)
+        full = [Running(f"{name}{number}", model="m", made_at=began) for name in "xy"]
+        queue.grant_capacity(began + 3.0, full, limit=2)
+        granted = queue.grant_capacity(began + 57.0, full, limit=2)
+        assert [one.is_early for one in granted] == [True]
+        began += 62.0
+    queue.add_entry(entry("a", queued_at=1.0), now=began)
+    assert names(queue.grant_capacity(began + 120.0, [], limit=2)) == ["a", "b"]
+
+
+def test_after_a_refusal_in_spite_of_a_free_place_early_workers_come_one_by_one():
+    queue, began = queue_that_knows()
+    both = [Running("x", model="m", made_at=began), Running("y", model="m", made_at=began + 4.0)]
+    for name in "abc":
+        queue.add_entry(entry(name, queued_at=ord(name)), now=began + 2.0)
+    assert names(queue.grant_capacity(began + 6.0, both[:1], limit=2)) == ["a"]
+    queue.add_entry(entry("a", queued_at=ord("a"), not_before=began + 200.0), now=began + 7.0)
+    (first,) = queue.grant_capacity(began + 57.0, both, limit=2)
+    assert (first.entry.ticket, first.is_early) == ("b", True)
+    assert queue.grant_capacity(began + 59.0, both, limit=2) == []
+    (second,) = queue.grant_capacity(
+        began + 61.0, [both[1], Running("b", "b", "m", made_at=began + 60)], limit=2
+    )
+    assert (second.entry.ticket, second.is_early) == ("c", True)
+
+
+def test_nobody_comes_early_where_the_host_has_no_list():
+    queue, began = queue_that_knows()
+    queue.add_entry(entry("a", queued_at=1.0), now=began + 2.0)
+    for now in range(50, 70, 2):
+        assert queue.grant_capacity(began + now, [busy(began)], limit=1, complete=False) == []
+
+
+def test_higher_weights_are_granted_first_and_an_hour_in_the_queue_counts_as_highest():
+    queue = ConcurrencyQueue()
+    for name, weight, queued_at in (("low", 1, 0.0), ("high", 9, 50.0), ("old", 1, -3590.0)):
+        queue.add_entry(replace(entry(name, queued_at=queued_at), priority_weight=weight), now=0.0)
+    assert names(queue.grant_capacity(SETTLE, [], limit=1)) == ["high"]
+    assert names(queue.grant_capacity(12.0, [], limit=1, exist={"high"})) == ["old"]
+    assert names(queue.grant_capacity(14.0, [], limit=1, exist={"old"})) == ["low"]

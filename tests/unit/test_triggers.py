@@ -8,13 +8,15 @@ import json
 import subprocess
 import sys
 import time
+from contextvars import ContextVar
 
 import pytest
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from kling_provider.execution.arrival import Arrival
 from kling_provider.hooks.connection import KlingConnection
 from kling_provider.hooks.kling import KlingHook
-from kling_provider.polling import queue_poller, waiting
+from kling_provider.polling import clock, queue_poller, waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import FIRST_LOOK, KlingConcurrencyTrigger, KlingTaskTrigger
 from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
@@ -98,6 +100,19 @@ def test_rows_of_other_versions_are_understood(made):
     assert made(kling_conn_id="other", of_a_newer_version=1).serialize()[1]["kling_conn_id"] == "other"
     now = time.time()
     assert made().first_look == pytest.approx(now + FIRST_LOOK, abs=2)
+
+
+@pytest.mark.parametrize("weight", [None, "high", 2.5])
+def test_a_weight_that_is_none_holds_up_nobody(weight):
+    assert queued(priority_weight=weight).priority_weight == 1
+    assert queued(priority_weight=-7).priority_weight == -7
+
+
+def test_a_row_of_the_first_release_is_understood():
+    row = queued().serialize()[1]
+    for name in ("priority_weight", "worker_start", "seconds", "resolution", "sound"):
+        del row[name]
+    assert KlingConcurrencyTrigger(**row).serialize()[1] == queued().serialize()[1] | row
 
 
 def test_airflows_task_id_does_not_poison_ours():
@@ -243,12 +258,9 @@ async def test_room_wakes_the_first_in_line(account, kling, ticks):
     await account.read_again()
     assert not first.done()
     account.words["a"] = "succeeded"
-    assert await first == {
-        "external_task_id": "af-1",
-        "status": "room",
-        "queued_at": now - 9,
-        "refusals": 3,
-    }
+    event = await first
+    assert event.pop("granted_at") == pytest.approx(time.time(), abs=2)
+    assert event == {"external_task_id": "af-1", "status": "room", "queued_at": now - 9, "refusals": 3}
     await account.read_again()
     assert not later.done(), "the turn that was given counts until its task is seen"
     account.words["new"], account.externals["new"] = "submitted", "af-1"
@@ -317,6 +329,29 @@ async def test_a_cancelled_queue_trigger_leaves_its_position(account, kling, tic
     assert waiting.get_pollers("kling_default").queue_poller.is_idle
 
 
+async def test_each_line_of_progress_goes_to_the_log_of_its_own_task(account, kling, ticks, monkeypatch):
+    """One timer writes them all, and Airflow finds the log of a line by the context that it is written in."""
+    monkeypatch.setattr("kling_provider.polling.progress_lines._PROGRESS", 0.01)
+    account.words = {"a": "processing", "b": "processing"}
+    owner: ContextVar[str] = ContextVar("owner")
+    said: list[tuple[str, str]] = []
+
+    async def wait(name: str):
+        owner.set(name)
+        entry = waiting.Entry(name, name, "kling-3.0", "d", time.time() - 60, 0.0)
+        return await waiting.wait_for_capacity(
+            "kling_default",
+            entry,
+            deadline=clock.now() + 1.0,
+            say=lambda line: said.append((owner.get(), line)),
+        )
+
+    assert await asyncio.gather(wait("af-1"), wait("af-2")) == [None, None], "their deadline came"
+    assert {name for name, _ in said} == {"af-1", "af-2"}
+    assert all(line == "Queued at the concurrency limit of kling-3.0 for 60 s." for _, line in said[:2])
+    assert waiting.get_pollers("kling_default").queue_poller.is_idle
+
+
 @pytest.mark.slow
 def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
     """Twelve videos, a limit of three: as the operators do it, with workers that start at once."""
@@ -333,16 +368,18 @@ def test_a_queue_in_front_of_a_real_sandbox(monkeypatch, ticks):
             return hook.create(hook.prepare_create(request, external_task_id=external_task_id))
 
         async def worker(number: int) -> int:
-            creates, queued_at = 0, 0.0
+            creates, queued_at, arrival = 0, 0.0, Arrival({})
             while True:
-                creates += 1
-                answer, task = await asyncio.to_thread(create, f"e{number}")
-                if task is not None:
-                    return creates
-                assert answer.code == 1303
+                if await asyncio.to_thread(arrival.wait_for_place, hook, "text_to_video"):
+                    creates += 1
+                    answer, task = await asyncio.to_thread(create, f"e{number}")
+                    if task is not None:
+                        return creates
+                    assert answer.code == 1303
                 queued_at = queued_at or time.time() + number * 1e-3
                 event = await the_event(queued(f"e{number}", queued_at=queued_at))
                 assert event["status"] == "room"
+                arrival = Arrival.of_event(event)
                 order.append(number)
 
         async def main() -> list[int]:

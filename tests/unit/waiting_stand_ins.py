@@ -11,11 +11,14 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
 
-from kling_provider.polling.queue import ConcurrencyQueue, Entry, Running
+from kling_provider.execution.arrival import PATIENCE
+from kling_provider.polling.lines import Entry
+from kling_provider.polling.queue import ConcurrencyQueue, Grant, Running
 
 KEY = "sk-a-secret-key-of-these-tests-and-of-nothing-else"
 
@@ -142,12 +145,15 @@ class World:
         lists: bool = True,
         external_ids: bool = True,
         stolen: float = 0.0,
+        spread: float = 0.1,
     ) -> None:
         self.random = random.Random(seed)
         self.limits, self.given, self.render = limits, given, render
         self.wake, self.back, self.lists, self.external_ids = wake, back, lists, external_ids
         #: How often a woken task never posts: paused, killed, its pool closed.
         self.stolen = stolen
+        #: A render takes so much less or more than it should.
+        self.spread = spread
         self.queue = ConcurrencyQueue()
         self.now = 0.0
         self.in_flight: dict[str, str] = {}
@@ -155,10 +161,16 @@ class World:
         self.made: list[tuple[float, str, str]] = []
         self.granted: list[Entry] = []
         self.taken_after: list[float] = []
+        #: Seconds that early workers waited for their places, and how many of them gave up.
+        self.waited: list[float] = []
+        self.gave_back = 0
         #: Checked after every tick.
-        self.check: Callable[[World, list[Entry]], None] = lambda world, granted: None
-        #: Woken, and not yet at the POST.
+        self.check: Callable[[World, list[Grant]], None] = lambda world, granted: None
+        #: Woken for a place that was free, and not yet at the POST.
         self.woken: set[str] = set()
+        #: Woken for a place that was not free yet, and not yet at the POST.
+        self.early: set[str] = set()
+        self._made_at: dict[str, float] = {}
         self._waiting: dict[str, Entry] = {}
         self._gone: set[str] = set()
         self._free: dict[str, list[float]] = {}
@@ -190,13 +202,17 @@ class World:
     def _post(self, name: str, model: str, dag: str, queued_at: float | None) -> None:
         self.posts += 1
         self.woken.discard(name)
+        self.early.discard(name)
         if sum(other == model for other in self.in_flight.values()) < self.limits[model]:
             self.in_flight[name] = model
+            self._made_at[name] = self.now
             self.made.append((self.now, name, dag))
             if free := self._free.get(model):
                 self.taken_after.append(self.now - free.pop(0))
             length = self.render[model] if isinstance(self.render, dict) else self.render
-            self._at(self.now + length * self.random.uniform(0.9, 1.1), self._end, name)
+            self._at(
+                self.now + length * self.random.uniform(1 - self.spread, 1 + self.spread), self._end, name
+            )
             return
         entry = Entry(
             ticket=name,
@@ -207,6 +223,23 @@ class World:
             not_before=self.now + 10,
         )
         self._at(self.now + self.random.uniform(*self.back), self._join, entry)
+
+    def _arrive(self, grant: Grant, arrived: float) -> None:
+        """As workers do: an early one looks at its tasks until enough have ended, or its patience has."""
+        entry, waited = grant.entry, self.now - arrived
+        free = sum(takes for name, takes in grant.watch.items() if name not in self.in_flight)
+        if free < grant.needed and waited < PATIENCE:
+            self._at(self.now + 0.5, self._arrive, grant, arrived)
+            return
+        if grant.is_early:
+            self.waited.append(waited)
+        if free >= grant.needed or free > 0:
+            self._post(entry.ticket, entry.model, entry.dag_id, entry.queued_at)
+            return
+        self.gave_back += 1
+        self.early.discard(entry.ticket)
+        back = replace(entry, not_before=self.now + 10, full=False, worker_start=arrived - grant.at)
+        self._at(self.now + self.random.uniform(*self.back), self._join, back)
 
     def _end(self, name: str) -> None:
         self._free.setdefault(self.in_flight.pop(name), []).append(self.now)
@@ -230,6 +263,7 @@ class World:
                 name,
                 external_task_id=name if self.external_ids else None,
                 model=None if self.lists else model,
+                made_at=self._made_at[name],
             )
             for name, model in self.in_flight.items()
         ]
@@ -237,14 +271,15 @@ class World:
         granted = self.queue.grant_capacity(
             self.now, running, limit=self.given, exist=known, complete=self.lists
         )
-        for entry in granted:
+        for grant in granted:
+            entry = grant.entry
             del self._waiting[entry.ticket]
             self.granted.append(entry)
             if self.random.random() < self.stolen:
                 self._gone.add(entry.ticket)
                 continue
-            self.woken.add(entry.ticket)
+            (self.early if grant.is_early else self.woken).add(entry.ticket)
             later = self.now + self.random.uniform(*self.wake)
-            self._at(later, self._post, entry.ticket, entry.model, entry.dag_id, entry.queued_at)
+            self._at(later, self._arrive, grant, later)
         self.check(self, granted)
         self._at(self.now + 2.0, self._tick)

@@ -24,6 +24,7 @@ from kling_provider.execution.waits import (
     compute_deferral_timeout,
     count_delivered,
     expect_end,
+    find_made_at,
     wait_for_task_here,
 )
 from kling_provider.hooks.kling import KlingHook
@@ -56,42 +57,50 @@ class GenerateRun(SubmitRun):
             return self._deliver_task(hook, sent, done.task, adopted=done.adopted)
         started = max(time.time(), done.task.created_at.timestamp() if done.task.created_at else 0.0)
         deadline = started + to_seconds(self.operator.timeout)
-        expected_at = expect_end(done.task, sent.model, sent.duration)
-        poll_interval = self.operator.poll_interval
         if not self.operator.deferrable:
+            expected_at = expect_end(done.task, sent.model, sent.duration)
             with log_group(log.info, wait_title(done.task.kling_task_id, expected_at)):
-                task = wait_for_task_here(hook, done.task, sent.type, deadline, poll_interval)
+                task = wait_for_task_here(hook, done.task, sent.type, deadline, self.operator.poll_interval)
             return self._deliver_task(hook, sent, task, adopted=done.adopted)
         return self._defer_until_ended(
             sent,
-            done.task.kling_task_id,
+            done.task,
             adopted=done.adopted,
+            is_fresh=not done.adopted,
             deadline=deadline,
             external_task_id=done.external_task_id,
-            expected_at=expected_at,
         )
 
     def _defer_until_ended(
         self,
         sent: SentRequest,
-        kling_task_id: str,
+        task: KlingTask,
         *,
         adopted: bool,
+        is_fresh: bool = False,
         deadline: float,
         external_task_id: str | None,
-        expected_at: float | None,
     ) -> NoReturn:
+        """Wait for a task without a worker.
+
+        :param is_fresh: it was made by a call of just now.
+        """
         self.operator.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sent.kling_conn_id,
-                kling_task_id=kling_task_id,
+                kling_task_id=task.kling_task_id,
                 type=sent.type,
                 deadline=deadline,
                 first_look=time.time() + FIRST_LOOK,
                 poll_interval=self.operator.poll_interval,
                 external_task_id=external_task_id,
                 model=sent.model,
-                expected_at=expected_at,
+                expected_at=expect_end(task, sent.model, sent.duration),
+                seconds=sent.duration,
+                resolution=sent.resolution,
+                sound=sent.audio,
+                made_at=find_made_at(task, is_fresh=is_fresh),
+                created_at=task.created_at.timestamp() if task.created_at else None,
             ),
             method_name="execute_complete",
             # Not the trigger: its arguments are shown by the REST API of Airflow 3.1.
@@ -116,11 +125,10 @@ class GenerateRun(SubmitRun):
             if not task.status.ended:
                 self._defer_until_ended(
                     this,
-                    kling_task_id,
+                    task,
                     adopted=adopted,
                     deadline=get_deadline(event) or time.time() + to_seconds(self.operator.timeout),
                     external_task_id=task.external_task_id,
-                    expected_at=expect_end(task, this.model, this.duration),
                 )
             return self._deliver_task(hook, this, task, adopted=adopted)
 

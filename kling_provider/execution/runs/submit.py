@@ -12,6 +12,7 @@ from kling_provider.api.catalog import find_noun
 from kling_provider.api.codes import TaskState
 from kling_provider.api.tasks import KlingTask
 from kling_provider.exceptions import KlingError, KlingModelUnavailable, KlingRequestError
+from kling_provider.execution.arrival import Arrival
 from kling_provider.execution.at_once import is_answered_at_once, raise_if_ended
 from kling_provider.execution.earlier import get_unfinished_submission, mark_delivered, recover_submission
 from kling_provider.execution.failures import add_what_is_paid, describe_failure, report_failures
@@ -170,11 +171,12 @@ class SubmitRun:
 
     def _send_request(self, submitter: Submitter, queue: Mapping[str, Any] | None) -> Outcome:
         resume = queue.get("external_task_id") if queue else None
+        arrival = Arrival.of_event(queue) if queue else None
         place = self.result_place(submitter.hook, submitter.plan.sent)
         if place is None:
-            return submitter.submit(resume=resume, queued=bool(queue))
+            return submitter.submit(resume=resume, arrival=arrival)
         try:
-            outcome = submitter.submit(resume=resume, queued=bool(queue), claim=place.claim)
+            outcome = submitter.submit(resume=resume, arrival=arrival, claim=place.claim)
         except KlingError as error:
             if error.task_state is TaskState.NONE:
                 place.release()
@@ -213,7 +215,14 @@ class SubmitRun:
     ) -> Mapping[str, Any]:
         """Await the account's concurrency: deferred, or (``deferrable=False``) here."""
         patience: timedelta | float = self.operator.queue_timeout
-        queue = enter_queue(submitter, refused, before, dag_id=self.dag_id, patience=to_seconds(patience))
+        queue = enter_queue(
+            submitter,
+            refused,
+            before,
+            dag_id=self.dag_id,
+            priority_weight=self.operator.priority_weight,
+            patience=to_seconds(patience),
+        )
         self.push_state(
             state="waiting_for_concurrency",
             external_task_id=refused.external_task_id,

@@ -25,7 +25,12 @@ from kling_provider.execution.reading import (
     read_outputs,
     read_task,
 )
-from kling_provider.execution.waits import compute_deferral_timeout, count_delivered, expect_end
+from kling_provider.execution.waits import (
+    compute_deferral_timeout,
+    count_delivered,
+    expect_end,
+    find_made_at,
+)
 from kling_provider.hooks.kling import KlingHook
 from kling_provider.storage.inputs import shown_request
 from kling_provider.submission.sent import fit_to_store
@@ -77,6 +82,7 @@ class WaitRun:
 
     def _defer_until_ended(self, task: KlingTask, deadline: float) -> NoReturn:
         sensor, request = self.sensor, self._parsed_request
+        asked = request.summary if request else None
         sensor.defer(
             trigger=KlingTaskTrigger(
                 kling_conn_id=sensor.kling_conn_id,
@@ -85,7 +91,13 @@ class WaitRun:
                 deadline=deadline,
                 first_look=time.time() + FIRST_LOOK,
                 poll_interval=sensor.poll_interval,
-                expected_at=expect_end(task, request.model, request.summary.duration) if request else None,
+                model=request.model if request else None,
+                expected_at=expect_end(task, request.model, asked.duration) if request and asked else None,
+                seconds=asked.duration if asked else None,
+                resolution=asked.resolution if asked else None,
+                sound=asked.sound if asked else None,
+                made_at=find_made_at(task),
+                created_at=task.created_at.timestamp() if task.created_at else None,
             ),
             method_name="execute_complete",
             # Airflow renders the fields anew at the resume; what they say by then is not what was waited for.
