@@ -21,6 +21,8 @@ _LIST_FROM = 3 * MAX_IDS
 _PAGE = 500
 #: Seconds around the times at which those that wait were made: rounding must not leave the first or the last one out.
 _MARGIN = 2.0
+#: The part of those that wait that may end between two looks, whatever the last one found: ends come in crowds.
+_MAY_END = 0.1
 #: Rounds without a list after one that showed too few.
 _ROUNDS_WITHOUT = 10
 
@@ -66,7 +68,7 @@ class ListChoice:
         made = [waiter.created_at for waiter in waiters if waiter.created_at is not None]
         if len(made) < len(waiters):
             return in_flight
-        ended = count if self._ended is None else self._ended
+        ended = count if self._ended is None else max(self._ended, count * _MAY_END)
         pages = max(self._rows or 0, count) / _PAGE
         if pages > (count - min(ended, count)) / _PAGE + ended / MAX_IDS + 1:
             return in_flight

@@ -291,7 +291,7 @@ class Poller:
         if task.status is TaskStatus.SUCCEEDED and task.created_at and task.finished_at:
             took = (task.finished_at - task.created_at).total_seconds()
             for kind in {waiter.kind for waiter in waiters}:
-                self.schedule.note_end(kind, took)
+                self.schedule.render_times.record(kind, took)
         for waiter in waiters:
             waiter.note_task(task)
         await self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now))
