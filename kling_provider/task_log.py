@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,14 +18,25 @@ _hidden: deque[str] = deque()
 _MOST_HIDDEN = 16
 
 
-@contextmanager
-def log_group(say: Callable[[str], None], title: str) -> Iterator[None]:
-    """Fold what is logged within the block under ``title``."""
-    say(f"::group::{title}")
-    try:
-        yield
-    finally:
-        say("::endgroup::")
+class log_group:
+    """Fold what is logged within the block under a title.
+
+    :param say: writes a line.
+    :param title: what the folded lines are shown as.
+    """
+
+    # No generator: thousands of these are open at the same time.
+    __slots__ = ("_say",)
+
+    def __init__(self, say: Callable[[str], None], title: str) -> None:
+        self._say = say
+        say(f"::group::{title}")
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._say("::endgroup::")
 
 
 def log_call(say: Callable[[str], None], call: Mapping[str, Any], title: str) -> None:

@@ -64,16 +64,14 @@ class ListChoice:
         if self._rounds_without:
             self._rounds_without -= 1
             return None
-        in_flight = TaskList(statuses=tuple(IN_FLIGHT))
         made = [waiter.created_at for waiter in waiters if waiter.created_at is not None]
         if len(made) < len(waiters):
-            return in_flight
+            return TaskList(statuses=tuple(IN_FLIGHT))
+        since, until = (datetime.fromtimestamp(at, UTC) for at in (min(made) - _MARGIN, max(made) + _MARGIN))
         ended = count if self._ended is None else max(self._ended, count * _MAY_END)
         pages = max(self._rows or 0, count) / _PAGE
-        if pages > (count - min(ended, count)) / _PAGE + ended / MAX_IDS + 1:
-            return in_flight
-        first, last = (datetime.fromtimestamp(at, UTC) for at in (min(made) - _MARGIN, max(made) + _MARGIN))
-        return TaskList(since=first, until=last)
+        is_everything = pages <= (count - min(ended, count)) / _PAGE + ended / MAX_IDS + 1
+        return TaskList(() if is_everything else tuple(IN_FLIGHT), since, until)
 
     def is_worth_it(self, shown: int) -> bool:
         """Tell whether the next page is likely to show more than a read by ids does.

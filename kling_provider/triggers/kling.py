@@ -9,8 +9,6 @@ key, no header, no link.
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -20,16 +18,13 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
+from kling_provider.triggers.starting import load_module
 
 __all__ = ["KlingConcurrencyTrigger", "KlingTaskTrigger"]
 
 #: Seconds after the defer before which no trigger fires. The scheduler may meet the executor's "success" of the
 #: defer only after the task was queued again, and then fails it (apache/airflow#66374, #67287, #71580, #72716).
 FIRST_LOOK = 10.0
-
-
-#: What was imported wholly: a module that is being imported is in ``sys.modules`` already.
-_imported: set[str] = set()
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -119,7 +114,7 @@ class KlingTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        await _import_in_thread("kling_provider.polling.waiting")
+        await load_module("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import (
             RenderKind,
             WaitState,
@@ -134,7 +129,7 @@ class KlingTaskTrigger(BaseTrigger):
         if estimate is not None and estimate.seen and self.made_at is not None:
             expected_at = self.made_at + estimate.likely
         title = wait_title(self.kling_task_id, expected_at)
-        with metrics.track_waiting("result"), log_group(self.log.info, title):
+        with metrics.track_waiting("result"), log_group(self._say, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
                 WaitState(
@@ -148,12 +143,16 @@ class KlingTaskTrigger(BaseTrigger):
                 made_at=None if self.made_at is None else convert_wall_time(self.made_at),
                 created_at=self.created_at,
                 external_task_id=self.external_task_id,
-                say=self.log.info,
+                say=self._say,
             )
         event = {"kling_task_id": self.kling_task_id, "status": decision.state.value}
         if decision.error is not None:
             event["message"] = str(decision.error)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    def _say(self, line: str) -> None:
+        # Airflow's logger makes an object for each method that is kept.
+        self.log.info(line)
 
     async def on_kill(self) -> None:
         """Write to the log that the task goes on at Kling, which has no cancel. Airflow also calls this when it moves a trigger."""
@@ -235,7 +234,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        await _import_in_thread("kling_provider.polling.waiting")
+        await load_module("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import Entry, KlingError, convert_wall_time, wait_for_capacity
 
         entry = Entry(
@@ -274,11 +273,3 @@ class KlingConcurrencyTrigger(BaseTrigger):
         self.log.info(
             "Nothing waits for the account's concurrency limit here any more. Nothing was made, nothing is billed."
         )
-
-
-async def _import_in_thread(module: str) -> None:
-    """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
-    if module in _imported:
-        return  # a thread for each of thousands that start would hold the loop up
-    await asyncio.to_thread(importlib.import_module, module)
-    _imported.add(module)
