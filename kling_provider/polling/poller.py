@@ -117,6 +117,8 @@ class Poller:
             self._loop = None
             for task in self._tasks:
                 task.cancel()
+            # What was being read is read anew for whoever comes next.
+            self._reading.clear()
             self.on_idle()
 
     def list_running(self) -> list[Running]:
