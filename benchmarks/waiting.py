@@ -82,17 +82,21 @@ def serve(pipe: Any, count: int, made_at: float, seconds: float, *, ends: bool) 
             calls["list"] += 1
             body = await request.json()
             wanted = next((one["values"] for one in body.get("filters", ()) if one["key"] == "status"), None)
-            first, page = int(body.get("cursor") or 0), []
-            number = first
-            while number < count and len(page) < body["limit"]:
-                if wanted is None or (now < ended[number] and "processing" in wanted):
+            start, end, first = body.get("start_time", 0), body.get("end_time", now * 1000), count - 1
+            if "cursor" in body:
+                start, end, first = json.loads(body["cursor"])
+            page, number = [], first
+            while number >= 0 and len(page) < body["limit"]:  # newest first, as at the sandbox
+                if start <= made[number] * 1000 <= end and (
+                    wanted is None or (now < ended[number] and "processing" in wanted)
+                ):
                     page.append(describe(number, now))
-                number += 1
+                number -= 1
             data = {
                 "result": page,
                 "count": len(page),
-                "has_more": number < count,
-                "next_cursor": str(number),
+                "has_more": number >= 0 and made[number] * 1000 >= start,
+                "next_cursor": json.dumps([start, end, number]),
             }
         else:
             data = {"code": 0, "msg": "success", "resource_pack_subscribe_infos": []}

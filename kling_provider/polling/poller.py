@@ -46,7 +46,7 @@ _QUIET = 30.0
 #: After so many waits that were told, or scheduled, the event loop is left to others; a wait that ends wakes its task, which
 #: takes far longer than one that goes on.
 _SLICE = 200
-_ENDS_PER_SLICE = 15
+_ENDS_PER_SLICE = 10
 
 #: What a read means for a wait: its state and the time -> the decision.
 Decide = Callable[[WaitState, float], WaitDecision]
@@ -67,6 +67,7 @@ class Poller:
     #: What was done since the loop was last left to others, in waits that go on.
     _worked: float = 0.0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     def __post_init__(self) -> None:
@@ -309,22 +310,21 @@ class Poller:
         )
 
     async def _settle_waiters(self, keys: Iterable[Key], decide: Decide, at_least: float = 0.0) -> None:
-        for waiter in self.schedule.list_waiters(keys):
-            now = clock.now()
-            if waiter.decision.done():
-                continue  # it was cancelled while the loop was left to others
-            decision = decide(waiter.wait, now)
-            if decision.is_final:
-                waiter.decision.set_result(decision)
-            else:
-                waiter.last, waiter.not_before = decision, now + at_least
-            await self._leave_loop_to_others(ended=decision.is_final)
-
-    async def _leave_loop_to_others(self, *, ended: bool) -> None:
-        self._worked += _SLICE / _ENDS_PER_SLICE if ended else 1
-        if self._worked >= _SLICE:
-            self._worked = 0.0
-            await asyncio.sleep(0)
+        # One read after the other: together, those that end at the same time would hold up the loop.
+        async with self._settling:
+            for waiter in self.schedule.list_waiters(keys):
+                now = clock.now()
+                if waiter.decision.done():
+                    continue  # it was cancelled while the loop was left to others
+                decision = decide(waiter.wait, now)
+                if decision.is_final:
+                    waiter.decision.set_result(decision)
+                else:
+                    waiter.last, waiter.not_before = decision, now + at_least
+                self._worked += _SLICE / _ENDS_PER_SLICE if decision.is_final else 1
+                if self._worked >= _SLICE:
+                    self._worked = 0.0
+                    await asyncio.sleep(0)
 
     def _find_unsettled(self, keys: Iterable[Key]) -> list[Key]:
         """Find those that the round did not get to."""
