@@ -27,9 +27,9 @@ def look(
 
 
 def test_alone_three_looks_cover_ten_seconds_and_the_last_falls_on_their_end():
-    assert look(85) == pytest.approx(88.8, abs=0.01)
-    assert look(88.8) == pytest.approx(92.12, abs=0.01)
-    assert look(92.12) == pytest.approx(95, abs=0.01)
+    assert look(85) == pytest.approx(88.67, abs=0.01)
+    assert look(88.67) == pytest.approx(91.99, abs=0.01)
+    assert look(91.99) == pytest.approx(95, abs=0.01)
 
 
 def test_shared_looks_come_as_often_as_is_worth_while():
