@@ -215,7 +215,7 @@ class Poller:
     ) -> None:
         """Read a list page by page and settle what it shows; the others are left in ``keys_of`` for a read by id."""
         kind, wanted = next(iter(keys_of.values()))[0].type, len(keys_of)
-        rows = shown = ended = 0
+        pages = rows = shown = ended = 0
         cursor: str | None = None
         try:
             while keys_of:
@@ -228,17 +228,21 @@ class Poller:
                     for task in page
                     if task.kling_task_id in keys_of and (chosen.is_everything or task.status.running)
                 ]
-                rows, shown = rows + len(page), shown + len(ours)
+                pages, rows, shown = pages + 1, rows + len(page), shown + len(ours)
                 for task in ours:
                     ended += task.status.ended
                     await self._note_read(keys_of.pop(task.kling_task_id), task)
-                if cursor is None or not choice.is_worth_it(len(ours)):
+                if cursor is None or not choice.is_worth_it(wanted, pages=pages, shown=shown):
                     break
         except KlingError as error:
             log.info("The tasks could not be listed, so each is read by its id: %s", error)
             return
         choice.note_list(
-            chosen, rows=rows, shown=shown, ended=ended if chosen.is_everything else wanted - shown
+            chosen,
+            pages=pages,
+            rows=rows,
+            shown=shown,
+            ended=ended if chosen.is_everything else wanted - shown,
         )
 
     async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
