@@ -83,10 +83,13 @@ async def run_round(
 SPREAD = [28 + round(292 * number / 19) for number in range(20)]
 
 
-def draw_times(name: str, count: int, draw: random.Random) -> list[float]:
+def draw_rounds(name: str, count: int, rounds: int, draw: random.Random) -> list[list[float]]:
+    """Draw the render times of some rounds: evenly spread over all of them, so that few rounds show what many would."""
     if name == "spread":
-        return draw.sample([float(one) for one in SPREAD], len(SPREAD))
-    return [draw.uniform(85, 95) for _ in range(count)]
+        return [draw.sample([float(one) for one in SPREAD], len(SPREAD)) for _ in range(rounds)]
+    every = [85 + 10 * (number + 0.5) / (count * rounds) for number in range(count * rounds)]
+    draw.shuffle(every)
+    return [every[start : start + count] for start in range(0, count * rounds, count)]
 
 
 async def measure(
@@ -95,15 +98,17 @@ async def measure(
     """Measure one scenario before, cold and warm."""
     draw = random.Random(7)
     found: dict[str, Figures] = {"before": Figures(), "cold": Figures(), "warm": Figures()}
+    few = max(1, rounds // 3)
     async with serving_virtually(READ_TIME) as kling:
-        for _ in range(max(1, rounds // 3)):
-            await run_round(kling, draw_times(name, count, draw), found["before"], per_second, learned=False)
-        for _ in range(max(1, rounds // 3)):
+        for times in draw_rounds(name, count, few, draw):
+            await run_round(kling, times, found["before"], per_second, learned=False)
+        for times in draw_rounds(name, count, few, draw):
             forget_all()
-            await run_round(kling, draw_times(name, count, draw), found["cold"], per_second, learned=True)
-        for number in range(warm_up + rounds):
-            into = Figures() if number < warm_up else found["warm"]
-            await run_round(kling, draw_times(name, count, draw), into, per_second, learned=True)
+            await run_round(kling, times, found["cold"], per_second, learned=True)
+        for times in draw_rounds(name, count, warm_up, draw):
+            await run_round(kling, times, Figures(), per_second, learned=True)
+        for times in draw_rounds(name, count, rounds, draw):
+            await run_round(kling, times, found["warm"], per_second, learned=True)
     return {name: figures.summary() for name, figures in found.items()}
 
 

@@ -89,28 +89,32 @@ def count_failures(**tags: str | None) -> Iterator[None]:
         raise
 
 
-# A class, as the frame of a generator would take 500 bytes for each of thousands.
 class track_waiting:
     """Count one more waiting trigger of this process within the block.
 
-    :param kind: what it waits for.
+    :param kind: for what it waits.
     """
 
-    __slots__ = ("_kind",)
+    # No generator: thousands of these are open at the same time.
+    __slots__ = ("kind",)
 
     def __init__(self, kind: Literal["result", "queue"]) -> None:
-        self._kind = kind
+        self.kind = kind
 
     def __enter__(self) -> None:
-        _waiting[self._kind] += 1
-        _send_waiting(self._kind)
+        _waiting[self.kind] += 1
+        send_waiting(self.kind)
 
     def __exit__(self, *_: object) -> None:
-        _waiting[self._kind] -= 1
-        _send_waiting(self._kind)
+        _waiting[self.kind] -= 1
+        send_waiting(self.kind)
 
 
-def _send_waiting(kind: str) -> None:
+def send_waiting(kind: Literal["result", "queue"]) -> None:
+    """Send how many triggers of this process wait.
+
+    :param kind: for what they wait.
+    """
     _send_metric(
         "gauge", "kling.waiting", _waiting[kind], {"kind": kind, "hostname": _find_hostname()}, triggerer=True
     )

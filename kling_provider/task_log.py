@@ -18,14 +18,14 @@ _hidden: deque[str] = deque()
 _MOST_HIDDEN = 16
 
 
-# A class, as the frame of a generator would take 500 bytes for each of thousands.
 class log_group:
     """Fold what is logged within the block under a title.
 
-    :param say: takes a line.
-    :param title: what is shown of it when it is folded.
+    :param say: writes a line.
+    :param title: what the folded lines are shown as.
     """
 
+    # No generator: thousands of these are open at the same time.
     __slots__ = ("_say",)
 
     def __init__(self, say: Callable[[str], None], title: str) -> None:
@@ -33,7 +33,7 @@ class log_group:
         say(f"::group::{title}")
 
     def __enter__(self) -> None:
-        """Do nothing more: the title is written."""
+        pass
 
     def __exit__(self, *_: object) -> None:
         self._say("::endgroup::")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kling_provider.api.codes import ApiResponse
 
 #: Bytes of a response that are read on the loop; larger ones in a thread.
-_SMALL = 32 * 1024
+_SMALL = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)

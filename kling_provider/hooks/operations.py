@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from kling_provider.api.tasks import KlingTask
     from kling_provider.hooks.connection import KlingConnection
 
+#: So many tasks are parsed on an event loop; more in a thread.
+_FEW = 3
 #: Kling's own words for where a task stands, as its list takes them.
 _STATUS_WORDS = ("submitted", "processing", "succeeded", "failed")
 #: Those of them that count against the account's limit.
@@ -105,7 +107,9 @@ def read_batch(
         )
     doing = f"read {len(batch)} tasks at {connection.host}"
     result: tuple[dict[str, KlingTask], bool] = yield ReadCall(
-        standard.read_tasks(batch, path), partial(parse_batch, connection, kling_task_ids=batch, doing=doing)
+        standard.read_tasks(batch, path),
+        partial(parse_batch, connection, kling_task_ids=batch, doing=doing),
+        is_large=len(batch) > _FEW,
     )
     return result
 

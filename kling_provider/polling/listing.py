@@ -20,7 +20,11 @@ from kling_provider.polling.waiters import Waiter
 _LIST_FROM = 3 * MAX_IDS
 _PAGE = 500
 #: Seconds around the times at which those that wait were made: rounding must not leave the first or the last one out.
-_MARGIN = 2.0
+_MARGIN = 0.05
+#: The part of the calls by ids that pages may cost in vain.
+_MAY_COST = 0.1
+#: The part of those that wait that may end between two looks, whatever the last one found: ends come in crowds.
+_MAY_END = 0.1
 #: Rounds without a list after one that showed too few.
 _ROUNDS_WITHOUT = 10
 
@@ -62,27 +66,28 @@ class ListChoice:
         if self._rounds_without:
             self._rounds_without -= 1
             return None
-        in_flight = TaskList(statuses=tuple(IN_FLIGHT))
         made = [waiter.created_at for waiter in waiters if waiter.created_at is not None]
         if len(made) < len(waiters):
-            return in_flight
-        ended = count if self._ended is None else self._ended
+            return TaskList(statuses=tuple(IN_FLIGHT))
+        since, until = (datetime.fromtimestamp(at, UTC) for at in (min(made) - _MARGIN, max(made) + _MARGIN))
+        ended = count if self._ended is None else max(self._ended, count * _MAY_END)
         pages = max(self._rows or 0, count) / _PAGE
-        if pages > (count - min(ended, count)) / _PAGE + ended / MAX_IDS + 1:
-            return in_flight
-        first, last = (datetime.fromtimestamp(at, UTC) for at in (min(made) - _MARGIN, max(made) + _MARGIN))
-        return TaskList(since=first, until=last)
+        is_everything = pages <= (count - min(ended, count)) / _PAGE + ended / MAX_IDS + 1
+        return TaskList(() if is_everything else tuple(IN_FLIGHT), since, until)
 
-    def is_worth_it(self, shown: int) -> bool:
-        """Tell whether the next page is likely to show more than a read by ids does.
+    def is_worth_it(self, wanted: int, *, pages: int, shown: int) -> bool:
+        """Tell whether the next page is worth its call: what the pages cost beyond what they saved is little so far.
 
-        :param shown: tasks that are waited for in the last page.
+        :param wanted: tasks that are waited for.
+        :param pages: pages that were read.
+        :param shown: tasks that are waited for in these.
         """
-        return shown > MAX_IDS
+        return pages - shown / MAX_IDS < max(1.0, wanted / MAX_IDS * _MAY_COST)
 
-    def note_list(self, chosen: TaskList, *, rows: int, shown: int, ended: int) -> None:
+    def note_list(self, chosen: TaskList, *, pages: int, rows: int, shown: int, ended: int) -> None:
         """Note what a list has shown.
 
+        :param pages: pages that were read.
         :param rows: tasks in it.
         :param shown: those of them that are waited for.
         :param ended: those that were found to have ended, in the list or because a list of what is in flight lacks them.
@@ -90,5 +95,5 @@ class ListChoice:
         self._ended = ended
         if chosen.is_everything:
             self._rows = rows
-        if shown <= MAX_IDS:
+        if shown <= pages * MAX_IDS:
             self._rounds_without = _ROUNDS_WITHOUT

@@ -23,7 +23,7 @@ _MOST_LOOKS = 40
 #: A rest of the window of this part of a pause has no look of its own.
 _REST = 0.1
 #: By how much longer a pause is for each that follows, and at most.
-_SHORTER, _LONGER = 0.07, 1.15
+_SHORTER, _LONGER = 0.05, 1.15
 #: Seconds between two looks at one task alone before its end is likely: a task that fails ends early.
 _RARE = 200.0
 _SHORTEST_RARE = 30.0

@@ -47,7 +47,7 @@ _QUIET = 30.0
 #: After so many waits that were told, or scheduled, the event loop is left to others; a wait that ends wakes its task, which
 #: takes far longer than one that goes on.
 _SLICE = 200
-_ENDS_PER_SLICE = 15
+_ENDS_PER_SLICE = 10
 
 #: What a read means for a wait: its state and the time -> the decision.
 Decide = Callable[[WaitState, float], WaitDecision]
@@ -68,6 +68,7 @@ class Poller:
     #: What was done since the loop was last left to others, in waits that go on.
     _worked: float = 0.0
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     _callbacks: CallbackPace = field(init=False)
 
@@ -121,6 +122,8 @@ class Poller:
             self._loop = None
             for task in self._tasks:
                 task.cancel()
+            # What was being read is read anew for whoever comes next.
+            self._reading.clear()
             self.on_idle()
 
     def list_running(self) -> list[Running]:
@@ -218,7 +221,7 @@ class Poller:
     ) -> None:
         """Read a list page by page and settle what it shows; the others are left in ``keys_of`` for a read by id."""
         kind, wanted = next(iter(keys_of.values()))[0].type, len(keys_of)
-        rows = shown = ended = 0
+        pages = rows = shown = ended = 0
         cursor: str | None = None
         try:
             while keys_of:
@@ -231,17 +234,21 @@ class Poller:
                     for task in page
                     if task.kling_task_id in keys_of and (chosen.is_everything or task.status.running)
                 ]
-                rows, shown = rows + len(page), shown + len(ours)
+                pages, rows, shown = pages + 1, rows + len(page), shown + len(ours)
                 for task in ours:
                     ended += task.status.ended
                     await self._note_read(keys_of.pop(task.kling_task_id), task)
-                if cursor is None or not choice.is_worth_it(len(ours)):
+                if cursor is None or not choice.is_worth_it(wanted, pages=pages, shown=shown):
                     break
         except KlingError as error:
             log.info("The tasks could not be listed, so each is read by its id: %s", error)
             return
         choice.note_list(
-            chosen, rows=rows, shown=shown, ended=ended if chosen.is_everything else wanted - shown
+            chosen,
+            pages=pages,
+            rows=rows,
+            shown=shown,
+            ended=ended if chosen.is_everything else wanted - shown,
         )
 
     async def _read_batch(self, hook: KlingAsyncHook, ids: list[str], keys_of: dict[str, list[Key]]) -> None:
@@ -297,7 +304,7 @@ class Poller:
         if task.status is TaskStatus.SUCCEEDED and task.created_at and task.finished_at:
             took = (task.finished_at - task.created_at).total_seconds()
             for kind in {waiter.kind for waiter in waiters}:
-                self.schedule.note_end(kind, took)
+                self.schedule.render_times.record(kind, took)
         for waiter in waiters:
             waiter.note_task(task)
         await self._settle_waiters(keys, lambda wait, now: wait.note_task(task, now))
@@ -313,24 +320,23 @@ class Poller:
         )
 
     async def _settle_waiters(self, keys: Iterable[Key], decide: Decide, at_least: float = 0.0) -> None:
-        for waiter in self.schedule.list_waiters(keys):
-            now = clock.now()
-            if waiter.decision.done():
-                continue  # it was cancelled while the loop was left to others
-            decision = decide(waiter.wait, now)
-            if decision.is_final:
-                if decision.state in (State.SUCCEEDED, State.FAILED):
-                    self._callbacks.note_found_end(waiter.kind.type)
-                waiter.decision.set_result(decision)
-            else:
-                waiter.last, waiter.not_before = decision, now + at_least
-            await self._leave_loop_to_others(ended=decision.is_final)
-
-    async def _leave_loop_to_others(self, *, ended: bool) -> None:
-        self._worked += _SLICE / _ENDS_PER_SLICE if ended else 1
-        if self._worked >= _SLICE:
-            self._worked = 0.0
-            await asyncio.sleep(0)
+        # One read after the other: together, those that end at the same time would hold up the loop.
+        async with self._settling:
+            for waiter in self.schedule.list_waiters(keys):
+                now = clock.now()
+                if waiter.decision.done():
+                    continue  # it was cancelled while the loop was left to others
+                decision = decide(waiter.wait, now)
+                if decision.is_final:
+                    if decision.state in (State.SUCCEEDED, State.FAILED):
+                        self._callbacks.note_found_end(waiter.kind.type)
+                    waiter.decision.set_result(decision)
+                else:
+                    waiter.last, waiter.not_before = decision, now + at_least
+                self._worked += _SLICE / _ENDS_PER_SLICE if decision.is_final else 1
+                if self._worked >= _SLICE:
+                    self._worked = 0.0
+                    await asyncio.sleep(0)
 
     def _find_unsettled(self, keys: Iterable[Key]) -> list[Key]:
         """Find those that the round did not get to."""

@@ -81,6 +81,8 @@ class RenderTimes:
 
     def __init__(self) -> None:
         self._seen: OrderedDict[Hashable, deque[float]] = OrderedDict()
+        #: What was estimated since the last end: thousands that wait ask for the same.
+        self._estimates: dict[RenderKind, Estimate | None] = {}
 
     def record(self, kind: RenderKind, seconds: float) -> None:
         """Record how long a task took that has succeeded.
@@ -91,6 +93,7 @@ class RenderTimes:
         """
         if not (math.isfinite(seconds) and 0 < seconds <= _LONGEST):
             return
+        self._estimates.clear()
         for key, scale in _list_levels(kind):
             seen = self._seen.setdefault(key, deque(maxlen=_LATEST))
             self._seen.move_to_end(key)
@@ -103,6 +106,13 @@ class RenderTimes:
 
         :param kind: what was asked for.
         """
+        if kind not in self._estimates:
+            if len(self._estimates) >= _MOST_KINDS:
+                self._estimates.clear()
+            self._estimates[kind] = self._estimate_anew(kind)
+        return self._estimates[kind]
+
+    def _estimate_anew(self, kind: RenderKind) -> Estimate | None:
         known = [(self._seen[key], scale) for key, scale in _list_levels(kind) if key in self._seen]
         if known:
             enough = (one for one in known if len(one[0]) >= _ENOUGH)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kling_provider.api.tasks import KlingTask
 from kling_provider.polling.looks import SHORTEST_PACE, Window, find_next_look
-from kling_provider.polling.render_times import Estimate, RenderKind, RenderTimes
+from kling_provider.polling.render_times import RenderKind, RenderTimes
 from kling_provider.polling.wait_state import WaitDecision, WaitState
 
 #: The part of a pause after which a task is looked at first if no other look comes before.
@@ -89,7 +89,6 @@ class Schedule:
         self._count = itertools.count()
         #: Those whose end is likely now.
         self._open: set[Waiter] = set()
-        self._estimates: dict[RenderKind, Estimate | None] = {}
 
     def add_waiter(self, waiter: Waiter, now: float) -> None:
         """Add a wait, read for the first time when its end is likely, else soon after its ``first_look``."""
@@ -131,15 +130,6 @@ class Schedule:
             for waiter in _pop_until(self._ready, now, "ready"):
                 if not waiter.decision.done():
                     yield self._take(waiter)
-
-    def note_end(self, kind: RenderKind, seconds: float) -> None:
-        """Note how long Kling took for a task that has succeeded.
-
-        :param kind: what was asked for.
-        :param seconds: by Kling's clock.
-        """
-        self.render_times.record(kind, seconds)
-        self._estimates.clear()
 
     def plan_look(self, waiter: Waiter, now: float) -> None:
         """Decide when to look at a task next. All that makes reads rarer or more frequent is decided here."""
@@ -210,10 +200,7 @@ class Schedule:
     def _find_window(self, waiter: Waiter) -> Window | None:
         if waiter.made_at is None:
             return None
-        kind = waiter.kind
-        if kind not in self._estimates:
-            self._estimates[kind] = self.render_times.estimate(kind)
-        estimate = self._estimates[kind]
+        estimate = self.render_times.estimate(waiter.kind)
         return None if estimate is None else Window.of_estimate(waiter.made_at, estimate)
 
     def _take(self, waiter: Waiter) -> Key:

@@ -104,14 +104,11 @@ async def wait_for_video(
         created_at=created_at,
         external_task_id=external_task_id,
     )
+    progress = _Progress(lambda: say(_describe_wait(wait)))
     try:
-        began = clock.now()
-        while not waiter.decision.done():
-            await asyncio.wait({waiter.decision}, timeout=find_pause_to_next_line(clock.now() - began))
-            if not waiter.decision.done():
-                say(f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}.")
-        return waiter.decision.result()
+        return await waiter.decision
     finally:
+        progress.stop()
         poller.remove_waiter(waiter)
 
 
@@ -134,3 +131,32 @@ async def wait_for_capacity(
         return granted
     finally:
         poller.remove_ticket(ticket)
+
+
+class _Progress:
+    """Writes a line of progress now and then. A timer alone: a task or a future for each of thousands costs far more."""
+
+    __slots__ = ("_began", "_timer", "_write")
+
+    def __init__(self, write: Callable[[], None]) -> None:
+        self._began = clock.now()
+        self._write = write
+        self._timer = self._start_timer()
+
+    def stop(self) -> None:
+        """Write no more."""
+        self._timer.cancel()
+
+    def _start_timer(self) -> asyncio.TimerHandle:
+        # It runs in the context of the caller, whose log its lines belong to.
+        return asyncio.get_running_loop().call_later(
+            find_pause_to_next_line(clock.now() - self._began), self._tell
+        )
+
+    def _tell(self) -> None:
+        self._write()
+        self._timer = self._start_timer()
+
+
+def _describe_wait(wait: WaitState) -> str:
+    return f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}."

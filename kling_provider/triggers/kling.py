@@ -9,8 +9,6 @@ key, no header, no link.
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +20,7 @@ from asgiref.sync import sync_to_async
 from kling_provider import metrics
 from kling_provider.arguments import poll_seconds
 from kling_provider.task_log import log_group, wait_title
+from kling_provider.triggers.starting import load_module
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +36,6 @@ FIRST_LOOK = 10.0
 #: States of a task instance that works, or will: a callback or a clear took it out of its wait, or another triggerer waits.
 _CLEARED = "cleared"
 _GOES_ON = frozenset({"scheduled", "queued", "running", "deferred", "restarting", "up_for_retry", _CLEARED})
-
-
-#: What was imported wholly: a module that is being imported is in ``sys.modules`` already.
-_imported: set[str] = set()
 
 
 class KlingTaskTrigger(BaseTrigger):
@@ -130,7 +125,7 @@ class KlingTaskTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        await _import_in_thread("kling_provider.polling.waiting")
+        await load_module("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import (
             RenderKind,
             WaitState,
@@ -145,7 +140,7 @@ class KlingTaskTrigger(BaseTrigger):
         if estimate is not None and estimate.seen and self.made_at is not None:
             expected_at = self.made_at + estimate.likely
         title = wait_title(self.kling_task_id, expected_at)
-        with metrics.track_waiting("result"), log_group(self.log.info, title):
+        with metrics.track_waiting("result"), log_group(self._say, title):
             decision = await wait_for_video(
                 self.kling_conn_id,
                 WaitState(
@@ -159,12 +154,16 @@ class KlingTaskTrigger(BaseTrigger):
                 made_at=None if self.made_at is None else convert_wall_time(self.made_at),
                 created_at=self.created_at,
                 external_task_id=self.external_task_id,
-                say=self.log.info,
+                say=self._say,
             )
         event = {"kling_task_id": self.kling_task_id, "status": decision.state.value}
         if decision.error is not None:
             event["message"] = str(decision.error)
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    def _say(self, line: str) -> None:
+        # Airflow's logger makes an object for each method that is kept.
+        self.log.info(line)
 
     async def on_kill(self) -> None:
         """Write to the log what is true now that this trigger is cancelled.
@@ -281,7 +280,7 @@ class KlingConcurrencyTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
-        await _import_in_thread("kling_provider.polling.waiting")
+        await load_module("kling_provider.polling.waiting")
         from kling_provider.polling.waiting import (
             Entry,
             KlingError,
@@ -346,14 +345,6 @@ def _describe_grant(grant: Grant) -> dict[str, Any]:
     """Describe for the worker that is woken what its place is."""
     place = {"watch": dict(grant.watch), "needed": grant.needed} if grant.is_early else {}
     return {"status": "room", "granted_at": time.time(), **place}
-
-
-async def _import_in_thread(module: str) -> None:
-    """Import a module in a thread: aiohttp alone takes 250 ms, in which the event loop would stand still."""
-    if module in _imported:
-        return  # a thread for each of thousands that start would hold the loop up
-    await asyncio.to_thread(importlib.import_module, module)
-    _imported.add(module)
 
 
 async def _find_task_state(task_instance: Any) -> str | None:

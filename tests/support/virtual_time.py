@@ -42,7 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.virtual
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         self.threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._end_thread)
@@ -52,7 +52,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.threads -= 1
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[valid-type, misc]
+class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop
@@ -162,9 +162,15 @@ async def watch_video(
     task, made_at = kling.create_task(seconds)
     now = clock.now()
     wait = WaitState(kling_task_id=task, deadline=now + 3600, since=now + FIRST_LOOK, poll_interval=every)
-    known = {"made_at": made_at, "created_at": made_at} if learned else {}
+    known = made_at if learned else None
     decision = await waiting.wait_for_video(
-        "kling_default", wait, kind=KIND, first_look=now + FIRST_LOOK, say=lambda line: None, **known
+        "kling_default",
+        wait,
+        kind=KIND,
+        first_look=now + FIRST_LOOK,
+        made_at=known,
+        created_at=known,
+        say=lambda line: None,
     )
     assert decision.task is not None
     assert decision.task.status.ended

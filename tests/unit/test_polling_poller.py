@@ -260,6 +260,18 @@ async def test_when_the_last_has_left_nothing_remains_and_the_next_one_starts_an
     assert (await wait("t2")).state is State.SUCCEEDED
 
 
+async def test_who_leaves_while_it_is_being_read_and_comes_back_is_read_again(account, kling):
+    account.words = {"t1": "processing"}
+    account.slowness = 0.3
+    running = asyncio.create_task(wait("t1"))
+    await until(lambda: account.at_once)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    account.words["t1"] = "succeeded"
+    assert (await wait("t1")).state is State.SUCCEEDED
+
+
 async def test_leaving_while_the_connection_is_being_read_leaves_no_session_open(account, kling, recwarn):
     others = asyncio.all_tasks()
     for _ in range(5):
