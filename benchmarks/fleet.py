@@ -12,14 +12,14 @@ import itertools
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import results
 from benchmarks.measures import measure
 from benchmarks.scene import CREATE_LATENCY, PARALLELISM, READ_LATENCY, Fleet, Scene, open_scene
-from benchmarks.shapes import Shape, parse_shapes
+from benchmarks.shapes import SHAPES, Shape, parse_shapes
 from tests.support.stopping import ended_by_signals
 
 Start = Literal["cold", "warm"]
@@ -36,13 +36,13 @@ _SHOWN = (
 )
 
 
-def list_seconds(videos: int, seconds: float, plus_minus: float, *, seed: int) -> list[float]:
-    """Return how long Kling takes for each video: evenly between both ends, in an order that the seed decides."""
+def list_seconds(videos: int, seconds: float, plus_minus: float) -> list[float]:
+    """Return how long Kling takes for each video: evenly between both ends, in a mixed order that is always the same."""
     if videos == 1:
         return [seconds]
     step = 2 * plus_minus / (videos - 1)
     found = [round(seconds - plus_minus + number * step, 2) for number in range(videos)]
-    random.Random(seed).shuffle(found)
+    random.Random(videos).shuffle(found)
     return found
 
 
@@ -52,13 +52,13 @@ def play(
     *,
     rounds: int,
     starts: Sequence[Start],
-    fleet_of: Any,
+    fleet_of: Callable[[str], Fleet],
 ) -> Iterator[tuple[str, Start, dict[str, Any]]]:
     """Run every shape in every round; yield its name, how the triggerer began, and its figures.
 
     :param starts: ``cold`` restarts the triggerer before the run; ``warm`` comes after a run of the same shape. What does not wait
         in the triggerer runs once.
-    :param fleet_of: round and shape -> the videos.
+    :param fleet_of: a label that no other run has -> the videos.
     """
     for number in range(rounds):
         turned = [*shapes[number % len(shapes) :], *shapes[: number % len(shapes)]]
@@ -79,7 +79,7 @@ def collect(
     *,
     rounds: int,
     starts: Sequence[Start],
-    fleet_of: Any,
+    fleet_of: Callable[[str], Fleet],
 ) -> dict[str, Any]:
     """Run everything, print a line for each run, and return rows and ratios for the JSON."""
     began = time.monotonic()
@@ -91,7 +91,7 @@ def collect(
         print(f"{name + ', ' + start:32}{told}   after {time.monotonic() - began:.0f} s", flush=True)
     return {
         "rows": [
-            {"shape": name, "start": start, "rounds": found, **_without_rounds(found)}
+            {"shape": name, "start": start, "spread": results.summarize(found), "rounds": found}
             for (name, start), found in rows.items()
         ],
         "ratios": list(_list_ratios(rows)),
@@ -99,81 +99,79 @@ def collect(
     }
 
 
-def _without_rounds(found: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"spread": results.summarize(found)}
-
-
 def _list_ratios(rows: dict[tuple[str, Start], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
     """Yield ours : other for every pair that was measured in the same way."""
-    kinds = {name: shape.kind for name, shape in _shapes().items()}
     for (ours, start), (other, how) in itertools.product(rows, rows):
         # What does not wait in the triggerer knows no cold start, and stands beside both.
-        comparable = start == how or not _shapes()[other].is_deferred
-        if kinds[ours] == "ours" and other != ours and comparable:
+        comparable = start == how or not SHAPES[other].is_deferred
+        if SHAPES[ours].kind == "ours" and other != ours and comparable:
             ratio = results.compare(rows[ours, start], rows[other, how])
             yield {"ours": ours, "other": other, "start": start, "ratio": ratio}
-
-
-def _shapes() -> dict[str, Shape]:
-    from benchmarks.shapes import SHAPES
-
-    return SHAPES
 
 
 def _show(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def add_common_arguments(parser: argparse.ArgumentParser, *, shapes: str) -> None:
-    """Add what every experiment on a whole Airflow takes."""
-    parser.add_argument("--rounds", type=int, default=3, help="rounds (default: 3)")
+def build_parser(name: str, text: str | None, *, shapes: str, rounds: int = 3) -> argparse.ArgumentParser:
+    """Build the command line of an experiment on a whole Airflow, with what all of them take."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.run {name}",
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds (default: {rounds})")
     parser.add_argument(
-        "--shapes",
-        type=parse_shapes,
-        default=parse_shapes(shapes),
-        help=f"names with commas, or all ({shapes})",
+        "--shapes", type=parse_shapes, default=shapes, help=f"names with commas, or all (default: {shapes})"
     )
     parser.add_argument("--name", help="write results/NAME.json")
     parser.add_argument("--note", default="", help="a sentence for the page")
     parser.add_argument("--keep", type=Path, help="an empty folder for Airflow's home, which stays")
+    return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the experiment and write its JSON."""
-    parser = argparse.ArgumentParser(
-        prog="benchmarks.run requests",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_common_arguments(parser, shapes="all")
-    parser.add_argument("--videos", type=int, default=20, help="how many at once (default: 20)")
-    parser.add_argument("--seconds", type=float, default=90, help="what Kling takes for one (default: 90)")
-    parser.add_argument("--plus-minus", type=float, default=5, help="by how much it differs (default: 5)")
-    parser.add_argument("--spread", action="store_true", help="twenty videos of 28 to 320 s instead")
-    parser.add_argument("--starts", choices=("both", "cold", "warm"), default="both", help="the triggerer's")
-    wanted = parser.parse_args(arguments)
-    starts: list[Start] = ["cold", "warm"] if wanted.starts == "both" else [wanted.starts]
-    seconds = (
-        [float(one) for one in SPREAD]
-        if wanted.spread
-        else list_seconds(wanted.videos, wanted.seconds, wanted.plus_minus, seed=wanted.videos)
-    )
-    name = wanted.name or ("requests-spread" if wanted.spread else f"requests-{wanted.videos}")
+def run_experiment(
+    experiment: str,
+    name: str,
+    wanted: argparse.Namespace,
+    seconds: Sequence[float],
+    *,
+    starts: Sequence[Start],
+    settings: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> int:
+    """Run an experiment and write its JSON.
+
+    :param experiment: its name on the command line.
+    :param name: that of its file.
+    :param wanted: what the command line said.
+    :param seconds: how long Kling takes for each video.
+    :param starts: how the triggerer begins.
+    :param settings: what the JSON says of the experiment, beside what is common.
+    :param limit: the account's limit.
+    :param environment: settings of Airflow.
+    """
     document: dict[str, Any] = {
-        "experiment": "requests",
+        "experiment": experiment,
         "machine": results.describe_machine(),
         "note": wanted.note,
-    }
-    document["settings"] = {
-        "videos": len(seconds),
-        "seconds": [min(seconds), max(seconds)],
-        "rounds": wanted.rounds,
-        "parallelism": PARALLELISM,
-        "read_latency": READ_LATENCY,
-        "create_latency": CREATE_LATENCY,
+        "settings": {
+            "videos": len(seconds),
+            "seconds": [min(seconds), max(seconds)],
+            "rounds": wanted.rounds,
+            "parallelism": PARALLELISM,
+            "read_latency": READ_LATENCY,
+            "create_latency": CREATE_LATENCY,
+            **(settings or {}),
+        },
     }
     began = time.monotonic()
-    with ended_by_signals(), open_scene(keep=wanted.keep) as scene:
+    with (
+        ended_by_signals(),
+        open_scene(keep=wanted.keep, limit=limit, environment=environment) as scene,
+    ):
+        document["idle_cpu"] = scene.read_idle_cpu()
         document |= collect(
             scene,
             wanted.shapes,
@@ -184,6 +182,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     document["seconds"] = round(time.monotonic() - began)
     print(f"{results.write(name, document)} ({document['seconds']} s)")
     return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = build_parser("requests", __doc__, shapes="all")
+    parser.add_argument("--videos", type=int, default=20, help="how many at once (default: 20)")
+    parser.add_argument("--seconds", type=float, default=90, help="what Kling takes for one (default: 90)")
+    parser.add_argument("--plus-minus", type=float, default=5, help="by how much it differs (default: 5)")
+    parser.add_argument("--spread", action="store_true", help="twenty videos of 28 to 320 s instead")
+    parser.add_argument("--starts", choices=("both", "cold", "warm"), default="both", help="the triggerer's")
+    wanted = parser.parse_args(arguments)
+    starts: list[Start] = ["cold", "warm"] if wanted.starts == "both" else [wanted.starts]
+    if wanted.spread:
+        seconds = [float(one) for one in SPREAD]
+        random.Random(1).shuffle(seconds)
+    else:
+        seconds = list_seconds(wanted.videos, wanted.seconds, wanted.plus_minus)
+    name = wanted.name or ("requests-spread" if wanted.spread else f"requests-{wanted.videos}")
+    return run_experiment("requests", name, wanted, seconds, starts=starts)
 
 
 if __name__ == "__main__":

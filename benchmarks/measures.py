@@ -46,6 +46,12 @@ def measure(outcome: Outcome) -> dict[str, Any]:
         "load_before": outcome.load[0],
         "load_after": outcome.load[1],
     }
+    if outcome.limit:
+        empty = list_waits_for_a_place(outcome.tasks, outcome.limit)
+        figures["empty_mean"] = statistics.fmean(empty) if empty else None
+        figures["empty_p95"] = find_percentile(empty, 95)
+        creates = stats["creates"]
+        figures["refused_per_video"] = (creates["received"] - creates["made"]) / wanted
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in figures.items()}
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,6 +52,7 @@ class Outcome:
     :param instances: the task instances, with the moments of their states.
     :param cpu: CPU seconds by component.
     :param load: the load average of a minute before the run, and at its end.
+    :param limit: the account's limit, where it holds something up.
     """
 
     shape: Shape
@@ -62,27 +64,34 @@ class Outcome:
     instances: list[history.Instance]
     cpu: dict[str, float]
     load: tuple[float, float]
+    limit: int | None = None
 
 
 class Scene:
     """Airflow and Kling, ready for runs; :func:`open_scene` makes it."""
 
-    def __init__(self, stack: AirflowStack, sandbox: SandboxProcess) -> None:
+    def __init__(self, stack: AirflowStack, sandbox: SandboxProcess, limit: int | None) -> None:
         self.stack = stack
         self.sandbox = sandbox
+        self.limit = limit
 
     def restart_triggerer(self) -> None:
         """Begin with a triggerer that has learned and opened nothing."""
         self.stack.stop("triggerer")
         self.stack.start("triggerer")
 
+    def read_idle_cpu(self, seconds: float = 20) -> dict[str, float]:
+        """Return the CPU seconds per second that each component takes with nothing to do."""
+        before = read_cpu(self.stack)
+        time.sleep(seconds)
+        used = subtract(read_cpu(self.stack), before)
+        return {name: round(one / seconds, 4) for name, one in used.items()}
+
     def run(self, shape: Shape, fleet: Fleet) -> Outcome:
         """Let a shape make a fleet of videos, and return what was seen of it."""
-        from os import getloadavg
-
         self.sandbox.call("POST", "/_sandbox/reset")
         self.sandbox.call("POST", "/_sandbox/faults", json=_build_rules(fleet))
-        api, load = self.stack.api, getloadavg()[0]
+        api, load = self.stack.api, os.getloadavg()[0]
         before, began = read_cpu(self.stack), time.monotonic()
         run_id = api.trigger(shape.dag_id, {"prompts": fleet.prompts, "seconds": list(fleet.seconds)})
         # Rare looks: they would be counted as the API server's.
@@ -97,17 +106,18 @@ class Scene:
             stats=self.sandbox.call("GET", "/_sandbox/stats"),
             instances=history.read(self.stack.database.url, run_id),
             cpu=subtract(read_cpu(self.stack), before),
-            load=(round(load, 2), round(getloadavg()[0], 2)),
+            load=(round(load, 2), round(os.getloadavg()[0], 2)),
+            limit=self.limit,
         )
 
 
 @contextmanager
 def open_scene(
-    *, concurrency: int = 100_000, environment: Mapping[str, str] | None = None, keep: Path | None = None
+    *, limit: int | None = None, environment: Mapping[str, str] | None = None, keep: Path | None = None
 ) -> Iterator[Scene]:
     """Start everything, and end all of it after the block.
 
-    :param concurrency: the account's limit.
+    :param limit: how many tasks the account may have in flight; so many has a pool named ``kling``, deferred tasks included.
     :param environment: settings of Airflow beside those of the stack.
     :param keep: a folder for Airflow's home, which stays, for a look at its logs.
     :raises SystemExit: there is no PostgreSQL server here.
@@ -118,7 +128,7 @@ def open_scene(
         sandbox = running.enter_context(
             # A second of render time is one of the clock; each video has its own factor.
             SandboxProcess(
-                render_seconds=1, time_scale=1, units=10_000_000, concurrency=concurrency, short_side=144
+                render_seconds=1, time_scale=1, units=10_000_000, concurrency=limit or 100_000, short_side=144
             )
         )
         http = {
@@ -140,7 +150,8 @@ def open_scene(
         history.install(stack.database.url)
         for dag_id in DAG_IDS:
             stack.api.wait_for_dag(dag_id, timeout=180)
-        yield Scene(stack, sandbox)
+        stack.api.pool("kling", limit or 1000, include_deferred=True)
+        yield Scene(stack, sandbox, limit)
 
 
 def _build_rules(fleet: Fleet) -> list[dict[str, Any]]:

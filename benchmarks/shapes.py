@@ -42,15 +42,18 @@ _ALL = (
     Shape("http-reschedule", "alternative", "`HttpOperator` + `HttpSensor`, reschedule"),
     Shape("submit-and-sleep", "alternative", "Python task that submits and sleeps"),
     Shape("trigger-per-task", "alternative", "deferrable operator, one trigger per task", "video"),
+    Shape("trigger-in-pool", "alternative", "the same, in a pool of the account's limit", "video"),
     Shape("floor", "floor", "floor: a task that knows the end", "video"),
 )
+#: Without what differs at a limit alone.
+_USUAL = [shape.name for shape in _ALL if shape.name != "trigger-in-pool"]
 SHAPES = {shape.name: shape for shape in _ALL}
 DAG_IDS = tuple(shape.dag_id for shape in _ALL)
 
 
 def parse_shapes(text: str) -> list[Shape]:
     """Return the shapes of a command line: names with commas, or ``all``."""
-    names = list(SHAPES) if text == "all" else [name.strip() for name in text.split(",")]
+    names = _USUAL if text == "all" else [name.strip() for name in text.split(",")]
     if unknown := [name for name in names if name not in SHAPES]:
         raise argparse.ArgumentTypeError(
             f"shapes must be all, or some of {', '.join(SHAPES)}, not {', '.join(unknown)}"
