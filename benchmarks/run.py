@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m benchmarks.run EXPERIMENT [options]``: one experiment; without a name it lists them; ``all`` runs what ``make bench`` runs."""
+"""``python -m benchmarks.run EXPERIMENT [options]`` runs one experiment, and ``page`` writes ``docs/performance.md``.
+
+``all`` runs what ``make bench`` runs, one after the other, and then ``page``; names of results (``requests-20 downloads``) choose
+some of it. ``EXPERIMENT --help`` tells its options.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks.schedule import SCHEDULE
 
 #: Name on the command line -> module with a ``main``.
 EXPERIMENTS = {
@@ -18,13 +26,43 @@ EXPERIMENTS = {
 }
 
 
+def run_one(name: str, arguments: Sequence[str]) -> int:
+    """Run an experiment in a process of its own; return its exit code, 1 where a goal of its own was missed."""
+    return subprocess.run([sys.executable, "-m", EXPERIMENTS[name], *arguments], check=False).returncode
+
+
+def run_all(files: Sequence[str]) -> int:
+    """Run the schedule and write the page; return 1 where something ended with an error."""
+    if unknown := set(files) - {step.file for step in SCHEDULE}:
+        print(
+            f"no such result: {', '.join(sorted(unknown))}; there are {', '.join(step.file for step in SCHEDULE)}"
+        )
+        return 2
+    failed, began = [], time.monotonic()
+    for step in SCHEDULE:
+        if not files or step.file in files:
+            print(
+                f"== {step.title}: {step.command} (after {(time.monotonic() - began) / 60:.0f} min)",
+                flush=True,
+            )
+            if run_one(step.experiment, step.options.split()):
+                failed.append(step.file)
+    run_one("page", ())
+    print(
+        f"after {(time.monotonic() - began) / 60:.0f} min; ended with an error: {', '.join(failed) or 'none'}"
+    )
+    return 1 if failed else 0
+
+
 def main() -> int:
-    """Run the command line; 1 where an experiment ended with an error or missed a goal of its own."""
+    """Run the command line."""
     name, *rest = sys.argv[1:] or [""]
-    if name not in EXPERIMENTS:
-        print(f"{__doc__}\n\n" + "\n".join(f"  {one:12}{module}" for one, module in EXPERIMENTS.items()))
-        return 0 if not name else 2
-    return subprocess.run([sys.executable, "-m", EXPERIMENTS[name], *rest], check=False).returncode
+    if name == "all":
+        return run_all(rest)
+    if name in EXPERIMENTS:
+        return run_one(name, rest)
+    print(f"{__doc__}\n" + "\n".join(f"  {one:12}{module}" for one, module in EXPERIMENTS.items()))
+    return 2
 
 
 if __name__ == "__main__":
