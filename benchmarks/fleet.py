@@ -80,8 +80,8 @@ def collect(
     rounds: int,
     starts: Sequence[Start],
     fleet_of: Callable[[str], Fleet],
-) -> dict[str, Any]:
-    """Run everything, print a line for each run, and return rows and ratios for the JSON."""
+) -> Iterator[dict[str, Any]]:
+    """Run everything and print a line for each run; yield rows and ratios for the JSON, so far, after each."""
     began = time.monotonic()
     rows: dict[tuple[str, Start], list[dict[str, Any]]] = {}
     print(f"{'':32}" + "".join(f"{head:>10}" for _, head in _SHOWN), flush=True)
@@ -89,14 +89,13 @@ def collect(
         rows.setdefault((name, start), []).append(figures)
         told = "".join(f"{_show(figures[key]):>10}" for key, _ in _SHOWN)
         print(f"{name + ', ' + start:32}{told}   after {time.monotonic() - began:.0f} s", flush=True)
-    return {
-        "rows": [
-            {"shape": name, "start": start, "spread": results.summarize(found), "rounds": found}
-            for (name, start), found in rows.items()
-        ],
-        "ratios": list(_list_ratios(rows)),
-        "seconds": round(time.monotonic() - began),
-    }
+        yield {
+            "rows": [
+                {"shape": name, "start": start, "spread": results.summarize(found), "rounds": found}
+                for (name, start), found in rows.items()
+            ],
+            "ratios": list(_list_ratios(rows)),
+        }
 
 
 def _list_ratios(rows: dict[tuple[str, Start], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
@@ -172,15 +171,16 @@ def run_experiment(
         open_scene(keep=wanted.keep, limit=limit, environment=environment) as scene,
     ):
         document["idle_cpu"] = scene.read_idle_cpu()
-        document |= collect(
+        for found in collect(
             scene,
             wanted.shapes,
             rounds=wanted.rounds,
             starts=starts,
             fleet_of=lambda label: Fleet(label, seconds),
-        )
-    document["seconds"] = round(time.monotonic() - began)
-    print(f"{results.write(name, document)} ({document['seconds']} s)")
+        ):
+            # After each run: hours are not lost by a Ctrl-C.
+            results.write(name, {**document, **found, "seconds": round(time.monotonic() - began)})
+    print(results.FOLDER / f"{name}.json")
     return 0
 
 

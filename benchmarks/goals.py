@@ -233,7 +233,7 @@ def _decide(
 
 
 def _find_weakness(document: Mapping[str, Any]) -> str:
-    rounds = document.get("settings", {}).get("rounds", _ROUNDS)
+    rounds = min((len(row["rounds"]) for row in document.get("rows", ())), default=_ROUNDS)
     reasons = [f"{rounds} round{'s' if rounds > 1 else ''}"] if rounds < _ROUNDS else []
     if document.get("machine", {}).get("shared"):
         reasons.append("shared machine")

@@ -16,6 +16,8 @@ from benchmarks.shapes import SHAPES
 
 PAGE = results.REPOSITORY / "docs" / "performance.md"
 IMAGES = results.REPOSITORY / "docs" / "images"
+#: Ours first, the floor last.
+_ORDER = sorted(SHAPES.values(), key=lambda shape: ("ours", "alternative", "floor").index(shape.kind))
 #: Written beside this bench; the page takes what is there.
 _OTHERS = {
     "looks": "When to look",
@@ -89,7 +91,7 @@ def build_page(documents: Mapping[str, dict[str, Any]]) -> str:
     """
     shapes = "".join(
         f"| {shape.kind} | {shape.label} | [`{shape.dag_id}.py`](../benchmarks/dags/{shape.dag_id}.py) |\n"
-        for shape in SHAPES.values()
+        for shape in _ORDER
     )
     parts = [_INTRO.format(shapes=shapes), *_write_goals(documents)]
     for step in SCHEDULE:
@@ -149,9 +151,8 @@ def _describe_run(document: Mapping[str, Any]) -> str:
         machine.get("at", "")[:10],
     ]
     text = ", ".join(word for word in words if word)
-    settings = document.get("settings", {})
-    if "rounds" in settings:
-        text += f"; {settings['rounds']} round{'s' if settings['rounds'] > 1 else ''}"
+    if rounds := [len(row["rounds"]) for row in document.get("rows", ())]:
+        text += f"; {_span(min(rounds), max(rounds))} round{'s' if max(rounds) > 1 else ''}"
     before = machine.get("load_before") or machine.get("load before")
     if before is not None:
         before = before[0] if isinstance(before, list) else before
@@ -269,21 +270,21 @@ def _write_times(documents: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _list_rows(document: Mapping[str, Any], figures: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    for name in SHAPES:
+    for shape in _ORDER:
         for start in ("cold", "warm"):
-            if row := find_row(document, name, start):
-                told = start if SHAPES[name].is_deferred else ""
-                yield SHAPES[name].label, told, *(_show(row["spread"].get(key)) for key in figures)
+            if row := find_row(document, shape.name, start):
+                told = start if shape.is_deferred else ""
+                yield shape.label, told, *(_show(row["spread"].get(key)) for key in figures)
 
 
 def _list_panels(document: Mapping[str, Any]) -> Iterator[Panel]:
     for figure, title in _PANELS.items():
         bars = []
-        for name, shape in SHAPES.items():
-            row = find_row(document, name) or find_row(document, name, "cold")
+        for shape in _ORDER:
+            row = find_row(document, shape.name) or find_row(document, shape.name, "cold")
             found = row["spread"][figure] if row else None
             if found and found["median"] is not None:
-                bars.append(Bar(name, shape.kind, found["median"], found["lowest"], found["highest"]))
+                bars.append(Bar(shape.name, shape.kind, found["median"], found["lowest"], found["highest"]))
         yield Panel(title, bars)
 
 

@@ -36,15 +36,18 @@ class Shape:
 
 _ALL = (
     Shape("ours", "ours", "`KlingGenerateOperator`", "video"),
+    Shape("trigger-per-task", "alternative", "deferrable operator, one trigger per task", "video"),
+    Shape("http-reschedule", "alternative", "`HttpOperator` + `HttpSensor`, reschedule"),
+    Shape("submit-and-sleep", "alternative", "Python task that submits and sleeps"),
+    Shape("floor", "floor", "floor: a task that knows the end", "video"),
     Shape("ours-pair", "ours", "`KlingSubmitOperator` + `KlingTaskSensor`", "video.wait"),
     Shape("http-poke", "alternative", "`HttpOperator` + `HttpSensor`, poke"),
     Shape("http-deferrable", "alternative", "`HttpOperator` + `HttpSensor`, deferrable, `response_check`"),
-    Shape("http-reschedule", "alternative", "`HttpOperator` + `HttpSensor`, reschedule"),
-    Shape("submit-and-sleep", "alternative", "Python task that submits and sleeps"),
-    Shape("trigger-per-task", "alternative", "deferrable operator, one trigger per task", "video"),
-    Shape("trigger-in-pool", "alternative", "the same, in a pool of the account's limit", "video"),
-    Shape("floor", "floor", "floor: a task that knows the end", "video"),
+    Shape(
+        "trigger-in-pool", "alternative", "one trigger per task, in a pool of the account's limit", "video"
+    ),
 )
+DAG_IDS = tuple(shape.dag_id for shape in _ALL)
 #: Without what differs at a limit alone.
 _USUAL = [shape.name for shape in _ALL if shape.name != "trigger-in-pool"]
 SHAPES = {shape.name: shape for shape in _ALL}
