@@ -8,7 +8,6 @@ Each round begins with another shape, so that none is always the first.
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import sys
 import time
@@ -99,12 +98,19 @@ def collect(
 
 
 def _list_ratios(rows: dict[tuple[str, Start], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Yield ours : other for every pair that was measured in the same way."""
-    for (ours, start), (other, how) in itertools.product(rows, rows):
+    """Yield ours : other for what was measured in the same way; ``other`` None is the best alternative of each figure."""
+    for ours, start in (key for key in rows if SHAPES[key[0]].kind == "ours"):
         # What does not wait in the triggerer knows no cold start, and stands beside both.
-        comparable = start == how or not SHAPES[other].is_deferred
-        if SHAPES[ours].kind == "ours" and other != ours and comparable:
-            ratio = results.compare(rows[ours, start], rows[other, how])
+        beside = {
+            name: found
+            for (name, how), found in rows.items()
+            if name != ours and (how == start or not SHAPES[name].is_deferred)
+        }
+        best = results.find_best(
+            [found for name, found in beside.items() if SHAPES[name].kind == "alternative"]
+        )
+        for other, found in ((None, best), *beside.items()):
+            ratio = results.compare(rows[ours, start], found)
             yield {"ours": ours, "other": other, "start": start, "ratio": ratio}
 
 

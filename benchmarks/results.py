@@ -67,19 +67,45 @@ def summarize(rounds: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float 
     return {name: spread(one[name] for one in rounds) for name in rounds[0]} if rounds else {}
 
 
+#: What a row is compared by: less is better in all of them.
+COMPARED = (
+    "requests_per_video",
+    "notice_mean",
+    "notice_p95",
+    "worker_per_video",
+    "cpu_per_video",
+    "wall",
+)
+
+
+def find_best(rows: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, float | None]]:
+    """Return for each round the lowest of every compared figure, among those that delivered every video in it.
+
+    :param rows: the rounds of each shape, all in the same order.
+    """
+    best = []
+    for number in range(max((len(row) for row in rows), default=0)):
+        there = [row[number] for row in rows if number < len(row)]
+        whole = [one for one in there if one["delivered"] == one["videos"]]
+        best.append(
+            {
+                name: min((one[name] for one in whole if one[name] is not None), default=None)
+                for name in COMPARED
+            }
+        )
+    return best
+
+
 def compare(
     ours: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
 ) -> dict[str, dict[str, float | None]]:
-    """Return the spread of ours : other for every figure, each round by itself.
+    """Return the spread of ours : other for every compared figure, each round by itself.
 
     :param ours: the rounds of one shape.
     :param other: those of another, in the same order.
     """
     pairs = list(zip(ours, other, strict=False))
-    names = [
-        name for name in (ours[0] if ours else ()) if name not in ("videos", "load_before", "load_after")
-    ]
-    return {name: spread(_divide(one[name], two[name]) for one, two in pairs) for name in names}
+    return {name: spread(_divide(one.get(name), two.get(name)) for one, two in pairs) for name in COMPARED}
 
 
 def write(name: str, document: Mapping[str, Any]) -> Path:

@@ -140,3 +140,15 @@ def test_rounds_are_compared_each_by_itself() -> None:
     ours, other = [{"wall": 10.0}, {"wall": 30.0}], [{"wall": 20.0}, {"wall": 40.0}]
     assert results.compare(ours, other)["wall"] == {"median": 0.625, "lowest": 0.5, "highest": 0.75}
     assert results.compare([{"wall": None}], [{"wall": 1.0}])["wall"]["median"] is None
+
+
+def test_the_best_is_found_for_each_figure_among_those_that_delivered_everything() -> None:
+    def make_round(delivered: int, **figures: float) -> dict[str, Any]:
+        return {**dict.fromkeys(results.COMPARED), "videos": 20, "delivered": delivered, **figures}
+
+    few = [make_round(20, requests_per_video=3.0, wall=100.0), make_round(20, requests_per_video=4.0)]
+    quick = [make_round(20, requests_per_video=9.0, wall=90.0)]
+    lossy = [make_round(19, requests_per_video=1.0, wall=10.0)]
+    first, second = results.find_best([few, quick, lossy])
+    assert (first["requests_per_video"], first["wall"], first["notice_mean"]) == (3.0, 90.0, None)
+    assert (second["requests_per_video"], second["wall"]) == (4.0, None)

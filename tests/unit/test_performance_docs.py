@@ -103,7 +103,7 @@ def test_a_result_is_shown_with_all_its_rounds() -> None:
     page = report.build_page({"requests-20": document})
     label = SHAPES["ours"].label
     assert f"| {label} | warm | 2.40 (2.20–2.60) |" in page
-    assert f"| {label} | {SHAPES['trigger-per-task'].label} | warm | 0.20 |" in page
+    assert f"| {SHAPES['trigger-per-task'].label} | warm | 0.20 |" in page
     assert "![Bars of the table below](images/performance-requests-20.svg)" in page
     assert "| `python -m benchmarks.run requests --videos 20` | 10.0 min |" in page
     (picture,) = report.build_pictures({"requests-20": document}).values()
