@@ -73,7 +73,7 @@ more than one. What was not run says so.
 |---|---|---|
 {shapes}
 Sensors and triggers look every 10 s, the Python task every 3 s as the example that it follows; ours has its defaults. No task has retries, so
-each failure counts.
+each failure counts. An `HttpSensor` with a `response_check` does not defer (providers-http 6.3), so its two rows should be alike.
 
 * **requests**: all calls of Kling's API per video; a create and one read for a fresh link are 2. Downloads of files are not counted.
 * **notice**: from Kling's end until the task instance leaves `deferred`; where nothing is deferred, until the answer is there that tells it.

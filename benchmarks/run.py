@@ -49,7 +49,7 @@ def run_all(files: Sequence[str]) -> int:
                 failed.append(step.file)
     run_one("page", ())
     print(
-        f"after {(time.monotonic() - began) / 60:.0f} min; ended with an error: {', '.join(failed) or 'none'}"
+        f"after {(time.monotonic() - began) / 60:.0f} min; ended with an error or missed a goal of its own: {', '.join(failed) or 'none'}"
     )
     return 1 if failed else 0
 
