@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks import results
@@ -13,6 +13,7 @@ from benchmarks.goals import find_row, list_verdicts
 from benchmarks.plots import Bar, Panel, draw
 from benchmarks.schedule import SCHEDULE
 from benchmarks.shapes import SHAPES
+from benchmarks.tables import show, span, table
 
 PAGE = results.REPOSITORY / "docs" / "performance.md"
 IMAGES = results.REPOSITORY / "docs" / "images"
@@ -54,10 +55,18 @@ _THROUGHPUT = {
     for name in ("wall", "worker_per_video", "cpu_per_video", "requests_per_video", "failed")
 }
 _PANELS = {
-    "requests_per_video": "Requests per video",
-    "notice_mean": "Notice, mean, seconds",
-    "worker_per_video": "Worker seconds per video",
-    "cpu_per_video": "CPU seconds per video",
+    "requests": {
+        "requests_per_video": "Requests per video",
+        "notice_mean": "Notice, mean, seconds",
+        "worker_per_video": "Worker seconds per video",
+        "cpu_per_video": "CPU seconds per video",
+    },
+    "throughput": {"wall": "Wall time, seconds", "cpu_per_video": "CPU seconds per video"},
+    "limit": {
+        "empty_mean": "A place of the account stands empty, mean, seconds",
+        "creates_per_video": "Creates per video",
+        "worker_per_video": "Worker seconds per video",
+    },
 }
 _INTRO = """\
 # Performance
@@ -114,7 +123,7 @@ def build_pictures(documents: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     return {
         f"performance-{name}.svg": draw(list(_list_panels(document)))
         for name, document in documents.items()
-        if document.get("experiment") == "requests"
+        if document.get("experiment") in _PANELS
     }
 
 
@@ -134,7 +143,7 @@ def _write_goals(documents: Mapping[str, dict[str, Any]]) -> Iterator[str]:
         if one.met is not None and one.because:
             word += f" ({one.because})"
         rows.append((one.text, one.limit, one.measured, word, f"`{one.file}`"))
-    yield _table(("goal", "limit", "measured", "verdict", "result"), rows, right=0)
+    yield table(("goal", "limit", "measured", "verdict", "result"), rows, right=0)
 
 
 def _describe_run(document: Mapping[str, Any]) -> str:
@@ -152,7 +161,7 @@ def _describe_run(document: Mapping[str, Any]) -> str:
     ]
     text = ", ".join(word for word in words if word)
     if rounds := [len(row["rounds"]) for row in document.get("rows", ())]:
-        text += f"; {_span(min(rounds), max(rounds))} round{'s' if max(rounds) > 1 else ''}"
+        text += f"; {span(min(rounds), max(rounds))} round{'s' if max(rounds) > 1 else ''}"
     before = machine.get("load_before") or machine.get("load before")
     if before is not None:
         before = before[0] if isinstance(before, list) else before
@@ -175,21 +184,21 @@ def _describe_run(document: Mapping[str, Any]) -> str:
 def _write_fleet(name: str, document: Mapping[str, Any]) -> Iterator[str]:
     low, high = document["settings"]["seconds"]
     count = document["settings"]["videos"]
-    yield f"{count} video{'s' if count > 1 else ''} at once, Kling takes {_span(low, high)} s.\n"
-    yield f"![Bars of the table below](images/performance-{name}.svg)\n"
-    yield _table(("", "start", *_FLEET.values()), list(_list_rows(document, _FLEET)), right=2)
+    yield f"{count} video{'s' if count > 1 else ''} at once, Kling takes {span(low, high)} s.\n"
+    yield _show_picture(name)
+    yield table(("", "start", *_FLEET.values()), list(_list_rows(document, _FLEET)), right=2)
     yield f"{SHAPES['ours'].label}, divided by the others of the same round and start; below 1 is less. The best is that of each figure.\n"
     figures = [name for name in _FLEET if name in results.COMPARED]
     rows = [
         (
             SHAPES[one["other"]].label if one["other"] else "**the best alternative**",
             one["start"],
-            *(_show(one["ratio"][key]) for key in figures),
+            *(show(one["ratio"][key]) for key in figures),
         )
         for one in document["ratios"]
         if one["ours"] == "ours"
     ]
-    yield _table(("", "start", *(_FLEET[key] for key in figures)), rows, right=2)
+    yield table(("", "start", *(_FLEET[key] for key in figures)), rows, right=2)
     idle = document.get("idle_cpu")
     if idle:
         told = ", ".join(f"{part.replace('_', ' ')} {seconds:.3f}" for part, seconds in idle.items())
@@ -200,14 +209,16 @@ def _write_limit(name: str, document: Mapping[str, Any]) -> Iterator[str]:
     settings = document["settings"]
     low, high = settings["seconds"]
     late = f"; each worker starts {settings['worker_start']:g} s late" if settings["worker_start"] else ""
-    yield f"{settings['videos']} videos, {settings['limit']} at once, Kling takes {_span(low, high)} s{late}.\n"
-    yield _table(("", "start", *_LIMIT.values()), list(_list_rows(document, _LIMIT)), right=2)
+    yield f"{settings['videos']} videos, {settings['limit']} at once, Kling takes {span(low, high)} s{late}.\n"
+    yield _show_picture(name)
+    yield table(("", "start", *_LIMIT.values()), list(_list_rows(document, _LIMIT)), right=2)
 
 
 def _write_throughput(name: str, document: Mapping[str, Any]) -> Iterator[str]:
     settings = document["settings"]
-    yield f"{settings['videos']} mapped prompts, Kling takes {_span(*settings['seconds'])} s.\n"
-    yield _table(("", "start", *_THROUGHPUT.values()), list(_list_rows(document, _THROUGHPUT)), right=2)
+    yield f"{settings['videos']} mapped prompts, Kling takes {span(*settings['seconds'])} s.\n"
+    yield _show_picture(name)
+    yield table(("", "start", *_THROUGHPUT.values()), list(_list_rows(document, _THROUGHPUT)), right=2)
 
 
 def _write_downloads(name: str, document: Mapping[str, Any]) -> Iterator[str]:
@@ -218,8 +229,8 @@ def _write_downloads(name: str, document: Mapping[str, Any]) -> Iterator[str]:
         "memory_mb": "extra memory, MB",
     }
     yield f"One file of {document['settings']['megabytes']:g} MB.\n"
-    rows = [(row["store"], *(_show(row["spread"][key]) for key in heads)) for row in document["rows"]]
-    yield _table(("to", *heads.values()), rows, right=1)
+    rows = [(row["store"], *(show(row["spread"][key]) for key in heads)) for row in document["rows"]]
+    yield table(("to", *heads.values()), rows, right=1)
 
 
 def _write_imports(name: str, document: Mapping[str, Any]) -> Iterator[str]:
@@ -228,7 +239,7 @@ def _write_imports(name: str, document: Mapping[str, Any]) -> Iterator[str]:
         (f"`{statement}`", f"{row['median_ms']:g}", f"{row['min_ms']:g} to {row['max_ms']:g}")
         for statement, row in document["imports"].items()
     ]
-    yield _table(("", "median", "lowest to highest"), rows, right=1)
+    yield table(("", "median", "lowest to highest"), rows, right=1)
 
 
 def _write_gallery(name: str, document: Mapping[str, Any]) -> Iterator[str]:
@@ -237,7 +248,7 @@ def _write_gallery(name: str, document: Mapping[str, Any]) -> Iterator[str]:
     for what, figures in document["milliseconds"].items():
         goal = str(figures.get("goal", ""))
         rows.append((what, str(figures["median"]), f"{figures['lowest']} to {figures['highest']}", goal))
-    yield _table(("", "median", "lowest to highest", "goal"), rows, right=1)
+    yield table(("", "median", "lowest to highest", "goal"), rows, right=1)
 
 
 def _write_plain(document: Mapping[str, Any]) -> Iterator[str]:
@@ -252,7 +263,7 @@ def _write_plain(document: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield path.replace("_", " "), f"{value:g}"
 
-    yield _table(("", "measured"), list(walk(document, "")), right=1)
+    yield table(("", "measured"), list(walk(document, "")), right=1)
 
 
 def _write_times(documents: Mapping[str, dict[str, Any]]) -> Iterator[str]:
@@ -265,7 +276,7 @@ def _write_times(documents: Mapping[str, dict[str, Any]]) -> Iterator[str]:
         missing += seconds is None
     yield "Measured in the runs of this page; each command runs alone as well.\n"
     left = f", and {missing} steps whose time is not known" if missing else ""
-    yield _table(("experiment", "took"), rows, right=1)
+    yield table(("experiment", "took"), rows, right=1)
     yield f"Together {total / 60:.0f} min{left}.\n"
 
 
@@ -274,41 +285,22 @@ def _list_rows(document: Mapping[str, Any], figures: Mapping[str, str]) -> Itera
         for start in ("cold", "warm"):
             if row := find_row(document, shape.name, start):
                 told = start if shape.is_deferred else ""
-                yield shape.label, told, *(_show(row["spread"].get(key)) for key in figures)
+                yield shape.label, told, *(show(row["spread"].get(key)) for key in figures)
 
 
 def _list_panels(document: Mapping[str, Any]) -> Iterator[Panel]:
-    for figure, title in _PANELS.items():
+    for figure, title in _PANELS[document["experiment"]].items():
         bars = []
         for shape in _ORDER:
             row = find_row(document, shape.name) or find_row(document, shape.name, "cold")
-            found = row["spread"][figure] if row else None
+            found = row["spread"].get(figure) if row else None
             if found and found["median"] is not None:
                 bars.append(Bar(shape.name, shape.kind, found["median"], found["lowest"], found["highest"]))
         yield Panel(title, bars)
 
 
-def _span(low: float, high: float) -> str:
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _show(spread: Mapping[str, float | None] | None) -> str:
-    if not spread or spread["median"] is None:
-        return "–"
-    median, lowest, highest = (float(spread[key] or 0) for key in ("median", "lowest", "highest"))
-    told = _number(median)
-    return told if lowest == highest else f"{told} ({_number(lowest)}–{_number(highest)})"
-
-
-def _number(value: float) -> str:
-    return f"{value:g}" if value == int(value) else f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: int) -> str:
-    """Return a table whose columns from number ``right`` on are numbers; 0: none are."""
-    lines = ["---" if not right or number < right else "--:" for number in range(len(heads))]
-    ruled = [f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in (heads, *rows)]
-    return "".join([ruled[0], f"|{'|'.join(lines)}|\n", *ruled[1:]])
+def _show_picture(name: str) -> str:
+    return f"![Bars of the table below](images/performance-{name}.svg)\n"
 
 
 _WRITERS = {

@@ -137,7 +137,7 @@ def _read_commit() -> str:
             [*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True
         )
         changed = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results"],
+            [*git, "status", "--porcelain", "--untracked-files=no", "--", ":!benchmarks/results", ":!docs"],
             capture_output=True,
             text=True,
             check=True,
