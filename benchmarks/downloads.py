@@ -141,7 +141,7 @@ def save(made: dict[str, str], destination: str) -> None:
             kling_task_id=made[name],
             destination=destination,
             filename=name,
-            **({"destination_conn_id": "bench_s3"} if destination.startswith("s3:") else {}),
+            destination_conn_id="bench_s3" if destination.startswith("s3:") else None,
         )
         began = time.monotonic()
         operator.execute(Instance("save", run_id=name).context)

@@ -114,7 +114,7 @@ def _list_ratios(rows: dict[tuple[str, Start], list[dict[str, Any]]]) -> Iterato
             yield {"ours": ours, "other": other, "start": start, "ratio": ratio}
 
 
-def _show(value: float | None) -> str:
+def _show(value: Any) -> str:
     return "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
