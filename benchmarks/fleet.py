@@ -24,6 +24,8 @@ from tests.support.stopping import ended_by_signals
 Start = Literal["cold", "warm"]
 #: Seconds of twenty videos between the shortest and the longest that were observed, fixed: 28 to 320, most of them below 120.
 SPREAD = (28, 36, 44, 51, 58, 64, 70, 76, 82, 88, 95, 103, 112, 123, 137, 155, 180, 215, 262, 320)
+#: Videos that make a triggerer warm, where it is not measured cold.
+_BEFORE = 2
 _SHOWN = (
     ("requests_per_video", "requests"),
     ("notice_mean", "notice"),
@@ -64,7 +66,8 @@ def play(
         for shape in turned:
             wanted: list[Start] = list(starts) if shape.is_deferred else ["warm"]
             if number == 0 and "cold" not in wanted and shape.is_deferred:
-                scene.run(shape, fleet_of(f"the run before the first, {shape.name}"))
+                before = fleet_of(f"the run before the first, {shape.name}")
+                scene.run(shape, Fleet(before.label, before.seconds[:_BEFORE]))
             for start in wanted:
                 if start == "cold":
                     scene.restart_triggerer()
