@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import report, results
 from benchmarks.goals import Verdict, list_verdicts
+from benchmarks.run import EXPERIMENTS
 from benchmarks.schedule import SCHEDULE
 from benchmarks.shapes import SHAPES
 
@@ -147,3 +149,9 @@ def test_a_result_of_others_brings_its_own_goals() -> None:
 def test_every_shape_has_its_dag() -> None:
     there = {file.stem for file in (results.REPOSITORY / "benchmarks" / "dags").glob("*.py")}
     assert there == {shape.dag_id for shape in SHAPES.values()}
+
+
+def test_every_step_has_its_experiment_and_a_result_of_its_own() -> None:
+    for step in SCHEDULE:
+        assert find_spec(EXPERIMENTS[step.experiment]) is not None
+    assert len({step.file for step in SCHEDULE}) == len({step.command for step in SCHEDULE}) == len(SCHEDULE)
