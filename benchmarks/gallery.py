@@ -17,7 +17,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -202,13 +202,13 @@ def version_of(stack: AirflowStack) -> str:
     return f"PostgreSQL {stack.database.rows('SHOW server_version')[0]['server_version']}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--videos", type=int, default=5000, help="finished videos (default: 5000)")
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
-    wanted = parser.parse_args()
+    wanted = parser.parse_args(arguments)
     document: dict[str, Any] = {**machine(), "videos": wanted.videos}
     started = time.monotonic()
     with (

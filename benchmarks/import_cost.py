@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from benchmarks import results
 
@@ -49,8 +50,9 @@ def measure(statement: str, runs: int) -> tuple[list[float], list[float]]:
     return sdk, ours
 
 
-def main() -> int:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    runs = int(given[0]) if given else 15
     machine, began = results.describe_machine(), time.monotonic()
     rows = {}
     print(f"{'CPU milliseconds on top of airflow.sdk':44}{'median':>8}{'lowest':>8}{'highest':>8}")

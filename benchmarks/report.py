@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks import results
@@ -313,7 +313,7 @@ _WRITERS = {
 }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write page and pictures; remove pictures that no result has any more."""
     documents = load_documents()
     pictures = build_pictures(documents)

@@ -11,8 +11,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 
 from benchmarks.schedule import SCHEDULE
+from tests.support.stopping import ended_by_signals
 
 #: Name on the command line -> module with a ``main``.
 EXPERIMENTS = {
@@ -26,9 +28,20 @@ EXPERIMENTS = {
 }
 
 
-def run_one(name: str, arguments: Sequence[str]) -> int:
-    """Run an experiment in a process of its own; return its exit code, 1 where a goal of its own was missed."""
-    return subprocess.run([sys.executable, "-m", EXPERIMENTS[name], *arguments], check=False).returncode
+def run_here(name: str, arguments: Sequence[str]) -> int:
+    """Run an experiment in this process, so that a signal reaches it; return its exit code."""
+    return int(import_module(EXPERIMENTS[name]).main(list(arguments)))
+
+
+def run_beside(name: str, arguments: Sequence[str]) -> int:
+    """Run an experiment in a process of its own, which ends with this one; return its exit code."""
+    process = subprocess.Popen([sys.executable, "-m", EXPERIMENTS[name], *arguments])
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()  # it stops its Airflow itself
+            process.wait()
 
 
 def run_all(files: Sequence[str]) -> int:
@@ -45,9 +58,9 @@ def run_all(files: Sequence[str]) -> int:
                 f"== {step.title}: {step.command} (after {(time.monotonic() - began) / 60:.0f} min)",
                 flush=True,
             )
-            if run_one(step.experiment, step.options.split()):
+            if run_beside(step.experiment, step.options.split()):
                 failed.append(step.file)
-    run_one("page", ())
+    run_here("page", ())
     print(
         f"after {(time.monotonic() - began) / 60:.0f} min; ended with an error or missed a goal of its own: {', '.join(failed) or 'none'}"
     )
@@ -58,9 +71,10 @@ def main() -> int:
     """Run the command line."""
     name, *rest = sys.argv[1:] or [""]
     if name == "all":
-        return run_all(rest)
+        with ended_by_signals():
+            return run_all(rest)
     if name in EXPERIMENTS:
-        return run_one(name, rest)
+        return run_here(name, rest)
     print(f"{__doc__}\n" + "\n".join(f"  {one:12}{module}" for one, module in EXPERIMENTS.items()))
     return 2
 
