@@ -23,6 +23,8 @@ READ_LATENCY = 0.15
 CREATE_LATENCY = 0.6
 #: Airflow's own default. Fewer would hold up the shapes that keep a worker while they wait.
 PARALLELISM = 32
+#: Where the machine is busy, 32 workers that start at once read a Dag file for longer than Airflow's 30 s.
+_ENVIRONMENT = {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300"}
 #: A run that takes longer than this many times what its videos take is stuck.
 _STUCK = 30
 
@@ -144,7 +146,7 @@ def open_scene(
                 parallelism=PARALLELISM,
                 home=keep,
                 keep=keep is not None,
-                environment=environment,
+                environment={**_ENVIRONMENT, **(environment or {})},
             )
         )
         history.install(stack.database.url)
