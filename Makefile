@@ -116,11 +116,8 @@ screenshots: $(STAMP_ALL)  ## Take the screenshots of docs/monitoring.md again, 
 faults: $(STAMP)  ## Every fault on a real Airflow, a line each (takes long); FAULTS='lost-* kill-*' plays some
 	@$(BIN)/python -m tests.faults $(FAULTS)
 
-bench: $(STAMP_ALL)  ## The benchmarks: what an import costs a Dag file; thousands of videos in the gallery; a flood of callbacks
-	@$(BIN)/python benchmarks/import_cost.py
-	@$(BIN)/python benchmarks/gallery.py
-	@$(BIN)/python benchmarks/callback_flood.py
-	@$(BIN)/python benchmarks/gallery.py --postgresql --videos 100000
+bench: $(STAMP_ALL)  ## Ours beside what people use today, and docs/performance.md (takes hours); BENCH='requests-20' runs some
+	@$(BIN)/python -m benchmarks.run all $(BENCH)
 
 constraints:  ## Make the pins in constraints/ anew from what is newest today (with the lowest Python)
 	$(call pin,$(NEWEST),apache-airflow==$(NEWEST).*,dev$(COMMA)browser$(COMMA)s3)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How long the gallery takes with thousands of videos: its answers, and the first cards in a browser.
 
-``python benchmarks/gallery.py`` fills a throw-away Airflow on SQLite with 5,000 finished videos, and a hundred that failed
+``python -m benchmarks.run gallery`` fills a throw-away Airflow on SQLite with 5,000 finished videos, and a hundred that failed
 or wait; ``--postgresql --videos 100000`` does with as many on a PostgreSQL server of its own. It asks each route of the
 API server several times, opens the page several times in a new Chromium session each, prints milliseconds, and writes them
 with machine and versions to ``results/gallery-<database>-<videos>.json``. It needs what ``make test-browser`` needs, and
@@ -17,7 +17,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -202,14 +202,15 @@ def version_of(stack: AirflowStack) -> str:
     return f"PostgreSQL {stack.database.rows('SHOW server_version')[0]['server_version']}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--videos", type=int, default=5000, help="finished videos (default: 5000)")
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
-    wanted = parser.parse_args()
+    wanted = parser.parse_args(arguments)
     document: dict[str, Any] = {**machine(), "videos": wanted.videos}
+    started = time.monotonic()
     with (
         database(wanted.postgresql) as address,
         AirflowStack(
@@ -219,6 +220,7 @@ def main() -> int:
         document["database"] = version_of(stack)
         fill(stack, wanted.videos)
         document["milliseconds"] = {**ask(stack), "first card": look(stack)}
+    document["seconds"] = round(time.monotonic() - started)
     goals = GOALS_POSTGRESQL if wanted.postgresql else GOALS
     for name, figures in document["milliseconds"].items():
         if name in goals:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a DAG file pays for importing our parts, on top of ``airflow.sdk``: every worker start parses the file.
 
-``python benchmarks/import_cost.py [runs]`` prints a table and writes ``results/import_cost.json``. The times are CPU
+``python -m benchmarks.run imports [runs]`` prints a table and writes ``results/import_cost.json``. The times are CPU
 times, as what else the machine does would be measured otherwise.
 """
 
 from __future__ import annotations
 
-import json
-import platform
 import statistics
 import subprocess
 import sys
-from importlib.metadata import version
-from pathlib import Path
+import time
+from collections.abc import Sequence
+
+from benchmarks import results
 
 #: Milliseconds, for the operators.
 GOAL = 20
@@ -25,7 +25,6 @@ STATEMENTS = (
     "import kling_provider.prompts",
     "import requests",
 )
-RESULTS = Path(__file__).parent / "results" / "import_cost.json"
 
 _PROGRAM = """
 import time
@@ -51,8 +50,10 @@ def measure(statement: str, runs: int) -> tuple[list[float], list[float]]:
     return sdk, ours
 
 
-def main() -> int:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = sys.argv[1:] if arguments is None else arguments
+    runs = int(given[0]) if given else 15
+    machine, began = results.describe_machine(), time.monotonic()
     rows = {}
     print(f"{'CPU milliseconds on top of airflow.sdk':44}{'median':>8}{'lowest':>8}{'highest':>8}")
     for statement in STATEMENTS:
@@ -67,15 +68,15 @@ def main() -> int:
         print(f"{statement:44}{row['median_ms']:8.1f}{row['min_ms']:8.1f}{row['max_ms']:8.1f}")
     found = rows[STATEMENTS[0]]["median_ms"]
     print(f"Goal for the operators: {GOAL} ms. Reached: {'yes' if found <= GOAL else 'NO'}.")
-    RESULTS.parent.mkdir(exist_ok=True)
-    result = {
+    document = {
+        "experiment": "imports",
+        "machine": machine,
         "runs": runs,
         "goal_ms": GOAL,
-        "python": platform.python_version(),
-        "airflow": version("apache-airflow-core"),
         "imports": rows,
+        "seconds": round(time.monotonic() - began),
     }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    results.write("import_cost", document)
     return 0 if found <= GOAL else 1
 
 

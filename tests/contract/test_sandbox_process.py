@@ -169,6 +169,7 @@ def test_the_controls(sandbox: Sandbox) -> None:
     assert (task["id"], task["state"], task["units"]) == (task_id, "succeeded", "3")
     assert task["request"]["body"]["options"] == {"external_task_id": "a"}
     assert ["Authorization", "***"] in task["request"]["headers"]
+    assert task["told"] is None
     (request,) = requests.get(f"{base}/requests", timeout=TIMEOUT).json()
     assert (request["method"], request["path"]) == ("POST", "/text-to-video/kling-3.0")
     assert ["Authorization", f"Bearer {client.key}"] in request["headers"]  # what is on the wire, as it was
@@ -185,6 +186,31 @@ def test_the_controls(sandbox: Sandbox) -> None:
     for name, body in (("options", {"port": 1}), ("advance", {"seconds": -1}), ("advance", {}), ("keys", {})):
         assert requests.post(f"{base}/{name}", json=body, timeout=TIMEOUT).status_code == 400
     assert requests.get(f"{base}/nothing", timeout=TIMEOUT).status_code == 404
+
+
+def test_the_controls_say_when_an_end_was_first_told(sandbox: Sandbox) -> None:
+    client, base = Client(sandbox), f"{sandbox.url}/_sandbox"
+
+    def read_told() -> int | None:
+        (task,) = requests.get(f"{base}/tasks", timeout=TIMEOUT).json()
+        told: int | None = task["told"]
+        return told
+
+    task_id = client.made()
+    client.task(task_id)
+    assert read_told() is None  # it had not ended
+    client.sandbox.advance(120)
+    client.task(task_id)
+    first = read_told()
+    (task,) = requests.get(f"{base}/tasks", timeout=TIMEOUT).json()
+    assert first is not None
+    assert first >= task["ended"]
+    client.sandbox.advance(60)
+    client.post("/tasks", {})
+    assert read_told() == first
+    client.sandbox.reset()
+    client.made()
+    assert read_told() is None
 
 
 def test_the_statistics_of_a_sandbox(sandbox: Sandbox) -> None:

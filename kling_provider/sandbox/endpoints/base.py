@@ -12,7 +12,7 @@ from kling_provider.sandbox.http.messages import Request, Response, build_error_
 from kling_provider.sandbox.state.accounts import SandboxAccount
 from kling_provider.sandbox.state.faults import Attributes, Rule
 from kling_provider.sandbox.state.request_log import RequestNote
-from kling_provider.sandbox.state.tasks import Dialect, Task
+from kling_provider.sandbox.state.tasks import Dialect, Task, to_milliseconds
 
 if TYPE_CHECKING:
     from kling_provider.sandbox.app import App
@@ -108,6 +108,8 @@ class Endpoint:
         """Return tasks as a design describes them, with what a fault makes of it."""
         described = []
         for task in tasks:
+            if not task.is_live(now):
+                self.app.request_log.record_end(task.id, to_milliseconds(now))
             data = self.app.get_product(task).describe_task(
                 task,
                 dialect,

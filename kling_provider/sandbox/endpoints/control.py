@@ -3,7 +3,7 @@
 
 =======  ==========================  ======================================================================
 GET      ``/_sandbox/stats``         counts, tasks in flight, log of creates
-GET      ``/_sandbox/tasks``         all tasks with their request; ``?limit=`` newest
+GET      ``/_sandbox/tasks``         all tasks with their request; told: when a read first said the end
 GET      ``/_sandbox/requests``      the last 5000 API requests as they came in; ``?limit=`` newest
 GET      ``/_sandbox/faults``        the rules in force and the table of kinds
 POST     ``/_sandbox/faults``        a list of rules, in the place of all others
@@ -157,6 +157,7 @@ def _describe_task(app: App, task: Task, now: float, base: str) -> dict[str, Any
         "units": format_amount(task.price) if done else "0",
         "created": to_milliseconds(task.created),
         "ended": to_milliseconds(task.ends) if state in ("succeeded", "failed") else None,
+        "told": app.request_log.find_end_told(task.id),
         "forgotten": now >= task.forgotten_from,
         "outputs": _list_files(app, task, base) if done else [],
         "request": {"headers": [list(pair) for pair in request.headers], "body": request.body},

@@ -62,6 +62,17 @@ class RequestLog:
             self._callbacks: Counter[str] = Counter()
             self._creates: list[dict[str, Any]] = []
             self._requests: deque[dict[str, Any]] = deque(maxlen=_REQUESTS_KEPT)
+            self._told: dict[str, int] = {}
+
+    def record_end(self, task_id: str, at_ms: int) -> None:
+        """Keep when an answer first said that a task has ended."""
+        with self._lock:
+            self._told.setdefault(task_id, at_ms)
+
+    def find_end_told(self, task_id: str) -> int | None:
+        """Return when that was, in milliseconds; None where nobody has asked since the end."""
+        with self._lock:
+            return self._told.get(task_id)
 
     def record_request(
         self, request: Request, answer: Response, note: RequestNote, *, received_ms: int
