@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 #: Bytes of the largest body that is read. Kling's are about 1 KB.
 _MOST_BYTES = 64 * 1024
 #: Messages a second, for long and at once; two come for each Kling task.
-_RATE, _BURST = 100.0, 200.0
+_RATE, _BURST = 50.0, 300.0
 #: Messages that are read and handled at the same time.
 _AT_ONCE = 64
 #: Seconds in which a body must arrive.

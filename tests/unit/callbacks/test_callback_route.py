@@ -173,9 +173,9 @@ def test_a_flood_is_answered_before_anything_is_done_for_it(
     monkeypatch.setattr("kling_provider.plugins.callbacks.app._RATE", 0.001)  # however slow this machine is
     waiting.defer(0, "t1")
     answers = [
-        kling.client.post("/kling-callbacks/kling_default", content=b"{}").status_code for _ in range(210)
+        kling.client.post("/kling-callbacks/kling_default", content=b"{}").status_code for _ in range(310)
     ]
-    assert answers == [404] * 200 + [429] * 10
+    assert answers == [404] * 300 + [429] * 10
     answer = kling.client.post("/kling-callbacks/kling_default", content=b"{}")
     assert (answer.json(), answer.headers["retry-after"]) == ({"detail": "Too many requests."}, "2")
     assert kling.client.post("/elsewhere").status_code == 404, "only callbacks are held up"
