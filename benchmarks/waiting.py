@@ -3,12 +3,16 @@
 
 ``python benchmarks/waiting.py`` starts 100, 1,000 and 10,000 triggers as Airflow's triggerer does, on one event loop, for
 videos that were made within ten seconds and take 90 ± 5 s, at a server of its own process whose reads take 150 ms. It
-measures from the first trigger to the last event: requests per video beside create and last read; the lag of a probe that
-wants to run every 5 ms, its longest and 99th percentile, as time of the clock and as time that the loop's thread computed
-meanwhile without its collections of garbage, which a busy machine does not lengthen; the longest of these collections; stops above 0.1 s, after which Airflow's triggerer may say "async thread was
-blocked"; resident memory and computing time for each wait. ``--queue`` does the same for as many in the queue of an account
-at its limit, for 30 s. ``--write`` writes the figures to ``results/waiting.json`` (``waiting-queue.json``). It ends with 1
-where a goal is missed.
+measures from the first trigger to the last event:
+
+* requests per video beside create and last read;
+* the lag of a probe that wants to run every 5 ms, by the clock, and as time that the loop's thread computed meanwhile, which a
+  busy machine lengthens less; the longest of Python's collections of garbage, which is not counted in the latter;
+* stops above 0.1 s, after which Airflow's triggerer may say "async thread was blocked";
+* resident memory and computing time for each wait.
+
+``--queue`` does the same for as many in the queue of an account at its limit, for 30 s. ``--write`` writes the figures to
+``results/waiting.json`` (``waiting-queue.json``). It ends with 1 where a goal is missed.
 """
 
 from __future__ import annotations
