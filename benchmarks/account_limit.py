@@ -37,7 +37,7 @@ CASES = [(limit, start, spread) for spread in (False, True) for limit in (5, 20)
 #: Seconds that Kling takes for a video where times are spread: of real videos, in no order.
 SPREAD = (28, 41, 55, 62, 74, 80, 86, 93, 99, 110, 121, 135, 150, 168, 190, 214, 240, 268, 295, 320)
 #: Videos for each place of the limit, and of how many of them the first ones are left out of "warm".
-ROUNDS, SPREAD_ROUNDS, COLD_ROUNDS = 7, 5, 2
+ROUNDS, SPREAD_ROUNDS, COLD_ROUNDS = 5, 5, 2
 #: Seconds from a defer to its trigger, and what other starts differ by.
 TRIGGER, JITTER = 0.5, 0.1
 

@@ -48,24 +48,28 @@ class Probe:
         self.lags: dict[str, list[float]] = {}
         self.work: dict[str, list[float]] = {}
         self.collections: dict[str, list[float]] = {}
-        self._collecting = 0.0
+        self._collecting = self._collecting_work = self._collected_work = 0.0
+        self.own_work: dict[str, list[float]] = {}
         gc.callbacks.append(self._note_collection)
 
     def _note_collection(self, step: str, details: dict[str, int]) -> None:
         """Measure Python's garbage collection, which stops the loop as well."""
         if step == "start":
-            self._collecting = time.perf_counter()
+            self._collecting, self._collecting_work = time.perf_counter(), time.thread_time()
         else:
             took = time.perf_counter() - self._collecting
             self.collections.setdefault(self.phase, []).append(took)
+            self._collected_work += time.thread_time() - self._collecting_work
 
     async def run(self) -> None:
         """Measure until cancelled."""
         while True:
-            began, used = time.perf_counter(), time.thread_time()
+            began, used, collected = time.perf_counter(), time.thread_time(), self._collected_work
             await asyncio.sleep(PROBE)
             self.lags.setdefault(self.phase, []).append(time.perf_counter() - began - PROBE)
-            self.work.setdefault(self.phase, []).append(time.thread_time() - used)
+            work = time.thread_time() - used
+            self.work.setdefault(self.phase, []).append(work)
+            self.own_work.setdefault(self.phase, []).append(work - self._collected_work + collected)
 
     def describe(self) -> dict[str, dict[str, float]]:
         """Describe every phase, in milliseconds."""
@@ -77,6 +81,7 @@ class Probe:
                 "p99_work_ms": round(
                     sorted(self.work[phase])[int(0.99 * (len(self.work[phase]) - 1))] * 1000, 1
                 ),
+                "longest_work_without_collections_ms": round(max(self.own_work[phase]) * 1000, 1),
                 "longest_collection_ms": round(max(self.collections.get(phase, [0.0])) * 1000, 1),
                 "blocked_warnings": sum(lag > BLOCKED for lag in lags),
             }

@@ -128,12 +128,16 @@ class WaitingLines:
     def __len__(self) -> int:
         return len(self._places)
 
-    def add_entry(self, entry: Entry) -> None:
+    def add_entry(self, entry: Entry, now: float) -> None:
         """Add one. It stands in line from its ``not_before`` on."""
         number = next(self._count)
-        self._places[entry] = _ASLEEP
-        heapq.heappush(self._asleep, (entry.not_before, number, entry))
-        heapq.heappush(self._by_age, (entry.queued_at, number, entry))
+        if entry.queued_at + LONG_WAIT > now:
+            heapq.heappush(self._by_age, (entry.queued_at, number, entry))
+        if entry.not_before <= now:
+            self._stand_up(entry, now)
+        else:
+            self._places[entry] = _ASLEEP
+            heapq.heappush(self._asleep, (entry.not_before, number, entry))
 
     def remove_entry(self, entry: Entry) -> None:
         """Remove one that waits no longer; one that is not here is none."""
@@ -145,8 +149,7 @@ class WaitingLines:
         while self._asleep and self._asleep[0][0] <= now:
             _, _, entry = heapq.heappop(self._asleep)
             if self._places.get(entry) == _ASLEEP:
-                is_old = entry.queued_at + LONG_WAIT <= now
-                self._enter_line(entry, _OLDEST if is_old else entry.priority_weight)
+                self._stand_up(entry, now)
         for _ in range(_MOST_PROMOTED):
             if not self._by_age or self._by_age[0][0] + LONG_WAIT > now:
                 return
@@ -180,6 +183,10 @@ class WaitingLines:
         if line is not None:
             line.last_turns[turn.dag_id] = turn.before
             line.push_head(turn.dag_id)
+
+    def _stand_up(self, entry: Entry, now: float) -> None:
+        is_old = entry.queued_at + LONG_WAIT <= now
+        self._enter_line(entry, _OLDEST if is_old else entry.priority_weight)
 
     def _enter_line(self, entry: Entry, weight: float) -> None:
         self._places[entry] = weight

@@ -143,7 +143,7 @@ class ConcurrencyQueue:
             # An early worker that is refused came second to somebody else: that says nothing about the limit.
             in_spite = grant is not None and not grant.probe and not grant.is_early
             queue.capacity.record_refusal(now, in_spite=in_spite)
-        queue.waiting.add_entry(entry)
+        queue.waiting.add_entry(entry, now)
 
     def remove_entry(self, entry: Entry) -> None:
         """Remove a task that waits no longer. One with a grant has left already."""

@@ -27,7 +27,7 @@ def entry(name: str, *, dag: str = "d", at: float = 0.0, weight: int = 1, not_be
 def stand(*entries: Entry, now: float = 1.0) -> WaitingLines:
     lines = WaitingLines()
     for one in entries:
-        lines.add_entry(one)
+        lines.add_entry(one, now)
     lines.advance(now)
     return lines
 
@@ -83,8 +83,7 @@ def test_turns_are_remembered_while_nobody_stands_in_line():
     lines.take_turn()
     assert lines.find_next() is None
     for one in (entry("a2", dag="a", at=1), entry("b1", dag="b", at=2)):
-        lines.add_entry(one)
-    lines.advance(3)
+        lines.add_entry(one, 3.0)
     assert take_all(lines) == ["b1", "a2"]
 
 
@@ -117,8 +116,7 @@ def test_nobody_is_passed_by_more_than_one_round_of_another_dag(actions):
             if not place:
                 passed[weight, dag] = defaultdict(int)
             place.append(new)
-            lines.add_entry(new)
-            lines.advance(float(number))
+            lines.add_entry(new, float(number))
         elif action == "remove" and place:
             lines.remove_entry(place.pop(len(place) // 2))
         elif action == "take" and lines.find_next() is not None:

@@ -19,7 +19,7 @@ from kling_provider.hooks.kling import KlingHook
 from kling_provider.polling import clock, queue_poller, waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import FIRST_LOOK, KlingConcurrencyTrigger, KlingTaskTrigger
-from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, serving
+from tests.unit.waiting_stand_ins import KEY, Account, connection_json, error, ok, serving
 
 
 @pytest.fixture
@@ -327,6 +327,30 @@ async def test_a_cancelled_queue_trigger_leaves_its_position(account, kling, tic
     account.words["a"] = "succeeded"
     assert (await here)["status"] == "room"
     assert waiting.get_pollers("kling_default").queue_poller.is_idle
+
+
+async def test_a_task_that_was_made_after_the_list_was_read_takes_its_place(
+    account, kling, ticks, monkeypatch
+):
+    """The list does not show it yet, the look-up by its external id does."""
+    monkeypatch.setattr(queue_poller, "_UNSEEN", 0.0)
+    account.words = {"a": "succeeded", "b": "processing"}
+    assert (await the_event(queued("af-1")))["status"] == "room"
+    made_since = ["new"]
+
+    def list_before_it_was_made(request):
+        if request.method == "POST" and request.path == "/tasks" and made_since:
+            made_since.clear()
+            return ok({"result": [account._task("b")], "count": 1, "has_more": False})
+        return None
+
+    account.fault = list_before_it_was_made
+    account.words["new"], account.externals["new"] = "processing", "af-1"
+    later = asyncio.create_task(the_event(queued("af-2")))
+    await account.read_again(6)
+    assert not later.done()
+    account.words["b"] = "failed"
+    assert (await later)["status"] == "room"
 
 
 async def test_each_line_of_progress_goes_to_the_log_of_its_own_task(account, kling, ticks, monkeypatch):
