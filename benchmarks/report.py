@@ -148,10 +148,11 @@ def _write_goals(documents: Mapping[str, dict[str, Any]]) -> Iterator[str]:
 
 def _describe_run(document: Mapping[str, Any]) -> str:
     """Return the sentence about machine, versions and load; results of older scripts have a part of it."""
-    machine = document.get("machine") or document
-    versions = machine.get("versions", {"apache-airflow": machine.get("airflow")})
+    machine = document.get("machine")
+    machine = {**document, **(machine if isinstance(machine, Mapping) else {})}
+    versions = machine.get("versions") or {"apache-airflow": machine.get("airflow")}
     words = [
-        f"Airflow {versions['apache-airflow']}",
+        f"Airflow {versions.get('apache-airflow') or versions.get('apache-airflow-core')}",
         f"Python {machine.get('python')}",
         f"{machine['cores']} cores" if "cores" in machine else "",
         f"{machine['memory_gb']:g} GB" if "memory_gb" in machine else "",
@@ -162,7 +163,7 @@ def _describe_run(document: Mapping[str, Any]) -> str:
     text = ", ".join(word for word in words if word)
     if rounds := [len(row["rounds"]) for row in document.get("rows", ())]:
         text += f"; {span(min(rounds), max(rounds))} round{'s' if max(rounds) > 1 else ''}"
-    before = machine.get("load_before") or machine.get("load before")
+    before = machine.get("load_before") or machine.get("load before") or machine.get("load")
     if before is not None:
         before = before[0] if isinstance(before, list) else before
         during = [

@@ -109,7 +109,9 @@ class Model:
         return find_excess(prompt, limit, self.other_script_limit, self.name)
 
 
-def _make_retired_model(name: str, *, text: bool = True, v1: bool = False) -> Model:
+def _make_retired_model(
+    name: str, *, text: bool = True, v1: bool = False, last_frame_resolutions: tuple[str, ...] = ()
+) -> Model:
     """Make the rules of a model of 2024 or 2025 that only gateways still serve, on the legacy API."""
     return Model(
         name=name,
@@ -117,6 +119,7 @@ def _make_retired_model(name: str, *, text: bool = True, v1: bool = False) -> Mo
         resolutions=_P,
         durations=(5, 10),
         v1_controls=v1,
+        last_frame_resolutions=last_frame_resolutions,
         standard=False,
         types=("text_to_video", "image_to_video") if text else ("image_to_video",),
     )
@@ -222,10 +225,10 @@ _MODELS = (
         external_ids=False,
     ),
     _make_retired_model("kling-v1", v1=True),
-    _make_retired_model("kling-v1-5", text=False, v1=True),
-    _make_retired_model("kling-v1-6", v1=True),
+    _make_retired_model("kling-v1-5", text=False, v1=True, last_frame_resolutions=("1080p",)),
+    _make_retired_model("kling-v1-6", v1=True, last_frame_resolutions=("1080p",)),
     _make_retired_model("kling-v2-master"),
-    _make_retired_model("kling-v2-1", text=False),
+    _make_retired_model("kling-v2-1", text=False, last_frame_resolutions=("1080p",)),
     _make_retired_model("kling-v2-1-master"),
 )
 

@@ -181,6 +181,7 @@ TASKS = st.builds(
     price=st.decimals(0, 1000, places=2),
     created=st.floats(0, 1e10),
     starts=st.floats(0, 1e10),
+    callback_faults=st.dictionaries(TEXTS, st.floats(0, 1e6), max_size=3),
 )
 
 
@@ -202,7 +203,7 @@ def test_no_field_is_of_a_kind_that_would_not_come_back() -> None:
     """A field that is added with a type of its own must be added to the journal, too."""
     known = {
         "str", "str | None", "float", "bool", "int", "Decimal", "CreateRequest", "Package", "Dialect", "InputImage | None", "list[str]",
-        "bytes | None", "dict[str, Any]", "list[tuple[str, str]]",
+        "bytes | None", "dict[str, Any]", "dict[str, float]", "list[tuple[str, str]]",
     }  # fmt: skip
     for kind in (Task, CreateRequest, InputImage):
         assert {str(field.type) for field in dataclasses.fields(kind)} <= known

@@ -23,7 +23,6 @@ from kling_provider.api.codes import TaskState
 from kling_provider.exceptions import KlingError, KlingServerError
 from kling_provider.hooks.kling import KlingAsyncHook, KlingHook
 from kling_provider.operators.kling import KlingDownloadOperator
-from kling_provider.polling import waiting
 from kling_provider.sandbox import Sandbox
 from kling_provider.triggers.kling import KlingTaskTrigger
 from tests.contract.connecting import say, server
@@ -354,7 +353,7 @@ async def test_two_thousand_in_the_queue_look_at_themselves_only(monkeypatch: py
         return place(entry)
 
     monkeypatch.setattr(queue.Entry, sort_key, property(looked_at))
-    monkeypatch.setattr(waiting, "_PROGRESS", 0.5)
+    monkeypatch.setattr("kling_provider.polling.progress_lines._PROGRESS", 0.5)
     busy = {
         "result": [{"id": str(n), "status": "processing"} for n in range(3)],
         "count": 3,

@@ -168,7 +168,7 @@ def test_text_to_video(data: dict[str, Any], said: dict[str, str]) -> None:
             {"audio": "audio 'native': must be off for kling-2.6 with a last frame"},
         ),
         (
-            {"model": "kling-v1-6", "last_frame": "b.png", "static_mask": "m.png"},
+            {"model": "kling-v1-6", "last_frame": "b.png", "resolution": "1080p", "static_mask": "m.png"},
             {"static_mask": "static_mask: cannot be combined with last_frame"},
         ),
         (

@@ -306,7 +306,7 @@ async def test_lines_of_the_shared_reads_belong_to_no_task(account, kling):
 
 @pytest.mark.slow
 async def test_progress_is_told_to_each_who_waits(account, kling, monkeypatch):
-    monkeypatch.setattr(waiting, "_PROGRESS", 0.3)
+    monkeypatch.setattr("kling_provider.polling.progress_lines._PROGRESS", 0.3)
     account.words = {"t1": "processing"}
     lines: list[str] = []
     began = time.monotonic()

@@ -159,6 +159,10 @@ def _check_camera(fields: Fields, combination: str, *, supported: bool) -> None:
         raise InvalidParameter(f"model/mode/duration({combination}) is not supported with camera control")
 
 
+#: Models that take a last frame in mode pro only (Kling docs, capability map).
+_TAIL_IN_PRO = frozenset({"kling-v2-6", "kling-v2-5-turbo", "kling-v2-1", "kling-v1-6", "kling-v1-5"})
+
+
 def _check_images(fields: Fields, name: str, mode: str, *, sound: bool) -> inputs.InputImage:
     first = fields.raw.get("image")
     last = fields.raw.get("image_tail")
@@ -167,7 +171,7 @@ def _check_images(fields: Fields, name: str, mode: str, *, sound: bool) -> input
     masks = _read_masks(fields)
     if sum((bool(last), bool(masks), bool(fields.raw.get("camera_control")))) > 1:
         raise InvalidParameter("image_tail, masks and camera_control cannot be used together")
-    if last and name in ("kling-v2-6", "kling-v2-5-turbo", "kling-v1-6", "kling-v2-1") and mode != "pro":
+    if last and name in _TAIL_IN_PRO and mode != "pro":
         raise InvalidParameter(f"image_tail requires mode pro for model {name}")
     if last and name == "kling-v2-6" and sound:
         raise InvalidParameter("image_tail requires sound off for model kling-v2-6")

@@ -11,6 +11,7 @@ import pytest
 
 from kling_provider.compat import has_callbacks
 from kling_provider.polling import waiting
+from kling_provider.polling.render_times import RenderKind
 from kling_provider.polling.wait_state import State, WaitDecision, WaitState
 from tests.unit.waiting_stand_ins import Account, connection_json, serving
 
@@ -34,7 +35,7 @@ async def wait(kling_task_id: str, *, patience: float) -> WaitDecision:
     now = time.time()
     state = WaitState(kling_task_id=kling_task_id, deadline=now + patience, since=now, poll_interval=EVERY)
     return await waiting.wait_for_video(
-        "kling_default", state, type="text_to_video", first_look=now, say=lambda line: None
+        "kling_default", state, kind=RenderKind("text_to_video"), first_look=now, say=lambda line: None
     )
 
 
