@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import results
 from benchmarks.goals import find_row, list_verdicts
 from benchmarks.plots import Bar, Panel, draw
-from benchmarks.schedule import SCHEDULE
+from benchmarks.schedule import SCHEDULE, SCRIPTS
 from benchmarks.shapes import SHAPES
 from benchmarks.tables import show, span, table
 
@@ -20,12 +20,7 @@ IMAGES = results.REPOSITORY / "docs" / "images"
 #: Ours first, the floor last.
 _ORDER = sorted(SHAPES.values(), key=lambda shape: ("ours", "alternative", "floor").index(shape.kind))
 #: Written beside this bench; the page takes what is there.
-_OTHERS = {
-    "looks": "When to look",
-    "waiting": "10,000 waiting",
-    "queue": "10,000 in the queue",
-    "account_limit": "The queue alone",
-}
+_OTHERS = {script.file: script.title for script in SCRIPTS}
 #: Figure -> head of its column, unit in the head.
 _FLEET = {
     "requests_per_video": "requests",

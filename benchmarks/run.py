@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from importlib import import_module
 
-from benchmarks.schedule import SCHEDULE
+from benchmarks.schedule import SCHEDULE, SCRIPTS
 from tests.support.stopping import ended_by_signals
 
 #: Name on the command line -> module with a ``main``.
@@ -33,9 +33,9 @@ def run_here(name: str, arguments: Sequence[str]) -> int:
     return int(import_module(EXPERIMENTS[name]).main(list(arguments)))
 
 
-def run_beside(name: str, arguments: Sequence[str]) -> int:
-    """Run an experiment in a process of its own, which ends with this one; return its exit code."""
-    process = subprocess.Popen([sys.executable, "-m", EXPERIMENTS[name], *arguments])
+def run_beside(module: str, arguments: Sequence[str]) -> int:
+    """Run a module in a process of its own, which ends with this one; return its exit code."""
+    process = subprocess.Popen([sys.executable, "-m", module, *arguments])
     try:
         return process.wait()
     finally:
@@ -46,20 +46,22 @@ def run_beside(name: str, arguments: Sequence[str]) -> int:
 
 def run_all(files: Sequence[str]) -> int:
     """Run the schedule and write the page; return 1 where something ended with an error."""
-    if unknown := set(files) - {step.file for step in SCHEDULE}:
+    runs = [
+        *((step.file, step.title, EXPERIMENTS[step.experiment], step.options) for step in SCHEDULE),
+        *((script.file, script.title, script.module, script.options) for script in SCRIPTS),
+    ]
+    if unknown := set(files) - {file for file, *_ in runs}:
         print(
-            f"no such result: {', '.join(sorted(unknown))}; there are {', '.join(step.file for step in SCHEDULE)}"
+            f"no such result: {', '.join(sorted(unknown))}; there are {', '.join(file for file, *_ in runs)}"
         )
         return 2
     failed, began = [], time.monotonic()
-    for step in SCHEDULE:
-        if not files or step.file in files:
-            print(
-                f"== {step.title}: {step.command} (after {(time.monotonic() - began) / 60:.0f} min)",
-                flush=True,
-            )
-            if run_beside(step.experiment, step.options.split()):
-                failed.append(step.file)
+    for file, title, module, options in runs:
+        if not files or file in files:
+            minutes = (time.monotonic() - began) / 60
+            print(f"== {title}: python -m {module} {options} (after {minutes:.0f} min)", flush=True)
+            if run_beside(module, options.split()):
+                failed.append(file)
     run_here("page", ())
     print(
         f"after {(time.monotonic() - began) / 60:.0f} min; ended with an error or missed a goal of its own: {', '.join(failed) or 'none'}"

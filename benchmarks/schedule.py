@@ -26,6 +26,21 @@ class Step:
         return f"python -m benchmarks.run {self.experiment} {self.options}".strip()
 
 
+@dataclass(frozen=True)
+class Script:
+    """One benchmark of a part, without an Airflow of its own; it writes its result itself.
+
+    :param file: its result, without ``.json``.
+    :param module: what runs it.
+    :param options: what follows there.
+    """
+
+    title: str
+    file: str
+    module: str
+    options: str = ""
+
+
 #: Where all shapes would take many hours: what was best in some figure with 20 videos is among them.
 _FIVE = "--shapes ours,trigger-per-task,http-reschedule,submit-and-sleep,floor"
 
@@ -64,5 +79,18 @@ SCHEDULE = (
         "gallery-postgresql-100000",
         "gallery",
         "--postgresql --videos 100000",
+    ),
+)
+
+SCRIPTS = (
+    Script("When to look", "looks", "benchmarks.looks", "--write"),
+    Script("10,000 waiting", "waiting", "benchmarks.waiting", "--write"),
+    Script("10,000 in the queue", "queue", "benchmarks.queue_scale"),
+    Script("The queue alone", "account_limit", "benchmarks.account_limit"),
+    Script(
+        "A flood of callbacks",
+        "callback_flood",
+        "benchmarks.callback_flood",
+        "--out benchmarks/results/callback_flood.json",
     ),
 )
