@@ -23,7 +23,8 @@ SUFFIXES = ["md", "yaml", "yml", "json", "jsonl", "csv", "txt"]
 
 prompts = (
     st.text(st.one_of(st.characters(exclude_categories=["Cs", "Cc"]), st.sampled_from("\n\t-#:'\"{},;")), min_size=1)
-    .filter(lambda text: bool(text.strip()))
+    # What <<< begins may be a reference to an image that is not there.
+    .filter(lambda text: bool(text.strip()) and "<<<" not in text)
     .map(str.strip)
 )  # fmt: skip
 file_names = st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3})?", fullmatch=True)
@@ -79,6 +80,7 @@ def test_of_markdown_every_word_comes_back(prompt: str) -> None:
         lambda text: "\n" not in text and not text.startswith("#") and any(map(str.isalnum, text))
     ).map(lambda text: f"A {text}")
 )
+@example("A <<<0_0>>>")
 @settings(max_examples=40, deadline=None)
 def test_any_line_comes_back_from_text(prompt: str) -> None:
     assert [each["prompt"] for each in loaded({"x.txt": f"# ideas\n{prompt}\n"})] == [prompt]

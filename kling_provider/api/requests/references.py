@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from kling_provider.api.problems import Problem
 
-_NUMBERED = re.compile(r"<<<\s*(\w+?)_(\d+)\s*>>>")
+#: Any word counts: ``<<<img_1>>>`` is a mistake rather than text.
+_NUMBERED = re.compile(r"<<<\s*([^\W\d_]\w*?)_(\d+)\s*>>>")
 #: Not within a word, as in the address of an e-mail.
 _NAMED = re.compile(r"(?<!\w)@(\w[\w-]*)")
 
