@@ -51,7 +51,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check faults bench clean constraints install install-all
+.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check lint faults bench clean constraints install install-all
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -84,12 +84,14 @@ test: $(STAMP) $(STAMP_FLOOR)  ## The tests on Airflow 3.3, and what depends on 
 test-slow: $(STAMP)  ## The unit tests that take a second or more, and a test for every fault that was found
 	@$(BIN)/$(PYTEST) -q -m slow tests/unit tests/regressions
 
-check: $(STAMP)  ## Format, lint, types, import rules, the fast unit tests
+check: lint  ## Format, lint, types, import rules, the fast unit tests
+	@$(BIN)/$(PYTEST) -q -m "not slow" tests/unit
+
+lint: $(STAMP)  ## Format, lint, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/$(PYTEST) -q -m "not slow" tests/unit
 
 test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real Airflow of their own
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_assets.py
