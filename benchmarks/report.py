@@ -146,8 +146,9 @@ def _describe_run(document: Mapping[str, Any]) -> str:
     machine = document.get("machine")
     machine = {**document, **(machine if isinstance(machine, Mapping) else {})}
     versions = machine.get("versions") or {"apache-airflow": machine.get("airflow")}
+    airflow = versions.get("apache-airflow") or versions.get("apache-airflow-core")
     words = [
-        f"Airflow {versions.get('apache-airflow') or versions.get('apache-airflow-core')}",
+        f"Airflow {airflow}" if airflow else "",
         f"Python {machine.get('python')}",
         f"{machine['cores']} cores" if "cores" in machine else "",
         f"{machine['memory_gb']:g} GB" if "memory_gb" in machine else "",
@@ -248,7 +249,7 @@ def _write_gallery(name: str, document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _write_plain(document: Mapping[str, Any]) -> Iterator[str]:
-    """Write the numbers of a result that is not this bench's: every one that is not in a list, under its name."""
+    """Write the numbers of a result that is not this bench's, each under its name; of a list, under its place there."""
 
     def walk(value: object, path: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, Mapping):
@@ -256,6 +257,9 @@ def _write_plain(document: Mapping[str, Any]) -> Iterator[str]:
                 if not path and key in ("machine", "note", "settings", "goals"):
                     continue
                 yield from walk(inner, f"{path} {key}".strip())
+        elif isinstance(value, list):
+            for number, inner in enumerate(value, start=1):
+                yield from walk(inner, f"{path} {number}")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield path.replace("_", " "), f"{value:g}"
 
