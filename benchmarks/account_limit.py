@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import random
 import statistics
 import subprocess
@@ -23,8 +22,6 @@ import tempfile
 import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -166,12 +163,6 @@ def start_case(root: Path, case: tuple[int, float, bool], out: Path) -> subproce
     )
 
 
-def read_commit(root: Path) -> str:
-    """Read the commit of a checkout."""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, action="append", help="a checkout to measure; default: this one")
@@ -182,13 +173,14 @@ def main() -> int:
     if arguments.case:
         arguments.out.write_text(json.dumps(run_case(*json.loads(arguments.case))))
         return 0
+    # Not for a case: that has the packages of the checkout that it measures.
+    sys.path.insert(0, str(HERE.parents[1]))
+    from benchmarks import results
+
     cases = [case for case in CASES if arguments.only is None or case[2] == (arguments.only == "spread")]
     roots = arguments.root or [HERE.parents[1]]
     result: dict[str, Any] = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "load": os.getloadavg()},
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("apache-airflow-core", "aiohttp")},
+        "machine": results.describe_machine(),
         "runs": [],
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -201,7 +193,7 @@ def main() -> int:
             process.wait()
         for root in roots:
             rows = [json.loads(files[root, case].read_text()) for case in cases]
-            result["runs"].append({"commit": read_commit(root), "cases": rows})
+            result["runs"].append({"commit": results.read_commit(root), "cases": rows})
             for row in rows:
                 print(json.dumps(row), flush=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")

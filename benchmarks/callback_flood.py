@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -28,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import aiohttp
 from standardwebhooks.webhooks import Webhook
 
+from benchmarks import results
 from tests.support.stack import AirflowStack
 
 SECRET = "whsec_dGhlIHNlY3JldCBvZiB0aGlzIGJlbmNobWFyaw=="
@@ -123,7 +122,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1000)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--write", action="store_true", help="write results/callback_flood.json")
     arguments = parser.parse_args()
     connection = {
         "conn_type": "kling",
@@ -136,20 +135,19 @@ def main() -> None:
             dags_folder=Path(dags), connections={"kling_default": connection}, components=("api-server",)
         ) as stack,
     ):
-        load = os.getloadavg()
+        machine = results.describe_machine()
         rounds = [
             asyncio.run(flood(stack.address, arguments.rate, arguments.seconds))
             for _ in range(arguments.rounds)
         ]
     report = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load": load},
+        "machine": machine,
         "health_p95_seconds": sorted(one["health_seconds"]["p95"] for one in rounds),
         "rounds": rounds,
     }
-    text = json.dumps(report, indent=2)
-    print(text)
-    if arguments.out:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+    if arguments.write:
+        results.write("callback_flood", report)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,12 @@ PostgreSQL what ``tests/stack/test_assets.py`` does. It ends with 1 where a goal
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +25,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 import requests  # noqa: E402
 
+from benchmarks import results  # noqa: E402
 from tests.support.chromium import chromium, new_page  # noqa: E402
 from tests.support.stack import AirflowStack  # noqa: E402
 from tests.support.stack.postgres import postgres, why_not  # noqa: E402
@@ -36,7 +33,6 @@ from tests.support.stack.postgres import postgres, why_not  # noqa: E402
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Response
 
-RESULTS = Path(__file__).parent / "results"
 #: Milliseconds, by what is measured. The answers have goals on PostgreSQL, which those who have so many videos run.
 GOALS = {"first card": 2000}
 GOALS_POSTGRESQL = {**GOALS, "list": 300, "changes": 50}
@@ -171,21 +167,6 @@ def look(stack: AirflowStack) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
-    """Describe what the figures are measured on."""
-    cpu = Path("/proc/cpuinfo")
-    models = [line for line in cpu.read_text().splitlines() if "model name" in line] if cpu.exists() else []
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "airflow": version("apache-airflow"),
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": models[0].partition(": ")[2] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "load before": round(os.getloadavg()[0], 1),
-    }
-
-
 @contextmanager
 def database(on_postgresql: bool) -> Iterator[str | None]:
     """Yield the address of an empty PostgreSQL, or nothing, which is SQLite."""
@@ -209,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--videos", type=int, default=5000, help="finished videos (default: 5000)")
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
     wanted = parser.parse_args(arguments)
-    document: dict[str, Any] = {**machine(), "videos": wanted.videos}
+    document: dict[str, Any] = {"machine": results.describe_machine(), "videos": wanted.videos}
     started = time.monotonic()
     with (
         database(wanted.postgresql) as address,
@@ -230,9 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         goal = f"  goal {goals[name]}" if name in goals else ""
         print(f"  {name:22}{figures['median']:6}  {figures['lowest']} to {figures['highest']}{goal}")
     kind = "postgresql" if wanted.postgresql else "sqlite"
-    file = RESULTS / f"gallery-{kind}-{wanted.videos}.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    results.write(f"gallery-{kind}-{wanted.videos}", document)
     missed = [name for name, goal in goals.items() if document["milliseconds"][name]["median"] > goal]
     if missed:
         print(f"Goal missed: {', '.join(missed)}")

@@ -13,20 +13,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import platform
 import random
 import statistics
-import subprocess
 import sys
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from benchmarks import results  # noqa: E402
 from tests.support.virtual_time import (  # noqa: E402
     VirtualKling,
     forget_all,
@@ -35,7 +32,6 @@ from tests.support.virtual_time import (  # noqa: E402
     watch_video,
 )
 
-RESULTS = Path(__file__).parent / "results" / "looks.json"
 #: What Kling's reads take, in seconds (measured from outside: 100 to 200 ms).
 READ_TIME = 0.15
 #: A create and the worker's last read, for a fresh link.
@@ -130,37 +126,32 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="write results/looks.json")
     parser.add_argument("--only", help="one scenario")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {}
+    machine = results.describe_machine()
+    found: dict[str, Any] = {}
     missed = []
     print(f"{'videos':<14}{'':<8}{'requests per video':>20}{'notice, mean':>14}{'p95':>8}")
     for name, *scenario in SCENARIOS:
         if arguments.only not in (None, name):
             continue
-        results[name] = run_virtually(lambda name=name, scenario=scenario: measure(name, *scenario))  # type: ignore[misc]
-        for when, figures in results[name].items():
+        found[name] = run_virtually(lambda name=name, scenario=scenario: measure(name, *scenario))  # type: ignore[misc]
+        for when, figures in found[name].items():
             print(
                 f"{name:<14}{when:<8}{figures['requests_per_video']:>20.2f}{figures['notice_mean_s']:>12.2f} s"
                 f"{figures['notice_p95_s']:>6.2f} s",
                 flush=True,
             )
-        warm, goal = results[name]["warm"], GOALS.get(name)
+        warm, goal = found[name]["warm"], GOALS.get(name)
         if goal is not None and (
             warm["requests_per_video"] > goal or warm["notice_mean_s"] > MEAN or warm["notice_p95_s"] > P95
         ):
             missed.append(name)
     if arguments.write:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-        ).stdout.strip()
         about = {
-            "commit": commit,
-            "python": platform.python_version(),
-            "airflow": version("apache-airflow-core"),
-            "aiohttp": version("aiohttp"),
+            "machine": machine,
             "read_time_s": READ_TIME,
             "goals": {"requests_per_video": GOALS, "notice_mean_s": MEAN, "notice_p95_s": P95},
         }
-        RESULTS.write_text(json.dumps({**about, "videos": results}, indent=2) + "\n", encoding="utf-8")
+        results.write("looks", {**about, "videos": found})
     for name in missed:
         print(f"The goal for {name} is missed.")
     return 1 if missed else 0

@@ -15,12 +15,8 @@ import contextlib
 import gc
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +25,9 @@ import psutil
 HERE = Path(__file__).resolve()
 sys.path.insert(0, str(HERE.parents[1]))
 
+from benchmarks import results  # noqa: E402
 from tests.support.sandbox_process import SandboxProcess  # noqa: E402
 
-RESULTS = HERE.parent / "results" / "queue.json"
 LIMIT = 20
 #: Seconds that Kling takes, and for which the queue is watched.
 RENDER, WATCHED = 15, 75.0
@@ -181,22 +177,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("count", type=int, nargs="?", default=10_000)
     count = parser.parse_args().count
-    load = os.getloadavg()
+    machine = results.describe_machine()
     with SandboxProcess(time_scale=1, render_seconds=RENDER, concurrency=LIMIT, units=100_000) as sandbox:
         os.environ["AIRFLOW_CONN_KLING_DEFAULT"] = json.dumps(sandbox.connection)
         # What triggers log goes to a pipe in Airflow.
         with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
             figures = asyncio.run(Queue(count).measure())
-    commit = ["git", "-C", str(HERE.parents[1]), "describe", "--always", "--dirty"]
-    result = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip(),
-        "machine": {"cores": os.cpu_count(), "system": platform.platform(), "load_before": load},
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("apache-airflow-core", "aiohttp")},
-        **figures,
-    }
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    results.write("queue", {"machine": machine, **figures})
     print(json.dumps(figures, indent=2))
     return 0
 

@@ -37,7 +37,7 @@ def describe_machine() -> dict[str, Any]:
     busy = psutil.cpu_percent(interval=_LOOK)
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _read_commit(),
+        "commit": read_commit(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1024**3, 1),
         "processor": models[0].partition(": ")[2] if models else platform.processor(),
@@ -129,9 +129,9 @@ def _divide(one: float | None, two: float | None) -> float | None:
     return one / two if one is not None and two else None
 
 
-def _read_commit() -> str:
-    """Return the commit, with a plus where files differ from it."""
-    git = ["git", "-C", str(REPOSITORY)]
+def read_commit(root: Path = REPOSITORY) -> str:
+    """Return the commit of a checkout, with a plus where files differ from it."""
+    git = ["git", "-C", str(root)]
     try:
         commit = subprocess.run(
             [*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True

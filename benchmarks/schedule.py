@@ -91,6 +91,6 @@ SCRIPTS = (
         "A flood of callbacks",
         "callback_flood",
         "benchmarks.callback_flood",
-        "--out benchmarks/results/callback_flood.json",
+        "--write",
     ),
 )

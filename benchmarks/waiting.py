@@ -24,20 +24,18 @@ import json
 import logging
 import multiprocessing
 import os
-import platform
 import random
-import subprocess
 import sys
 import threading
 import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks import results  # noqa: E402
+
 READ_TIME = 0.15
 KEY = "sk-a-key-of-this-benchmark"
 GOALS = {"longest_stop_ms": 100.0, "lag_p99_ms": 20.0, "kilobytes_each": 5.0, "reads_per_video": 0.05}
@@ -303,6 +301,7 @@ def main() -> int:
     arguments = parser.parse_args()
     # Triggers write lines as they do in a triggerer; here nobody reads them.
     logging.getLogger().setLevel(logging.INFO)
+    machine = results.describe_machine()
     sizes: dict[str, Any] = {}
     missed: list[str] = []
     for count in map(int, arguments.sizes.split(",")):
@@ -311,20 +310,8 @@ def main() -> int:
         if count >= GOALS_AT:
             missed += find_missed(found, queue=arguments.queue)
     if arguments.write:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-        ).stdout.strip()
-        about = {
-            "commit": commit,
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "load": os.getloadavg()[0],
-            "python": platform.python_version(),
-            "airflow": version("apache-airflow-core"),
-            "aiohttp": version("aiohttp"),
-            "goals": GOALS,
-        }
-        name = "waiting-queue.json" if arguments.queue else "waiting.json"
-        (RESULTS / name).write_text(json.dumps({**about, "sizes": sizes}, indent=2) + "\n", encoding="utf-8")
+        name = "waiting-queue" if arguments.queue else "waiting"
+        results.write(name, {"machine": machine, "goals": GOALS, "sizes": sizes})
     for name in missed:
         print(f"The goal for {name} is missed.", file=sys.stderr)
     return 1 if missed else 0

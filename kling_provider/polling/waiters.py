@@ -140,10 +140,7 @@ class Schedule:
         else:
             self._plan_by_window(waiter, window, now, is_new=was_opening or waiter.last is None)
         if waiter.last is None or waiter.last.as_expected:
-            soonest = now + self._find_least_pause(waiter.kind.type)
-            if waiter.due < soonest:
-                waiter.due, waiter.ready, waiter.is_opening = soonest, soonest, False
-            waiter.ready = max(waiter.ready, soonest)
+            self._slow_down(waiter, now)
         deadline = waiter.wait.deadline
         if deadline is not None and deadline < waiter.due and (now < deadline or waiter.last is None):
             # The last read falls on the deadline, neither before nor a whole pause after it.
@@ -151,6 +148,14 @@ class Schedule:
         heapq.heappush(self._due, (waiter.due, next(self._count), waiter))
         if not waiter.is_opening and waiter.ready < waiter.due:
             heapq.heappush(self._ready, (waiter.ready, next(self._count), waiter))
+
+    def _slow_down(self, waiter: Waiter, now: float) -> None:
+        """Look no sooner than after the least pause, if there is one."""
+        if (pause := self._find_least_pause(waiter.kind.type)) <= 0:
+            return
+        waiter.ready = max(waiter.ready, now + pause)
+        if waiter.due < now + pause:
+            waiter.due, waiter.is_opening = now + pause, False
 
     def _plan_by_window(self, waiter: Waiter, window: Window, now: float, *, is_new: bool) -> None:
         """Plan the next look where it is known when the end is likely.
