@@ -51,7 +51,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check lint faults bench clean constraints install install-all
+.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check lint faults bench clean constraints install install-all install-floor
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -60,14 +60,17 @@ install: $(STAMP)  ## Only install, into .venv
 
 install-all: $(STAMP_ALL)  ## Only install, with what the tests of the browser and of S3 need
 
+install-floor: $(STAMP_FLOOR)  ## Only install the oldest Airflow that this works with, into .venv-$(FLOOR)
+
 $(STAMP): pyproject.toml constraints/airflow-$(NEWEST).txt
 	$(call install,$(VENV),constraints/airflow-$(NEWEST).txt,dev)
 
 $(STAMP_FLOOR): pyproject.toml constraints/airflow-$(FLOOR).txt
 	$(call install,$(VENV_FLOOR),constraints/airflow-$(FLOOR).txt,test)
 
-$(STAMP_ALL): $(STAMP)
+$(STAMP_ALL): pyproject.toml constraints/airflow-$(NEWEST).txt
 	$(call install,$(VENV),constraints/airflow-$(NEWEST).txt,dev$(COMMA)browser$(COMMA)s3)
+	@touch $(STAMP)
 
 demo: $(STAMP)  ## Prompt files in, videos out, on a whole Airflow against the sandbox; then everything stops
 	@$(BIN)/python -m demo.run

@@ -76,7 +76,7 @@ class KlingHook(AccountMethods, BaseHook):
     """Call Kling.
 
     A free read is tried again after a fault of the host, or of the way to it. A paid call is sent once. Proxies, TLS,
-    time-outs and header extras of the connection are those of providers-http, whose ``HttpHook`` makes the sessions.
+    time-outs and header extras of the connection are those that providers-http's ``HttpHook`` takes.
 
     What its methods say of Kling is from https://kling.ai/document-api/, unless they say that it was observed. Each raises
     :class:`~kling_provider.exceptions.KlingError`: by Kling's error code, or a

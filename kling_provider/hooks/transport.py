@@ -8,14 +8,11 @@ nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import Connection
-from airflow.providers.http.hooks.http import HttpHook
 from requests import PreparedRequest, Request, Response, Session
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
@@ -151,16 +148,16 @@ class PreparedCall:
 
 
 class SyncTransport:
-    """The way to one host for ``KlingHook``: sessions as providers-http's ``HttpHook`` makes them, and calls by them.
+    """The way to one host for ``KlingHook``: sessions with what a connection of providers-http may say, and calls by them.
 
-    ``HttpHook`` itself is held and not offered: its ``run`` and ``run_with_advanced_retry`` would send a paid call again.
+    ``HttpHook`` itself is not asked for them: importing it loads aiohttp, which every start of a worker would pay, and its
+    ``run`` would send a paid call again (decision 0031).
 
     :param connection: what the Airflow connection means.
     """
 
     def __init__(self, connection: KlingConnection) -> None:
         self._connection = connection
-        self._http = _SessionMaker(connection)
 
     def send_read(self, call: ApiRequest) -> ApiResponse:
         """Send a free call, on a connection that is kept open for the next one.
@@ -174,40 +171,16 @@ class SyncTransport:
 
         :raises KlingRequestError: for an extra that cannot be used.
         """
-        return self._http.get_conn()
+        options = split_extras(self._connection.http_extras)
+        session = Session()
+        session.headers.update(options.headers)
+        session.proxies = dict(options.proxies or {})
+        session.verify, session.cert, session.trust_env = options.verify, options.cert, options.trust_env
+        return session
 
     @cached_property
     def _kept_session(self) -> Session:
         return self.open_session()
-
-
-class _SessionMaker(HttpHook):
-    """``HttpHook`` with a connection as it may see it."""
-
-    def __init__(self, connection: KlingConnection) -> None:
-        super().__init__(http_conn_id=connection.conn_id)
-        self._connection = connection
-
-    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
-        """Return the connection with its URL and HttpHook's own extras only.
-
-        A login would become Basic auth, and our own extras headers, so both are left out, and the password too. All other
-        extras get the one form that HttpHook accepts: text as header values, a mapping as proxies.
-        """
-        options = split_extras(self._connection.http_extras)
-        extra = {
-            "proxies": options.proxies or {},
-            "verify": options.verify,
-            "cert": options.cert,
-            "timeout": (options.connect_timeout, options.read_timeout),
-            "trust_env": options.trust_env,
-        }
-        return Connection(
-            conn_id=conn_id,
-            conn_type="http",
-            host=self._connection.base_url,
-            extra=json.dumps({**extra, **options.headers}),
-        )
 
 
 def prepare_call(session: Session, connection: KlingConnection, call: ApiRequest) -> PreparedCall:
@@ -301,7 +274,7 @@ def _read_body(response: Response) -> bytes | None:
 
 
 def _find_adapter(session: Session, url: str, answer_time: float) -> WatchedAdapter:
-    """Find the session's adapter, which replaces HttpHook's at its first call."""
+    """Find the session's adapter, which replaces that of requests at its first call."""
     found = session.get_adapter(url)
     if isinstance(found, WatchedAdapter):
         return found

@@ -104,4 +104,15 @@ def test_provider_info_loads_the_form_and_no_more() -> None:
 
 def test_the_guard_sees_what_is_heavy() -> None:
     (found,) = loaded("kling_provider.hooks.kling").values()
-    assert {"requests", "kling_provider.hooks.kling", "airflow.providers.http.hooks.http"} <= set(found)
+    assert {"requests", "kling_provider.hooks.kling"} <= set(found)
+
+
+def test_a_worker_does_not_load_what_only_the_triggerer_uses() -> None:
+    of_a_task = (
+        "kling_provider.hooks.kling",
+        "kling_provider.execution.queue",
+        "kling_provider.execution.found",
+    )
+    for module, found in loaded(*of_a_task).items():
+        assert module in found
+        assert not {"aiohttp", "airflow.providers.http.hooks.http"} & set(found), module

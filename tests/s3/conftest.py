@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.support.sandbox_process import SandboxProcess
-from tests.support.stack import AirflowStack
+from tests.support.stack import PRELOADED, AirflowStack
 
 HERE = Path(__file__).parent
 KEYS = {"aws_access_key_id": "of-the-films", "aws_secret_access_key": "s3-secret-of-the-films-51c0"}
@@ -137,5 +137,7 @@ def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowSt
         dags_folder=HERE / "dags",
         connections={"kling_default": sandbox.connection, "aws_videos": videos},
         environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "AWS_EC2_METADATA_DISABLED": "true"},
+        # Every task here speaks S3 as well; s3fs is not among them: it starts a thread, which no fork survives.
+        preload=(*PRELOADED, "airflow.providers.amazon.aws.hooks.base_aws", "boto3"),
     ) as running:
         yield running

@@ -40,7 +40,7 @@ _COMMANDS = {
 }
 _JOBS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob", "dag-processor": "DagProcessorJob"}
 COMPONENTS = tuple(_COMMANDS)
-#: What every task of ours imports: Airflow's runner of tasks, and a hook with requests and aiohttp.
+#: What every task of ours imports: Airflow's runner of tasks, and a hook with requests.
 PRELOADED = (
     "airflow.sdk.execution_time.task_runner",
     "kling_provider.operators.generate",
