@@ -137,7 +137,7 @@ def stack(sandbox: SandboxProcess, endpoint: str, s3: Any) -> Iterator[AirflowSt
         dags_folder=HERE / "dags",
         connections={"kling_default": sandbox.connection, "aws_videos": videos},
         environment={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False", "AWS_EC2_METADATA_DISABLED": "true"},
-        # Every task here speaks S3 as well; s3fs is not among them: it starts a thread, which no fork survives.
-        preload=(*PRELOADED, "airflow.providers.amazon.aws.hooks.base_aws", "boto3"),
+        # Every task here speaks S3 as well.
+        preload=(*PRELOADED, "airflow.providers.amazon.aws.hooks.s3", "boto3", "s3fs"),
     ) as running:
         yield running
