@@ -49,7 +49,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "config": {
             "kling": {
-                "description": "The gallery of results in Airflow's UI.",
+                "description": "The gallery of results in Airflow's UI, and what the scheduler imports for tasks.",
                 "options": {
                     "gallery_roots": {
                         "description": (
@@ -60,7 +60,27 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "string",
                         "example": "/data/videos, /mnt/archive",
                         "default": None,
-                    }
+                    },
+                    "media_hosts": {
+                        "description": (
+                            "Hosts, separated by commas, to which the gallery may lead for a result that is not saved, "
+                            "beside those of Kling and of the connection."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "cdn.example.com, media.example.com",
+                        "default": None,
+                    },
+                    "preload": {
+                        "description": (
+                            "Whether a scheduler with a LocalExecutor imports what Kling's tasks import, before it forks its "
+                            "workers. Each task would import it anew otherwise."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    },
                 },
             }
         },

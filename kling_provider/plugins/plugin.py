@@ -2,7 +2,7 @@
 """The gallery and Kling's callbacks as an Airflow plugin: a page, tabs on Dag, run and task instance, and two small web apps.
 
 Every component of Airflow loads its plugins, so this module imports nothing but the plugin class; each web app is
-made when the API server gets the first request for it.
+made when the API server gets the first request for it. Only a scheduler imports more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from kling_provider.compat import has_callbacks, has_gallery
+from kling_provider.plugins.preload import preload_modules
 
 #: Airflow's UI finds the component under this name in the browser, for the page and for the tabs.
 _NAME = "Kling results"
@@ -70,7 +71,7 @@ def _react_app(destination: str, url_route: str, **more: str) -> dict[str, str]:
 class KlingPlugin(AirflowPlugin):
     """Add *Browse → Kling results*, tabs on every Dag, run and task instance, and the route of callbacks.
 
-    Before Airflow 3.3 it adds nothing.
+    Before Airflow 3.3 it adds nothing to the UI.
     """
 
     name = "kling"
@@ -85,3 +86,8 @@ class KlingPlugin(AirflowPlugin):
         if has_gallery()
         else []
     )
+
+    @classmethod
+    def on_load(cls, *args: Any, **kwargs: Any) -> None:
+        """Let the scheduler import what its workers need; Airflow calls this in every component."""
+        preload_modules()

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import DAG, Asset, BaseOperator, Context, task
+
+#: This file imports nothing of ours, so what is there came with the worker.
+PRELOADED = "kling_provider.hooks.kling" in sys.modules
 
 
 class Wait(BaseOperator):
@@ -29,6 +33,7 @@ with DAG("toy", schedule=None):
 
     @task(outlets=[Asset("toy")])
     def numbers() -> list[int]:
+        print("the worker brings KlingHook:", PRELOADED)
         return [1, 2, 3]
 
     @task

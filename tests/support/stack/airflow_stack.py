@@ -40,14 +40,8 @@ _COMMANDS = {
 }
 _JOBS = {"scheduler": "SchedulerJob", "triggerer": "TriggererJob", "dag-processor": "DagProcessorJob"}
 COMPONENTS = tuple(_COMMANDS)
-#: What every task of ours imports: Airflow's runner of tasks, and a hook with requests.
-PRELOADED = (
-    "airflow.sdk.execution_time.task_runner",
-    "kling_provider.operators.generate",
-    "kling_provider.hooks.kling",
-    "kling_provider.execution.submitter",
-    "kling_provider.storage.saving",
-)
+#: What every task imports of Airflow; of ours the plugin sees to it.
+PRELOADED = ("airflow.sdk.execution_time.task_runner",)
 
 
 @dataclass(frozen=True)
@@ -71,8 +65,8 @@ class AirflowStack:
     :param parallelism: how many tasks run at once; LocalExecutor starts that many workers.
     :param database_url: SQLAlchemy address of an empty database; SQLite in the home by default.
     :param components: which of ``COMPONENTS`` start with the stack.
-    :param preload: modules that the scheduler imports before it forks its workers: a task imports them in half a second to
-        a second otherwise, every time. Nothing is preloaded by default in Airflow, and nothing where this is empty.
+    :param preload: modules that the scheduler imports before it forks its workers; each task imports them itself otherwise.
+        Airflow has none by default.
     :param paused: whether new Dags are paused; a Dag that says so itself is paused anyway.
     :param tell: is called with a few words whenever there is something new to say about the start.
     """
