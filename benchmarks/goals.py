@@ -112,6 +112,18 @@ def _judge_requests(documents: Documents) -> Iterator[Verdict]:
             1.0,
         )
 
+    for videos in (1, 20, 200):
+        what = f"“async thread was blocked” while ours ran, N = {videos}"
+        yield _decide(documents, f"requests-{videos}", (what, "0"), _never_blocked)
+
+
+def _never_blocked(document: Mapping[str, Any]) -> tuple[str, bool] | None:
+    row = find_row(document, "ours")
+    if row is None or "triggerer_blocked" not in row["rounds"][0]:
+        return None
+    said = sum(one["triggerer_blocked"] for one in row["rounds"])
+    return f"{said} in {len(row['rounds'])}", said == 0
+
 
 def _judge_limit(documents: Documents) -> Iterator[Verdict]:
     for limit, suffix, seconds in (

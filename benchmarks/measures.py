@@ -42,6 +42,7 @@ def measure(outcome: Outcome) -> dict[str, Any]:
         "queued_per_video": sum(one.seconds("queued") for one in working) / wanted,
         "cpu_per_video": sum(cpu[name] for name in COUNTED),
         **{f"cpu_{name}_per_video": seconds for name, seconds in cpu.items()},
+        "triggerer_blocked": outcome.blocked,
         "wall": outcome.wall,
         "load_before": outcome.load[0],
         "load_after": outcome.load[1],

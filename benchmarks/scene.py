@@ -25,6 +25,7 @@ CREATE_LATENCY = 0.6
 PARALLELISM = 32
 #: Where the machine is busy, 32 workers that start at once read a Dag file for longer than Airflow's 30 s.
 _ENVIRONMENT = {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300"}
+_BLOCKED = "async thread was blocked"
 #: A run that takes longer than this many times what its videos take is stuck.
 _STUCK = 30
 
@@ -54,6 +55,7 @@ class Outcome:
     :param instances: the task instances, with the moments of their states.
     :param cpu: CPU seconds by component.
     :param load: the load average of a minute before the run, and at its end.
+    :param blocked: how often the triggerer said that its loop stood still.
     :param limit: the account's limit, where it holds something up.
     """
 
@@ -66,6 +68,7 @@ class Outcome:
     instances: list[history.Instance]
     cpu: dict[str, float]
     load: tuple[float, float]
+    blocked: int
     limit: int | None = None
 
 
@@ -94,7 +97,7 @@ class Scene:
         self.sandbox.call("POST", "/_sandbox/reset")
         self.sandbox.call("POST", "/_sandbox/faults", json=_build_rules(fleet))
         api, load = self.stack.api, os.getloadavg()[0]
-        before, began = read_cpu(self.stack), time.monotonic()
+        before, blocked, began = read_cpu(self.stack), self._count_blocked(), time.monotonic()
         run_id = api.trigger(shape.dag_id, {"prompts": fleet.prompts, "seconds": list(fleet.seconds)})
         # Rare looks: they would be counted as the API server's.
         state = _wait_run(self.stack, shape.dag_id, run_id, timeout=600 + _STUCK * max(fleet.seconds))
@@ -109,8 +112,13 @@ class Scene:
             instances=history.read(self.stack.database.url, run_id),
             cpu=subtract(read_cpu(self.stack), before),
             load=(round(load, 2), round(os.getloadavg()[0], 2)),
+            blocked=self._count_blocked() - blocked,
             limit=self.limit,
         )
+
+    def _count_blocked(self) -> int:
+        """Count in the triggerer's log since its start what Airflow says where the event loop stood still."""
+        return self.stack.components["triggerer"].log.read_text(errors="replace").count(_BLOCKED)
 
 
 @contextmanager

@@ -93,6 +93,22 @@ class WaitState:
         back all at once.
     """
 
+    # Thousands of these are kept at the same time.
+    __slots__ = (
+        "_failing_since",
+        "_fault",
+        "_faults",
+        "_misses",
+        "_since",
+        "_spread",
+        "_task",
+        "_unknown",
+        "deadline",
+        "interval",
+        "kling_task_id",
+        "poll_interval",
+    )
+
     def __init__(
         self,
         *,

@@ -104,7 +104,7 @@ async def wait_for_video(
         created_at=created_at,
         external_task_id=external_task_id,
     )
-    progress = _Progress(lambda: say(_describe_wait(wait)))
+    progress = _Progress(wait, say)
     try:
         return await waiter.decision
     finally:
@@ -136,11 +136,12 @@ async def wait_for_capacity(
 class _Progress:
     """Writes a line of progress now and then. A timer alone: a task or a future for each of thousands costs far more."""
 
-    __slots__ = ("_began", "_timer", "_write")
+    __slots__ = ("_began", "_say", "_timer", "_wait")
 
-    def __init__(self, write: Callable[[], None]) -> None:
+    def __init__(self, wait: WaitState, say: Callable[[str], None]) -> None:
         self._began = clock.now()
-        self._write = write
+        self._wait = wait
+        self._say = say
         self._timer = self._start_timer()
 
     def stop(self) -> None:
@@ -154,9 +155,7 @@ class _Progress:
         )
 
     def _tell(self) -> None:
-        self._write()
+        self._say(
+            f"Waiting for task {self._wait.kling_task_id}: {self._wait.describe_progress(clock.now())}."
+        )
         self._timer = self._start_timer()
-
-
-def _describe_wait(wait: WaitState) -> str:
-    return f"Waiting for task {wait.kling_task_id}: {wait.describe_progress(clock.now())}."

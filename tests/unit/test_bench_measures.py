@@ -52,6 +52,7 @@ def make_outcome(
         instances=instances,
         cpu={"worker": 2.0, "triggerer": 1.0, "scheduler": 0.5, "api_server": 0.5, "dag_processor": 9.0},
         load=(0.1, 0.9),
+        blocked=0,
         limit=limit,
     )
 
