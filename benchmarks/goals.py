@@ -113,6 +113,12 @@ def _judge_requests(documents: Documents) -> Iterator[Verdict]:
         )
 
     for videos in (1, 20, 200):
+        name = f"requests-{videos}"
+        what = f"requests per video by callback, N = {videos}"
+        yield _at_most(documents, name, what, "requests_per_video", 2.1, shape="ours-callbacks")
+        what = f"mean notice by callback, N = {videos}"
+        yield _at_most(documents, name, what, "notice_mean", 1, unit=" s", shape="ours-callbacks")
+    for videos in (1, 20, 200):
         what = f"“async thread was blocked” while ours ran, N = {videos}"
         yield _decide(documents, f"requests-{videos}", (what, "0"), _never_blocked)
 
@@ -200,10 +206,17 @@ def _judge_others(documents: Documents) -> Iterator[Verdict]:
 
 
 def _at_most(
-    documents: Documents, name: str, what: str, figure: str, limit: float, *, unit: str = ""
+    documents: Documents,
+    name: str,
+    what: str,
+    figure: str,
+    limit: float,
+    *,
+    unit: str = "",
+    shape: str = "ours",
 ) -> Verdict:
     def decide(document: Mapping[str, Any]) -> tuple[str, bool] | None:
-        value = find_median(document, "ours", figure)
+        value = find_median(document, shape, figure)
         return None if value is None else (f"{value:.2f}{unit}", value <= limit)
 
     return _decide(documents, name, (what, f"≤ {limit:g}{unit}"), decide)

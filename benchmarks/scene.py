@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ CREATE_LATENCY = 0.6
 PARALLELISM = 32
 #: Where the machine is busy, 32 workers that start at once read a Dag file for longer than Airflow's 30 s.
 _ENVIRONMENT = {"AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "300"}
+#: Of the connection with callbacks; for nothing else.
+_WEBHOOK_SECRET = "whsec_dGhlIHNlY3JldCBvZiB0aGlzIGJlbmNobWFyaw=="
 _BLOCKED = "async thread was blocked"
 #: A run that takes longer than this many times what its videos take is stuck.
 _STUCK = 30
@@ -138,7 +141,12 @@ def open_scene(
         sandbox = running.enter_context(
             # A second of render time is one of the clock; each video has its own factor.
             SandboxProcess(
-                render_seconds=1, time_scale=1, units=10_000_000, concurrency=limit or 100_000, short_side=144
+                render_seconds=1,
+                time_scale=1,
+                units=10_000_000,
+                concurrency=limit or 100_000,
+                short_side=144,
+                webhook_secret=_WEBHOOK_SECRET,
             )
         )
         http = {
@@ -146,18 +154,25 @@ def open_scene(
             "host": sandbox.address,
             "extra": {"Authorization": f"Bearer {sandbox.key}", "Content-Type": "application/json"},
         }
-        stack = running.enter_context(
-            AirflowStack(
-                dags_folder=Path(__file__).parent / "dags",
-                connections={"kling_default": sandbox.connection, "kling_http": http},
-                database_url=running.enter_context(postgres()),
-                parallelism=PARALLELISM,
-                preload=(),  # as users have it
-                home=keep,
-                keep=keep is not None,
-                environment={**_ENVIRONMENT, **(environment or {})},
-            )
+        stack = AirflowStack(
+            dags_folder=Path(__file__).parent / "dags",
+            connections={"kling_default": sandbox.connection, "kling_http": http},
+            database_url=running.enter_context(postgres()),
+            parallelism=PARALLELISM,
+            preload=(),  # as users have it
+            home=keep,
+            keep=keep is not None,
+            environment={**_ENVIRONMENT, **(environment or {})},
         )
+        with_callbacks = {
+            **sandbox.connection["extra"],
+            "webhook_secret": _WEBHOOK_SECRET,
+            "callback_base_url": stack.address,
+        }
+        stack.environment["AIRFLOW_CONN_KLING_CALLBACKS"] = json.dumps(
+            {**sandbox.connection, "extra": with_callbacks}
+        )
+        running.enter_context(stack)
         history.install(stack.database.url)
         for dag_id in DAG_IDS:
             stack.api.wait_for_dag(dag_id, timeout=180)

@@ -42,7 +42,7 @@ class Script:
 
 
 #: Where all shapes would take many hours: what was best in some figure with 20 videos is among them.
-_FIVE = "--shapes ours,trigger-per-task,http-reschedule,submit-and-sleep,floor"
+_FIVE = "--shapes ours,ours-callbacks,trigger-per-task,http-reschedule,submit-and-sleep,floor"
 
 SCHEDULE = (
     Step("One video", "requests-1", "requests", "--videos 1"),

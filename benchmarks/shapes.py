@@ -36,6 +36,7 @@ class Shape:
 
 _ALL = (
     Shape("ours", "ours", "`KlingGenerateOperator`", "video"),
+    Shape("ours-callbacks", "ours", "`KlingGenerateOperator`, with Kling's callbacks", "video"),
     Shape("trigger-per-task", "alternative", "deferrable operator, one trigger per task", "video"),
     Shape("http-reschedule", "alternative", "`HttpOperator` + `HttpSensor`, reschedule"),
     Shape("submit-and-sleep", "alternative", "Python task that submits and sleeps"),
@@ -47,7 +48,6 @@ _ALL = (
         "trigger-in-pool", "alternative", "one trigger per task, in a pool of the account's limit", "video"
     ),
 )
-DAG_IDS = tuple(shape.dag_id for shape in _ALL)
 #: Without what differs at a limit alone.
 _USUAL = [shape.name for shape in _ALL if shape.name != "trigger-in-pool"]
 SHAPES = {shape.name: shape for shape in _ALL}
