@@ -15,6 +15,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import AirflowPlugin
 
 from kling_provider.compat import has_callbacks, has_gallery
+from kling_provider.plugins.callbacks.gate import FloodGate
 from kling_provider.plugins.preload import preload_modules
 
 #: Airflow's UI finds the component under this name in the browser, for the page and for the tabs.
@@ -30,6 +31,7 @@ class LazyApp:
     def __init__(self, module: str) -> None:
         self._module = module
         self._app: Any = None
+        self._importing: asyncio.Future[Any] | None = None
 
     async def __call__(
         self,
@@ -38,8 +40,12 @@ class LazyApp:
         send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
     ) -> None:
         if self._app is None:
-            # Not in the event loop, which would stand still for all that Airflow does in it.
-            module = await asyncio.to_thread(importlib.import_module, self._module)
+            # Not in the event loop, which would stand still for all that Airflow does in it; and in one thread for all who wait.
+            if self._importing is None or self._importing.done():
+                self._importing = asyncio.ensure_future(
+                    asyncio.to_thread(importlib.import_module, self._module)
+                )
+            module = await asyncio.shield(self._importing)
             if self._app is None:  # others may have come meanwhile
                 self._app = module.make_app()
         await self._app(scope, receive, send)
@@ -51,7 +57,7 @@ def _list_apps() -> list[dict[str, Any]]:
         gallery = LazyApp("kling_provider.plugins.gallery.app")
         apps.append({"name": "kling", "url_prefix": "/kling", "app": gallery})
     if has_callbacks():
-        callbacks = LazyApp("kling_provider.plugins.callbacks.app")
+        callbacks = FloodGate(LazyApp("kling_provider.plugins.callbacks.app"))
         apps.append({"name": "kling callbacks", "url_prefix": "/kling-callbacks", "app": callbacks})
     return apps
 

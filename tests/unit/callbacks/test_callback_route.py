@@ -170,7 +170,7 @@ def test_a_callback_that_is_ahead_of_the_defer_finds_it_later(kling: Sender, wai
 def test_a_flood_is_answered_before_anything_is_done_for_it(
     kling: Sender, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kling_provider.plugins.callbacks.app._RATE", 0.001)  # however slow this machine is
+    monkeypatch.setattr("kling_provider.plugins.callbacks.gate._RATE", 0.001)  # however slow this machine is
     waiting.defer(0, "t1")
     answers = [
         kling.client.post("/kling-callbacks/kling_default", content=b"{}").status_code for _ in range(310)
