@@ -16,7 +16,7 @@ from kling_provider.polling.render_times import Estimate
 _ALONE = 3.4
 _ALONE_WIDTH = 10.0
 #: The shortest seconds between two looks, however many tasks they are for, and the longest while the end is likely.
-SHORTEST_PACE = 2.5
+SHORTEST_PACE = 1.6
 _LONGEST = 12.0
 #: The most looks while the ends are likely, where many tasks share them: a wide range is looked at less often.
 _MOST_LOOKS = 40
