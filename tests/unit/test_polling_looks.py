@@ -33,7 +33,7 @@ def test_alone_three_looks_cover_ten_seconds_and_the_last_falls_on_their_end():
 
 
 def test_shared_looks_come_as_often_as_is_worth_while():
-    assert look(85, 20) == look(85, 10_000) == 85 + SHORTEST_PACE
+    assert look(85, 20) == look(85, 10_000) == pytest.approx(85 + SHORTEST_PACE)
 
 
 def test_before_the_end_is_likely_a_look_is_rare_and_the_opening_is_no_look_missed():
