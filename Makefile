@@ -25,7 +25,8 @@ COMMA := ,
 # Two workers: the tests of the stack stay on one of them (tests/stack/conftest.py), the rest fill the other.
 # What needs a server or a browser of Debian's, or an Airflow of its own, has a target of its own.
 TESTS := tests/unit tests/contract tests/regressions tests/stack --ignore=tests/stack/test_assets.py \
-	--ignore=tests/stack/test_callbacks.py --ignore=tests/stack/test_callbacks_race.py --ignore=tests/stack/hostile --ignore=tests/stack/types
+	--ignore=tests/stack/test_callbacks.py --ignore=tests/stack/test_callbacks_race.py --ignore=tests/stack/test_stack_runner.py \
+	--ignore=tests/stack/hostile --ignore=tests/stack/types
 PYTEST := python -m pytest -n 2 --dist loadgroup
 
 # $(call install,folder,constraints file,extras)
@@ -51,7 +52,7 @@ define pin
 		&& mv "$$folder/pins" constraints/airflow-$(1).txt
 endef
 
-.PHONY: help demo up test test-slow test-assets test-callbacks test-types test-hostile test-browser test-s3 screenshots check lint faults bench clean constraints install install-all install-floor
+.PHONY: help demo up test test-slow test-assets test-callbacks test-runner test-types test-hostile test-browser test-s3 screenshots check lint faults bench clean constraints install install-all install-floor
 
 help:  ## What this Makefile can do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F '\t' '{ printf "  make %-13s %s\n", $$1, $$2 }'
@@ -101,6 +102,10 @@ test-assets: $(STAMP)  ## Asset events, lineage, metrics and callbacks on a real
 
 test-callbacks: $(STAMP)  ## Kling's callbacks on a real Airflow with PostgreSQL; CALLBACKS_AT_ONCE=200 for that many at once
 	@$(BIN)/$(PYTEST) -q -s -n 0 tests/stack/test_callbacks.py tests/stack/test_callbacks_race.py
+
+test-runner: $(STAMP) $(STAMP_FLOOR)  ## What the tests of the stack stand on: an Airflow of toys, killed piece by piece
+	@$(VENV_FLOOR)/bin/$(PYTEST) -q -n 0 -m airflow_version tests/stack/test_stack_runner.py
+	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/test_stack_runner.py
 
 test-types: $(STAMP)  ## Every type of request and the examples of chains on a real Airflow, with what was saved decoded
 	@$(BIN)/$(PYTEST) -q -n 0 tests/stack/types
