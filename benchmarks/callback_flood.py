@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How Airflow's API server answers its health route while callbacks flood it: 1,000 a second for 10 seconds.
 
-Run ``python benchmarks/callback_flood.py`` (``--rate``, ``--seconds``, ``--out FILE.json``). It starts an API server of its
+Run ``python benchmarks/callback_flood.py`` (``--rate``, ``--seconds``, ``--write``). It starts an API server of its
 own with a scratch database. Every message is new, as large as Kling's and forged, which costs most: its signature has to be
 computed. A few right ones are among them. What is sent does not wait for what is answered. The health route is looked at from
 a process of its own. Sender, looker and API server share the machine's cores.

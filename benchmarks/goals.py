@@ -120,15 +120,7 @@ def _judge_requests(documents: Documents) -> Iterator[Verdict]:
         yield _at_most(documents, name, what, "notice_mean", 1, unit=" s", shape="ours-callbacks")
     for videos in (1, 20, 200):
         what = f"“async thread was blocked” while ours ran, N = {videos}"
-        yield _decide(documents, f"requests-{videos}", (what, "0"), _never_blocked)
-
-
-def _never_blocked(document: Mapping[str, Any]) -> tuple[str, bool] | None:
-    row = find_row(document, "ours")
-    if row is None or "triggerer_blocked" not in row["rounds"][0]:
-        return None
-    said = sum(one["triggerer_blocked"] for one in row["rounds"])
-    return f"{said} in {len(row['rounds'])}", said == 0
+        yield _none(documents, f"requests-{videos}", what, "triggerer_blocked")
 
 
 def _judge_limit(documents: Documents) -> Iterator[Verdict]:
@@ -155,14 +147,7 @@ def _judge_throughput(documents: Documents) -> Iterator[Verdict]:
         what = f"150 prompts: wall time : that of {words}"
         yield _ratio_at_most(documents, "throughput", what, ("ours", other, "wall"), limit)
 
-    def none_failed(document: Mapping[str, Any]) -> tuple[str, bool] | None:
-        row = find_row(document, "ours")
-        if row is None:
-            return None
-        failed, rounds = sum(one["failed"] for one in row["rounds"]), len(row["rounds"])
-        return f"{failed} in {rounds}", failed == 0 and rounds >= 5
-
-    yield _decide(documents, "throughput", ("150 prompts: failed in five runs", "0"), none_failed)
+    yield _none(documents, "throughput", "150 prompts: failed in five runs", "failed", rounds=5)
 
 
 def _judge_downloads(documents: Documents) -> Iterator[Verdict]:
@@ -220,6 +205,22 @@ def _at_most(
         return None if value is None else (f"{value:.2f}{unit}", value <= limit)
 
     return _decide(documents, name, (what, f"≤ {limit:g}{unit}"), decide)
+
+
+def _none(documents: Documents, name: str, what: str, figure: str, *, rounds: int = 1) -> Verdict:
+    """Judge a count of ours that must be 0 in every round.
+
+    :param rounds: fewer do not show it.
+    """
+
+    def decide(document: Mapping[str, Any]) -> tuple[str, bool] | None:
+        row = find_row(document, "ours")
+        if row is None or figure not in row["rounds"][0]:
+            return None
+        count, played = sum(one[figure] for one in row["rounds"]), len(row["rounds"])
+        return f"{count} in {played}", count == 0 and played >= rounds
+
+    return _decide(documents, name, (what, "0"), decide)
 
 
 def _ratio_at_most(

@@ -111,17 +111,23 @@ def split_extras(http_extras: Mapping[str, Any]) -> HttpOptions:
     )
 
 
+def make_session(options: HttpOptions) -> Session:
+    """Make a session with a connection's own headers, proxies and certificates."""
+    session = Session()
+    session.headers.update(options.headers)
+    session.proxies = dict(options.proxies or {})
+    session.verify, session.cert, session.trust_env = options.verify, options.cert, options.trust_env
+    return session
+
+
 def find_route(url: str, options: HttpOptions) -> Route:
     """Find proxy, CA bundle and client certificate for one URL, by requests' own rules.
 
     ``HTTPS_PROXY``, ``NO_PROXY``, ``REQUESTS_CA_BUNDLE`` and their like count; the connection's own settings
     come first. Imports requests (200 ms): call it in a thread where a loop runs.
     """
-    with Session() as session:
-        session.trust_env = options.trust_env
-        merged = session.merge_environment_settings(
-            url, dict(options.proxies or {}), False, options.verify, options.cert
-        )
+    with make_session(options) as session:
+        merged = session.merge_environment_settings(url, session.proxies, False, session.verify, session.cert)
     proxy = select_proxy(url, dict(merged["proxies"]))
     return Route(
         proxy=proxy if not proxy or "://" in proxy else f"http://{proxy}",

@@ -25,7 +25,7 @@ from kling_provider.api.codes import ApiResponse, ErrorKind, TaskState
 from kling_provider.exceptions import KlingRequestError
 from kling_provider.hooks.authorization import find_skew_for_retry, make_authorization
 from kling_provider.hooks.connection_errors import explain_error, make_answer
-from kling_provider.hooks.http_options import check_tls, split_extras
+from kling_provider.hooks.http_options import check_tls, make_session, split_extras
 from kling_provider.hooks.patience import Patience, make_patient_response
 from kling_provider.hooks.responses import LARGEST_RESPONSE, read_response, refuse_large_response
 
@@ -171,12 +171,7 @@ class SyncTransport:
 
         :raises KlingRequestError: for an extra that cannot be used.
         """
-        options = split_extras(self._connection.http_extras)
-        session = Session()
-        session.headers.update(options.headers)
-        session.proxies = dict(options.proxies or {})
-        session.verify, session.cert, session.trust_env = options.verify, options.cert, options.trust_env
-        return session
+        return make_session(split_extras(self._connection.http_extras))
 
     @cached_property
     def _kept_session(self) -> Session:

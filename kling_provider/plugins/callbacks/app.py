@@ -2,8 +2,8 @@
 """The route ``POST /kling-callbacks/{conn_id}`` of Airflow's API server. It needs no user; a signature stands for one.
 
 Outsiders may send anything, as fast as they like. So what costs least comes first: a limit on messages a second
-(:mod:`kling_provider.plugins.callbacks.gate`), then the size while the body is read, then the signature, and only then a look into the body and at the database. All refused
-messages get the same answer, whether a connection exists or not.
+(:mod:`kling_provider.plugins.callbacks.gate`), then the size while the body is read, then the signature, and only then a look
+into the body and at the database. All refused messages get the same answer, whether a connection exists or not.
 """
 
 from __future__ import annotations

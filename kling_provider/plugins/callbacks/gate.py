@@ -11,6 +11,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from kling_provider import metrics
+
 #: Messages a second, for long and at once; two come for each Kling task.
 _RATE, _BURST = 50.0, 300.0
 #: Messages that are read and handled at the same time.
@@ -99,7 +101,5 @@ class FloodGate:
         await send({"type": "http.response.body", "body": _TOO_MANY})
 
     def _count_refused(self) -> None:
-        from kling_provider import metrics  # imported in a request already, if at all
-
         refused, self._refused = self._refused, 0
         metrics.count_refused_callback("too_many", refused)
